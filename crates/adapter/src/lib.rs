@@ -1,0 +1,1 @@
+//! LoRA layers, adapter banks, adapter files and merge methods.

@@ -1,0 +1,2 @@
+//! The moa command.
+fn main() {}

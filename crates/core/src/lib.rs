@@ -1,0 +1,14 @@
+//! The vocabulary of moa: experiment files, weightings, reward vectors, run events and records.
+//!
+//! No tensors, no terminal, no files but the experiment file itself. Everything is maximised; a cost is negated once, at
+//! the reward that measures it.
+
+pub mod event;
+pub mod noise;
+pub mod record;
+pub mod weighting;
+
+pub use event::{EventSink, Phase, RunEvent, Warning};
+pub use noise::NoiseKey;
+pub use record::{EpochRecord, EvaluationRecord, PointKind, RunId, RunRecord, RunState, ScoreColumn};
+pub use weighting::{Weighting, WeightingError};

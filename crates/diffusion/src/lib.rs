@@ -1,0 +1,1 @@
+//! A text-to-image pipeline in the diffusers layout.

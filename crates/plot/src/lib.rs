@@ -1,0 +1,1 @@
+//! Fronts, curves and picture grids as SVG and PNG.

@@ -1,0 +1,1 @@
+//! Rewards: models and formulas that score pictures.

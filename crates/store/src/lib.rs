@@ -1,0 +1,1 @@
+//! Metrics, evaluations and runs of an experiment, kept in sled.
