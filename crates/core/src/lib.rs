@@ -6,9 +6,11 @@
 pub mod event;
 pub mod noise;
 pub mod record;
+pub mod spec;
 pub mod weighting;
 
 pub use event::{EventSink, Phase, RunEvent, Warning};
 pub use noise::NoiseKey;
 pub use record::{EpochRecord, EvaluationRecord, PointKind, RunId, RunRecord, RunState, ScoreColumn};
+pub use spec::ExperimentSpec;
 pub use weighting::{Weighting, WeightingError};

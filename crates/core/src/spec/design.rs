@@ -1,0 +1,104 @@
+//! From families of weightings to the runs of an experiment.
+
+mod dirichlet;
+mod run_id;
+
+use std::collections::BTreeMap;
+
+use super::{ExperimentSpec, WeightingsSpec};
+use crate::{NoiseKey, RunId, Weighting};
+
+/// Shares closer than this are the same share.
+const TOLERANCE: f64 = 1e-9;
+
+impl ExperimentSpec {
+    /// Returns the runs: every weighting once, in the order of the file, with the name of its folder.
+    ///
+    /// A corner is named after its reward, equal shares are `centre`, and others say their shares in percent
+    /// (`aesthetics50-safety50`). Names depend on what stands earlier in the list only, so that weightings can be
+    /// appended to an experiment that has run. Weightings that [`ExperimentSpec::from_ron`] would refuse are left out.
+    pub fn weightings(&self) -> Vec<(RunId, Weighting)> {
+        let names = self.reward_names();
+        let mut distinct: Vec<Weighting> = Vec::new();
+        for (position, family) in self.weightings.iter().enumerate() {
+            let key = NoiseKey::new(self.seed).named("weightings").with(position as u64);
+            for weighting in expand(family, &names, key) {
+                if !distinct.iter().any(|known| same(known, &weighting)) {
+                    distinct.push(weighting);
+                }
+            }
+        }
+        run_id::name_all(&names, distinct)
+    }
+
+    /// Returns the soups of corner adapters to evaluate: one at every weighting that is no corner, under the run's name
+    /// behind `soup-`. None where soups are switched off or a corner is not among the weightings.
+    pub fn soups(&self) -> Vec<(RunId, Weighting)> {
+        let runs = self.weightings();
+        let (corners, mixtures): (Vec<_>, Vec<_>) =
+            runs.into_iter().partition(|(_, weighting)| weighting.corner_index().is_some());
+        if !self.evaluation.soups || corners.len() < self.rewards.len() {
+            return Vec::new();
+        }
+        mixtures.into_iter().map(|(id, weighting)| (RunId(format!("{}{id}", run_id::SOUP_PREFIX)), weighting)).collect()
+    }
+}
+
+pub(super) use run_id::is_reserved;
+
+fn same(a: &Weighting, b: &Weighting) -> bool {
+    a.shares().iter().zip(b.shares()).all(|(x, y)| (x - y).abs() < TOLERANCE)
+}
+
+/// Expands one family over the named rewards.
+fn expand(family: &WeightingsSpec, names: &[String], key: NoiseKey) -> Vec<Weighting> {
+    let count = names.len();
+    let shares: Vec<Vec<f64>> = match family {
+        WeightingsSpec::Corners => return (0..count).map(|index| Weighting::corner(index, count)).collect(),
+        WeightingsSpec::Centre => vec![vec![1.0; count]],
+        WeightingsSpec::Lattice { divisions } => lattice(*divisions, count),
+        WeightingsSpec::Dirichlet { count: draws, concentration } => {
+            (0..u64::from(*draws)).map(|draw| dirichlet::draw(*concentration, count, key.with(draw))).collect()
+        }
+        WeightingsSpec::List(list) => list.iter().map(|shares| in_order(shares, names)).collect(),
+    };
+    shares.into_iter().filter_map(|shares| Weighting::new(shares).ok()).collect()
+}
+
+/// Returns the shares in the order of `names`, 0 where a reward is not named.
+fn in_order(shares: &BTreeMap<String, f64>, names: &[String]) -> Vec<f64> {
+    names.iter().map(|name| shares.get(name).copied().unwrap_or(0.0)).collect()
+}
+
+/// Returns all vectors of `count` whole numbers that sum to `divisions`, the first numbers falling.
+fn lattice(divisions: u32, count: usize) -> Vec<Vec<f64>> {
+    match count {
+        0 => Vec::new(),
+        1 => vec![vec![f64::from(divisions)]],
+        _ => (0..=divisions)
+            .rev()
+            .flat_map(|first| {
+                lattice(divisions - first, count - 1).into_iter().map(move |mut rest| {
+                    rest.insert(0, f64::from(first));
+                    rest
+                })
+            })
+            .collect(),
+    }
+}
+
+/// Returns how many weightings a family stands for, before duplicates are dropped.
+pub(super) fn size(family: &WeightingsSpec, rewards: usize) -> u64 {
+    match family {
+        WeightingsSpec::Corners => rewards as u64,
+        WeightingsSpec::Centre => 1,
+        WeightingsSpec::Lattice { divisions } => {
+            // C(divisions + rewards − 1, rewards − 1), each product exactly divisible.
+            let binomial =
+                (1..rewards as u128).fold(1u128, |product, k| product.saturating_mul(u128::from(*divisions) + k) / k);
+            u64::try_from(binomial).unwrap_or(u64::MAX)
+        }
+        WeightingsSpec::Dirichlet { count, .. } => u64::from(*count),
+        WeightingsSpec::List(list) => list.len() as u64,
+    }
+}

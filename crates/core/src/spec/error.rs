@@ -1,0 +1,76 @@
+//! Why an experiment file is refused.
+
+use std::fmt;
+
+/// A position in an experiment file; lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named to us.
+    pub file: String,
+    /// Line and column, where the fault has one.
+    pub position: Option<(usize, usize)>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some((line, column)) => write!(f, "{}:{line}:{column}", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
+/// Why an experiment file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// The file cannot be read at all.
+    #[error("{file}: {problem}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and the way out.
+        problem: String,
+    },
+    /// The text is no RON, or a value has the wrong form.
+    #[error("{place}: {problem}")]
+    Malformed {
+        /// Where reading stopped.
+        place: Place,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A name is none of the known ones.
+    #[error("{place}: unknown {what} `{found}`: known {what}s are {}", known.join(", "))]
+    Unknown {
+        /// Where it is.
+        place: Place,
+        /// What sort of name it is, e.g. "reward kind".
+        what: String,
+        /// The name as written.
+        found: String,
+        /// The names that would do.
+        known: Vec<String>,
+    },
+    /// A field without a default is missing.
+    #[error("{place}: {field} is missing: {way_out}")]
+    Missing {
+        /// The struct that lacks it.
+        place: Place,
+        /// The field's path, e.g. `rewards`.
+        field: String,
+        /// What to write.
+        way_out: String,
+    },
+    /// A value is impossible.
+    #[error("{place}: {field} is {value}: {way_out}")]
+    Invalid {
+        /// Where the value is.
+        place: Place,
+        /// The field's path, e.g. `sampler.steps` or `rewards[1].name`.
+        field: String,
+        /// The value as understood.
+        value: String,
+        /// What would be accepted.
+        way_out: String,
+    },
+}

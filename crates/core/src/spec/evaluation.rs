@@ -1,0 +1,42 @@
+//! How base, adapters and soups are compared.
+
+use serde::{Deserialize, Serialize};
+
+/// The evaluation on held-out prompts, with the same noise for every point: differences are paired.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationSpec {
+    /// The first so many held-out prompts. Default: all.
+    pub prompts: Option<u32>,
+    /// Pictures per prompt, 2 or more. Default: 4.
+    pub pictures_per_prompt: u32,
+    /// Steps of the deterministic sampler. Default: 10.
+    pub steps: u32,
+    /// Classifier-free guidance scale; 1 means none. Default: 1.
+    pub guidance: f32,
+    /// Seed of the evaluation noise, apart from the experiment's, so that experiments with different seeds are judged
+    /// on the same noise. Default: 1.
+    pub seed: u64,
+    /// Bootstrap resamples (of prompts) for the 95 % intervals. Default: 2000.
+    pub resamples: u32,
+    /// Held-out prompts shown in picture grids. Default: 8.
+    pub grid_prompts: u32,
+    /// Whether the soup of the corner adapters (Ramé et al., NeurIPS 2023) is evaluated too at every other weighting of
+    /// the experiment; it needs all corners among the weightings. Default: true.
+    pub soups: bool,
+}
+
+impl Default for EvaluationSpec {
+    fn default() -> Self {
+        Self {
+            prompts: None,
+            pictures_per_prompt: 4,
+            steps: 10,
+            guidance: 1.0,
+            seed: 1,
+            resamples: 2000,
+            grid_prompts: 8,
+            soups: true,
+        }
+    }
+}

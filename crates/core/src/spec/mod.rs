@@ -1,0 +1,124 @@
+//! Experiment files: RON in which every field but the rewards has a default.
+
+mod design;
+mod error;
+mod evaluation;
+mod hypervolume;
+mod lora;
+mod optimiser;
+mod plan;
+mod prompts;
+mod read;
+mod reward;
+mod sampler;
+mod training;
+mod weightings;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::{Place, SpecError};
+pub use evaluation::EvaluationSpec;
+pub use hypervolume::{HypervolumeSpec, Scale};
+pub use lora::LoraSpec;
+pub use optimiser::OptimiserSpec;
+pub use plan::{CostModel, Plan};
+pub use prompts::{PromptSource, PromptsSpec};
+pub use reward::{Combine, RewardKind, RewardSpec};
+pub use sampler::{SamplerKind, SamplerSpec};
+pub use training::TrainingSpec;
+pub use weightings::WeightingsSpec;
+
+/// An experiment: a base model, rewards, and the weightings that each get an adapter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentSpec {
+    /// The name of the experiment and of its results folder. Default: the file's name without its ending.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The base model. Default: `emoji-32`, which is built in.
+    #[serde(default = "default_base")]
+    pub base: String,
+    /// The seed of everything random in training. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// Training and held-out prompts. Default: the base model's own sets.
+    #[serde(default)]
+    pub prompts: PromptsSpec,
+    /// The objectives, one or more. No default.
+    pub rewards: Vec<RewardSpec>,
+    /// The weightings, one adapter each; families are joined in order and duplicates dropped. Default: corners and centre.
+    #[serde(default = "default_weightings")]
+    pub weightings: Vec<WeightingsSpec>,
+    /// How a run's rewards become one advantage. Default: `Normalised`.
+    #[serde(default)]
+    pub combine: Combine,
+    /// How training pictures are drawn.
+    #[serde(default)]
+    pub sampler: SamplerSpec,
+    /// What is trained of the model.
+    #[serde(default)]
+    pub lora: LoraSpec,
+    /// How adapters are stepped.
+    #[serde(default)]
+    pub optimiser: OptimiserSpec,
+    /// How long and how adapters are trained.
+    #[serde(default)]
+    pub training: TrainingSpec,
+    /// How base, adapters and soups are compared.
+    #[serde(default)]
+    pub evaluation: EvaluationSpec,
+    /// The scale that hypervolume is measured on.
+    #[serde(default)]
+    pub hypervolume: HypervolumeSpec,
+}
+
+fn default_base() -> String {
+    "emoji-32".into()
+}
+
+fn default_weightings() -> Vec<WeightingsSpec> {
+    vec![WeightingsSpec::Corners, WeightingsSpec::Centre]
+}
+
+impl Default for ExperimentSpec {
+    /// Returns the experiment that the template describes: four rewards, all else at its default.
+    fn default() -> Self {
+        Self {
+            name: None,
+            base: default_base(),
+            seed: 0,
+            prompts: PromptsSpec::default(),
+            rewards: [RewardKind::Aesthetics, RewardKind::Alignment, RewardKind::Safety, RewardKind::Diversity]
+                .map(RewardSpec::from)
+                .to_vec(),
+            weightings: default_weightings(),
+            combine: Combine::default(),
+            sampler: SamplerSpec::default(),
+            lora: LoraSpec::default(),
+            optimiser: OptimiserSpec::default(),
+            training: TrainingSpec::default(),
+            evaluation: EvaluationSpec::default(),
+            hypervolume: HypervolumeSpec::default(),
+        }
+    }
+}
+
+impl ExperimentSpec {
+    /// Returns the rewards' names, in the experiment's order.
+    pub fn reward_names(&self) -> Vec<String> {
+        self.rewards.iter().map(|reward| reward.name.clone()).collect()
+    }
+
+    /// Returns the hypervolume scale of each reward, in the experiment's order.
+    pub fn scales(&self) -> Vec<Scale> {
+        let HypervolumeSpec { reference, best } = &self.hypervolume;
+        let scale = |reward: &RewardSpec| {
+            let default = reward.kind.scale();
+            Scale {
+                reference: reference.get(&reward.name).copied().unwrap_or(default.reference),
+                best: best.get(&reward.name).copied().unwrap_or(default.best),
+            }
+        };
+        self.rewards.iter().map(scale).collect()
+    }
+}
