@@ -1,0 +1,46 @@
+//! Emoji scenes with captions: the data of the embedded emoji-32 model.
+//!
+//! A [`Scene`] names one or two concepts, their relation and a background colour. It renders to a 32×32 picture
+//! from a pack of emoji [`Sprites`] by five vendors, and has one canonical English caption, which [`parse_caption`]
+//! reads back. About a fifth of the object–colour and object–object pairs are held out of pre-training
+//! ([`Scene::is_held_out`]), so that experiments can ask what generalises.
+//!
+//! Everything is a pure function of explicit seeds: randomness comes from a [`SceneRng`] that the caller passes in.
+//!
+//! ```
+//! use moa_scenes::{HeldOut, SceneDistribution, SceneRng, Sprites, parse_caption, sample_scene};
+//!
+//! let mut rng = SceneRng::new(7);
+//! let distribution = SceneDistribution { held_out: HeldOut::Excluded, ..SceneDistribution::default() };
+//! let scene = sample_scene(&mut rng, &distribution);
+//! let picture = scene.render(Sprites::embedded(), &mut rng);
+//! assert_eq!(picture.pixels.len(), 32 * 32 * 3);
+//! assert_eq!(parse_caption(&scene.caption()), Some(scene));
+//! ```
+
+mod background;
+mod caption;
+mod concept;
+mod error;
+mod prompts;
+mod relation;
+mod render;
+mod rng;
+mod sampling;
+mod scene;
+mod sprites;
+pub mod tokenizer;
+mod vendor;
+
+pub use background::Background;
+pub use caption::{grammar_words, parse_caption};
+pub use concept::{Concept, UnsafeCategory};
+pub use error::ScenesError;
+pub use prompts::{PROMPT_SETS, Prompt, prompt_set};
+pub use relation::Relation;
+pub use render::{Layout, PIXELS, PlacedObject, Rendered, SIDE};
+pub use rng::SceneRng;
+pub use sampling::{HeldOut, SceneDistribution, sample_scene};
+pub use scene::Scene;
+pub use sprites::{Sprite, SpriteSize, Sprites};
+pub use vendor::Vendor;
