@@ -1,0 +1,29 @@
+//! An estimate with its uncertainty.
+
+/// A number with the ends of its confidence interval, in the number's unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The estimate from all the data.
+    pub mean: f64,
+    /// Lower end.
+    pub lo: f64,
+    /// Upper end.
+    pub hi: f64,
+}
+
+impl Interval {
+    /// Returns an interval of no width: a number known exactly.
+    pub fn exact(value: f64) -> Self {
+        Self { mean: value, lo: value, hi: value }
+    }
+
+    /// Returns whether the whole interval lies above `value`: for a difference and 0, whether the gain is beyond doubt.
+    pub fn is_above(&self, value: f64) -> bool {
+        self.lo > value
+    }
+
+    /// Returns whether `value` lies in the interval.
+    pub fn contains(&self, value: f64) -> bool {
+        (self.lo..=self.hi).contains(&value)
+    }
+}

@@ -1,0 +1,40 @@
+//! Pareto fronts, indicators, bootstrap intervals and weighting designs.
+//!
+//! Pure `f64` maths over plain slices: a *point* is anything that reads as `&[f64]`, one number per objective.
+//!
+//! **Everything is maximised.** A cost is negated once, where it is made, and never here.
+//!
+//! | question | answer |
+//! |---|---|
+//! | which points are worth having? | [`non_dominated`], [`ranks`], [`ParetoFront`] |
+//! | how good is a set of points? | [`hypervolume`], [`igd_plus`], [`additive_epsilon`], [`expected_utility`], [`sparsity`] |
+//! | what does one point add? | [`hypervolume_gain`], [`exclusive_contributions`] |
+//! | how sure is a number? | [`Bootstrap`] |
+//! | which weightings to train? | [`simplex`] |
+//!
+//! Indicators mix objectives of different units, so bring the points to one scale first: [`Normalisation`].
+
+mod bootstrap;
+mod check;
+mod distance;
+mod dominance;
+mod error;
+mod front;
+mod hypervolume;
+mod interval;
+mod normalisation;
+mod random;
+pub mod simplex;
+mod sparsity;
+mod utility;
+
+pub use bootstrap::Bootstrap;
+pub use distance::{additive_epsilon, igd_plus};
+pub use dominance::{dominates, non_dominated, ranks};
+pub use error::ParetoError;
+pub use front::{Insertion, ParetoFront};
+pub use hypervolume::{exclusive_contributions, hypervolume, hypervolume_gain};
+pub use interval::Interval;
+pub use normalisation::Normalisation;
+pub use sparsity::sparsity;
+pub use utility::expected_utility;
