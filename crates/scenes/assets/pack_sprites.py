@@ -33,7 +33,7 @@ VENDORS = [
     ("emojione", "@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
 ]
 
-# name in captions, icon in the packs, vendors left out because their drawing is faint or would be taken for something else
+# name in captions, icon in the packs, vendors left out because their drawing is faint, hard to see on a background, or taken for something else
 CONCEPTS = [
     ("apple", "red-apple", ()),
     ("banana", "banana", ()),
@@ -44,10 +44,10 @@ CONCEPTS = [
     ("donut", "doughnut", ()),
     ("tulip", "tulip", ()),
     ("sunflower", "sunflower", ()),
-    ("tree", "deciduous-tree", ()),
+    ("tree", "deciduous-tree", ("noto-v1",)),
     ("cactus", "cactus", ()),
     ("sun", "sun", ()),
-    ("moon", "crescent-moon", ()),
+    ("moon", "crescent-moon", ("twemoji",)),
     ("star", "star", ()),
     ("heart", "red-heart", ()),
     ("house", "house", ()),

@@ -37,16 +37,18 @@ impl Background {
     }
 
     /// Returns the nominal colour, sRGB in 0–255; a rendered scene's differs by a few levels.
+    ///
+    /// The colours are chosen so that every drawing of the sprite pack stands out from every background.
     pub fn rgb(self) -> [u8; 3] {
         match self {
-            Self::Red => [217, 51, 51],
-            Self::Green => [64, 166, 77],
-            Self::Blue => [64, 115, 230],
-            Self::Yellow => [247, 217, 77],
-            Self::White => [247, 247, 247],
-            Self::Black => [26, 26, 31],
-            Self::Purple => [140, 77, 179],
-            Self::Gray => [153, 153, 153],
+            Self::Red => [165, 24, 30],
+            Self::Green => [60, 190, 110],
+            Self::Blue => [45, 85, 210],
+            Self::Yellow => [253, 242, 130],
+            Self::White => [250, 250, 250],
+            Self::Black => [10, 10, 12],
+            Self::Purple => [115, 45, 160],
+            Self::Gray => [168, 168, 168],
         }
     }
 

@@ -8,7 +8,7 @@ pub const SIDE: usize = 32;
 pub const PIXELS: usize = SIDE * SIDE;
 
 /// How far the background strays from its nominal colour: standard deviation per channel, of 255.
-const COLOUR_NOISE: f32 = 0.03 * 255.0;
+const COLOUR_NOISE: f32 = 0.02 * 255.0;
 
 /// One object of a picture: whose drawing it is, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ mod tests {
         // Trained weights depend on these pixels: a change here means that the base model must be trained again.
         let pictures = pictures(5, 100);
         let bytes = pictures.iter().flat_map(|picture| picture.pixels.iter().chain(&picture.mask));
-        assert_eq!(format!("{:016x}", hash(bytes)), "GOLDEN");
+        assert_eq!(format!("{:016x}", hash(bytes)), "93b32f5c1178cd20");
     }
 
     #[test]

@@ -209,6 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn every_drawing_stands_out_from_every_background() {
+        let sprites = Sprites::embedded();
+        for background in crate::Background::ALL {
+            for (concept, vendor) in Concept::ALL.into_iter().flat_map(|c| Vendor::ALL.map(|v| (c, v))) {
+                let Some(sprite) = sprites.get(concept, vendor, SpriteSize::Large) else { continue };
+                let solid = sprite.rgba().chunks_exact(4).filter(|pixel| pixel[3] > 200);
+                let (all, seen) = solid.fold((0, 0), |(all, seen), pixel| {
+                    let far = |(&a, b): (&u8, u8)| (i32::from(a) - i32::from(b)).pow(2);
+                    let distance: i32 = pixel.iter().zip(background.rgb()).map(far).sum();
+                    (all + 1, seen + i32::from(distance > 60 * 60))
+                });
+                assert!(seen * 5 > all, "{concept:?} by {vendor:?} on {background:?}: {seen} of {all} pixels");
+            }
+        }
+    }
+
+    #[test]
     fn drawings_are_all_different() {
         let sprites = Sprites::embedded();
         for size in SpriteSize::ALL {
