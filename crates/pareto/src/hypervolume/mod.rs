@@ -2,6 +2,7 @@
 
 mod cloud;
 mod slices;
+mod space;
 mod staircase;
 mod sweep;
 

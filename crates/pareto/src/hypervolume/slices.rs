@@ -1,6 +1,6 @@
 //! Hypervolume in four and more objectives, slice by slice.
 
-use super::Staircase;
+use super::space::Space;
 use crate::dominance::covers;
 
 /// Returns the volume of the union of boxes from the origin to `rows`, given with the first objective ascending.
@@ -8,24 +8,25 @@ use crate::dominance::covers;
 /// From the best value of the first objective downwards, each point adds a slab: its value there times the volume that
 /// it alone dominates, of the points so far, in the other objectives (WFG with slicing).
 pub(super) fn volume(rows: &[f64], dims: usize) -> f64 {
-    let mut levels = vec![Level::default(); dims - 3];
-    descend(rows, dims, &mut levels)
+    let mut levels = vec![Level::default(); dims - 4];
+    descend(rows, dims, &mut levels, &mut Space::default())
 }
 
 /// Working memory of one depth of the recursion, kept between its visits.
 #[derive(Default, Clone)]
 struct Level {
-    /// Non-dominated points so far, without the sliced objective, the next objective descending.
+    /// Non-dominated points so far, without the sliced objective, the next objective ascending.
     front: Vec<f64>,
-    /// The front cut down to one point, with the next objective ascending.
+    /// What of the front reaches into one point's box, the next objective ascending.
     limited: Vec<f64>,
-    /// Cross-section in the last two objectives (of four).
-    stairs: Staircase,
+    /// How far the point's box is filled from below in each objective.
+    floors: Vec<f64>,
 }
 
-fn descend(rows: &[f64], dims: usize, levels: &mut [Level]) -> f64 {
-    let (level, deeper) =
-        levels.split_first_mut().unwrap_or_else(|| unreachable!("a level for each number of objectives from 4 up"));
+fn descend(rows: &[f64], dims: usize, levels: &mut [Level], space: &mut Space) -> f64 {
+    let Some((level, deeper)) = levels.split_first_mut() else {
+        return descend_four(rows, space);
+    };
     level.front.clear();
     let mut total = 0.0;
     for row in rows.chunks_exact(dims).rev() {
@@ -34,26 +35,28 @@ fn descend(rows: &[f64], dims: usize, levels: &mut [Level]) -> f64 {
         if level.covered(base, place) {
             continue;
         }
-        let alone = if dims == 4 {
-            level.exclusive_of_three(base, place)
-        } else {
-            level.limit(base, place);
-            base.iter().product::<f64>() - descend(&level.limited, dims - 1, deeper)
-        };
-        total += depth * alone;
-        level.insert(base, place);
+        let open = level.limit(base);
+        total += depth * (open - descend(&level.limited, dims - 1, deeper, space));
+        level.insert(base);
     }
     total
 }
 
+/// Four objectives: the exclusive volumes are those of a growing front in space.
+fn descend_four(rows: &[f64], space: &mut Space) -> f64 {
+    space.clear();
+    let slabs = rows.chunks_exact(4).rev();
+    slabs.map(|row| row[0] * space.grow([row[1], row[2], row[3]])).sum()
+}
+
 impl Level {
-    /// Returns how many front points are at least as good as `base` in its first objective.
+    /// Returns where the front points begin that are at least as good as `base` in its first objective.
     fn place(&self, base: &[f64]) -> usize {
         let width = base.len();
         let (mut low, mut high) = (0, self.front.len() / width);
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.front[middle * width] >= base[0] {
+            if self.front[middle * width] < base[0] {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -62,60 +65,45 @@ impl Level {
         low
     }
 
-    /// Returns whether one of the front points before `place` covers `base`.
+    /// Returns whether one of the front points from `place` on covers `base`.
     fn covered(&self, base: &[f64], place: usize) -> bool {
         let width = base.len();
-        self.front[..place * width].chunks_exact(width).any(|member| covers(&member[1..], &base[1..]))
+        let mut candidates = self.front[place * width..].chunks_exact(width);
+        candidates.any(|member| covers(&member[1..], &base[1..]))
     }
 
-    /// Fills `limited` with the front cut down to `base`.
+    /// Returns the volume of `base`'s box that no floor fills, and leaves in `limited` what reaches into it.
     ///
-    /// The points before `place` all end up level with `base` in the first objective.
-    fn limit(&mut self, base: &[f64], _place: usize) {
-        self.limited.clear();
-        for member in self.front.chunks_exact(base.len()).rev() {
-            self.limited.extend(member.iter().zip(base).map(|(m, b)| m.min(*b)));
-        }
-    }
-
-    /// Returns the volume in three objectives that `base` dominates and the front does not.
-    fn exclusive_of_three(&mut self, base: &[f64], place: usize) -> f64 {
-        let [z, x, y] = [base[0], base[1], base[2]];
-        self.stairs.clear();
-        let mut free = x * y;
-        let (above, below) = self.front.split_at(place * 3);
-        for member in above.chunks_exact(3) {
-            free -= self.stairs.grow(member[1].min(x), member[2].min(y));
-        }
-        let mut top = z;
-        let mut volume = 0.0;
-        for member in below.chunks_exact(3) {
-            let (mx, my) = (member[1].min(x), member[2].min(y));
-            volume += free * (top - member[0]);
-            top = member[0];
-            if member[1] >= x && member[2] >= y {
-                return volume;
+    /// A front point that falls short of `base` in one objective only fills the box up to a floor in that objective. What
+    /// lies under a floor is done with; the others are cut down to `base` and measured from the floors.
+    fn limit(&mut self, base: &[f64]) -> f64 {
+        self.floors.clear();
+        self.floors.resize(base.len(), 0.0);
+        for member in self.front.chunks_exact(base.len()) {
+            let mut short = (0..base.len()).filter(|&j| member[j] < base[j]);
+            if let (Some(j), None) = (short.next(), short.next()) {
+                self.floors[j] = self.floors[j].max(member[j]);
             }
-            free -= self.stairs.grow(mx, my);
         }
-        volume + free * top
+        self.limited.clear();
+        for member in self.front.chunks_exact(base.len()) {
+            if member.iter().zip(&self.floors).all(|(m, floor)| m > floor) {
+                let cut = member.iter().zip(base).zip(&self.floors);
+                self.limited.extend(cut.map(|((m, b), floor)| m.min(*b) - floor));
+            }
+        }
+        base.iter().zip(&self.floors).map(|(b, floor)| b - floor).product()
     }
 
-    /// Puts `base` at `place`, and drops the front points that it covers.
-    fn insert(&mut self, base: &[f64], place: usize) {
+    /// Puts `base` in order, and drops the front points that it covers.
+    fn insert(&mut self, base: &[f64]) {
         let width = base.len();
-        // Whoever is level with `base` stands just before `place`.
-        let level =
-            self.front[..place * width].chunks_exact(width).rev().take_while(|member| member[0] <= base[0]).count();
-        let start = (place - level) * width;
-        let mut kept = start;
-        let mut read = start;
-        while read < self.front.len() {
-            if !covers(&base[1..], &self.front[read + 1..read + width]) {
+        let mut kept = 0;
+        for read in (0..self.front.len()).step_by(width) {
+            if !covers(base, &self.front[read..read + width]) {
                 self.front.copy_within(read..read + width, kept);
                 kept += width;
             }
-            read += width;
         }
         self.front.truncate(kept);
         let at = self.place(base) * width;
