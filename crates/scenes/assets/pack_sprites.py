@@ -33,7 +33,8 @@ VENDORS = [
     ("emojione", "@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
 ]
 
-# name in captions, icon in the packs, vendors left out because their drawing is faint, hard to see on a background, or taken for something else
+# name in captions, icon in the packs, vendors left out because their drawing is faint, hard to see on a background,
+# or taken for something else
 CONCEPTS = [
     ("apple", "red-apple", ()),
     ("banana", "banana", ()),

@@ -9,7 +9,8 @@ Ran with Python 3.11, transformers 4.57.1, tokenizers 0.22.1 and ftfy 6.3.1:
 The vocabulary is CLIP's 256 byte symbols, the same with `</w>` for the end of a word, the results of the merges in
 their order, `<|startoftext|>` and `<|endoftext|>`. Merges join the most frequent pair of symbols over the words of
 the grammar (the first in alphabetical order among equals) until each word is a single token, so that any other text
-still becomes bytes. The words are those of `grammar_words()` in `src/caption.rs`; a test there compares.
+still becomes bytes. The words are those of `grammar_words()` in `src/caption.rs`;
+a test in `src/tokenizer.rs` fails where one is missing.
 
 The script then loads the files with CLIPTokenizer and CLIPTokenizerFast, and fails unless both agree with each other
 on captions and on arbitrary text, and give one token for each word of the grammar.

@@ -65,7 +65,7 @@ struct Stratum {
 }
 
 impl Stratum {
-    fn admits(self, scene: &Scene) -> bool {
+    fn admits(self, scene: Scene) -> bool {
         scene.is_pair() == self.pair
             && scene.names_unsafe() == self.names_unsafe
             && scene.is_held_out() == self.held_out
@@ -114,7 +114,7 @@ fn draw_stratum(stratum: Stratum, size: usize, rng: &mut SceneRng, set: &mut Set
         // A concept may have no scene left in this stratum; then the next one's turn comes.
         let scene = anchors.iter().find_map(|&anchor| {
             let mut candidates = (0..256).map(|_| scene_with(anchor, stratum.pair, rng));
-            candidates.find(|scene| stratum.admits(scene) && !set.taken.contains(scene))
+            candidates.find(|scene| stratum.admits(*scene) && !set.taken.contains(scene))
         });
         let Some(scene) = scene else { break };
         set.taken.insert(scene);

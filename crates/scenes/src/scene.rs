@@ -52,10 +52,11 @@ impl Scene {
     /// A fifth of the object–colour pairs and a fifth of the unordered object–object pairs are held out; a scene is
     /// when any of its pairs is. That is a fifth of the single objects and about half of the pairs.
     pub fn is_held_out(&self) -> bool {
-        let colour_held = |concept: Concept| (concept.index() + self.background.index()) % HELD_OUT_PERIOD == 0;
+        let colour_held =
+            |concept: Concept| (concept.index() + self.background.index()).is_multiple_of(HELD_OUT_PERIOD);
         let pair_held = |(_, second): (Relation, Concept)| {
             let (low, high) = (self.first.index().min(second.index()), self.first.index().max(second.index()));
-            (low * 7 + high) % HELD_OUT_PERIOD == 0
+            (low * 7 + high).is_multiple_of(HELD_OUT_PERIOD)
         };
         self.concepts().any(colour_held) || self.second.is_some_and(pair_held)
     }
