@@ -8,7 +8,7 @@ pub struct Place {
     /// The file, as it was named to us.
     pub file: String,
     /// Line and column, where the fault has one.
-    pub position: Option<(usize, usize)>,
+    pub position: Option<(u32, u32)>,
 }
 
 impl fmt::Display for Place {
@@ -40,16 +40,18 @@ pub enum SpecError {
         problem: String,
     },
     /// A name is none of the known ones.
-    #[error("{place}: unknown {what} `{found}`: known {what}s are {}", known.join(", "))]
+    #[error("{place}: unknown {what} `{found}`{}: known {} are {}", in_field(within), plural(what), known.join(", "))]
     Unknown {
         /// Where it is.
         place: Place,
         /// What sort of name it is, e.g. "reward kind".
-        what: String,
+        what: &'static str,
         /// The name as written.
         found: String,
+        /// The path of what holds the name, empty where the name says enough.
+        within: String,
         /// The names that would do.
-        known: Vec<String>,
+        known: Box<[String]>,
     },
     /// A field without a default is missing.
     #[error("{place}: {field} is missing: {way_out}")]
@@ -62,15 +64,29 @@ pub enum SpecError {
         way_out: String,
     },
     /// A value is impossible.
-    #[error("{place}: {field} is {value}: {way_out}")]
+    #[error("{place}: {} is {value}: {way_out}", or_whole(field))]
     Invalid {
         /// Where the value is.
         place: Place,
-        /// The field's path, e.g. `sampler.steps` or `rewards[1].name`.
+        /// The field's path, e.g. `sampler.steps` or `rewards[1].name`; empty for the whole experiment.
         field: String,
         /// The value as understood.
         value: String,
         /// What would be accepted.
         way_out: String,
     },
+}
+
+fn in_field(within: &str) -> String {
+    if within.is_empty() { String::new() } else { format!(" in {within}") }
+}
+
+/// Returns "kinds" for "reward kind" and for "kind of weightings".
+fn plural(what: &str) -> String {
+    let noun = if what.contains(" of ") { what.split(' ').next() } else { what.split(' ').next_back() };
+    format!("{}s", noun.unwrap_or_default())
+}
+
+fn or_whole(field: &str) -> &str {
+    if field.is_empty() { "the experiment" } else { field }
 }

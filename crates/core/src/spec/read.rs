@@ -1,39 +1,79 @@
 //! Reading and writing experiment files.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;
 
-use super::{ExperimentSpec, Place, SpecError};
+use super::bounds::LARGEST_FILE;
+use super::finding::{Finding, Source};
+use super::{ExperimentSpec, SpecError, parse_error, validate};
 
+/// `Some(3)` is written `3`.
 fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
 }
 
 impl ExperimentSpec {
-    /// Reads an experiment file; the file's stem names the experiment where the file does not.
+    /// Reads and checks an experiment file; the file's stem names the experiment where its text does not.
+    ///
+    /// # Errors
+    /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| SpecError::Unreadable { file: file.clone(), problem: error.to_string() })?;
+        let text =
+            text_of(path, LARGEST_FILE).map_err(|problem| SpecError::Unreadable { file: file.clone(), problem })?;
         let mut spec = Self::from_ron(&text, &file)?;
         if spec.name.is_none() {
-            spec.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            validate::check_stem(&stem).map_err(|finding| Source::new(&file, &text).error(finding))?;
+            spec.name = Some(stem);
         }
         Ok(spec)
     }
 
-    /// Parses and validates the text of an experiment file; `file` is its name in messages.
+    /// Parses and checks the text of an experiment file; `file` names it in messages.
+    ///
+    /// # Errors
+    /// Refuses texts that are no RON, unknown fields and names, and impossible values; says line, column, field and what
+    /// would be accepted.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, SpecError> {
-        options().from_str(text).map_err(|error| SpecError::Malformed {
-            place: Place { file: file.into(), position: Some((error.span.start.line, error.span.start.col)) },
-            problem: error.code.to_string(),
-        })
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let source = Source::new(file, text);
+        let spec: Self = options().from_str(text).map_err(|error| parse_error::explain(&source, error))?;
+        if let Some(entry) = source.outline.duplicate() {
+            let finding = Finding::state(&entry.path, "given twice", "keep one");
+            return Err(source.error_at(entry.start, finding));
+        }
+        spec.check().map_err(|finding| source.error(finding))?;
+        Ok(spec)
     }
 
-    /// Returns the experiment as RON with every field written.
+    /// Returns the experiment as RON with every field written, as kept beside its results.
     pub fn to_ron(&self) -> String {
-        options().to_string_pretty(self, PrettyConfig::new()).expect("plain data serialises")
+        let text = options().to_string_pretty(self, PrettyConfig::new().new_line("\n"));
+        text.expect("an experiment holds nothing that RON cannot write") + "\n"
     }
+}
+
+/// Returns the text of a file of at most `largest` bytes, or what is wrong with the file and the way out.
+pub(super) fn text_of(path: &Path, largest: u64) -> Result<String, String> {
+    let explain = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file: check the path, which counts from the current folder".into(),
+        std::io::ErrorKind::IsADirectory => "this is a folder: name a file in it".into(),
+        _ => format!("cannot be read: {error}"),
+    };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(largest + 1).read_to_end(&mut bytes)).map_err(explain)?;
+    if bytes.len() as u64 > largest {
+        return Err(format!("larger than {} MB, which cannot be meant: name another file", largest / 1_000_000));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| format!("no UTF-8 text (byte {}): save it as UTF-8", error.utf8_error().valid_up_to() + 1))?;
+    if text.trim().is_empty() {
+        return Err("empty: write something into it, or name another file".into());
+    }
+    Ok(text)
 }

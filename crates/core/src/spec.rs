@@ -1,17 +1,24 @@
 //! Experiment files: RON in which every field but the rewards has a default.
 
+mod bounds;
 mod design;
 mod error;
 mod evaluation;
+mod finding;
+mod form;
 mod hypervolume;
 mod lora;
 mod optimiser;
+mod outline;
+mod parse_error;
 mod plan;
 mod prompts;
 mod read;
 mod reward;
 mod sampler;
+mod template;
 mod training;
+mod validate;
 mod weightings;
 
 use serde::{Deserialize, Serialize};
@@ -22,9 +29,10 @@ pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
-pub use prompts::{PromptSource, PromptsSpec};
+pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, RewardKind, RewardSpec};
 pub use sampler::{SamplerKind, SamplerSpec};
+pub use template::template;
 pub use training::TrainingSpec;
 pub use weightings::WeightingsSpec;
 

@@ -1,0 +1,137 @@
+//! What numbers an experiment may hold. Beyond these bounds a value is a slip, not a wish.
+
+use std::fmt;
+
+use super::{ExperimentSpec, SamplerKind};
+
+/// An interval of numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Bounds {
+    /// Whole numbers, both ends included.
+    Whole(u32, u32),
+    /// Both ends included.
+    Closed(f64, f64),
+    /// The lower end left out.
+    Above(f64, f64),
+    /// The upper end left out.
+    Below(f64, f64),
+    /// Both ends left out.
+    Open(f64, f64),
+}
+
+impl Bounds {
+    pub(super) fn hold(self, value: f64) -> bool {
+        match self {
+            Self::Whole(least, most) => f64::from(least) <= value && value <= f64::from(most),
+            Self::Closed(least, most) => least <= value && value <= most,
+            Self::Above(least, most) => least < value && value <= most,
+            Self::Below(least, most) => least <= value && value < most,
+            Self::Open(least, most) => least < value && value < most,
+        }
+    }
+
+    /// Returns the value as messages show it.
+    pub(super) fn show(self, value: f64) -> String {
+        let short = value as f32;
+        match self {
+            Self::Whole(..) => format!("{value}"),
+            // What was a 32-bit number reads as one.
+            _ if f64::from(short).to_bits() == value.to_bits() => format!("{short:?}"),
+            _ => format!("{value:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(least, most) => write!(f, "{least} to {most}"),
+            Self::Closed(least, most) => write!(f, "{least} to {most}"),
+            Self::Above(least, most) => write!(f, "more than {least}, up to {most}"),
+            Self::Below(least, most) => write!(f, "{least} to less than {most}"),
+            Self::Open(least, most) => write!(f, "more than {least}, less than {most}"),
+        }
+    }
+}
+
+/// A number of the experiment; `None` where the experiment has no such value.
+pub(super) type Get = fn(&ExperimentSpec) -> Option<f64>;
+
+/// The numbers with one place each: path, bounds, value. See the paths in lists below.
+pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
+    ("sampler.kind.noise", Bounds::Above(0.0, 10.0), |spec| match spec.sampler.kind {
+        SamplerKind::FlowSde { noise } => Some(noise.into()),
+        SamplerKind::Ddim { .. } => None,
+    }),
+    ("sampler.kind.eta", Bounds::Above(0.0, 1.0), |spec| match spec.sampler.kind {
+        SamplerKind::Ddim { eta } => Some(eta.into()),
+        SamplerKind::FlowSde { .. } => None,
+    }),
+    ("sampler.steps", Bounds::Whole(2, 1000), |spec| Some(spec.sampler.steps.into())),
+    ("sampler.guidance", Bounds::Closed(0.0, 100.0), |spec| Some(spec.sampler.guidance.into())),
+    ("lora.rank", Bounds::Whole(1, 1024), |spec| Some(spec.lora.rank.into())),
+    ("lora.alpha", Bounds::Above(0.0, 10_000.0), |spec| Some(spec.lora.alpha.into())),
+    ("optimiser.learning_rate", Bounds::Above(0.0, 1.0), |spec| Some(spec.optimiser.learning_rate)),
+    ("optimiser.beta1", Bounds::Below(0.0, 1.0), |spec| Some(spec.optimiser.beta1)),
+    ("optimiser.beta2", Bounds::Below(0.0, 1.0), |spec| Some(spec.optimiser.beta2)),
+    ("optimiser.epsilon", Bounds::Above(0.0, 1.0), |spec| Some(spec.optimiser.epsilon)),
+    ("optimiser.weight_decay", Bounds::Closed(0.0, 10.0), |spec| Some(spec.optimiser.weight_decay)),
+    ("optimiser.max_grad_norm", Bounds::Above(0.0, 1_000_000.0), |spec| Some(spec.optimiser.max_grad_norm)),
+    ("optimiser.ema", Bounds::Open(0.0, 1.0), |spec| spec.optimiser.ema),
+    ("training.epochs", Bounds::Whole(1, 100_000), |spec| Some(spec.training.epochs.into())),
+    ("training.prompts_per_epoch", Bounds::Whole(1, 4096), |spec| Some(spec.training.prompts_per_epoch.into())),
+    ("training.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.training.pictures_per_prompt.into())),
+    ("training.train_steps", Bounds::Whole(1, 999), |spec| Some(spec.training.train_steps.into())),
+    ("training.updates_per_epoch", Bounds::Whole(1, 999), |spec| Some(spec.training.updates_per_epoch.into())),
+    ("training.clip", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.clip)),
+    ("training.kl", Bounds::Closed(0.0, 1000.0), |spec| Some(spec.training.kl)),
+    ("training.advantage_clip", Bounds::Above(0.0, 1000.0), |spec| Some(spec.training.advantage_clip)),
+    ("training.micro_batch", Bounds::Whole(1, 4096), |spec| Some(spec.training.micro_batch.into())),
+    ("evaluation.prompts", Bounds::Whole(1, 100_000), |spec| spec.evaluation.prompts.map(f64::from)),
+    ("evaluation.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.evaluation.pictures_per_prompt.into())),
+    ("evaluation.steps", Bounds::Whole(1, 1000), |spec| Some(spec.evaluation.steps.into())),
+    ("evaluation.guidance", Bounds::Closed(0.0, 100.0), |spec| Some(spec.evaluation.guidance.into())),
+    ("evaluation.resamples", Bounds::Whole(100, 1_000_000), |spec| Some(spec.evaluation.resamples.into())),
+    ("evaluation.grid_prompts", Bounds::Whole(0, 64), |spec| Some(spec.evaluation.grid_prompts.into())),
+];
+
+/// JPEG quality, `rewards[].kind.quality`.
+pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
+/// `weightings[].divisions`.
+pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
+/// `weightings[].count`.
+pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
+/// `weightings[].concentration`.
+pub(super) const CONCENTRATION: Bounds = Bounds::Closed(0.01, 1000.0);
+/// The shares of a listed weighting, before they are divided by their sum.
+pub(super) const SHARE: Bounds = Bounds::Closed(0.0, 1_000_000.0);
+/// The values of a hypervolume scale.
+pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
+
+/// Runs of one experiment.
+pub(super) const MOST_RUNS: u64 = 256;
+/// Rewards of one experiment.
+pub(super) const MOST_REWARDS: usize = 16;
+/// Prompts of one list.
+pub(super) const MOST_PROMPTS: usize = 100_000;
+/// Characters of one prompt.
+pub(super) const LONGEST_PROMPT: usize = 1000;
+/// Characters of the experiment's and the rewards' names, which name folders.
+pub(super) const LONGEST_NAME: usize = 64;
+/// Bytes of an experiment file.
+pub(super) const LARGEST_FILE: u64 = 1_000_000;
+/// Bytes of a file of prompts.
+pub(super) const LARGEST_PROMPT_FILE: u64 = 16_000_000;
+
+/// Returns the bounds of the number at `path`, list indices left out (`weightings[].divisions`).
+pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
+    match path {
+        "rewards[].kind.quality" => Some(JPEG_QUALITY),
+        "weightings[].divisions" => Some(DIVISIONS),
+        "weightings[].count" => Some(DRAWS),
+        "weightings[].concentration" => Some(CONCENTRATION),
+        _ if path.starts_with("weightings[][].") => Some(SHARE),
+        _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
+        _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),
+    }
+}

@@ -1,0 +1,57 @@
+//! How each field is written, for messages about values of the wrong form.
+
+use super::bounds::{Bounds, bounds_of};
+
+const FIELDS: &str = "give fields in parentheses";
+const TEXT: &str = "give a text in quotes";
+
+/// Returns what to write at `path`; nothing where the path is none of an experiment's.
+pub(super) fn way_out(path: &str) -> Option<String> {
+    let path = without_indices(path);
+    if let Some(bounds) = bounds_of(&path) {
+        let sort = if matches!(bounds, Bounds::Whole(..)) { "whole number" } else { "number" };
+        return Some(format!("give a {sort}, {bounds}"));
+    }
+    let form = match path.as_str() {
+        "" => "give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
+        "name" | "base" | "rewards[].name" | "lora.targets[]" => TEXT,
+        "seed" | "evaluation.seed" => "give a whole number, 0 to 18446744073709551615",
+        "prompts" => "give (train: …, held_out: …)",
+        "prompts.train" | "prompts.held_out" => {
+            "give Set(\"name\"), List([\"a prompt\", \"another\"]) or File(\"prompts.txt\")"
+        }
+        "rewards" => "give a list such as [(kind: Safety), (kind: Alignment)]",
+        "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
+        "rewards[].kind" => {
+            "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
+             Compressibility(quality: 95) or Incompressibility(quality: 95)"
+        }
+        "weightings" => "give a list such as [Corners, Centre]",
+        "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
+        "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
+        "combine" => "give Normalised or RawSum",
+        "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
+        "sampler.kind" => "give FlowSde(noise: 0.7) or Ddim(eta: 1)",
+        "lora.share_a" | "evaluation.soups" => "give true or false",
+        "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
+        "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
+        _ if path.starts_with("prompts.") => TEXT,
+        _ => return None,
+    };
+    Some(form.into())
+}
+
+/// Returns `weightings[].divisions` for `weightings[3].divisions`.
+fn without_indices(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|&c| {
+            inside = match c {
+                '[' => true,
+                ']' => false,
+                _ => inside,
+            };
+            !(inside && c.is_ascii_digit())
+        })
+        .collect()
+}

@@ -1,0 +1,29 @@
+//! The experiment file to start from.
+
+/// Returns a commented experiment file with every field at its default, which [`ExperimentSpec::default`] is too.
+///
+/// [`ExperimentSpec::default`]: super::ExperimentSpec::default
+pub fn template() -> &'static str {
+    include_str!("template.ron")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ExperimentSpec;
+    use crate::spec::outline::Outline;
+
+    #[test]
+    fn the_template_is_the_default_experiment() {
+        assert_eq!(ExperimentSpec::from_ron(template(), "template.ron").unwrap(), ExperimentSpec::default());
+    }
+
+    #[test]
+    fn the_template_names_every_field() {
+        let written = Outline::new(template());
+        for path in Outline::new(&ExperimentSpec::default().to_ron()).paths() {
+            // A reward's name is its kind's unless given.
+            assert!(written.find(path).is_some() || path.ends_with("].name"), "{path}");
+        }
+    }
+}

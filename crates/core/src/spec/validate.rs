@@ -1,0 +1,231 @@
+//! Which experiments are refused.
+
+use std::collections::BTreeMap;
+
+use super::bounds::{
+    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, NUMBERS, SCALE, SHARE,
+};
+use super::design;
+use super::finding::{Finding, Source};
+use super::{ExperimentSpec, PromptSource, RewardKind, SpecError, WeightingsSpec};
+
+impl ExperimentSpec {
+    /// Checks an experiment that was built or changed in memory; those read from files are checked already.
+    ///
+    /// # Errors
+    /// Names the first field that holds an impossible value; the place has no position, as there is no text.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let name = self.name.as_deref().unwrap_or("experiment");
+        self.check().map_err(|finding| Source::new(name, "").error(finding))
+    }
+
+    /// Checks every field, and fields that depend on each other.
+    pub(super) fn check(&self) -> Result<(), Finding> {
+        if let Some(name) = &self.name {
+            check_name("name", name)?;
+        }
+        if self.base.trim().is_empty() {
+            return Err(Finding::value("base", quoted(&self.base), "name a base model, e.g. \"emoji-32\""));
+        }
+        self.prompts.train.check("prompts.train")?;
+        self.prompts.held_out.check("prompts.held_out")?;
+        self.check_rewards()?;
+        self.check_weightings()?;
+        for (field, bounds, get) in NUMBERS {
+            if let Some(value) = get(self) {
+                check_number(*field, *bounds, value)?;
+            }
+        }
+        self.check_training()?;
+        self.check_targets()?;
+        self.check_hypervolume()
+    }
+
+    fn check_rewards(&self) -> Result<(), Finding> {
+        if self.rewards.is_empty() {
+            return Err(Finding::state("rewards", "empty", "give at least one, e.g. [(kind: Safety)]"));
+        }
+        if self.rewards.len() > MOST_REWARDS {
+            let state = format!("a list of {}", self.rewards.len());
+            return Err(Finding::state("rewards", state, format!("give at most {MOST_REWARDS}")));
+        }
+        for (index, reward) in self.rewards.iter().enumerate() {
+            let field = format!("rewards[{index}].name");
+            check_name(&field, &reward.name)?;
+            if reward.name.chars().any(char::is_uppercase) {
+                return Err(Finding::value(field, quoted(&reward.name), "use lower case: it names the run's folder"));
+            }
+            if design::is_reserved(&reward.name) {
+                let way_out = "`base`, `centre` and `soup-…` name other points of the front: take another name";
+                return Err(Finding::value(field, quoted(&reward.name), way_out));
+            }
+            if let Some(first) = self.rewards[..index].iter().position(|other| other.name == reward.name) {
+                let way_out = format!("rewards[{first}] has that name already: give each reward a name of its own");
+                return Err(Finding::value(field, quoted(&reward.name), way_out));
+            }
+            if let RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } = reward.kind {
+                check_number(format!("rewards[{index}].kind.quality"), JPEG_QUALITY, quality.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_weightings(&self) -> Result<(), Finding> {
+        if self.weightings.is_empty() {
+            return Err(Finding::state("weightings", "empty", "give at least one family, e.g. [Corners]"));
+        }
+        let names = self.reward_names();
+        for (index, family) in self.weightings.iter().enumerate() {
+            let field = format!("weightings[{index}]");
+            match family {
+                WeightingsSpec::Corners | WeightingsSpec::Centre => {}
+                WeightingsSpec::Lattice { divisions } => {
+                    check_number(format!("{field}.divisions"), DIVISIONS, f64::from(*divisions))?;
+                }
+                WeightingsSpec::Dirichlet { count, concentration } => {
+                    check_number(format!("{field}.count"), DRAWS, f64::from(*count))?;
+                    check_number(format!("{field}.concentration"), CONCENTRATION, *concentration)?;
+                }
+                WeightingsSpec::List(list) if list.is_empty() => {
+                    return Err(Finding::state(field, "empty", "give at least one weighting, e.g. {\"safety\": 1}"));
+                }
+                WeightingsSpec::List(list) => {
+                    for (position, shares) in list.iter().enumerate() {
+                        check_shares(&format!("{field}[{position}]"), shares, &names)?;
+                    }
+                }
+            }
+        }
+        let sizes = self.weightings.iter().map(|family| design::size(family, self.rewards.len()));
+        let runs = sizes.fold(0, u64::saturating_add);
+        if runs > MOST_RUNS {
+            let way_out = format!("ask for at most {MOST_RUNS}, each gets an adapter of its own");
+            return Err(Finding::state("weightings", format!("{runs} weightings"), way_out));
+        }
+        Ok(())
+    }
+
+    fn check_training(&self) -> Result<(), Finding> {
+        let (steps, training) = (self.sampler.steps, &self.training);
+        if training.train_steps > steps - 1 {
+            let way_out =
+                format!("give at most {}, as sampler.steps is {steps} and the last step is never trained", steps - 1);
+            return Err(Finding::value("training.train_steps", training.train_steps.to_string(), way_out));
+        }
+        if !training.train_steps.is_multiple_of(training.updates_per_epoch) {
+            let divisors: Vec<String> = (1..=training.train_steps)
+                .filter(|divisor| training.train_steps.is_multiple_of(*divisor))
+                .map(|divisor| divisor.to_string())
+                .collect();
+            let way_out = format!(
+                "give a divisor of training.train_steps, which is {}: {}",
+                training.train_steps,
+                divisors.join(", ")
+            );
+            return Err(Finding::value("training.updates_per_epoch", training.updates_per_epoch.to_string(), way_out));
+        }
+        Ok(())
+    }
+
+    fn check_targets(&self) -> Result<(), Finding> {
+        let blank = self.lora.targets.iter().position(|target| target.trim().is_empty());
+        blank.map_or(Ok(()), |index| {
+            let way_out = "name the end of a layer's name, or leave targets out for every linear layer";
+            Err(Finding::value(format!("lora.targets[{index}]"), quoted(&self.lora.targets[index]), way_out))
+        })
+    }
+
+    fn check_hypervolume(&self) -> Result<(), Finding> {
+        let names = self.reward_names();
+        let spec = &self.hypervolume;
+        for (field, values) in [("hypervolume.reference", &spec.reference), ("hypervolume.best", &spec.best)] {
+            for (name, value) in values {
+                check_known(field, name, &names)?;
+                check_number(format!("{field}.{name}"), SCALE, *value)?;
+            }
+        }
+        for (name, scale) in names.iter().zip(self.scales()) {
+            if scale.reference >= scale.best {
+                let (side, value) = if spec.reference.contains_key(name) {
+                    ("reference", scale.reference)
+                } else {
+                    ("best", scale.best)
+                };
+                let way_out = format!(
+                    "the reference must be below the best value; for `{name}` they are {} and {}",
+                    scale.reference, scale.best
+                );
+                return Err(Finding::value(format!("hypervolume.{side}.{name}"), SCALE.show(value), way_out));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PromptSource {
+    /// Checks what can be told without reading files or sets.
+    fn check(&self, field: &str) -> Result<(), Finding> {
+        match self {
+            Self::Set(name) if name.trim().is_empty() => {
+                Err(Finding::state(field, "a set without a name", "name one of the base model's sets"))
+            }
+            Self::File(path) if path.as_os_str().is_empty() => {
+                Err(Finding::state(field, "a file without a name", "name a text file with one prompt a line"))
+            }
+            Self::Set(_) | Self::File(_) => Ok(()),
+            Self::List(list) => super::prompts::check_list(field, list),
+        }
+    }
+}
+
+fn check_number(field: impl Into<String>, bounds: Bounds, value: f64) -> Result<(), Finding> {
+    if bounds.hold(value) { Ok(()) } else { Err(Finding::value(field, bounds.show(value), format!("give {bounds}"))) }
+}
+
+fn check_known(field: &str, name: &str, names: &[String]) -> Result<(), Finding> {
+    if names.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(Finding::unknown(field, "reward", name, names.to_vec()))
+}
+
+fn check_shares(field: &str, shares: &BTreeMap<String, f64>, names: &[String]) -> Result<(), Finding> {
+    for (name, share) in shares {
+        check_known(field, name, names)?;
+        check_number(format!("{field}.{name}"), SHARE, *share)?;
+    }
+    if shares.values().sum::<f64>() <= 0.0 {
+        return Err(Finding::value(field, "{}", "the shares sum to 0: give at least one reward a positive share"));
+    }
+    Ok(())
+}
+
+/// Refuses what cannot name a folder.
+fn check_name(field: &str, name: &str) -> Result<(), Finding> {
+    let usable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let problem = if name.chars().count() > LONGEST_NAME {
+        format!("it names a folder: give at most {LONGEST_NAME} characters")
+    } else if name.is_empty()
+        || !name.chars().all(usable)
+        || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || name.ends_with('.')
+    {
+        "it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter or digit, end without a `.`"
+            .into()
+    } else {
+        return Ok(());
+    };
+    Err(Finding::value(field, quoted(name), problem))
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// Refuses a name that comes from the experiment's file name.
+pub(super) fn check_stem(stem: &str) -> Result<(), Finding> {
+    check_name("name", stem).map_err(|_| {
+        let state = format!("{stem:?}, from the file's name, which cannot name a folder");
+        Finding::state("name", state, "add a name of letters, digits, `-`, `_` and `.`: name: \"my-experiment\"")
+    })
+}

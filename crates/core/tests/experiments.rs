@@ -1,0 +1,188 @@
+//! Experiments as users write them: shipped files, weightings, prompts, plans.
+
+use std::path::{Path, PathBuf};
+
+use moa_core::spec::{CostModel, RewardKind};
+use moa_core::{ExperimentSpec, RunId};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").join(name)
+}
+
+fn parse(fields: &str) -> ExperimentSpec {
+    ExperimentSpec::from_ron(&format!("(rewards: [(kind: Safety), (kind: Alignment)], {fields})"), "x.ron").unwrap()
+}
+
+fn names(runs: &[(RunId, moa_core::Weighting)]) -> Vec<&str> {
+    runs.iter().map(|(id, _)| id.as_str()).collect()
+}
+
+fn no_sets(_: &str) -> Option<Vec<String>> {
+    None
+}
+
+#[test]
+fn shipped_experiments_are_accepted_and_named_after_their_files() {
+    for name in ["pareto", "quick", "miniature"] {
+        let spec = ExperimentSpec::load(&shipped(&format!("{name}.ron"))).unwrap();
+        assert_eq!(spec.name.as_deref(), Some(name));
+    }
+    let pareto = ExperimentSpec::load(&shipped("pareto.ron")).unwrap();
+    assert_eq!(pareto.reward_names(), ["aesthetics", "alignment", "safety", "diversity"]);
+    let runs = pareto.weightings();
+    assert!(runs.len() >= 8, "{:?}", names(&runs));
+    assert_eq!(names(&runs)[..5], ["aesthetics", "alignment", "safety", "diversity", "centre"]);
+    let miniature = ExperimentSpec::load(&shipped("miniature.ron")).unwrap();
+    let prompts = miniature.resolve_prompts(&shipped("miniature.ron"), &no_sets).unwrap();
+    assert_eq!((prompts.train.len(), prompts.held_out.len()), (2, 2));
+}
+
+#[test]
+fn values_are_plain_and_struct_names_optional() {
+    let plain = parse("name: \"a\", optimiser: (ema: 0.9), evaluation: (prompts: 4), lora: (rank: 4)");
+    let wordy = ExperimentSpec::from_ron(
+        "#![enable(implicit_some)]\nExperimentSpec(name: \"a\", rewards: [RewardSpec(kind: Safety), (kind: Alignment)],
+        optimiser: OptimiserSpec(ema: 0.9), evaluation: (prompts: 4), lora: LoraSpec(rank: 4, alpha: 4),)",
+        "x.ron",
+    )
+    .unwrap();
+    assert_eq!(plain, wordy);
+    assert_eq!(plain.evaluation.prompts, Some(4));
+    assert!((plain.lora.alpha - 4.0).abs() < f32::EPSILON, "alpha is the rank unless given");
+    let named =
+        ExperimentSpec::from_ron("\u{feff}(rewards: [(name: \"small\", kind: Compressibility())])", "x.ron").unwrap();
+    assert_eq!(named.rewards[0].kind, RewardKind::Compressibility { quality: 95 });
+    assert_eq!(named.reward_names(), ["small"]);
+}
+
+#[test]
+fn families_are_joined_without_duplicates_under_stable_names() {
+    let spec = parse(
+        "weightings: [Corners, Centre, Lattice(divisions: 4), List([{\"safety\": 2}, {\"safety\": 1, \"alignment\": 3}])]",
+    );
+    let runs = spec.weightings();
+    assert_eq!(names(&runs), ["safety", "alignment", "centre", "safety75-alignment25", "safety25-alignment75"]);
+    assert_eq!(runs[4].1.shares(), [0.25, 0.75]);
+    assert_eq!(names(&spec.soups()), ["soup-centre", "soup-safety75-alignment25", "soup-safety25-alignment75"]);
+    let close = parse(
+        "weightings: [List([{\"safety\": 0.752, \"alignment\": 0.248}, {\"safety\": 3, \"alignment\": 1}, \
+         {\"safety\": 0.9999, \"alignment\": 0.0001}])]",
+    );
+    assert_eq!(names(&close.weightings()), ["safety75-alignment25", "safety75.0-alignment25.0", "safety100"]);
+    assert_eq!(close.soups(), [], "there are no corners to mix");
+    assert_eq!(names(&parse("weightings: [Corners, Centre], evaluation: (soups: false)").soups()), [] as [&str; 0]);
+}
+
+#[test]
+fn lattices_hold_every_composition_once() {
+    let rewards = "(kind: Aesthetics), (kind: Alignment), (kind: Safety), (kind: Diversity)";
+    let text = format!("(rewards: [{rewards}], weightings: [Lattice(divisions: 4)])");
+    let runs = ExperimentSpec::from_ron(&text, "x.ron").unwrap().weightings();
+    assert_eq!(runs.len(), 35);
+    assert!(runs.iter().all(|(_, weighting)| weighting.shares().iter().all(|share| (share * 4.0).fract() == 0.0)));
+}
+
+#[test]
+fn dirichlet_draws_follow_the_seed_and_the_concentration() {
+    let draws = |seed: u64, concentration: f64| {
+        parse(&format!("seed: {seed}, weightings: [Dirichlet(count: 200, concentration: {concentration})]"))
+            .weightings()
+    };
+    assert_eq!(draws(1, 1.0), draws(1, 1.0));
+    assert_ne!(draws(1, 1.0), draws(2, 1.0));
+    let spread = |concentration| {
+        let runs = draws(3, concentration);
+        runs.iter().map(|(_, weighting)| (weighting.shares()[0] - 0.5).powi(2)).sum::<f64>() / runs.len() as f64
+    };
+    // Of two shares each has the variance 1 / (4 (2c + 1)).
+    assert!((spread(1.0) * 12.0 - 1.0).abs() < 0.2, "{}", spread(1.0));
+    assert!((spread(10.0) * 84.0 - 1.0).abs() < 0.25, "{}", spread(10.0));
+}
+
+#[test]
+fn many_rewards_get_short_names() {
+    let reward = |index| format!("(name: \"a-rather-long-name-{index}\", kind: Safety)");
+    let rewards: Vec<String> = (0..9).map(reward).collect();
+    let text = format!("(rewards: [{}], weightings: [Dirichlet(count: 3)])", rewards.join(","));
+    let runs = ExperimentSpec::from_ron(&text, "x.ron").unwrap().weightings();
+    assert!(runs.iter().all(|(id, _)| id.as_str().starts_with("mix-") && id.as_str().len() < 60), "{:?}", names(&runs));
+}
+
+#[test]
+fn prompts_come_from_lists_files_and_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("held-out.txt"), "# to compare on\n\n  a dog \r\na frog\n").unwrap();
+    let file = folder.path().join("mine.ron");
+    let text = "(rewards: [(kind: Safety)],\nprompts: (train: Set(\"pets\"), held_out: File(\"held-out.txt\")),\n\
+                training: (prompts_per_epoch: 2), evaluation: (prompts: 1))";
+    std::fs::write(&file, text).unwrap();
+    let spec = ExperimentSpec::load(&file).unwrap();
+    let sets = |name: &str| (name == "pets").then(|| vec!["a cat".to_owned(), "a fish".to_owned()]);
+    let prompts = spec.resolve_prompts(&file, &sets).unwrap();
+    assert_eq!(prompts.train, ["a cat", "a fish"]);
+    assert_eq!(prompts.held_out, ["a dog"], "cut to evaluation.prompts");
+
+    let refuse = |spec: &ExperimentSpec, sets: &dyn Fn(&str) -> Option<Vec<String>>| {
+        let message = spec.resolve_prompts(&file, sets).unwrap_err().to_string();
+        message.replace(&folder.path().display().to_string(), "DIR")
+    };
+    assert_eq!(
+        refuse(&spec, &no_sets),
+        "DIR/mine.ron:2:18: prompts.train is Set(\"pets\"): the base model ships no such set: name one that it does"
+    );
+    assert_eq!(
+        refuse(&spec, &|_| Some(vec!["a bird".into(), "A  dog".into()])),
+        "DIR/mine.ron:2:41: prompts.held_out is a list with \"a dog\", which is in prompts.train too: hold it out or train \
+         on it, not both"
+    );
+    assert_eq!(
+        refuse(&spec, &|_| Some(vec!["a bird".into()])),
+        "DIR/mine.ron:3:31: training.prompts_per_epoch is 2: prompts.train has 1: give at most 1"
+    );
+    let mut greedy = spec.clone();
+    greedy.evaluation.prompts = Some(3);
+    assert!(refuse(&greedy, &sets).ends_with("prompts.held_out has 2: give at most 2"));
+    std::fs::write(folder.path().join("held-out.txt"), "# nothing\n").unwrap();
+    assert_eq!(refuse(&spec, &sets), "DIR/mine.ron:2:41: prompts.held_out is without a prompt: give at least one");
+    std::fs::remove_file(folder.path().join("held-out.txt")).unwrap();
+    assert_eq!(
+        refuse(&spec, &sets),
+        "DIR/mine.ron:2:41: prompts.held_out is the file DIR/held-out.txt: no such file: check the path, which counts \
+         from the current folder"
+    );
+}
+
+#[test]
+fn plans_count_every_picture_and_pass() {
+    let spec = parse(
+        "weightings: [Corners, Centre], sampler: (steps: 8), evaluation: (pictures_per_prompt: 4, steps: 10),
+        training: (epochs: 10, prompts_per_epoch: 8, pictures_per_prompt: 8, train_steps: 3)",
+    );
+    let plan = spec.plan(100, 20);
+    assert_eq!((plan.runs, plan.soups), (3, 1));
+    assert_eq!(plan.training_pictures, 3 * 10 * 64);
+    assert_eq!(plan.rollout_passes, 1920 * 8);
+    assert_eq!((plan.training_passes, plan.reference_passes), (1920 * 3, 0));
+    assert_eq!(plan.evaluation_pictures, (1 + 3 + 1) * 20 * 4);
+    assert_eq!(plan.evaluation_passes, 400 * 10);
+
+    let mut guided = spec.clone();
+    guided.sampler.guidance = 2.0;
+    guided.training.kl = 0.1;
+    let plan = guided.plan(100, 20);
+    assert_eq!((plan.rollout_passes, plan.training_passes), (1920 * 8 * 2, 1920 * 3 * 2));
+    assert_eq!(plan.reference_passes, plan.training_passes);
+    assert_eq!(plan.evaluation_passes, 400 * 10);
+
+    let cost = CostModel { seconds_per_forward: 0.01, seconds_per_training_pass: 0.1, seconds_per_scored_picture: 1.0 };
+    let seconds = spec.plan(100, 20).seconds(&cost);
+    assert!((seconds - ((15360.0 + 4000.0) * 0.01 + 5760.0 * 0.1 + 2320.0)).abs() < 1e-6, "{seconds}");
+}
+
+#[test]
+fn scales_come_from_the_experiment_or_the_kind() {
+    let spec = parse("hypervolume: (reference: {\"safety\": 0.5})");
+    let scales = spec.scales();
+    assert!((scales[0].normalise(0.75) - 0.5).abs() < 1e-12);
+    assert!((scales[1].normalise(0.75) - 0.75).abs() < 1e-12);
+}

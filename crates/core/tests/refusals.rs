@@ -1,0 +1,347 @@
+//! Every experiment that is refused, with its message to the letter.
+
+use std::path::Path;
+
+use moa_core::ExperimentSpec;
+
+/// The message for a file `x.ron`.
+fn message(text: &str) -> String {
+    match ExperimentSpec::from_ron(text, "x.ron") {
+        Ok(spec) => panic!("{text} is accepted: {spec:#?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Checks experiments that have two rewards and the given further fields, in line 2.
+fn check_fields(table: &[(&str, &str)]) {
+    for (fields, expected) in table {
+        let text = format!("(rewards: [(kind: Safety), (kind: Alignment)],\n{fields})");
+        assert_eq!(message(&text), format!("x.ron:{expected}"), "{fields}");
+    }
+}
+
+#[test]
+fn text_that_is_no_ron() {
+    for (text, expected) in [
+        ("", ": the experiment is empty: give the experiment's fields in parentheses: (rewards: [(kind: Safety)])"),
+        (
+            "// only",
+            ": the experiment is empty: give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
+        ),
+        ("{}", ":1:1: the experiment is {}: give the experiment's fields in parentheses: (rewards: [(kind: Safety)])"),
+        (
+            "(rewards: [(kind: Safety)\n)",
+            ":2:1: the `[` of rewards at 1:11 is not closed with `]`: `)` is here instead",
+        ),
+        (
+            "(rewards: [(kind: Safety)],\nsampler: (steps: 3\n",
+            ":2:19: the `(` of sampler at 2:10 is not closed with `)`: the file ends here",
+        ),
+        (
+            "(rewards: [(kind: Safety)]) 3",
+            ":1:29: expected the end of the file: the experiment's bracket is closed already",
+        ),
+        ("(\n  name: \"a\n)", ":2:9: this text has no closing quote"),
+        ("(\n  /* name: \"a\"\n)", ":2:3: this comment is not closed with `*/`"),
+        ("(rewards: [(kind: Safety)]\n seed: 3)", ":2:2: expected a comma or a closing bracket"),
+        ("(rewards: [(kind: Safety)], seed = 3)", ":1:34: expected a `:` behind the name"),
+        ("(\"rewards\": [(kind: Safety)])", ":1:2: expected a field's name, without quotes"),
+    ] {
+        assert_eq!(message(text), format!("x.ron{expected}"), "{text}");
+    }
+}
+
+#[test]
+fn names_that_are_unknown() {
+    check_fields(&[
+        (
+            "sampelr: ()",
+            "2:1: unknown field `sampelr`: known fields are name, base, seed, prompts, rewards, weightings, combine, \
+             sampler, lora, optimiser, training, evaluation, hypervolume",
+        ),
+        ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
+        ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),
+        ("sampler: (kind: Ddpm())", "2:17: unknown sampler kind `Ddpm`: known kinds are FlowSde, Ddim"),
+        ("combine: Sum", "2:10: unknown kind of combination `Sum`: known kinds are Normalised, RawSum"),
+        (
+            "weightings: [Corners, Latice(divisions: 4)]",
+            "2:23: unknown kind of weightings `Latice`: known kinds are Corners, Centre, Lattice, Dirichlet, List",
+        ),
+        (
+            "weightings: [Corners, List([{\"safety\": 1}, {\"beauty\": 1}])]",
+            "2:45: unknown reward `beauty` in weightings[1][1]: known rewards are safety, alignment",
+        ),
+        (
+            "hypervolume: (best: {\"beauty\": 1})",
+            "2:22: unknown reward `beauty` in hypervolume.best: known rewards are safety, alignment",
+        ),
+    ]);
+    assert_eq!(
+        message("(rewards: [\n  (kind: Aesthetic),\n])"),
+        "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Safety, Diversity, \
+         Colourfulness, Contrast, Harmony, Compressibility, Incompressibility"
+    );
+}
+
+#[test]
+fn fields_that_are_missing_or_given_twice() {
+    assert_eq!(
+        message("(seed: 1)"),
+        "x.ron:1:1: rewards is missing: give a list such as [(kind: Safety), (kind: Alignment)]"
+    );
+    assert_eq!(
+        message("(rewards: [(name: \"a\")])"),
+        "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, \
+         Harmony, Compressibility(quality: 95) or Incompressibility(quality: 95)"
+    );
+    check_fields(&[
+        ("weightings: [Lattice()]", "2:14: weightings[0].divisions is missing: give a whole number, 1 to 100"),
+        ("seed: 1, seed: 2", "2:10: seed is given twice: keep one"),
+        (
+            "weightings: [List([{\"safety\": 1, \"safety\": 2}])]",
+            "2:34: weightings[0][0].safety is given twice: keep one",
+        ),
+    ]);
+}
+
+#[test]
+fn values_of_the_wrong_form() {
+    check_fields(&[
+        ("sampler: (steps: 1.5)", "2:18: sampler.steps is 1.5: give a whole number, 2 to 1000"),
+        ("sampler: (steps: -1)", "2:18: sampler.steps is -1: give a whole number, 2 to 1000"),
+        ("sampler: (steps: \"3\")", "2:18: sampler.steps is \"3\": give a whole number, 2 to 1000"),
+        ("sampler: (steps: 99999999999)", "2:18: sampler.steps is 99999999999: give a whole number, 2 to 1000"),
+        ("sampler: (guidance: high)", "2:21: sampler.guidance is high: give a number, 0 to 100"),
+        ("sampler: (kind: FlowSde)", "2:17: sampler.kind is FlowSde: give FlowSde(noise: 0.7) or Ddim(eta: 1)"),
+        ("sampler: 8", "2:10: sampler is 8: give fields in parentheses"),
+        ("seed: -1", "2:7: seed is -1: give a whole number, 0 to 18446744073709551615"),
+        ("name: pareto", "2:7: name is pareto: give a text in quotes"),
+        ("lora: (share_a: yes)", "2:17: lora.share_a is yes: give true or false"),
+        ("lora: (targets: \"to_q\")", "2:17: lora.targets is \"to_q\": give a list of texts: [\"to_q\", \"to_v\"]"),
+        (
+            "prompts: (train: [\"a cat\"])",
+            "2:18: prompts.train is [\"a cat\"]: give Set(\"name\"), List([\"a prompt\", \"another\"]) or \
+             File(\"prompts.txt\")",
+        ),
+        (
+            "weightings: [Lattice(4)]",
+            "2:14: weightings[0] is Lattice(4): give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or \
+             List([{\"safety\": 1}])",
+        ),
+        ("hypervolume: (best: {safety: 1})", "2:22: expected a name in quotes"),
+    ]);
+}
+
+#[test]
+fn rewards_and_names_that_cannot_be() {
+    for (rewards, expected) in [
+        ("[]", "1:11: rewards is empty: give at least one, e.g. [(kind: Safety)]"),
+        (
+            "[(kind: Safety), (kind: Safety)]",
+            "1:28: rewards[1].name is \"safety\" by default: rewards[0] has that name already: give each reward a name of \
+             its own",
+        ),
+        (
+            "[(kind: Safety), (name: \"safety\", kind: Contrast)]",
+            "1:35: rewards[1].name is \"safety\": rewards[0] has that name already: give each reward a name of its own",
+        ),
+        (
+            "[(name: \"Safe\", kind: Safety)]",
+            "1:19: rewards[0].name is \"Safe\": use lower case: it names the run's folder",
+        ),
+        (
+            "[(name: \"centre\", kind: Safety)]",
+            "1:19: rewards[0].name is \"centre\": `base`, `centre` and `soup-…` name other points of the front: take \
+             another name",
+        ),
+        (
+            "[(name: \"\", kind: Safety)]",
+            "1:19: rewards[0].name is \"\": it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter \
+             or digit, end without a `.`",
+        ),
+        ("[(kind: Compressibility(quality: 0))]", "1:44: rewards[0].kind.quality is 0: give 1 to 100"),
+    ] {
+        assert_eq!(message(&format!("(rewards: {rewards})")), format!("x.ron:{expected}"), "{rewards}");
+    }
+    for name in ["a/b", "..", ".hidden", "a b", "ä", "a.", "-v"] {
+        let text = format!("(rewards: [(kind: Safety)], name: {name:?})");
+        let expected = format!(
+            "x.ron:1:35: name is {name:?}: it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter \
+             or digit, end without a `.`"
+        );
+        assert_eq!(message(&text), expected);
+    }
+    let long = "a".repeat(65);
+    assert!(message(&format!("(rewards: [(kind: Safety)], name: {long:?})")).ends_with("give at most 64 characters"));
+    let rewards: Vec<String> = (0..17).map(|index| format!("(name: \"r{index}\", kind: Safety)")).collect();
+    assert_eq!(
+        message(&format!("(rewards: [{}])", rewards.join(","))),
+        "x.ron:1:11: rewards is a list of 17: give at most 16"
+    );
+}
+
+#[test]
+fn weightings_that_cannot_be() {
+    check_fields(&[
+        ("weightings: []", "2:13: weightings is empty: give at least one family, e.g. [Corners]"),
+        ("weightings: [List([])]", "2:14: weightings[0] is empty: give at least one weighting, e.g. {\"safety\": 1}"),
+        (
+            "weightings: [List([{\"safety\": -0.5, \"alignment\": 1.5}])]",
+            "2:31: weightings[0][0].safety is -0.5: give 0 to 1000000",
+        ),
+        ("weightings: [List([{\"safety\": NaN}])]", "2:31: weightings[0][0].safety is NaN: give 0 to 1000000"),
+        ("weightings: [List([{\"safety\": inf}])]", "2:31: weightings[0][0].safety is inf: give 0 to 1000000"),
+        (
+            "weightings: [List([{\"safety\": 1}, {\"safety\": 0}])]",
+            "2:35: weightings[0][1] is {\"safety\": 0}: the shares sum to 0: give at least one reward a positive share",
+        ),
+        (
+            "weightings: [List([{}])]",
+            "2:20: weightings[0][0] is {}: the shares sum to 0: give at least one reward a positive share",
+        ),
+        ("weightings: [Lattice(divisions: 0)]", "2:33: weightings[0].divisions is 0: give 1 to 100"),
+        ("weightings: [Dirichlet(count: 0)]", "2:31: weightings[0].count is 0: give 1 to 256"),
+        (
+            "weightings: [Dirichlet(count: 2, concentration: 0)]",
+            "2:49: weightings[0].concentration is 0: give 0.01 to 1000",
+        ),
+        (
+            "weightings: [Corners, Dirichlet(count: 256)]",
+            "2:13: weightings is 258 weightings: ask for at most 256, each gets an adapter of its own",
+        ),
+    ]);
+}
+
+#[test]
+fn numbers_out_of_bounds() {
+    check_fields(&[
+        ("sampler: (steps: 0)", "2:18: sampler.steps is 0: give 2 to 1000"),
+        ("sampler: (steps: 1001)", "2:18: sampler.steps is 1001: give 2 to 1000"),
+        ("sampler: (guidance: -1)", "2:21: sampler.guidance is -1: give 0 to 100"),
+        ("sampler: (guidance: NaN)", "2:21: sampler.guidance is NaN: give 0 to 100"),
+        ("sampler: (kind: FlowSde(noise: 0))", "2:32: sampler.kind.noise is 0: give more than 0, up to 10"),
+        ("sampler: (kind: Ddim(eta: 0))", "2:27: sampler.kind.eta is 0: give more than 0, up to 1"),
+        ("sampler: (kind: Ddim(eta: 1.5))", "2:27: sampler.kind.eta is 1.5: give more than 0, up to 1"),
+        ("lora: (rank: 0)", "2:14: lora.rank is 0: give 1 to 1024"),
+        ("lora: (alpha: 0)", "2:15: lora.alpha is 0: give more than 0, up to 10000"),
+        ("lora: (alpha: inf)", "2:15: lora.alpha is inf: give more than 0, up to 10000"),
+        (
+            "lora: (targets: [\"to_q\", \" \"])",
+            "2:26: lora.targets[1] is \" \": name the end of a layer's name, or leave targets out for every linear layer",
+        ),
+        ("optimiser: (learning_rate: 0)", "2:28: optimiser.learning_rate is 0: give more than 0, up to 1"),
+        ("optimiser: (learning_rate: -1e-3)", "2:28: optimiser.learning_rate is -1e-3: give more than 0, up to 1"),
+        ("optimiser: (beta1: 1)", "2:20: optimiser.beta1 is 1: give 0 to less than 1"),
+        ("optimiser: (beta2: -0.1)", "2:20: optimiser.beta2 is -0.1: give 0 to less than 1"),
+        ("optimiser: (epsilon: 0)", "2:22: optimiser.epsilon is 0: give more than 0, up to 1"),
+        ("optimiser: (weight_decay: -1)", "2:27: optimiser.weight_decay is -1: give 0 to 10"),
+        ("optimiser: (max_grad_norm: 0)", "2:28: optimiser.max_grad_norm is 0: give more than 0, up to 1000000"),
+        ("optimiser: (ema: 1)", "2:18: optimiser.ema is 1: give more than 0, less than 1"),
+        ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
+        ("training: (prompts_per_epoch: 0)", "2:31: training.prompts_per_epoch is 0: give 1 to 4096"),
+        ("training: (pictures_per_prompt: 1)", "2:33: training.pictures_per_prompt is 1: give 2 to 1024"),
+        ("training: (train_steps: 0)", "2:25: training.train_steps is 0: give 1 to 999"),
+        ("training: (updates_per_epoch: 0)", "2:31: training.updates_per_epoch is 0: give 1 to 999"),
+        ("training: (clip: 0)", "2:18: training.clip is 0: give more than 0, up to 1"),
+        ("training: (kl: -0.1)", "2:16: training.kl is -0.1: give 0 to 1000"),
+        ("training: (advantage_clip: 0)", "2:28: training.advantage_clip is 0: give more than 0, up to 1000"),
+        ("training: (micro_batch: 0)", "2:25: training.micro_batch is 0: give 1 to 4096"),
+        ("evaluation: (prompts: 0)", "2:23: evaluation.prompts is 0: give 1 to 100000"),
+        ("evaluation: (pictures_per_prompt: 1)", "2:35: evaluation.pictures_per_prompt is 1: give 2 to 1024"),
+        ("evaluation: (steps: 0)", "2:21: evaluation.steps is 0: give 1 to 1000"),
+        ("evaluation: (resamples: 10)", "2:25: evaluation.resamples is 10: give 100 to 1000000"),
+        ("evaluation: (grid_prompts: 65)", "2:28: evaluation.grid_prompts is 65: give 0 to 64"),
+    ]);
+}
+
+#[test]
+fn values_that_are_impossible_beside_others() {
+    check_fields(&[
+        (
+            "training: (train_steps: 8)",
+            "2:25: training.train_steps is 8: give at most 7, as sampler.steps is 8 and the last step is never trained",
+        ),
+        (
+            "sampler: (steps: 3)",
+            "1:1: training.train_steps is 3 by default: give at most 2, as sampler.steps is 3 and the last step is never \
+             trained",
+        ),
+        (
+            "training: (train_steps: 6, updates_per_epoch: 4)",
+            "2:47: training.updates_per_epoch is 4: give a divisor of training.train_steps, which is 6: 1, 2, 3, 6",
+        ),
+        (
+            "hypervolume: (reference: {\"safety\": 1})",
+            "2:37: hypervolume.reference.safety is 1: the reference must be below the best value; for `safety` they are \
+             1 and 1",
+        ),
+        (
+            "hypervolume: (best: {\"safety\": -1})",
+            "2:32: hypervolume.best.safety is -1: the reference must be below the best value; for `safety` they are 0 \
+             and -1",
+        ),
+        ("hypervolume: (best: {\"safety\": inf})", "2:32: hypervolume.best.safety is inf: give -1000000 to 1000000"),
+    ]);
+}
+
+#[test]
+fn prompts_that_cannot_be() {
+    check_fields(&[
+        ("prompts: (train: List([]))", "2:18: prompts.train is without a prompt: give at least one"),
+        ("prompts: (train: List([\"a\", \" \"]))", "2:29: prompts.train[1] is \" \": say what to draw"),
+        (
+            "prompts: (held_out: List([\"a\", \"b\", \"a\"]))",
+            "2:37: prompts.held_out[2] is \"a\": it is prompts.held_out[0] already: give each prompt once",
+        ),
+        (
+            "prompts: (train: Set(\"\"))",
+            "2:18: prompts.train is a set without a name: name one of the base model's sets",
+        ),
+        (
+            "prompts: (train: File(\"\"))",
+            "2:18: prompts.train is a file without a name: name a text file with one prompt a line",
+        ),
+    ]);
+    let long = "a".repeat(1001);
+    assert_eq!(
+        message(&format!("(rewards: [(kind: Safety)], prompts: (train: List([{long:?}])))")),
+        "x.ron:1:52: prompts.train[0] is 1001 characters long: give at most 1000"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |path: &Path| ExperimentSpec::load(path).unwrap_err().to_string();
+    let check = |name: &str, bytes: &[u8], expected: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(load(&path), format!("{}{expected}", path.display()));
+    };
+    let missing = folder.path().join("missing.ron");
+    assert_eq!(
+        load(&missing),
+        format!("{}: no such file: check the path, which counts from the current folder", missing.display())
+    );
+    assert_eq!(load(folder.path()), format!("{}: this is a folder: name a file in it", folder.path().display()));
+    check("empty.ron", b" \n", ": empty: write something into it, or name another file");
+    check("latin.ron", b"(name: \"\xe9\")", ": no UTF-8 text (byte 9): save it as UTF-8");
+    check("huge.ron", &vec![b' '; 1_000_001], ": larger than 1 MB, which cannot be meant: name another file");
+    check(
+        "my experiment.ron",
+        b"(rewards: [(kind: Safety)])",
+        ":1:1: name is \"my experiment\", from the file's name, which cannot name a folder: add a name of letters, digits, \
+         `-`, `_` and `.`: name: \"my-experiment\"",
+    );
+}
+
+#[test]
+fn experiments_changed_in_memory() {
+    let mut spec = ExperimentSpec { name: Some("mine".into()), ..ExperimentSpec::default() };
+    assert!(spec.validate().is_ok());
+    spec.training.epochs = 0;
+    assert_eq!(spec.validate().unwrap_err().to_string(), "mine: training.epochs is 0: give 1 to 100000");
+    spec.training.epochs = 1;
+    spec.sampler.guidance = f32::NAN;
+    assert_eq!(spec.validate().unwrap_err().to_string(), "mine: sampler.guidance is NaN: give 0 to 100");
+}

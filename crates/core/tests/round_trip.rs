@@ -1,0 +1,176 @@
+//! Experiments survive being written and read, whatever they hold.
+
+use std::collections::BTreeMap;
+
+use moa_core::ExperimentSpec;
+use moa_core::spec::{
+    Combine, EvaluationSpec, HypervolumeSpec, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec, RewardKind,
+    RewardSpec, SamplerKind, SamplerSpec, TrainingSpec, WeightingsSpec,
+};
+use proptest::prelude::*;
+
+fn reward_kind() -> impl Strategy<Value = RewardKind> {
+    prop_oneof![
+        Just(RewardKind::Aesthetics),
+        Just(RewardKind::Alignment),
+        Just(RewardKind::Safety),
+        Just(RewardKind::Diversity),
+        Just(RewardKind::Colourfulness),
+        Just(RewardKind::Contrast),
+        Just(RewardKind::Harmony),
+        (1..=100u8).prop_map(|quality| RewardKind::Compressibility { quality }),
+        (1..=100u8).prop_map(|quality| RewardKind::Incompressibility { quality }),
+    ]
+}
+
+fn rewards() -> impl Strategy<Value = Vec<RewardSpec>> {
+    prop::collection::btree_map("r[a-z0-9_-]{0,12}", reward_kind(), 1..6)
+        .prop_map(|rewards| rewards.into_iter().map(|(name, kind)| RewardSpec { name, kind }).collect())
+}
+
+fn prompt_source() -> impl Strategy<Value = PromptSource> {
+    prop_oneof![
+        "[a-z-]{1,9}".prop_map(PromptSource::Set),
+        prop::collection::btree_set("[a-z\"\\\\,:(\\[é]{1,9}", 1..5)
+            .prop_map(|prompts| PromptSource::List(prompts.into_iter().collect())),
+        "[a-z/.]{1,9}".prop_map(|path| PromptSource::File(path.into())),
+    ]
+}
+
+/// Families over the named rewards, small enough that six of them stay in bounds.
+fn weightings(names: Vec<String>) -> impl Strategy<Value = Vec<WeightingsSpec>> {
+    let shares = prop::collection::btree_map(prop::sample::select(names), 0.001..1000.0, 1..4);
+    let family = prop_oneof![
+        Just(WeightingsSpec::Corners),
+        Just(WeightingsSpec::Centre),
+        (1..3u32).prop_map(|divisions| WeightingsSpec::Lattice { divisions }),
+        (1..20u32, 0.01..100.0).prop_map(|(count, concentration)| WeightingsSpec::Dirichlet { count, concentration }),
+        prop::collection::vec(shares, 1..4).prop_map(WeightingsSpec::List),
+    ];
+    prop::collection::vec(family, 1..6)
+}
+
+fn sampler() -> impl Strategy<Value = SamplerSpec> {
+    let kind = prop_oneof![
+        (0.01..10f32).prop_map(|noise| SamplerKind::FlowSde { noise }),
+        (0.01..1f32).prop_map(|eta| SamplerKind::Ddim { eta }),
+    ];
+    (kind, 13..=1000u32, 0.0..100f32).prop_map(|(kind, steps, guidance)| SamplerSpec { kind, steps, guidance })
+}
+
+fn lora() -> impl Strategy<Value = LoraSpec> {
+    (1..=1024u32, 0.01..1e4f32, any::<bool>(), prop::collection::vec("[a-z_.0-9]{1,9}", 0..3))
+        .prop_map(|(rank, alpha, share_a, targets)| LoraSpec { rank, alpha, share_a, targets })
+}
+
+fn optimiser() -> impl Strategy<Value = OptimiserSpec> {
+    (1e-12..1.0, 0.0..1.0, 0.0..1.0, 1e-12..1.0, 0.0..10.0, 1e-9..1e6, prop::option::of(0.01..0.99)).prop_map(
+        |(learning_rate, beta1, beta2, epsilon, weight_decay, max_grad_norm, ema)| OptimiserSpec {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            max_grad_norm,
+            ema,
+        },
+    )
+}
+
+fn training() -> impl Strategy<Value = TrainingSpec> {
+    let updates = prop::sample::select(vec![1, 2, 3, 4, 6, 12]);
+    (1..1000u32, 1..64u32, 2..64u32, updates, 1e-9..1.0, 0.0..10.0, 0.1..10.0, 1..512u32).prop_map(
+        |(epochs, prompts_per_epoch, pictures_per_prompt, updates_per_epoch, clip, kl, advantage_clip, micro_batch)| {
+            TrainingSpec {
+                epochs,
+                prompts_per_epoch,
+                pictures_per_prompt,
+                train_steps: 12,
+                updates_per_epoch,
+                clip,
+                kl,
+                advantage_clip,
+                micro_batch,
+            }
+        },
+    )
+}
+
+fn evaluation() -> impl Strategy<Value = EvaluationSpec> {
+    let counts = (prop::option::of(1..999u32), 2..64u32, 1..=1000u32, 100..9999u32, 0..=64u32);
+    (counts, 0.0..100f32, any::<u64>(), any::<bool>()).prop_map(|(counts, guidance, seed, soups)| {
+        let (prompts, pictures_per_prompt, steps, resamples, grid_prompts) = counts;
+        EvaluationSpec { prompts, pictures_per_prompt, steps, guidance, seed, resamples, grid_prompts, soups }
+    })
+}
+
+fn experiment() -> impl Strategy<Value = ExperimentSpec> {
+    let head = (prop::option::of("[A-Za-z0-9][a-z_-]{0,9}"), any::<u64>(), prompt_source(), prompt_source());
+    let rewards = rewards().prop_flat_map(|rewards| {
+        let names: Vec<String> = rewards.iter().map(|reward| reward.name.clone()).collect();
+        let references = prop::collection::btree_map(prop::sample::select(names.clone()), -9.0..-5.0, 0..3);
+        (Just(rewards), weightings(names), references)
+    });
+    let combine = prop_oneof![Just(Combine::Normalised), Just(Combine::RawSum)];
+    (head, rewards, combine, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
+        |(head, (rewards, weightings, reference), combine, sampler, lora, optimiser, training, evaluation)| {
+            let (name, seed, train, held_out) = head;
+            ExperimentSpec {
+                name,
+                base: "emoji-32".into(),
+                seed,
+                prompts: PromptsSpec { train, held_out },
+                rewards,
+                weightings,
+                combine,
+                sampler,
+                lora,
+                optimiser,
+                training,
+                evaluation,
+                hypervolume: HypervolumeSpec { reference, best: BTreeMap::new() },
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_is_written_reads_back(spec in experiment()) {
+        let text = spec.to_ron();
+        let read = ExperimentSpec::from_ron(&text, "as-run.ron").map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(&read, &spec);
+        prop_assert_eq!(read.to_ron(), text);
+    }
+
+    #[test]
+    fn runs_have_distinct_weightings_and_names(spec in experiment()) {
+        let runs = spec.weightings();
+        prop_assert!(!runs.is_empty());
+        let mut names: Vec<_> = runs.iter().map(|(id, _)| id).collect();
+        names.sort();
+        names.dedup();
+        prop_assert_eq!(names.len(), runs.len());
+        for (index, (id, weighting)) in runs.iter().enumerate() {
+            let usable = id.as_str().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c));
+            prop_assert!(usable && id.as_str().len() <= 100, "{}", id);
+            prop_assert!((weighting.shares().iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            prop_assert!(runs[..index].iter().all(|(_, other)| other != weighting));
+        }
+    }
+
+    /// Text that is broken anywhere is refused or read, never a panic.
+    #[test]
+    fn damaged_text_is_survived(spec in experiment(), at in any::<prop::sample::Index>(), junk in "[(){}\\[\\]:,\"'#/*a1é]{0,3}") {
+        let text = spec.to_ron();
+        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+        let place = places[at.index(places.len())];
+        let damaged = format!("{}{junk}{}", &text[..place], text[place..].chars().skip(1).collect::<String>());
+        if let Err(error) = ExperimentSpec::from_ron(&damaged, "x.ron") {
+            prop_assert!(error.to_string().starts_with("x.ron:"), "{}", error);
+        }
+        let _ = ExperimentSpec::from_ron(&text[..place], "x.ron");
+    }
+}
