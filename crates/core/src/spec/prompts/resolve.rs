@@ -57,8 +57,8 @@ impl ExperimentSpec {
     /// Returns the prompts of the experiment in the file `experiment`, held-out ones cut to `evaluation.prompts`.
     ///
     /// # Errors
-    /// Refuses what [`PromptSource::resolve`] does, a prompt that is both trained on and held out (letter case and runs of blanks aside), and
-    /// fewer prompts than an epoch or the evaluation asks for.
+    /// Refuses what [`PromptSource::resolve`] does, a prompt that is both trained on and held out (letter case and runs of
+    /// blanks aside), and fewer prompts than an epoch or the evaluation asks for.
     pub fn resolve_prompts(
         &self,
         experiment: &Path,
