@@ -1,1 +1,14 @@
-//! LoRA layers, adapter banks, adapter files and merge methods.
+//! LoRA layers, adapter banks, adapter files — and the named parameters that every model of moa is built from.
+//!
+//! A *bank* holds K adapters over one frozen base. Rows of a batch belong to adapters in order (`[K · m, …]`), so that
+//! `x·W` runs once for the whole bank and only the low-rank branch is batched per adapter.
+
+mod bank;
+mod file;
+mod linear;
+mod parameters;
+
+pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
+pub use file::{Adapter, AdapterFileError, AdapterLayer};
+pub use linear::Linear;
+pub use parameters::{Init, Parameter, Parameters, ParametersError};

@@ -1,1 +1,47 @@
-//! A text-to-image pipeline in the diffusers layout.
+//! A text-to-image diffusion pipeline in the diffusers directory layout: tokenizer, text encoder, denoiser, schedule,
+//! and a sampler whose steps have log-probabilities.
+
+pub mod codec;
+mod nn;
+pub mod pipeline;
+pub mod sampler;
+pub mod schedule;
+pub mod text;
+pub mod tokenizer;
+pub mod unet;
+
+pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
+pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
+pub use sampler::Conditions;
+pub use schedule::{ScheduleConfig, StepRule};
+pub use tokenizer::Tokenizer;
+pub use text::{TextConfig, TextEncoder};
+pub use unet::{Unet, UnetConfig};
+
+/// Why a config of a pipeline cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no JSON of the expected form.
+    #[error("{file} is unreadable: {source}")]
+    Json {
+        /// The file.
+        file: &'static str,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// The tokenizer is unreadable, or cannot take a text.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// A field has a value that moa does not know.
+    #[error("{file}: `{field}` is {value}: {wanted}")]
+    Field {
+        /// The file.
+        file: &'static str,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is known.
+        wanted: &'static str,
+    },
+}

@@ -1,0 +1,243 @@
+//! A bank: K adapters of one rank over one frozen base, evaluated in one batch.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use moa_core::NoiseKey;
+
+use crate::parameters::host;
+use crate::{Adapter, AdapterLayer};
+
+/// The name and shape of a layer that adapters can bend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerShape {
+    /// The layer's full name in the checkpoint, without `.weight`.
+    pub name: String,
+    /// Width of its input.
+    pub d_in: usize,
+    /// Width of its output.
+    pub d_out: usize,
+}
+
+/// What the adapters of a bank have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BankConfig {
+    /// Rank r of every low-rank branch.
+    pub rank: usize,
+    /// LoRA's α: branches are scaled by α/r.
+    pub alpha: f32,
+    /// Whether all adapters share one frozen, seeded A (then soups are exact at rank r).
+    pub share_a: bool,
+    /// Seed of A.
+    pub seed: u64,
+}
+
+/// The low-rank branches of one layer, one per adapter.
+#[derive(Clone, Debug)]
+pub struct LowRank {
+    /// Projection down: `[1, d_in, r]` when shared, else `[K, d_in, r]`.
+    pub a: Tensor<3>,
+    /// Projection up: `[K, r, d_out]`.
+    pub b: Tensor<3>,
+}
+
+/// K adapters over one frozen base: ΔW_k = (α/r)·A·B_k for every layer (Hu et al., 2106.09685).
+#[derive(Clone, Debug)]
+pub struct AdapterBank {
+    members: usize,
+    scale: f32,
+    layers: BTreeMap<String, LowRank>,
+}
+
+impl AdapterBank {
+    /// Returns a bank of `members` adapters that change nothing yet: A ~ N(0, 1/d_in) seeded by layer name, B = 0.
+    pub fn fresh(config: &BankConfig, members: usize, shapes: &[LayerShape], device: &Device) -> Self {
+        let key = NoiseKey::new(config.seed).named("lora-a");
+        let copies = if config.share_a { 1 } else { members };
+        let layers = shapes
+            .iter()
+            .map(|shape| {
+                let deviation = 1.0 / (shape.d_in as f32).sqrt();
+                let values: Vec<f32> = (0..copies as u64)
+                    .flat_map(|copy| key.named(&shape.name).with(copy).normal(shape.d_in * config.rank))
+                    .map(|x| x * deviation)
+                    .collect();
+                let a = Tensor::from_data(TensorData::new(values, [copies, shape.d_in, config.rank]), device);
+                let b = Tensor::zeros([members, config.rank, shape.d_out], device);
+                (shape.name.clone(), LowRank { a, b })
+            })
+            .collect();
+        Self { members, scale: config.alpha / config.rank as f32, layers }
+    }
+
+    /// Returns a bank of the given adapters, in order; all must adapt the same layers at the same rank and scale.
+    ///
+    /// Returns `None` when they do not fit one another or there are none.
+    pub fn of(adapters: &[&Adapter], device: &Device) -> Option<Self> {
+        let first = adapters.first()?;
+        let fits = |other: &&Adapter| {
+            other.rank == first.rank
+                && other.layers.len() == first.layers.len()
+                && other.layers.iter().zip(&first.layers).all(|((n, l), (m, k))| n == m && l.same_shape(k))
+        };
+        if !adapters.iter().all(fits) {
+            return None;
+        }
+        let stack = |name: &str, take: &dyn Fn(&AdapterLayer) -> Vec<f32>, dims: [usize; 2]| {
+            let values: Vec<f32> = adapters.iter().flat_map(|adapter| take(&adapter.layers[name])).collect();
+            Tensor::<3>::from_data(TensorData::new(values, [adapters.len(), dims[0], dims[1]]), device)
+        };
+        let layers = first
+            .layers
+            .iter()
+            .map(|(name, layer)| {
+                let shared = adapters.iter().all(|adapter| adapter.layers[name].a == layer.a);
+                let mut a = stack(name, &|l| l.a.clone(), [layer.d_in, first.rank]);
+                if shared {
+                    a = a.narrow(0, 0, 1);
+                }
+                // Adapters may differ in α: fold each one's scale into its B.
+                let b = Tensor::cat(
+                    adapters
+                        .iter()
+                        .map(|adapter| {
+                            let data = TensorData::new(
+                                adapter.layers[name].b.clone(),
+                                [1, first.rank, layer.d_out],
+                            );
+                            Tensor::<3>::from_data(data, device) * (adapter.alpha / adapter.rank as f32)
+                        })
+                        .collect(),
+                    0,
+                );
+                (name.clone(), LowRank { a, b })
+            })
+            .collect();
+        Some(Self { members: adapters.len(), scale: 1.0, layers })
+    }
+
+    /// Returns K.
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Returns the branches by layer name.
+    pub fn layers(&self) -> &BTreeMap<String, LowRank> {
+        &self.layers
+    }
+
+    /// Returns the same bank with other projections up (and, where A is trained, other A's): see [`LowRank`].
+    pub fn with_layers(&self, layers: BTreeMap<String, LowRank>) -> Self {
+        Self { members: self.members, scale: self.scale, layers }
+    }
+
+    /// Returns the bank of adapter `index` alone.
+    pub fn member(&self, index: usize) -> Self {
+        let layers = self
+            .layers
+            .iter()
+            .map(|(name, layer)| {
+                let a = if layer.a.dims()[0] == 1 { layer.a.clone() } else { layer.a.clone().narrow(0, index, 1) };
+                (name.clone(), LowRank { a, b: layer.b.clone().narrow(0, index, 1) })
+            })
+            .collect();
+        Self { members: 1, scale: self.scale, layers }
+    }
+
+    /// Returns the branch of one layer for all rows, or `None` when the bank does not adapt it.
+    ///
+    /// # Shapes
+    /// - `x`: `[K·m, d_in]`, rows of adapter 0 first
+    /// - returns `[K·m, d_out]`
+    pub fn branch(&self, layer: &str, x: Tensor<2>) -> Option<Tensor<2>> {
+        let LowRank { a, b } = self.layers.get(layer)?;
+        let [rows, d_in] = x.dims();
+        let [copies, _, rank] = a.dims();
+        let d_out = b.dims()[2];
+        let share = rows / self.members;
+        let down = if copies == 1 {
+            x.matmul(a.clone().reshape([d_in, rank])).reshape([self.members, share, rank])
+        } else {
+            x.reshape([self.members, share, d_in]).matmul(a.clone())
+        };
+        let up = down.matmul(b.clone()).reshape([rows, d_out]);
+        Some(if (self.scale - 1.0).abs() < f32::EPSILON { up } else { up * self.scale })
+    }
+
+    /// Returns adapter `index` on the host, ready to be written.
+    pub fn adapter(&self, index: usize) -> Adapter {
+        let bank = self.member(index);
+        let mut rank = 0;
+        let layers = bank
+            .layers
+            .into_iter()
+            .map(|(name, LowRank { a, b })| {
+                let ([_, d_in, r], [_, _, d_out]) = (a.dims(), b.dims());
+                rank = r;
+                (name, AdapterLayer { d_in, d_out, a: host(a), b: host(b) })
+            })
+            .collect();
+        Adapter { rank, alpha: self.scale * rank as f32, layers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shapes() -> Vec<LayerShape> {
+        vec![
+            LayerShape { name: "x.to_q".into(), d_in: 6, d_out: 4 },
+            LayerShape { name: "x.to_v".into(), d_in: 5, d_out: 3 },
+        ]
+    }
+
+    fn filled(share_a: bool) -> AdapterBank {
+        let config = BankConfig { rank: 2, alpha: 4.0, share_a, seed: 3 };
+        let bank = AdapterBank::fresh(&config, 3, &shapes(), &Device::flex());
+        let layers = bank.layers().clone().into_iter().map(|(name, layer)| {
+            let dims = layer.b.dims();
+            let values = NoiseKey::new(1).named(&name).normal(dims.iter().product());
+            let b = Tensor::from_data(TensorData::new(values, dims), &Device::flex());
+            (name, LowRank { a: layer.a, b })
+        });
+        bank.with_layers(layers.collect())
+    }
+
+    #[test]
+    fn a_fresh_bank_changes_nothing() {
+        let config = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 3 };
+        let bank = AdapterBank::fresh(&config, 3, &shapes(), &Device::flex());
+        let branch = bank.branch("x.to_q", Tensor::ones([6, 6], &Device::flex()));
+        assert!(branch.map(host).is_some_and(|values| values.iter().all(|v| *v == 0.0)));
+        assert!(bank.branch("x.other", Tensor::ones([6, 6], &Device::flex())).is_none());
+    }
+
+    #[test]
+    fn the_whole_bank_in_one_batch_equals_each_member_alone() {
+        for share_a in [true, false] {
+            let bank = filled(share_a);
+            let x = Tensor::<2>::from_data(TensorData::new(NoiseKey::new(9).normal(36), [6, 6]), &Device::flex());
+            let together = host(bank.branch("x.to_q", x.clone()).expect("layer is adapted"));
+            let alone: Vec<f32> = (0..3)
+                .flat_map(|k| {
+                    let rows = x.clone().narrow(0, 2 * k, 2);
+                    host(bank.member(k).branch("x.to_q", rows).expect("layer is adapted"))
+                })
+                .collect();
+            assert!(together.iter().zip(&alone).all(|(p, q)| (p - q).abs() < 1e-5), "share_a {share_a}");
+        }
+    }
+
+    #[test]
+    fn members_leave_as_adapters_and_return_as_a_bank() {
+        let bank = filled(true);
+        let adapters: Vec<Adapter> = (0..3).map(|k| bank.adapter(k)).collect();
+        let again = AdapterBank::of(&adapters.iter().collect::<Vec<_>>(), &Device::flex()).expect("they fit");
+        let x = Tensor::<2>::ones([3, 5], &Device::flex());
+        let (p, q) = (bank.branch("x.to_v", x.clone()), again.branch("x.to_v", x));
+        let (p, q) = (host(p.expect("adapted")), host(q.expect("adapted")));
+        assert!(p.iter().zip(&q).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert_eq!(again.layers()["x.to_v"].a.dims()[0], 1, "a shared A is recognised");
+    }
+}

@@ -1,0 +1,227 @@
+//! Named parameters: one map from a checkpoint's key names to tensors, from which modules take what they need.
+//!
+//! A module asks for `weight` with the shape that its config implies; the map either holds it (a loaded checkpoint, or
+//! the trainer's current values) or creates it (a fresh model). Key names are those of diffusers and transformers, so a
+//! checkpoint is its own documentation and nothing is renamed on the way in or out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use half::{bf16, f16};
+use moa_core::NoiseKey;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+/// How a fresh parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All zeros.
+    Zeros,
+    /// All ones.
+    Ones,
+    /// Normal with this standard deviation.
+    Normal(f32),
+    /// Uniform in ±bound.
+    Uniform(f32),
+}
+
+/// One named tensor, kept flat (row-major) with its shape beside it, so that parameters of any rank share one type.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// The checkpoint's shape.
+    pub shape: Vec<usize>,
+    /// The values, `[product of shape]`.
+    pub flat: Tensor<1>,
+}
+
+/// Why parameters cannot be read or do not fit a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ParametersError {
+    /// The bytes are no safetensors file.
+    #[error("not a readable safetensors file: {0} (truncated or corrupt? fetch or write it again)")]
+    Unreadable(#[from] safetensors::SafeTensorError),
+    /// The model needs a tensor that the file lacks.
+    #[error("tensor `{name}` of shape {wanted:?} is missing: do config and weights belong together?")]
+    Missing {
+        /// The tensor's full name.
+        name: String,
+        /// The shape that the model's config implies.
+        wanted: Vec<usize>,
+    },
+    /// A tensor has another shape than the model's config implies.
+    #[error("tensor `{name}` has shape {found:?}, but the config implies {wanted:?}")]
+    Shape {
+        /// The tensor's full name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape that the model's config implies.
+        wanted: Vec<usize>,
+    },
+    /// A tensor is stored in a type that is no floating-point type moa reads.
+    #[error("tensor `{name}` is stored as {found:?}: moa reads F32, F16 and BF16")]
+    Type {
+        /// The tensor's full name.
+        name: String,
+        /// The type in the file.
+        found: Dtype,
+    },
+}
+
+enum Source {
+    Stored(BTreeMap<String, Parameter>),
+    Fresh { key: NoiseKey, created: Mutex<BTreeMap<String, Parameter>> },
+}
+
+/// Named parameters under a prefix; cheap to clone and to scope with [`Parameters::at`].
+#[derive(Clone)]
+pub struct Parameters {
+    source: Arc<Source>,
+    prefix: String,
+    device: Device,
+}
+
+impl Parameters {
+    /// Returns parameters that are created as a model asks for them; collect them with [`Parameters::into_map`].
+    pub fn fresh(key: NoiseKey, device: &Device) -> Self {
+        let source = Source::Fresh { key, created: Mutex::default() };
+        Self { source: Arc::new(source), prefix: String::new(), device: device.clone() }
+    }
+
+    /// Returns parameters over a map of current values.
+    pub fn stored(map: BTreeMap<String, Parameter>, device: &Device) -> Self {
+        Self { source: Arc::new(Source::Stored(map)), prefix: String::new(), device: device.clone() }
+    }
+
+    /// Reads a safetensors file's bytes; half-precision values are widened to f32.
+    ///
+    /// # Errors
+    /// Refuses bytes that are no safetensors file, and tensors of other types than F32, F16 and BF16. Integer tensors
+    /// named `position_ids` (old transformers checkpoints carry them) are passed over.
+    pub fn read(bytes: &[u8], device: &Device) -> Result<Self, ParametersError> {
+        let mut map = BTreeMap::new();
+        for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
+            if name.ends_with("position_ids") {
+                continue;
+            }
+            let values = widen(&name, &view)?;
+            let flat = Tensor::from_data(TensorData::new(values, [view.shape().iter().product::<usize>()]), device);
+            map.insert(name, Parameter { shape: view.shape().to_vec(), flat });
+        }
+        Ok(Self::stored(map, device))
+    }
+
+    /// Returns the parameters below `child`.
+    pub fn at(&self, child: impl std::fmt::Display) -> Self {
+        Self { source: self.source.clone(), prefix: self.path(child), device: self.device.clone() }
+    }
+
+    /// Returns the prefix: the full name of the module that these parameters belong to.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Returns the device that the parameters are on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Returns whether a stored parameter exists; always true of fresh ones.
+    pub fn has(&self, name: &str) -> bool {
+        match &*self.source {
+            Source::Stored(map) => map.contains_key(&self.path(name)),
+            Source::Fresh { .. } => true,
+        }
+    }
+
+    /// Returns the parameter `name` of the given shape, or creates it.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn get<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+    ) -> Result<Tensor<D>, ParametersError> {
+        let name = self.path(name);
+        let parameter = match &*self.source {
+            Source::Stored(map) => match map.get(&name) {
+                None => return Err(ParametersError::Missing { name, wanted: shape.to_vec() }),
+                Some(found) if found.shape != shape => {
+                    return Err(ParametersError::Shape { name, found: found.shape.clone(), wanted: shape.to_vec() });
+                }
+                Some(found) => found.clone(),
+            },
+            Source::Fresh { key, created } => {
+                let parameter = create(key.named(&name), &shape, init, &self.device);
+                created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name, parameter.clone());
+                parameter
+            }
+        };
+        Ok(parameter.flat.reshape(shape))
+    }
+
+    /// Returns all parameters by full name.
+    pub fn into_map(self) -> BTreeMap<String, Parameter> {
+        match &*self.source {
+            Source::Stored(map) => map.clone(),
+            Source::Fresh { created, .. } => {
+                created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+            }
+        }
+    }
+
+    /// Returns the parameters as a safetensors file in half precision (F16).
+    ///
+    /// # Errors
+    /// Fails when the map cannot be serialised.
+    pub fn write_half(
+        map: &BTreeMap<String, Parameter>,
+        metadata: HashMap<String, String>,
+    ) -> Result<Vec<u8>, ParametersError> {
+        let halves: Vec<(&String, &Vec<usize>, Vec<u8>)> = map
+            .iter()
+            .map(|(name, parameter)| {
+                let values = host(parameter.flat.clone());
+                (name, &parameter.shape, values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
+            })
+            .collect();
+        let views = halves
+            .iter()
+            .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F16, (*shape).clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+        Ok(safetensors::serialize(views, Some(metadata))?)
+    }
+
+    fn path(&self, child: impl std::fmt::Display) -> String {
+        if self.prefix.is_empty() { child.to_string() } else { format!("{}.{child}", self.prefix) }
+    }
+}
+
+/// Returns a tensor's values on the host.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"))
+}
+
+fn create(key: NoiseKey, shape: &[usize], init: Init, device: &Device) -> Parameter {
+    let count = shape.iter().product();
+    let values = match init {
+        Init::Zeros => vec![0.0; count],
+        Init::Ones => vec![1.0; count],
+        Init::Normal(deviation) => key.normal(count).into_iter().map(|x| x * deviation).collect(),
+        Init::Uniform(bound) => (0..count as u64).map(|i| (key.uniform(i) as f32 * 2.0 - 1.0) * bound).collect(),
+    };
+    Parameter { shape: shape.to_vec(), flat: Tensor::from_data(TensorData::new(values, [count]), device) }
+}
+
+pub(crate) fn widen(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ParametersError> {
+    let bytes = view.data();
+    match view.dtype() {
+        Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+        Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+        found => Err(ParametersError::Type { name: name.to_owned(), found }),
+    }
+}

@@ -1,0 +1,49 @@
+//! Pixels in and out of the denoiser's space without a VAE: pixel-unshuffle.
+
+use burn::tensor::Tensor;
+
+/// Folds `factor × factor` pixels into channels, in PyTorch's order (channel · factor² + row · factor + column), with
+/// colours scaled from `[0, 1]` to `[−1, 1]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PixelCodec {
+    /// Pixels folded along each side.
+    pub factor: usize,
+}
+
+impl PixelCodec {
+    /// Returns latents `[n, c·f², h/f, w/f]` of pictures `[n, c, h, w]`.
+    pub fn encode(self, pictures: Tensor<4>) -> Tensor<4> {
+        let ([n, c, h, w], f) = (pictures.dims(), self.factor);
+        (pictures * 2.0 - 1.0).reshape([n, c, h / f, f, w / f, f]).permute([0, 1, 3, 5, 2, 4]).reshape([
+            n,
+            c * f * f,
+            h / f,
+            w / f,
+        ])
+    }
+
+    /// Returns pictures `[n, c, h·f, w·f]` of latents `[n, c·f², h, w]`, clamped to `[0, 1]`.
+    pub fn decode(self, latents: Tensor<4>) -> Tensor<4> {
+        let ([n, c, h, w], f) = (latents.dims(), self.factor);
+        let pictures = latents.reshape([n, c / (f * f), f, f, h, w]).permute([0, 1, 4, 2, 5, 3]);
+        ((pictures.reshape([n, c / (f * f), h * f, w * f]) + 1.0) / 2.0).clamp(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn channels_follow_pytorch_and_decoding_inverts() {
+        let values: Vec<f32> = (0..16).map(|v| v as f32 / 16.0).collect();
+        let picture = Tensor::<4>::from_data(TensorData::new(values.clone(), [1, 1, 4, 4]), &Device::flex());
+        let codec = PixelCodec { factor: 2 };
+        let latents = codec.encode(picture);
+        let first = latents.clone().narrow(1, 1, 1).into_data().try_into_vec::<f32>().expect("f32");
+        let wanted: Vec<f32> = [1.0, 3.0, 9.0, 11.0].iter().map(|v| v / 16.0 * 2.0 - 1.0).collect();
+        assert_eq!(first, wanted, "channel 1 holds row 0, column 1 of every square");
+        assert_eq!(codec.decode(latents).into_data().try_into_vec::<f32>().expect("f32"), values);
+    }
+}

@@ -1,0 +1,129 @@
+//! The few layers that denoiser and text encoder are made of, besides [`moa_adapter::Linear`].
+
+use burn::tensor::module::{conv2d, layer_norm};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Int, Tensor};
+use moa_adapter::{Init, Parameters, ParametersError};
+
+/// A 2-D convolution with bias, weight `[out, in, k, k]`.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// Takes `weight` and `bias`; the padding keeps the size at stride 1.
+    pub fn load(
+        parameters: &Parameters,
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self, ParametersError> {
+        let [d_in, d_out] = channels;
+        let bound = Init::Uniform(1.0 / ((d_in * kernel * kernel) as f32).sqrt());
+        let weight = parameters.get("weight", [d_out, d_in, kernel, kernel], bound)?;
+        let bias = parameters.get("bias", [d_out], bound)?;
+        Ok(Self { weight, bias, stride, padding: kernel / 2 })
+    }
+
+    /// Applies the convolution to `[rows, in, height, width]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1);
+        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+    }
+}
+
+/// Group normalisation with affine parameters (Wu & He, 1803.08494).
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+}
+
+impl GroupNorm {
+    /// Takes `weight` and `bias` of `[channels]`.
+    pub fn load(
+        parameters: &Parameters,
+        channels: usize,
+        groups: usize,
+        epsilon: f64,
+    ) -> Result<Self, ParametersError> {
+        let weight = parameters.get("weight", [channels], Init::Ones)?;
+        let bias = parameters.get("bias", [channels], Init::Zeros)?;
+        Ok(Self { weight, bias, groups, epsilon })
+    }
+
+    /// Normalises `[rows, channels, height, width]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims @ [rows, channels, height, width] = x.dims();
+        let size = channels / self.groups * height * width;
+        // A layer norm over each group: the device's fused kernel where it has one.
+        let ones = Tensor::ones([size], &x.device().without_autodiff());
+        let normal = layer_norm(x.reshape([rows * self.groups, size]), ones, None, self.epsilon).reshape(dims);
+        normal * self.weight.clone().reshape([1, channels, 1, 1]) + self.bias.clone().reshape([1, channels, 1, 1])
+    }
+}
+
+/// Layer normalisation over the last dimension.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and `bias` of `[width]`.
+    pub fn load(parameters: &Parameters, width: usize, epsilon: f64) -> Result<Self, ParametersError> {
+        let weight = parameters.get("weight", [width], Init::Ones)?;
+        let bias = parameters.get("bias", [width], Init::Zeros)?;
+        Ok(Self { weight, bias, epsilon })
+    }
+
+    /// Normalises `[…, width]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+    }
+}
+
+/// A table of vectors, looked up by index.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    weight: Tensor<2>,
+}
+
+impl Embedding {
+    /// Takes `weight` of `[count, width]`.
+    pub fn load(parameters: &Parameters, count: usize, width: usize) -> Result<Self, ParametersError> {
+        Ok(Self { weight: parameters.get("weight", [count, width], Init::Normal(0.02))? })
+    }
+
+    /// Returns the whole table, `[count, width]`.
+    pub fn table(&self) -> Tensor<2> {
+        self.weight.clone()
+    }
+
+    /// Looks up `[rows, tokens]` indices; returns `[rows, tokens, width]`.
+    pub fn forward(&self, indices: Tensor<2, Int>) -> Tensor<3> {
+        let [rows, tokens] = indices.dims();
+        let width = self.weight.dims()[1];
+        self.weight.clone().select(0, indices.reshape([rows * tokens])).reshape([rows, tokens, width])
+    }
+}
+
+/// Splits `[rows, tokens, heads·width]` into `[rows, heads, tokens, width]`.
+pub(crate) fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [rows, tokens, width] = x.dims();
+    x.reshape([rows, tokens, heads, width / heads]).swap_dims(1, 2)
+}
+
+/// Joins `[rows, heads, tokens, width]` into `[rows, tokens, heads·width]`.
+pub(crate) fn join_heads(x: Tensor<4>) -> Tensor<3> {
+    let [rows, heads, tokens, width] = x.dims();
+    x.swap_dims(1, 2).reshape([rows, tokens, heads * width])
+}

@@ -1,0 +1,202 @@
+//! `UNet2DConditionModel`: the denoiser of Stable Diffusion and of `emoji-32` (Ronneberger et al., 1505.04597;
+//! Rombach et al., 2112.10752), with diffusers' config and key names.
+
+mod config;
+mod resnet;
+mod transformer;
+
+use burn::tensor::activation::silu;
+use burn::tensor::{Tensor, TensorData};
+use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+
+pub use config::{BlockType, PerBlock, UnetConfig};
+use resnet::{ResnetBlock, upsample};
+use transformer::SpatialTransformer;
+
+use crate::nn::{Conv2d, GroupNorm};
+
+/// The residual blocks of one resolution, with their transformers and the change of resolution that follows.
+#[derive(Clone, Debug)]
+struct Stage {
+    resnets: Vec<ResnetBlock>,
+    attentions: Vec<SpatialTransformer>,
+    resample: Option<Conv2d>,
+}
+
+/// The denoiser.
+#[derive(Clone, Debug)]
+pub struct Unet {
+    config: UnetConfig,
+    conv_in: Conv2d,
+    time_1: Linear,
+    time_2: Linear,
+    down: Vec<Stage>,
+    mid: Stage,
+    up: Vec<Stage>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+impl Unet {
+    /// Takes the parameters that the config implies.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &UnetConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let channels = &config.block_out_channels;
+        let (first, last) = (channels[0], channels[channels.len() - 1]);
+        let blocks = channels.len();
+        let attentions = |p: &Parameters, block: usize, attends: bool, count: usize| {
+            (0..if attends { count } else { 0 })
+                .map(|i| SpatialTransformer::load(&p.at(format_args!("attentions.{i}")), config, block))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let mut skips = vec![first];
+        let mut down = Vec::with_capacity(blocks);
+        for (block, kind) in config.down_block_types.iter().enumerate() {
+            let p = p.at(format_args!("down_blocks.{block}"));
+            let (d_in, d_out) = (channels[block.saturating_sub(1)], channels[block]);
+            let resnets = (0..config.layers_per_block).map(|i| {
+                let d_in = if i == 0 { d_in } else { d_out };
+                ResnetBlock::load(&p.at(format_args!("resnets.{i}")), config, [d_in, d_out])
+            });
+            let resnets = resnets.collect::<Result<Vec<_>, _>>()?;
+            skips.extend(vec![d_out; config.layers_per_block]);
+            let resample = (block + 1 < blocks)
+                .then(|| Conv2d::load(&p.at("downsamplers.0.conv"), [d_out, d_out], 3, 2))
+                .transpose()?;
+            skips.extend(resample.as_ref().map(|_| d_out));
+            let attentions = attentions(&p, block, kind.attends(), config.layers_per_block)?;
+            down.push(Stage { resnets, attentions, resample });
+        }
+        let mid = {
+            let p = p.at("mid_block");
+            let resnet = |i: usize| ResnetBlock::load(&p.at(format_args!("resnets.{i}")), config, [last, last]);
+            Stage {
+                resnets: vec![resnet(0)?, resnet(1)?],
+                attentions: attentions(&p, blocks - 1, true, 1)?,
+                resample: None,
+            }
+        };
+        let mut up = Vec::with_capacity(blocks);
+        let mut width = last;
+        for (position, kind) in config.up_block_types.iter().enumerate() {
+            let p = p.at(format_args!("up_blocks.{position}"));
+            let block = blocks - 1 - position;
+            let d_out = channels[block];
+            let mut resnets = Vec::with_capacity(config.layers_per_block + 1);
+            for i in 0..=config.layers_per_block {
+                let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
+                resnets.push(ResnetBlock::load(&p.at(format_args!("resnets.{i}")), config, [width + skip, d_out])?);
+                width = d_out;
+            }
+            let resample = (block > 0)
+                .then(|| Conv2d::load(&p.at("upsamplers.0.conv"), [d_out, d_out], 3, 1))
+                .transpose()?;
+            let attentions = attentions(&p, block, kind.attends(), config.layers_per_block + 1)?;
+            up.push(Stage { resnets, attentions, resample });
+        }
+        Ok(Self {
+            conv_in: Conv2d::load(&p.at("conv_in"), [config.in_channels, first], 3, 1)?,
+            time_1: Linear::load(&p.at("time_embedding.linear_1"), first, config.time_width(), true)?,
+            time_2: Linear::load(&p.at("time_embedding.linear_2"), config.time_width(), config.time_width(), true)?,
+            down,
+            mid,
+            up,
+            conv_norm_out: GroupNorm::load(&p.at("conv_norm_out"), first, config.norm_num_groups, config.norm_eps)?,
+            conv_out: Conv2d::load(&p.at("conv_out"), [first, config.out_channels], 3, 1)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Returns the config.
+    pub fn config(&self) -> &UnetConfig {
+        &self.config
+    }
+
+    /// Returns every linear layer: what adapters can bend.
+    pub fn linears(&self) -> Vec<LayerShape> {
+        let mut out = vec![self.time_1.shape(), self.time_2.shape()];
+        for stage in self.down.iter().chain([&self.mid]).chain(&self.up) {
+            stage.resnets.iter().for_each(|resnet| resnet.linears(&mut out));
+            stage.attentions.iter().for_each(|attention| attention.linears(&mut out));
+        }
+        out
+    }
+
+    /// Predicts noise or velocity.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, in_channels, size, size]`; with a bank of K adapters, rows belong to adapters in order
+    /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
+    /// - `context`: `[rows, tokens, cross_attention_dim]`
+    /// - returns `[rows, out_channels, size, size]`
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        timesteps: &[f32],
+        context: Tensor<3>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        let device = x.device().without_autodiff();
+        let waves = self.time_waves(timesteps);
+        let waves = Tensor::<2>::from_data(
+            TensorData::new(waves, [timesteps.len(), self.config.block_out_channels[0]]),
+            &device,
+        );
+        let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
+        let time = silu(time);
+
+        let mut hidden = self.conv_in.forward(x);
+        let mut skips = vec![hidden.clone()];
+        for stage in &self.down {
+            for (i, resnet) in stage.resnets.iter().enumerate() {
+                hidden = resnet.forward(hidden, time.clone(), bank);
+                if let Some(attention) = stage.attentions.get(i) {
+                    hidden = attention.forward(hidden, context.clone(), bank);
+                }
+                skips.push(hidden.clone());
+            }
+            if let Some(downsample) = &stage.resample {
+                hidden = downsample.forward(hidden);
+                skips.push(hidden.clone());
+            }
+        }
+        hidden = self.mid.resnets[0].forward(hidden, time.clone(), bank);
+        hidden = self.mid.attentions[0].forward(hidden, context.clone(), bank);
+        hidden = self.mid.resnets[1].forward(hidden, time.clone(), bank);
+        for stage in &self.up {
+            for (i, resnet) in stage.resnets.iter().enumerate() {
+                let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
+                hidden = resnet.forward(Tensor::cat(vec![hidden, skip], 1), time.clone(), bank);
+                if let Some(attention) = stage.attentions.get(i) {
+                    hidden = attention.forward(hidden, context.clone(), bank);
+                }
+            }
+            if let Some(conv) = &stage.resample {
+                hidden = conv.forward(upsample(hidden));
+            }
+        }
+        self.conv_out.forward(silu(self.conv_norm_out.forward(hidden)))
+    }
+
+    /// Returns the sinusoidal embedding of the timesteps, `[rows, block_out_channels[0]]` row-major.
+    fn time_waves(&self, timesteps: &[f32]) -> Vec<f32> {
+        let width = self.config.block_out_channels[0];
+        let half = width / 2;
+        let frequency =
+            |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift)).exp() as f32;
+        let frequencies: Vec<f32> = (0..half).map(frequency).collect();
+        let mut waves = Vec::with_capacity(timesteps.len() * width);
+        for t in timesteps {
+            let sines = frequencies.iter().map(|f| (t * f).sin());
+            let cosines = frequencies.iter().map(|f| (t * f).cos());
+            if self.config.flip_sin_to_cos {
+                waves.extend(cosines.chain(sines));
+            } else {
+                waves.extend(sines.chain(cosines));
+            }
+        }
+        waves
+    }
+}
