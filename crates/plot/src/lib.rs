@@ -1,1 +1,33 @@
 //! Fronts, curves and picture grids as SVG and PNG.
+//!
+//! Every drawing is first a [`Figure`](figure::Figure): a list of shapes in points of 1/96 inch. The same list is then replayed on
+//! plotters' SVG backend or on its bitmap backend, as the file's ending says. Text is set in an embedded subset
+//! of Inter, so nothing depends on the fonts of the machine.
+//!
+//! Files appear whole or not at all: they are written under a temporary name and renamed.
+//!
+//! Colours are those of Okabe and Ito (2008), which stay apart for colour-blind readers; kinds of points also differ
+//! in shape, and series beyond the seventh in dashes.
+
+mod axis;
+mod colour;
+mod curves;
+mod error;
+mod figure;
+mod font;
+mod fronts;
+mod key;
+mod labels;
+mod marker;
+mod pair;
+mod panel;
+mod pictures;
+mod render;
+mod scatter;
+
+pub use curves::{Curve, CurvePanel, draw_curves};
+pub use error::PlotError;
+pub use fronts::{FrontPoint, PointKind, draw_fronts};
+pub use moa_pareto::Interval;
+pub use pair::draw_front_pair;
+pub use pictures::{GridRow, RgbPicture, draw_picture_grid};
