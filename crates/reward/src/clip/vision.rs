@@ -1,0 +1,73 @@
+//! CLIP's picture tower: `CLIPVisionModel` of transformers.
+
+use burn::tensor::Tensor;
+use moa_adapter::{Init, Parameters, ParametersError};
+use moa_diffusion::text::Tower;
+use moa_diffusion::{Embedding, LayerNorm};
+
+use super::VisionConfig;
+
+/// The picture tower.
+#[derive(Clone, Debug)]
+pub struct VisionEncoder {
+    config: VisionConfig,
+    class: Tensor<1>,
+    patches: Tensor<4>,
+    positions: Embedding,
+    pre_norm: LayerNorm,
+    tower: Tower,
+    post_norm: LayerNorm,
+}
+
+impl VisionEncoder {
+    /// Takes the tower's parameters, with transformers' names below `vision_model`.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &VisionConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let (width, patch) = (config.hidden_size, config.patch_size);
+        let fan_in = config.num_channels * patch * patch;
+        let shape = [width, config.num_channels, patch, patch];
+        let tokens = config.patches().pow(2) + 1;
+        let embeddings = p.at("embeddings");
+        let deviation = 1.0 / (width as f32).sqrt();
+        Ok(Self {
+            class: embeddings.get("class_embedding", [width], Init::Normal(deviation))?,
+            patches: embeddings.get("patch_embedding.weight", shape, Init::Uniform(1.0 / (fan_in as f32).sqrt()))?,
+            positions: Embedding::load(&embeddings.at("position_embedding"), tokens, width)?,
+            // Spelt so upstream.
+            pre_norm: LayerNorm::load(&p.at("pre_layrnorm"), width, config.layer_norm_eps)?,
+            tower: Tower::load(&p.at("encoder"), &config.tower())?,
+            post_norm: LayerNorm::load(&p.at("post_layernorm"), width, config.layer_norm_eps)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Returns the states of the class token (first) and of every patch, before the last norm.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
+    /// - returns `[rows, 1 + patches², hidden_size]`
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let [rows, channels, height, width] = pixels.dims();
+        let (side, patch) = (self.config.patches(), self.config.patch_size);
+        debug_assert_eq!([height, width], [self.config.image_size; 2]);
+        let hidden = self.config.hidden_size;
+        // A convolution whose stride is its kernel is a matrix product over patches.
+        let flat = pixels
+            .reshape([rows, channels, side, patch, side, patch])
+            .permute([0, 2, 4, 1, 3, 5])
+            .reshape([rows * side * side, channels * patch * patch]);
+        let weight = self.patches.clone().reshape([hidden, channels * patch * patch]).transpose();
+        let patches = flat.matmul(weight).reshape([rows, side * side, hidden]);
+        let class = self.class.clone().reshape([1, 1, hidden]).expand([rows, 1, hidden]);
+        let x = Tensor::cat(vec![class, patches], 1) + self.positions.table().unsqueeze();
+        self.tower.forward(self.pre_norm.forward(x), false)
+    }
+
+    /// Returns the normed state of the class token, `[rows, hidden_size]`.
+    pub fn pool(&self, states: Tensor<3>) -> Tensor<2> {
+        let [rows, _, width] = states.dims();
+        self.post_norm.forward(states.narrow(1, 0, 1).reshape([rows, width]))
+    }
+}

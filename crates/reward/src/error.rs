@@ -1,0 +1,94 @@
+//! What can go wrong with scoring.
+
+use moa_adapter::ParametersError;
+use moa_diffusion::ConfigError;
+
+/// Why pictures cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
+#[derive(Debug, thiserror::Error)]
+pub enum RewardError {
+    /// A score is no finite number: training on it would ruin the adapter.
+    #[error(
+        "reward `{reward}` gave {value} for picture {picture} (prompt \"{prompt}\"): the picture or the reward's weights \
+         hold values that are not finite; lower the learning rate, or check the files of the base model"
+    )]
+    NotFinite {
+        /// The reward's or judge's name.
+        reward: String,
+        /// The picture's place in the batch.
+        picture: usize,
+        /// Its prompt.
+        prompt: String,
+        /// The score.
+        value: f32,
+    },
+    /// The batch is not made of whole groups of pictures.
+    #[error("{pictures} pictures, {prompts} prompts and groups of {group} do not fit: {wanted}")]
+    Batch {
+        /// Pictures in the batch.
+        pictures: usize,
+        /// Prompts in the batch.
+        prompts: usize,
+        /// Pictures of each prompt.
+        group: usize,
+        /// What fits.
+        wanted: &'static str,
+    },
+    /// Pictures have another size or other channels than a model needs.
+    #[error("pictures are {found:?} (channels, height, width), but `{model}` needs {wanted:?}")]
+    PictureSize {
+        /// The model.
+        model: &'static str,
+        /// The pictures' shape.
+        found: [usize; 3],
+        /// The shape needed.
+        wanted: [usize; 3],
+    },
+    /// A reward compares the pictures of a prompt, and there is only one of each.
+    #[error("reward `{reward}` compares pictures of one prompt: draw at least 2 pictures per prompt, not {group}")]
+    GroupTooSmall {
+        /// The reward's name.
+        reward: String,
+        /// Pictures of each prompt.
+        group: usize,
+    },
+    /// A file is no JSON of the expected form.
+    #[error("{file} is unreadable: {source}")]
+    Json {
+        /// The file.
+        file: &'static str,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A field has an impossible value.
+    #[error("{file}: `{field}` is {value}: give {wanted}")]
+    Field {
+        /// The file.
+        file: &'static str,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is possible.
+        wanted: &'static str,
+    },
+    /// A model's config is impossible.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A model's weights do not fit its config.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+    /// A text cannot be tokenised.
+    #[error("text \"{text}\" cannot be tokenised: {reason}")]
+    Tokens {
+        /// The text.
+        text: String,
+        /// What the tokenizer says.
+        reason: String,
+    },
+    /// A picture cannot be encoded.
+    #[error("a picture cannot be encoded as JPEG: {0}")]
+    Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A head cannot be fitted to the examples given.
+    #[error("a head cannot be fitted: {0}")]
+    Fit(&'static str),
+}
