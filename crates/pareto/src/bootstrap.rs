@@ -70,8 +70,11 @@ impl Bootstrap {
     /// `evaluations[point][prompt]` is the mean of each objective over the prompt's pictures; all points are evaluated
     /// on the same prompts, which are drawn for all of them together. Normalise first if the objectives differ in scale.
     ///
-    /// What it hides: noise spreads points outwards, so the resamples' hypervolume is a little too large on the whole,
-    /// the more so the more points there are. Compare two sets with [`Bootstrap::hypervolume_difference`].
+    /// Noise spreads points outwards, so resamples have more hypervolume than the data, the more so the more points there
+    /// are. The interval is that of the resamples moved back by this mean excess, so that it lies about the estimate.
+    ///
+    /// What it hides: the estimate is itself too large by about the same excess, for the same reason. Compare two sets
+    /// with [`Bootstrap::hypervolume_difference`], not by whether their intervals overlap.
     ///
     /// # Errors
     /// No prompts, points with different numbers of prompts, rows that differ from the reference in length, NaN or
@@ -82,10 +85,13 @@ impl Bootstrap {
         reference: &[f64],
     ) -> Result<Interval, ParetoError> {
         let table = Table::new(evaluations, reference)?;
-        self.statistic(table.prompts, |counts| table.volume(counts, reference))
+        let interval = self.centred(table.prompts, |counts| table.volume(counts, reference))?;
+        Ok(Interval { lo: interval.lo.max(0.0), ..interval })
     }
 
     /// Returns the hypervolume of `left` − that of `right` with its interval, both evaluated on the same prompts.
+    ///
+    /// The interval is moved as in [`Bootstrap::hypervolume`]. What it hides: the larger set gains more from noise.
     ///
     /// # Errors
     /// As [`Bootstrap::hypervolume`], and different numbers of prompts.
@@ -98,7 +104,7 @@ impl Bootstrap {
         let left = Table::new(left, reference)?;
         let right = Table::new(right, reference)?;
         paired(left.prompts, right.prompts)?;
-        self.statistic(left.prompts, |counts| left.volume(counts, reference) - right.volume(counts, reference))
+        self.centred(left.prompts, |counts| left.volume(counts, reference) - right.volume(counts, reference))
     }
 
     /// Returns any statistic of resampled prompts with its percentile interval.
@@ -108,28 +114,39 @@ impl Bootstrap {
     /// # Errors
     /// No prompts, no resamples, and a level that is not between 0 and 1.
     pub fn statistic(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
-        self.check(prompts)?;
-        let mut values: Vec<f64> = (0..self.resamples)
-            .into_par_iter()
-            .map_init(
-                || vec![0.0; prompts],
-                |counts, number| {
-                    let mut stream = Stream::new(self.seed, number as u64);
-                    counts.fill(0.0);
-                    for _ in 0..prompts {
-                        counts[stream.below(prompts as u64) as usize] += 1.0;
-                    }
-                    statistic(counts)
-                },
-            )
-            .collect();
-        values.sort_unstable_by(f64::total_cmp);
+        let values = self.resampled(prompts, &statistic)?;
+        Ok(self.interval(statistic(&vec![1.0; prompts]), &values))
+    }
+
+    /// Returns a statistic with its percentile interval moved by the resamples' mean excess over the statistic.
+    fn centred(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
+        let values = self.resampled(prompts, &statistic)?;
+        let estimate = statistic(&vec![1.0; prompts]);
+        let excess = values.iter().sum::<f64>() / values.len() as f64 - estimate;
+        let Interval { mean, lo, hi } = self.interval(estimate, &values);
+        Ok(Interval { mean, lo: lo - excess, hi: hi - excess })
+    }
+
+    fn interval(&self, mean: f64, sorted: &[f64]) -> Interval {
         let tail = (1.0 - self.level) / 2.0;
-        Ok(Interval {
-            mean: statistic(&vec![1.0; prompts]),
-            lo: quantile(&values, tail),
-            hi: quantile(&values, 1.0 - tail),
-        })
+        Interval { mean, lo: quantile(sorted, tail), hi: quantile(sorted, 1.0 - tail) }
+    }
+
+    /// Returns the statistic of each resample, sorted.
+    fn resampled(&self, prompts: usize, statistic: &(impl Fn(&[f64]) -> f64 + Sync)) -> Result<Vec<f64>, ParetoError> {
+        self.check(prompts)?;
+        let draw = |counts: &mut Vec<f64>, number: usize| {
+            let mut stream = Stream::new(self.seed, number as u64);
+            counts.fill(0.0);
+            for _ in 0..prompts {
+                counts[stream.below(prompts as u64) as usize] += 1.0;
+            }
+            statistic(counts)
+        };
+        let numbers = (0..self.resamples).into_par_iter();
+        let mut values: Vec<f64> = numbers.map_init(|| vec![0.0; prompts], draw).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        Ok(values)
     }
 
     fn check(&self, prompts: usize) -> Result<(), ParetoError> {

@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 
 use crate::hypervolume::Staircase;
-use crate::{ParetoError, check};
+use crate::{ParetoError, check, divide};
+
+/// From so many points on, dividing is faster than comparing each with the front so far.
+const MANY: usize = 400;
 
 /// Returns whether `a` is at least as good as `b` in every objective and better in one.
 ///
@@ -27,19 +30,23 @@ pub(crate) fn covers(a: &[f64], b: &[f64]) -> bool {
 /// Returns the indices, in the order given, of the points that no other point dominates.
 ///
 /// Equal points do not dominate each other, so duplicates are all kept. Two and three objectives take
-/// `O(n log n)`; more take `O(n · f)` for a front of `f` points.
+/// `O(n log n)`; few points in more are compared with the front so far, many are divided and conquered.
 ///
 /// # Errors
 /// Rows of different lengths, and NaN or infinite values.
 pub fn non_dominated<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, ParetoError> {
     let dims = check::rows("point", points)?;
-    let mut archive = Archive::new(dims);
-    let mut kept = Vec::new();
-    for twins in descending(points).chunk_by(|&a, &b| points[a].as_ref() == points[b].as_ref()) {
-        if archive.admit(points[twins[0]].as_ref()) {
-            kept.extend_from_slice(twins);
-        }
-    }
+    let order = descending(points);
+    let twins: Vec<&[usize]> = order.chunk_by(|&a, &b| points[a].as_ref() == points[b].as_ref()).collect();
+    let distinct: Vec<&[f64]> = twins.iter().map(|twins| points[twins[0]].as_ref()).collect();
+    let covered = if dims > 3 && distinct.len() > MANY {
+        divide::covered(&distinct)
+    } else {
+        let mut archive = Archive::new(dims);
+        distinct.iter().map(|point| !archive.admit(point)).collect()
+    };
+    let front = twins.iter().zip(covered).filter(|(_, covered)| !covered);
+    let mut kept: Vec<usize> = front.flat_map(|(twins, _)| twins.iter().copied()).collect();
     kept.sort_unstable();
     Ok(kept)
 }

@@ -17,6 +17,7 @@
 mod bootstrap;
 mod check;
 mod distance;
+mod divide;
 mod dominance;
 mod error;
 mod front;

@@ -87,6 +87,16 @@ fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
 }
 
 #[test]
+fn noise_among_many_like_points_does_not_push_the_interval_off_the_estimate() {
+    let mut normal = Normal(8);
+    let mut evaluate =
+        || -> Vec<Vec<f64>> { (0..40).map(|_| (0..4).map(|_| 0.5 + 0.2 * normal.draw()).collect()).collect() };
+    let points: Vec<Vec<Vec<f64>>> = (0..20).map(|_| evaluate()).collect();
+    let volume = Bootstrap::seeded(1).hypervolume(&points, &[0.0; 4]).unwrap();
+    assert!(volume.lo < volume.mean && volume.mean < volume.hi && volume.lo > 0.0, "{volume:?}");
+}
+
+#[test]
 fn the_seed_decides_and_the_number_of_threads_does_not() {
     let prompts: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i).sin()]).collect();
     let interval = |threads: usize, seed: u64| {

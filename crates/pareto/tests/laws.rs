@@ -159,3 +159,20 @@ proptest! {
         prop_assert!((here - there).abs() <= 1e-6 * (1.0 + here));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Enough points for divide and conquer, with few distinct values so that ties abound.
+    #[test]
+    fn the_front_of_many_points_is_what_nothing_dominates(
+        points in (4usize..=6, 3i32..60).prop_flat_map(|(dims, values)| {
+            vec(vec((0..values).prop_map(f64::from), dims), 700..=1000)
+        }),
+    ) {
+        let plain: Vec<usize> = (0..points.len())
+            .filter(|&i| !points.iter().any(|other| dominates(other, &points[i])))
+            .collect();
+        prop_assert_eq!(non_dominated(&points).unwrap(), plain);
+    }
+}
