@@ -9,13 +9,14 @@ use crate::{Interval, ParetoError, check};
 /// Draws prompts again and again, with replacement, to say how sure a number is.
 ///
 /// The unit that is drawn is the **prompt** with all its pictures (the cluster bootstrap): pictures of one prompt
-/// resemble each other, and drawing them singly would give intervals that are too narrow. Every prompt weighs the same, however many pictures it has.
+/// resemble each other, and drawing them singly would give intervals that are too narrow. Every prompt weighs the
+/// same, however many pictures it has.
 ///
-/// Resample `r` depends on the seed and `r` only: the interval is the same for any number of threads, and two intervals with one seed
-/// are made of the same resamples.
+/// Resample `r` depends on the seed and `r` only: the interval is the same for any number of threads, and two
+/// intervals with one seed are made of the same resamples.
 ///
-/// What it hides: only the choice of prompts and pictures is uncertain here. How much the result would differ had the adapter been
-/// trained with another seed is not in it.
+/// What it hides: only the choice of prompts and pictures is uncertain here. How much the result would differ had the
+/// adapter been trained with another seed is not in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     /// How many times the prompts are drawn. Default 2,000.
@@ -67,14 +68,16 @@ impl Bootstrap {
 
     /// Returns the hypervolume of the points' means with its interval.
     ///
-    /// `evaluations[point][prompt]` is the mean of each objective over the prompt's pictures; all points are evaluated
-    /// on the same prompts, which are drawn for all of them together. Normalise first if the objectives differ in scale.
+    /// `evaluations[point][prompt]` is the mean of each objective over the prompt's pictures; all points are
+    /// evaluated on the same prompts, which are drawn for all of them together. Normalise first if the objectives
+    /// differ in scale.
     ///
-    /// Noise spreads points outwards, so resamples have more hypervolume than the data, the more so the more points there
-    /// are. The interval is that of the resamples moved back by this mean excess, so that it lies about the estimate.
+    /// Noise spreads points outwards, so resamples have more hypervolume than the data, the more so the more points
+    /// there are. The interval is that of the resamples moved back by this mean excess, so that it lies about the
+    /// estimate.
     ///
-    /// What it hides: the estimate is itself too large by about the same excess, for the same reason. Compare two sets
-    /// with [`Bootstrap::hypervolume_difference`], not by whether their intervals overlap.
+    /// What it hides: the estimate is itself too large by about the same excess, for the same reason. Compare two
+    /// sets with [`Bootstrap::hypervolume_difference`], not by whether their intervals overlap.
     ///
     /// # Errors
     /// No prompts, points with different numbers of prompts, rows that differ from the reference in length, NaN or
@@ -109,7 +112,8 @@ impl Bootstrap {
 
     /// Returns any statistic of resampled prompts with its percentile interval.
     ///
-    /// The statistic is given how often each prompt was drawn; the counts sum to the number of prompts, and are all 1 for the estimate itself.
+    /// The statistic is given how often each prompt was drawn; the counts sum to the number of prompts, and are all 1
+    /// for the estimate itself.
     ///
     /// # Errors
     /// No prompts, no resamples, and a level that is not between 0 and 1.

@@ -51,7 +51,8 @@ pub fn non_dominated<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, Pareto
     Ok(kept)
 }
 
-/// Returns the non-dominated rank of each point: 0 on the front, 1 on the front of what is left without rank 0, and so on.
+/// Returns the non-dominated rank of each point: 0 on the front, 1 on the front of what is left without rank 0, and
+/// so on.
 ///
 /// Efficient non-dominated sort (Zhang et al. 2015, ENS with binary search over the fronts): points are visited in
 /// descending lexicographic order, so that a later point never dominates an earlier one.

@@ -17,7 +17,8 @@ impl Interval {
         Self { mean: value, lo: value, hi: value }
     }
 
-    /// Returns whether the whole interval lies above `value`: for a difference and 0, whether the gain is beyond doubt.
+    /// Returns whether the whole interval lies above `value`: for a difference and 0, whether the gain is beyond
+    /// doubt.
     pub fn is_above(&self, value: f64) -> bool {
         self.lo > value
     }

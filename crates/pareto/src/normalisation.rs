@@ -4,7 +4,8 @@ use crate::{ParetoError, check};
 
 /// Maps each objective linearly so that `min` becomes 0 and `max` becomes 1.
 ///
-/// Values outside are not clamped: a clamped point could be dominated without being worse. Being linear, it may be applied before or after taking means.
+/// Values outside are not clamped: a clamped point could be dominated without being worse. Being linear, it may be
+/// applied before or after taking means.
 ///
 /// Indicators change with it, so it belongs beside every number that was made with it.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,7 +29,8 @@ pub fn centre(objectives: usize) -> Result<Vec<f64>, ParetoError> {
 
 /// Returns the simplex lattice (Das and Dennis 1998): all weightings whose entries are multiples of `1 / divisions`.
 ///
-/// `C(objectives + divisions − 1, divisions)` of them, the first objective's weight descending; with one division the corners.
+/// `C(objectives + divisions − 1, divisions)` of them, the first objective's weight descending; with one division the
+/// corners.
 ///
 /// # Errors
 /// No objectives, no divisions, and more than a million weightings.
@@ -51,8 +52,8 @@ pub fn lattice(objectives: usize, divisions: usize) -> Result<Vec<Vec<f64>>, Par
 
 /// Returns `count` draws from the Dirichlet distribution with the given concentration of each objective.
 ///
-/// All 1: uniform over the simplex. Below 1: near the corners; above: near the centre. Draw `i` depends on the seed, `i` and the
-/// concentrations only, so that asking for more keeps the earlier ones.
+/// All 1: uniform over the simplex. Below 1: near the corners; above: near the centre. Draw `i` depends on the seed,
+/// `i` and the concentrations only, so that asking for more keeps the earlier ones.
 ///
 /// # Errors
 /// No objectives, and concentrations that are not finite and positive.

@@ -2,14 +2,15 @@
 
 use crate::{ParetoError, check};
 
-/// Returns the sparsity of a set of points: the mean squared gap between neighbours, objective by objective (Xu et al. 2020).
+/// Returns the sparsity of a set of points: the mean squared gap between neighbours, objective by objective (Xu et
+/// al. 2020).
 ///
-/// `1 / (n − 1) · Σⱼ Σᵢ (s̃ⱼ(i) − s̃ⱼ(i + 1))²`, where `s̃ⱼ` are the values of objective `j` in order. Lower is denser; 0 for fewer than two points.
-/// Pass the non-dominated points only.
+/// `1 / (n − 1) · Σⱼ Σᵢ (s̃ⱼ(i) − s̃ⱼ(i + 1))²`, where `s̃ⱼ` are the values of objective `j` in order. Lower is
+/// denser; 0 for fewer than two points. Pass the non-dominated points only.
 ///
 /// What it hides: nearly everything but gaps. A single point, or a heap of points in one corner, has the best
-/// sparsity of all, and a better front can be sparser. Read it beside the hypervolume, never alone; and the scale of each
-/// objective enters squared.
+/// sparsity of all, and a better front can be sparser. Read it beside the hypervolume, never alone; and the scale of
+/// each objective enters squared.
 ///
 /// # Errors
 /// Rows of different lengths, and NaN or infinite values.

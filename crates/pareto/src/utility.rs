@@ -2,11 +2,11 @@
 
 use crate::{ParetoError, check};
 
-/// Returns the expected utility metric (EUM): the mean over `weightings` of the best weighted sum that a point reaches
-/// (Zintgraf et al. 2015).
+/// Returns the expected utility metric (EUM): the mean over `weightings` of the best weighted sum that a point
+/// reaches (Zintgraf et al. 2015).
 ///
-/// What a user with a random preference gets who picks the best point for it. [`simplex`](crate::simplex) makes the weightings; a fine lattice or a few thousand
-/// Dirichlet draws approximate the expectation.
+/// What a user with a random preference gets who picks the best point for it. [`simplex`](crate::simplex) makes the
+/// weightings; a fine lattice or a few thousand Dirichlet draws approximate the expectation.
 ///
 /// What it hides: linear utilities only see the convex hull, so a point in a dent of the front counts for
 /// nothing; and it assumes that the weightings are what users want.

@@ -22,7 +22,8 @@ impl Colour {
     pub(crate) const ORANGE: Self = Self(230, 159, 0);
     pub(crate) const SKY: Self = Self(86, 180, 233);
 
-    /// The palette of Okabe and Ito for lines, the most distinct first. Their yellow is too faint on white, so grey takes its place.
+    /// The palette of Okabe and Ito for lines, the most distinct first. Their yellow is too faint on white, so grey
+    /// takes its place.
     pub(crate) const SERIES: [Self; 7] =
         [Self::BLUE, Self::VERMILION, Self::GREEN, Self::PURPLE, Self::ORANGE, Self::SKY, Self(102, 102, 102)];
 

@@ -42,7 +42,8 @@ const PATTERNS: [&[f64]; 4] = [&[], &[6.0, 3.0], &[1.6, 2.4], &[7.0, 2.5, 1.6, 2
 
 /// Draws one panel per quantity, with a common key below.
 ///
-/// `x_title` says what runs along x ("epoch"). When all x are whole numbers, so are the ticks. A curve of one point is drawn as a dot.
+/// `x_title` says what runs along x ("epoch"). When all x are whole numbers, so are the ticks. A curve of one point
+/// is drawn as a dot.
 ///
 /// # Errors
 /// No panels or no curves, a curve without points, numbers that are not finite, an ending other than `.svg`

@@ -51,7 +51,8 @@ const NUMBERS: LabelStyle = LabelStyle { size: 8.5, reaches: &[2.5, 7.0, 13.0, 2
 /// Draws every pair of rewards against each other: a triangle of panels with common axes.
 ///
 /// Points are numbered; the free corner holds the key. In each panel the line is the front of *that pair*, while
-/// dimmed points are dominated in *all* rewards together. Numbers that find no free place are left out, dominated points' first.
+/// dimmed points are dominated in *all* rewards together. Numbers that find no free place are left out, dominated
+/// points' first.
 ///
 /// # Errors
 /// No points, fewer than two rewards, points with another number of rewards, numbers that are not finite, an ending

@@ -21,8 +21,9 @@ const NAMES: LabelStyle = LabelStyle { size: 10.0, reaches: &[4.0, 10.0, 18.0, 2
 
 /// Draws reward `pair.0` along x against reward `pair.1` along y, with the name of each point beside it.
 ///
-/// The line is the front of the pair; dimmed points are dominated in all rewards. More than sixteen points besides the base are numbered, and their names
-/// listed beside the panel. Labels that find no free place are left out, dominated points' first.
+/// The line is the front of the pair; dimmed points are dominated in all rewards. More than sixteen points besides
+/// the base are numbered, and their names listed beside the panel. Labels that find no free place are left out,
+/// dominated points' first.
 ///
 /// # Errors
 /// As [`draw_fronts`](crate::draw_fronts), and a pair that does not exist.

@@ -48,8 +48,8 @@ impl Panel {
         figure.path(&corners.map(|(x, y)| Point::new(x, y)), Stroke::new(Colour::FRAME, 0.8));
     }
 
-    /// Draws the labels of the x axis, and its title, below the frame; labels nearer than `clear` to the left end are left out, so
-    /// that they do not touch those of a panel beside it.
+    /// Draws the labels of the x axis, and its title, below the frame; labels nearer than `clear` to the left end are
+    /// left out, so that they do not touch those of a panel beside it.
     pub(crate) fn draw_x(&self, figure: &mut Figure, title: &str, clear: f64) {
         for (value, label) in self.x.ticks() {
             let x = self.frame.left + self.x.share(value) * self.frame.width;

@@ -40,7 +40,8 @@ const CAPTION_LINES: usize = 4;
 
 /// Draws pictures side by side as a PNG, each pixel as a square of `scale` × `scale`.
 ///
-/// Row labels stand at the left, column captions, wrapped, at the top. `columns` may be empty for a grid without captions.
+/// Row labels stand at the left, column captions, wrapped, at the top. `columns` may be empty for a grid without
+/// captions.
 ///
 /// # Errors
 /// No rows or pictures, a picture whose bytes do not match its size, a row with more pictures than captions, a scale of 0, an

@@ -50,7 +50,8 @@ impl Cloud {
         }
     }
 
-    /// Returns the rows in ascending lexicographic order, so that the sum's rounding does not depend on the order given.
+    /// Returns the rows in ascending lexicographic order, so that the sum's rounding does not depend on the order
+    /// given.
     fn sorted(&self) -> Vec<f64> {
         let mut rows: Vec<&[f64]> = self.values.chunks_exact(self.dims).collect();
         rows.sort_unstable_by(|a, b| lexicographic(a, b));

@@ -15,9 +15,9 @@ use crate::{ParetoError, check};
 /// Returns the volume that `points` dominate above `reference`, exactly.
 ///
 /// Two and three objectives are swept; four or more are cut into slices along one objective, and each slice is an
-/// exclusive volume in one objective less (WFG: While, Bradstreet and Barone 2012). A point that is not better than the
-/// reference in *every* objective contributes nothing. The result has the unit of the product of all objectives, and its
-/// bits do not depend on the order of the points.
+/// exclusive volume in one objective less (WFG: While, Bradstreet and Barone 2012). A point that is not better than
+/// the reference in *every* objective contributes nothing. The result has the unit of the product of all objectives,
+/// and its bits do not depend on the order of the points.
 ///
 /// What it hides: the number depends on the reference point and on the scale of each objective, so it says nothing
 /// without both; points far from the reference in one objective weigh more; it favours the knee over the corners of

@@ -5,8 +5,8 @@ use crate::dominance::covers;
 
 /// Returns the volume of the union of boxes from the origin to `rows`, given with the first objective ascending.
 ///
-/// From the best value of the first objective downwards, each point adds a slab: its value there times the volume that
-/// it alone dominates, of the points so far, in the other objectives (WFG with slicing).
+/// From the best value of the first objective downwards, each point adds a slab: its value there times the volume
+/// that it alone dominates, of the points so far, in the other objectives (WFG with slicing).
 pub(super) fn volume(rows: &[f64], dims: usize) -> f64 {
     let mut levels = vec![Level::default(); dims - 4];
     descend(rows, dims, &mut levels, &mut Space::default())
@@ -74,8 +74,8 @@ impl Level {
 
     /// Returns the volume of `base`'s box that no floor fills, and leaves in `limited` what reaches into it.
     ///
-    /// A front point that falls short of `base` in one objective only fills the box up to a floor in that objective. What
-    /// lies under a floor is done with; the others are cut down to `base` and measured from the floors.
+    /// A front point that falls short of `base` in one objective only fills the box up to a floor in that objective.
+    /// What lies under a floor is done with; the others are cut down to `base` and measured from the floors.
     fn limit(&mut self, base: &[f64]) -> f64 {
         self.floors.clear();
         self.floors.resize(base.len(), 0.0);

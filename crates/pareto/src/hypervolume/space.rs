@@ -4,8 +4,8 @@ use super::Staircase;
 
 /// Mutually non-dominated points of space, `z` descending, in columns.
 ///
-/// The inner loop of every hypervolume in four and more objectives: a point's exclusive volume costs one quick pass over
-/// the front, because few members reach into the part of its cross-section that no other member fills.
+/// The inner loop of every hypervolume in four and more objectives: a point's exclusive volume costs one quick pass
+/// over the front, because few members reach into the part of its cross-section that no other member fills.
 #[derive(Default, Clone)]
 pub(super) struct Space {
     xs: Vec<f64>,
@@ -33,8 +33,8 @@ impl Space {
 
     /// Returns the volume that the point adds, or nothing if a member covers it.
     ///
-    /// The cross-section at `z` is the box `x × y` less what the members before `place` fill. Members that are as wide
-    /// as the box, or as high, only raise its sides (`left`, `bottom`); the rest are steps inside it.
+    /// The cross-section at `z` is the box `x × y` less what the members before `place` fill. Members that are as
+    /// wide as the box, or as high, only raise its sides (`left`, `bottom`); the rest are steps inside it.
     fn exclusive(&mut self, place: usize, [z, x, y]: [f64; 3]) -> Option<f64> {
         let (mut left, mut bottom) = (0.0f64, 0.0f64);
         for (&mx, &my) in self.xs[..place].iter().zip(&self.ys[..place]) {

@@ -1,7 +1,7 @@
 //! Text for plotters' backends, set in the embedded typeface.
 //!
-//! plotters' own text drops the side bearings of glyphs and places SVG and bitmap text differently; here both stand on the
-//! baseline that the figure asks for.
+//! plotters' own text drops the side bearings of glyphs and places SVG and bitmap text differently; here both stand
+//! on the baseline that the figure asks for.
 
 use std::convert::Infallible;
 
