@@ -1,0 +1,126 @@
+//! What can go wrong with results on disk. Messages read after "failed to".
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why results could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused to write: full disk, read-only folder, missing rights …
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The operating system refused to read.
+    #[error("read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no store where one was asked for.
+    #[error("read {}: no sweep has left results there; `moa sweep` makes some", path.display())]
+    Missing {
+        /// The experiment's folder.
+        path: PathBuf,
+    },
+    /// Another process holds the store.
+    #[error(
+        "open {}: it is in use by another moa (sweep running?); wait until that ends, or write elsewhere with `--out`",
+        path.display()
+    )]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// A newer version of moa wrote this.
+    #[error("read {}: it has format {found}, and this moa reads formats up to {supported}; use a newer moa", path.display())]
+    Newer {
+        /// The store or journal.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version reads.
+        supported: u32,
+    },
+    /// The store's contents make no sense.
+    #[error(
+        "read {}: the store is damaged ({reason}); restore the folder from a copy, or move it and the `checkpoint` beside \
+         it away and run the same sweep again",
+        path.display()
+    )]
+    Damaged {
+        /// The store or journal.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A run claims more epochs than the store holds.
+    #[error(
+        "go on with run `{run}` in {}: {wanted} epochs are finished, and the store holds {found}; restore the folder from \
+         a copy, or move it and the `checkpoint` beside it away and run the same sweep again",
+        path.display()
+    )]
+    Behind {
+        /// The store.
+        path: PathBuf,
+        /// The run.
+        run: String,
+        /// Epochs that the run has finished.
+        wanted: u32,
+        /// Epochs that the store holds without a gap.
+        found: u32,
+    },
+    /// A value is infinite or not a number.
+    #[error("keep `{name}` of `{run}`{}: its value is {value}", epoch.map(|e| format!(" at epoch {e}")).unwrap_or_default())]
+    NotFinite {
+        /// The run, or what was evaluated.
+        run: String,
+        /// The epoch, where the value belongs to one.
+        epoch: Option<u32>,
+        /// The metric's, reward's or judge's name.
+        name: String,
+        /// The value.
+        value: f64,
+    },
+    /// A run's name cannot be a folder's name.
+    #[error(
+        "use {id:?} as the name of a run: it must consist of letters, digits, `-`, `_` and `.`, and start with a letter or digit"
+    )]
+    BadRunId {
+        /// The name.
+        id: String,
+    },
+    /// A name of a format or table is unknown.
+    #[error("export `{name}`: choose one of {}", choices.join(", "))]
+    UnknownChoice {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        choices: Vec<&'static str>,
+    },
+    /// The receiver of an export refused it.
+    #[error("write the export: {0}")]
+    Export(String),
+}
+
+impl StoreError {
+    /// Returns the error of a write to `path`.
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_path_buf(), source }
+    }
+
+    /// Returns the error of a read of `path`.
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_path_buf(), source }
+    }
+
+    /// Returns the error of contents that make no sense.
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_path_buf(), reason: reason.into() }
+    }
+}

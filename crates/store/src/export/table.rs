@@ -1,0 +1,119 @@
+//! Rows of a snapshot, column by column.
+
+use moa_core::{PointKind, Weighting};
+
+use crate::Snapshot;
+
+/// The values of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Column<'a> {
+    Text(Vec<&'a str>),
+    Whole(Vec<u32>),
+    Number(Vec<f64>),
+}
+
+/// Columns of equal length, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rows<'a> {
+    pub(super) columns: Vec<(&'static str, Column<'a>)>,
+    pub(super) count: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Returns every metric of every epoch: runs in the experiment's order, then epochs, then metrics by name.
+    pub(super) fn epochs(snapshot: &'a Snapshot) -> Self {
+        let (mut runs, mut epochs, mut metrics, mut values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let strays = snapshot.epochs.keys().filter(|id| snapshot.run(id).is_none());
+        for id in snapshot.runs.iter().map(|run| &run.id).chain(strays) {
+            for epoch in snapshot.epochs_of(id) {
+                for (metric, value) in &epoch.metrics {
+                    runs.push(id.as_str());
+                    epochs.push(epoch.epoch);
+                    metrics.push(metric.as_str());
+                    values.push(*value);
+                }
+            }
+        }
+        let count = runs.len();
+        Self {
+            columns: vec![
+                ("run", Column::Text(runs)),
+                ("kind", Column::Text(vec![kind_name(PointKind::Trained); count])),
+                ("epoch", Column::Whole(epochs)),
+                ("metric", Column::Text(metrics)),
+                ("value", Column::Number(values)),
+            ],
+            count,
+        }
+    }
+
+    /// Returns every prompt's mean of every reward, then of every judge. Prompts are counted from 0.
+    pub(super) fn evaluations(snapshot: &'a Snapshot) -> Self {
+        let (mut ids, mut kinds, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut roles, mut prompts, mut means) = (Vec::new(), Vec::new(), Vec::new());
+        for evaluation in &snapshot.evaluations {
+            let rewards = evaluation.rewards.iter().map(|column| ("reward", column));
+            for (role, column) in rewards.chain(evaluation.judges.iter().map(|column| ("judge", column))) {
+                for (prompt, mean) in (0..).zip(&column.prompt_means) {
+                    ids.push(evaluation.id.as_str());
+                    kinds.push(kind_name(evaluation.kind));
+                    names.push(column.name.as_str());
+                    roles.push(role);
+                    prompts.push(prompt);
+                    means.push(*mean);
+                }
+            }
+        }
+        let count = ids.len();
+        Self {
+            columns: vec![
+                ("id", Column::Text(ids)),
+                ("kind", Column::Text(kinds)),
+                ("column", Column::Text(names)),
+                ("role", Column::Text(roles)),
+                ("prompt", Column::Whole(prompts)),
+                ("mean", Column::Number(means)),
+            ],
+            count,
+        }
+    }
+
+    /// Returns the shares of every run, then of every soup.
+    pub(super) fn weightings(snapshot: &'a Snapshot) -> Self {
+        let (mut ids, mut kinds, mut rewards, mut shares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut add = |id: &'a str, kind: PointKind, weighting: &Weighting| {
+            for (reward, share) in snapshot.sweep.rewards.iter().zip(weighting.shares()) {
+                ids.push(id);
+                kinds.push(kind_name(kind));
+                rewards.push(reward.as_str());
+                shares.push(*share);
+            }
+        };
+        for run in &snapshot.runs {
+            add(run.id.as_str(), PointKind::Trained, &run.weighting);
+        }
+        for soup in snapshot.evaluations.iter().filter(|point| point.kind == PointKind::Soup) {
+            if let Some(weighting) = &soup.weighting {
+                add(soup.id.as_str(), soup.kind, weighting);
+            }
+        }
+        let count = ids.len();
+        Self {
+            columns: vec![
+                ("id", Column::Text(ids)),
+                ("kind", Column::Text(kinds)),
+                ("reward", Column::Text(rewards)),
+                ("share", Column::Number(shares)),
+            ],
+            count,
+        }
+    }
+}
+
+fn kind_name(kind: PointKind) -> &'static str {
+    match kind {
+        PointKind::Base => "base",
+        PointKind::Trained => "trained",
+        PointKind::Soup => "soup",
+    }
+}

@@ -1,0 +1,135 @@
+//! Where each file of an experiment lies.
+
+use std::path::{Path, PathBuf};
+
+use moa_core::RunId;
+
+use crate::StoreError;
+use crate::atomic::remove_leftovers;
+
+/// The paths under `results/<experiment>/`. Making one touches no file.
+///
+/// ```text
+/// experiment.ron             the experiment as run
+/// receipt.json               versions, seed, hashes
+/// metrics.sled/              metrics, evaluations and runs
+/// live.jsonl                 the same while a sweep runs, for readers
+/// checkpoint/                what a killed sweep goes on from
+/// runs/<id>/                 adapter.safetensors, adapter_config.json, samples.png
+/// soups/<id>/                the same of merged adapters
+/// plots/                     fronts and curves
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Returns the layout of an experiment's folder.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the experiment's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the path of the experiment file as run.
+    pub fn experiment_file(&self) -> PathBuf {
+        self.root.join("experiment.ron")
+    }
+
+    /// Returns the path of the receipt: versions, seed and hashes.
+    pub fn receipt_file(&self) -> PathBuf {
+        self.root.join("receipt.json")
+    }
+
+    /// Returns the folder of the metric store.
+    pub fn metrics_dir(&self) -> PathBuf {
+        self.root.join("metrics.sled")
+    }
+
+    /// Returns the path of the journal that exists while the store is being written.
+    pub fn live_file(&self) -> PathBuf {
+        self.root.join("live.jsonl")
+    }
+
+    /// Returns the folder of what a killed sweep goes on from.
+    pub fn checkpoint_dir(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    /// Returns the folder of all runs.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Returns the folder of one run.
+    pub fn run_dir(&self, run: &RunId) -> PathBuf {
+        self.runs_dir().join(run.as_str())
+    }
+
+    /// Returns the path of a run's adapter.
+    pub fn adapter_file(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("adapter.safetensors")
+    }
+
+    /// Returns the path of the configuration of a run's adapter.
+    pub fn adapter_config_file(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("adapter_config.json")
+    }
+
+    /// Returns the path of a run's picture grid.
+    pub fn samples_file(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("samples.png")
+    }
+
+    /// Returns the folder of one soup; its files are named as a run's.
+    pub fn soup_dir(&self, soup: &RunId) -> PathBuf {
+        self.root.join("soups").join(soup.as_str())
+    }
+
+    /// Returns the folder of all plots.
+    pub fn plots_dir(&self) -> PathBuf {
+        self.root.join("plots")
+    }
+
+    /// Returns the path of one plot, e.g. `front.svg`.
+    pub fn plot_file(&self, name: &str) -> PathBuf {
+        self.plots_dir().join(name)
+    }
+
+    /// Deletes the temporary files that killed processes left in the experiment's folder.
+    ///
+    /// # Errors
+    /// What the system says of a folder that it cannot list or a file that it cannot delete.
+    pub fn remove_leftovers(&self) -> Result<(), StoreError> {
+        remove_leftovers(&self.root)
+    }
+}
+
+/// Refuses names of runs that are no plain folder names.
+pub(crate) fn check_run_id(run: &RunId) -> Result<(), StoreError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if run.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()) && run.as_str().chars().all(plain) {
+        Ok(())
+    } else {
+        Err(StoreError::BadRunId { id: run.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_leave_the_folder_are_refused() {
+        for good in ["base", "0", "centre", "w-0.25_0.75", "aesthetics"] {
+            assert!(check_run_id(&RunId(good.to_owned())).is_ok(), "{good}");
+        }
+        for bad in ["", "..", ".hidden", "a/b", "a\0b", "-rf", "über", "a b"] {
+            assert!(check_run_id(&RunId(bad.to_owned())).is_err(), "{bad:?}");
+        }
+    }
+}
