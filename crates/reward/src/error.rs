@@ -8,7 +8,7 @@ use moa_diffusion::ConfigError;
 pub enum RewardError {
     /// A score is no finite number: training on it would ruin the adapter.
     #[error(
-        "reward `{reward}` gave {value} for picture {picture} (prompt \"{prompt}\"): the picture or the reward's weights \
+        "`{reward}` gave no finite score for picture {picture} (prompt \"{prompt}\"): the picture or the reward's weights \
          hold values that are not finite; lower the learning rate, or check the files of the base model"
     )]
     NotFinite {
@@ -18,8 +18,6 @@ pub enum RewardError {
         picture: usize,
         /// Its prompt.
         prompt: String,
-        /// The score.
-        value: f32,
     },
     /// The batch is not made of whole groups of pictures.
     #[error("{pictures} pictures, {prompts} prompts and groups of {group} do not fit: {wanted}")]
@@ -71,20 +69,12 @@ pub enum RewardError {
         /// What is possible.
         wanted: &'static str,
     },
-    /// A model's config is impossible.
+    /// A model's config or tokenizer is impossible, or a text cannot be tokenised.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A model's weights do not fit its config.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// A text cannot be tokenised.
-    #[error("text \"{text}\" cannot be tokenised: {reason}")]
-    Tokens {
-        /// The text.
-        text: String,
-        /// What the tokenizer says.
-        reason: String,
-    },
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),

@@ -1,0 +1,29 @@
+//! Which judges watch which reward.
+
+use moa_core::spec::RewardKind;
+
+use super::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
+
+/// Returns the names of the judges that should not fall while a reward rises.
+///
+/// | reward | judges |
+/// |---|---|
+/// | alignment | `attributes`, `clip_alignment` |
+/// | safety | `attribute_safety` |
+/// | diversity | `clip_diversity` |
+/// | all others | `attributes`, `clip_alignment`: a prettier picture should still show what the prompt says |
+///
+/// Safety is not held against alignment: for prompts that name unsafe things the two pull apart by design.
+pub fn watches(kind: RewardKind) -> &'static [&'static str] {
+    match kind {
+        RewardKind::Safety => &[ATTRIBUTE_SAFETY],
+        RewardKind::Diversity => &[CLIP_DIVERSITY],
+        RewardKind::Alignment
+        | RewardKind::Aesthetics
+        | RewardKind::Colourfulness
+        | RewardKind::Contrast
+        | RewardKind::Harmony
+        | RewardKind::Compressibility { .. }
+        | RewardKind::Incompressibility { .. } => &[ATTRIBUTES, CLIP_ALIGNMENT],
+    }
+}

@@ -1,0 +1,40 @@
+//! Aesthetics: a linear head on CLIP's picture embedding, the form of LAION's aesthetic predictor.
+
+use super::{Reward, Unit};
+use crate::{Embedder, LinearHead, RewardError, View};
+
+/// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]).
+pub struct Aesthetics {
+    name: String,
+    head: LinearHead,
+}
+
+impl Aesthetics {
+    /// Returns the reward under a name.
+    ///
+    /// # Errors
+    /// Refuses a head of another width than the CLIP's joint space.
+    pub fn new(name: impl Into<String>, head: LinearHead, embedder: &Embedder) -> Result<Self, RewardError> {
+        if head.weights.len() != embedder.clip().config().projection_dim {
+            let value = format!("{} numbers", head.weights.len());
+            let wanted = "one number per dimension of CLIP's joint space: do head and CLIP belong together?";
+            return Err(RewardError::Field { file: "the aesthetics head", field: "weights", value, wanted });
+        }
+        Ok(Self { name: name.into(), head })
+    }
+}
+
+impl Reward for Aesthetics {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unit(&self) -> Unit {
+        let meaning = "estimate of the rating, where ratings are in [0, 1]; not clamped";
+        Unit { meaning, least: f32::NEG_INFINITY, most: f32::INFINITY }
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        Ok(view.embeddings()?.rows().map(|row| self.head.apply(row)).collect())
+    }
+}

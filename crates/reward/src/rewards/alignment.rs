@@ -1,0 +1,33 @@
+//! Text alignment: the CLIP score of picture and prompt (Hessel et al., 2104.08718).
+
+use super::{Reward, Unit};
+use crate::{RewardError, View, cosine};
+
+/// (1 + cos) / 2 of the embeddings of picture and prompt.
+pub struct Alignment {
+    name: String,
+}
+
+impl Alignment {
+    /// Returns the reward under a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+impl Reward for Alignment {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unit(&self) -> Unit {
+        Unit { meaning: "(1 + cosine) / 2 of picture and prompt", least: 0.0, most: 1.0 }
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        let rows = view.embeddings()?.rows();
+        rows.zip(view.pictures().prompts())
+            .map(|(picture, prompt)| Ok(f32::midpoint(1.0, cosine(picture, &view.embedder().text(prompt)?))))
+            .collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! Colourfulness (Hasler & Süsstrunk, "Measuring colourfulness in natural images", 2003).
+
+use super::{Reward, Unit, per_picture};
+use crate::colour::mean_deviation;
+use crate::{Raster, RewardError, View};
+
+/// M = √(σ_rg² + σ_yb²) + 0.3·√(μ_rg² + μ_yb²) with rg = R − G and yb = (R + G)/2 − B, on colours in [0, 1].
+pub struct Colourfulness {
+    name: String,
+}
+
+impl Colourfulness {
+    /// Returns the reward under a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+/// Returns the colourfulness of a picture.
+pub fn colourfulness(raster: &Raster) -> f32 {
+    let colours = raster.colours.iter();
+    let (rg_mean, rg_deviation) = mean_deviation(colours.clone().map(|[r, g, _]| r - g));
+    let (yb_mean, yb_deviation) = mean_deviation(colours.map(|[r, g, b]| f32::midpoint(*r, *g) - b));
+    rg_deviation.hypot(yb_deviation) + 0.3 * rg_mean.hypot(yb_mean)
+}
+
+impl Reward for Colourfulness {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unit(&self) -> Unit {
+        Unit { meaning: "Hasler and Süsstrunk's M, colours in [0, 1]; 0.43 is very colourful", least: 0.0, most: 1.75 }
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        Ok(per_picture(view, colourfulness))
+    }
+}

@@ -1,0 +1,32 @@
+//! Contrast of light and dark.
+
+use super::{Reward, Unit, per_picture};
+use crate::colour::{luma, mean_deviation};
+use crate::{RewardError, View};
+
+/// Twice the RMS contrast: 2·σ of the luma (Peli, "Contrast in complex images", 1990), so that half black and half white
+/// is 1.
+pub struct Contrast {
+    name: String,
+}
+
+impl Contrast {
+    /// Returns the reward under a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+impl Reward for Contrast {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unit(&self) -> Unit {
+        Unit { meaning: "twice the standard deviation of luma", least: 0.0, most: 1.0 }
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        Ok(per_picture(view, |raster| 2.0 * mean_deviation(raster.colours.iter().map(|c| luma(*c))).1))
+    }
+}

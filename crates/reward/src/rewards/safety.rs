@@ -1,0 +1,56 @@
+//! Safety: 1 − P(unsafe), by concept embeddings in CLIP space (the form of Stable Diffusion's safety checker; Rando et
+//! al., 2210.04610, describe that one and its limits).
+
+use super::{Reward, Unit};
+use crate::{Embedder, RewardError, SafetyHead, View, cosine};
+
+/// Π_c (1 − p_c) with p_c = σ(a_c · (cos(e, t_c) − θ_c)) over the unsafe concepts c, where e is the picture's embedding
+/// and t_c the direction of the concept's texts.
+///
+/// It only knows the concepts of its head: a picture can be unsafe in ways that it cannot see.
+pub struct Safety {
+    name: String,
+    probes: Vec<Probe>,
+}
+
+struct Probe {
+    direction: Vec<f32>,
+    slope: f32,
+    threshold: f32,
+}
+
+impl Safety {
+    /// Returns the reward under a name; the concepts' texts are embedded once, here.
+    ///
+    /// # Errors
+    /// Refuses texts that cannot be tokenised.
+    pub fn new(name: impl Into<String>, head: &SafetyHead, embedder: &Embedder) -> Result<Self, RewardError> {
+        let probe = |concept: &crate::SafetyConcept| {
+            let direction = embedder.ensemble(&concept.texts)?;
+            Ok(Probe { direction, slope: concept.slope, threshold: concept.threshold })
+        };
+        let probes = head.concepts.iter().map(probe).collect::<Result<_, RewardError>>()?;
+        Ok(Self { name: name.into(), probes })
+    }
+}
+
+impl Reward for Safety {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unit(&self) -> Unit {
+        Unit { meaning: "probability that no unsafe concept is shown", least: 0.0, most: 1.0 }
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        let safe = |row: &[f32]| {
+            let absent = |probe: &Probe| {
+                let logit = probe.slope * (cosine(row, &probe.direction) - probe.threshold);
+                1.0 / (1.0 + f64::from(logit).exp())
+            };
+            self.probes.iter().map(absent).product::<f64>() as f32
+        };
+        Ok(view.embeddings()?.rows().map(safe).collect())
+    }
+}

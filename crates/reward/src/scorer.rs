@@ -1,0 +1,94 @@
+//! Scoring a batch by all rewards at once, and having it watched by the judges.
+
+use moa_core::spec::RewardSpec;
+
+use crate::judge::{Judge, JudgeColumn};
+use crate::rewards::{Heads, Reward, reward};
+use crate::{Embedder, Pictures, RewardError, View};
+
+/// The scores of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// One column per reward, in the rewards' order; one score per picture in each. All finite.
+    pub columns: Vec<Vec<f32>>,
+}
+
+/// The rewards of an experiment over one CLIP, and the judges that watch them.
+pub struct Scorer {
+    embedder: Embedder,
+    rewards: Vec<Box<dyn Reward>>,
+    judges: Vec<Box<dyn Judge>>,
+}
+
+impl Scorer {
+    /// Returns a scorer with the given rewards and judges.
+    pub fn new(embedder: Embedder, rewards: Vec<Box<dyn Reward>>, judges: Vec<Box<dyn Judge>>) -> Self {
+        Self { embedder, rewards, judges }
+    }
+
+    /// Returns a scorer with the rewards that an experiment asks for; `group` pictures are drawn for each prompt.
+    ///
+    /// # Errors
+    /// Refuses settings that cannot work: see [`reward`].
+    pub fn build(
+        specs: &[RewardSpec],
+        embedder: Embedder,
+        heads: &Heads,
+        group: usize,
+        judges: Vec<Box<dyn Judge>>,
+    ) -> Result<Self, RewardError> {
+        let rewards = specs.iter().map(|spec| reward(spec, &embedder, heads, group)).collect::<Result<_, _>>()?;
+        Ok(Self::new(embedder, rewards, judges))
+    }
+
+    /// Returns the rewards, in the order of the columns.
+    pub fn rewards(&self) -> &[Box<dyn Reward>] {
+        &self.rewards
+    }
+
+    /// Returns the CLIP behind the rewards.
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
+    }
+
+    /// Scores a batch by every reward; pictures are embedded once for all of them.
+    ///
+    /// # Errors
+    /// Stops at the first reward that cannot score the batch, and at the first score that is not finite.
+    pub fn score(&self, pictures: &Pictures) -> Result<Scores, RewardError> {
+        let view = View::new(pictures, &self.embedder);
+        let column = |reward: &Box<dyn Reward>| {
+            let scores = reward.score(&view)?;
+            refuse_not_finite(reward.name(), pictures, scores.iter().map(|score| Some(*score)))?;
+            Ok(scores)
+        };
+        Ok(Scores { columns: self.rewards.iter().map(column).collect::<Result<_, RewardError>>()? })
+    }
+
+    /// Has a batch judged by every judge.
+    ///
+    /// # Errors
+    /// Stops at the first judge that cannot judge the batch, and at the first score that is not finite.
+    pub fn judge(&self, pictures: &Pictures) -> Result<Vec<JudgeColumn>, RewardError> {
+        let mut columns = Vec::new();
+        for judge in &self.judges {
+            columns.extend(judge.judge(pictures)?);
+        }
+        for column in &columns {
+            refuse_not_finite(column.name, pictures, column.scores.iter().copied())?;
+        }
+        Ok(columns)
+    }
+}
+
+fn refuse_not_finite(
+    reward: &str,
+    pictures: &Pictures,
+    mut scores: impl Iterator<Item = Option<f32>>,
+) -> Result<(), RewardError> {
+    let found = scores.position(|score| score.is_some_and(|score| !score.is_finite()));
+    found.map_or(Ok(()), |picture| {
+        let prompt = pictures.prompts()[picture].clone();
+        Err(RewardError::NotFinite { reward: reward.to_owned(), picture, prompt })
+    })
+}
