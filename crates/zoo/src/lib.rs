@@ -1,1 +1,6 @@
-//! The embedded emoji-32 base model, its CLIP and judges, and what pre-trains them.
+//! The embedded `emoji-32` base model, its CLIP and judges, and what pre-trains them.
+
+mod embedded;
+pub mod pretrain;
+
+pub use embedded::{EMOJI_32, ZooError, embedder, hashes, judges, open_pipeline, pipeline_files, scorer};

@@ -1,0 +1,124 @@
+//! From reward vectors to one advantage per picture.
+
+use moa_core::Weighting;
+use moa_core::spec::Combine;
+
+/// The advantages of one adapter's pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advantages {
+    /// One per picture, in the order of the scores.
+    pub values: Vec<f32>,
+    /// Share of groups in which the weighted rewards do not vary, so that they teach nothing.
+    pub silent_groups: f64,
+}
+
+/// Below this spread (relative to the largest score's magnitude) a group's scores count as equal.
+const RELATIVE_SPREAD: f64 = 1e-6;
+
+/// Returns the advantages of pictures, group by group.
+///
+/// [`Combine::Normalised`] z-scores every reward in its group, adds them up by weighting and whitens over the batch, so
+/// that no reward wins by its scale (GDPO). [`Combine::RawSum`] adds up raw scores and z-scores the sum in its group:
+/// there the widest reward wins. A group without spread gives zeros; nothing is divided by a small number.
+///
+/// - `scores`: one column per reward, each of `groups · group` scores
+pub fn advantages(scores: &[Vec<f32>], weighting: &Weighting, group: usize, combine: Combine, limit: f64) -> Advantages {
+    let count = scores.first().map_or(0, Vec::len);
+    let mut values = vec![0.0f64; count];
+    for (column, share) in scores.iter().zip(weighting.shares()).filter(|(_, share)| **share > 0.0) {
+        let column: Vec<f64> = column.iter().map(|score| f64::from(*score)).collect();
+        for (sum, score) in values.chunks_mut(group).zip(column.chunks(group)) {
+            let score = match combine {
+                Combine::Normalised => z_scores(score),
+                Combine::RawSum => score.to_vec(),
+            };
+            sum.iter_mut().zip(score).for_each(|(sum, score)| *sum += share * score);
+        }
+    }
+    if combine == Combine::RawSum {
+        values = values.chunks(group).flat_map(z_scores).collect();
+    }
+    let silent = values.chunks(group).filter(|group| group.iter().all(|value| *value == 0.0)).count();
+    if combine == Combine::Normalised {
+        let square = values.iter().map(|value| value * value).sum::<f64>() / count.max(1) as f64;
+        if square > 0.0 {
+            // The mean is zero already: every group's is.
+            values.iter_mut().for_each(|value| *value /= square.sqrt());
+        }
+    }
+    Advantages {
+        values: values.into_iter().map(|value| value.clamp(-limit, limit) as f32).collect(),
+        silent_groups: silent as f64 / (count / group.max(1)).max(1) as f64,
+    }
+}
+
+/// Returns the scores less their mean, divided by their standard deviation; zeros when they are all the same.
+fn z_scores(scores: &[f64]) -> Vec<f64> {
+    let count = scores.len() as f64;
+    let mean = scores.iter().sum::<f64>() / count;
+    let deviation = (scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let magnitude = scores.iter().fold(0.0, |most: f64, score| most.max(score.abs()));
+    if deviation <= RELATIVE_SPREAD * magnitude {
+        return vec![0.0; scores.len()];
+    }
+    scores.iter().map(|score| (score - mean) / deviation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moa_core::NoiseKey;
+
+    fn correlation(x: &[f32], y: &[f32]) -> f32 {
+        let n = x.len() as f32;
+        let (mx, my) = (x.iter().sum::<f32>() / n, y.iter().sum::<f32>() / n);
+        let covariance: f32 = x.iter().zip(y).map(|(a, b)| (a - mx) * (b - my)).sum();
+        let (vx, vy): (f32, f32) =
+            (x.iter().map(|a| (a - mx).powi(2)).sum(), y.iter().map(|b| (b - my).powi(2)).sum());
+        covariance / (vx * vy).sqrt()
+    }
+
+    fn equal() -> Weighting {
+        Weighting::new(vec![1.0, 1.0]).expect("valid")
+    }
+
+    #[test]
+    fn a_wide_reward_wins_the_raw_sum_but_not_the_normalised_one() {
+        let wide: Vec<f32> = NoiseKey::new(1).normal(256).iter().map(|x| x * 10.0).collect();
+        let narrow: Vec<f32> = NoiseKey::new(2).normal(256).iter().map(|x| x * 0.1).collect();
+        let scores = [wide.clone(), narrow.clone()];
+        let raw = advantages(&scores, &equal(), 8, Combine::RawSum, 5.0).values;
+        let normalised = advantages(&scores, &equal(), 8, Combine::Normalised, 5.0).values;
+        assert!(correlation(&raw, &narrow) < 0.2, "{}", correlation(&raw, &narrow));
+        assert!(correlation(&normalised, &narrow) > 0.5);
+        assert!(correlation(&normalised, &wide) > 0.5);
+    }
+
+    #[test]
+    fn groups_without_spread_teach_nothing() {
+        let mut scores = vec![0.7f32; 8];
+        scores.extend([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        let one = Weighting::corner(0, 1);
+        for combine in [Combine::Normalised, Combine::RawSum] {
+            let found = advantages(&[scores.clone()], &one, 8, combine, 5.0);
+            assert!(found.values[..8].iter().all(|v| *v == 0.0));
+            assert!(found.values[8..].iter().all(|v| v.abs() > 0.5 && v.is_finite()));
+            assert!((found.silent_groups - 0.5).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn prompts_of_different_difficulty_do_not_leak_into_each_other() {
+        let scores = vec![0.9f32, 0.8, 0.9, 0.8, 0.2, 0.1, 0.2, 0.1];
+        let found = advantages(&[scores], &Weighting::corner(0, 1), 4, Combine::Normalised, 5.0).values;
+        assert!((found[0] - found[4]).abs() < 1e-4 && found[0] > 0.0 && found[1] < 0.0);
+    }
+
+    #[test]
+    fn advantages_are_clamped() {
+        let mut scores = vec![0.0f32; 64];
+        scores[0] = 1.0;
+        let found = advantages(&[scores], &Weighting::corner(0, 1), 64, Combine::Normalised, 5.0).values;
+        assert!((found[0] - 5.0).abs() < 1e-6);
+    }
+}

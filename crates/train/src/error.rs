@@ -1,0 +1,54 @@
+//! What stops training.
+
+use moa_core::RunId;
+use moa_diffusion::ConfigError;
+use moa_reward::RewardError;
+
+/// Why training or drawing cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A reward failed, or gave a score that is not finite.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
+    /// A prompt cannot be tokenised.
+    #[error(transparent)]
+    Prompt(#[from] ConfigError),
+    /// The sampler does not fit the base model.
+    #[error("sampler.kind is {kind}, but the base model's schedule is {schedule}: use {wanted}")]
+    Sampler {
+        /// The kind in the experiment file.
+        kind: &'static str,
+        /// The base model's schedule.
+        schedule: &'static str,
+        /// The kind that fits.
+        wanted: &'static str,
+    },
+    /// The rollout's probabilities are not those of the update: a bug, or kernels that depend on the batch.
+    #[error(
+        "the probability ratio before the first update is off 1 by {deviation:.2e} (at most 1e-5 is sound): \
+         the device computes rollouts and updates differently"
+    )]
+    RatioOff {
+        /// The largest deviation from 1.
+        deviation: f64,
+    },
+    /// A gradient is not finite.
+    #[error("the gradient of run `{run}` is not finite in epoch {epoch}: lower optimiser.learning_rate")]
+    Diverged {
+        /// The run.
+        run: RunId,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// `lora.targets` matches no layer.
+    #[error("lora.targets {targets:?} match no linear layer of the base model: its layers end in e.g. {examples:?}")]
+    NoTargets {
+        /// The targets.
+        targets: Vec<String>,
+        /// Names that would match.
+        examples: Vec<String>,
+    },
+    /// A checkpoint is unreadable or belongs to another experiment.
+    #[error("the checkpoint is {0}: remove the results folder to start anew, or restore the file")]
+    Checkpoint(String),
+}

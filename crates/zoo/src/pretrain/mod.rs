@@ -1,0 +1,169 @@
+//! Pre-training of everything that the zoo embeds, from scenes drawn on the spot. Every number is keyed by seed and
+//! step, and a checkpoint holds the whole state: a run that was stopped goes on as if it had not been.
+
+mod attributes;
+mod clip;
+mod denoiser;
+mod heads;
+mod optimiser;
+mod spec;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use moa_adapter::ParametersError;
+use moa_scenes::{SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
+
+pub use clip::clip_config;
+pub use denoiser::{denoiser_text_config, denoiser_unet_config};
+use optimiser::TrainingState;
+pub use spec::{PretrainSpec, Target};
+
+/// Why pre-training cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PretrainError {
+    /// Gradients are not finite.
+    #[error("the gradient of step {step} is not finite: lower learning_rate")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
+    /// A checkpoint belongs to another model.
+    #[error("the checkpoint is not one of this model: remove it, or name another folder")]
+    ForeignCheckpoint,
+    /// A checkpoint or model cannot be read or written as safetensors.
+    #[error("safetensors: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// Parameters do not fit.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+    /// A model of the zoo that this one builds on cannot be opened.
+    #[error(transparent)]
+    Zoo(#[from] crate::ZooError),
+    /// A head cannot be fitted.
+    #[error(transparent)]
+    Reward(#[from] moa_reward::RewardError),
+    /// A config or tokenizer is unreadable.
+    #[error(transparent)]
+    Config(#[from] moa_diffusion::ConfigError),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// A sign of life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Loss, averaged over the latest hundred steps or so.
+    pub loss: f64,
+}
+
+/// The files of a finished model, by their path inside its folder.
+pub type ModelFiles = BTreeMap<String, Vec<u8>>;
+
+/// Scenes with their captions and pictures.
+pub(crate) struct SceneBatch {
+    pub(crate) scenes: Vec<Scene>,
+    /// `[scenes, 3, 32, 32]` in `[0, 1]`.
+    pub(crate) pictures: Tensor<4>,
+}
+
+impl SceneBatch {
+    /// Draws the scenes of one step.
+    pub(crate) fn draw(spec: &PretrainSpec, step: u64, distribution: &SceneDistribution, device: &Device) -> Self {
+        let mut scenes = Vec::with_capacity(spec.batch);
+        let mut values = vec![0.0f32; spec.batch * 3 * SIDE * SIDE];
+        for (index, picture) in values.chunks_mut(3 * SIDE * SIDE).enumerate() {
+            let mut rng = SceneRng::keyed(spec.seed, &[step, index as u64]);
+            let scene = sample_scene(&mut rng, distribution);
+            let rendered = scene.render(Sprites::embedded(), &mut rng);
+            for (at, pixel) in rendered.pixels.chunks_exact(3).enumerate() {
+                for (channel, value) in pixel.iter().enumerate() {
+                    picture[channel * SIDE * SIDE + at] = f32::from(*value) / 255.0;
+                }
+            }
+            scenes.push(scene);
+        }
+        let pictures = Tensor::from_data(TensorData::new(values, [spec.batch, 3, SIDE, SIDE]), device);
+        Self { scenes, pictures }
+    }
+}
+
+/// Trains what the spec names, from `checkpoint` on if there is one.
+///
+/// `progress` is told of every step; `save` is handed a checkpoint every `checkpoint_every` steps, and `preview` the
+/// model as it stands at the same times. Returning `false` from `progress` stops after a last checkpoint and returns
+/// `None`.
+///
+/// # Errors
+/// See [`PretrainError`].
+pub fn pretrain(
+    spec: &PretrainSpec,
+    device: &Device,
+    checkpoint: Option<&[u8]>,
+    hooks: &mut dyn Hooks,
+) -> Result<Option<ModelFiles>, PretrainError> {
+    match spec.target {
+        Target::Denoiser => denoiser::train(spec, device, checkpoint, hooks),
+        Target::Clip | Target::JudgeClip => clip::train(spec, device, checkpoint, hooks),
+        Target::Attributes => attributes::train(spec, device, checkpoint, hooks),
+        Target::Heads => heads::train(spec, device, hooks),
+    }
+}
+
+/// What pre-training tells its caller.
+pub trait Hooks {
+    /// Takes a sign of life; `false` asks to stop.
+    fn progress(&mut self, progress: &Progress) -> bool;
+
+    /// Keeps a checkpoint.
+    ///
+    /// # Errors
+    /// Fails when it cannot be written.
+    fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), PretrainError>;
+
+    /// Takes the model as it stands.
+    ///
+    /// # Errors
+    /// Fails when it cannot be written.
+    fn preview(&mut self, files: &ModelFiles) -> Result<(), PretrainError>;
+}
+
+/// Runs the loop that all targets share: `loss` builds the model from the leaves and returns the step's loss.
+fn run(
+    state: &mut TrainingState,
+    spec: &PretrainSpec,
+    hooks: &mut dyn Hooks,
+    mut loss: impl FnMut(u64, BTreeMap<String, moa_adapter::Parameter>) -> Result<Tensor<1>, PretrainError>,
+    finish: impl Fn(&TrainingState) -> Result<ModelFiles, PretrainError>,
+) -> Result<Option<ModelFiles>, PretrainError> {
+    let mut smooth: Option<f64> = None;
+    while state.step < spec.steps {
+        let leaves = state.leaves();
+        let value = loss(state.step, leaves.clone())?;
+        let gradients = value.backward();
+        let value = f64::from(value.inner().into_scalar::<f32>());
+        state.update(&leaves, gradients, spec)?;
+        let next = smooth.map_or(value, |smooth| 0.98 * smooth + 0.02 * value);
+        smooth = Some(next);
+        let go_on = hooks.progress(&Progress { step: state.step, steps: spec.steps, loss: next });
+        if !go_on || state.step % spec.checkpoint_every == 0 {
+            hooks.checkpoint(&state.checkpoint()?)?;
+            hooks.preview(&finish(state)?)?;
+        }
+        if !go_on {
+            return Ok(None);
+        }
+    }
+    Ok(Some(finish(state)?))
+}

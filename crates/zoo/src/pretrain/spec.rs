@@ -1,0 +1,91 @@
+//! Pre-training files: `experiments/pretrain/*.ron`.
+
+use serde::{Deserialize, Serialize};
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// Text encoder and U-Net of `emoji-32`, by rectified flow.
+    Denoiser,
+    /// The CLIP that the rewards share, contrastively.
+    Clip,
+    /// A second CLIP that only judges.
+    JudgeClip,
+    /// The classifier of objects and backgrounds that judges.
+    Attributes,
+    /// The aesthetics and safety heads on the rewards' CLIP.
+    Heads,
+}
+
+/// How a part of the zoo is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PretrainSpec {
+    /// What is trained.
+    pub target: Target,
+    /// Seed of initial values, scenes and noise.
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Scenes a step.
+    pub batch: usize,
+    /// AdamW's learning rate at its height: a warm-up of 200 steps, level to 40 % of the steps, then a straight fall to
+    /// 2 % of it.
+    pub learning_rate: f64,
+    /// AdamW's weight decay.
+    #[serde(default = "default_weight_decay")]
+    pub weight_decay: f64,
+    /// Largest norm of the gradient, beyond which it is scaled down.
+    #[serde(default = "default_max_grad_norm")]
+    pub max_grad_norm: f64,
+    /// Decay of the moving average that becomes the model.
+    #[serde(default = "default_average")]
+    pub average: f64,
+    /// Share of captions replaced by the empty one, for guidance (the denoiser alone).
+    #[serde(default = "default_dropout")]
+    pub caption_dropout: f64,
+    /// Share of scenes with two objects.
+    #[serde(default = "default_pairs")]
+    pub pairs: f32,
+    /// Steps between checkpoints.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: u64,
+}
+
+fn default_weight_decay() -> f64 {
+    0.01
+}
+fn default_max_grad_norm() -> f64 {
+    1.0
+}
+fn default_average() -> f64 {
+    0.999
+}
+fn default_dropout() -> f64 {
+    0.1
+}
+fn default_pairs() -> f32 {
+    0.5
+}
+fn default_checkpoint_every() -> u64 {
+    500
+}
+
+impl PretrainSpec {
+    /// Reads a pre-training file.
+    ///
+    /// # Errors
+    /// Says line, column and what is wrong.
+    pub fn from_ron(text: &str) -> Result<Self, ron::error::SpannedError> {
+        ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME).from_str(text)
+    }
+
+    /// Returns the learning rate of a step.
+    pub fn learning_rate_at(&self, step: u64) -> f64 {
+        let warm_up = ((step as f64 + 1.0) / 200.0).min(1.0);
+        let share = step as f64 / self.steps.max(1) as f64;
+        let fall = if share < 0.4 { 1.0 } else { (1.0 - (share - 0.4) / 0.6).max(0.02) };
+        self.learning_rate * warm_up * fall
+    }
+}
