@@ -1,0 +1,37 @@
+# What there is to do; `just` lists it.
+default:
+    @just --list
+
+# Everything that CI checks, cheapest first.
+check:
+    .ci/run
+
+# All tests, the binary's included.
+test *ARGS:
+    cargo test --workspace --release {{ARGS}}
+
+# Formats everything.
+fmt:
+    cargo fmt --all
+
+# Documentation of all crates, warnings refused.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --release
+
+# How long experiments take here, as `moa check` estimates it, and a sweep that is timed.
+bench:
+    cargo build --release
+    target/release/moa check experiments/pareto.ron
+    bash -c 'time target/release/moa sweep experiments/quick.ron --plain --out "$(mktemp -d)/quick"'
+
+# Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
+libtorch DIR="target/libtorch":
+    .ci/libtorch-cpu {{DIR}}
+    LIBTORCH="$(realpath {{DIR}})" LD_LIBRARY_PATH="$(realpath {{DIR}})/lib" \
+        cargo build --release --features libtorch --target-dir target/with-libtorch
+
+# Trains the built-in models anew: hours on a CPU; each goes on where it stopped.
+pretrain DEVICE="flex":
+    for file in clip judge-clip attributes heads denoiser; do \
+        cargo run --release -- pretrain experiments/pretrain/$file.ron --device {{DEVICE}} || exit; \
+    done
