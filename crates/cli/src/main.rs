@@ -1,2 +1,47 @@
-//! The moa command.
-fn main() {}
+//! The `moa` command: arguments, devices, displays and exit codes. Everything else is in the library crates.
+
+mod args;
+mod calibrate;
+mod commands;
+mod device;
+mod error;
+mod experiment;
+mod interrupt;
+mod output;
+mod panic;
+mod progress;
+mod suggest;
+mod text;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    panic::install_hook();
+    let args = Args::parse();
+    // The hook has said what there is to say.
+    catch_unwind(|| run(&args)).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run(args: &Args) -> ExitCode {
+    let result = match &args.command {
+        Command::Sweep(arguments) => commands::sweep::run(arguments, args.global),
+        Command::Check(arguments) => commands::check::run(arguments, args.global),
+        Command::Init(arguments) => commands::init::run(arguments, args.global),
+        Command::Front(arguments) => commands::front::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments, args.global),
+        Command::Sample(arguments) => commands::sample::run(arguments, args.global),
+        Command::Pretrain(arguments) => commands::pretrain::run(arguments, args.global),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.show();
+            error.exit_code()
+        }
+    }
+}

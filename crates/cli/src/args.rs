@@ -1,0 +1,56 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{check, export, front, init, pretrain, sample, sweep};
+use crate::device::DeviceName;
+
+/// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
+/// Pareto front.
+///
+/// An experiment file names a base model, several rewards and a set of weightings. `moa sweep` trains one adapter for
+/// each weighting by policy gradient, evaluates all of them and their merges on prompts that they never saw, and keeps
+/// everything under results/.
+#[derive(Debug, Parser)]
+#[command(name = "moa", version, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Where to compute: flex (CPU, built in), libtorch (CPU) or libtorch:cuda:N (NVIDIA GPU N)
+    ///
+    /// The LibTorch devices need a build with `--features libtorch`.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "flex")]
+    pub(crate) device: DeviceName,
+
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Sweep(sweep::Arguments),
+    Check(check::Arguments),
+    Init(init::Arguments),
+    Front(front::Arguments),
+    Export(export::Arguments),
+    Sample(sample::Arguments),
+    Pretrain(pretrain::Arguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  moa init my.ron                        write a commented experiment file
+  moa check my.ron                       see what it will do, and how long that takes
+  moa sweep my.ron                       do it; the same command goes on after a stop
+  moa front results/my                   print the Pareto front again
+  moa sample results/my --prompt \"a cat on a red background\"
+
+Exit codes: 0 done, 1 failed, 2 asked for something impossible, 130 stopped by Ctrl-C.";

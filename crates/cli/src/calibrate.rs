@@ -1,0 +1,126 @@
+//! What the parts of the work cost on this device, by trying each for a moment.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use moa_core::spec::CostModel;
+use moa_core::{NoiseKey, RunId, Weighting};
+use moa_reward::Pictures;
+use moa_runner::Models;
+use moa_train::{DrawRequest, Trainer, TrainerSetup, draw};
+
+use crate::device::OpenDevice;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+
+/// The longest that one part is tried once it has warmed up.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Runs that are trained on trial; more of them only make batches of the same size.
+const MOST_RUNS: usize = 8;
+/// Pictures of a prompt on trial: rewards compare pictures of a prompt.
+const GROUP: usize = 2;
+/// Steps of a trial's sampler, one of which is trained.
+const STEPS: usize = 2;
+
+/// Measures the costs of an experiment's work. Takes a second or two with the embedded model.
+///
+/// # Errors
+/// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
+pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<CostModel, CliError> {
+    let micro_batch = experiment.spec.training.micro_batch as usize;
+    // Enough rows to keep every thread busy, as in the sweep.
+    let rows = (micro_batch * device.workers).min(128);
+    let forward = forward(experiment, models, device, rows)?;
+    let (pictures, seconds_per_forward) = forward;
+    let seconds_per_scored_picture = scoring(models, &pictures)?;
+    let epoch = epoch(experiment, models, device, rows)?;
+    let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };
+    let seconds_per_training_pass = (epoch - seconds_per_scored_picture) / guided - STEPS as f64 * seconds_per_forward;
+    Ok(CostModel {
+        seconds_per_forward,
+        // A backward pass costs at least as much as a forward one; clocks of shared machines may say otherwise.
+        seconds_per_training_pass: seconds_per_training_pass.max(2.0 * seconds_per_forward),
+        seconds_per_scored_picture,
+    })
+}
+
+/// Returns some pictures, and the seconds of one of their passes.
+fn forward(
+    experiment: &Experiment,
+    models: &Models,
+    device: &OpenDevice,
+    rows: usize,
+) -> Result<(Pictures, f64), CliError> {
+    let prompts: Vec<String> = experiment.prompts.held_out.iter().cycle().take(rows.div_ceil(GROUP)).cloned().collect();
+    let rules = models.pipeline.schedule().deterministic(STEPS);
+    let request = DrawRequest {
+        prompts: &prompts,
+        per_prompt: GROUP,
+        rules: &rules,
+        guidance: 1.0,
+        key: NoiseKey::new(0),
+        micro_batch: experiment.spec.training.micro_batch as usize,
+        workers: device.workers,
+    };
+    let mut pictures = Vec::new();
+    let seconds = seconds(|| {
+        pictures = draw(&models.pipeline, None, &request, &|_| {})?;
+        Ok(())
+    })?;
+    let pictures = pictures.into_iter().next().ok_or_else(|| CliError::failure("the base model draws nothing"))?;
+    let passes = pictures.len() * STEPS;
+    Ok((pictures, seconds / passes as f64))
+}
+
+/// Returns the seconds in which one picture is scored and judged.
+fn scoring(models: &Models, pictures: &Pictures) -> Result<f64, CliError> {
+    let seconds = seconds(|| {
+        black_box(models.scorer.score(pictures)?);
+        black_box(models.scorer.judge(pictures)?);
+        Ok(())
+    })?;
+    Ok(seconds / pictures.len() as f64)
+}
+
+/// Returns the seconds of an epoch of the shortest kind, per picture: drawn in two steps, scored, one step trained.
+fn epoch(experiment: &Experiment, models: &Models, device: &OpenDevice, rows: usize) -> Result<f64, CliError> {
+    let mut spec = experiment.spec.clone();
+    let runs: Vec<(RunId, Weighting)> = spec.weightings().into_iter().take(MOST_RUNS).collect();
+    let prompts = rows.div_ceil(GROUP * runs.len()).clamp(1, experiment.prompts.train.len());
+    spec.sampler.steps = STEPS as u32;
+    spec.training.train_steps = 1;
+    spec.training.updates_per_epoch = 1;
+    spec.training.prompts_per_epoch = prompts as u32;
+    spec.training.pictures_per_prompt = GROUP as u32;
+    let setup = TrainerSetup {
+        pipeline: &models.pipeline,
+        scorer: &models.scorer,
+        prompts: &experiment.prompts.train,
+        spec: &spec,
+        runs: &runs,
+        workers: device.workers,
+    };
+    let mut trainer = Trainer::new(setup)?;
+    let seconds = seconds(|| {
+        trainer.epoch(&|_| {})?;
+        Ok(())
+    })?;
+    Ok(seconds / (runs.len() * prompts * GROUP) as f64)
+}
+
+/// Returns the seconds of one call: the fastest of several, the first of which warms up and does not count.
+fn seconds(mut call: impl FnMut() -> Result<(), CliError>) -> Result<f64, CliError> {
+    let began = Instant::now();
+    call()?;
+    if began.elapsed() > PATIENCE {
+        return Ok(began.elapsed().as_secs_f64());
+    }
+    let mut fastest = f64::INFINITY;
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let call_began = Instant::now();
+        call()?;
+        fastest = fastest.min(call_began.elapsed().as_secs_f64());
+    }
+    Ok(fastest)
+}

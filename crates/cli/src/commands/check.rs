@@ -1,0 +1,46 @@
+//! `moa check`: what an experiment will do, before it does it.
+
+use std::path::PathBuf;
+
+use moa_runner::Models;
+
+use crate::args::Global;
+use crate::calibrate;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+use crate::output::print;
+use crate::text::estimate;
+
+/// Checks an experiment file and prints the plan: runs, pictures, passes through the denoiser, and an estimate of the
+/// time.
+///
+/// The estimate comes from trying each part of the work on the device for a moment.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa check experiments/pareto.ron
+  moa check experiments/pareto.ron --device libtorch:cuda:0")]
+pub(crate) struct Arguments {
+    /// The experiment file
+    #[arg(value_name = "FILE")]
+    experiment: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let experiment = Experiment::load(&arguments.experiment)?;
+    let device = global.device.open()?;
+    let models = Models::open(&experiment.spec, &device.device)?;
+    let cost = calibrate::measure(&experiment, &models, &device)?;
+    let seconds = experiment.plan.seconds(&cost);
+    print(format!(
+        "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{:<11}{}\n",
+        arguments.experiment.display(),
+        experiment.describe_runs(),
+        experiment.describe(),
+        "time",
+        estimate(seconds),
+        device.description(),
+        "results",
+        experiment.default_results().display(),
+    ))
+}

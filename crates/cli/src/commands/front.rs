@@ -1,0 +1,172 @@
+//! `moa front`: the Pareto front of results, as a table or for programs.
+
+use std::path::{Path, PathBuf};
+
+use moa_core::spec::{ExperimentSpec, SpecError};
+use moa_core::{PointKind, RunState};
+use moa_pareto::Interval;
+use moa_runner::FrontReport;
+use moa_runner::report::{FrontPoint, Score};
+use moa_store::{Layout, Snapshot, Source};
+
+use crate::error::CliError;
+use crate::output::{has_colours, print};
+use crate::text::{Table, count};
+
+/// Prints what results add up to: every point with 95 % intervals, which of them are on the Pareto front, and the
+/// hypervolume.
+///
+/// Works while a sweep runs, too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa front results/pareto
+  moa front results/pareto --judges
+  moa front results/pareto --json | jq '.points[] | select(.on_front) | .id'
+  moa front results/pareto --csv > front.csv")]
+pub(crate) struct Arguments {
+    /// The experiment's results
+    #[arg(value_name = "DIR")]
+    results: PathBuf,
+
+    /// Print everything as JSON
+    #[arg(long, conflicts_with_all = ["csv", "judges"])]
+    json: bool,
+
+    /// Print the points as CSV, differences to the base included
+    #[arg(long, conflicts_with = "judges")]
+    csv: bool,
+
+    /// Show what the judges say, which nothing was trained on, in place of the rewards
+    #[arg(long)]
+    judges: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let results = Results::read(&arguments.results)?;
+    let report = FrontReport::of(&results.snapshot, &results.spec)?;
+    print(if arguments.json {
+        report.to_json()
+    } else if arguments.csv {
+        report.front_csv()
+    } else if report.points.is_empty() {
+        format!("nothing is evaluated yet\n{}", results.state())
+    } else if arguments.judges {
+        table(&report, &report.judges, |point| &point.judges)
+    } else {
+        describe(&report, &results)
+    })
+}
+
+/// An experiment's results on disk.
+pub(crate) struct Results {
+    pub(crate) layout: Layout,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) spec: ExperimentSpec,
+}
+
+impl Results {
+    /// Reads the metrics and the experiment in a results folder.
+    ///
+    /// # Errors
+    /// Says what is missing or damaged.
+    pub(crate) fn read(root: &Path) -> Result<Self, CliError> {
+        let layout = Layout::new(root);
+        let snapshot = Snapshot::read(root)?;
+        let damaged =
+            |error: SpecError| CliError::failure(format!("failed to read the experiment of the results: {error}"));
+        let spec = ExperimentSpec::load(&layout.experiment_file()).map_err(damaged)?;
+        Ok(Self { layout, snapshot, spec })
+    }
+
+    /// Returns how far the sweep has come; nothing when it is complete.
+    fn state(&self) -> String {
+        let runs = &self.snapshot.runs;
+        let evaluated = runs.iter().filter(|run| run.state == RunState::Evaluated).count();
+        if evaluated == runs.len() {
+            return String::new();
+        }
+        let epochs = runs.iter().map(|run| run.epochs_done).min().unwrap_or(0);
+        let how = if self.snapshot.source == Source::Live { "a sweep is running" } else { "the sweep is not complete" };
+        let all = runs.first().map_or(0, |run| run.epochs);
+        format!("{how}: {epochs} of {all} epochs, {evaluated} of {} evaluated\n", count(runs.len() as u64, "adapter"))
+    }
+
+    /// Returns where pictures and plots are, as far as they are there.
+    fn files(&self) -> String {
+        let files = [
+            ("pictures", self.layout.plot_file("pictures.png")),
+            ("plots", self.layout.plots_dir()),
+            ("adapters", self.layout.runs_dir()),
+        ];
+        let there = files.into_iter().filter(|(_, path)| path.exists());
+        there.map(|(label, path)| format!("{label:<10}{}\n", path.display())).collect()
+    }
+}
+
+/// Returns the front as text: table, hypervolume, findings, files.
+pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
+    let mut text = table(report, &report.rewards, |point| &point.rewards);
+    text.push_str(
+        "\n● on the Pareto front   ↑ ↓ differs from the base beyond doubt (95 % interval of the paired difference)\n\n",
+    );
+    if let Some(volumes) = &report.hypervolumes {
+        text.push_str(&format!("hypervolume {}", interval(volumes.all)));
+        let others = [("base alone", volumes.base), ("centre alone", volumes.centre)];
+        for (name, volume) in others {
+            if let Some(volume) = volume {
+                text.push_str(&format!(", {name} {}", interval(volume)));
+            }
+        }
+        text.push('\n');
+    }
+    for point in &report.points {
+        for finding in &point.suspected_hacking {
+            text.push_str(&format!("warning: {}: {finding}\n", point.id));
+        }
+    }
+    text.push_str(&results.state());
+    text.push_str(&results.files());
+    text
+}
+
+/// Returns a line for each point with its scores by `names`.
+fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) -> &Vec<Score>) -> String {
+    let mut table = Table::new(["", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
+    for point in &report.points {
+        let mark = if point.on_front { "●" } else { " " };
+        let name = match point.kind {
+            PointKind::Base => format!("{} (before training)", point.id),
+            PointKind::Trained | PointKind::Soup => point.id.to_string(),
+        };
+        let scores = scores(point);
+        let cells = names.iter().map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), cell));
+        table.row([mark.to_owned(), name].into_iter().chain(cells));
+    }
+    let text = table.render_with_left(2);
+    if !has_colours() {
+        return text;
+    }
+    // Points behind the front step back.
+    let (dim, plain) = ("\x1b[2m", "\x1b[0m");
+    let dimmed = text.lines().enumerate().map(|(line, words)| match line {
+        0 => format!("\x1b[1m{words}{plain}\n"),
+        _ if words.starts_with('●') => format!("{words}\n"),
+        _ => format!("{dim}{words}{plain}\n"),
+    });
+    dimmed.collect()
+}
+
+fn cell(score: &Score) -> String {
+    let mark = match score.difference {
+        Some(difference) if difference.lo > 0.0 => "↑",
+        Some(difference) if difference.hi < 0.0 => "↓",
+        _ => " ",
+    };
+    format!("{} {mark}", interval(score.mean))
+}
+
+/// Returns an estimate with half the width of its interval.
+fn interval(interval: Interval) -> String {
+    format!("{:.3} ± {:.3}", interval.mean, (interval.hi - interval.lo) / 2.0)
+}

@@ -1,0 +1,40 @@
+//! `moa init`: a commented experiment file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use moa_core::spec::template;
+use moa_store::write_atomically;
+
+use crate::args::Global;
+use crate::error::CliError;
+use crate::output::note;
+
+/// Writes a commented experiment file with every field at its default.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa init                 write experiment.ron
+  moa init experiments/my.ron")]
+pub(crate) struct Arguments {
+    /// The file to write
+    #[arg(default_value = "experiment.ron")]
+    file: PathBuf,
+
+    /// Replace the file if it exists
+    #[arg(long, short)]
+    force: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let file = &arguments.file;
+    if fs::symlink_metadata(file).is_ok() && !arguments.force {
+        return Err(CliError::failure(format!("{} exists", file.display()))
+            .hint("name another file, or replace this one with --force"));
+    }
+    write_atomically(file, template().as_bytes())?;
+    if !global.quiet {
+        note(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! `moa pretrain`: the embedded models themselves, from scenes drawn on the spot.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use moa_store::{StoreError, write_atomically};
+use moa_zoo::pretrain::{Hooks, ModelFiles, PretrainError, PretrainSpec, Progress, pretrain};
+
+use crate::args::Global;
+use crate::error::CliError;
+use crate::interrupt::{self, Stop};
+use crate::output::{is_live_terminal, note};
+use crate::text::{count, duration};
+
+/// Trains a part of the embedded model from scenes drawn on the spot.
+///
+/// Sweeps do not need this: the trained parts are built in. The same command goes on from the last checkpoint after a
+/// stop or a kill.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa pretrain experiments/pretrain/denoiser.ron
+  moa pretrain experiments/pretrain/clip.ron --out /tmp/clip --device libtorch")]
+pub(crate) struct Arguments {
+    /// The pre-training file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Where the model and its checkpoint go [default: results/pretrain/<name of the file>]
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Seconds between lines where nothing can be redrawn.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let spec = read_spec(&arguments.file)?;
+    let device = global.device.open()?;
+    let stem = arguments.file.file_stem().unwrap_or_default();
+    let out = arguments.out.clone().unwrap_or_else(|| Path::new("results/pretrain").join(stem));
+    let checkpoint_file = out.join("checkpoint.safetensors");
+    let checkpoint = read_checkpoint(&checkpoint_file)?;
+    if !global.quiet {
+        let target = format!("{:?}", spec.target).to_lowercase();
+        let again = if checkpoint.is_some() { ", going on from its checkpoint" } else { "" };
+        let steps = count(spec.steps, "step");
+        note(&format!("moa pretrain {target}: {steps} on {}, into {}{again}", device.description(), out.display()));
+    }
+    let bar = bar(spec.steps, global.quiet);
+    let above = bar.clone();
+    let stop =
+        interrupt::catch(move || above.suspend(|| note("saving; Ctrl-C again stops at once (nothing is lost)")))?;
+    let mut keeper = Keeper {
+        out: out.clone(),
+        checkpoint_file,
+        bar,
+        stop,
+        lines: !global.quiet && !is_live_terminal(),
+        began: None,
+        last_line: Instant::now(),
+    };
+    let finished = pretrain(&spec, &device.device, checkpoint.as_deref(), &mut keeper);
+    keeper.bar.finish_and_clear();
+    match finished? {
+        Some(files) => {
+            keeper.keep(&files)?;
+            if !global.quiet {
+                note(&format!("wrote {}", out.display()));
+            }
+            Ok(())
+        }
+        None => Err(CliError::interrupted(format!("stopped and saved in {}; the same command goes on", out.display()))),
+    }
+}
+
+fn read_spec(file: &Path) -> Result<PretrainSpec, CliError> {
+    let shown = file.display();
+    let text =
+        fs::read_to_string(file).map_err(|error| CliError::usage(format!("{shown}: cannot be read: {error}")))?;
+    PretrainSpec::from_ron(&text).map_err(|error| {
+        let start = error.span.start;
+        CliError::usage(format!("{shown}:{}:{}: {}", start.line, start.col, error.code))
+    })
+}
+
+fn read_checkpoint(file: &Path) -> Result<Option<Vec<u8>>, CliError> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(CliError::failure(format!("failed to read {}: {error}", file.display()))),
+    }
+}
+
+fn bar(steps: u64, quiet: bool) -> ProgressBar {
+    let target = if quiet || !is_live_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("{pos}/{len} {bar:32} loss {msg}  {eta} left");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ");
+    ProgressBar::with_draw_target(Some(steps), target).with_style(style)
+}
+
+/// Writes what pre-training hands over, and shows how far it is.
+struct Keeper {
+    out: PathBuf,
+    checkpoint_file: PathBuf,
+    bar: ProgressBar,
+    stop: Stop,
+    /// Whether lines are written, as nothing can be redrawn.
+    lines: bool,
+    /// When the first step of this process ended, and which it was.
+    began: Option<(Instant, u64)>,
+    last_line: Instant,
+}
+
+impl Keeper {
+    fn keep(&self, files: &ModelFiles) -> Result<(), PretrainError> {
+        files.iter().try_for_each(|(name, bytes)| write(&self.out.join(name), bytes))
+    }
+
+    fn line(&mut self, progress: &Progress) {
+        let now = Instant::now();
+        let (began, first) = *self.began.get_or_insert((now, progress.step));
+        if !self.lines || now - self.last_line < LINE_EVERY && progress.step < progress.steps {
+            return;
+        }
+        self.last_line = now;
+        let taken = progress.step - first;
+        let left = progress.steps.saturating_sub(progress.step) as f64 / taken.max(1) as f64;
+        let left =
+            if taken > 0 { format!(", about {} left", duration((now - began).mul_f64(left))) } else { String::new() };
+        note(&format!("step {}/{}: loss {:.4}{left}", progress.step, progress.steps, progress.loss));
+    }
+}
+
+impl Hooks for Keeper {
+    fn progress(&mut self, progress: &Progress) -> bool {
+        if self.began.is_none() {
+            self.bar.set_position(progress.step);
+            self.bar.reset_eta();
+        }
+        self.bar.set_message(format!("{:.4}", progress.loss));
+        self.bar.set_position(progress.step);
+        self.line(progress);
+        !self.stop.is_asked()
+    }
+
+    fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), PretrainError> {
+        write(&self.checkpoint_file, bytes)
+    }
+
+    fn preview(&mut self, files: &ModelFiles) -> Result<(), PretrainError> {
+        self.keep(files)
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), PretrainError> {
+    write_atomically(path, bytes).map_err(|error| match error {
+        StoreError::Write { path, source } | StoreError::Read { path, source } => PretrainError::File { path, source },
+        other => PretrainError::File { path: path.to_path_buf(), source: std::io::Error::other(other.to_string()) },
+    })
+}

@@ -1,0 +1,126 @@
+//! `moa sample`: pictures of the base model and of adapters for any prompt.
+
+mod adapters;
+
+use std::path::PathBuf;
+
+use moa_adapter::AdapterBank;
+use moa_core::NoiseKey;
+use moa_diffusion::Pipeline;
+use moa_plot::{GridRow, RgbPicture, draw_picture_grid};
+use moa_reward::Pictures;
+use moa_train::{DrawRequest, draw};
+
+use crate::args::Global;
+use crate::error::CliError;
+use crate::output::note;
+use adapters::NamedAdapter;
+
+/// Draws a grid of pictures for any prompt: one row for the base model and one for each adapter, from the same noise.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa sample --prompt \"a cat on a red background\"
+  moa sample results/pareto --prompt \"a beer left of an apple on a blue background\"
+  moa sample results/pareto/runs/safety results/pareto/soups/soup-centre --prompt \"a knife\" --count 8 -o knife.png")]
+pub(crate) struct Arguments {
+    /// Adapters: folders of runs or soups, adapter files, or an experiment's results for all of its runs
+    #[arg(value_name = "ADAPTER")]
+    adapters: Vec<PathBuf>,
+
+    /// What to draw; may be given several times
+    #[arg(long, short, value_name = "TEXT", required = true)]
+    prompt: Vec<String>,
+
+    /// Pictures of each prompt
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    count: u32,
+
+    /// Seed of the noise that pictures start from
+    #[arg(long, short, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+
+    /// Steps of the sampler
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    steps: u32,
+
+    /// Strength of classifier-free guidance; 1 is none
+    #[arg(long, value_name = "SCALE", default_value_t = 1.0, value_parser = guidance)]
+    guidance: f32,
+
+    /// The base model
+    #[arg(long, value_name = "NAME", default_value = "emoji-32")]
+    base: String,
+
+    /// The picture to write
+    #[arg(long, short, value_name = "FILE", default_value = "sample.png")]
+    output: PathBuf,
+}
+
+/// Rows of one pass through the denoiser.
+const MICRO_BATCH: usize = 32;
+/// How large a picture's pixels are drawn.
+const SCALE: u32 = 3;
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    if let Some(blank) = arguments.prompt.iter().find(|prompt| prompt.trim().is_empty()) {
+        return Err(CliError::usage(format!("--prompt {blank:?} is blank")).hint("say what to draw"));
+    }
+    // Before anything is computed.
+    let adapters = adapters::read(&arguments.adapters)?;
+    let device = global.device.open()?;
+    let pipeline = moa_zoo::open_pipeline(&arguments.base, &device.device)?;
+    for adapter in &adapters {
+        adapter.check_fit(&pipeline.adaptable(), &arguments.base)?;
+    }
+    let rules = pipeline.schedule().deterministic(arguments.steps as usize);
+    let request = DrawRequest {
+        prompts: &arguments.prompt,
+        per_prompt: arguments.count as usize,
+        rules: &rules,
+        guidance: arguments.guidance,
+        key: NoiseKey::new(arguments.seed).named("sample"),
+        micro_batch: MICRO_BATCH,
+        workers: device.workers,
+    };
+    let mut rows = vec![row(&pipeline, None, &request)?];
+    for adapter in &adapters {
+        rows.push(row(&pipeline, Some(adapter), &request)?);
+    }
+    let count = arguments.count as usize;
+    let captions: Vec<String> =
+        arguments.prompt.iter().flat_map(|prompt| std::iter::repeat_n(prompt.clone(), count)).collect();
+    draw_picture_grid(&arguments.output, &rows, &captions, SCALE)
+        .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))?;
+    if !global.quiet {
+        note(&format!("wrote {}", arguments.output.display()));
+    }
+    Ok(())
+}
+
+/// Draws the row of the base or of an adapter.
+fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawRequest<'_>) -> Result<GridRow, CliError> {
+    let bank = adapter.and_then(|named| AdapterBank::of(&[&named.adapter], pipeline.device()));
+    let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
+    let label = adapter.map_or("base", |named| &named.name).to_owned();
+    Ok(GridRow { label, pictures: pictures.iter().flat_map(rgb).collect() })
+}
+
+/// Returns pictures as bytes.
+fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
+    let pixels = pictures.pixels();
+    let [count, _, height, width] = pixels.dims();
+    let rows = pixels.permute([0, 2, 3, 1]).reshape([count * height * width * 3]);
+    let values: Vec<f32> =
+        rows.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"));
+    let bytes: Vec<u8> = values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+    let picture = |pixels: &[u8]| RgbPicture { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
+    bytes.chunks_exact(3 * height * width).map(picture).collect()
+}
+
+fn guidance(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(scale) if (0.0..=100.0).contains(&scale) => Ok(scale),
+        _ => Err("give a number, 0 to 100".into()),
+    }
+}

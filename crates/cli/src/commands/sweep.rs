@@ -1,0 +1,88 @@
+//! `moa sweep`: the experiment itself.
+
+use std::path::{Path, PathBuf};
+
+use moa_runner::{Models, SweepOutcome, SweepRequest, sweep};
+
+use crate::args::Global;
+use crate::commands::front::{self, Results};
+use crate::error::CliError;
+use crate::experiment::Experiment;
+use crate::interrupt;
+use crate::output::{note, print};
+use crate::progress::Display;
+
+/// Trains and evaluates one adapter for each weighting of an experiment, and prints the Pareto front.
+///
+/// The results folder gets adapters, picture grids, plots and all metrics. The same command goes on after a stop or a
+/// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
+/// stops at once, and is safe too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa sweep experiments/quick.ron                  first contact, two minutes
+  moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
+  moa sweep my.ron --device libtorch:cuda:0        on a GPU
+  moa sweep my.ron --plain 2> sweep.log            progress as lines")]
+pub(crate) struct Arguments {
+    /// The experiment file
+    #[arg(value_name = "FILE")]
+    experiment: PathBuf,
+
+    /// Where results go [default: results/<name of the experiment>]
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Show progress as lines, as it is outside of terminals
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let experiment = Experiment::load(&arguments.experiment)?;
+    let device = global.device.open()?;
+    let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
+    if !global.quiet {
+        note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
+        note(experiment.describe().trim_end());
+    }
+    let models = Models::open(&experiment.spec, &device.device)?;
+    let display = Display::choose(global.quiet, arguments.plain);
+    let say = display.speaker();
+    let stop =
+        interrupt::catch(move || say("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
+    let request = SweepRequest {
+        spec: experiment.spec.clone(),
+        prompts: experiment.prompts.clone(),
+        out: out.clone(),
+        device_name: device.name.clone(),
+        workers: device.workers,
+        stop: stop.flag(),
+    };
+    let outcome = {
+        let mut sink = display.sink(&experiment.plan);
+        sweep(&request, &models, &mut *sink)?
+    };
+    match outcome {
+        SweepOutcome::Finished(report) => {
+            let results = Results::read(&out)?;
+            print(front::describe(&report, &results))
+        }
+        SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(
+            "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",
+            experiment.spec.training.epochs,
+            out.display(),
+            command_line(),
+        ))),
+    }
+}
+
+/// Returns the command that this process is, ready to be typed again.
+fn command_line() -> String {
+    let mut words = std::env::args();
+    let program = words.next().unwrap_or_else(|| "moa".into());
+    let program = Path::new(&program).file_stem().map_or("moa".into(), |name| name.to_string_lossy().into_owned());
+    let plain = |word: &String| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./:=,+".contains(c));
+    let quoted = words.map(|word| if plain(&word) { word } else { format!("'{}'", word.replace('\'', r"'\''")) });
+    std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
+}

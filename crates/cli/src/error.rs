@@ -1,0 +1,154 @@
+//! What a command ends with when it cannot do what was asked: one message, hints, and an exit code.
+
+use std::process::ExitCode;
+
+use moa_core::spec::SpecError;
+use moa_reward::RewardError;
+use moa_runner::RunnerError;
+use moa_store::StoreError;
+use moa_train::TrainError;
+use moa_zoo::ZooError;
+use moa_zoo::pretrain::PretrainError;
+
+use crate::output::note;
+use crate::suggest::did_you_mean;
+
+/// Why a command ended without its result.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    message: String,
+    hints: Vec<String>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Something went wrong.
+    Failure,
+    /// The command line or an experiment file asks for something impossible.
+    Usage,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl CliError {
+    /// Returns the error of something that went wrong.
+    pub(crate) fn failure(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new(), kind: Kind::Failure }
+    }
+
+    /// Returns the error of something impossible that was asked for.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, ..Self::failure(message) }
+    }
+
+    /// Returns the end of a command that its user stopped; `message` says how to go on.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Interrupted, ..Self::failure(message) }
+    }
+
+    /// Adds a way out.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a way out, where there is one.
+    pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// Says it on standard error.
+    pub(crate) fn show(&self) {
+        match self.kind {
+            Kind::Interrupted => note(&self.message),
+            Kind::Failure | Kind::Usage => note(&format!("error: {}", self.message)),
+        }
+        for hint in &self.hints {
+            note(&format!("hint: {hint}"));
+        }
+    }
+
+    /// Returns the exit code: 1 for failures, 2 for usage, 130 for interruptions (as shells count SIGINT).
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.kind {
+            Kind::Failure => ExitCode::from(1),
+            Kind::Usage => ExitCode::from(2),
+            Kind::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        let hint = match &error {
+            SpecError::Unknown { found, known, .. } => suggestion(found, known.iter().map(String::as_str)),
+            SpecError::Unreadable { .. } => Some("`moa init` writes an experiment file to start from".into()),
+            SpecError::Invalid { field, value, .. } if field.starts_with("prompts.") && value.starts_with("Set(") => {
+                Some(format!("the base model ships the sets {}", moa_scenes::PROMPT_SETS.join(" and ")))
+            }
+            _ => None,
+        };
+        Self::usage(error.to_string()).maybe_hint(hint)
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::UnknownChoice { name, choices } => suggestion(name, choices.iter().copied()),
+            _ => None,
+        };
+        Self::failure(format!("failed to {error}")).maybe_hint(hint)
+    }
+}
+
+impl From<RunnerError> for CliError {
+    fn from(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Store(error) => error.into(),
+            RunnerError::Train(error) => error.into(),
+            RunnerError::Models(error) => error.into(),
+            error => Self::failure(format!("failed to {error}")),
+        }
+    }
+}
+
+impl From<TrainError> for CliError {
+    fn from(error: TrainError) -> Self {
+        let message = error.to_string();
+        match error {
+            TrainError::Sampler { .. } | TrainError::NoTargets { .. } => Self::usage(message),
+            _ => Self::failure(format!("failed to train: {message}")),
+        }
+    }
+}
+
+impl From<RewardError> for CliError {
+    fn from(error: RewardError) -> Self {
+        Self::failure(format!("failed to score: {error}"))
+    }
+}
+
+impl From<ZooError> for CliError {
+    fn from(error: ZooError) -> Self {
+        match error {
+            ZooError::UnknownBase(_) => Self::usage(error.to_string()),
+            error => Self::failure(format!("failed to open models: {error}")),
+        }
+    }
+}
+
+impl From<PretrainError> for CliError {
+    fn from(error: PretrainError) -> Self {
+        Self::failure(format!("failed to pre-train: {error}"))
+    }
+}
+
+/// Returns "did you mean …?" where a known name is close.
+fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    did_you_mean(found, known).map(|name| format!("did you mean `{name}`?"))
+}

@@ -1,0 +1,87 @@
+//! An experiment file with its prompts and its plan.
+
+use std::path::{Path, PathBuf};
+
+use moa_core::ExperimentSpec;
+use moa_core::spec::{Plan, Prompts};
+use moa_scenes::prompt_set;
+
+use crate::error::CliError;
+use crate::text::{count, whole};
+
+/// An experiment that can be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Experiment {
+    /// The experiment.
+    pub(crate) spec: ExperimentSpec,
+    /// Its prompts.
+    pub(crate) prompts: Prompts,
+    /// Its work.
+    pub(crate) plan: Plan,
+}
+
+impl Experiment {
+    /// Reads and checks an experiment file and the prompts that it names.
+    ///
+    /// # Errors
+    /// Says file, line, column, field and the way out.
+    pub(crate) fn load(file: &Path) -> Result<Self, CliError> {
+        let spec = ExperimentSpec::load(file)?;
+        let sets = |name: &str| {
+            let prompts = prompt_set(name).ok()?;
+            Some(prompts.into_iter().map(|prompt| prompt.text).collect())
+        };
+        let prompts = spec.resolve_prompts(file, &sets)?;
+        let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
+        Ok(Self { spec, prompts, plan })
+    }
+
+    /// Returns the experiment's name.
+    pub(crate) fn name(&self) -> &str {
+        self.spec.name.as_deref().unwrap_or("experiment")
+    }
+
+    /// Returns where results go unless the user says otherwise.
+    pub(crate) fn default_results(&self) -> PathBuf {
+        Path::new("results").join(self.name())
+    }
+
+    /// Returns the plan as lines: what is trained, drawn and computed.
+    pub(crate) fn describe(&self) -> String {
+        let Self { spec, prompts, plan } = self;
+        let training = &spec.training;
+        let forward = plan.rollout_passes + plan.reference_passes + plan.evaluation_passes;
+        let lines = [
+            ("rewards", spec.reward_names().join(", ")),
+            ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
+            ("prompts", format!("{} to train on, {} held out", prompts.train.len(), prompts.held_out.len())),
+            ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
+            (
+                "evaluation",
+                format!(
+                    "{} of base, {} and {}",
+                    count(plan.evaluation_pictures, "picture"),
+                    count(plan.runs, "adapter"),
+                    count(plan.soups, "soup")
+                ),
+            ),
+            ("denoiser", format!("{} forward, {} in training", passes(forward), whole(plan.training_passes))),
+        ];
+        lines.map(|(label, text)| format!("{label:<11}{text}\n")).concat()
+    }
+
+    /// Returns the runs as lines: each with its shares in percent.
+    pub(crate) fn describe_runs(&self) -> String {
+        let names = self.spec.reward_names();
+        let mut table = crate::text::Table::new(["run".to_owned()].into_iter().chain(names));
+        for (id, weighting) in self.spec.weightings() {
+            let shares = weighting.shares().iter().map(|share| format!("{:.0} %", 100.0 * share));
+            table.row([id.to_string()].into_iter().chain(shares));
+        }
+        table.render()
+    }
+}
+
+fn passes(number: u64) -> String {
+    if number == 1 { "1 pass".into() } else { format!("{} passes", whole(number)) }
+}

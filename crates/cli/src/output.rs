@@ -1,0 +1,36 @@
+//! Writing to the terminal: what was asked for goes to standard output, everything else to standard error.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use crate::error::CliError;
+
+/// Writes to standard output. A reader that has gone (`moa front … | head`) is no error.
+///
+/// # Errors
+/// Says why the output cannot be written, e.g. to a full disk.
+pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(CliError::failure(format!("failed to write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error. There is nobody to tell if that fails.
+pub(crate) fn note(line: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "{line}");
+}
+
+/// Whether standard error is a terminal that redraws lines.
+pub(crate) fn is_live_terminal() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether standard output takes colours: a terminal, and its user has not said otherwise (<https://no-color.org>).
+pub(crate) fn has_colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

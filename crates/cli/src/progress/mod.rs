@@ -1,0 +1,63 @@
+//! What a sweep shows while it runs: redrawn lines on a terminal, lines one after the other elsewhere.
+
+mod course;
+mod live;
+mod plain;
+
+use moa_core::spec::Plan;
+use moa_core::{EventSink, Warning};
+
+use crate::output::{self, note};
+
+/// Where a sweep shows how far it is; always on standard error.
+pub(crate) enum Display {
+    /// Nothing but errors.
+    Quiet,
+    /// One line for each event.
+    Plain,
+    /// Lines that are redrawn.
+    Live(indicatif::MultiProgress),
+}
+
+impl Display {
+    /// Chooses a display: live ones need a terminal.
+    pub(crate) fn choose(quiet: bool, plain: bool) -> Self {
+        if quiet {
+            Self::Quiet
+        } else if plain || !output::is_live_terminal() {
+            Self::Plain
+        } else {
+            Self::Live(indicatif::MultiProgress::new())
+        }
+    }
+
+    /// Returns the sink that shows a sweep of this plan.
+    pub(crate) fn sink(&self, plan: &Plan) -> Box<dyn EventSink> {
+        match self {
+            Self::Quiet => Box::new(|_: &moa_core::RunEvent| {}),
+            Self::Plain => Box::new(plain::Plain::new(plan)),
+            Self::Live(screen) => Box::new(live::Live::new(plan, screen.clone())),
+        }
+    }
+
+    /// Returns a function that says a line above whatever is being redrawn.
+    pub(crate) fn speaker(&self) -> impl Fn(&str) + Send + use<> {
+        let screen = match self {
+            Self::Live(screen) => Some(screen.clone()),
+            Self::Quiet | Self::Plain => None,
+        };
+        move |line| match &screen {
+            // A bar that is gone cannot be drawn over.
+            Some(screen) if screen.println(line).is_ok() => {}
+            _ => note(line),
+        }
+    }
+}
+
+/// Returns a finding as a line.
+fn warning_line(warning: &Warning) -> String {
+    match &warning.run {
+        Some(run) => format!("warning: {run}: {}", warning.message),
+        None => format!("warning: {}", warning.message),
+    }
+}

@@ -1,0 +1,52 @@
+//! Progress as lines one after the other, for logs.
+
+use std::time::Instant;
+
+use moa_core::spec::Plan;
+use moa_core::{EventSink, RunEvent};
+
+use super::course::Course;
+use crate::output::note;
+use crate::text::duration;
+
+/// Writes one line for each run's epoch, evaluation and finding.
+pub(super) struct Plain {
+    course: Course,
+    began: Instant,
+}
+
+impl Plain {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { course: Course::new(plan), began: Instant::now() }
+    }
+
+    fn line(&self, event: &RunEvent) -> Option<String> {
+        match event {
+            RunEvent::PhaseStarted { .. } => Some(self.course.activity().to_owned()),
+            RunEvent::EpochFinished(epoch) => {
+                let run = self.course.runs().iter().find(|run| run.id == epoch.run)?;
+                Some(format!("epoch {}/{}  {}: {}", epoch.epoch, run.epochs, run.id, run.scores(self.course.rewards())))
+            }
+            RunEvent::Checkpointed { epoch } => {
+                let left = self.course.remaining(self.began.elapsed());
+                let left = left.map_or(String::new(), |left| format!(", about {} left", duration(left)));
+                Some(format!("epoch {epoch} saved{left}"))
+            }
+            RunEvent::Evaluated(point) => {
+                let means = point.rewards.iter().map(|column| format!("{} {:.3}", column.name, column.mean()));
+                Some(format!("evaluated {}: {}", point.id, means.collect::<Vec<_>>().join("  ")))
+            }
+            RunEvent::Warned(warning) => Some(super::warning_line(warning)),
+            _ => None,
+        }
+    }
+}
+
+impl EventSink for Plain {
+    fn emit(&mut self, event: &RunEvent) {
+        self.course.take(event);
+        if let Some(line) = self.line(event) {
+            note(&line);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The help of every command is kept as a file: a change of wording is a change that somebody reads.
+//!
+//! `MOA_UPDATE_HELP=1 cargo test --release -p moa-cli --test help` writes the files anew.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::Desk;
+
+const COMMANDS: [&str; 7] = ["sweep", "check", "init", "front", "export", "sample", "pretrain"];
+
+fn compare(name: &str, found: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));
+    if std::env::var_os("MOA_UPDATE_HELP").is_some() {
+        fs::write(&file, found).unwrap();
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == found, "{} is another help than this:\n{found}", file.display());
+}
+
+#[test]
+fn the_help_of_every_command_is_the_one_that_was_read() {
+    let desk = Desk::new();
+    compare("moa", &desk.moa(["--help"]).success());
+    for command in COMMANDS {
+        compare(command, &desk.moa([command, "--help"]).success());
+    }
+}
+
+#[test]
+fn every_command_is_known_here() {
+    let help = Desk::new().moa(["--help"]).success();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut listed: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    listed.retain(|name| *name != "help");
+    assert_eq!(listed, COMMANDS);
+}
+
+#[test]
+fn no_arguments_and_unknown_ones_are_usage_errors() {
+    let desk = Desk::new();
+    for arguments in [&[][..], &["swep", "x.ron"], &["sweep"], &["check", "a.ron", "b.ron"], &["front", "--yaml", "x"]]
+    {
+        let outcome = desk.moa(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.stderr);
+    }
+    desk.moa(["swep", "x.ron"]).refusal(2, &["swep", "sweep"]);
+    desk.moa(["check", "x.ron", "--device", "flx"]).refusal(2, &["did you mean `flex`?"]);
+}

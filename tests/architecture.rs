@@ -1,0 +1,98 @@
+//! Crates depend downwards only: crates/README.md draws the picture, and this test keeps it true.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each crate's rank; a crate may use lower ranks alone.
+const RANKS: [(&str, u32); 12] = [
+    ("moa-core", 0),
+    ("moa-pareto", 1),
+    ("moa-store", 1),
+    ("moa-adapter", 1),
+    ("moa-scenes", 1),
+    ("moa-diffusion", 2),
+    ("moa-plot", 2),
+    ("moa-reward", 3),
+    ("moa-zoo", 4),
+    ("moa-train", 4),
+    ("moa-runner", 5),
+    ("moa-cli", 6),
+];
+
+/// The crates that build in seconds because they know nothing of tensors.
+const TENSOR_FREE: [&str; 5] = ["moa-core", "moa-pareto", "moa-store", "moa-scenes", "moa-plot"];
+
+/// A crate with what it depends on.
+struct Package {
+    name: String,
+    /// Name and kind (`None` is a normal dependency) of each.
+    dependencies: Vec<(String, Option<String>)>,
+}
+
+fn packages() -> Vec<Package> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])
+        .current_dir(root)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let package = |package: &Value| Package {
+        name: text(&package["name"]).expect("packages have names"),
+        dependencies: package["dependencies"]
+            .as_array()
+            .expect("packages have dependencies")
+            .iter()
+            .map(|dependency| (text(&dependency["name"]).expect("a name"), text(&dependency["kind"])))
+            .collect(),
+    };
+    metadata["packages"].as_array().expect("there are packages").iter().map(package).collect()
+}
+
+#[test]
+fn every_crate_has_a_rank() {
+    let ranks = BTreeMap::from(RANKS);
+    let packages = packages();
+    for package in &packages {
+        assert!(ranks.contains_key(&*package.name), "give `{}` a rank, here and in crates/README.md", package.name);
+    }
+    assert_eq!(packages.len(), RANKS.len(), "a crate is gone: take its rank away, here and in crates/README.md");
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    let ranks = BTreeMap::from(RANKS);
+    let mut up = Vec::new();
+    for package in packages() {
+        // Tests may look up: they are no part of what a crate is.
+        for (name, _) in package.dependencies.iter().filter(|(_, kind)| kind.as_deref() != Some("dev")) {
+            let (from, to) = (ranks.get(&*package.name), ranks.get(&**name));
+            if to.is_some() && from <= to {
+                up.push(format!("{} (rank {from:?}) → {name} (rank {to:?})", package.name));
+            }
+        }
+    }
+    assert!(up.is_empty(), "these arrows do not point down:\n{}", up.join("\n"));
+}
+
+#[test]
+fn crates_without_tensors_stay_without() {
+    for package in packages().iter().filter(|package| TENSOR_FREE.contains(&&*package.name)) {
+        let burn = package.dependencies.iter().find(|(name, _)| name.starts_with("burn"));
+        assert!(burn.is_none(), "{} depends on {burn:?}: it would take minutes to build", package.name);
+    }
+}
+
+#[test]
+fn only_the_command_touches_the_terminal() {
+    let terminal = ["clap", "crossterm", "ctrlc", "indicatif"];
+    for package in packages().iter().filter(|package| package.name != "moa-cli") {
+        let found = package.dependencies.iter().find(|(name, _)| terminal.contains(&&**name));
+        assert!(found.is_none(), "{} depends on {found:?}: emit an event instead", package.name);
+    }
+}
