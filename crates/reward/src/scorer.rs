@@ -57,12 +57,13 @@ impl Scorer {
     /// Stops at the first reward that cannot score the batch, and at the first score that is not finite.
     pub fn score(&self, pictures: &Pictures) -> Result<Scores, RewardError> {
         let view = View::new(pictures, &self.embedder);
-        let column = |reward: &Box<dyn Reward>| {
+        let mut columns = Vec::with_capacity(self.rewards.len());
+        for reward in &self.rewards {
             let scores = reward.score(&view)?;
-            refuse_not_finite(reward.name(), pictures, scores.iter().map(|score| Some(*score)))?;
-            Ok(scores)
-        };
-        Ok(Scores { columns: self.rewards.iter().map(column).collect::<Result<_, RewardError>>()? })
+            refuse_not_finite(reward.name(), pictures, scores.iter().copied().map(Some))?;
+            columns.push(scores);
+        }
+        Ok(Scores { columns })
     }
 
     /// Has a batch judged by every judge.

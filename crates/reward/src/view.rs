@@ -33,13 +33,11 @@ impl<'a> View<'a> {
     /// # Errors
     /// Refuses pictures of another size than the CLIP's.
     pub fn embeddings(&self) -> Result<&Embeddings, RewardError> {
-        match self.embeddings.get() {
-            Some(found) => Ok(found),
-            None => {
-                let found = self.embedder.pictures(self.pictures.pixels())?;
-                Ok(self.embeddings.get_or_init(|| found))
-            }
+        if let Some(known) = self.embeddings.get() {
+            return Ok(known);
         }
+        let found = self.embedder.pictures(self.pictures.pixels())?;
+        Ok(self.embeddings.get_or_init(|| found))
     }
 
     /// Returns the pixels on the host.

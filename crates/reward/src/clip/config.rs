@@ -112,10 +112,10 @@ impl ClipConfig {
         };
         self.text_config.check()?;
         let vision = &self.vision_config;
-        if vision.patch_size == 0 || vision.image_size % vision.patch_size != 0 {
+        if vision.patch_size == 0 || !vision.image_size.is_multiple_of(vision.patch_size) {
             return refuse("vision_config.patch_size", vision.patch_size, "a divisor of image_size");
         }
-        if vision.num_attention_heads == 0 || vision.hidden_size % vision.num_attention_heads != 0 {
+        if vision.num_attention_heads == 0 || !vision.hidden_size.is_multiple_of(vision.num_attention_heads) {
             let heads = vision.num_attention_heads;
             return refuse("vision_config.num_attention_heads", heads, "a divisor of hidden_size");
         }

@@ -51,7 +51,8 @@ impl LinearHead {
     }
 }
 
-/// Returns the head that minimises mean (w·e + b − target)² + `ridge`·‖w‖²; the bias is free.
+/// Returns the head that minimises mean (w·e + b − target)² + `ridge`·v·‖w‖², with v the variance of the embeddings' dimensions
+/// on average, so that `ridge` has no unit and does not depend on the number of examples; 1e-3 is mild. The bias is free.
 ///
 /// # Errors
 /// Refuses examples that do not pair up, fewer than two, and values that are not finite.
@@ -76,8 +77,9 @@ pub fn fit_linear_head(embeddings: &[Vec<f32>], targets: &[f32], ridge: f64) -> 
             }
         }
     }
+    let variance = (0..width).map(|i| gram[i * width + i]).sum::<f64>() / width as f64;
     for i in 0..width {
-        gram[i * width + i] += ridge;
+        gram[i * width + i] += ridge * variance;
     }
     let weights = solve(gram, moment).ok_or(RewardError::Fit(
         "the embeddings do not span their space or are not finite: give more examples, or a larger ridge",
