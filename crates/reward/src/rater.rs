@@ -5,7 +5,7 @@
 //!
 //! rating = 0.35·contrast + 0.25·harmony + 0.2·balance + 0.2·colourfulness, each part in [0, 1]:
 //!
-//! - **contrast** of figure and ground: min(1, d / 0.45), where d is the mean distance in Oklab between the object's pixels and
+//! - **contrast** of figure and ground: min(1, d / 0.6), where d is the mean distance in Oklab between the object's pixels and
 //!   the mean colour of the background (black to white is 1).
 //! - **harmony** of hues: fit to a harmonic template ([`crate::rewards::harmony`]).
 //! - **balance**: e^(−(r / 0.12)²), where r is the distance of the objects' centre of mass from the picture's centre, in
@@ -43,7 +43,7 @@ impl Rating {
 pub fn rate(raster: &Raster, mask: &[u8]) -> Rating {
     let bump = |distance: f32, width: f32| (-(distance / width).powi(2)).exp();
     Rating {
-        contrast: (figure_ground(raster, mask) / 0.45).min(1.0),
+        contrast: (figure_ground(raster, mask) / 0.6).min(1.0),
         harmony: harmony(raster),
         balance: centre_of_mass(raster, mask).map_or(0.0, |[x, y]| bump((x - 0.5).hypot(y - 0.5), 0.12)),
         colourfulness: bump(colourfulness(raster) - 0.35, 0.2),

@@ -3,8 +3,8 @@
 //!
 //! A template is a set of sectors on the hue wheel, turned by any angle. The picture's discord with it is the mean angle
 //! from each pixel's hue to the nearest sector, weighted by chroma (saturation × value, so that greys and blacks have
-//! no say). Harmony is 1 − 2·(least discord) / 90°, at least 0, over five templates (i, V, L, I, Y) and 72 turns. The
-//! templates that cover half of the wheel and more (T, X) are left out: two colours always fit them.
+//! no say). Harmony is e^(−d / 5°) with d the least discord over five templates (i, V, L, I, Y) and 72 turns. The templates
+//! that cover half of the wheel and more (T, X) are left out: two colours always fit them.
 
 use super::{Reward, Unit, per_picture};
 use crate::colour::hue_saturation;
@@ -52,7 +52,7 @@ pub fn harmony(raster: &Raster) -> f32 {
     };
     let turns = |template: &'static [(f32, f32)]| (0..BINS).map(move |turn| (template, turn));
     let least = TEMPLATES.into_iter().flat_map(turns).map(|(template, turn)| discord(template, turn));
-    (1.0 - 2.0 * least.fold(f32::INFINITY, f32::min) / 90.0).max(0.0)
+    (-least.fold(f32::INFINITY, f32::min) / 5.0).exp()
 }
 
 /// Returns how many bins a hue lies outside the nearest sector of a turned template.
@@ -94,7 +94,7 @@ mod tests {
         assert!(of(&[red, red]) > 0.999);
         assert!(of(&[red, orange]) > 0.999);
         assert!(of(&[red, cyan]) > 0.999);
-        assert!(of(&[red, green, blue]) < 0.9, "{}", of(&[red, green, blue]));
+        assert!(of(&[red, green, blue]) < 0.5, "{}", of(&[red, green, blue]));
         let wheel = [red, [1.0, 1.0, 0.0], green, cyan, blue, [1.0, 0.0, 1.0]];
         assert!(of(&wheel) < of(&[red, green, blue]));
     }
