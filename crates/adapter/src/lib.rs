@@ -7,8 +7,10 @@ mod bank;
 mod file;
 mod linear;
 mod parameters;
+mod soup;
 
 pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
 pub use file::{Adapter, AdapterFileError, AdapterLayer};
 pub use linear::Linear;
 pub use parameters::{Init, Parameter, Parameters, ParametersError};
+pub use soup::SoupError;

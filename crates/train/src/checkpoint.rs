@@ -6,6 +6,7 @@ use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::optimiser::{BankOptimiser, FactorName, Factors, Side};
@@ -27,7 +28,19 @@ pub(crate) struct Restored {
     pub(crate) average: Option<Factors>,
 }
 
-const VERSION: &str = "1";
+const VERSION: u32 = 1;
+/// The name of the header among the file's metadata.
+const HEADER: &str = "moa";
+
+/// What a checkpoint says of itself.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    epoch: u32,
+    /// AdamW's steps.
+    time: usize,
+    digest: String,
+}
 
 fn key(part: &str, name: &FactorName) -> String {
     let side = match name.side {
@@ -62,12 +75,10 @@ impl Checkpoint<'_> {
             .iter()
             .map(|(name, dims, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, dims.to_vec(), bytes)?)))
             .collect();
-        let metadata = HashMap::from([
-            ("version".to_owned(), VERSION.to_owned()),
-            ("epoch".to_owned(), self.epoch.to_string()),
-            ("time".to_owned(), time.to_string()),
-            ("digest".to_owned(), self.digest.to_owned()),
-        ]);
+        let header = Header { version: VERSION, epoch: self.epoch, time, digest: self.digest.to_owned() };
+        let header = serde_json::to_string(&header).unwrap_or_default();
+        // One entry: the order of several would differ from file to file.
+        let metadata = HashMap::from([(HEADER.to_owned(), header)]);
         let bytes = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
         bytes.map_err(|error: safetensors::SafeTensorError| TrainError::Checkpoint(format!("not writable ({error})")))
     }
@@ -83,21 +94,18 @@ pub(crate) fn restore(
 ) -> Result<Restored, TrainError> {
     let unreadable = |error: safetensors::SafeTensorError| TrainError::Checkpoint(format!("unreadable ({error})"));
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
-    let entry = |name: &str| header.metadata().as_ref().and_then(|entries| entries.get(name)).map(String::as_str);
-    match entry("version") {
-        Some(VERSION) => {}
-        Some(other) => {
-            return Err(TrainError::Checkpoint(format!("of version {other}, this moa reads version {VERSION}")));
-        }
-        None => return Err(TrainError::Checkpoint("without a version".into())),
+    let entry = header.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+    let header: Header = entry
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| TrainError::Checkpoint("without a readable header".into()))?;
+    if header.version != VERSION {
+        let reason = format!("of version {}, this moa reads version {VERSION}", header.version);
+        return Err(TrainError::Checkpoint(reason));
     }
-    if entry("digest") != Some(digest) {
+    if header.digest != digest {
         return Err(TrainError::Checkpoint("of another experiment".into()));
     }
-    let number = |name: &str| entry(name).and_then(|text| text.parse::<usize>().ok());
-    let (Some(epoch), Some(time)) = (number("epoch"), number("time")) else {
-        return Err(TrainError::Checkpoint("without an epoch".into()));
-    };
+    let (epoch, time) = (header.epoch, header.time);
     let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let read = |part: &str, name: &FactorName, dims: [usize; 3]| -> Result<Option<Tensor<3>>, TrainError> {
         let Ok(view) = file.tensor(&key(part, name)) else { return Ok(None) };
@@ -123,5 +131,5 @@ pub(crate) fn restore(
             optimiser.moments.insert(name.clone(), state);
         }
     }
-    Ok(Restored { epoch: epoch as u32, factors, average: Some(average).filter(|average| !average.is_empty()) })
+    Ok(Restored { epoch, factors, average: Some(average).filter(|average| !average.is_empty()) })
 }

@@ -1,0 +1,47 @@
+//! The front: all pairs of rewards in one figure, and each pair in its own.
+
+use std::path::PathBuf;
+
+use moa_core::PointKind;
+use moa_plot::{FrontPoint, PlotError, draw_front_pair, draw_fronts};
+use moa_store::Layout;
+
+use crate::report::FrontReport;
+
+/// With more rewards than this the pairs are too many to be drawn each by itself.
+const MOST_REWARDS: usize = 6;
+
+/// Draws the fronts and returns the files; a single reward has none.
+pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
+    let points: Vec<FrontPoint> = report.points.iter().map(point).collect();
+    let (rewards, count) = (&report.rewards, report.rewards.len());
+    let mut written = Vec::new();
+    if count < 2 {
+        return Ok(written);
+    }
+    for ending in ["svg", "png"] {
+        let path = layout.plot_file(&format!("front.{ending}"));
+        draw_fronts(&path, rewards, &points)?;
+        written.push(path);
+        let pairs = (0..count).flat_map(|y| (0..y).map(move |x| (x, y)));
+        for pair in pairs.filter(|_| (3..=MOST_REWARDS).contains(&count)) {
+            let path = layout.plot_file(&format!("front-{}-{}.{ending}", rewards[pair.0], rewards[pair.1]));
+            draw_front_pair(&path, rewards, &points, pair)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+fn point(point: &crate::report::FrontPoint) -> FrontPoint {
+    FrontPoint {
+        label: point.id.to_string(),
+        kind: match point.kind {
+            PointKind::Base => moa_plot::PointKind::Base,
+            PointKind::Trained => moa_plot::PointKind::Trained,
+            PointKind::Soup => moa_plot::PointKind::Soup,
+        },
+        on_front: point.on_front,
+        rewards: point.rewards.iter().map(|score| score.mean).collect(),
+    }
+}

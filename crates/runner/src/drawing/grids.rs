@@ -1,0 +1,73 @@
+//! Picture grids: the same prompts and noise for every point.
+
+use std::path::PathBuf;
+
+use moa_plot::{GridRow, PlotError, RgbPicture, draw_picture_grid};
+use moa_store::Layout;
+
+use crate::evaluation::Point;
+use crate::sheet::Sheet;
+
+/// Small pictures are enlarged to about so many pixels.
+const SIDE: u32 = 96;
+/// Most pixels that a grid's pictures take along one side; the drawing itself allows 8,000.
+const MOST_PIXELS: u32 = 7000;
+/// Space between pictures.
+const GAP: u32 = 4;
+
+/// How pictures of a size are laid out.
+struct Fit {
+    scale: u32,
+    columns: usize,
+    rows: usize,
+}
+
+impl Fit {
+    fn new(picture: &RgbPicture) -> Self {
+        let scale = (SIDE / picture.width.max(picture.height).max(1)).max(1);
+        let most = |side: u32| (MOST_PIXELS / (side * scale + GAP)).max(1) as usize;
+        Self { scale, columns: most(picture.width), rows: most(picture.height) }
+    }
+}
+
+/// Draws the first picture of each prompt, one row per point, and returns the files; base is the first row of each. Many
+/// points take several files.
+pub(super) fn draw_together(
+    layout: &Layout,
+    points: &[(&Point, &Sheet)],
+    prompts: &[String],
+) -> Result<Vec<PathBuf>, PlotError> {
+    let Some(fit) = first_picture(points).map(Fit::new) else { return Ok(Vec::new()) };
+    let row = |(point, sheet): &(&Point, &Sheet)| {
+        let pictures = sheet.row(0).into_iter().take(fit.columns).collect();
+        GridRow { label: point.id.to_string(), pictures }
+    };
+    let Some((base, others)) = points.split_first() else { return Ok(Vec::new()) };
+    let mut written = Vec::new();
+    for (page, others) in others.chunks(fit.rows.saturating_sub(1).max(1)).enumerate() {
+        let rows: Vec<GridRow> = std::iter::once(base).chain(others).map(row).collect();
+        let name = if page == 0 { "pictures.png".into() } else { format!("pictures-{}.png", page + 1) };
+        let path = layout.plot_file(&name);
+        draw_picture_grid(&path, &rows, &prompts[..rows[0].pictures.len()], fit.scale)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Draws several pictures of each prompt of one point, and returns the file.
+pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Result<Option<PathBuf>, PlotError> {
+    let Some(fit) = first_picture(&[(point, sheet)]).map(Fit::new) else { return Ok(None) };
+    let count = sheet.columns.iter().map(Vec::len).max().unwrap_or(0).min(fit.rows);
+    let row = |index: usize| {
+        let pictures = sheet.row(index).into_iter().take(fit.columns).collect();
+        GridRow { label: if index == 0 { point.id.to_string() } else { String::new() }, pictures }
+    };
+    let rows: Vec<GridRow> = (0..count).map(row).collect();
+    let path = point.folder.join("samples.png");
+    draw_picture_grid(&path, &rows, &prompts[..rows[0].pictures.len()], fit.scale)?;
+    Ok(Some(path))
+}
+
+fn first_picture<'a>(points: &[(&'a Point, &'a Sheet)]) -> Option<&'a RgbPicture> {
+    points.iter().find_map(|(_, sheet)| sheet.columns.first()?.first())
+}

@@ -1,0 +1,143 @@
+//! What stops a sweep. Messages read after "failed to".
+
+use std::path::PathBuf;
+
+use moa_adapter::{AdapterFileError, SoupError};
+use moa_core::spec::SpecError;
+use moa_diffusion::ConfigError;
+use moa_pareto::ParetoError;
+use moa_plot::PlotError;
+use moa_reward::RewardError;
+use moa_store::StoreError;
+use moa_train::TrainError;
+use moa_zoo::ZooError;
+
+/// Why a sweep or a report cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The results folder holds another experiment.
+    #[error(
+        "write to {}: it holds another experiment: `{field}` is {there} there and {here} here; name another folder with \
+         `--out`, or remove that one",
+        folder.display()
+    )]
+    OtherExperiment {
+        /// The results folder.
+        folder: PathBuf,
+        /// The first field that differs.
+        field: String,
+        /// Its value in the folder's experiment.
+        there: String,
+        /// Its value in the experiment to be run.
+        here: String,
+    },
+    /// The results folder was begun with other weights or data.
+    #[error(
+        "go on in {}: it was begun with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \
+         `--out`, or remove that one",
+        folder.display(),
+        short(there),
+        short(here)
+    )]
+    OtherInput {
+        /// The results folder.
+        folder: PathBuf,
+        /// What differs.
+        what: String,
+        /// Its hash when the folder was begun.
+        there: String,
+        /// Its hash now.
+        here: String,
+    },
+    /// The results folder holds results but not what they are results of.
+    #[error(
+        "go on in {}: it holds results, but no {missing} that says of what; restore that file, or remove the folder",
+        folder.display()
+    )]
+    Unlabelled {
+        /// The results folder.
+        folder: PathBuf,
+        /// The missing file.
+        missing: &'static str,
+    },
+    /// The experiment kept in the results folder is unreadable.
+    #[error("read the experiment of earlier results: {source}; restore the file, or remove the folder")]
+    KeptExperiment {
+        /// What is wrong with it.
+        source: SpecError,
+    },
+    /// A file of the results cannot be read.
+    #[error("read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the way out.
+        reason: String,
+    },
+    /// The checkpoint is unreadable or foreign.
+    #[error(
+        "go on from {}: the checkpoint is {reason}; restore the file from a copy, or remove it to train anew from the \
+         first epoch",
+        path.display()
+    )]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The adapter of a run cannot be written as a file.
+    #[error("keep the adapter of `{run}`: {source}")]
+    Adapter {
+        /// The run or soup.
+        run: String,
+        /// What is wrong with it.
+        source: AdapterFileError,
+    },
+    /// Adapters cannot be merged.
+    #[error("merge adapters into `{soup}`: {source}")]
+    Soup {
+        /// The soup.
+        soup: String,
+        /// What is wrong with them.
+        source: SoupError,
+    },
+    /// Training stopped.
+    #[error("train: {0}")]
+    Train(#[source] TrainError),
+    /// Pictures of a point could not be drawn or scored.
+    #[error("evaluate `{point}`: {source}")]
+    Evaluate {
+        /// The base, run or soup.
+        point: String,
+        /// What is wrong.
+        source: TrainError,
+    },
+    /// A prompt cannot be tokenised.
+    #[error("read a prompt: {0}")]
+    Prompt(#[from] ConfigError),
+    /// Results cannot be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A plot cannot be drawn.
+    #[error("draw results: {0}")]
+    Plot(#[from] PlotError),
+    /// Evaluations cannot be compared.
+    #[error("compare evaluations: {0}")]
+    Compare(#[from] ParetoError),
+    /// The base model, a reward or a judge cannot be opened.
+    #[error("open models: {0}")]
+    Models(#[from] ZooError),
+}
+
+impl RunnerError {
+    /// Returns the error of scoring a point's pictures.
+    pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
+        Self::Evaluate { point: point.to_owned(), source: source.into() }
+    }
+}
+
+/// Returns the beginning of a hash, enough to tell two apart.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -1,0 +1,133 @@
+//! Base, adapters and soups on the held-out prompts, each with the same noise: differences between them are paired.
+
+use std::path::PathBuf;
+
+use burn::tensor::Tensor;
+use moa_adapter::{Adapter, AdapterBank};
+use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunEvent, RunId, ScoreColumn, Weighting};
+use moa_diffusion::StepRule;
+use moa_reward::{JudgeColumn, Pictures};
+use moa_train::{DrawRequest, draw};
+
+use crate::RunnerError;
+use crate::progress::with_progress;
+use crate::recorder::Recorder;
+use crate::sheet::{self, Sheet, SheetSize};
+use crate::sweep::Context;
+
+/// Something to evaluate.
+pub(crate) struct Point {
+    pub(crate) id: RunId,
+    pub(crate) kind: PointKind,
+    pub(crate) weighting: Option<Weighting>,
+    /// None for the base.
+    pub(crate) adapter: Option<Adapter>,
+    /// Where its files are.
+    pub(crate) folder: PathBuf,
+}
+
+/// Evaluates points one at a time, so that no figure depends on what was evaluated beside it.
+pub(crate) struct Evaluator<'a> {
+    context: Context<'a>,
+    rules: Vec<StepRule>,
+    size: SheetSize,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(crate) fn new(context: Context<'a>) -> Self {
+        let evaluation = &context.spec.evaluation;
+        let pipeline = &context.models.pipeline;
+        let prompts = context.request.prompts.held_out.len().min(evaluation.grid_prompts as usize);
+        let [channels, height, width] = pipeline.latent_shape();
+        let blank = pipeline.decode(Tensor::zeros([1, channels, height, width], pipeline.device()));
+        let [_, _, height, width] = blank.dims();
+        Self {
+            rules: pipeline.schedule().deterministic(evaluation.steps as usize),
+            size: SheetSize::new(prompts, evaluation.pictures_per_prompt as usize, (width, height)),
+            context,
+        }
+    }
+
+    /// Returns the pictures that grids show of a point which was evaluated before; nothing when it has to be evaluated
+    /// again, as its pictures or its record are missing.
+    pub(crate) fn known(&self, point: &Point, recorder: &Recorder<'_>) -> Result<Option<Sheet>, RunnerError> {
+        if recorder.evaluation(&point.id)?.is_none() {
+            return Ok(None);
+        }
+        if self.size.columns == 0 {
+            return Ok(Some(Sheet { columns: Vec::new() }));
+        }
+        Sheet::read(&sheet::path(&point.folder), self.size)
+    }
+
+    /// Returns how many pictures are drawn of a point.
+    pub(crate) fn pictures(&self) -> usize {
+        self.context.request.prompts.held_out.len() * self.context.spec.evaluation.pictures_per_prompt as usize
+    }
+
+    /// Draws, scores and judges a point's pictures, keeps the first ones, and records the evaluation.
+    pub(crate) fn evaluate(
+        &self,
+        point: &Point,
+        phase: Phase,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<Sheet, RunnerError> {
+        let pictures = with_progress(recorder, phase, |progress| self.draw(point, progress))??;
+        let record = self.score(point, &pictures)?;
+        let sheet = Sheet::of(&pictures, self.size);
+        if self.size.columns > 0 {
+            let path = sheet::path(&point.folder);
+            sheet.write(&path, self.size)?;
+            recorder.wrote(path)?;
+        }
+        // Last: with the record the point counts as evaluated.
+        recorder.emit(&RunEvent::Evaluated(record))?;
+        Ok(sheet)
+    }
+
+    fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
+        let Context { models, request, spec } = self.context;
+        let bank = point.adapter.as_ref().and_then(|adapter| AdapterBank::of(&[adapter], models.pipeline.device()));
+        let request = DrawRequest {
+            prompts: &request.prompts.held_out,
+            per_prompt: spec.evaluation.pictures_per_prompt as usize,
+            rules: &self.rules,
+            guidance: spec.evaluation.guidance,
+            key: NoiseKey::new(spec.evaluation.seed).named("evaluation"),
+            micro_batch: spec.training.micro_batch as usize,
+            workers: request.workers,
+        };
+        let failed = |source| RunnerError::Evaluate { point: point.id.to_string(), source };
+        let drawn = draw(&models.pipeline, bank.as_ref(), &request, progress).map_err(failed)?;
+        Ok(drawn.into_iter().next().unwrap_or_else(|| unreachable!("one batch is drawn for each adapter or the base")))
+    }
+
+    fn score(&self, point: &Point, pictures: &Pictures) -> Result<EvaluationRecord, RunnerError> {
+        let failed = |source| RunnerError::scoring(point.id.as_str(), source);
+        let scorer = &self.context.models.scorer;
+        let scores = scorer.score(pictures).map_err(failed)?;
+        let judged = scorer.judge(pictures).map_err(failed)?;
+        let group = pictures.group();
+        let rewards = self.context.spec.reward_names().into_iter().zip(&scores.columns);
+        Ok(EvaluationRecord {
+            id: point.id.clone(),
+            kind: point.kind,
+            weighting: point.weighting.clone(),
+            pictures_per_prompt: group as u32,
+            rewards: rewards.map(|(name, scores)| ScoreColumn { name, prompt_means: means(scores, group) }).collect(),
+            judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
+        })
+    }
+}
+
+/// Returns the mean score of each prompt's pictures.
+fn means(scores: &[f32], group: usize) -> Vec<f64> {
+    let mean = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len() as f64;
+    scores.chunks(group.max(1)).map(mean).collect()
+}
+
+/// Returns a judge's means over the prompts that it can judge, the same ones for every point; nothing when there are none.
+fn judge_column(column: &JudgeColumn, group: usize) -> Option<ScoreColumn> {
+    let prompt_means: Vec<f64> = column.prompt_means(group).into_iter().flatten().collect();
+    (!prompt_means.is_empty()).then(|| ScoreColumn { name: column.name.to_owned(), prompt_means })
+}

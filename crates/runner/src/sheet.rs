@@ -1,0 +1,158 @@
+//! Contact sheets: the first pictures of an evaluation, pixel by pixel, one column per prompt.
+
+use std::io::{Cursor, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use moa_plot::{PlotError, RgbPicture};
+use moa_reward::{Pictures, Raster};
+use moa_store::write_atomically;
+
+use crate::RunnerError;
+
+/// At most so many pictures of a prompt are kept.
+const ROWS: usize = 4;
+
+/// The first pictures of the first prompts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sheet {
+    /// By prompt, then picture.
+    pub(crate) columns: Vec<Vec<RgbPicture>>,
+}
+
+/// How many pictures a sheet has, and how large they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SheetSize {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+    /// Width and height of each picture, in pixels.
+    pub(crate) picture: (usize, usize),
+}
+
+impl SheetSize {
+    /// Returns the size of sheets of `prompts` prompts with so many pictures each.
+    pub(crate) fn new(prompts: usize, per_prompt: usize, picture: (usize, usize)) -> Self {
+        Self { columns: prompts, rows: per_prompt.min(ROWS), picture }
+    }
+}
+
+impl Sheet {
+    /// Returns the sheet of a batch.
+    pub(crate) fn of(pictures: &Pictures, size: SheetSize) -> Self {
+        let (group, (width, height)) = (pictures.group(), size.picture);
+        let shown = pictures.pixels().narrow(0, 0, (size.columns * group).min(pictures.len()));
+        let rgb =
+            |raster: &Raster| RgbPicture { width: width as u32, height: height as u32, pixels: raster.to_bytes() };
+        let rasters = Raster::of(shown);
+        let columns = rasters.chunks(group.max(1)).map(|group| group.iter().take(size.rows).map(rgb).collect());
+        Self { columns: columns.collect() }
+    }
+
+    /// Returns the pictures of one row: the first, second … picture of every prompt.
+    pub(crate) fn row(&self, row: usize) -> Vec<RgbPicture> {
+        self.columns.iter().filter_map(|column| column.get(row).cloned()).collect()
+    }
+
+    /// Writes the sheet as a PNG without margins.
+    pub(crate) fn write(&self, path: &Path, size: SheetSize) -> Result<(), RunnerError> {
+        let (width, height) = size.picture;
+        let stride = size.columns * width * 3;
+        let mut pixels = vec![0u8; size.rows * height * stride];
+        for (x, column) in self.columns.iter().enumerate() {
+            for (y, picture) in column.iter().enumerate() {
+                for (line, bytes) in picture.pixels.chunks_exact(width * 3).enumerate() {
+                    let start = (y * height + line) * stride + x * width * 3;
+                    pixels[start..start + width * 3].copy_from_slice(bytes);
+                }
+            }
+        }
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, (size.columns * width) as u32, (size.rows * height) as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let encoded = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
+        encoded.map_err(|error| PlotError::Draw { path: path.to_path_buf(), reason: error.to_string() })?;
+        Ok(write_atomically(path, &file)?)
+    }
+
+    /// Reads a sheet of this size; nothing where there is none, or one of another size.
+    ///
+    /// # Errors
+    /// What the system says of a file that is there and cannot be read.
+    pub(crate) fn read(path: &Path, size: SheetSize) -> Result<Option<Self>, RunnerError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(RunnerError::Read { path: path.to_path_buf(), reason: error.to_string() }),
+        };
+        Ok(decode(&bytes).and_then(|(width, pixels)| cut(width, &pixels, size)))
+    }
+}
+
+/// Returns where the sheet of a point lies.
+pub(crate) fn path(folder: &Path) -> PathBuf {
+    folder.join("pictures.png")
+}
+
+/// Returns width and bytes of an RGB PNG; nothing for anything else.
+fn decode(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut pixels).ok()?;
+    let rgb = info.color_type == png::ColorType::Rgb && info.bit_depth == png::BitDepth::Eight;
+    rgb.then_some((info.width as usize, pixels))
+}
+
+/// Cuts a sheet into its pictures; nothing when it has another size.
+fn cut(found: usize, pixels: &[u8], size: SheetSize) -> Option<Sheet> {
+    let (width, height) = size.picture;
+    if found != size.columns * width || pixels.len() != size.rows * height * found * 3 {
+        return None;
+    }
+    let picture = |x: usize, y: usize| {
+        let line = |line: usize| {
+            let start = ((y * height + line) * found + x * width) * 3;
+            &pixels[start..start + width * 3]
+        };
+        RgbPicture { width: width as u32, height: height as u32, pixels: (0..height).flat_map(line).copied().collect() }
+    };
+    let columns = (0..size.columns).map(|x| (0..size.rows).map(|y| picture(x, y)).collect());
+    Some(Sheet { columns: columns.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor, TensorData};
+    use moa_core::NoiseKey;
+
+    use super::*;
+
+    fn sheet() -> (Sheet, SheetSize) {
+        let values = NoiseKey::new(1).normal(6 * 3 * 4 * 5);
+        let pixels = Tensor::<4>::from_data(TensorData::new(values, [6, 3, 4, 5]), &Device::flex());
+        let prompts = ["a", "a", "b", "b", "c", "c"].map(str::to_owned).to_vec();
+        let size = SheetSize::new(2, 2, (5, 4));
+        (Sheet::of(&Pictures::new(pixels, prompts, 2).unwrap(), size), size)
+    }
+
+    #[test]
+    fn a_sheet_reads_back_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let path = path(root.path());
+        let (sheet, size) = sheet();
+        assert_eq!((sheet.columns.len(), sheet.row(1).len()), (2, 2));
+        assert_eq!(Sheet::read(&path, size).unwrap(), None);
+        sheet.write(&path, size).unwrap();
+        assert_eq!(Sheet::read(&path, size).unwrap(), Some(sheet));
+    }
+
+    #[test]
+    fn sheets_of_another_size_and_damaged_ones_count_as_absent() {
+        let root = tempfile::tempdir().unwrap();
+        let path = path(root.path());
+        let (sheet, size) = sheet();
+        sheet.write(&path, size).unwrap();
+        assert_eq!(Sheet::read(&path, SheetSize { columns: 3, ..size }).unwrap(), None);
+        std::fs::write(&path, "no picture").unwrap();
+        assert_eq!(Sheet::read(&path, size).unwrap(), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! The sweep: folder → base → training → adapters and soups → drawings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use moa_core::spec::Prompts;
+use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
+use moa_store::{Layout, Snapshot};
+
+use crate::evaluation::{Evaluator, Point};
+use crate::folder::{Folder, as_run};
+use crate::hacking::suspected_hacking;
+use crate::recorder::Recorder;
+use crate::report::FrontReport;
+use crate::sheet::Sheet;
+use crate::soups::soups;
+use crate::training::{Training, keep_adapter};
+use crate::{Models, RunnerError, drawing};
+
+/// What to sweep, and how.
+#[derive(Clone, Debug)]
+pub struct SweepRequest {
+    /// The experiment; it must be valid.
+    pub spec: ExperimentSpec,
+    /// Its prompts, held-out ones cut to `evaluation.prompts`.
+    pub prompts: Prompts,
+    /// The results folder of this experiment; created where there is none.
+    pub out: PathBuf,
+    /// The device in use, as people call it.
+    pub device_name: String,
+    /// Threads that draw and train; results do not depend on it.
+    pub workers: usize,
+    /// Set it to stop the sweep after the current epoch or evaluation.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How a sweep ended.
+#[derive(Clone, Debug)]
+pub enum SweepOutcome {
+    /// Everything is done.
+    Finished(Box<FrontReport>),
+    /// It was stopped; the same request goes on after this epoch.
+    Interrupted {
+        /// The last epoch that is safe.
+        epoch: u32,
+    },
+}
+
+/// What every part of a sweep needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) request: &'a SweepRequest,
+    pub(crate) models: &'a Models,
+    /// The experiment as it is kept.
+    pub(crate) spec: &'a ExperimentSpec,
+}
+
+impl Context<'_> {
+    fn is_stopped(&self) -> bool {
+        self.request.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs an experiment, or goes on with it where an earlier sweep in the same folder stopped, was stopped or was killed;
+/// adapters and metrics are bit for bit those of a sweep that never stopped.
+///
+/// # Errors
+/// See [`RunnerError`]; what was finished before stays, and the same request goes on from there.
+pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) -> Result<SweepOutcome, RunnerError> {
+    let spec = &as_run(&request.spec, &request.prompts, &request.out);
+    let context = Context { request, models, spec };
+    let runs = spec.weightings();
+    let Folder { layout, store, findings } = Folder::open(request, spec, &models.sha256)?;
+    let mut training = Training::open(&context, &runs, &layout)?;
+
+    let before = store.snapshot()?;
+    // Evaluations of adapters that are still to be trained belong to a training that is gone.
+    let adapters_known = training.is_complete();
+    let mut recorder = Recorder::new(store, sink);
+    recorder.emit(&started(&context, &runs, &training, &before))?;
+    for finding in findings {
+        recorder.warn(None, finding)?;
+    }
+
+    let evaluator = Evaluator::new(context);
+    let base = [base(&layout)];
+    let Some(base_sheet) = evaluate_all(&context, &evaluator, &base, Phase::Base, true, &mut recorder)? else {
+        return interrupted(recorder, training.epochs_done());
+    };
+
+    if !training.is_complete() {
+        recorder.phase(Phase::Training, spec.training.epochs as usize)?;
+    }
+    while !training.is_complete() {
+        if context.is_stopped() {
+            return interrupted(recorder, training.epochs_done());
+        }
+        training.epoch(&mut recorder)?;
+    }
+
+    let epoch = training.epochs_done();
+    let points = points(&context, &runs, &training, &layout)?;
+    drop(training);
+    for point in &points {
+        if let Some(adapter) = &point.adapter {
+            keep_adapter(adapter, &point.id, &point.folder, &spec.base, &mut recorder)?;
+        }
+    }
+    let Some(sheets) = evaluate_all(&context, &evaluator, &points, Phase::Evaluation, adapters_known, &mut recorder)?
+    else {
+        return interrupted(recorder, epoch);
+    };
+    watch(&context, &mut recorder)?;
+    if context.is_stopped() {
+        return interrupted(recorder, epoch);
+    }
+
+    let snapshot = recorder.snapshot()?;
+    let report = FrontReport::of(&snapshot, spec)?;
+    let all: Vec<(&Point, &Sheet)> = base.iter().chain(&points).zip(base_sheet.iter().chain(&sheets)).collect();
+    drawing::draw_all(&context, &layout, &snapshot, &report, &all, &mut recorder)?;
+    recorder.emit(&RunEvent::SweepFinished)?;
+    recorder.close()?;
+    Ok(SweepOutcome::Finished(Box::new(report)))
+}
+
+/// Ends a sweep that was asked to stop.
+fn interrupted(mut recorder: Recorder<'_>, epoch: u32) -> Result<SweepOutcome, RunnerError> {
+    recorder.emit(&RunEvent::Interrupted { epoch })?;
+    recorder.close()?;
+    Ok(SweepOutcome::Interrupted { epoch })
+}
+
+/// Returns how the sweep begins: every run as it stands.
+fn started(context: &Context<'_>, runs: &[(RunId, Weighting)], training: &Training<'_>, before: &Snapshot) -> RunEvent {
+    let (done, epochs) = (training.epochs_done(), context.spec.training.epochs);
+    let record = |(id, weighting): &(RunId, Weighting)| {
+        let evaluated = before.evaluations.iter().any(|known| known.id == *id && known.kind == PointKind::Trained);
+        let state = match done {
+            0 => RunState::Planned,
+            _ if done < epochs => RunState::Training,
+            _ if evaluated => RunState::Evaluated,
+            _ => RunState::Trained,
+        };
+        let warnings = before.run(id).map(|known| known.warnings.clone()).unwrap_or_default();
+        RunRecord { id: id.clone(), weighting: weighting.clone(), state, epochs_done: done, epochs, warnings }
+    };
+    RunEvent::SweepStarted {
+        experiment: context.spec.name.clone().unwrap_or_default(),
+        device: context.request.device_name.clone(),
+        rewards: context.spec.reward_names(),
+        runs: runs.iter().map(record).collect(),
+    }
+}
+
+fn base(layout: &Layout) -> Point {
+    let id = RunId(RunId::BASE.into());
+    let folder = layout.run_dir(&id);
+    Point { id, kind: PointKind::Base, weighting: None, adapter: None, folder }
+}
+
+/// Returns the trained adapters, then the soups of the corners.
+fn points(
+    context: &Context<'_>,
+    runs: &[(RunId, Weighting)],
+    training: &Training<'_>,
+    layout: &Layout,
+) -> Result<Vec<Point>, RunnerError> {
+    let trained = runs.iter().zip(training.adapters()).map(|((id, weighting), adapter)| Point {
+        id: id.clone(),
+        kind: PointKind::Trained,
+        weighting: Some(weighting.clone()),
+        adapter: Some(adapter),
+        folder: layout.run_dir(id),
+    });
+    let mut points: Vec<Point> = trained.collect();
+    points.extend(soups(context.spec, &points, layout)?);
+    Ok(points)
+}
+
+/// Evaluates the points that are not evaluated yet, and returns the pictures of all of them; nothing when stopped.
+fn evaluate_all(
+    context: &Context<'_>,
+    evaluator: &Evaluator<'_>,
+    points: &[Point],
+    phase: Phase,
+    known: bool,
+    recorder: &mut Recorder<'_>,
+) -> Result<Option<Vec<Sheet>>, RunnerError> {
+    let known =
+        |point: &Point, recorder: &Recorder<'_>| if known { evaluator.known(point, recorder) } else { Ok(None) };
+    let sheets: Vec<Option<Sheet>> = points.iter().map(|point| known(point, recorder)).collect::<Result<_, _>>()?;
+    let missing = sheets.iter().filter(|sheet| sheet.is_none()).count();
+    if missing > 0 {
+        recorder.phase(phase, missing * evaluator.pictures())?;
+    }
+    let mut all = Vec::with_capacity(points.len());
+    for (point, sheet) in points.iter().zip(sheets) {
+        all.push(match sheet {
+            Some(sheet) => sheet,
+            None if context.is_stopped() => return Ok(None),
+            None => evaluator.evaluate(point, phase, recorder)?,
+        });
+    }
+    Ok(Some(all))
+}
+
+/// Warns of trained adapters whose rewards rose while their judges fell.
+fn watch(context: &Context<'_>, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+    let snapshot = recorder.snapshot()?;
+    let Some(base) = snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base) else { return Ok(()) };
+    for point in snapshot.evaluations.iter().filter(|known| known.kind == PointKind::Trained) {
+        for finding in suspected_hacking(context.spec, point, base)? {
+            recorder.warn(Some(&point.id), finding.to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! Whole sweeps of a tiny experiment: what they leave, and that nothing but the experiment decides it.
+
+mod tiny;
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunState};
+use moa_runner::{FrontReport, Models, RunnerError, SweepOutcome, sweep};
+use moa_store::{Layout, Snapshot};
+use tiny::{Results, models, request, results, run, spec};
+
+fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, Vec<RunEvent>) {
+    let (outcome, events) = run(&request(spec, out), models);
+    match outcome.unwrap() {
+        SweepOutcome::Finished(report) => (*report, events),
+        SweepOutcome::Interrupted { .. } => panic!("nobody asked it to stop"),
+    }
+}
+
+fn uninterrupted(models: &Models) -> Results {
+    let root = tempfile::tempdir().unwrap();
+    finished(root.path(), spec(), models);
+    results(root.path())
+}
+
+#[test]
+fn a_sweep_leaves_adapters_evaluations_pictures_and_plots() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let (report, events) = finished(root.path(), spec(), &models);
+    for file in [
+        "experiment.ron",
+        "receipt.json",
+        "front.csv",
+        "front.json",
+        "hypervolume.csv",
+        "runs/base/samples.png",
+        "runs/contrast/adapter.safetensors",
+        "runs/contrast/adapter_config.json",
+        "runs/contrast/samples.png",
+        "soups/soup-centre/adapter.safetensors",
+        "soups/soup-centre/samples.png",
+        "plots/front.svg",
+        "plots/front.png",
+        "plots/curves.svg",
+        "plots/pictures.png",
+    ] {
+        assert!(root.path().join(file).is_file(), "{file} is missing");
+    }
+    let snapshot = Snapshot::read(root.path()).unwrap();
+    assert!(snapshot.runs.iter().all(|run| run.state == RunState::Evaluated && run.epochs_done == 3));
+    assert!(snapshot.epochs.values().all(|epochs| epochs.len() == 3));
+    let kinds: Vec<PointKind> = snapshot.evaluations.iter().map(|evaluation| evaluation.kind).collect();
+    let trained = PointKind::Trained;
+    assert_eq!(kinds, [PointKind::Base, trained, trained, trained, PointKind::Soup]);
+    let judged = &snapshot.evaluations[0].judges[0].prompt_means;
+    assert_eq!(judged.len(), 2, "the judge has nothing to say of dogs");
+
+    assert_eq!(report, FrontReport::of(&snapshot, &spec()).unwrap());
+    let phases: Vec<Phase> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::PhaseStarted { phase, .. } => Some(*phase),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(phases, [Phase::Base, Phase::Training, Phase::Evaluation, Phase::Drawing]);
+    assert!(matches!(events.first(), Some(RunEvent::SweepStarted { .. })));
+    assert!(matches!(events.last(), Some(RunEvent::SweepFinished)));
+}
+
+#[test]
+fn a_stopped_sweep_goes_on_to_the_same_results() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let expected = uninterrupted(&models);
+    // Stopped in the base's evaluation, after an epoch, between evaluations, and before the drawings.
+    let moments: [fn(&RunEvent) -> bool; 4] = [
+        |event| matches!(event, RunEvent::PhaseStarted { phase: Phase::Base, .. }),
+        |event| matches!(event, RunEvent::Checkpointed { epoch: 2 }),
+        |event| matches!(event, RunEvent::Evaluated(record) if record.id.as_str() == "contrast"),
+        |event| matches!(event, RunEvent::Evaluated(record) if record.kind == PointKind::Soup),
+    ];
+    for (moment, epoch) in moments.into_iter().zip([0, 2, 3, 3]) {
+        let request = request(spec(), root.path());
+        let stop = request.stop.clone();
+        let mut last = None;
+        let outcome = sweep(&request, &models, &mut |event: &RunEvent| {
+            stop.fetch_or(moment(event), Ordering::Relaxed);
+            last = Some(event.clone());
+        });
+        assert!(matches!(outcome, Ok(SweepOutcome::Interrupted { epoch: found }) if found == epoch));
+        assert_eq!(last, Some(RunEvent::Interrupted { epoch }));
+        assert!(!root.path().join("front.csv").exists());
+    }
+    let (_, events) = finished(root.path(), spec(), &models);
+    let epochs = events.iter().filter(|event| matches!(event, RunEvent::EpochFinished(_))).count();
+    assert_eq!(epochs, 0, "all epochs were finished before");
+    results(root.path()).assert_same(&expected);
+}
+
+#[test]
+fn a_sweep_that_dies_at_any_moment_goes_on_to_the_same_results() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let expected = uninterrupted(&models);
+    let mut deaths = 0;
+    for moment in (2..).step_by(3) {
+        let mut count = 0;
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = sweep(&request(spec(), root.path()), &models, &mut |event: &RunEvent| {
+                count += u32::from(!matches!(event, RunEvent::Progress { .. }));
+                assert!(count < moment, "dies");
+            });
+            outcome.unwrap();
+        }));
+        if died.is_ok() {
+            break;
+        }
+        deaths += 1;
+    }
+    assert!(deaths > 5, "{deaths}");
+    results(root.path()).assert_same(&expected);
+}
+
+#[test]
+fn a_sweep_behind_its_metrics_trains_the_lost_epochs_again() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let expected = uninterrupted(&models);
+    let checkpoint = root.path().join("checkpoint/trainer.bin");
+    let mut first = Vec::new();
+    let outcome = sweep(&request(spec(), root.path()), &models, &mut |event: &RunEvent| {
+        if matches!(event, RunEvent::Checkpointed { epoch: 1 }) {
+            first = fs::read(&checkpoint).unwrap();
+        }
+    });
+    assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))));
+    fs::write(&checkpoint, first).unwrap();
+    let (_, events) = finished(root.path(), spec(), &models);
+    let epochs = events.iter().filter(|event| matches!(event, RunEvent::EpochFinished(_))).count();
+    assert_eq!(epochs, 2 * 3, "epochs 2 and 3 of three runs");
+    results(root.path()).assert_same(&expected);
+}
+
+#[test]
+fn a_finished_sweep_draws_again_and_does_nothing_else() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let (first, _) = finished(root.path(), spec(), &models);
+    let before = results(root.path());
+    fs::remove_dir_all(root.path().join("plots")).unwrap();
+    let (again, events) = finished(root.path(), spec(), &models);
+    assert_eq!(first, again);
+    results(root.path()).assert_same(&before);
+    assert!(!events.iter().any(|event| matches!(event, RunEvent::EpochFinished(_) | RunEvent::Evaluated(_))));
+}
+
+#[test]
+fn the_seed_decides_and_the_number_of_workers_does_not() {
+    let models = models();
+    let sweep_with = |seed: u64, workers: usize| {
+        let root = tempfile::tempdir().unwrap();
+        let mut request = request(ExperimentSpec { seed, ..spec() }, root.path());
+        request.workers = workers;
+        run(&request, &models).0.unwrap();
+        results(root.path())
+    };
+    let (one, three, other) = (sweep_with(3, 1), sweep_with(3, 3), sweep_with(4, 1));
+    one.assert_same(&three);
+    assert_ne!(one.epochs, other.epochs);
+    let of = |results: &Results, id: &str| results.evaluations.iter().find(|e| e.id.as_str() == id).cloned();
+    assert_ne!(of(&one, "contrast"), of(&other, "contrast"));
+    assert_eq!(of(&one, "base"), of(&other, "base"), "the evaluation's noise has a seed of its own");
+}
+
+#[test]
+fn the_folder_of_another_experiment_is_refused_and_left_alone() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let before = results(root.path());
+    let mut other = spec();
+    other.optimiser.learning_rate = 0.25;
+    let error = run(&request(other, root.path()), &models).0.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("`optimiser.learning_rate` is 0.005 there and 0.25 here"), "{message}");
+    assert!(message.contains("--out"), "{message}");
+
+    let mut prompts = request(spec(), root.path());
+    prompts.prompts.held_out[1] = "a beer on a red background".into();
+    let message = run(&prompts, &models).0.unwrap_err().to_string();
+    assert!(message.contains("prompts.held_out.List[1]"), "{message}");
+
+    let mut weights = tiny::models();
+    weights.sha256.insert("base".into(), "0123456789abcdef".into());
+    let message = run(&request(spec(), root.path()), &weights).0.unwrap_err().to_string();
+    assert!(message.contains("`base`") && message.contains("0123456789ab"), "{message}");
+    results(root.path()).assert_same(&before);
+}
+
+#[test]
+fn what_only_reports_depend_on_may_change() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let (before, _) = finished(root.path(), spec(), &models);
+    let mut other = spec();
+    other.evaluation.resamples = 300;
+    other.hypervolume.best.insert("contrast".into(), 0.5);
+    let (after, events) = finished(root.path(), other, &models);
+    assert!(!events.iter().any(|event| matches!(event, RunEvent::Evaluated(_))));
+    assert_ne!(before.hypervolumes, after.hypervolumes);
+    let kept = ExperimentSpec::load(&root.path().join("experiment.ron")).unwrap();
+    assert_eq!(kept.evaluation.resamples, 300);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_by_name() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let request_ = request(spec(), root.path());
+    let stop = request_.stop.clone();
+    let stopped = sweep(&request_, &models, &mut |event: &RunEvent| {
+        stop.fetch_or(matches!(event, RunEvent::Checkpointed { .. }), Ordering::Relaxed);
+    });
+    assert!(matches!(stopped, Ok(SweepOutcome::Interrupted { epoch: 1 })));
+    let path = root.path().join("checkpoint/trainer.bin");
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 0x40;
+    fs::write(&path, bad).unwrap();
+    let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("trainer.bin") && message.contains("damaged"), "{message}");
+    // Without a checkpoint it begins anew, and the metrics of lost epochs are forgotten.
+    fs::remove_file(&path).unwrap();
+    finished(root.path(), spec(), &models);
+    results(root.path()).assert_same(&uninterrupted(&models));
+}
+
+#[test]
+fn a_store_without_the_epochs_of_its_checkpoint_is_refused() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    fs::remove_dir_all(Layout::new(root.path()).metrics_dir()).unwrap();
+    let error = run(&request(spec(), root.path()), &models).0.unwrap_err();
+    assert!(matches!(error, RunnerError::Store(_)), "{error}");
+    assert!(error.to_string().contains("checkpoint"), "{error}");
+}
+
+#[test]
+fn a_store_in_use_and_a_folder_that_cannot_be_made_are_clear_errors() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let store = moa_store::MetricStore::open(root.path()).unwrap();
+    let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("in use by another moa"), "{message}");
+    store.close().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let message = run(&request(spec(), &file.join("results")), &models).0.unwrap_err().to_string();
+    assert!(message.contains("file/results"), "{message}");
+}
+
+#[test]
+fn the_report_has_the_documented_form() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let (report, _) = finished(root.path(), spec(), &models);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+    let points = json["points"].as_array().unwrap();
+    let ids: Vec<&str> = points.iter().filter_map(|point| point["id"].as_str()).collect();
+    assert_eq!(ids, ["base", "colourfulness", "contrast", "centre", "soup-centre"]);
+    assert_eq!(points[0]["kind"], "base");
+    assert_eq!(points[4]["weighting"]["contrast"], 0.5);
+    for point in points {
+        for score in [&point["rewards"]["contrast"], &point["judges"]["attributes"]] {
+            let [mean, lo, hi] = ["mean", "lo", "hi"].map(|part| score[part].as_f64().unwrap());
+            assert!(lo <= mean && mean <= hi, "{score}");
+        }
+        assert!(point["on_front"].is_boolean());
+    }
+    assert!(points.iter().any(|point| point["on_front"] == true));
+    assert_eq!(points[0]["reward_differences"]["contrast"]["hi"], 0.0, "the base is no better than itself");
+    assert!(json["hypervolume"]["value"].as_f64().unwrap() >= json["hypervolumes"]["base"]["value"].as_f64().unwrap());
+    assert_eq!(json["reference_point"]["colourfulness"], 0.0);
+
+    let csv = report.front_csv();
+    let mut lines = csv.lines();
+    let width = lines.next().unwrap().split(',').count();
+    assert_eq!(width, 4 + 2 + 6 * 3);
+    assert!(lines.all(|line| line.split(',').count() == width), "{csv}");
+}
+
+#[test]
+fn a_report_of_nothing_has_no_points() {
+    let report = FrontReport::of(&Snapshot::default(), &spec()).unwrap();
+    assert!(report.points.is_empty() && report.hypervolumes.is_none());
+    assert!(report.to_json().contains("\"hypervolume\": null"));
+}
