@@ -101,10 +101,7 @@ impl AdapterBank {
                     adapters
                         .iter()
                         .map(|adapter| {
-                            let data = TensorData::new(
-                                adapter.layers[name].b.clone(),
-                                [1, first.rank, layer.d_out],
-                            );
+                            let data = TensorData::new(adapter.layers[name].b.clone(), [1, first.rank, layer.d_out]);
                             Tensor::<3>::from_data(data, device) * (adapter.alpha / adapter.rank as f32)
                         })
                         .collect(),

@@ -175,7 +175,11 @@ fn read_config(text: &str) -> Result<(usize, f32), AdapterFileError> {
         }
     }
     if let Some(bias) = config["bias"].as_str().filter(|bias| *bias != "none") {
-        return Err(AdapterFileError::Field { field: "bias", value: bias.into(), wanted: "only \"none\" is supported" });
+        return Err(AdapterFileError::Field {
+            field: "bias",
+            value: bias.into(),
+            wanted: "only \"none\" is supported",
+        });
     }
     let rank = config["r"].as_u64().filter(|r| (1..=65536).contains(r)).ok_or_else(|| AdapterFileError::Field {
         field: "r",
@@ -200,12 +204,8 @@ mod tests {
     use super::*;
 
     fn adapter() -> Adapter {
-        let layer = AdapterLayer {
-            d_in: 3,
-            d_out: 2,
-            a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
-            b: vec![0.5, -0.5, 0.25, 1e-20],
-        };
+        let layer =
+            AdapterLayer { d_in: 3, d_out: 2, a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], b: vec![0.5, -0.5, 0.25, 1e-20] };
         Adapter { rank: 2, alpha: 3.0, layers: BTreeMap::from([("mid.to_q".to_owned(), layer)]) }
     }
 

@@ -139,12 +139,7 @@ impl Parameters {
     ///
     /// # Errors
     /// Says which tensor is missing or has another shape.
-    pub fn get<const D: usize>(
-        &self,
-        name: &str,
-        shape: [usize; D],
-        init: Init,
-    ) -> Result<Tensor<D>, ParametersError> {
+    pub fn get<const D: usize>(&self, name: &str, shape: [usize; D], init: Init) -> Result<Tensor<D>, ParametersError> {
         let name = self.path(name);
         let parameter = match &*self.source {
             Source::Stored(map) => match map.get(&name) {
@@ -167,9 +162,7 @@ impl Parameters {
     pub fn into_map(self) -> BTreeMap<String, Parameter> {
         match &*self.source {
             Source::Stored(map) => map.clone(),
-            Source::Fresh { created, .. } => {
-                created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-            }
+            Source::Fresh { created, .. } => created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         }
     }
 

@@ -169,9 +169,12 @@ fn other_formats_and_unwritable_places_are_refused_by_name() {
     let folder = Folder::new();
     let error = draw_fronts(&folder.file("front.pdf"), &rewards(2), &points(2)).unwrap_err();
     assert!(error.to_string().ends_with("front.pdf cannot be drawn: the name must end in .svg or .png"), "{error}");
-    let missing = folder.file("nowhere").join("front.svg");
-    assert!(matches!(draw_fronts(&missing, &rewards(2), &points(2)), Err(PlotError::Write { .. })));
-    assert!(folder.names().is_empty());
+    std::fs::write(folder.file("occupied"), "a file, not a folder").unwrap();
+    let below = folder.file("occupied").join("front.svg");
+    assert!(matches!(draw_fronts(&below, &rewards(2), &points(2)), Err(PlotError::Write { .. })));
+    assert_eq!(folder.names(), ["occupied"]);
+    draw_fronts(&folder.file("new").join("front.svg"), &rewards(2), &points(2)).unwrap();
+    assert!(folder.file("new").join("front.svg").is_file(), "a missing folder is made");
 }
 
 #[test]

@@ -22,7 +22,13 @@ const RELATIVE_SPREAD: f64 = 1e-6;
 /// there the widest reward wins. A group without spread gives zeros; nothing is divided by a small number.
 ///
 /// - `scores`: one column per reward, each of `groups · group` scores
-pub fn advantages(scores: &[Vec<f32>], weighting: &Weighting, group: usize, combine: Combine, limit: f64) -> Advantages {
+pub fn advantages(
+    scores: &[Vec<f32>],
+    weighting: &Weighting,
+    group: usize,
+    combine: Combine,
+    limit: f64,
+) -> Advantages {
     let count = scores.first().map_or(0, Vec::len);
     let mut values = vec![0.0f64; count];
     for (column, share) in scores.iter().zip(weighting.shares()).filter(|(_, share)| **share > 0.0) {
@@ -73,8 +79,7 @@ mod tests {
         let n = x.len() as f32;
         let (mx, my) = (x.iter().sum::<f32>() / n, y.iter().sum::<f32>() / n);
         let covariance: f32 = x.iter().zip(y).map(|(a, b)| (a - mx) * (b - my)).sum();
-        let (vx, vy): (f32, f32) =
-            (x.iter().map(|a| (a - mx).powi(2)).sum(), y.iter().map(|b| (b - my).powi(2)).sum());
+        let (vx, vy): (f32, f32) = (x.iter().map(|a| (a - mx).powi(2)).sum(), y.iter().map(|b| (b - my).powi(2)).sum());
         covariance / (vx * vy).sqrt()
     }
 

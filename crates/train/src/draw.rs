@@ -49,8 +49,7 @@ pub fn draw(
     } else {
         Some((pipeline.encode_prompts(&[""])?, request.guidance))
     };
-    let texts =
-        TextStates { prompts: pipeline.encode_prompts(request.prompts)?, guidance, group: request.per_prompt };
+    let texts = TextStates { prompts: pipeline.encode_prompts(request.prompts)?, guidance, group: request.per_prompt };
     let parts = slices(request.prompts.len() * request.per_prompt, members, request.micro_batch);
     let finished = AtomicUsize::new(0);
     let pictures = in_order(&parts, request.workers, |slice| {

@@ -41,7 +41,7 @@ pub enum TrainError {
         epoch: u32,
     },
     /// `lora.targets` matches no layer.
-    #[error("lora.targets {targets:?} match no linear layer of the base model: its layers end in e.g. {examples:?}")]
+    #[error("lora.targets {targets:?} match no linear layer of the base model: its layers end in {examples:?}")]
     NoTargets {
         /// The targets.
         targets: Vec<String>,

@@ -60,8 +60,7 @@ mod tests {
     fn gains_are_clipped_and_losses_are_not() {
         // Ratios e^0.1 and e^−0.1 with advantages of both signs, clipped at 1 ± 0.01.
         let distance = tensor(vec![0.8, 1.2, 0.8, 1.2]);
-        let (loss, stats) =
-            clipped(distance, tensor(vec![1.0; 4]), 1.0, tensor(vec![1.0, 1.0, -1.0, -1.0]), 0.01);
+        let (loss, stats) = clipped(distance, tensor(vec![1.0; 4]), 1.0, tensor(vec![1.0, 1.0, -1.0, -1.0]), 0.01);
         let loss = loss.into_data().try_into_vec::<f32>().expect("f32");
         let (up, down) = (0.1f32.exp(), (-0.1f32).exp());
         for (found, wanted) in loss.iter().zip([-1.01, -down, up, 0.99]) {

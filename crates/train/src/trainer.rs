@@ -1,6 +1,6 @@
 //! The trainer: an epoch of policy gradient for every adapter of a bank at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -236,11 +236,8 @@ impl<'a> Trainer<'a> {
             .map(|latents| self.setup.pipeline.decode(latents.clone()))
             .collect();
         let group = batch.texts.group;
-        let prompts: Vec<String> = batch
-            .prompts
-            .iter()
-            .flat_map(|p| std::iter::repeat_n(self.setup.prompts[*p].clone(), group))
-            .collect();
+        let prompts: Vec<String> =
+            batch.prompts.iter().flat_map(|p| std::iter::repeat_n(self.setup.prompts[*p].clone(), group)).collect();
         let pictures: Vec<Pictures> = by_member(&pictures, self.setup.runs.len())
             .into_iter()
             .map(|pixels| Pictures::new(pixels, prompts.clone(), group))
@@ -442,6 +439,15 @@ fn stochastic_steps(schedule: &ScheduleConfig, spec: &ExperimentSpec) -> Result<
     Ok(rules)
 }
 
+/// Returns the end of a layer's name that says what it is: `to_q`, or `to_out.0` where the last part is a number.
+fn ending(name: &str) -> &str {
+    let cut = name
+        .rmatch_indices('.')
+        .map(|(at, _)| at + 1)
+        .find(|start| name[*start..].starts_with(|first: char| first.is_ascii_alphabetic()));
+    &name[cut.unwrap_or(0)..]
+}
+
 /// Returns the layers whose names end in one of the targets; all of them when there are no targets.
 fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShape>, TrainError> {
     if targets.is_empty() {
@@ -454,12 +460,8 @@ fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShap
     };
     let found: Vec<LayerShape> = layers.iter().filter(matches).cloned().collect();
     if found.is_empty() {
-        let examples = layers.iter().filter_map(|l| l.name.rsplit('.').next()).map(str::to_owned);
-        let examples: std::collections::BTreeSet<String> = examples.collect();
-        return Err(TrainError::NoTargets {
-            targets: targets.to_vec(),
-            examples: examples.into_iter().take(8).collect(),
-        });
+        let examples: BTreeSet<String> = layers.iter().map(|layer| ending(&layer.name).to_owned()).collect();
+        return Err(TrainError::NoTargets { targets: targets.to_vec(), examples: examples.into_iter().collect() });
     }
     Ok(found)
 }

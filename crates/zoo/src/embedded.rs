@@ -97,13 +97,21 @@ pub fn scorer(rewards: &[RewardSpec], group: usize, device: &Device) -> Result<S
     Ok(Scorer::build(rewards, embedder(device)?, &heads, group, judges(device)?)?)
 }
 
+/// Returns the attribute classifier.
+///
+/// # Errors
+/// Fails when the embedded weights are damaged.
+pub fn attribute_judge(device: &Device) -> Result<AttributeJudge, ZooError> {
+    let config = AttributeConfig::read(text(ATTRIBUTES, "config.json"))?;
+    Ok(AttributeJudge::load(&config, &parameters("attribute classifier", ATTRIBUTES, device)?)?)
+}
+
 /// Returns the judges: the attribute classifier and the second CLIP.
 ///
 /// # Errors
 /// Fails when the embedded weights are damaged.
 pub fn judges(device: &Device) -> Result<Vec<Box<dyn Judge>>, ZooError> {
-    let config = AttributeConfig::read(text(ATTRIBUTES, "config.json"))?;
-    let attributes = AttributeJudge::load(&config, &parameters("attribute classifier", ATTRIBUTES, device)?)?;
+    let attributes = attribute_judge(device)?;
     let clip = ClipJudge::new(open_clip("judge CLIP", JUDGE_CLIP, device)?);
     Ok(vec![Box::new(attributes), Box::new(clip)])
 }

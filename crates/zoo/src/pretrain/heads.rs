@@ -12,10 +12,10 @@ use moa_scenes::{Concept, HeldOut, SIDE, Scene, SceneDistribution, SceneRng, Spr
 
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, Progress, SceneBatch};
 
-/// Ridge of the aesthetics head, relative to one picture.
+/// Ridge of the aesthetics head, relative to the embeddings' mean variance per dimension.
 const RIDGE: f64 = 1e-3;
-/// Ridge of a concept's slope and threshold.
-const SAFETY_RIDGE: f64 = 1e-4;
+/// Ridge of a concept's slope and threshold: enough to leave scores between 0 and 1 that a policy can climb.
+const SAFETY_RIDGE: f64 = 1e-2;
 
 pub(super) fn train(
     spec: &PretrainSpec,
@@ -37,7 +37,7 @@ pub(super) fn train(
         }
     }
     let half = scenes.len() / 2;
-    let aesthetics = fit_linear_head(&embeddings[..half], &ratings[..half], RIDGE * half as f64)?;
+    let aesthetics = fit_linear_head(&embeddings[..half], &ratings[..half], RIDGE)?;
     let explained = r_squared(&aesthetics, &embeddings[half..], &ratings[half..]);
     let (safety, accuracy) = fit_safety(&embedder, &embeddings, &scenes)?;
     let quality = serde_json::json!({ "aesthetics_r_squared": explained, "safety_accuracy": accuracy });

@@ -1,0 +1,126 @@
+//! A pipeline and a scorer small enough for unit tests, with random weights.
+
+use burn::tensor::Device;
+use moa_adapter::Parameters;
+use moa_core::spec::{ExperimentSpec, RewardKind, RewardSpec};
+use moa_core::{NoiseKey, RunId, Weighting};
+use moa_diffusion::schedule::{FlowConfig, ScheduleConfig};
+use moa_diffusion::text::Activation;
+use moa_diffusion::unet::{BlockType, PerBlock};
+use moa_diffusion::{Pipeline, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
+use moa_reward::{Clip, ClipConfig, Embedder, Heads, LinearHead, SafetyHead, Scorer, VisionConfig};
+use moa_scenes::tokenizer;
+
+fn text_config(projection: Option<usize>) -> TextConfig {
+    TextConfig {
+        vocab_size: 709,
+        max_position_embeddings: tokenizer::MODEL_MAX_LENGTH,
+        eos_token_id: 708,
+        hidden_size: 8,
+        intermediate_size: 16,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        hidden_act: Activation::QuickGelu,
+        layer_norm_eps: 1e-5,
+        projection_dim: projection,
+        model_type: "clip_text_model".into(),
+    }
+}
+
+fn unet_config() -> UnetConfig {
+    UnetConfig {
+        sample_size: 4,
+        in_channels: 12,
+        out_channels: 12,
+        block_out_channels: vec![8, 16],
+        down_block_types: vec![BlockType::DownBlock2D, BlockType::CrossAttnDownBlock2D],
+        up_block_types: vec![BlockType::CrossAttnUpBlock2D, BlockType::UpBlock2D],
+        layers_per_block: 1,
+        cross_attention_dim: 8,
+        attention_head_dim: PerBlock::All(2),
+        norm_num_groups: 4,
+        norm_eps: 1e-5,
+        use_linear_projection: true,
+        flip_sin_to_cos: true,
+        freq_shift: 0.0,
+        transformer_layers_per_block: PerBlock::All(1),
+        act_fn: "silu".into(),
+        class_embed_type: None,
+        addition_embed_type: None,
+        resnet_time_scale_shift: "default".into(),
+        class_name: "UNet2DConditionModel".into(),
+    }
+}
+
+pub(crate) fn pipeline() -> Pipeline {
+    let device = Device::flex();
+    let fresh = Parameters::fresh(NoiseKey::new(11), &device);
+    let text = TextEncoder::load(&text_config(None), &fresh.at("text")).expect("fresh parameters fit");
+    let unet = Unet::load(&unet_config(), &fresh.at("unet")).expect("fresh parameters fit");
+    let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, tokenizer::MODEL_MAX_LENGTH).expect("tokenizer");
+    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0 });
+    Pipeline::assemble(words, text, unet, schedule, &device)
+}
+
+pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
+    let config = ClipConfig {
+        text_config: text_config(Some(4)),
+        vision_config: VisionConfig {
+            image_size: 8,
+            patch_size: 4,
+            num_channels: 3,
+            hidden_size: 8,
+            intermediate_size: 16,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            hidden_act: Activation::QuickGelu,
+            layer_norm_eps: 1e-5,
+            model_type: "clip_vision_model".into(),
+        },
+        projection_dim: 4,
+        logit_scale_init_value: 2.659,
+        model_type: "clip".into(),
+    };
+    let device = Device::flex();
+    let map = Clip::fresh(&config, NoiseKey::new(12), &device).expect("fresh parameters fit");
+    let clip = Clip::load(&config, &Parameters::stored(map, &device)).expect("fresh parameters fit");
+    let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, tokenizer::MODEL_MAX_LENGTH).expect("tokenizer");
+    let heads = Heads {
+        aesthetics: LinearHead { version: 1, weights: vec![0.0; 4], bias: 0.0 },
+        safety: SafetyHead { version: 1, concepts: Vec::new() },
+    };
+    let group = spec.training.pictures_per_prompt as usize;
+    Scorer::build(&spec.rewards, Embedder::new(clip, words), &heads, group, Vec::new()).expect("rewards")
+}
+
+pub(crate) fn spec() -> ExperimentSpec {
+    let mut spec = ExperimentSpec::default();
+    spec.rewards = vec![
+        RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness },
+        RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast },
+    ];
+    spec.sampler.steps = 4;
+    spec.lora.rank = 2;
+    spec.lora.alpha = 2.0;
+    spec.training.prompts_per_epoch = 2;
+    spec.training.pictures_per_prompt = 4;
+    spec.training.train_steps = 2;
+    spec.training.updates_per_epoch = 1;
+    spec.training.micro_batch = 8;
+    spec.optimiser.learning_rate = 1e-2;
+    spec
+}
+
+pub(crate) fn runs() -> Vec<(RunId, Weighting)> {
+    vec![
+        (RunId("colourfulness".into()), Weighting::corner(0, 2)),
+        (RunId("contrast".into()), Weighting::corner(1, 2)),
+        (RunId("centre".into()), Weighting::new(vec![0.5, 0.5]).expect("valid")),
+    ]
+}
+
+pub(crate) fn prompts() -> Vec<String> {
+    ["a cat on a blue background", "an apple on a white background", "a dog on a red background"]
+        .map(String::from)
+        .into()
+}
