@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::experiment::Experiment;
 
 /// The longest that one part is tried once it has warmed up.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(300);
 /// Runs that are trained on trial; more of them only make batches of the same size.
 const MOST_RUNS: usize = 8;
 /// Pictures of a prompt on trial: rewards compare pictures of a prompt.
@@ -29,9 +29,8 @@ const STEPS: usize = 2;
 pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<CostModel, CliError> {
     let micro_batch = experiment.spec.training.micro_batch as usize;
     // Enough rows to keep every thread busy, as in the sweep.
-    let rows = (micro_batch * device.workers).min(128);
-    let forward = forward(experiment, models, device, rows)?;
-    let (pictures, seconds_per_forward) = forward;
+    let rows = (micro_batch * device.workers).min(64);
+    let (pictures, seconds_per_forward) = forward(experiment, models, device, rows)?;
     let seconds_per_scored_picture = scoring(models, &pictures)?;
     let epoch = epoch(experiment, models, device, rows)?;
     let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };

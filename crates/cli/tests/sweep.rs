@@ -186,8 +186,8 @@ fn a_killed_sweep_goes_on_and_ends_with_the_same_bytes() {
     let desk = Desk::new();
     desk.write("long.ron", experiment(6, 9));
     desk.moa(["sweep", "long.ron", "--quiet", "--out", "whole"]).success();
-    // Killed in training, between a checkpoint and the next; and at the first sign of life, before there is one.
-    for (place, moment) in [("killed-late", "epoch 3 saved"), ("killed-early", "training")] {
+    // Killed in training, between a checkpoint and the next; and before there is a checkpoint.
+    for (place, moment) in [("killed-late", "epoch 3 saved"), ("killed-early", "evaluated base")] {
         let mut child = desk.start(["sweep", "long.ron", "--plain", "--out", place]);
         wait_for(&mut child, moment);
         child.kill().unwrap();

@@ -11,10 +11,9 @@ use crate::experiment::Experiment;
 use crate::output::print;
 use crate::text::estimate;
 
-/// Checks an experiment file and prints the plan: runs, pictures, passes through the denoiser, and an estimate of the
-/// time.
+/// Checks an experiment file and prints the plan, with an estimate of the time.
 ///
-/// The estimate comes from trying each part of the work on the device for a moment.
+/// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device for a moment.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -10,7 +10,7 @@ use crate::args::Global;
 use crate::error::CliError;
 use crate::output::{note, print};
 
-/// Writes the metrics of an experiment as a table for other tools: one value a row.
+/// Writes the metrics as a table for other tools, one value a row.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Tables and their columns:

@@ -13,10 +13,9 @@ use crate::error::CliError;
 use crate::output::{has_colours, print};
 use crate::text::{Table, count};
 
-/// Prints what results add up to: every point with 95 % intervals, which of them are on the Pareto front, and the
-/// hypervolume.
+/// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
 ///
-/// Works while a sweep runs, too.
+/// Shows base, adapters and soups, and which of them no other point beats in every reward. Works while a sweep runs, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -10,7 +10,9 @@ use crate::args::Global;
 use crate::error::CliError;
 use crate::output::note;
 
-/// Writes a commented experiment file with every field at its default.
+/// Writes a commented experiment file to start from.
+///
+/// Every field stands there at its default, with what it means.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

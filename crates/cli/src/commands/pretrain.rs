@@ -15,9 +15,9 @@ use crate::interrupt::{self, Stop};
 use crate::output::{is_live_terminal, note};
 use crate::text::{count, duration};
 
-/// Trains a part of the embedded model from scenes drawn on the spot.
+/// Trains a part of the built-in model anew.
 ///
-/// Sweeps do not need this: the trained parts are built in. The same command goes on from the last checkpoint after a
+/// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the last checkpoint after a
 /// stop or a kill.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

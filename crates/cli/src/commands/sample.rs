@@ -16,7 +16,9 @@ use crate::error::CliError;
 use crate::output::note;
 use adapters::NamedAdapter;
 
-/// Draws a grid of pictures for any prompt: one row for the base model and one for each adapter, from the same noise.
+/// Draws pictures of any prompt, by the base model and by adapters.
+///
+/// The grid has a row for the base model and one for each adapter, all from the same noise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

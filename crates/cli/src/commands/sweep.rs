@@ -12,7 +12,7 @@ use crate::interrupt;
 use crate::output::{note, print};
 use crate::progress::Display;
 
-/// Trains and evaluates one adapter for each weighting of an experiment, and prints the Pareto front.
+/// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
 /// The results folder gets adapters, picture grids, plots and all metrics. The same command goes on after a stop or a
 /// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
