@@ -15,6 +15,8 @@ use crate::experiment::Experiment;
 
 /// The longest that one part is tried once it has warmed up.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Rows of a pass on trial: larger ones take longer and cost the same for each row.
+const MICRO_BATCH: u32 = 16;
 /// Runs that are trained on trial; more of them only make batches of the same size.
 const MOST_RUNS: usize = 8;
 /// Pictures of a prompt on trial: rewards compare pictures of a prompt.
@@ -27,9 +29,12 @@ const STEPS: usize = 2;
 /// # Errors
 /// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
 pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<CostModel, CliError> {
-    let micro_batch = experiment.spec.training.micro_batch as usize;
-    // Enough rows to keep every thread busy, as in the sweep.
-    let rows = (micro_batch * device.workers).min(64);
+    let mut experiment = experiment.clone();
+    let micro_batch = &mut experiment.spec.training.micro_batch;
+    *micro_batch = (*micro_batch).min(MICRO_BATCH);
+    // One micro-batch for each thread: all are busy, as in the sweep.
+    let rows = *micro_batch as usize * device.workers;
+    let experiment = &experiment;
     let (pictures, seconds_per_forward) = forward(experiment, models, device, rows)?;
     let seconds_per_scored_picture = scoring(models, &pictures)?;
     let epoch = epoch(experiment, models, device, rows)?;

@@ -34,3 +34,9 @@ pub(crate) fn has_colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
+
+/// Returns how many letters fit into a line of standard output, if it is a terminal.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok())??;
+    Some(columns.into())
+}

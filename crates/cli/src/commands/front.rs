@@ -10,7 +10,7 @@ use moa_runner::report::{FrontPoint, Score};
 use moa_store::{Layout, Snapshot, Source};
 
 use crate::error::CliError;
-use crate::output::{has_colours, print};
+use crate::output::{has_colours, print, terminal_width};
 use crate::text::{Table, count};
 
 /// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
@@ -99,50 +99,57 @@ impl Results {
             ("adapters", self.layout.runs_dir()),
         ];
         let there = files.into_iter().filter(|(_, path)| path.exists());
-        there.map(|(label, path)| format!("{label:<10}{}\n", path.display())).collect()
+        there.map(|(label, path)| format!("{label:<10}{}\n", path.display())).collect::<Vec<_>>().concat()
     }
 }
 
 /// Returns the front as text: table, hypervolume, findings, files.
 pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
-    let mut text = table(report, &report.rewards, |point| &point.rewards);
-    text.push_str(
-        "\n● on the Pareto front   ↑ ↓ differs from the base beyond doubt (95 % interval of the paired difference)\n\n",
-    );
+    let mut parts = vec![
+        table(report, &report.rewards, |point| &point.rewards),
+        "\n● on the Pareto front   ↑ ↓ above or below the base: the 95 % interval of the paired difference leaves 0 out\n\n"
+            .into(),
+    ];
     if let Some(volumes) = &report.hypervolumes {
-        text.push_str(&format!("hypervolume {}", interval(volumes.all)));
-        let others = [("base alone", volumes.base), ("centre alone", volumes.centre)];
-        for (name, volume) in others {
-            if let Some(volume) = volume {
-                text.push_str(&format!(", {name} {}", interval(volume)));
-            }
-        }
-        text.push('\n');
+        let volume = |name: &str, volume: Option<Interval>| Some(format!("{name} {}", interval(volume?)));
+        let volumes = [
+            volume("hypervolume", Some(volumes.all)),
+            volume("base alone", volumes.base),
+            volume("centre alone", volumes.centre),
+        ];
+        parts.push(volumes.into_iter().flatten().collect::<Vec<_>>().join(", ") + "\n");
     }
     for point in &report.points {
-        for finding in &point.suspected_hacking {
-            text.push_str(&format!("warning: {}: {finding}\n", point.id));
-        }
+        parts.extend(point.suspected_hacking.iter().map(|finding| format!("warning: {}: {finding}\n", point.id)));
     }
-    text.push_str(&results.state());
-    text.push_str(&results.files());
-    text
+    parts.extend([results.state(), results.files()]);
+    parts.concat()
 }
 
-/// Returns a line for each point with its scores by `names`.
+/// Returns a line for each point with its scores by `names`; on a narrow terminal without intervals.
 fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) -> &Vec<Score>) -> String {
-    let mut table = Table::new(["", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
-    for point in &report.points {
-        let mark = if point.on_front { "●" } else { " " };
-        let name = match point.kind {
-            PointKind::Base => format!("{} (before training)", point.id),
-            PointKind::Trained | PointKind::Soup => point.id.to_string(),
-        };
-        let scores = scores(point);
-        let cells = names.iter().map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), cell));
-        table.row([mark.to_owned(), name].into_iter().chain(cells));
-    }
-    let text = table.render_with_left(2);
+    let with = |cell: fn(&Score) -> String| {
+        let mut table = Table::new(["", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
+        for point in &report.points {
+            let mark = if point.on_front { "●" } else { " " };
+            let name = match point.kind {
+                PointKind::Base => format!("{} (before training)", point.id),
+                PointKind::Trained | PointKind::Soup => point.id.to_string(),
+            };
+            let scores = scores(point);
+            let cells =
+                names.iter().map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), cell));
+            table.row([mark.to_owned(), name].into_iter().chain(cells));
+        }
+        table.render_with_left(2)
+    };
+    let full = with(|score| format!("{} {}", interval(score.mean), direction(score)));
+    let widest = full.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let text = if terminal_width().is_some_and(|width| width < widest) {
+        with(|score| format!("{:.3} {}", score.mean.mean, direction(score)))
+    } else {
+        full
+    };
     if !has_colours() {
         return text;
     }
@@ -156,13 +163,13 @@ fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) ->
     dimmed.collect()
 }
 
-fn cell(score: &Score) -> String {
-    let mark = match score.difference {
+/// Returns whether a score is above or below the base's, as an arrow.
+fn direction(score: &Score) -> &'static str {
+    match score.difference {
         Some(difference) if difference.lo > 0.0 => "↑",
         Some(difference) if difference.hi < 0.0 => "↓",
         _ => " ",
-    };
-    format!("{} {mark}", interval(score.mean))
+    }
 }
 
 /// Returns an estimate with half the width of its interval.

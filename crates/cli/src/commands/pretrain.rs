@@ -81,10 +81,15 @@ fn read_spec(file: &Path) -> Result<PretrainSpec, CliError> {
     let shown = file.display();
     let text =
         fs::read_to_string(file).map_err(|error| CliError::usage(format!("{shown}: cannot be read: {error}")))?;
-    PretrainSpec::from_ron(&text).map_err(|error| {
+    let spec = PretrainSpec::from_ron(&text).map_err(|error| {
         let start = error.span.start;
         CliError::usage(format!("{shown}:{}:{}: {}", start.line, start.col, error.code))
-    })
+    })?;
+    let counts = [("steps", spec.steps), ("batch", spec.batch as u64), ("checkpoint_every", spec.checkpoint_every)];
+    if let Some((field, _)) = counts.iter().find(|(_, count)| *count == 0) {
+        return Err(CliError::usage(format!("{shown}: {field} is 0: give 1 or more")));
+    }
+    Ok(spec)
 }
 
 fn read_checkpoint(file: &Path) -> Result<Option<Vec<u8>>, CliError> {
