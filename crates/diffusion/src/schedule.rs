@@ -157,7 +157,7 @@ impl FlowConfig {
     }
 
     /// Returns Flow-GRPO's stochastic steps through the given levels (Liu et al., 2505.05470): the same marginals as
-    /// the ODE, with σ_t = noise·√(σ/(1−σ)). The level 1 counts as the next one in that root, where it would be
+    /// the ODE, with σ_t = noise·√(σ/(1−σ)). In the denominator the level 1 counts as the next one: the root would be
     /// infinite.
     pub fn sde(&self, sigmas: &[f32], noise: f32) -> Vec<StepRule> {
         sigmas
@@ -165,7 +165,7 @@ impl FlowConfig {
             .map(|pair| {
                 let (sigma, dt) = (f64::from(pair[0]), f64::from(pair[1]) - f64::from(pair[0]));
                 let level = if pair[0] >= 1.0 { f64::from(sigmas[1]) } else { sigma };
-                let deviation = f64::from(noise) * (level / (1.0 - level)).sqrt();
+                let deviation = f64::from(noise) * (sigma / (1.0 - level)).sqrt();
                 let drift = deviation * deviation / (2.0 * sigma) * dt;
                 StepRule {
                     timestep: pair[0] * self.num_train_timesteps as f32,

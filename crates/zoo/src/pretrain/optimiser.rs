@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use moa_adapter::{Parameter, Parameters};
+use moa_adapter::Parameter;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -25,11 +25,6 @@ impl TrainingState {
     pub(crate) fn new(parameters: BTreeMap<String, Parameter>, device: &Device) -> Self {
         let average = parameters.iter().map(|(name, p)| (name.clone(), p.flat.clone())).collect();
         Self { step: 0, parameters, average, moments: BTreeMap::new(), device: device.clone() }
-    }
-
-    /// Returns the number of trained values.
-    pub(crate) fn count(&self) -> usize {
-        self.parameters.values().map(|p| p.shape.iter().product::<usize>()).sum()
     }
 
     /// Returns the parameters as leaves of a new graph: build the model from them, then pass them to
@@ -91,11 +86,6 @@ impl TrainingState {
     pub(crate) fn averaged_below(&self, prefix: &str) -> BTreeMap<String, Parameter> {
         let strip = |(name, p): (String, Parameter)| Some((name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned(), p));
         self.averaged().into_iter().filter_map(strip).collect()
-    }
-
-    /// Returns the averaged parameters as a source for modules.
-    pub(crate) fn averaged_parameters(&self) -> Parameters {
-        Parameters::stored(self.averaged(), &self.device)
     }
 
     /// Returns the whole state as a safetensors file in f32.
