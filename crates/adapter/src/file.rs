@@ -84,6 +84,9 @@ pub enum AdapterFileError {
 
 const PREFIX: &str = "base_model.model.";
 
+/// A factor as it is stored: its shape, and its values row by row.
+type StoredFactor = (Vec<usize>, Vec<f32>);
+
 impl Adapter {
     /// Returns the safetensors file (peft's key names, f32).
     ///
@@ -132,7 +135,7 @@ impl Adapter {
     pub fn read(safetensors: &[u8], config: &str) -> Result<Self, AdapterFileError> {
         let (rank, alpha) = read_config(config)?;
         let file = SafeTensors::deserialize(safetensors).map_err(ParametersError::from)?;
-        let mut factors: BTreeMap<String, [Option<(Vec<usize>, Vec<f32>)>; 2]> = BTreeMap::new();
+        let mut factors: BTreeMap<String, [Option<StoredFactor>; 2]> = BTreeMap::new();
         for (name, view) in file.tensors() {
             let short = name.strip_prefix(PREFIX).unwrap_or(&name);
             let (layer, side) = if let Some(layer) = short.strip_suffix(".lora_A.weight") {

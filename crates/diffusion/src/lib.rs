@@ -14,8 +14,8 @@ pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
 pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
 pub use sampler::Conditions;
 pub use schedule::{ScheduleConfig, StepRule};
-pub use tokenizer::Tokenizer;
 pub use text::{TextConfig, TextEncoder};
+pub use tokenizer::Tokenizer;
 pub use unet::{Unet, UnetConfig};
 
 /// Why a config of a pipeline cannot be used.

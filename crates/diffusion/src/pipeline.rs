@@ -125,7 +125,7 @@ impl Pipeline {
         &self,
         x: Tensor<4>,
         timesteps: &[f32],
-        context: Tensor<3>,
+        context: &Tensor<3>,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         self.unet.forward(x, timesteps, context, bank)

@@ -28,11 +28,12 @@ pub struct Step {
 }
 
 /// Where the next sample of a step comes from.
+#[derive(Clone, Copy)]
 pub enum Next<'a> {
     /// It is drawn: noise of the step's shape, unused by deterministic steps.
     Draw(&'a dyn Fn() -> Tensor<4>),
     /// It was drawn before, and the step scores it.
-    Score(Tensor<4>),
+    Score(&'a Tensor<4>),
 }
 
 /// Takes one step: draws the next sample, or scores one that was drawn before. Rolling out and re-scoring go through
@@ -50,18 +51,18 @@ pub fn step(
 ) -> Step {
     let [rows, ..] = x.dims();
     let timesteps = vec![rule.timestep; rows];
-    let mut output = pipeline.denoise(x.clone(), &timesteps, conditions.context.clone(), bank);
+    let mut output = pipeline.denoise(x.clone(), &timesteps, &conditions.context, bank);
     if let Some((empty, strength)) = &conditions.guidance {
         let [_, tokens, width] = empty.dims();
         let empty = empty.clone().expand([rows, tokens, width]);
-        let unconditional = pipeline.denoise(x.clone(), &timesteps, empty, bank);
+        let unconditional = pipeline.denoise(x.clone(), &timesteps, &empty, bank);
         output = unconditional.clone() + (output - unconditional) * *strength;
     }
     let mean = x * rule.sample + output.clone() * rule.output;
     let next = match next {
         Next::Draw(noise) if rule.std > 0.0 => mean.clone() + noise() * rule.std,
         Next::Draw(_) => mean.clone(),
-        Next::Score(next) => next,
+        Next::Score(next) => next.clone(),
     };
     let difference = next.clone() - mean;
     let squared_distance = difference.clone().powi_scalar(2).reshape([rows as i64, -1]).mean_dim(1).reshape([rows]);

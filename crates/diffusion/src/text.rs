@@ -101,9 +101,14 @@ impl TextConfig {
     /// Names the field, its value and what is known.
     pub fn check(&self) -> Result<(), ConfigError> {
         let file = "text_encoder/config.json";
-        if self.num_attention_heads == 0 || self.hidden_size % self.num_attention_heads != 0 {
+        if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let value = self.num_attention_heads.to_string();
-            return Err(ConfigError::Field { file, field: "num_attention_heads", value, wanted: "a divisor of hidden_size" });
+            return Err(ConfigError::Field {
+                file,
+                field: "num_attention_heads",
+                value,
+                wanted: "a divisor of hidden_size",
+            });
         }
         if self.vocab_size < 2 {
             let value = self.vocab_size.to_string();
@@ -114,6 +119,7 @@ impl TextConfig {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the names are transformers'")]
 struct Layer {
     heads: usize,
     activation: Activation,
@@ -202,11 +208,7 @@ impl TextEncoder {
         let width = config.hidden_size;
         Ok(Self {
             tokens: Embedding::load(&p.at("embeddings.token_embedding"), config.vocab_size, width)?,
-            positions: Embedding::load(
-                &p.at("embeddings.position_embedding"),
-                config.max_position_embeddings,
-                width,
-            )?,
+            positions: Embedding::load(&p.at("embeddings.position_embedding"), config.max_position_embeddings, width)?,
             tower: Tower::load(&p.at("encoder"), &config.tower())?,
             final_norm: LayerNorm::load(&p.at("final_layer_norm"), width, config.layer_norm_eps)?,
             config: config.clone(),
@@ -237,11 +239,7 @@ impl TextEncoder {
     /// Returns the state of each text's end token, `[rows, hidden_size]`.
     pub fn pool(&self, states: Tensor<3>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [rows, tokens, width] = states.dims();
-        let ends: Vec<i64> = ids
-            .iter()
-            .enumerate()
-            .map(|(row, ids)| (row * tokens + self.end(ids)) as i64)
-            .collect();
+        let ends: Vec<i64> = ids.iter().enumerate().map(|(row, ids)| (row * tokens + self.end(ids)) as i64).collect();
         let device = states.device().without_autodiff();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [rows]), &device);
         states.reshape([rows * tokens, width]).select(0, ends)

@@ -39,9 +39,11 @@ fn assert_close(found: impl IntoIterator<Item = f64>, wanted: &[f64], tolerance:
 fn assert_step(rule: &StepRule, step: &Value, what: &str) {
     let (x, output) = (numbers(&step["sample"]), numbers(&step["model_output"]));
     let noise = if step["noise"].is_null() { vec![0.0; x.len()] } else { numbers(&step["noise"]) };
-    let next = x.iter().zip(&output).zip(&noise).map(|((x, m), z)| {
-        f64::from(rule.sample) * x + f64::from(rule.output) * m + f64::from(rule.std) * z
-    });
+    let next = x
+        .iter()
+        .zip(&output)
+        .zip(&noise)
+        .map(|((x, m), z)| f64::from(rule.sample) * x + f64::from(rule.output) * m + f64::from(rule.std) * z);
     assert_close(next, &numbers(&step["prev_sample"]), 1e-4, what);
 }
 

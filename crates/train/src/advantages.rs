@@ -38,7 +38,9 @@ pub fn advantages(
                 Combine::Normalised => z_scores(score),
                 Combine::RawSum => score.to_vec(),
             };
-            sum.iter_mut().zip(score).for_each(|(sum, score)| *sum += share * score);
+            for (sum, score) in sum.iter_mut().zip(score) {
+                *sum += share * score;
+            }
         }
     }
     if combine == Combine::RawSum {
@@ -49,7 +51,9 @@ pub fn advantages(
         let square = values.iter().map(|value| value * value).sum::<f64>() / count.max(1) as f64;
         if square > 0.0 {
             // The mean is zero already: every group's is.
-            values.iter_mut().for_each(|value| *value /= square.sqrt());
+            for value in &mut values {
+                *value /= square.sqrt();
+            }
         }
     }
     Advantages {

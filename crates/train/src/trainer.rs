@@ -339,12 +339,12 @@ impl<'a> Trainer<'a> {
                 self.factors.iter().map(|(name, f)| (name.clone(), f.clone().autodiff().require_grad())).collect();
             let bank = with_factors(&self.frame, &leaves);
             let (x, next) = (trajectory.latents[*index].clone(), trajectory.latents[*index + 1].clone());
-            let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, Next::Score(next.clone()));
+            let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, Next::Score(&next));
             let old = trajectory.distances[*index].clone();
             let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, rows.clone(), range);
             let mut kl_values = Vec::new();
             if training.kl > 0.0 {
-                let base = step(pipeline, None, rule, x, &conditions, Next::Score(next)).output;
+                let base = step(pipeline, None, rule, x, &conditions, Next::Score(&next)).output;
                 let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
                 let kl = (taken.output - base).powi_scalar(2).reshape([count as i64, -1]).mean_dim(1).reshape([count])
                     * scale;
@@ -464,4 +464,49 @@ fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShap
         return Err(TrainError::NoTargets { targets: targets.to_vec(), examples: examples.into_iter().collect() });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+#[path = "../tests/toy/mod.rs"]
+mod toy;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_makes_good_pictures_likelier_and_bad_ones_less_likely() {
+        let mut spec = toy::spec();
+        spec.training.pictures_per_prompt = 8;
+        spec.training.micro_batch = 1000;
+        let (pipeline, scorer, prompts, runs) = (toy::pipeline(), toy::scorer(&spec), toy::prompts(), toy::runs());
+        let setup = TrainerSetup {
+            pipeline: &pipeline,
+            scorer: &scorer,
+            prompts: &prompts,
+            spec: &spec,
+            runs: &runs,
+            workers: 1,
+        };
+        let mut trainer = Trainer::new(setup).expect("trainer");
+        let batch = trainer.choose_prompts(1);
+        let trajectories = trainer.roll_out(1, &batch, &|_| ()).expect("rollout");
+        let scores = trainer.score(&batch, &trajectories).expect("scores");
+        let advantages: Vec<Advantages> = scores
+            .iter()
+            .zip(&runs)
+            .map(|(scores, (_, weighting))| advantages(scores, weighting, 8, spec.combine, 5.0))
+            .collect();
+        let mut update = |first| {
+            trainer.update(1, first, &batch, &trajectories, &advantages, &[0], &|_| ()).expect("an update").ratios
+        };
+        update(true);
+        let ratios = update(false);
+        for (member, (id, _)) in runs.iter().enumerate() {
+            let gain: f32 =
+                ratios[member].iter().zip(&advantages[member].values).map(|(ratio, a)| (ratio - 1.0) * a).sum();
+            assert!(gain > 0.0, "{id}: {gain}");
+            assert!(ratios[member].iter().any(|ratio| (ratio - 1.0).abs() > 1e-6), "{id} has moved");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What the binary carries: the `emoji-32` pipeline, the rewards' CLIP and heads, and the judges.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
@@ -134,7 +135,10 @@ fn hash(files: Embedded) -> String {
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn known(base: &str) -> Result<(), ZooError> {

@@ -3,4 +3,6 @@
 mod embedded;
 pub mod pretrain;
 
-pub use embedded::{EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files, scorer};
+pub use embedded::{
+    EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files, scorer,
+};

@@ -146,7 +146,7 @@ impl UnetConfig {
                 return refuse("attention_head_dim", heads.to_string(), "a divisor of the block's channels");
             }
         }
-        if self.sample_size == 0 || self.sample_size % (1 << (blocks - 1)) != 0 {
+        if self.sample_size == 0 || !self.sample_size.is_multiple_of(1 << (blocks - 1)) {
             return refuse("sample_size", self.sample_size.to_string(), "divisible by 2 once for each further block");
         }
         if self.act_fn != "silu" {
@@ -159,7 +159,11 @@ impl UnetConfig {
             return refuse("addition_embed_type", kind.clone(), "added conditions are not known: leave it out");
         }
         if self.resnet_time_scale_shift != "default" {
-            return refuse("resnet_time_scale_shift", self.resnet_time_scale_shift.clone(), "only \"default\" is known");
+            return refuse(
+                "resnet_time_scale_shift",
+                self.resnet_time_scale_shift.clone(),
+                "only \"default\" is known",
+            );
         }
         Ok(())
     }

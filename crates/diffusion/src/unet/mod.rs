@@ -90,9 +90,8 @@ impl Unet {
                 resnets.push(ResnetBlock::load(&p.at(format_args!("resnets.{i}")), config, [width + skip, d_out])?);
                 width = d_out;
             }
-            let resample = (block > 0)
-                .then(|| Conv2d::load(&p.at("upsamplers.0.conv"), [d_out, d_out], 3, 1))
-                .transpose()?;
+            let resample =
+                (block > 0).then(|| Conv2d::load(&p.at("upsamplers.0.conv"), [d_out, d_out], 3, 1)).transpose()?;
             let attentions = attentions(&p, block, kind.attends(), config.layers_per_block + 1)?;
             up.push(Stage { resnets, attentions, resample });
         }
@@ -135,7 +134,7 @@ impl Unet {
         &self,
         x: Tensor<4>,
         timesteps: &[f32],
-        context: Tensor<3>,
+        context: &Tensor<3>,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let device = x.device().without_autodiff();
@@ -153,7 +152,7 @@ impl Unet {
             for (i, resnet) in stage.resnets.iter().enumerate() {
                 hidden = resnet.forward(hidden, time.clone(), bank);
                 if let Some(attention) = stage.attentions.get(i) {
-                    hidden = attention.forward(hidden, context.clone(), bank);
+                    hidden = attention.forward(hidden, context, bank);
                 }
                 skips.push(hidden.clone());
             }
@@ -163,14 +162,14 @@ impl Unet {
             }
         }
         hidden = self.mid.resnets[0].forward(hidden, time.clone(), bank);
-        hidden = self.mid.attentions[0].forward(hidden, context.clone(), bank);
+        hidden = self.mid.attentions[0].forward(hidden, context, bank);
         hidden = self.mid.resnets[1].forward(hidden, time.clone(), bank);
         for stage in &self.up {
             for (i, resnet) in stage.resnets.iter().enumerate() {
                 let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
                 hidden = resnet.forward(Tensor::cat(vec![hidden, skip], 1), time.clone(), bank);
                 if let Some(attention) = stage.attentions.get(i) {
-                    hidden = attention.forward(hidden, context.clone(), bank);
+                    hidden = attention.forward(hidden, context, bank);
                 }
             }
             if let Some(conv) = &stage.resample {
@@ -184,8 +183,7 @@ impl Unet {
     fn time_waves(&self, timesteps: &[f32]) -> Vec<f32> {
         let width = self.config.block_out_channels[0];
         let half = width / 2;
-        let frequency =
-            |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift)).exp() as f32;
+        let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift)).exp() as f32;
         let frequencies: Vec<f32> = (0..half).map(frequency).collect();
         let mut waves = Vec::with_capacity(timesteps.len() * width);
         for t in timesteps {

@@ -29,9 +29,7 @@ impl ResnetBlock {
             time_emb_proj: Linear::load(&p.at("time_emb_proj"), config.time_width(), d_out, true)?,
             norm2: GroupNorm::load(&p.at("norm2"), d_out, groups, epsilon)?,
             conv2: Conv2d::load(&p.at("conv2"), [d_out, d_out], 3, 1)?,
-            conv_shortcut: (d_in != d_out)
-                .then(|| Conv2d::load(&p.at("conv_shortcut"), channels, 1, 1))
-                .transpose()?,
+            conv_shortcut: (d_in != d_out).then(|| Conv2d::load(&p.at("conv_shortcut"), channels, 1, 1)).transpose()?,
         })
     }
 
@@ -58,7 +56,10 @@ impl ResnetBlock {
 /// Doubles height and width by repeating every pixel.
 pub(super) fn upsample(x: Tensor<4>) -> Tensor<4> {
     let [rows, channels, height, width] = x.dims();
-    x.reshape([rows * channels, height, 1, width, 1])
-        .expand([rows * channels, height, 2, width, 2])
-        .reshape([rows, channels, 2 * height, 2 * width])
+    x.reshape([rows * channels, height, 1, width, 1]).expand([rows * channels, height, 2, width, 2]).reshape([
+        rows,
+        channels,
+        2 * height,
+        2 * width,
+    ])
 }

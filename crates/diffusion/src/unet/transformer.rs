@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::gelu;
 use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 
 use super::UnetConfig;
@@ -32,7 +33,7 @@ impl Attention {
         let q = split_heads(self.to_q.forward(x, bank), self.heads);
         let k = split_heads(self.to_k.forward(context.clone(), bank), self.heads);
         let v = split_heads(self.to_v.forward(context, bank), self.heads);
-        self.to_out.forward(join_heads(attention(q, k, v, None, None, Default::default())), bank)
+        self.to_out.forward(join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default())), bank)
     }
 
     fn linears(&self, out: &mut Vec<LayerShape>) {
@@ -133,7 +134,7 @@ impl SpatialTransformer {
     /// # Shapes
     /// - `x`: `[rows, channels, height, width]`; `context`: `[rows, tokens, cross_attention_dim]`
     /// - returns the shape of `x`
-    pub(super) fn forward(&self, x: Tensor<4>, context: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
+    pub(super) fn forward(&self, x: Tensor<4>, context: &Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
         let [rows, channels, height, width] = x.dims();
         let to_tokens = |map: Tensor<4>| map.reshape([rows, channels, height * width]).swap_dims(1, 2);
         let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([rows, channels, height, width]);

@@ -94,14 +94,15 @@ pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
 }
 
 pub(crate) fn spec() -> ExperimentSpec {
-    let mut spec = ExperimentSpec::default();
-    spec.rewards = vec![
-        RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness },
-        RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast },
-    ];
+    let mut spec = ExperimentSpec {
+        rewards: vec![
+            RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness },
+            RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast },
+        ],
+        ..ExperimentSpec::default()
+    };
     spec.sampler.steps = 4;
-    spec.lora.rank = 2;
-    spec.lora.alpha = 2.0;
+    (spec.lora.rank, spec.lora.alpha) = (2, 2.0);
     spec.training.prompts_per_epoch = 2;
     spec.training.pictures_per_prompt = 4;
     spec.training.train_steps = 2;

@@ -64,7 +64,9 @@ fn corrupted(pictures: Tensor<4>, seed: u64, step: u64) -> Tensor<4> {
     let mut noise = key.normal(rows * channels * height * width);
     for (row, values) in noise.chunks_mut(channels * height * width).enumerate() {
         let strength = 0.1 * key.named("strength").uniform(row as u64) as f32;
-        values.iter_mut().for_each(|value| *value *= strength);
+        for value in values {
+            *value *= strength;
+        }
     }
     let noise = Tensor::<4>::from_data(TensorData::new(noise, dims), &pictures.device());
     (pictures + noise).clamp(0.0, 1.0)

@@ -61,10 +61,10 @@ enum Claim {
 
 impl Claim {
     /// Draws one of the claims that are true of a scene: the whole half of the time, parts else.
-    fn draw(scene: &Scene, key: NoiseKey) -> Self {
+    fn draw(scene: Scene, key: NoiseKey) -> Self {
         let form = key.uniform(0);
         if form < 0.5 {
-            Self::Whole(*scene)
+            Self::Whole(scene)
         } else if form < 0.75 {
             Self::Objects(scene.first, scene.second)
         } else {
@@ -75,7 +75,7 @@ impl Claim {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(self) -> String {
         match self {
             Self::Whole(scene) => scene.caption(),
             Self::Objects(first, None) | Self::Object(first) => first.phrase().to_string(),
@@ -85,12 +85,12 @@ impl Claim {
         }
     }
 
-    fn is_true_of(&self, scene: &Scene) -> bool {
+    fn is_true_of(self, scene: Scene) -> bool {
         match self {
             Self::Whole(claimed) => claimed == scene,
             // A single object's phrase says nothing of a second one.
-            Self::Objects(object, None) | Self::Object(object) => scene.concepts().any(|c| c == *object),
-            Self::Objects(first, second) => *first == scene.first && *second == scene.second,
+            Self::Objects(object, None) | Self::Object(object) => scene.concepts().any(|c| c == object),
+            Self::Objects(first, second) => first == scene.first && second == scene.second,
         }
     }
 }
@@ -117,9 +117,9 @@ pub(super) fn train(
             .scenes
             .iter()
             .enumerate()
-            .map(|(row, scene)| Claim::draw(scene, key.with(step).with(row as u64)))
+            .map(|(row, scene)| Claim::draw(*scene, key.with(step).with(row as u64)))
             .collect();
-        let texts: Vec<String> = claims.iter().map(Claim::text).collect();
+        let texts: Vec<String> = claims.iter().copied().map(Claim::text).collect();
         let pictures = clip.embed_pictures(batch.pictures);
         let texts = clip.embed_texts(&words.encode(&texts)?);
         // CLIP bounds the scale at 100.
@@ -130,12 +130,14 @@ pub(super) fn train(
             let mut values = vec![0.0f32; count * count];
             for (row, values) in values.chunks_mut(count).enumerate() {
                 let hits: Vec<usize> = (0..count).filter(|column| of(row, *column)).collect();
-                hits.iter().for_each(|column| values[*column] = 1.0 / hits.len() as f32);
+                for column in &hits {
+                    values[*column] = 1.0 / hits.len() as f32;
+                }
             }
             Tensor::<2>::from_data(TensorData::new(values, [count, count]), device)
         };
-        let to_text = truth(&|picture, text| claims[text].is_true_of(&batch.scenes[picture]));
-        let to_picture = truth(&|text, picture| claims[text].is_true_of(&batch.scenes[picture]));
+        let to_text = truth(&|picture, text| claims[text].is_true_of(batch.scenes[picture]));
+        let to_picture = truth(&|text, picture| claims[text].is_true_of(batch.scenes[picture]));
         let cross_entropy =
             |logits: Tensor<2>, truth: Tensor<2>| (log_softmax(logits, 1) * truth).sum_dim(1).mean().neg();
         Ok((cross_entropy(logits.clone(), to_text) + cross_entropy(logits.transpose(), to_picture)) * 0.5)

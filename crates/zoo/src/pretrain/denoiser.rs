@@ -107,7 +107,7 @@ pub(super) fn train(
         let values = key.named("noise").normal(dims.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(values, dims), device);
         let noisy = clean.clone() + (noise.clone() - clean.clone()) * levels;
-        let velocity = unet.forward(noisy, &timesteps, context, None);
+        let velocity = unet.forward(noisy, &timesteps, &context, None);
         Ok((velocity - (noise - clean)).powi_scalar(2).mean())
     };
     let finish = |state: &TrainingState| files(state, &text_config, &unet_config);
@@ -118,7 +118,7 @@ pub(super) fn train(
 fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<ModelFiles, PretrainError> {
     let pretty = |value: serde_json::Value| format!("{value:#}\n").into_bytes();
     let config = |value: Result<serde_json::Value, serde_json::Error>| {
-        value.map(pretty).unwrap_or_else(|_| unreachable!("configs are plain data"))
+        value.map_or_else(|_| unreachable!("configs are plain data"), pretty)
     };
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata.clone());

@@ -157,7 +157,7 @@ fn run(
         let next = smooth.map_or(value, |smooth| 0.98 * smooth + 0.02 * value);
         smooth = Some(next);
         let go_on = hooks.progress(&Progress { step: state.step, steps: spec.steps, loss: next });
-        if !go_on || state.step % spec.checkpoint_every == 0 {
+        if !go_on || state.step.is_multiple_of(spec.checkpoint_every) {
             hooks.checkpoint(&state.checkpoint()?)?;
             hooks.preview(&finish(state)?)?;
         }

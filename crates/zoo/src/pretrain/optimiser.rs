@@ -44,10 +44,8 @@ impl TrainingState {
         mut gradients: Gradients,
         spec: &PretrainSpec,
     ) -> Result<(), PretrainError> {
-        let gradients: BTreeMap<&String, Tensor<1>> = leaves
-            .iter()
-            .filter_map(|(name, leaf)| Some((name, leaf.flat.grad_remove(&mut gradients)?)))
-            .collect();
+        let gradients: BTreeMap<&String, Tensor<1>> =
+            leaves.iter().filter_map(|(name, leaf)| Some((name, leaf.flat.grad_remove(&mut gradients)?))).collect();
         let squares = Tensor::cat(gradients.values().map(|g| g.clone().powi_scalar(2).sum()).collect(), 0);
         let norm = f64::from(squares.sum().into_scalar::<f32>()).sqrt();
         if !norm.is_finite() {
@@ -64,8 +62,7 @@ impl TrainingState {
         let decay = spec.average.min((self.step as f64 + 1.0) / (self.step as f64 + 10.0));
         for (name, gradient) in gradients {
             let Some(parameter) = self.parameters.get_mut(name) else { continue };
-            let (next, moments) =
-                adamw.step(rate, parameter.flat.clone(), gradient * clip, self.moments.remove(name));
+            let (next, moments) = adamw.step(rate, parameter.flat.clone(), gradient * clip, self.moments.remove(name));
             parameter.flat = next.clone();
             self.moments.extend(moments.map(|m| (name.clone(), m)));
             if let Some(average) = self.average.get_mut(name) {
@@ -79,12 +76,15 @@ impl TrainingState {
     /// Returns the averaged parameters.
     pub(crate) fn averaged(&self) -> BTreeMap<String, Parameter> {
         let pairs = self.parameters.iter().zip(self.average.values());
-        pairs.map(|((name, p), flat)| (name.clone(), Parameter { shape: p.shape.clone(), flat: flat.clone() })).collect()
+        pairs
+            .map(|((name, p), flat)| (name.clone(), Parameter { shape: p.shape.clone(), flat: flat.clone() }))
+            .collect()
     }
 
     /// Returns the averaged parameters below a prefix, without it.
     pub(crate) fn averaged_below(&self, prefix: &str) -> BTreeMap<String, Parameter> {
-        let strip = |(name, p): (String, Parameter)| Some((name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned(), p));
+        let strip =
+            |(name, p): (String, Parameter)| Some((name.strip_prefix(prefix)?.strip_prefix('.')?.to_owned(), p));
         self.averaged().into_iter().filter_map(strip).collect()
     }
 
