@@ -7,6 +7,7 @@ mod checkpoint;
 mod draw;
 mod error;
 mod optimiser;
+mod plan;
 mod rollout;
 mod surrogate;
 mod trainer;

@@ -1,21 +1,21 @@
 //! The trainer: an epoch of policy gradient for every adapter of a bank at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Tensor, TensorData};
-use moa_adapter::{AdapterBank, BankConfig, LayerShape};
-use moa_core::spec::{ExperimentSpec, SamplerKind};
+use moa_adapter::{AdapterBank, BankConfig};
+use moa_core::spec::ExperimentSpec;
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::sampler::{Next, step};
-use moa_diffusion::schedule::ScheduleConfig;
 use moa_diffusion::{Pipeline, StepRule};
 use moa_reward::{Pictures, Scorer};
 
 use crate::batches::{in_order, slices};
 use crate::checkpoint::{Checkpoint, restore};
 use crate::optimiser::{BankOptimiser, FactorName, Factors, trained, with_factors};
+use crate::plan::{stochastic_steps, targeted};
 use crate::rollout::{TextStates, Trajectory, by_member, roll_out};
 use crate::surrogate::{SurrogateStats, clipped};
 use crate::{Advantages, TrainError, advantages, clip_range};
@@ -415,55 +415,6 @@ fn moments(values: &[f32]) -> (f64, f64) {
     let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
     let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
     (mean, variance.sqrt())
-}
-
-/// Returns the rollout's steps; the last is deterministic, since its noise would stay in the picture.
-fn stochastic_steps(schedule: &ScheduleConfig, spec: &ExperimentSpec) -> Result<Vec<StepRule>, TrainError> {
-    let steps = spec.sampler.steps as usize;
-    let (mut rules, deterministic) = match (schedule, spec.sampler.kind) {
-        (ScheduleConfig::Flow(flow), SamplerKind::FlowSde { noise }) => {
-            let sigmas = flow.sigmas(steps);
-            (flow.sde(&sigmas, noise), flow.ode(&sigmas))
-        }
-        (ScheduleConfig::Ddim(ddim), SamplerKind::Ddim { eta }) => (ddim.ddim(steps, eta), ddim.ddim(steps, 0.0)),
-        (ScheduleConfig::Flow(_), SamplerKind::Ddim { .. }) => {
-            return Err(TrainError::Sampler { kind: "Ddim", schedule: "flow matching", wanted: "FlowSde" });
-        }
-        (ScheduleConfig::Ddim(_), SamplerKind::FlowSde { .. }) => {
-            return Err(TrainError::Sampler { kind: "FlowSde", schedule: "discrete diffusion", wanted: "Ddim" });
-        }
-    };
-    if let (Some(last), Some(rule)) = (rules.last_mut(), deterministic.last()) {
-        *last = *rule;
-    }
-    Ok(rules)
-}
-
-/// Returns the end of a layer's name that says what it is: `to_q`, or `to_out.0` where the last part is a number.
-fn ending(name: &str) -> &str {
-    let cut = name
-        .rmatch_indices('.')
-        .map(|(at, _)| at + 1)
-        .find(|start| name[*start..].starts_with(|first: char| first.is_ascii_alphabetic()));
-    &name[cut.unwrap_or(0)..]
-}
-
-/// Returns the layers whose names end in one of the targets; all of them when there are no targets.
-fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShape>, TrainError> {
-    if targets.is_empty() {
-        return Ok(layers);
-    }
-    let matches = |layer: &&LayerShape| {
-        targets.iter().any(|target| {
-            layer.name.strip_suffix(target.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
-    };
-    let found: Vec<LayerShape> = layers.iter().filter(matches).cloned().collect();
-    if found.is_empty() {
-        let examples: BTreeSet<String> = layers.iter().map(|layer| ending(&layer.name).to_owned()).collect();
-        return Err(TrainError::NoTargets { targets: targets.to_vec(), examples: examples.into_iter().collect() });
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
