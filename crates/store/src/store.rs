@@ -195,8 +195,9 @@ impl MetricStore {
     ) -> Result<(), StoreError> {
         for run in runs {
             check_run_id(&run.id)?;
-            self.forget_epochs_after(&run.id, run.epochs_done)?;
+            // The record first: a kill in between leaves epochs too many, which are forgotten then, and never too few.
             self.keep_run(run)?;
+            self.forget_epochs_after(&run.id, run.epochs_done)?;
         }
         self.sweep = Sweep {
             experiment: experiment.to_owned(),
