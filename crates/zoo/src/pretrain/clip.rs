@@ -15,24 +15,13 @@ use moa_diffusion::{TextConfig, Tokenizer};
 use moa_reward::{Clip, ClipConfig, Preprocessor, VisionConfig};
 use moa_scenes::{Concept, HeldOut, Relation, SIDE, Scene, SceneDistribution, tokenizer};
 
+use super::denoiser::denoiser_text_config;
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
 
 /// Returns the shape of the zoo's CLIPs.
 pub fn clip_config() -> ClipConfig {
     ClipConfig {
-        text_config: TextConfig {
-            vocab_size: 709,
-            max_position_embeddings: tokenizer::MODEL_MAX_LENGTH,
-            eos_token_id: 708,
-            hidden_size: 96,
-            intermediate_size: 192,
-            num_hidden_layers: 2,
-            num_attention_heads: 4,
-            hidden_act: Activation::QuickGelu,
-            layer_norm_eps: 1e-5,
-            projection_dim: Some(64),
-            model_type: "clip_text_model".into(),
-        },
+        text_config: TextConfig { projection_dim: Some(64), ..denoiser_text_config() },
         vision_config: VisionConfig {
             image_size: SIDE,
             patch_size: 4,
