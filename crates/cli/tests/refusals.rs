@@ -70,6 +70,8 @@ fn files_that_are_no_experiments_are_usage_errors() {
     desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron:1:", "stepps"]);
     desk.write("pre.ron", "(target: Denoiser, steps: 3, batch: 0, learning_rate: 1e-3)");
     desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron: batch is 0"]);
+    desk.write("pre.ron", "(target: Denoiser, steps: 3, batch: 2, learning_rate: NaN)");
+    desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron: learning_rate is NaN: give a positive number"]);
 }
 
 #[test]

@@ -201,6 +201,24 @@ fn a_killed_sweep_goes_on_and_ends_with_the_same_bytes() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sweep_that_runs_out_of_disk_says_so_and_goes_on_once_there_is_room() {
+    let desk = Desk::new();
+    desk.write("long.ron", experiment(2, 9));
+    desk.moa(["sweep", "long.ron", "--quiet", "--out", "whole"]).success();
+    // A limit on the size of files fails a write as a full disk does; this one is too small for a trainer's checkpoint.
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_moa")])
+        .args(["sweep", "long.ron", "--quiet", "--out", "full"])
+        .current_dir(desk.path(""))
+        .output();
+    Outcome::of(limited.unwrap()).refusal(1, &["failed to write full/checkpoint/trainer.bin", "File too large"]);
+    assert_eq!(leftovers(&desk.path("full")), Vec::<PathBuf>::new());
+    desk.moa(["sweep", "long.ron", "--quiet", "--out", "full"]).success();
+    assert_same(&fingerprint(&desk, "whole"), &fingerprint(&desk, "full"));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_after_the_epoch_and_says_how_to_go_on() {

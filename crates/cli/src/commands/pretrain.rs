@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_store::{StoreError, write_atomically};
-use moa_zoo::pretrain::{Hooks, ModelFiles, PretrainError, PretrainSpec, Progress, pretrain};
+use moa_zoo::pretrain::{Hooks, ModelFiles, PretrainError, PretrainSpec, PretrainSpecError, Progress, pretrain};
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -81,15 +81,13 @@ fn read_spec(file: &Path) -> Result<PretrainSpec, CliError> {
     let shown = file.display();
     let text =
         fs::read_to_string(file).map_err(|error| CliError::usage(format!("{shown}: cannot be read: {error}")))?;
-    let spec = PretrainSpec::from_ron(&text).map_err(|error| {
-        let start = error.span.start;
-        CliError::usage(format!("{shown}:{}:{}: {}", start.line, start.col, error.code))
-    })?;
-    let counts = [("steps", spec.steps), ("batch", spec.batch as u64), ("checkpoint_every", spec.checkpoint_every)];
-    if let Some((field, _)) = counts.iter().find(|(_, count)| *count == 0) {
-        return Err(CliError::usage(format!("{shown}: {field} is 0: give 1 or more")));
-    }
-    Ok(spec)
+    PretrainSpec::from_ron(&text).map_err(|error| {
+        let place = match &error {
+            PretrainSpecError::Syntax(error) => format!(":{}:{}", error.span.start.line, error.span.start.col),
+            PretrainSpecError::Impossible { .. } => String::new(),
+        };
+        CliError::usage(format!("{shown}{place}: {error}"))
+    })
 }
 
 fn read_checkpoint(file: &Path) -> Result<Option<Vec<u8>>, CliError> {

@@ -18,7 +18,7 @@ use moa_scenes::{SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene
 pub use clip::clip_config;
 pub use denoiser::{denoiser_text_config, denoiser_unet_config};
 use optimiser::TrainingState;
-pub use spec::{PretrainSpec, Target};
+pub use spec::{PretrainSpec, PretrainSpecError, Target};
 
 /// Why pre-training cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -53,6 +53,24 @@ pub struct PretrainSpec {
     pub checkpoint_every: u64,
 }
 
+/// Why a pre-training file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PretrainSpecError {
+    /// It is not RON, or has other fields.
+    #[error("{}", .0.code)]
+    Syntax(#[from] ron::error::SpannedError),
+    /// A value is impossible.
+    #[error("{field} is {value}: give {wanted}")]
+    Impossible {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
+    },
+}
+
 fn default_weight_decay() -> f64 {
     0.01
 }
@@ -76,9 +94,28 @@ impl PretrainSpec {
     /// Reads a pre-training file.
     ///
     /// # Errors
-    /// Says line, column and what is wrong.
-    pub fn from_ron(text: &str) -> Result<Self, ron::error::SpannedError> {
-        ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME).from_str(text)
+    /// Says line, column and what is wrong; refuses impossible values.
+    pub fn from_ron(text: &str) -> Result<Self, PretrainSpecError> {
+        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let spec: Self = options.from_str(text)?;
+        let count = |n: u64| (n as f64, "1 or more", n > 0);
+        let positive = |x: f64| (x, "a positive number", x > 0.0 && x.is_finite());
+        let share = |x: f64| (x, "a share from 0 to 1", (0.0..=1.0).contains(&x));
+        let fields = [
+            ("steps", count(spec.steps)),
+            ("batch", count(spec.batch as u64)),
+            ("checkpoint_every", count(spec.checkpoint_every)),
+            ("learning_rate", positive(spec.learning_rate)),
+            ("max_grad_norm", positive(spec.max_grad_norm)),
+            ("weight_decay", (spec.weight_decay, "0 or more", spec.weight_decay >= 0.0 && spec.weight_decay.is_finite())),
+            ("average", share(spec.average)),
+            ("caption_dropout", share(spec.caption_dropout)),
+            ("pairs", share(f64::from(spec.pairs))),
+        ];
+        match fields.into_iter().find(|(_, (_, _, sound))| !sound) {
+            Some((field, (value, wanted, _))) => Err(PretrainSpecError::Impossible { field, value, wanted }),
+            None => Ok(spec),
+        }
     }
 
     /// Returns the learning rate of a step.
