@@ -51,6 +51,16 @@ pub enum ParetoError {
         /// Length of the second list.
         right: usize,
     },
+    /// Bounds that no value keeps.
+    #[error("objective {objective} must be at least {least} and at most {most}: no value is both")]
+    Contradiction {
+        /// The objective's place, from 0.
+        objective: usize,
+        /// The largest lower bound.
+        least: f64,
+        /// The smallest upper bound.
+        most: f64,
+    },
     /// A setting outside its range.
     #[error("{what} is {value}: it must be {wanted}")]
     Setting {

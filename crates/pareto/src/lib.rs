@@ -11,6 +11,8 @@
 //! | what does one point add? | [`hypervolume_gain`], [`exclusive_contributions`] |
 //! | how sure is a number? | [`Bootstrap`] |
 //! | which weightings to train? | [`simplex`] |
+//! | what would a soup score? | [`Surrogate`] |
+//! | which soup hits a trade-off? | [`Solver`] |
 //!
 //! Indicators mix objectives of different units, so bring the points to one scale first: [`Normalisation`].
 
@@ -26,7 +28,9 @@ mod interval;
 mod normalisation;
 mod random;
 pub mod simplex;
+mod solve;
 mod sparsity;
+mod surrogate;
 mod utility;
 
 pub use bootstrap::Bootstrap;
@@ -37,5 +41,7 @@ pub use front::{Insertion, ParetoFront};
 pub use hypervolume::{exclusive_contributions, hypervolume, hypervolume_gain};
 pub use interval::Interval;
 pub use normalisation::Normalisation;
+pub use solve::{Answer, Bound, Constraint, Goal, Measured, Solver, Step, TradeOff};
 pub use sparsity::sparsity;
+pub use surrogate::{Prediction, Surrogate};
 pub use utility::expected_utility;
