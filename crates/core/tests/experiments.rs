@@ -172,6 +172,11 @@ fn plans_count_every_picture_and_pass() {
     let plan = guided.plan(100, 20);
     assert_eq!((plan.rollout_passes, plan.training_passes), (1920 * 8 * 2, 1920 * 3 * 2));
     assert_eq!(plan.reference_passes, plan.training_passes);
+
+    guided.training.trained_share = 0.4;
+    let chosen = guided.plan(100, 20);
+    assert_eq!(chosen.rollout_passes, plan.rollout_passes);
+    assert_eq!(chosen.training_passes, 3 * 10 * 26 * 3 * 2, "26 of 64 pictures, rounded up");
     assert_eq!(plan.evaluation_passes, 400 * 10);
 
     let cost = CostModel { seconds_per_forward: 0.01, seconds_per_training_pass: 0.1, seconds_per_scored_picture: 1.0 };

@@ -244,6 +244,7 @@ fn numbers_out_of_bounds() {
         ("training: (updates_per_epoch: 0)", "2:31: training.updates_per_epoch is 0: give 1 to 999"),
         ("training: (clip: 0)", "2:18: training.clip is 0: give more than 0, up to 1"),
         ("training: (kl: -0.1)", "2:16: training.kl is -0.1: give 0 to 1000"),
+        ("training: (trained_share: 0)", "2:27: training.trained_share is 0: give more than 0, up to 1"),
         ("training: (advantage_clip: 0)", "2:28: training.advantage_clip is 0: give more than 0, up to 1000"),
         ("training: (micro_batch: 0)", "2:25: training.micro_batch is 0: give 1 to 4096"),
         ("evaluation: (prompts: 0)", "2:23: evaluation.prompts is 0: give 1 to 100000"),

@@ -86,6 +86,7 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
                 prompts_per_epoch,
                 pictures_per_prompt,
                 train_steps: 12,
+                trained_share: 0.5,
                 updates_per_epoch,
                 clip,
                 kl,

@@ -53,11 +53,11 @@ pub fn draw(
     let parts = slices(request.prompts.len() * request.per_prompt, members, request.micro_batch);
     let finished = AtomicUsize::new(0);
     let pictures = in_order(&parts, request.workers, |slice| {
-        let keys: Vec<NoiseKey> = (0..members)
-            .flat_map(|_| slice.clone())
-            .map(|s| request.key.with((s / request.per_prompt) as u64).with((s % request.per_prompt) as u64))
-            .collect();
-        let latents = sample(pipeline, bank, request.rules, &texts.conditions(slice, members), &keys);
+        let samples: Vec<usize> = (0..members).flat_map(|_| slice.clone()).collect();
+        let group = request.per_prompt;
+        let keys: Vec<NoiseKey> =
+            samples.iter().map(|s| request.key.with((s / group) as u64).with((s % group) as u64)).collect();
+        let latents = sample(pipeline, bank, request.rules, &texts.conditions(&samples), &keys);
         progress((1 + finished.fetch_add(1, Ordering::Relaxed)) as f64 / parts.len() as f64);
         Ok::<_, TrainError>(pipeline.decode(latents))
     })?;

@@ -9,6 +9,7 @@ mod error;
 mod optimiser;
 mod plan;
 mod rollout;
+mod selection;
 mod surrogate;
 mod trainer;
 

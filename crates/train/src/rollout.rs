@@ -19,10 +19,9 @@ pub(crate) struct TextStates {
 }
 
 impl TextStates {
-    /// Returns the conditions of a slice of samples, for each of `members` adapters in turn.
-    pub(crate) fn conditions(&self, slice: &Range<usize>, members: usize) -> Conditions {
-        let prompts: Vec<i64> =
-            (0..members).flat_map(|_| slice.clone()).map(|sample| (sample / self.group) as i64).collect();
+    /// Returns the conditions of samples, one a row.
+    pub(crate) fn conditions(&self, samples: &[usize]) -> Conditions {
+        let prompts: Vec<i64> = samples.iter().map(|sample| (sample / self.group) as i64).collect();
         let count = prompts.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(prompts, [count]), &self.prompts.device());
         Conditions { context: self.prompts.clone().select(0, indices), guidance: self.guidance.clone() }
@@ -48,7 +47,8 @@ pub(crate) fn roll_out(
     slice: &Range<usize>,
     keys: &[NoiseKey],
 ) -> Trajectory {
-    let conditions = texts.conditions(slice, bank.members());
+    let samples: Vec<usize> = (0..bank.members()).flat_map(|_| slice.clone()).collect();
+    let conditions = texts.conditions(&samples);
     let mut latents = vec![keyed_noise(pipeline, keys)];
     let mut distances = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter().enumerate() {

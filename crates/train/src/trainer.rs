@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, BankConfig};
 use moa_core::spec::ExperimentSpec;
 use moa_core::{NoiseKey, RunId, Weighting};
@@ -17,6 +17,7 @@ use crate::checkpoint::{Checkpoint, restore};
 use crate::optimiser::{BankOptimiser, FactorName, Factors, trained, with_factors};
 use crate::plan::{stochastic_steps, targeted};
 use crate::rollout::{TextStates, Trajectory, by_member, roll_out};
+use crate::selection::{TrainingSlice, select};
 use crate::surrogate::{SurrogateStats, clipped};
 use crate::{Advantages, TrainError, advantages, clip_range};
 
@@ -113,7 +114,13 @@ impl<'a> Trainer<'a> {
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<EpochMetrics>, TrainError> {
         let epoch = self.epoch + 1;
         let batch = self.choose_prompts(epoch);
-        let work = batch.slices.len() * (self.rules.len() + 2 * self.setup.spec.training.train_steps as usize);
+        let training = &self.setup.spec.training;
+        let trained = slices(
+            training.trained(batch.texts.group * batch.prompts.len()),
+            self.setup.runs.len(),
+            training.micro_batch as usize,
+        );
+        let work = batch.slices.len() * self.rules.len() + trained.len() * 2 * training.train_steps as usize;
         let finished = AtomicUsize::new(0);
         let done = |units: usize| progress((finished.fetch_add(units, Ordering::Relaxed) + units) as f64 / work as f64);
 
@@ -128,9 +135,10 @@ impl<'a> Trainer<'a> {
                 advantages(scores, weighting, group, spec.combine, spec.training.advantage_clip)
             })
             .collect();
+        let chosen = select(&trajectories, &advantages, &spec.training);
         let mut updates = Vec::new();
         for (index, steps) in self.trained_steps(epoch).iter().enumerate() {
-            updates.push(self.update(epoch, index == 0, &batch, &trajectories, &advantages, steps, &done)?);
+            updates.push(self.update(epoch, index == 0, &batch.texts, &chosen, steps, &done)?);
         }
         if let (Some(average), Some(decay)) = (&mut self.average, spec.optimiser.ema) {
             for (name, factor) in &self.factors {
@@ -256,20 +264,18 @@ impl<'a> Trainer<'a> {
         steps.chunks(share).map(<[usize]>::to_vec).collect()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the epoch's parts, each made by one function above")]
     fn update(
         &mut self,
         epoch: u32,
         first: bool,
-        batch: &EpochBatch,
-        trajectories: &[Trajectory],
-        advantages: &[Advantages],
+        texts: &TextStates,
+        slices: &[TrainingSlice],
         steps: &[usize],
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<UpdateStats, TrainError> {
         let members = self.setup.runs.len();
-        let parts = in_order(trajectories, self.setup.workers, |trajectory| {
-            let part = self.gradients(batch, trajectory, advantages, steps);
+        let parts = in_order(slices, self.setup.workers, |slice| {
+            let part = self.gradients(texts, slice, steps);
             done(2 * steps.len());
             Ok::<_, TrainError>(part)
         })?;
@@ -314,34 +320,24 @@ impl<'a> Trainer<'a> {
     }
 
     /// Returns the gradient of the surrogate (and of the KL to the base) for one slice of samples, summed over steps.
-    fn gradients(
-        &self,
-        batch: &EpochBatch,
-        trajectory: &Trajectory,
-        advantages: &[Advantages],
-        steps: &[usize],
-    ) -> PartialGradients {
+    fn gradients(&self, texts: &TextStates, slice: &TrainingSlice, steps: &[usize]) -> PartialGradients {
         let training = &self.setup.spec.training;
         let pipeline = self.setup.pipeline;
-        let members = self.setup.runs.len();
-        let rows: Vec<f32> =
-            advantages.iter().flat_map(|a| a.values[trajectory.slice.clone()].iter().copied()).collect();
-        let count = rows.len();
-        let rows = Tensor::<1>::from_data(TensorData::new(rows, [count]), pipeline.device());
+        let count = slice.samples.len();
         let samples = (training.prompts_per_epoch * training.pictures_per_prompt) as usize;
         let weight = 1.0 / (samples * steps.len()) as f32;
         let range = clip_range(training.clip, pipeline.latent_dims());
-        let conditions = batch.texts.conditions(&trajectory.slice, members);
+        let conditions = texts.conditions(&slice.samples);
         let mut sum = PartialGradients { gradients: Factors::new(), steps: Vec::new() };
         for index in steps {
             let rule = &self.rules[*index];
             let leaves: Factors =
                 self.factors.iter().map(|(name, f)| (name.clone(), f.clone().autodiff().require_grad())).collect();
             let bank = with_factors(&self.frame, &leaves);
-            let (x, next) = (trajectory.latents[*index].clone(), trajectory.latents[*index + 1].clone());
+            let (x, next) = (slice.latents[*index].clone(), slice.latents[*index + 1].clone());
             let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, Next::Score(&next));
-            let old = trajectory.distances[*index].clone();
-            let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, rows.clone(), range);
+            let old = slice.distances[*index].clone();
+            let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, slice.advantages.clone(), range);
             let mut kl_values = Vec::new();
             if training.kl > 0.0 {
                 let base = step(pipeline, None, rule, x, &conditions, Next::Score(&next)).output;
@@ -448,9 +444,9 @@ mod tests {
             .zip(&runs)
             .map(|(scores, (_, weighting))| advantages(scores, weighting, 8, spec.combine, 5.0))
             .collect();
-        let mut update = |first| {
-            trainer.update(1, first, &batch, &trajectories, &advantages, &[0], &|_| ()).expect("an update").ratios
-        };
+        let chosen = select(&trajectories, &advantages, &spec.training);
+        let mut update =
+            |first| trainer.update(1, first, &batch.texts, &chosen, &[0], &|_| ()).expect("an update").ratios;
         update(true);
         let ratios = update(false);
         for (member, (id, _)) in runs.iter().enumerate() {

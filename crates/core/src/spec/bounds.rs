@@ -82,6 +82,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     ("training.prompts_per_epoch", Bounds::Whole(1, 4096), |spec| Some(spec.training.prompts_per_epoch.into())),
     ("training.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.training.pictures_per_prompt.into())),
     ("training.train_steps", Bounds::Whole(1, 999), |spec| Some(spec.training.train_steps.into())),
+    ("training.trained_share", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.trained_share)),
     ("training.updates_per_epoch", Bounds::Whole(1, 999), |spec| Some(spec.training.updates_per_epoch.into())),
     ("training.clip", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.clip)),
     ("training.kl", Bounds::Closed(0.0, 1000.0), |spec| Some(spec.training.kl)),

@@ -15,7 +15,7 @@ pub struct Plan {
     pub training_pictures: u64,
     /// Passes that draw the training pictures: pictures × sampler steps.
     pub rollout_passes: u64,
-    /// Passes forward and backward that train the adapters: pictures × trained steps.
+    /// Passes forward and backward that train the adapters: pictures trained on × trained steps.
     pub training_passes: u64,
     /// Passes of the base alone that the KL divergence needs: as many as training passes, 0 where `kl` is 0.
     pub reference_passes: u64,
@@ -56,9 +56,11 @@ impl ExperimentSpec {
         let soups = self.soups().len() as u64;
         let training = &self.training;
         let prompts = u64::from(training.prompts_per_epoch).min(train_prompts as u64);
-        let training_pictures = runs * u64::from(training.epochs) * prompts * u64::from(training.pictures_per_prompt);
+        let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.pictures_per_prompt));
+        let training_pictures = runs * epochs * pictures;
+        let trained_pictures = runs * epochs * training.trained(pictures as usize) as u64;
         let passes = passes_per_step(self.sampler.guidance);
-        let training_passes = training_pictures * u64::from(training.train_steps) * passes;
+        let training_passes = trained_pictures * u64::from(training.train_steps) * passes;
         let evaluation = &self.evaluation;
         let prompts = evaluation.prompts.map_or(u64::MAX, u64::from).min(held_out_prompts as u64);
         let evaluation_pictures = (1 + runs + soups) * prompts * u64::from(evaluation.pictures_per_prompt);

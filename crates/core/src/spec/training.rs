@@ -15,6 +15,9 @@ pub struct TrainingSpec {
     /// How many of the sampler's steps are trained per epoch, drawn at random; the last step has no usable density and is
     /// never among them. Default: 3.
     pub train_steps: u32,
+    /// The share of each run's pictures that is trained on: those with the largest advantages by magnitude, which hold most of
+    /// what there is to learn. Default: 1.
+    pub trained_share: f64,
     /// Optimiser updates per epoch; divides `train_steps`. Default: 1.
     pub updates_per_epoch: u32,
     /// Half-width of the clipped ratio, at 16,384 latent dimensions; scaled by √(16384 / D) to D dimensions. Default: 1e-4.
@@ -34,11 +37,19 @@ impl Default for TrainingSpec {
             prompts_per_epoch: 8,
             pictures_per_prompt: 8,
             train_steps: 3,
+            trained_share: 1.0,
             updates_per_epoch: 1,
             clip: 1e-4,
             kl: 0.0,
             advantage_clip: 5.0,
             micro_batch: 32,
         }
+    }
+}
+
+impl TrainingSpec {
+    /// Returns how many of so many pictures are trained on: their share, rounded up, at least one.
+    pub fn trained(&self, pictures: usize) -> usize {
+        ((pictures as f64 * self.trained_share).ceil() as usize).clamp(1, pictures.max(1))
     }
 }

@@ -1,0 +1,160 @@
+//! Which pictures of an epoch are trained on.
+//!
+//! A picture's gradient is its advantage times a direction that is mostly noise: pictures of middling advantage cost as much
+//! as any and teach little. For normal advantages the half with the largest magnitudes holds 93 % of their squares.
+
+use std::ops::Range;
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use moa_core::spec::TrainingSpec;
+
+use crate::Advantages;
+use crate::batches::slices;
+use crate::rollout::{Trajectory, by_member};
+
+/// Rows of one pass through the trained denoiser: those of adapter 0 first.
+pub(crate) struct TrainingSlice {
+    /// Which sample of its adapter each row is.
+    pub(crate) samples: Vec<usize>,
+    /// The rows' advantages, `[rows]`.
+    pub(crate) advantages: Tensor<1>,
+    /// The sample before each step and after the last, each `[rows, c, h, w]`.
+    pub(crate) latents: Vec<Tensor<4>>,
+    /// Mean squared distance of each step's next sample to its mean when it was drawn, each `[rows]`.
+    pub(crate) distances: Vec<Tensor<1>>,
+}
+
+/// Returns the slices to train on: of every adapter the share of pictures with the largest advantages by magnitude, at least
+/// one ([`TrainingSpec::trained`]); all of them, as they were rolled out, for a share of 1.
+pub(crate) fn select(
+    trajectories: &[Trajectory],
+    advantages: &[Advantages],
+    training: &TrainingSpec,
+) -> Vec<TrainingSlice> {
+    let members = advantages.len();
+    let count = advantages.first().map_or(0, |advantages| advantages.values.len());
+    let keep = training.trained(count);
+    if keep == count {
+        return trajectories.iter().map(|trajectory| whole(trajectory, advantages)).collect();
+    }
+    let chosen: Vec<Vec<usize>> = advantages.iter().map(|advantages| largest(&advantages.values, keep)).collect();
+    let steps = trajectories.first().map_or(0, |trajectory| trajectory.distances.len());
+    let latents: Vec<Tensor<4>> = (0..=steps)
+        .map(|step| join(trajectories.iter().map(|trajectory| trajectory.latents[step].clone()), members))
+        .collect();
+    let distances: Vec<Tensor<1>> = (0..steps)
+        .map(|step| join(trajectories.iter().map(|trajectory| trajectory.distances[step].clone()), members))
+        .collect();
+    let slice = |range: Range<usize>| {
+        let samples: Vec<usize> = chosen.iter().flat_map(|chosen| chosen[range.clone()].iter().copied()).collect();
+        let rows = samples.iter().enumerate().map(|(row, sample)| ((row / range.len()) * count + sample) as i64);
+        let rows = TensorData::new(rows.collect::<Vec<_>>(), [samples.len()]);
+        let rows = Tensor::<1, Int>::from_data(rows, &latents[0].device());
+        TrainingSlice {
+            advantages: values(&samples, advantages, range.len(), &latents[0]),
+            latents: latents.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
+            distances: distances.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
+            samples,
+        }
+    };
+    slices(keep, members, training.micro_batch as usize).into_iter().map(slice).collect()
+}
+
+fn whole(trajectory: &Trajectory, advantages: &[Advantages]) -> TrainingSlice {
+    let samples: Vec<usize> = advantages.iter().flat_map(|_| trajectory.slice.clone()).collect();
+    TrainingSlice {
+        advantages: values(&samples, advantages, trajectory.slice.len(), &trajectory.latents[0]),
+        latents: trajectory.latents.clone(),
+        distances: trajectory.distances.clone(),
+        samples,
+    }
+}
+
+/// Returns the advantages of rows, `share` of them for each adapter.
+fn values(samples: &[usize], advantages: &[Advantages], share: usize, like: &Tensor<4>) -> Tensor<1> {
+    let value = |(row, sample): (usize, &usize)| advantages[row / share].values[*sample];
+    let values: Vec<f32> = samples.iter().enumerate().map(value).collect();
+    Tensor::from_data(TensorData::new(values, [samples.len()]), &like.device())
+}
+
+/// Joins slices (`[members · slice, …]` each) to `[members · samples, …]`.
+fn join<const D: usize>(slices: impl Iterator<Item = Tensor<D>>, members: usize) -> Tensor<D> {
+    Tensor::cat(by_member(&slices.collect::<Vec<_>>(), members), 0)
+}
+
+/// Returns the places of the `keep` largest values by magnitude, rising; of equal ones the first.
+fn largest(values: &[f32], keep: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|i, j| values[*j].abs().total_cmp(&values[*i].abs()).then(i.cmp(j)));
+    order.truncate(keep);
+    order.sort_unstable();
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// Two adapters with five samples each in slices of two and three; a row's value says adapter, sample and step.
+    fn trajectories() -> Vec<Trajectory> {
+        let tensor = |slice: &Range<usize>, step: usize| {
+            let values: Vec<f32> = (0..2usize)
+                .flat_map(|member| slice.clone().map(move |sample| (100 * member + 10 * sample + step) as f32))
+                .collect();
+            let rows = values.len();
+            Tensor::<4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &Device::flex())
+        };
+        let trajectory = |slice: Range<usize>| Trajectory {
+            latents: (0..3).map(|step| tensor(&slice, step)).collect(),
+            distances: (0..2).map(|step| tensor(&slice, step).flatten(0, 3)).collect(),
+            slice,
+        };
+        vec![trajectory(0..2), trajectory(2..5)]
+    }
+
+    fn advantages() -> [Advantages; 2] {
+        [[0.1, -2.0, 0.3, 1.0, 0.0], [1.5, 0.2, -0.1, 0.2, -3.0]]
+            .map(|values| Advantages { values: values.to_vec(), silent_groups: 0.0 })
+    }
+
+    fn training(trained_share: f64, micro_batch: u32) -> TrainingSpec {
+        TrainingSpec { trained_share, micro_batch, ..TrainingSpec::default() }
+    }
+
+    fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+        tensor.clone().into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn the_largest_advantages_keep_their_own_trajectories() {
+        let found = select(&trajectories(), &advantages(), &training(0.4, 100));
+        let [slice] = &found[..] else { panic!("{} slices", found.len()) };
+        assert_eq!(slice.samples, [1, 3, 0, 4]);
+        assert_eq!(host(&slice.advantages), [-2.0, 1.0, 1.5, -3.0]);
+        assert_eq!(host(&slice.latents[2]), [12.0, 32.0, 102.0, 142.0]);
+        assert_eq!(host(&slice.distances[1]), [11.0, 31.0, 101.0, 141.0]);
+        assert_eq!(
+            select(&trajectories(), &advantages(), &training(0.4, 2)).len(),
+            2,
+            "slices keep to the micro-batch"
+        );
+    }
+
+    #[test]
+    fn a_share_of_one_changes_nothing() {
+        let found = select(&trajectories(), &advantages(), &training(1.0, 2));
+        assert_eq!(found.len(), 2, "the slices of the rollout");
+        assert_eq!(found[1].samples, [2, 3, 4, 2, 3, 4]);
+        assert_eq!(host(&found[1].advantages), [0.3, 1.0, 0.0, -0.1, 0.2, -3.0]);
+        assert_eq!(host(&found[1].latents[0]), [20.0, 30.0, 40.0, 120.0, 130.0, 140.0]);
+    }
+
+    #[test]
+    fn at_least_one_picture_is_trained_on() {
+        let found = select(&trajectories(), &advantages(), &training(1e-9, 100));
+        assert_eq!(found[0].samples, [1, 4]);
+    }
+}
