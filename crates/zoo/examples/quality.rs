@@ -1,4 +1,5 @@
-//! Measures the base model: which objects and backgrounds the attribute classifier finds in its pictures.
+//! Measures the base model: which objects and backgrounds the attribute classifier finds in its pictures, and, to say what
+//! that is worth, in pictures that were rendered rather than generated.
 //!
 //! `cargo run --release -p moa-zoo --example quality -- [--guidance 2] [--steps 12] [--scenes 256] [--out grid.png]`
 
@@ -6,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::sample;
 use moa_diffusion::{Conditions, Pipeline};
 use moa_reward::{AttributeConfig, AttributeJudge};
-use moa_scenes::{HeldOut, SIDE, Scene, SceneDistribution, SceneRng, sample_scene};
+use moa_scenes::{HeldOut, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
 /// Pictures drawn at once.
 const BATCH: usize = 32;
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let judge = moa_zoo::attribute_judge(&device)?;
 
     let kinds = [(0.0, HeldOut::Excluded), (0.0, HeldOut::Only), (1.0, HeldOut::Excluded), (1.0, HeldOut::Only)];
-    let mut shares: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut shares: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut grid = Vec::new();
     for (kind, (two_objects, held_out)) in kinds.into_iter().enumerate() {
         let distribution = SceneDistribution { two_objects, unsafe_share: None, held_out };
@@ -42,23 +43,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for (batch, scenes) in scenes.chunks(BATCH).enumerate() {
             let key = NoiseKey::new(7).with(kind as u64).with(batch as u64);
             let pictures = draw(&pipeline, scenes, guidance, steps, key)?;
-            for (scene, (object_hits, background_hit)) in scenes.iter().zip(found(&judge, pictures.clone(), scenes)) {
-                let name = match (scene.is_pair(), held_out) {
-                    (false, HeldOut::Only) => "single object, held-out combination",
-                    (false, _) => "single object, seen combination",
-                    (true, HeldOut::Only) => "each object of a pair, held-out combination",
-                    (true, _) => "each object of a pair, seen combination",
-                };
-                let entry = shares.entry(name).or_default();
-                *entry = (entry.0 + object_hits, entry.1 + scene.concepts().count());
-                let entry = shares.entry("background").or_default();
-                *entry = (entry.0 + usize::from(background_hit), entry.1 + 1);
+            let rendered = render(scenes, [kind as u64, batch as u64], &device);
+            for (source, pictures) in [("generated", &pictures), ("rendered", &rendered)] {
+                for (scene, (object_hits, background_hit)) in scenes.iter().zip(found(&judge, pictures.clone(), scenes))
+                {
+                    let name = match (scene.is_pair(), held_out) {
+                        (false, HeldOut::Only) => "single object, held-out combination",
+                        (false, _) => "single object, seen combination",
+                        (true, HeldOut::Only) => "each object of a pair, held-out combination",
+                        (true, _) => "each object of a pair, seen combination",
+                    };
+                    let mut count = |name: &str, hits: usize, of: usize| {
+                        let entry = shares.entry(format!("{source}: {name}")).or_default();
+                        *entry = (entry.0 + hits, entry.1 + of);
+                    };
+                    count(name, object_hits, scene.concepts().count());
+                    count("background", usize::from(background_hit), 1);
+                }
             }
             grid.push(pictures);
         }
     }
     for (name, (hits, of)) in shares {
-        println!("{name:45} {:5.1} % of {of}", 100.0 * hits as f64 / of as f64);
+        println!("{name:56} {:5.1} % of {of}", 100.0 * hits as f64 / of as f64);
     }
     write(&Tensor::cat(grid, 0), &out)?;
     println!("pictures: {out}");
@@ -78,6 +85,18 @@ fn draw(
     let keys: Vec<NoiseKey> = (0..scenes.len() as u64).map(|row| key.with(row)).collect();
     let rules = pipeline.schedule().deterministic(steps);
     Ok(pipeline.decode(sample(pipeline, None, &rules, &Conditions { context, guidance }, &keys)))
+}
+
+/// Renders the scenes as pre-training sees them, `[scenes, 3, 32, 32]`.
+fn render(scenes: &[Scene], stream: [u64; 2], device: &Device) -> Tensor<4> {
+    let mut rng = SceneRng::keyed(98, &stream);
+    let pixels: Vec<f32> = scenes
+        .iter()
+        .flat_map(|scene| scene.render(Sprites::embedded(), &mut rng).pixels)
+        .map(|value| f32::from(value) / 255.0)
+        .collect();
+    let pictures = Tensor::<4>::from_data(TensorData::new(pixels, [scenes.len(), SIDE, SIDE, 3]), device);
+    pictures.permute([0, 3, 1, 2])
 }
 
 /// Returns, per picture, how many of its scene's objects are among as many best guesses, and whether the background is.

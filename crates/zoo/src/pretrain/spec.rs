@@ -107,7 +107,10 @@ impl PretrainSpec {
             ("checkpoint_every", count(spec.checkpoint_every)),
             ("learning_rate", positive(spec.learning_rate)),
             ("max_grad_norm", positive(spec.max_grad_norm)),
-            ("weight_decay", (spec.weight_decay, "0 or more", spec.weight_decay >= 0.0 && spec.weight_decay.is_finite())),
+            (
+                "weight_decay",
+                (spec.weight_decay, "0 or more", spec.weight_decay >= 0.0 && spec.weight_decay.is_finite()),
+            ),
             ("average", share(spec.average)),
             ("caption_dropout", share(spec.caption_dropout)),
             ("pairs", share(f64::from(spec.pairs))),
