@@ -178,10 +178,12 @@ impl Solver {
         let mut nearest: Option<(f64, &Vec<f64>)> = None;
         for shares in self.candidates.iter().filter(|shares| !known(shares)) {
             let predicted: Vec<Prediction> = surrogates.iter().map(|surrogate| surrogate.predict(shares)).collect();
-            let slack = |sure: f64| self.slack(|objective, bound| {
-                let Prediction { mean, deviation } = predicted[objective];
-                margin(bound, mean) - widths[objective] - sure * deviation
-            });
+            let slack = |sure: f64| {
+                self.slack(|objective, bound| {
+                    let Prediction { mean, deviation } = predicted[objective];
+                    margin(bound, mean) - widths[objective] - sure * deviation
+                })
+            };
             let means: Vec<f64> = predicted.iter().map(|prediction| prediction.mean).collect();
             if slack(0.5) >= 0.0 {
                 let value = self.value(&means);
@@ -253,9 +255,10 @@ impl Solver {
         match &self.trade_off.goal {
             Goal::Maximise(objective) => scores[*objective] / scale[*objective],
             Goal::Nearest(target) => {
-                let squares = target.iter().zip(scores).zip(scale).map(|((target, score), scale)| {
-                    target.map_or(0.0, |target| ((score - target) / scale).powi(2))
-                });
+                let squares =
+                    target.iter().zip(scores).zip(scale).map(|((target, score), scale)| {
+                        target.map_or(0.0, |target| ((score - target) / scale).powi(2))
+                    });
                 -squares.sum::<f64>().sqrt()
             }
         }
