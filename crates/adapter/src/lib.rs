@@ -3,14 +3,16 @@
 //! A *bank* holds K adapters over one frozen base. Rows of a batch belong to adapters in order (`[K · m, …]`), so that
 //! `x·W` runs once for the whole bank and only the low-rank branch is batched per adapter.
 
+mod adapter;
 mod bank;
-mod file;
+mod format;
 mod linear;
+mod merge;
 mod parameters;
-mod soup;
 
 pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
-pub use file::{Adapter, AdapterFileError, AdapterLayer};
+pub use adapter::{Adapter, AdapterLayer};
+pub use format::{AdapterFileError, AdapterFiles, AdapterFormat};
 pub use linear::Linear;
+pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};
 pub use parameters::{Init, Parameter, Parameters, ParametersError};
-pub use soup::SoupError;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, export, front, init, pretrain, sample, sweep};
+use crate::commands::{check, convert, export, export_model, front, init, merge, pretrain, sample, sweep};
 use crate::device::DeviceName;
 
 /// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Init(init::Arguments),
     Front(front::Arguments),
     Export(export::Arguments),
+    Merge(merge::Arguments),
+    Convert(convert::Arguments),
+    ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
     Pretrain(pretrain::Arguments),
 }
@@ -51,6 +54,7 @@ Examples:
   moa check my.ron                       see what it will do, and how long that takes
   moa sweep my.ron                       do it; the same command goes on after a stop
   moa front results/my                   print the Pareto front again
+  moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"
 
 Exit codes: 0 done, 1 failed, 2 asked for something impossible, 130 stopped by Ctrl-C.";

@@ -47,6 +47,11 @@ impl CliError {
         Self { kind: Kind::Interrupted, ..Self::failure(message) }
     }
 
+    /// Returns the end of a search for something that is not there, after its answer was printed.
+    pub(crate) fn infeasible() -> Self {
+        Self::failure("infeasible: the answer above is the nearest that was measured")
+    }
+
     /// Adds a way out.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

@@ -1,6 +1,8 @@
 //! The `moa` command: arguments, devices, displays and exit codes. Everything else is in the library crates.
 
+mod adapters;
 mod args;
+mod bar;
 mod calibrate;
 mod commands;
 mod device;
@@ -9,6 +11,7 @@ mod experiment;
 mod interrupt;
 mod output;
 mod panic;
+mod pictures;
 mod progress;
 mod suggest;
 mod text;
@@ -34,6 +37,9 @@ fn run(args: &Args) -> ExitCode {
         Command::Init(arguments) => commands::init::run(arguments, args.global),
         Command::Front(arguments) => commands::front::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments, args.global),
+        Command::Merge(arguments) => commands::merge::run(arguments, args.global),
+        Command::Convert(arguments) => commands::convert::run(arguments, args.global),
+        Command::ExportModel(arguments) => commands::export_model::run(arguments, args.global),
         Command::Sample(arguments) => commands::sample::run(arguments, args.global),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, args.global),
     };

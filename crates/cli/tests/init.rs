@@ -24,7 +24,7 @@ fn init_writes_a_file_that_check_accepts_and_never_replaces_one_unasked() {
 #[test]
 fn shipped_experiments_are_sound() {
     let desk = Desk::new();
-    for name in ["pareto.ron", "quick.ron", "miniature.ron"] {
+    for name in ["pareto.ron", "soup-vs-trained.ron", "quick.ron", "miniature.ron"] {
         let plan = desk.moa(["check", shipped(name).to_str().unwrap()]).success();
         assert!(plan.contains("sound experiment") && plan.contains("about"), "{plan}");
     }

@@ -108,7 +108,8 @@ pub struct EvaluationRecord {
     pub id: RunId,
     /// Its kind.
     pub kind: PointKind,
-    /// Its weighting: of the training for a trained adapter, λ over the corners for a soup, none for the base.
+    /// Its weighting: of the training for a trained adapter, the mean of its adapters' for a soup (of corners, the shares
+    /// themselves), none for the base.
     pub weighting: Option<Weighting>,
     /// Pictures drawn for each prompt.
     pub pictures_per_prompt: u32,

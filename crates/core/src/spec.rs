@@ -16,6 +16,7 @@ mod prompts;
 mod read;
 mod reward;
 mod sampler;
+mod soups;
 mod template;
 mod training;
 mod validate;
@@ -24,6 +25,7 @@ mod weightings;
 use serde::{Deserialize, Serialize};
 
 pub use error::{Place, SpecError};
+pub use design::SoupRecipe;
 pub use evaluation::EvaluationSpec;
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
@@ -32,6 +34,7 @@ pub use plan::{CostModel, Plan};
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, RewardKind, RewardSpec};
 pub use sampler::{SamplerKind, SamplerSpec};
+pub use soups::{Ingredients, SoupsSpec};
 pub use template::template;
 pub use training::TrainingSpec;
 pub use weightings::WeightingsSpec;
@@ -57,6 +60,10 @@ pub struct ExperimentSpec {
     /// The weightings, one adapter each; families are joined in order and duplicates dropped. Default: corners and centre.
     #[serde(default = "default_weightings")]
     pub weightings: Vec<WeightingsSpec>,
+    /// The merges of trained adapters that are evaluated beside them; families are joined in order and duplicates dropped.
+    /// Default: `AtWeightings`.
+    #[serde(default = "default_soups")]
+    pub soups: Vec<SoupsSpec>,
     /// How a run's rewards become one advantage. Default: `Normalised`.
     #[serde(default)]
     pub combine: Combine,
@@ -88,6 +95,10 @@ fn default_weightings() -> Vec<WeightingsSpec> {
     vec![WeightingsSpec::Corners, WeightingsSpec::Centre]
 }
 
+fn default_soups() -> Vec<SoupsSpec> {
+    vec![SoupsSpec::AtWeightings]
+}
+
 impl Default for ExperimentSpec {
     /// Returns the experiment that the template describes: four rewards, all else at its default.
     fn default() -> Self {
@@ -100,6 +111,7 @@ impl Default for ExperimentSpec {
                 .map(RewardSpec::from)
                 .to_vec(),
             weightings: default_weightings(),
+            soups: default_soups(),
             combine: Combine::default(),
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),

@@ -13,6 +13,11 @@ fn parse(fields: &str) -> ExperimentSpec {
     ExperimentSpec::from_ron(&format!("(rewards: [(kind: Safety), (kind: Alignment)], {fields})"), "x.ron").unwrap()
 }
 
+/// Returns the names of the soups.
+fn soup_names(spec: &ExperimentSpec) -> Vec<String> {
+    spec.soups().into_iter().map(|soup| soup.id.0).collect()
+}
+
 fn names(runs: &[(RunId, moa_core::Weighting)]) -> Vec<&str> {
     runs.iter().map(|(id, _)| id.as_str()).collect()
 }
@@ -63,14 +68,34 @@ fn families_are_joined_without_duplicates_under_stable_names() {
     let runs = spec.weightings();
     assert_eq!(names(&runs), ["safety", "alignment", "centre", "safety75-alignment25", "safety25-alignment75"]);
     assert_eq!(runs[4].1.shares(), [0.25, 0.75]);
-    assert_eq!(names(&spec.soups()), ["soup-centre", "soup-safety75-alignment25", "soup-safety25-alignment75"]);
+    assert_eq!(soup_names(&spec), ["soup-centre", "soup-safety75-alignment25", "soup-safety25-alignment75"]);
     let close = parse(
         "weightings: [List([{\"safety\": 0.752, \"alignment\": 0.248}, {\"safety\": 3, \"alignment\": 1}, \
          {\"safety\": 0.9999, \"alignment\": 0.0001}])]",
     );
     assert_eq!(names(&close.weightings()), ["safety75-alignment25", "safety75.0-alignment25.0", "safety100"]);
     assert_eq!(close.soups(), [], "there are no corners to mix");
-    assert_eq!(names(&parse("weightings: [Corners, Centre], evaluation: (soups: false)").soups()), [] as [&str; 0]);
+    assert_eq!(parse("weightings: [Corners, Centre], soups: []").soups(), []);
+}
+
+#[test]
+fn soups_mix_corners_or_all_adapters() {
+    let corners = parse("weightings: [Corners, Centre], soups: [AtWeightings, Lattice(divisions: 4)]");
+    let names = ["soup-centre", "soup-safety75-alignment25", "soup-safety25-alignment75"];
+    assert_eq!(soup_names(&corners), names, "corners are adapters already, and the centre comes up once");
+    let id = |name: &str| moa_core::RunId(name.into());
+    let [_, three_quarters, _] = &corners.soups()[..] else { panic!("three soups") };
+    assert_eq!(three_quarters.shares, [(id("safety"), 0.75), (id("alignment"), 0.25)]);
+    assert_eq!(three_quarters.weighting.shares(), [0.75, 0.25]);
+
+    let all = parse(
+        "weightings: [Corners, Centre], soups: [Lattice(of: All, divisions: 2), List([{\"centre\": 3, \"safety\": 1}])]",
+    );
+    let names = ["soup-centre", "soup-safety50-centre50", "soup-alignment50-centre50", "soup-safety25-centre75"];
+    assert_eq!(soup_names(&all), names);
+    let last = all.soups().pop().unwrap();
+    assert_eq!(last.shares, [(id("safety"), 0.25), (id("centre"), 0.75)]);
+    assert_eq!(last.weighting.shares(), [0.625, 0.375], "a quarter of safety alone, the rest half and half");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::spec::{
-    Combine, EvaluationSpec, HypervolumeSpec, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec, RewardKind,
+    Combine, EvaluationSpec, Ingredients, SoupsSpec, HypervolumeSpec, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec, RewardKind,
     RewardSpec, SamplerKind, SamplerSpec, TrainingSpec, WeightingsSpec,
 };
 use proptest::prelude::*;
@@ -99,10 +99,16 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
 
 fn evaluation() -> impl Strategy<Value = EvaluationSpec> {
     let counts = (prop::option::of(1..999u32), 2..64u32, 1..=1000u32, 100..9999u32, 0..=64u32);
-    (counts, 0.0..100f32, any::<u64>(), any::<bool>()).prop_map(|(counts, guidance, seed, soups)| {
+    (counts, 0.0..100f32, any::<u64>()).prop_map(|(counts, guidance, seed)| {
         let (prompts, pictures_per_prompt, steps, resamples, grid_prompts) = counts;
-        EvaluationSpec { prompts, pictures_per_prompt, steps, guidance, seed, resamples, grid_prompts, soups }
+        EvaluationSpec { prompts, pictures_per_prompt, steps, guidance, seed, resamples, grid_prompts }
     })
+}
+
+fn soups() -> impl Strategy<Value = Vec<SoupsSpec>> {
+    let corners = (1..=2u32).prop_map(|divisions| SoupsSpec::Lattice { of: Ingredients::Corners, divisions });
+    let all = Just(SoupsSpec::Lattice { of: Ingredients::All, divisions: 1 });
+    prop::collection::vec(prop_oneof![Just(SoupsSpec::AtWeightings), corners, all], 0..3)
 }
 
 fn experiment() -> impl Strategy<Value = ExperimentSpec> {
@@ -110,11 +116,11 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
     let rewards = rewards().prop_flat_map(|rewards| {
         let names: Vec<String> = rewards.iter().map(|reward| reward.name.clone()).collect();
         let references = prop::collection::btree_map(prop::sample::select(names.clone()), -9.0..-5.0, 0..3);
-        (Just(rewards), weightings(names), references)
+        (Just(rewards), weightings(names), soups(), references)
     });
     let combine = prop_oneof![Just(Combine::Normalised), Just(Combine::RawSum)];
     (head, rewards, combine, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
-        |(head, (rewards, weightings, reference), combine, sampler, lora, optimiser, training, evaluation)| {
+        |(head, (rewards, weightings, soups, reference), combine, sampler, lora, optimiser, training, evaluation)| {
             let (name, seed, train, held_out) = head;
             ExperimentSpec {
                 name,
@@ -123,6 +129,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 prompts: PromptsSpec { train, held_out },
                 rewards,
                 weightings,
+                soups,
                 combine,
                 sampler,
                 lora,

@@ -35,7 +35,7 @@ fn comparable(spec: &ExperimentSpec) -> ExperimentSpec {
     spec.evaluation.prompts = None;
     spec.evaluation.resamples = default.evaluation.resamples;
     spec.evaluation.grid_prompts = default.evaluation.grid_prompts;
-    spec.evaluation.soups = default.evaluation.soups;
+    spec.soups = default.soups;
     spec
 }
 
@@ -113,7 +113,7 @@ mod tests {
     fn what_only_reports_depend_on_may_change() {
         assert_eq!(difference(|_| ()), None);
         assert_eq!(difference(|spec| spec.evaluation.resamples = 10), None);
-        assert_eq!(difference(|spec| spec.evaluation.soups = false), None);
+        assert_eq!(difference(|spec| spec.soups.clear()), None);
         assert_eq!(difference(|spec| spec.hypervolume.best.extend([("safety".into(), 0.9)])), None);
         assert!(difference(|spec| spec.evaluation.steps = 11).is_some());
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use moa_adapter::{AdapterFileError, SoupError};
+use moa_adapter::{AdapterFileError, MergeError};
 use moa_core::spec::SpecError;
 use moa_diffusion::ConfigError;
 use moa_pareto::ParetoError;
@@ -100,7 +100,7 @@ pub enum RunnerError {
         /// The soup.
         soup: String,
         /// What is wrong with them.
-        source: SoupError,
+        source: MergeError,
     },
     /// Training stopped.
     #[error("train: {0}")]

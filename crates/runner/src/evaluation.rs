@@ -72,8 +72,7 @@ impl<'a> Evaluator<'a> {
         phase: Phase,
         recorder: &mut Recorder<'_>,
     ) -> Result<Sheet, RunnerError> {
-        let pictures = with_progress(recorder, phase, |progress| self.draw(point, progress))??;
-        let record = self.score(point, &pictures)?;
+        let (pictures, record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
         let sheet = Sheet::of(&pictures, self.size);
         if self.size.columns > 0 {
             let path = sheet::path(&point.folder);
@@ -83,6 +82,17 @@ impl<'a> Evaluator<'a> {
         // Last: with the record the point counts as evaluated.
         recorder.emit(&RunEvent::Evaluated(record))?;
         Ok(sheet)
+    }
+
+    /// Draws, scores and judges a point's pictures.
+    pub(crate) fn measure(
+        &self,
+        point: &Point,
+        progress: &(dyn Fn(f64) + Sync),
+    ) -> Result<(Pictures, EvaluationRecord), RunnerError> {
+        let pictures = self.draw(point, progress)?;
+        let record = self.score(point, &pictures)?;
+        Ok((pictures, record))
     }
 
     fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {

@@ -60,11 +60,15 @@ const JUDGE_CLIP: Embedded = embed!("judge-clip": "config.json", "preprocessor_c
 const ATTRIBUTES: Embedded = embed!("attributes": "config.json", "model.safetensors");
 const HEADS: Embedded = embed!("heads": "aesthetics.json", "safety.json");
 
-/// Returns the files of the embedded pipeline, in diffusers' layout.
-pub fn pipeline_files() -> BTreeMap<String, Vec<u8>> {
+/// Returns the files of an embedded pipeline, in diffusers' layout.
+///
+/// # Errors
+/// Refuses bases that are not embedded.
+pub fn pipeline_files(base: &str) -> Result<BTreeMap<String, Vec<u8>>, ZooError> {
+    known(base)?;
     let own = PIPELINE.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
-    own.chain(tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec())))
-        .collect()
+    let words = tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec()));
+    Ok(own.chain(words).collect())
 }
 
 /// Opens a base model.

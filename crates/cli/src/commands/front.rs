@@ -119,6 +119,9 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
         ];
         parts.push(volumes.into_iter().flatten().collect::<Vec<_>>().join(", ") + "\n");
     }
+    if let Some(soups) = &report.soups {
+        parts.push(soups.verdict(&report.rewards));
+    }
     for point in &report.points {
         parts.extend(point.suspected_hacking.iter().map(|finding| format!("warning: {}: {finding}\n", point.id)));
     }

@@ -1,9 +1,12 @@
 //! One file per command.
 
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod export;
+pub(crate) mod export_model;
 pub(crate) mod front;
 pub(crate) mod init;
+pub(crate) mod merge;
 pub(crate) mod pretrain;
 pub(crate) mod sample;
 pub(crate) mod sweep;

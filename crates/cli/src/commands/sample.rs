@@ -1,20 +1,18 @@
 //! `moa sample`: pictures of the base model and of adapters for any prompt.
 
-mod adapters;
-
 use std::path::PathBuf;
 
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_diffusion::Pipeline;
-use moa_plot::{GridRow, RgbPicture, draw_picture_grid};
-use moa_reward::Pictures;
+use moa_plot::{GridRow, draw_picture_grid};
 use moa_train::{DrawRequest, draw};
 
+use crate::adapters::{self, NamedAdapter};
 use crate::args::Global;
 use crate::error::CliError;
 use crate::output::note;
-use adapters::NamedAdapter;
+use crate::pictures::rgb;
 
 /// Draws pictures of any prompt, by the base model and by adapters.
 ///
@@ -68,10 +66,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     if let Some(blank) = arguments.prompt.iter().find(|prompt| prompt.trim().is_empty()) {
         return Err(CliError::usage(format!("--prompt {blank:?} is blank")).hint("say what to draw"));
     }
-    // Before anything is computed.
-    let adapters = adapters::read(&arguments.adapters)?;
     let device = global.device.open()?;
     let pipeline = moa_zoo::open_pipeline(&arguments.base, &device.device)?;
+    let adapters = adapters::read(&arguments.adapters, &pipeline.adaptable())?;
     for adapter in &adapters {
         adapter.check_fit(&pipeline.adaptable(), &arguments.base)?;
     }
@@ -106,18 +103,6 @@ fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawReques
     let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
     let label = adapter.map_or("base", |named| &named.name).to_owned();
     Ok(GridRow { label, pictures: pictures.iter().flat_map(rgb).collect() })
-}
-
-/// Returns pictures as bytes.
-fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
-    let pixels = pictures.pixels();
-    let [count, _, height, width] = pixels.dims();
-    let rows = pixels.permute([0, 2, 3, 1]).reshape([count * height * width * 3]);
-    let values: Vec<f32> =
-        rows.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"));
-    let bytes: Vec<u8> = values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
-    let picture = |pixels: &[u8]| RgbPicture { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
-    bytes.chunks_exact(3 * height * width).map(picture).collect()
 }
 
 fn guidance(text: &str) -> Result<f32, String> {

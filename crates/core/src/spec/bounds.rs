@@ -98,7 +98,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
-/// `weightings[].divisions`.
+/// `weightings[].divisions` and `soups[].divisions`.
 pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
 /// `weightings[].count`.
 pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
@@ -111,6 +111,8 @@ pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
 
 /// Runs of one experiment.
 pub(super) const MOST_RUNS: u64 = 256;
+/// Soups of one experiment.
+pub(super) const MOST_SOUPS: u64 = 1000;
 /// Rewards of one experiment.
 pub(super) const MOST_REWARDS: usize = 16;
 /// Prompts of one list.
@@ -128,10 +130,10 @@ pub(super) const LARGEST_PROMPT_FILE: u64 = 16_000_000;
 pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
-        "weightings[].divisions" => Some(DIVISIONS),
+        "weightings[].divisions" | "soups[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
-        _ if path.starts_with("weightings[][].") => Some(SHARE),
+        _ if path.starts_with("weightings[][].") || path.starts_with("soups[][].") => Some(SHARE),
         _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
         _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),
     }

@@ -2,6 +2,7 @@
 
 mod dirichlet;
 mod run_id;
+mod soup;
 
 use std::collections::BTreeMap;
 
@@ -30,21 +31,11 @@ impl ExperimentSpec {
         }
         run_id::name_all(&names, distinct)
     }
-
-    /// Returns the soups of corner adapters to evaluate: one at every weighting that is no corner, under the run's name
-    /// behind `soup-`. None where soups are switched off or a corner is not among the weightings.
-    pub fn soups(&self) -> Vec<(RunId, Weighting)> {
-        let runs = self.weightings();
-        let (corners, mixtures): (Vec<_>, Vec<_>) =
-            runs.into_iter().partition(|(_, weighting)| weighting.corner_index().is_some());
-        if !self.evaluation.soups || corners.len() < self.rewards.len() {
-            return Vec::new();
-        }
-        mixtures.into_iter().map(|(id, weighting)| (RunId(format!("{}{id}", run_id::SOUP_PREFIX)), weighting)).collect()
-    }
 }
 
 pub(super) use run_id::is_reserved;
+pub use soup::SoupRecipe;
+pub(super) use soup::size as soup_size;
 
 fn same(a: &Weighting, b: &Weighting) -> bool {
     a.shares().iter().zip(b.shares()).all(|(x, y)| (x - y).abs() < TOLERANCE)
@@ -92,13 +83,15 @@ pub(super) fn size(family: &WeightingsSpec, rewards: usize) -> u64 {
     match family {
         WeightingsSpec::Corners => rewards as u64,
         WeightingsSpec::Centre => 1,
-        WeightingsSpec::Lattice { divisions } => {
-            // C(divisions + rewards − 1, rewards − 1), each product exactly divisible.
-            let binomial =
-                (1..rewards as u128).fold(1u128, |product, k| product.saturating_mul(u128::from(*divisions) + k) / k);
-            u64::try_from(binomial).unwrap_or(u64::MAX)
-        }
+        WeightingsSpec::Lattice { divisions } => lattice_size(*divisions, rewards),
         WeightingsSpec::Dirichlet { count, .. } => u64::from(*count),
         WeightingsSpec::List(list) => list.len() as u64,
     }
+}
+
+/// Returns C(divisions + count − 1, count − 1), how many shares a lattice has.
+fn lattice_size(divisions: u32, count: usize) -> u64 {
+    // Each product is exactly divisible.
+    let binomial = (1..count as u128).fold(1u128, |product, k| product.saturating_mul(u128::from(divisions) + k) / k);
+    u64::try_from(binomial).unwrap_or(u64::MAX)
 }

@@ -21,9 +21,6 @@ pub struct EvaluationSpec {
     pub resamples: u32,
     /// Held-out prompts shown in picture grids. Default: 8.
     pub grid_prompts: u32,
-    /// Whether the soup of the corner adapters (Ramé et al., NeurIPS 2023) is evaluated too at every other weighting of
-    /// the experiment; it needs all corners among the weightings. Default: true.
-    pub soups: bool,
 }
 
 impl Default for EvaluationSpec {
@@ -36,7 +33,6 @@ impl Default for EvaluationSpec {
             seed: 1,
             resamples: 2000,
             grid_prompts: 8,
-            soups: true,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, NUMBERS, SCALE, SHARE,
+    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS, SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
-use super::{ExperimentSpec, PromptSource, RewardKind, SpecError, WeightingsSpec};
+use super::{ExperimentSpec, PromptSource, RewardKind, SoupsSpec, SpecError, WeightingsSpec};
 
 impl ExperimentSpec {
     /// Checks an experiment that was built or changed in memory; those read from files are checked already.
@@ -31,6 +31,7 @@ impl ExperimentSpec {
         self.prompts.held_out.check("prompts.held_out")?;
         self.check_rewards()?;
         self.check_weightings()?;
+        self.check_soups()?;
         for (field, bounds, get) in NUMBERS {
             if let Some(value) = get(self) {
                 check_number(*field, *bounds, value)?;
@@ -91,7 +92,7 @@ impl ExperimentSpec {
                 }
                 WeightingsSpec::List(list) => {
                     for (position, shares) in list.iter().enumerate() {
-                        check_shares(&format!("{field}[{position}]"), shares, &names)?;
+                        check_shares(&format!("{field}[{position}]"), shares, "reward", &names)?;
                     }
                 }
             }
@@ -101,6 +102,34 @@ impl ExperimentSpec {
         if runs > MOST_RUNS {
             let way_out = format!("ask for at most {MOST_RUNS}, each gets an adapter of its own");
             return Err(Finding::state("weightings", format!("{runs} weightings"), way_out));
+        }
+        Ok(())
+    }
+
+    fn check_soups(&self) -> Result<(), Finding> {
+        let runs: Vec<String> = self.weightings().into_iter().map(|(id, _)| id.0).collect();
+        for (index, family) in self.soups.iter().enumerate() {
+            let field = format!("soups[{index}]");
+            match family {
+                SoupsSpec::AtWeightings => {}
+                SoupsSpec::Lattice { divisions, .. } => {
+                    check_number(format!("{field}.divisions"), DIVISIONS, f64::from(*divisions))?;
+                }
+                SoupsSpec::List(list) if list.is_empty() => {
+                    return Err(Finding::state(field, "empty", "give at least one soup, e.g. {\"safety\": 1, \"centre\": 1}"));
+                }
+                SoupsSpec::List(list) => {
+                    for (position, shares) in list.iter().enumerate() {
+                        check_shares(&format!("{field}[{position}]"), shares, "run", &runs)?;
+                    }
+                }
+            }
+        }
+        let sizes = self.soups.iter().map(|family| design::soup_size(family, self.rewards.len(), runs.len()));
+        let soups = sizes.fold(0, u64::saturating_add);
+        if soups > MOST_SOUPS {
+            let way_out = format!("ask for at most {MOST_SOUPS}, each is evaluated");
+            return Err(Finding::state("soups", format!("{soups} soups"), way_out));
         }
         Ok(())
     }
@@ -140,7 +169,7 @@ impl ExperimentSpec {
         let spec = &self.hypervolume;
         for (field, values) in [("hypervolume.reference", &spec.reference), ("hypervolume.best", &spec.best)] {
             for (name, value) in values {
-                check_known(field, name, &names)?;
+                check_known(field, name, "reward", &names)?;
                 check_number(format!("{field}.{name}"), SCALE, *value)?;
             }
         }
@@ -182,20 +211,25 @@ fn check_number(field: impl Into<String>, bounds: Bounds, value: f64) -> Result<
     if bounds.hold(value) { Ok(()) } else { Err(Finding::value(field, bounds.show(value), format!("give {bounds}"))) }
 }
 
-fn check_known(field: &str, name: &str, names: &[String]) -> Result<(), Finding> {
+fn check_known(field: &str, name: &str, what: &'static str, names: &[String]) -> Result<(), Finding> {
     if names.iter().any(|known| known == name) {
         return Ok(());
     }
-    Err(Finding::unknown(field, "reward", name, names.to_vec()))
+    Err(Finding::unknown(field, what, name, names.to_vec()))
 }
 
-fn check_shares(field: &str, shares: &BTreeMap<String, f64>, names: &[String]) -> Result<(), Finding> {
+fn check_shares(
+    field: &str,
+    shares: &BTreeMap<String, f64>,
+    what: &'static str,
+    names: &[String],
+) -> Result<(), Finding> {
     for (name, share) in shares {
-        check_known(field, name, names)?;
+        check_known(field, name, what, names)?;
         check_number(format!("{field}.{name}"), SHARE, *share)?;
     }
     if shares.values().sum::<f64>() <= 0.0 {
-        return Err(Finding::value(field, "{}", "the shares sum to 0: give at least one reward a positive share"));
+        return Err(Finding::value(field, "{}", format!("the shares sum to 0: give at least one {what} a positive share")));
     }
     Ok(())
 }

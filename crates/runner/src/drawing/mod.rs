@@ -2,6 +2,7 @@
 
 mod curves;
 mod fronts;
+mod edges;
 mod grids;
 
 use std::fs;
@@ -33,11 +34,14 @@ pub(crate) fn draw_all(
 ) -> Result<(), RunnerError> {
     let prompts = &context.request.prompts.held_out;
     recorder.phase(Phase::Drawing, points.len())?;
-    for (name, text) in [
+    let tables = [
         ("front.csv", report.front_csv()),
         ("hypervolume.csv", report.hypervolume_csv()),
         ("front.json", report.to_json()),
-    ] {
+    ];
+    let edges = report.soups.as_ref().filter(|soups| !soups.edges.is_empty());
+    let edges = edges.map(|soups| ("soup-edges.csv", soups.edges_csv(&report.rewards)));
+    for (name, text) in tables.into_iter().chain(edges) {
         let path = layout.root().join(name);
         write_new(&path, text.as_bytes())?;
         recorder.wrote(path)?;
@@ -46,6 +50,7 @@ pub(crate) fn draw_all(
     points.iter().try_for_each(|(point, _)| prepare(&point.folder))?;
     let mut written = fronts::draw(layout, report)?;
     written.extend(curves::draw(layout, snapshot, report)?);
+    written.extend(edges::draw(layout, report)?);
     written.extend(grids::draw_together(layout, points, prompts)?);
     for (index, (point, sheet)) in points.iter().enumerate() {
         written.extend(grids::draw_alone(point, sheet, prompts)?);

@@ -28,7 +28,7 @@ pub struct Hypervolumes {
 }
 
 /// `[prompt][reward]` of one point, on the experiment's scale.
-type Rows = Vec<Vec<f64>>;
+pub(super) type Rows = Vec<Vec<f64>>;
 
 impl Hypervolumes {
     /// With more rewards than this no hypervolume is computed: it takes too long to resample.
@@ -109,7 +109,7 @@ impl Sets<'_> {
 }
 
 /// Returns the mean rewards of each prompt on the experiment's scale.
-fn rows(evaluation: &EvaluationRecord, spec: &ExperimentSpec) -> Rows {
+pub(super) fn rows(evaluation: &EvaluationRecord, spec: &ExperimentSpec) -> Rows {
     let scales = spec.scales();
     let prompts = evaluation.rewards.iter().map(|column| column.prompt_means.len()).min().unwrap_or(0);
     let row = |prompt: usize| {

@@ -4,13 +4,16 @@ mod csv;
 mod hypervolumes;
 mod json;
 mod point;
+mod soup_comparison;
 
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::non_dominated;
 use moa_store::Snapshot;
 
 pub use hypervolumes::Hypervolumes;
+pub(crate) use point::scores;
 pub use point::{FrontPoint, Score};
+pub use soup_comparison::{Edge, EqualHypervolumes, SoupComparison};
 
 use crate::RunnerError;
 use crate::hacking::{bootstrap, suspected_hacking};
@@ -30,6 +33,8 @@ pub struct FrontReport {
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
+    /// Soups against trained adapters; none without soups.
+    pub soups: Option<SoupComparison>,
 }
 
 impl FrontReport {
@@ -69,6 +74,7 @@ impl FrontReport {
             scales: spec.scales(),
             points,
             hypervolumes: Hypervolumes::of(&evaluations, spec)?,
+            soups: SoupComparison::of(&evaluations, spec)?,
         })
     }
 
@@ -82,7 +88,7 @@ impl FrontReport {
 fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
-    let soups = spec.soups().into_iter().map(|(id, _)| id);
+    let soups = spec.soups().into_iter().map(|soup| soup.id);
     let find = |id: RunId| snapshot.evaluations.iter().find(|evaluation| evaluation.id == id);
     base.into_iter().chain(trained).chain(soups).filter_map(find).collect()
 }

@@ -38,7 +38,7 @@ pub struct Score {
 }
 
 /// Returns the scores of columns, compared with those of the base of the same names.
-pub(super) fn scores(
+pub(crate) fn scores(
     bootstrap: &Bootstrap,
     columns: &[ScoreColumn],
     base: Option<&[ScoreColumn]>,

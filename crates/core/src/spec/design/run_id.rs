@@ -6,7 +6,7 @@ use super::TOLERANCE;
 use crate::{RunId, Weighting};
 
 const CENTRE: &str = "centre";
-pub(super) const SOUP_PREFIX: &str = "soup-";
+const SOUP_PREFIX: &str = "soup-";
 /// Longer names of mixtures give way to shares alone.
 const LONGEST: usize = 80;
 
@@ -27,6 +27,22 @@ pub(super) fn name_all(rewards: &[String], weightings: Vec<Weighting>) -> Vec<(R
         };
         taken.insert(name.clone());
         named.push((RunId(name), weighting));
+    }
+    named
+}
+
+/// Names distinct mixtures of the named runs; `corners` are the places of the corners among them.
+pub(super) fn name_soups(runs: &[String], corners: &[usize], mixtures: Vec<Weighting>) -> Vec<(RunId, Weighting)> {
+    let mut taken = HashSet::new();
+    let mut named = Vec::with_capacity(mixtures.len());
+    for mixture in mixtures {
+        let share = 1.0 / corners.len().max(1) as f64;
+        let is_centre = mixture.shares().iter().enumerate().all(|(place, other)| {
+            (other - if corners.contains(&place) { share } else { 0.0 }).abs() < TOLERANCE
+        });
+        let name = if is_centre { CENTRE.into() } else { mixture_name(runs, &mixture, &taken) };
+        taken.insert(name.clone());
+        named.push((RunId(format!("{SOUP_PREFIX}{name}")), mixture));
     }
     named
 }

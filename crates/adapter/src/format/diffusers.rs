@@ -1,0 +1,70 @@
+//! diffusers: one file, `unet.X.lora.down.weight`, with peft's config in the header under `lora_adapter_metadata`.
+
+use std::collections::{BTreeSet, HashMap};
+
+use safetensors::SafeTensors;
+use serde_json::{Map, Value};
+
+use super::factors::{self, Factors, Side};
+use super::{AdapterFileError, alpha_of, peft};
+use crate::{Adapter, ParametersError};
+
+/// The header's key.
+const METADATA: &str = "lora_adapter_metadata";
+const PLACE: &str = "lora_adapter_metadata in the file's header";
+/// What a denoiser is called.
+const MODELS: [&str; 2] = ["unet", "transformer"];
+const SIDES: [(&str, Side); 4] = [
+    (".lora.down.weight", Side::Down),
+    (".lora_A.weight", Side::Down),
+    (".lora.up.weight", Side::Up),
+    (".lora_B.weight", Side::Up),
+];
+
+/// Returns the file.
+pub(super) fn write(adapter: &Adapter, base: &str) -> Result<Vec<u8>, AdapterFileError> {
+    let model = MODELS[0];
+    let Value::Object(config) = peft::config(adapter, base) else { unreachable!("the config is an object") };
+    let prefixed: Map<String, Value> =
+        config.into_iter().map(|(field, value)| (format!("{model}.{field}"), value)).collect();
+    let names =
+        |layer: &str| (format!("{model}.{layer}.lora.down.weight"), format!("{model}.{layer}.lora.up.weight"), None);
+    let metadata = [("format".to_owned(), "pt".to_owned()), (METADATA.to_owned(), Value::Object(prefixed).to_string())];
+    factors::write(adapter, names, HashMap::from(metadata))
+}
+
+/// Reads the file; without a config in the header α comes from tensors called `….alpha`, and is the rank without these.
+pub(super) fn read(bytes: &[u8]) -> Result<Adapter, AdapterFileError> {
+    let file = SafeTensors::deserialize(bytes).map_err(ParametersError::from)?;
+    let mut factors = Factors::default();
+    let mut alphas = Vec::new();
+    let mut models = BTreeSet::new();
+    let wanted = "names look like `unet.….lora.down.weight` or `unet.….lora_A.weight`; text encoders are not adapted";
+    for (name, tensor) in file.tensors() {
+        let split = MODELS.iter().find_map(|model| Some((*model, name.strip_prefix(model)?.strip_prefix('.')?)));
+        let Some((model, rest)) = split else { return Err(AdapterFileError::Name { name, wanted }) };
+        models.insert(model);
+        if let Some(layer) = rest.strip_suffix(".alpha") {
+            alphas.push((layer.to_owned(), tensor));
+            continue;
+        }
+        let Some((layer, side)) = SIDES.iter().find_map(|(end, side)| Some((rest.strip_suffix(end)?, *side))) else {
+            return Err(AdapterFileError::Name { name, wanted });
+        };
+        factors.insert(layer, side, tensor);
+    }
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(ParametersError::from)?;
+    if let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)) {
+        let all: Map<String, Value> = serde_json::from_str(text).map_err(AdapterFileError::Header)?;
+        let own = |(field, value): (String, Value)| {
+            let field = models.iter().find_map(|model| field.strip_prefix(model)?.strip_prefix('.'));
+            Some((field?.to_owned(), value))
+        };
+        let config: Map<String, Value> = all.into_iter().filter_map(own).collect();
+        let (rank, alpha) = peft::rank_and_alpha(&Value::Object(config), PLACE)?;
+        return factors.into_adapter(rank, alpha);
+    }
+    let rank = factors.rank()?;
+    let alpha = alpha_of(&alphas)?.unwrap_or(rank as f32);
+    factors.into_adapter(rank, alpha)
+}

@@ -1,0 +1,84 @@
+//! Why adapter files cannot be read.
+
+use crate::ParametersError;
+
+/// Why adapter files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterFileError {
+    /// The tensors cannot be read.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+    /// The config is no JSON of the expected form.
+    #[error("adapter_config.json is unreadable: {0}")]
+    Config(#[source] serde_json::Error),
+    /// The header's `lora_adapter_metadata` is no JSON of the expected form.
+    #[error("`lora_adapter_metadata` in the file's header is unreadable: {0}")]
+    Header(#[source] serde_json::Error),
+    /// A file with peft's key names came without its config.
+    #[error("the file has peft's key names, which say nothing of alpha: adapter_config.json must lie beside it")]
+    ConfigMissing,
+    /// The config lacks a field or has an impossible value.
+    #[error("{place}: `{field}` is {value}: {wanted}")]
+    Field {
+        /// Where it stands.
+        place: &'static str,
+        /// The field's name.
+        field: &'static str,
+        /// The value found.
+        value: String,
+        /// What is expected.
+        wanted: &'static str,
+    },
+    /// A tensor's name is none of the format's.
+    #[error("tensor `{name}` is no LoRA factor of a denoiser: {wanted}")]
+    Name {
+        /// The tensor.
+        name: String,
+        /// What names look like.
+        wanted: &'static str,
+    },
+    /// A layer's name with underscores is none of the base model's.
+    #[error("layer `{0}` is not in the base model: the adapter belongs to another one")]
+    UnknownLayer(String),
+    /// Two layers of the base model have the same name once dots are underscores.
+    #[error("`{one}` and `{other}` are both called `{flat}` in kohya's format: use another format")]
+    Ambiguous {
+        /// A layer.
+        one: String,
+        /// Another one.
+        other: String,
+        /// Their common name.
+        flat: String,
+    },
+    /// A layer has only one of its factors.
+    #[error("layer `{0}` has only one of its two factors: the file is incomplete")]
+    Unpaired(String),
+    /// There are no factors at all.
+    #[error("the file holds no LoRA factors")]
+    Empty,
+    /// A factor has an impossible shape.
+    #[error("layer `{layer}`: the factors have shapes {a:?} (down) and {b:?} (up), but the rank is {rank}")]
+    Shape {
+        /// The layer.
+        layer: String,
+        /// Shape of the projection down.
+        a: Vec<usize>,
+        /// Shape of the projection up.
+        b: Vec<usize>,
+        /// The rank that was expected.
+        rank: usize,
+    },
+    /// A layer's α is not that of the others.
+    #[error("layer `{layer}` has alpha {found}, others {wanted}: moa's adapters have one alpha for all layers")]
+    MixedAlpha {
+        /// The layer.
+        layer: String,
+        /// Its α.
+        found: f32,
+        /// The others' α.
+        wanted: f32,
+    },
+    /// A value is not finite.
+    #[error("layer `{0}` holds values that are not finite: the adapter diverged or the file is corrupt")]
+    NotFinite(String),
+}

@@ -1,0 +1,231 @@
+//! Adapters on disk: one file for each format. Factors and α survive every round trip bit for bit.
+
+mod diffusers;
+mod error;
+mod factors;
+mod kohya;
+mod peft;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+
+pub use error::AdapterFileError;
+
+use crate::parameters::widen;
+use crate::{Adapter, LayerShape, ParametersError};
+
+/// How an adapter is laid out in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdapterFormat {
+    /// `adapter_model.safetensors` and `adapter_config.json`: peft, and moa itself.
+    Peft,
+    /// `pytorch_lora_weights.safetensors`: diffusers' `load_lora_weights`, ComfyUI.
+    Diffusers,
+    /// One file with kohya's names: A1111, ComfyUI.
+    Kohya,
+}
+
+/// The files of an adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterFiles {
+    /// The safetensors file.
+    pub tensors: Vec<u8>,
+    /// `adapter_config.json`, where the format has one.
+    pub config: Option<String>,
+}
+
+impl AdapterFormat {
+    /// Returns the name by which the format's programs look for the safetensors file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Peft => "adapter_model.safetensors",
+            Self::Diffusers => "pytorch_lora_weights.safetensors",
+            Self::Kohya => "lora.safetensors",
+        }
+    }
+
+    /// Tells the format of a safetensors file by its tensors' names.
+    ///
+    /// # Errors
+    /// Refuses what is no safetensors file.
+    pub fn of(tensors: &[u8]) -> Result<Self, AdapterFileError> {
+        let file = SafeTensors::deserialize(tensors).map_err(ParametersError::from)?;
+        let names = file.names();
+        let any = |is: &dyn Fn(&str) -> bool| names.iter().any(|name| is(name));
+        Ok(if any(&|name| name.starts_with(kohya::PREFIX) || name.contains(".lora_down.")) {
+            Self::Kohya
+        } else if any(&|name| name.starts_with("unet.") || name.starts_with("transformer.")) {
+            Self::Diffusers
+        } else {
+            Self::Peft
+        })
+    }
+}
+
+impl Adapter {
+    /// Returns the adapter's files in a format, in f32.
+    ///
+    /// # Errors
+    /// Refuses layers that the format cannot tell apart.
+    pub fn to_files(&self, format: AdapterFormat, base: &str) -> Result<AdapterFiles, AdapterFileError> {
+        Ok(match format {
+            AdapterFormat::Peft => {
+                AdapterFiles { tensors: self.to_safetensors()?, config: Some(self.to_config(base)) }
+            }
+            AdapterFormat::Diffusers => AdapterFiles { tensors: diffusers::write(self, base)?, config: None },
+            AdapterFormat::Kohya => AdapterFiles { tensors: kohya::write(self)?, config: None },
+        })
+    }
+
+    /// Reads an adapter of whichever format.
+    ///
+    /// - `config`: the `adapter_config.json` beside the file, if there is one
+    /// - `layers`: those of the base model, for kohya's names, which do not say where their dots were
+    ///
+    /// # Errors
+    /// Refuses truncated files, foreign names, incomplete or misshapen layers, values that are not finite, and what
+    /// would be applied wrongly (rsLoRA, DoRA, biases, ranks or alphas that differ between layers).
+    pub fn read_any(
+        tensors: &[u8],
+        config: Option<&str>,
+        layers: &[LayerShape],
+    ) -> Result<(Self, AdapterFormat), AdapterFileError> {
+        let format = AdapterFormat::of(tensors)?;
+        let adapter = match format {
+            AdapterFormat::Peft => Self::read(tensors, config.ok_or(AdapterFileError::ConfigMissing)?)?,
+            AdapterFormat::Diffusers => diffusers::read(tensors)?,
+            AdapterFormat::Kohya => kohya::read(tensors, layers)?,
+        };
+        Ok((adapter, format))
+    }
+}
+
+/// Returns the α of all layers, from their tensors; nothing when there are none.
+fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterFileError> {
+    let mut common: Option<f32> = None;
+    for (layer, tensor) in alphas {
+        let found = match widen(layer, tensor)?[..] {
+            [alpha] if alpha.is_finite() => alpha,
+            _ => return Err(AdapterFileError::NotFinite(layer.clone())),
+        };
+        match common {
+            Some(wanted) if wanted.to_bits() != found.to_bits() => {
+                return Err(AdapterFileError::MixedAlpha { layer: layer.clone(), found, wanted });
+            }
+            _ => common = Some(found),
+        }
+    }
+    Ok(common)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::AdapterLayer;
+
+    const FORMATS: [AdapterFormat; 3] = [AdapterFormat::Peft, AdapterFormat::Diffusers, AdapterFormat::Kohya];
+
+    /// An adapter whose α is neither its rank nor a short decimal fraction.
+    fn adapter() -> Adapter {
+        let layer =
+            AdapterLayer { d_in: 3, d_out: 2, a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], b: vec![0.5, -0.5, 0.25, 1e-20] };
+        let layers = ["down_blocks.0.attn1.to_q", "mid.to_out.0"].map(|name| (name.to_owned(), layer.clone()));
+        Adapter { rank: 2, alpha: 0.1 + 0.2, layers: BTreeMap::from(layers) }
+    }
+
+    fn layers(adapter: &Adapter) -> Vec<LayerShape> {
+        let shape = |(name, layer): (&String, &AdapterLayer)| LayerShape {
+            name: name.clone(),
+            d_in: layer.d_in,
+            d_out: layer.d_out,
+        };
+        adapter.layers.iter().map(shape).collect()
+    }
+
+    fn read(files: &AdapterFiles) -> Result<(Adapter, AdapterFormat), AdapterFileError> {
+        Adapter::read_any(&files.tensors, files.config.as_deref(), &layers(&adapter()))
+    }
+
+    #[test]
+    fn every_format_reads_back_bit_for_bit_and_is_recognised() {
+        let adapter = adapter();
+        for format in FORMATS {
+            let files = adapter.to_files(format, "emoji-32").unwrap();
+            assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+        }
+    }
+
+    #[test]
+    fn truncated_empty_and_diverged_files_are_refused_in_every_format() {
+        for format in FORMATS {
+            let mut files = adapter().to_files(format, "emoji-32").unwrap();
+            files.tensors.truncate(files.tensors.len() - 3);
+            assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
+            files.tensors.clear();
+            assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
+            let mut diverged = adapter();
+            diverged.layers.get_mut("mid.to_out.0").unwrap().b[0] = f32::NAN;
+            let files = diverged.to_files(format, "emoji-32").unwrap();
+            assert!(matches!(read(&files), Err(AdapterFileError::NotFinite(layer)) if layer.contains("mid")), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_applied_wrongly_is_refused_by_name() {
+        let files = adapter().to_files(AdapterFormat::Peft, "b").unwrap();
+        let config = files.config.clone().unwrap();
+        let with = |from: &str, to: &str| {
+            assert!(config.contains(from), "{from} is not in {config}");
+            let changed = AdapterFiles { config: Some(config.replace(from, to)), ..files.clone() };
+            read(&changed).unwrap_err().to_string()
+        };
+        assert!(with("\"r\": 2", "\"r\": 4").contains("the rank is 4"));
+        assert!(with("\"use_dora\": false", "\"use_dora\": true").contains("`use_dora` is true"));
+        assert!(with("\"bias\": \"none\"", "\"bias\": \"all\"").contains("`bias`"));
+        assert!(with("\"r\": 2", "\"r\": 2, \"alpha_pattern\": {\"to_q\": 3}").contains("`alpha_pattern`"));
+        assert!(with("\"lora_alpha\"", "\"lora_beta\"").contains("`lora_alpha` is missing"));
+        assert!(matches!(
+            read(&AdapterFiles { config: Some("{".into()), ..files.clone() }),
+            Err(AdapterFileError::Config(_))
+        ));
+        assert!(matches!(read(&AdapterFiles { config: None, ..files }), Err(AdapterFileError::ConfigMissing)));
+    }
+
+    #[test]
+    fn adapters_of_other_models_and_text_encoders_are_refused_by_name() {
+        let mut other = adapter();
+        let layer = other.layers.remove("mid.to_out.0").unwrap();
+        other.layers.insert("elsewhere.to_q".into(), layer);
+        let files = other.to_files(AdapterFormat::Kohya, "b").unwrap();
+        assert!(matches!(read(&files), Err(AdapterFileError::UnknownLayer(name)) if name == "elsewhere_to_q"));
+
+        let layer = other.layers["elsewhere.to_q"].clone();
+        other.layers.insert("elsewhere_to.q".into(), layer);
+        let error = other.to_files(AdapterFormat::Kohya, "b").unwrap_err();
+        assert!(matches!(error, AdapterFileError::Ambiguous { .. }), "{error}");
+
+        let mut text = Vec::new();
+        for (name, shape) in [("text_encoder.x.lora_A.weight", vec![2, 3]), ("unet.x.lora_A.weight", vec![2, 3])] {
+            text.push((name, TensorView::new(safetensors::Dtype::F32, shape, &[0; 24]).unwrap()));
+        }
+        let tensors = safetensors::serialize(text, None).unwrap();
+        let error = read(&AdapterFiles { tensors, config: None }).unwrap_err().to_string();
+        assert!(error.contains("text_encoder.x.lora_A.weight") && error.contains("not adapted"), "{error}");
+    }
+
+    #[test]
+    fn without_metadata_alpha_comes_from_tensors_and_is_the_rank_without_these() {
+        let factor = |shape: [usize; 2]| TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &[0; 24]).unwrap();
+        let alpha = 3.5f32.to_le_bytes();
+        let pair = || [("unet.x.lora.down.weight", factor([2, 3])), ("unet.x.lora.up.weight", factor([3, 2]))];
+        let bare = safetensors::serialize(pair(), None).unwrap();
+        assert_eq!(Adapter::read_any(&bare, None, &[]).unwrap().0.alpha, 2.0);
+        let scalar = TensorView::new(safetensors::Dtype::F32, vec![], &alpha).unwrap();
+        let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
+        assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha, 3.5);
+    }
+}

@@ -1,0 +1,53 @@
+//! `moa convert`: an adapter from one format to another.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+
+use crate::adapters;
+use crate::args::Global;
+use crate::commands::merge::{FormatName, write_adapter};
+use crate::error::CliError;
+use crate::output::note;
+
+/// Writes an adapter in another format: factors and alpha survive bit for bit.
+///
+/// Reads moa's own adapters, peft's, diffusers' and kohya's, and tells them apart by their contents.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Formats:
+  peft        adapter_model.safetensors, adapter_config.json    PeftModel.from_pretrained
+  diffusers   pytorch_lora_weights.safetensors                  pipeline.load_lora_weights, ComfyUI
+  kohya       lora.safetensors                                  A1111, ComfyUI
+
+Examples:
+  moa convert results/pareto/runs/safety --to diffusers -o safety
+  moa convert pytorch_lora_weights.safetensors --to kohya -o out")]
+pub(crate) struct Arguments {
+    /// The adapter: a folder or a safetensors file
+    #[arg(value_name = "ADAPTER")]
+    adapter: PathBuf,
+
+    /// The format to write
+    #[arg(long, short, value_name = "FORMAT", value_enum)]
+    to: FormatName,
+
+    /// The base model, whose layers kohya's names are looked up in
+    #[arg(long, value_name = "NAME", default_value = "emoji-32")]
+    base: String,
+
+    /// Where the files go
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let layers = moa_zoo::open_pipeline(&arguments.base, &Device::flex())?.adaptable();
+    let named = adapters::read_one(&arguments.adapter, &layers)?;
+    let format = arguments.to.format();
+    write_adapter(&named.adapter, format, &arguments.base, &arguments.out)?;
+    if !global.quiet {
+        note(&format!("wrote {}", arguments.out.join(format.file_name()).display()));
+    }
+    Ok(())
+}

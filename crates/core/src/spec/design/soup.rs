@@ -1,0 +1,89 @@
+//! From families of soups to recipes.
+
+use super::{in_order, lattice, lattice_size, run_id, same};
+use crate::spec::{ExperimentSpec, Ingredients, SoupsSpec};
+use crate::{RunId, Weighting};
+
+/// A soup: its name, what it is made of, and what that amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SoupRecipe {
+    /// Its name, and its folder's.
+    pub id: RunId,
+    /// The adapters with a share; shares sum to 1.
+    pub shares: Vec<(RunId, f64)>,
+    /// The mean of the adapters' weightings by shares; of a soup of corners, the shares themselves.
+    pub weighting: Weighting,
+}
+
+impl ExperimentSpec {
+    /// Returns the soups to evaluate, every mixture once, in the order of the file. Soups of one adapter are that adapter,
+    /// and left out.
+    ///
+    /// The name says the shares in percent behind `soup-` (`soup-aesthetics50-safety50`), or `soup-centre` for all corners
+    /// alike.
+    pub fn soups(&self) -> Vec<SoupRecipe> {
+        let runs = self.weightings();
+        let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
+        let mut distinct: Vec<Weighting> = Vec::new();
+        for shares in self.soups.iter().flat_map(|family| expand(family, &runs, &names)) {
+            let Ok(shares) = Weighting::new(shares) else { continue };
+            if shares.corner_index().is_none() && !distinct.iter().any(|known| same(known, &shares)) {
+                distinct.push(shares);
+            }
+        }
+        let corners = corners(&runs, self.rewards.len());
+        let named = run_id::name_soups(&names, corners.as_deref().unwrap_or_default(), distinct);
+        named.into_iter().filter_map(|(id, shares)| recipe(id, shares.shares(), &runs)).collect()
+    }
+}
+
+/// Returns the places of the corners among the runs, by reward; nothing where one is missing.
+fn corners(runs: &[(RunId, Weighting)], rewards: usize) -> Option<Vec<usize>> {
+    (0..rewards).map(|reward| runs.iter().position(|(_, w)| w.corner_index() == Some(reward))).collect()
+}
+
+/// Returns the shares of a family's soups, by run.
+fn expand(family: &SoupsSpec, runs: &[(RunId, Weighting)], names: &[String]) -> Vec<Vec<f64>> {
+    let rewards = runs.first().map_or(0, |(_, weighting)| weighting.shares().len());
+    let spread = |shares: &[f64], places: &[usize]| {
+        let mut all = vec![0.0; runs.len()];
+        places.iter().zip(shares).for_each(|(place, share)| all[*place] = *share);
+        all
+    };
+    match family {
+        SoupsSpec::AtWeightings => {
+            let Some(corners) = corners(runs, rewards) else { return Vec::new() };
+            runs.iter().map(|(_, weighting)| spread(weighting.shares(), &corners)).collect()
+        }
+        SoupsSpec::Lattice { of, divisions } => {
+            let places = match of {
+                Ingredients::All => Some((0..runs.len()).collect()),
+                Ingredients::Corners => corners(runs, rewards),
+            };
+            let Some(places) = places else { return Vec::new() };
+            lattice(*divisions, places.len()).iter().map(|shares| spread(shares, &places)).collect()
+        }
+        SoupsSpec::List(list) => list.iter().map(|shares| in_order(shares, names)).collect(),
+    }
+}
+
+fn recipe(id: RunId, shares: &[f64], runs: &[(RunId, Weighting)]) -> Option<SoupRecipe> {
+    let rewards = runs.first()?.1.shares().len();
+    let mut weighting = vec![0.0; rewards];
+    for ((_, own), share) in runs.iter().zip(shares) {
+        weighting.iter_mut().zip(own.shares()).for_each(|(sum, part)| *sum += share * part);
+    }
+    let taking = runs.iter().zip(shares).filter(|(_, share)| **share > 0.0);
+    let shares = taking.map(|((id, _), share)| (id.clone(), *share)).collect();
+    Some(SoupRecipe { id, shares, weighting: Weighting::new(weighting).ok()? })
+}
+
+/// Returns how many soups a family stands for, before duplicates are dropped.
+pub(in crate::spec) fn size(family: &SoupsSpec, rewards: usize, runs: usize) -> u64 {
+    match family {
+        SoupsSpec::AtWeightings => runs as u64,
+        SoupsSpec::Lattice { of: Ingredients::Corners, divisions } => lattice_size(*divisions, rewards),
+        SoupsSpec::Lattice { of: Ingredients::All, divisions } => lattice_size(*divisions, runs),
+        SoupsSpec::List(list) => list.len() as u64,
+    }
+}

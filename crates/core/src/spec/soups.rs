@@ -1,0 +1,36 @@
+//! Which merges of trained adapters are evaluated beside them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A family of soups (Ramé et al., NeurIPS 2023); an experiment lists several, which are joined without duplicates.
+///
+/// A soup costs no training: it is merged once all adapters are trained, and evaluated as they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum SoupsSpec {
+    /// The soup of the corners at the weighting of every other run, to compare merging with training. Nothing where a
+    /// corner is not among the weightings.
+    AtWeightings,
+    /// All shares of adapters that are multiples of 1/`divisions`.
+    Lattice {
+        /// Which adapters are mixed. Default: `Corners`.
+        #[serde(default)]
+        of: Ingredients,
+        /// How many steps a share is divided into, 1 or more.
+        divisions: u32,
+    },
+    /// Shares by run name, e.g. `{"safety": 3, "centre": 1}`: they are divided by their sum.
+    List(Vec<BTreeMap<String, f64>>),
+}
+
+/// The adapters that soups are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ingredients {
+    /// The adapters trained on one reward each.
+    #[default]
+    Corners,
+    /// All adapters of the experiment.
+    All,
+}
