@@ -10,8 +10,8 @@ mod linear;
 mod merge;
 mod parameters;
 
-pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
 pub use adapter::{Adapter, AdapterLayer};
+pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
 pub use format::{AdapterFileError, AdapterFiles, AdapterFormat};
 pub use linear::Linear;
 pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};

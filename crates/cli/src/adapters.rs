@@ -72,8 +72,8 @@ impl NamedAdapter {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(damaged(&config, error.to_string())),
         };
-        let (adapter, _) = Adapter::read_any(&bytes, text.as_deref(), layers)
-            .map_err(|error| damaged(&file, error.to_string()))?;
+        let (adapter, _) =
+            Adapter::read_any(&bytes, text.as_deref(), layers).map_err(|error| damaged(&file, error.to_string()))?;
         let folder = file.parent().and_then(Path::file_name);
         let name = folder.map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
         Ok(Self { name, adapter, file })

@@ -24,8 +24,8 @@ mod weightings;
 
 use serde::{Deserialize, Serialize};
 
-pub use error::{Place, SpecError};
 pub use design::SoupRecipe;
+pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::spec::{
-    Combine, EvaluationSpec, Ingredients, SoupsSpec, HypervolumeSpec, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec, RewardKind,
-    RewardSpec, SamplerKind, SamplerSpec, TrainingSpec, WeightingsSpec,
+    Combine, EvaluationSpec, HypervolumeSpec, Ingredients, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec,
+    RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec, TrainingSpec, WeightingsSpec,
 };
 use proptest::prelude::*;
 

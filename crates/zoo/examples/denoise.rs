@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let values = NoiseKey::new(1).named("denoise").normal(dims.iter().product());
     let sample = Tensor::<4>::from_data(TensorData::new(values, dims), &device);
     let timesteps = [800.0f32, 250.0];
-    let context = pipeline.encode_prompts(&["a cat on a red background", "a bomb left of a tree on a blue background"])?;
+    let context =
+        pipeline.encode_prompts(&["a cat on a red background", "a bomb left of a tree on a blue background"])?;
     let denoise = |bank| pipeline.denoise(sample.clone(), &timesteps, &context, bank);
     let (base, adapted) = (denoise(None), denoise(Some(&bank)));
 

@@ -85,10 +85,8 @@ pub(super) fn write(
             let (down, up, alpha) = names(name);
             let a = transposed(&layer.a, layer.d_in, adapter.rank);
             let b = transposed(&layer.b, adapter.rank, layer.d_out);
-            let factors = [
-                (down, vec![adapter.rank, layer.d_in], bytes(a)),
-                (up, vec![layer.d_out, adapter.rank], bytes(b)),
-            ];
+            let factors =
+                [(down, vec![adapter.rank, layer.d_in], bytes(a)), (up, vec![layer.d_out, adapter.rank], bytes(b))];
             factors.into_iter().chain(alpha.map(|name| (name, vec![], bytes(vec![adapter.alpha]))))
         })
         .collect();

@@ -71,9 +71,7 @@ impl Adapter {
     /// Refuses layers that the format cannot tell apart.
     pub fn to_files(&self, format: AdapterFormat, base: &str) -> Result<AdapterFiles, AdapterFileError> {
         Ok(match format {
-            AdapterFormat::Peft => {
-                AdapterFiles { tensors: self.to_safetensors()?, config: Some(self.to_config(base)) }
-            }
+            AdapterFormat::Peft => AdapterFiles { tensors: self.to_safetensors()?, config: Some(self.to_config(base)) },
             AdapterFormat::Diffusers => AdapterFiles { tensors: diffusers::write(self, base)?, config: None },
             AdapterFormat::Kohya => AdapterFiles { tensors: kohya::write(self)?, config: None },
         })
@@ -170,7 +168,10 @@ mod tests {
             let mut diverged = adapter();
             diverged.layers.get_mut("mid.to_out.0").unwrap().b[0] = f32::NAN;
             let files = diverged.to_files(format, "emoji-32").unwrap();
-            assert!(matches!(read(&files), Err(AdapterFileError::NotFinite(layer)) if layer.contains("mid")), "{format:?}");
+            assert!(
+                matches!(read(&files), Err(AdapterFileError::NotFinite(layer)) if layer.contains("mid")),
+                "{format:?}"
+            );
         }
     }
 

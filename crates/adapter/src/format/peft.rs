@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use super::factors::{self, Factors, Side};
 use super::AdapterFileError;
+use super::factors::{self, Factors, Side};
 use crate::{Adapter, ParametersError};
 
 const PREFIX: &str = "base_model.model.";
@@ -18,9 +18,8 @@ impl Adapter {
     /// # Errors
     /// Fails when the tensors cannot be serialised.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, AdapterFileError> {
-        let names = |layer: &str| {
-            (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None)
-        };
+        let names =
+            |layer: &str| (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None);
         factors::write(self, names, HashMap::from([("format".to_owned(), "pt".to_owned())]))
     }
 

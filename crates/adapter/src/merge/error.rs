@@ -38,7 +38,9 @@ pub enum MergeError {
         wanted: [usize; 2],
     },
     /// Factors of different ranks cannot be added.
-    #[error("adapter {index} has rank {found} and another {wanted}: methods that work on the factors need equal ranks; take mean, concatenate or a method that ends in -svd")]
+    #[error(
+        "adapter {index} has rank {found} and another {wanted}: methods that work on the factors need equal ranks; take mean or concatenate"
+    )]
     Rank {
         /// The adapter's place among those with a share, from 0.
         index: usize,
@@ -56,11 +58,5 @@ pub enum MergeError {
         value: f64,
         /// What it may be.
         wanted: &'static str,
-    },
-    /// The singular values of a layer cannot be found.
-    #[error("the singular value decomposition of layer `{layer}` did not converge: are its values finite?")]
-    Svd {
-        /// The layer.
-        layer: String,
     },
 }

@@ -17,8 +17,7 @@ pub(super) fn prune(tensor: &[f32], density: f64) -> Vec<f32> {
     }
     let mut order: Vec<usize> = (0..tensor.len()).collect();
     if keep > 0 {
-        let larger_first =
-            |i: &usize, j: &usize| tensor[*j].abs().total_cmp(&tensor[*i].abs()).then_with(|| i.cmp(j));
+        let larger_first = |i: &usize, j: &usize| tensor[*j].abs().total_cmp(&tensor[*i].abs()).then_with(|| i.cmp(j));
         order.select_nth_unstable_by(keep - 1, larger_first);
     }
     let mut pruned = vec![0.0; tensor.len()];

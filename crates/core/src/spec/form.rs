@@ -30,7 +30,9 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
         "soups" => "give a list such as [AtWeightings, Lattice(divisions: 4)], or [] for none",
-        "soups[]" => "give AtWeightings, Lattice(divisions: 4), Lattice(of: All, divisions: 2) or List([{\"safety\": 1}])",
+        "soups[]" => {
+            "give AtWeightings, Lattice(divisions: 4), Lattice(of: All, divisions: 2) or List([{\"safety\": 1}])"
+        }
         "soups[].of" => "give Corners or All",
         "soups[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS, SCALE, SHARE,
+    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS,
+    SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
@@ -116,7 +117,11 @@ impl ExperimentSpec {
                     check_number(format!("{field}.divisions"), DIVISIONS, f64::from(*divisions))?;
                 }
                 SoupsSpec::List(list) if list.is_empty() => {
-                    return Err(Finding::state(field, "empty", "give at least one soup, e.g. {\"safety\": 1, \"centre\": 1}"));
+                    return Err(Finding::state(
+                        field,
+                        "empty",
+                        "give at least one soup, e.g. {\"safety\": 1, \"centre\": 1}",
+                    ));
                 }
                 SoupsSpec::List(list) => {
                     for (position, shares) in list.iter().enumerate() {
@@ -229,7 +234,11 @@ fn check_shares(
         check_number(format!("{field}.{name}"), SHARE, *share)?;
     }
     if shares.values().sum::<f64>() <= 0.0 {
-        return Err(Finding::value(field, "{}", format!("the shares sum to 0: give at least one {what} a positive share")));
+        return Err(Finding::value(
+            field,
+            "{}",
+            format!("the shares sum to 0: give at least one {what} a positive share"),
+        ));
     }
     Ok(())
 }

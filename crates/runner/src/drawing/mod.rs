@@ -1,8 +1,8 @@
 //! The last phase: tables, plots and picture grids. Everything is drawn anew each time; nothing here takes long.
 
 mod curves;
-mod fronts;
 mod edges;
+mod fronts;
 mod grids;
 
 use std::fs;

@@ -81,8 +81,9 @@ impl SoupComparison {
         }
         for edge in &self.edges {
             let barriers = rewards.iter().zip(&edge.gaps).filter(|(_, gap)| gap.hi < 0.0);
-            let barriers: Vec<String> =
-                barriers.map(|(reward, gap)| format!("{reward} {:+.4} ({:+.4} to {:+.4})", gap.mean, gap.lo, gap.hi)).collect();
+            let barriers: Vec<String> = barriers
+                .map(|(reward, gap)| format!("{reward} {:+.4} ({:+.4} to {:+.4})", gap.mean, gap.lo, gap.hi))
+                .collect();
             if !barriers.is_empty() {
                 let Edge { from, to, .. } = edge;
                 let _ = writeln!(text, "between {from} and {to} merging loses: {}", barriers.join(", "));

@@ -52,13 +52,15 @@ pub(super) fn scores(
     let mut table = Table::new(heading);
     for (objective, score) in bench.scores(record)?.into_iter().enumerate() {
         let Interval { mean, lo, hi } = score.mean;
-        let difference = score.difference.map_or("–".into(), |d| format!("{:+.3} ({:+.3} to {:+.3})", d.mean, d.lo, d.hi));
-        let wanted = constraints.iter().filter(|constraint| constraint.objective == objective).map(|constraint| {
-            match constraint.bound {
-                Bound::AtLeast(value) => format!("≥ {value} {}", mark(lo >= value)),
-                Bound::AtMost(value) => format!("≤ {value} {}", mark(hi <= value)),
-            }
-        });
+        let difference =
+            score.difference.map_or("–".into(), |d| format!("{:+.3} ({:+.3} to {:+.3})", d.mean, d.lo, d.hi));
+        let wanted =
+            constraints.iter().filter(|constraint| constraint.objective == objective).map(
+                |constraint| match constraint.bound {
+                    Bound::AtLeast(value) => format!("≥ {value} {}", mark(lo >= value)),
+                    Bound::AtMost(value) => format!("≤ {value} {}", mark(hi <= value)),
+                },
+            );
         let wanted = wanted.collect::<Vec<_>>().join(", ");
         table.row([score.name, format!("{mean:.3}"), format!("{lo:.3} to {hi:.3}"), difference, wanted]);
     }

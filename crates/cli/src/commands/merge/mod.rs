@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use moa_adapter::{Adapter, AdapterFormat, MajoritySign, Merge, MergeMethod};
-use moa_core::spec::PromptSource;
 use moa_core::RunId;
+use moa_core::spec::PromptSource;
 use moa_pareto::{Answer, Constraint, Measured, Solver, Step, TradeOff};
 use moa_runner::{Models, SoupBench, SweepRequest, Tasting};
 use moa_store::{Snapshot, write_atomically};
@@ -36,8 +36,8 @@ Examples:
   moa merge results/pareto --at alignment=1.3,safety=-0.3 --extrapolate
   moa merge results/pareto --at safety=0.5,alignment=0.5 --method ties --density 0.3
 
-Methods are called as in peft, and documented with what each of them gives, in `cargo doc -p moa-adapter`. Only mean,
-concatenate and svd (at full rank) give the mean of what the adapters do; the others are for comparison.")]
+Methods are called as in peft, and documented with what each of them gives, in `cargo doc -p moa-adapter`. Only mean and
+concatenate give the mean of what the adapters do; the others are for comparison.")]
 pub(crate) struct Arguments {
     /// The experiment's results
     #[arg(value_name = "DIR")]
@@ -66,10 +66,6 @@ pub(crate) struct Arguments {
     /// How to merge
     #[arg(long, value_name = "METHOD", value_enum, default_value = "mean")]
     method: Method,
-
-    /// The rank of the result, for methods that end in svd [default: the adapters' own]
-    #[arg(long, value_name = "N")]
-    rank: Option<usize>,
 
     /// The share of entries that sparse methods keep
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
@@ -130,16 +126,11 @@ impl FormatName {
 enum Method {
     Mean,
     Concatenate,
-    Svd,
     Linear,
     Ties,
-    TiesSvd,
     DareLinear,
-    DareLinearSvd,
     DareTies,
-    DareTiesSvd,
     MagnitudePrune,
-    MagnitudePruneSvd,
 }
 
 impl Method {
@@ -147,16 +138,11 @@ impl Method {
         match self {
             Self::Mean => MergeMethod::Mean,
             Self::Concatenate => MergeMethod::Concatenate,
-            Self::Svd => MergeMethod::Svd,
             Self::Linear => MergeMethod::Linear,
             Self::Ties => MergeMethod::Ties,
-            Self::TiesSvd => MergeMethod::TiesSvd,
             Self::DareLinear => MergeMethod::DareLinear,
-            Self::DareLinearSvd => MergeMethod::DareLinearSvd,
             Self::DareTies => MergeMethod::DareTies,
-            Self::DareTiesSvd => MergeMethod::DareTiesSvd,
             Self::MagnitudePrune => MergeMethod::MagnitudePrune,
-            Self::MagnitudePruneSvd => MergeMethod::MagnitudePruneSvd,
         }
     }
 }
@@ -175,7 +161,6 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let wanted = Wanted::read(arguments, &kept.experiment.spec.reward_names(), &names)?;
     let merge = Merge {
         method: arguments.method.method(),
-        rank: arguments.rank,
         density: arguments.density,
         majority: match arguments.majority {
             Majority::Total => MajoritySign::Total,
@@ -219,7 +204,8 @@ impl Kept {
             let corners: Vec<RunId> = corners.map(|(id, _)| id.clone()).collect();
             return if corners.is_empty() {
                 let list = known().collect::<Vec<_>>().join(", ");
-                Err(CliError::usage("the experiment has no corners to merge").hint(format!("--of takes some of {list}")))
+                Err(CliError::usage("the experiment has no corners to merge")
+                    .hint(format!("--of takes some of {list}")))
             } else {
                 Ok(corners)
             };
@@ -395,7 +381,8 @@ pub(crate) fn write_adapter(
     base: &str,
     folder: &Path,
 ) -> Result<(), CliError> {
-    let files = adapter.to_files(format, base).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+    let files =
+        adapter.to_files(format, base).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
     if let Some(config) = &files.config {
         write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
     }

@@ -56,7 +56,11 @@ pub(super) fn shares(text: &str, ingredients: &[String], extrapolation: f64) -> 
         if !(-extrapolation..=1.0 + extrapolation).contains(&share) {
             let error = CliError::usage(format!("--at: the share of {name} is {share}"));
             return Err(if extrapolation > 0.0 {
-                error.hint(format!("--extrapolate {extrapolation} allows {} to {}", -extrapolation, 1.0 + extrapolation))
+                error.hint(format!(
+                    "--extrapolate {extrapolation} allows {} to {}",
+                    -extrapolation,
+                    1.0 + extrapolation
+                ))
             } else {
                 error.hint("shares lie between 0 and 1; --extrapolate allows more")
             });
@@ -76,7 +80,8 @@ fn pairs(option: &str, text: &str) -> Result<Vec<(String, f64)>, CliError> {
         Some((name.trim().to_owned(), number(value)?))
     };
     let wrong = |part: &str| {
-        CliError::usage(format!("{option}: {part:?} is no NAME=NUMBER")).hint(format!("{option} NAME=NUMBER,NAME=NUMBER"))
+        CliError::usage(format!("{option}: {part:?} is no NAME=NUMBER"))
+            .hint(format!("{option} NAME=NUMBER,NAME=NUMBER"))
     };
     text.split(',').map(|part| pair(part).ok_or_else(|| wrong(part))).collect()
 }

@@ -37,9 +37,11 @@ pub(super) fn name_soups(runs: &[String], corners: &[usize], mixtures: Vec<Weigh
     let mut named = Vec::with_capacity(mixtures.len());
     for mixture in mixtures {
         let share = 1.0 / corners.len().max(1) as f64;
-        let is_centre = mixture.shares().iter().enumerate().all(|(place, other)| {
-            (other - if corners.contains(&place) { share } else { 0.0 }).abs() < TOLERANCE
-        });
+        let is_centre = mixture
+            .shares()
+            .iter()
+            .enumerate()
+            .all(|(place, other)| (other - if corners.contains(&place) { share } else { 0.0 }).abs() < TOLERANCE);
         let name = if is_centre { CENTRE.into() } else { mixture_name(runs, &mixture, &taken) };
         taken.insert(name.clone());
         named.push((RunId(format!("{SOUP_PREFIX}{name}")), mixture));
