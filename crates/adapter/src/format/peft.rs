@@ -40,15 +40,13 @@ impl Adapter {
         let mut factors = Factors::default();
         for (name, tensor) in file.tensors() {
             let short = name.strip_prefix(PREFIX).unwrap_or(&name);
-            let (layer, side) = match short.strip_suffix(".lora_A.weight") {
-                Some(layer) => (layer, Side::Down),
-                None => match short.strip_suffix(".lora_B.weight") {
-                    Some(layer) => (layer, Side::Up),
-                    None => {
-                        let wanted = "names end in `.lora_A.weight` or `.lora_B.weight`";
-                        return Err(AdapterFileError::Name { name, wanted });
-                    }
-                },
+            let (layer, side) = if let Some(layer) = short.strip_suffix(".lora_A.weight") {
+                (layer, Side::Down)
+            } else if let Some(layer) = short.strip_suffix(".lora_B.weight") {
+                (layer, Side::Up)
+            } else {
+                let wanted = "names end in `.lora_A.weight` or `.lora_B.weight`";
+                return Err(AdapterFileError::Name { name, wanted });
             };
             factors.insert(layer, side, tensor);
         }

@@ -25,13 +25,13 @@ pub(super) fn merge(tensors: &[&[f32]], weights: &[f32], density: f64, majority:
 ///
 /// The sign is elected before weighting. Zeros agree with nobody.
 pub(super) fn agreeing(tensors: &[Vec<f32>], weights: &[f32], majority: MajoritySign) -> Vec<f32> {
-    let sign = |value: f32| f32::from(i8::from(value > 0.0) - i8::from(value < 0.0));
+    let sign = |value: f32| i8::from(value > 0.0) - i8::from(value < 0.0);
     let entry = |index: usize| {
         let vote: f32 = match majority {
             MajoritySign::Total => tensors.iter().map(|tensor| tensor[index]).sum(),
-            MajoritySign::Frequency => tensors.iter().map(|tensor| sign(tensor[index])).sum(),
+            MajoritySign::Frequency => tensors.iter().map(|tensor| f32::from(sign(tensor[index]))).sum(),
         };
-        let elected = if vote >= 0.0 { 1.0 } else { -1.0 };
+        let elected = if vote >= 0.0 { 1 } else { -1 };
         let (mut sum, mut count) = (0.0f32, 0.0f32);
         for (tensor, weight) in tensors.iter().zip(weights) {
             if sign(tensor[index]) == elected {

@@ -149,6 +149,9 @@ fn equal(
     }))
 }
 
+/// Evaluated soups with the share of the second adapter.
+type Soups<'a> = Vec<(f64, &'a EvaluationRecord)>;
+
 /// Returns the edges on which soups of two adapters were evaluated.
 fn edges(
     evaluations: &[&EvaluationRecord],
@@ -157,7 +160,7 @@ fn edges(
 ) -> Result<Vec<Edge>, ParetoError> {
     let bootstrap = bootstrap(spec);
     let find = |id: &RunId| evaluations.iter().copied().find(|point| point.id == *id);
-    let mut edges: Vec<(RunId, RunId, Vec<(f64, &EvaluationRecord)>)> = Vec::new();
+    let mut edges: Vec<(RunId, RunId, Soups<'_>)> = Vec::new();
     for recipe in recipes {
         let ([(from, _), (to, share)], Some(soup)) = (&recipe.shares[..], find(&recipe.id)) else { continue };
         match edges.iter_mut().find(|(one, other, _)| one == from && other == to) {

@@ -3,6 +3,7 @@
 mod answer;
 mod trade_off;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -287,7 +288,7 @@ impl Session<'_> {
         let tasting = self.taste(shares, 1)?;
         let mut text = answer::shares(self.bench, shares);
         text.push_str(&answer::scores(self.bench, &tasting.record, &[])?);
-        text.push_str(&format!("measured in {}\n", duration(began.elapsed())));
+        let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, shares)
     }
 
@@ -333,7 +334,7 @@ impl Session<'_> {
         text.push_str(&answer::shares(self.bench, &point.shares));
         text.push_str(&answer::scores(self.bench, &tasting.record, &constraints)?);
         let found = count(measurements as u64, "mixture");
-        text.push_str(&format!("{found} measured in {}\n", duration(began.elapsed())));
+        let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &point.shares)?;
         if met { Ok(()) } else { Err(CliError::infeasible()) }
     }
