@@ -1,0 +1,24 @@
+//! Numeric kernels for the CPU, on plain slices of `f32`: what the denoiser's own engine is made of (docs/decisions/007).
+//!
+//! Maps and tokens have one layout, `[rows, positions, channels]`, channels innermost, so that a feature map *is* its list
+//! of tokens. Every kernel runs on one thread: callers share out rows. The order of every sum is fixed by the shapes of one
+//! row alone, so a row's result has the same bits in any batch, on any number of threads.
+
+mod attention;
+mod convolution;
+mod elementary;
+mod geglu;
+mod gemm;
+mod group_norm;
+mod layer_norm;
+mod simd;
+mod workspace;
+
+pub use attention::{AttentionShape, attention, attention_backward};
+pub use convolution::{Convolution, Map};
+pub use elementary::{exp, silu, silu_in_place, silu_backward};
+pub use geglu::{geglu, geglu_backward};
+pub use gemm::{Left, Packed, Right, Start, gemm};
+pub use group_norm::GroupNorm;
+pub use layer_norm::LayerNorm;
+pub use workspace::Workspace;
