@@ -118,6 +118,11 @@ impl AdapterBank {
         self.members
     }
 
+    /// Returns the factor on every branch, α/r.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
     /// Returns the branches by layer name.
     pub fn layers(&self) -> &BTreeMap<String, LowRank> {
         &self.layers

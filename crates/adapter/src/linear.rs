@@ -30,6 +30,16 @@ impl Linear {
         LayerShape { name: self.name.clone(), d_in, d_out }
     }
 
+    /// Returns the weight, `[d_in, d_out]`.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.clone()
+    }
+
+    /// Returns the bias, `[d_out]`.
+    pub fn bias(&self) -> Option<Tensor<1>> {
+        self.bias.clone()
+    }
+
     /// Applies the layer.
     ///
     /// # Shapes

@@ -8,9 +8,9 @@ use moa_adapter::{Init, Parameters, ParametersError};
 /// A 2-D convolution with bias, weight `[out, in, k, k]`.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    stride: usize,
+    pub(crate) weight: Tensor<4>,
+    pub(crate) bias: Tensor<1>,
+    pub(crate) stride: usize,
     padding: usize,
 }
 
@@ -39,10 +39,10 @@ impl Conv2d {
 /// Group normalisation with affine parameters (Wu & He, 1803.08494).
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    groups: usize,
-    epsilon: f64,
+    pub(crate) weight: Tensor<1>,
+    pub(crate) bias: Tensor<1>,
+    pub(crate) groups: usize,
+    pub(crate) epsilon: f64,
 }
 
 impl GroupNorm {
@@ -84,9 +84,9 @@ impl GroupNorm {
 /// Layer normalisation over the last dimension.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    epsilon: f64,
+    pub(crate) weight: Tensor<1>,
+    pub(crate) bias: Tensor<1>,
+    pub(crate) epsilon: f64,
 }
 
 impl LayerNorm {

@@ -66,6 +66,11 @@ impl Convolution {
         &self.bias
     }
 
+    /// Returns the channels of the input.
+    pub fn d_in(&self) -> usize {
+        self.d_in
+    }
+
     /// Returns the channels of the result.
     pub fn d_out(&self) -> usize {
         self.d_out

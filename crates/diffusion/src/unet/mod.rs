@@ -2,8 +2,11 @@
 //! Rombach et al., 2112.10752), with diffusers' config and key names.
 
 mod config;
+mod native;
 mod resnet;
 mod transformer;
+
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::activation::silu;
 use burn::tensor::{Tensor, TensorData};
@@ -35,6 +38,8 @@ pub struct Unet {
     up: Vec<Stage>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    /// The engine for the CPU, built when it is first used; `None` inside where the weights cannot be its.
+    native: Arc<OnceLock<Option<Arc<native::Unet>>>>,
 }
 
 impl Unet {
@@ -105,6 +110,7 @@ impl Unet {
             conv_norm_out: GroupNorm::load(&p.at("conv_norm_out"), first, config.norm_num_groups, config.norm_eps)?,
             conv_out: Conv2d::load(&p.at("conv_out"), [first, config.out_channels], 3, 1)?,
             config: config.clone(),
+            native: Arc::default(),
         })
     }
 
@@ -137,12 +143,30 @@ impl Unet {
         context: &Tensor<3>,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        let device = x.device().without_autodiff();
         let waves = self.time_waves(timesteps);
-        let waves = Tensor::<2>::from_data(
-            TensorData::new(waves, [timesteps.len(), self.config.block_out_channels[0]]),
-            &device,
-        );
+        // With autodiff on the input or the weights, or on another device, burn's operations take over.
+        if !x.is_autodiff() && !context.is_autodiff() && x.dims()[0] == timesteps.len() {
+            if let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new)) {
+                let inputs = native::Inputs { waves: &waves, context, bank };
+                if let Some(output) = native.forward(x.clone(), &inputs) {
+                    return output;
+                }
+            }
+        }
+        self.forward_on_device(x, waves, timesteps.len(), context, bank)
+    }
+
+    fn forward_on_device(
+        &self,
+        x: Tensor<4>,
+        waves: Vec<f32>,
+        rows: usize,
+        context: &Tensor<3>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        let device = x.device().without_autodiff();
+        let waves = TensorData::new(waves, [rows, self.config.block_out_channels[0]]);
+        let waves = Tensor::<2>::from_data(waves, &device);
         let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
         let time = silu(time);
 

@@ -10,12 +10,12 @@ use crate::nn::{Conv2d, GroupNorm};
 /// diffusers' `ResnetBlock2D`.
 #[derive(Clone, Debug)]
 pub(super) struct ResnetBlock {
-    norm1: GroupNorm,
-    conv1: Conv2d,
-    time_emb_proj: Linear,
-    norm2: GroupNorm,
-    conv2: Conv2d,
-    conv_shortcut: Option<Conv2d>,
+    pub(super) norm1: GroupNorm,
+    pub(super) conv1: Conv2d,
+    pub(super) time_emb_proj: Linear,
+    pub(super) norm2: GroupNorm,
+    pub(super) conv2: Conv2d,
+    pub(super) conv_shortcut: Option<Conv2d>,
 }
 
 impl ResnetBlock {

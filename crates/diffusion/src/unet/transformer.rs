@@ -10,12 +10,12 @@ use super::UnetConfig;
 use crate::nn::{Conv2d, GroupNorm, LayerNorm, join_heads, split_heads};
 
 #[derive(Clone, Debug)]
-struct Attention {
-    heads: usize,
-    to_q: Linear,
-    to_k: Linear,
-    to_v: Linear,
-    to_out: Linear,
+pub(super) struct Attention {
+    pub(super) heads: usize,
+    pub(super) to_q: Linear,
+    pub(super) to_k: Linear,
+    pub(super) to_v: Linear,
+    pub(super) to_out: Linear,
 }
 
 impl Attention {
@@ -43,14 +43,14 @@ impl Attention {
 
 /// diffusers' `BasicTransformerBlock`.
 #[derive(Clone, Debug)]
-struct TransformerBlock {
-    norm1: LayerNorm,
-    attn1: Attention,
-    norm2: LayerNorm,
-    attn2: Attention,
-    norm3: LayerNorm,
-    ff_in: Linear,
-    ff_out: Linear,
+pub(super) struct TransformerBlock {
+    pub(super) norm1: LayerNorm,
+    pub(super) attn1: Attention,
+    pub(super) norm2: LayerNorm,
+    pub(super) attn2: Attention,
+    pub(super) norm3: LayerNorm,
+    pub(super) ff_in: Linear,
+    pub(super) ff_out: Linear,
 }
 
 impl TransformerBlock {
@@ -86,7 +86,7 @@ impl TransformerBlock {
 }
 
 #[derive(Clone, Debug)]
-enum Projection {
+pub(super) enum Projection {
     Linear(Linear),
     Conv(Conv2d),
 }
@@ -104,10 +104,10 @@ impl Projection {
 /// diffusers' `Transformer2DModel` over a feature map.
 #[derive(Clone, Debug)]
 pub(super) struct SpatialTransformer {
-    norm: GroupNorm,
-    proj_in: Projection,
-    blocks: Vec<TransformerBlock>,
-    proj_out: Projection,
+    pub(super) norm: GroupNorm,
+    pub(super) proj_in: Projection,
+    pub(super) blocks: Vec<TransformerBlock>,
+    pub(super) proj_out: Projection,
 }
 
 impl SpatialTransformer {

@@ -1,0 +1,414 @@
+//! The denoiser's own engine for the CPU: the same U-Net as [`crate::Unet`] on the kernels of `moa-kernels`, forward and
+//! backward, with frozen weights and a bank of adapters (docs/decisions/007).
+//!
+//! The batch is cut into parts of a few rows of one adapter: a part's feature maps stay in the processor's second-level
+//! cache, and threads take parts. A part's size depends on the batch alone, never on the number of threads.
+
+mod bank;
+mod build;
+mod gradient;
+mod linear;
+mod pass;
+mod resnet;
+#[cfg(test)]
+mod tests;
+mod transformer;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use moa_adapter::AdapterBank;
+use moa_kernels::{Convolution, GroupNorm, Map, Workspace, silu_backward, silu_in_place};
+use rayon::prelude::*;
+
+use self::bank::{LastBank, MergedBank, Wanted};
+use self::gradient::{tie, values};
+use self::linear::Linear;
+use self::pass::{Pass, add_onto};
+use self::resnet::{ResnetBlock, join, split, upsample, upsample_backward};
+use self::transformer::SpatialTransformer;
+
+/// Most rows of a part.
+const PART: usize = 8;
+
+#[derive(Debug)]
+struct Stage {
+    resnets: Vec<ResnetBlock>,
+    attentions: Vec<SpatialTransformer>,
+    resample: Option<Convolution>,
+}
+
+/// The denoiser with frozen weights, on the host.
+#[derive(Debug)]
+pub(crate) struct Unet {
+    size: usize,
+    channels: [usize; 2],
+    conv_in: Convolution,
+    time_1: Linear,
+    time_2: Linear,
+    down: Vec<Stage>,
+    mid: Stage,
+    up: Vec<Stage>,
+    norm_out: GroupNorm,
+    conv_out: Convolution,
+    /// Names of the layers that adapters can bend, sorted: a layer's number is its place here.
+    names: Vec<String>,
+    last: LastBank,
+}
+
+/// What a forward pass leaves for the backward pass.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    bank: Arc<MergedBank>,
+    wanted: Wanted,
+    parts: Vec<PartTrace>,
+}
+
+/// The same for one part.
+#[derive(Debug)]
+struct PartTrace {
+    part: Part,
+    tape: Vec<Vec<f32>>,
+    time: TimeTrace,
+}
+
+/// The activations of the time embedding, each `[1 or rows, …]`.
+#[derive(Debug)]
+struct TimeTrace {
+    waves: Vec<f32>,
+    hidden: Vec<f32>,
+    active: Vec<f32>,
+    embedding: Vec<f32>,
+    time: Vec<f32>,
+}
+
+/// Some rows of one adapter, and the texts that they are conditioned on.
+#[derive(Debug)]
+struct Part {
+    member: usize,
+    rows: Range<usize>,
+    texts: Vec<f32>,
+    text_of: Vec<usize>,
+    text_count: usize,
+}
+
+/// What a batch is conditioned on.
+pub(crate) struct Inputs<'a> {
+    /// The sinusoidal embedding of each row's timestep, `[rows, width]`.
+    pub(crate) waves: &'a [f32],
+    /// Text states, `[rows, tokens, width]`.
+    pub(crate) context: &'a Tensor<3>,
+    /// The adapters.
+    pub(crate) bank: Option<&'a AdapterBank>,
+}
+
+impl Unet {
+    /// Predicts noise or velocity; `None` when the tensors are not this engine's.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, in_channels, size, size]`
+    /// - returns `[rows, out_channels, size, size]`
+    pub(crate) fn forward(self: &Arc<Self>, x: Tensor<4>, inputs: &Inputs<'_>) -> Option<Tensor<4>> {
+        let [rows, _, height, width] = x.dims();
+        if height != self.size || width != self.size || rows == 0 {
+            return None;
+        }
+        let (wanted, factors) = inputs.bank.map_or_else(Default::default, |bank| Wanted::of(bank, &self.names));
+        let bank = inputs.bank.map(|bank| self.last.merged(bank, &self.names));
+        let records = !factors.is_empty();
+        let x = values(x.into_data());
+        let context = values(inputs.context.clone().into_data());
+        let parts = parts(rows, bank.as_ref().map_or(1, |bank| bank.members()), &context)?;
+        let linears = self.linears();
+        let results: Vec<(Vec<f32>, Option<PartTrace>)> = parts
+            .into_par_iter()
+            .map(|part| {
+                Workspace::lend(|workspace| {
+                    let adapter = bank.as_ref().map(|bank| bank.member(part.member, &linears));
+                    self.forward_part(part, &x, inputs.waves, adapter, records, workspace)
+                })
+            })
+            .collect();
+        let (mut output, mut traces) = (Vec::with_capacity(rows * self.channels[1] * height * width), Vec::new());
+        for (values, trace) in results {
+            output.extend_from_slice(&values);
+            traces.extend(trace);
+        }
+        let output = TensorData::new(output, [rows, self.channels[1], height, width]);
+        match bank {
+            Some(bank) if records => tie(self.clone(), factors, Trace { bank, wanted, parts: traces }, output),
+            _ => Some(Tensor::from_data(output, &burn::tensor::Device::flex())),
+        }
+    }
+
+    /// Returns the gradients of all wanted factors, from the gradient of the output, `[rows, out_channels, size, size]`.
+    fn backward(&self, trace: Trace, gradient: &[f32]) -> Vec<f32> {
+        let Trace { bank, wanted, parts } = trace;
+        let linears = self.linears();
+        let sums: Vec<(usize, Vec<f32>)> = parts
+            .into_par_iter()
+            .map(|part| {
+                Workspace::lend(|workspace| {
+                    let adapter = bank.member(part.part.member, &linears);
+                    (part.part.member, self.backward_part(part, gradient, adapter, &wanted, workspace))
+                })
+            })
+            .collect();
+        let mut all = vec![0.0; wanted.total];
+        for (member, sums) in sums {
+            wanted.add(member, &sums, &mut all);
+        }
+        all
+    }
+
+    fn map(&self, rows: usize) -> Map {
+        Map { rows, height: self.size, width: self.size }
+    }
+
+    fn forward_part(
+        &self,
+        part: Part,
+        x: &[f32],
+        waves: &[f32],
+        adapter: Option<&[Option<linear::Merged>]>,
+        records: bool,
+        workspace: &mut Workspace,
+    ) -> (Vec<f32>, Option<PartTrace>) {
+        let rows = part.rows.len();
+        let mut map = self.map(rows);
+        let per_row = |channels: usize| channels * self.size * self.size;
+        let mut pass = Pass {
+            rows,
+            adapter,
+            texts: &part.texts,
+            text_count: part.text_count,
+            text_of: &part.text_of,
+            tape: records.then(Vec::new),
+            places: &[],
+            gradients: Vec::new(),
+            workspace,
+        };
+        let time = self.time(&mut pass, waves, &part.rows);
+        let x = &x[part.rows.start * per_row(self.channels[0])..part.rows.end * per_row(self.channels[0])];
+        let x = channels_last(&mut pass, rows, self.channels[0], x);
+        let mut hidden = pass.workspace.take(map.positions() * self.conv_in.d_out());
+        self.conv_in.forward(map, &x, self.conv_in.bias(), false, &mut hidden, pass.workspace);
+        pass.workspace.give(x);
+        let mut skips = vec![pass.workspace.copy(&hidden)];
+        for stage in &self.down {
+            for (i, resnet) in stage.resnets.iter().enumerate() {
+                hidden = resnet.forward(&mut pass, map, hidden, &time.time);
+                if let Some(attention) = stage.attentions.get(i) {
+                    hidden = attention.forward(&mut pass, map, hidden);
+                }
+                skips.push(pass.workspace.copy(&hidden));
+            }
+            if let Some(downsample) = &stage.resample {
+                let result = downsample.result(map);
+                let mut out = pass.workspace.take(result.positions() * downsample.d_out());
+                downsample.forward(map, &hidden, downsample.bias(), false, &mut out, pass.workspace);
+                pass.workspace.give(std::mem::replace(&mut hidden, out));
+                map = result;
+                skips.push(pass.workspace.copy(&hidden));
+            }
+        }
+        hidden = self.mid.resnets[0].forward(&mut pass, map, hidden, &time.time);
+        hidden = self.mid.attentions[0].forward(&mut pass, map, hidden);
+        hidden = self.mid.resnets[1].forward(&mut pass, map, hidden, &time.time);
+        for stage in &self.up {
+            for (i, resnet) in stage.resnets.iter().enumerate() {
+                let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
+                let joined = join(&mut pass, map.positions(), hidden, skip);
+                hidden = resnet.forward(&mut pass, map, joined, &time.time);
+                if let Some(attention) = stage.attentions.get(i) {
+                    hidden = attention.forward(&mut pass, map, hidden);
+                }
+            }
+            if let Some(conv) = &stage.resample {
+                let (larger, wide) = upsample(&mut pass, map, hidden);
+                map = larger;
+                hidden = pass.workspace.take(map.positions() * conv.d_out());
+                conv.forward(map, &wide, conv.bias(), false, &mut hidden, pass.workspace);
+                pass.workspace.give(wide);
+            }
+        }
+        let mut normal = pass.workspace.take(hidden.len());
+        self.norm_out.forward(rows, &hidden, &mut normal);
+        pass.keep(hidden);
+        let mut out = pass.workspace.take(map.positions() * self.channels[1]);
+        self.conv_out.forward(map, &normal, self.conv_out.bias(), false, &mut out, pass.workspace);
+        let mut result = vec![0.0; out.len()];
+        transpose(&out, rows, self.channels[1], &mut result);
+        pass.workspace.give(normal);
+        pass.workspace.give(out);
+        let trace = pass.tape.take();
+        (result, trace.map(|tape| PartTrace { part, tape, time }))
+    }
+
+    fn backward_part(
+        &self,
+        trace: PartTrace,
+        gradient: &[f32],
+        adapter: &[Option<linear::Merged>],
+        wanted: &Wanted,
+        workspace: &mut Workspace,
+    ) -> Vec<f32> {
+        let PartTrace { part, tape, time } = trace;
+        let rows = part.rows.len();
+        let per_row = self.channels[1] * self.size * self.size;
+        let mut pass = Pass {
+            rows,
+            adapter: Some(adapter),
+            texts: &part.texts,
+            text_count: part.text_count,
+            text_of: &part.text_of,
+            tape: Some(tape),
+            places: &wanted.places,
+            gradients: vec![0.0; wanted.size],
+            workspace,
+        };
+        let mut map = self.map(rows);
+        let gradient = &gradient[part.rows.start * per_row..part.rows.end * per_row];
+        let gradient = channels_last(&mut pass, rows, self.channels[1], gradient);
+        let hidden = pass.kept();
+        let mut inner = pass.workspace.take(hidden.len());
+        self.conv_out.backward(map, &gradient, false, &mut inner, pass.workspace);
+        self.norm_out.backward(rows, &hidden, &mut inner);
+        pass.workspace.give(hidden);
+        pass.workspace.give(gradient);
+        let mut time_gradient = pass.workspace.zeros(time.time.len());
+        let times = &time.time;
+        let mut skips = Vec::new();
+        // Channels that each residual block on the way up got from the way down, first pushed last.
+        let mut widths = self.skip_widths();
+        for stage in self.up.iter().rev() {
+            if let Some(conv) = &stage.resample {
+                let smaller = Map { height: map.height / 2, width: map.width / 2, ..map };
+                let mut wide = pass.workspace.take(inner.len() / conv.d_out() * conv.d_in());
+                conv.backward(map, &inner, false, &mut wide, pass.workspace);
+                pass.workspace.give(inner);
+                inner = upsample_backward(&mut pass, smaller, wide);
+                map = smaller;
+            }
+            for (i, resnet) in stage.resnets.iter().enumerate().rev() {
+                if let Some(attention) = stage.attentions.get(i) {
+                    attention.backward(&mut pass, map, &mut inner);
+                }
+                let joined = resnet.backward(&mut pass, map, inner, times, &mut time_gradient, true);
+                let width = widths.next().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
+                let [left, right] = split(&mut pass, map.positions(), joined, width);
+                skips.push(right);
+                inner = left;
+            }
+        }
+        inner = self.mid.resnets[1].backward(&mut pass, map, inner, times, &mut time_gradient, true);
+        self.mid.attentions[0].backward(&mut pass, map, &mut inner);
+        inner = self.mid.resnets[0].backward(&mut pass, map, inner, times, &mut time_gradient, true);
+        let add_skip = |pass: &mut Pass<'_>, skips: &mut Vec<Vec<f32>>, inner: &mut [f32]| {
+            let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
+            add_onto(inner, &skip);
+            pass.workspace.give(skip);
+        };
+        for (level, stage) in self.down.iter().enumerate().rev() {
+            if let Some(downsample) = &stage.resample {
+                add_skip(&mut pass, &mut skips, &mut inner);
+                let larger = Map { height: 2 * map.height, width: 2 * map.width, ..map };
+                let mut out = pass.workspace.take(larger.positions() * downsample.d_in());
+                downsample.backward(larger, &inner, false, &mut out, pass.workspace);
+                pass.workspace.give(std::mem::replace(&mut inner, out));
+                map = larger;
+            }
+            for (i, resnet) in stage.resnets.iter().enumerate().rev() {
+                add_skip(&mut pass, &mut skips, &mut inner);
+                if let Some(attention) = stage.attentions.get(i) {
+                    attention.backward(&mut pass, map, &mut inner);
+                }
+                // Before the first block lie no adapters.
+                let wanted = level > 0 || i > 0;
+                inner = resnet.backward(&mut pass, map, inner, times, &mut time_gradient, wanted);
+            }
+        }
+        self.time_backward(&mut pass, time, time_gradient);
+        pass.workspace.give(inner);
+        skips.into_iter().for_each(|skip| pass.workspace.give(skip));
+        pass.gradients
+    }
+
+    /// Returns the embedding of the time after SiLU, once for all rows when they are at one step.
+    fn time(&self, pass: &mut Pass<'_>, waves: &[f32], rows: &Range<usize>) -> TimeTrace {
+        let width = self.time_1.d_in();
+        let waves = &waves[rows.start * width..rows.end * width];
+        let same = waves.chunks_exact(width).all(|other| other == &waves[..width]);
+        let waves = if same { waves[..width].to_vec() } else { waves.to_vec() };
+        let hidden = self.time_1.forward(pass, &waves);
+        let mut active = hidden.clone();
+        silu_in_place(&mut active);
+        let embedding = self.time_2.forward(pass, &active);
+        let mut time = embedding.clone();
+        silu_in_place(&mut time);
+        TimeTrace { waves, hidden, active, embedding, time }
+    }
+
+    fn time_backward(&self, pass: &mut Pass<'_>, time: TimeTrace, mut gradient: Vec<f32>) {
+        silu_backward(&time.embedding, &mut gradient);
+        let mut inner = pass.workspace.take(time.active.len());
+        self.time_2.backward(pass, &time.active, &gradient, Some(&mut inner), false);
+        silu_backward(&time.hidden, &mut inner);
+        self.time_1.backward(pass, &time.waves, &inner, None, false);
+        pass.workspace.give(inner);
+        pass.workspace.give(gradient);
+    }
+
+    /// Returns the channels of the skips, in the order in which the backward pass meets them.
+    fn skip_widths(&self) -> impl Iterator<Item = usize> {
+        let mut widths = vec![self.conv_in.d_out()];
+        for stage in &self.down {
+            widths.extend(stage.resnets.iter().map(|resnet| resnet.conv2.d_out()));
+            widths.extend(stage.resample.as_ref().map(Convolution::d_out));
+        }
+        widths.into_iter()
+    }
+}
+
+/// Cuts a batch into parts; `None` when its rows do not divide among the adapters.
+fn parts(rows: usize, members: usize, context: &[f32]) -> Option<Vec<Part>> {
+    if !rows.is_multiple_of(members) || !context.len().is_multiple_of(rows) {
+        return None;
+    }
+    let (share, text) = (rows / members, context.len() / rows);
+    let count = share.div_ceil(PART);
+    let parts = (0..members).flat_map(|member| (0..count).map(move |part| (member, part)));
+    let part = |(member, part): (usize, usize)| {
+        let rows = member * share + part * share / count..member * share + (part + 1) * share / count;
+        let (mut texts, mut text_of) = (Vec::new(), Vec::new());
+        for row in rows.clone() {
+            let own = &context[row * text..][..text];
+            let found = texts.chunks_exact(text).position(|other: &[f32]| other == own);
+            text_of.push(found.unwrap_or(texts.len() / text));
+            if found.is_none() {
+                texts.extend_from_slice(own);
+            }
+        }
+        Part { member, rows, text_count: texts.len() / text, texts, text_of }
+    };
+    Some(parts.map(part).collect())
+}
+
+/// Turns `[rows, channels, positions]` into `[rows, positions, channels]`.
+fn channels_last(pass: &mut Pass<'_>, rows: usize, channels: usize, x: &[f32]) -> Vec<f32> {
+    let mut out = pass.workspace.take(x.len());
+    transpose(x, rows, x.len() / (rows * channels), &mut out);
+    out
+}
+
+/// Turns `[rows, a, b]` into `[rows, b, a]`, `b` given.
+fn transpose(x: &[f32], rows: usize, b: usize, out: &mut [f32]) {
+    let size = x.len() / rows;
+    let a = size / b;
+    for (x, out) in x.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
+        for (j, out) in out.chunks_exact_mut(a).enumerate() {
+            out.iter_mut().enumerate().for_each(|(i, out)| *out = x[i * b + j]);
+        }
+    }
+}
