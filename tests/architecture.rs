@@ -7,8 +7,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 12] = [
+const RANKS: [(&str, u32); 13] = [
     ("moa-core", 0),
+    ("moa-kernels", 1),
     ("moa-pareto", 1),
     ("moa-store", 1),
     ("moa-adapter", 1),
@@ -23,7 +24,7 @@ const RANKS: [(&str, u32); 12] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 5] = ["moa-core", "moa-pareto", "moa-store", "moa-scenes", "moa-plot"];
+const TENSOR_FREE: [&str; 6] = ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot"];
 
 /// A crate with what it depends on.
 struct Package {

@@ -30,8 +30,7 @@ fn main() {
     }
     for (size, d_in, d_out) in [(16, 48, 48), (8, 96, 96), (16, 96, 96), (16, 144, 48), (8, 192, 96)] {
         let map = Map { rows: 8, height: size, width: size };
-        let convolution =
-            Convolution::new([d_in, d_out], 3, 1, values(d_in * d_out * 9), values(d_out));
+        let convolution = Convolution::new([d_in, d_out], 3, 1, values(d_in * d_out * 9), values(d_out));
         let (x, mut out) = (values(map.positions() * d_in), vec![0.0; map.positions() * d_out]);
         let products = map.positions() * d_in * d_out * 9;
         time(&format!("convolution {size}×{size} {d_in}→{d_out}, 8 rows"), products, || {

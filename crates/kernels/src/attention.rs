@@ -1,7 +1,7 @@
 //! Softmax attention for few tokens: a head's whole table of weights fits in the first-level cache.
 
 use crate::elementary::exp;
-use crate::simd::{load, vectorised};
+use crate::simd::{load, store, vectorised};
 use crate::{Left, Packed, Right, Start, Workspace, gemm};
 
 /// The shape of one row's attention; queries, keys, values and results are `[tokens, heads·width]`.
@@ -96,35 +96,36 @@ fn fold(mut lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
     lanes[0]
 }
 
-/// Returns the larger; NaN where either is.
+/// Returns the larger: one instruction. A NaN may be lost here, and comes back with the exponential of its own score.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
 fn larger(a: f32, b: f32) -> f32 {
-    if a > b || a.is_nan() { a } else { b }
+    if a > b { a } else { b }
 }
 
 vectorised! {
     /// Turns every row of `keys` scores into softmax(scale·scores).
     fn softmax(keys: usize, scale: f32, scores: &mut [f32]) {
         for scores in scores.chunks_exact_mut(keys) {
-            let (sixteens, rest) = scores.as_chunks_mut::<16>();
-            let mut most = [f32::NEG_INFINITY; 16];
-            for lanes in &*sixteens {
-                most = std::array::from_fn(|i| larger(most[i], lanes[i]));
+            let mut most = [scores[0]; 16];
+            for c in (0..keys).step_by(16) {
+                let some = 16.min(keys - c);
+                let lanes = load(&scores[c..][..some]);
+                most = std::array::from_fn(|i| if i < some { larger(lanes[i], most[i]) } else { most[i] });
             }
-            let most = rest.iter().fold(fold(most, larger), |most, score| larger(most, *score));
+            let most = fold(most, larger);
             let mut sums = [0.0; 16];
-            for lanes in &mut *sixteens {
-                *lanes = std::array::from_fn(|i| exp((lanes[i] - most) * scale));
+            for c in (0..keys).step_by(16) {
+                let some = 16.min(keys - c);
+                let lanes = load(&scores[c..][..some]);
+                let lanes = std::array::from_fn(|i| if i < some { exp((lanes[i] - most) * scale) } else { 0.0 });
                 sums = std::array::from_fn(|i| sums[i] + lanes[i]);
+                store(lanes, &mut scores[c..][..some]);
             }
-            let mut sum = fold(sums, |a, b| a + b);
-            for score in &mut *rest {
-                *score = exp((*score - most) * scale);
-                sum += *score;
+            let inverse = 1.0 / fold(sums, |a, b| a + b);
+            for score in scores {
+                *score *= inverse;
             }
-            let inverse = 1.0 / sum;
-            scores.iter_mut().for_each(|score| *score *= inverse);
         }
     }
 }
@@ -179,7 +180,8 @@ mod tests {
             AttentionShape { queries: 16, keys: 16, heads: 1, width: 4 },
         ] {
             let stride = shape.heads * shape.width;
-            let inputs = [values(shape.queries * stride, 1), values(shape.keys * stride, 2), values(shape.keys * stride, 3)];
+            let inputs =
+                [values(shape.queries * stride, 1), values(shape.keys * stride, 2), values(shape.keys * stride, 3)];
             let wide: [Vec<f64>; 3] = inputs.clone().map(|x| x.into_iter().map(|x| f64::from(2.0 * x)).collect());
             let [q, k, v] = inputs.map(|x| x.into_iter().map(|x| 2.0 * x).collect::<Vec<f32>>());
             let (mut weights, mut out) = (vec![0.0; shape.weights()], vec![0.0; q.len()]);

@@ -90,7 +90,9 @@ impl Convolution {
     pub fn forward(&self, map: Map, x: &[f32], bias: &[f32], adds: bool, out: &mut [f32], workspace: &mut Workspace) {
         let filters = self.forward.get_or_init(|| self.filters(false));
         match filters {
-            Filters::Tiles(filters) => tiles(map, [self.d_in, self.d_out], filters, x, Some(bias), adds, out, workspace),
+            Filters::Tiles(filters) => {
+                tiles(map, [self.d_in, self.d_out], filters, x, Some(bias), adds, out, workspace);
+            }
             Filters::Whole(filters) if self.kernel == 1 => {
                 whole(filters, x, out, if adds { Start::Result } else { Start::Zero });
                 add_bias(out, bias, self.d_out, map.height * map.width);
@@ -114,7 +116,9 @@ impl Convolution {
     pub fn backward(&self, map: Map, gradient: &[f32], adds: bool, out: &mut [f32], workspace: &mut Workspace) {
         let filters = self.backward.get_or_init(|| self.filters(true));
         match filters {
-            Filters::Tiles(filters) => tiles(map, [self.d_out, self.d_in], filters, gradient, None, adds, out, workspace),
+            Filters::Tiles(filters) => {
+                tiles(map, [self.d_out, self.d_in], filters, gradient, None, adds, out, workspace);
+            }
             Filters::Whole(filters) if self.kernel == 1 => {
                 whole(filters, gradient, out, if adds { Start::Result } else { Start::Zero });
             }
@@ -153,14 +157,10 @@ impl Convolution {
             for q in 0..to {
                 let tap = |y: usize, x: usize| if backward { at(p, q, 2 - y, 2 - x) } else { at(q, p, y, x) };
                 // G·g·Gᵀ
-                let mut half = [[0.0; 3]; 4];
-                for x in 0..3 {
-                    let (a, b, c) = (tap(0, x), tap(1, x), tap(2, x));
-                    [half[0][x], half[1][x], half[2][x], half[3][x]] =
-                        [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-                }
-                for (y, [a, b, c]) in half.into_iter().enumerate() {
-                    for (x, value) in [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c].into_iter().enumerate() {
+                let ends = |[a, b, c]: [f32; 3]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
+                let columns: [[f32; 4]; 3] = std::array::from_fn(|x| ends(std::array::from_fn(|y| tap(y, x))));
+                for y in 0..4 {
+                    for (x, value) in ends(columns.map(|column| column[y])).into_iter().enumerate() {
                         frequencies[4 * y + x][p * to + q] = value;
                     }
                 }
@@ -402,14 +402,17 @@ mod tests {
             let gradient = values(out.len(), 4);
             let mut back = vec![0.0; x.len()];
             c.backward(map, &gradient, false, &mut back, &mut workspace);
-            let unbiased = Convolution { bias: vec![0.0; d_out], forward: OnceLock::new(), backward: OnceLock::new(), weight: c.weight.clone(), ..c };
+            let unbiased = Convolution {
+                bias: vec![0.0; d_out],
+                forward: OnceLock::new(),
+                backward: OnceLock::new(),
+                weight: c.weight.clone(),
+                ..c
+            };
             for probe in 0..5 {
                 let direction = values(x.len(), 10 + probe);
-                let moved: f64 = direct(map, &unbiased, &direction)
-                    .iter()
-                    .zip(&gradient)
-                    .map(|(y, g)| y * f64::from(*g))
-                    .sum();
+                let moved: f64 =
+                    direct(map, &unbiased, &direction).iter().zip(&gradient).map(|(y, g)| y * f64::from(*g)).sum();
                 let found: f64 = back.iter().zip(&direction).map(|(b, d)| f64::from(*b) * f64::from(*d)).sum();
                 assert!((found - moved).abs() < 1e-3 * moved.abs().max(1.0), "{kernel}/{stride}: {found}, not {moved}");
             }

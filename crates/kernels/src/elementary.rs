@@ -4,15 +4,14 @@ use crate::simd::vectorised;
 
 /// Returns eˣ to 2 units in the last place; clamped to the range of normal numbers, NaN stays NaN.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.3, 88.3);
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     // ln 2 in two parts, the first exact in few bits.
-    let r = n.mul_add(2.121_944_4e-4, n.mul_add(-0.693_359_375, x));
+    let r = n.mul_add(2.121_944_4e-4, n.mul_add(-0.693_359_4, x));
     let p = 1.987_569_1e-4f32;
     let p = p.mul_add(r, 1.398_199_9e-3);
     let p = p.mul_add(r, 8.333_452e-3);
@@ -54,7 +53,7 @@ pub(crate) fn erf(x: f32) -> f32 {
 /// Returns x·σ(x).
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
-pub fn silu(x: f32) -> f32 {
+pub(crate) fn silu(x: f32) -> f32 {
     x * sigmoid(x)
 }
 

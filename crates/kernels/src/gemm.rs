@@ -168,15 +168,18 @@ fn tile(
     debug_assert!((1..=ROWS).contains(&rows) && width.is_multiple_of(STEP) && (STEP..=PANEL).contains(&width));
     assert!(c.len() >= (rows - 1) * stride + width, "the tile lies in the result");
     assert!(k == 0 || b.len() >= (k - 1) * distance + width, "the tile's columns lie in the right operand");
-    assert!(k == 0 || a.data.len() > (rows - 1) * a.row + (k - 1) * a.column, "the tile's rows lie in the left operand");
+    assert!(
+        k == 0 || a.data.len() > (rows - 1) * a.row + (k - 1) * a.column,
+        "the tile's rows lie in the left operand"
+    );
     #[cfg(target_arch = "x86_64")]
     {
         use crate::simd::{Level, level};
         let operands = x86::Operands { k, a, b, distance, bias, c, stride };
         match level() {
-            Level::Avx512 => return x86::avx512(rows, width, operands),
-            Level::Avx2 => return x86::avx2(rows, width, operands),
-            Level::Portable => return portable(rows, width, k, a, b, distance, bias, operands.c, stride),
+            Level::Avx512 => x86::avx512(rows, width, operands),
+            Level::Avx2 => x86::avx2(rows, width, operands),
+            Level::Portable => portable(rows, width, k, a, b, distance, bias, operands.c, stride),
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -340,9 +343,8 @@ mod tests {
     fn products_are_right_for_every_shape_of_tile() {
         for (m, n, k) in [(1, 1, 1), (7, 8, 5), (8, 48, 16), (9, 12, 48), (19, 100, 33), (4, 96, 432), (3, 40, 0)] {
             let (a, b, bias) = (values(m * k, 1), values(k * n, 2), values(n, 3));
-            let wanted = |i: usize, j: usize| {
-                (0..k).map(|p| f64::from(a[i * k + p]) * f64::from(b[p * n + j])).sum::<f64>()
-            };
+            let wanted =
+                |i: usize, j: usize| (0..k).map(|p| f64::from(a[i * k + p]) * f64::from(b[p * n + j])).sum::<f64>();
             let transposed: Vec<f32> = (0..k * m).map(|at| a[at % m * k + at / m]).collect();
             let columns: Vec<f32> = (0..k * n).map(|at| b[at % k.max(1) * n + at / k.max(1)]).collect();
             let packed = [Packed::new(k, n, &b, n, 1), Packed::new(k, n, &columns, 1, k)];

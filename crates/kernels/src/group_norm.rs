@@ -19,7 +19,10 @@ impl GroupNorm {
     /// # Panics
     /// When the groups do not divide the channels.
     pub fn new(groups: usize, epsilon: f32, weight: Vec<f32>, bias: Vec<f32>, activates: bool) -> Self {
-        assert!(groups > 0 && weight.len() % groups == 0 && weight.len() == bias.len(), "groups divide the channels");
+        assert!(
+            groups > 0 && weight.len().is_multiple_of(groups) && weight.len() == bias.len(),
+            "groups divide the channels"
+        );
         Self { groups, epsilon, weight, bias, activates }
     }
 
@@ -29,8 +32,12 @@ impl GroupNorm {
         for (x, out) in x.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
             let (mean, inverse) = self.moments(x);
             let scale: Vec<f32> = self.weight.iter().zip(&inverse).map(|(weight, inverse)| weight * inverse).collect();
-            let shift: Vec<f32> =
-                self.bias.iter().zip(mean.iter().zip(&scale)).map(|(bias, (mean, scale))| bias - mean * scale).collect();
+            let shift: Vec<f32> = self
+                .bias
+                .iter()
+                .zip(mean.iter().zip(&scale))
+                .map(|(bias, (mean, scale))| bias - mean * scale)
+                .collect();
             apply(x, &scale, &shift, self.activates, out);
         }
     }
@@ -57,7 +64,9 @@ impl GroupNorm {
         self.spread_means(&mut mean, x.len());
         channel_squares(x, &mean, &mut inverse);
         self.spread_means(&mut inverse, x.len());
-        inverse.iter_mut().for_each(|variance| *variance = 1.0 / (*variance + self.epsilon).sqrt());
+        for variance in &mut inverse {
+            *variance = 1.0 / (*variance + self.epsilon).sqrt();
+        }
         (mean, inverse)
     }
 
@@ -207,10 +216,8 @@ mod tests {
         let mut out = vec![0.0; x.len()];
         for row in 0..rows {
             for group in 0..norm.groups {
-                let at: Vec<usize> = (0..size)
-                    .filter(|i| i % channels / width == group)
-                    .map(|i| row * size + i)
-                    .collect();
+                let at: Vec<usize> =
+                    (0..size).filter(|i| i % channels / width == group).map(|i| row * size + i).collect();
                 let mean = at.iter().map(|i| x[*i]).sum::<f64>() / at.len() as f64;
                 let variance = at.iter().map(|i| (x[*i] - mean).powi(2)).sum::<f64>() / at.len() as f64;
                 for i in at {

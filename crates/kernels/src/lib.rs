@@ -16,7 +16,7 @@ mod workspace;
 
 pub use attention::{AttentionShape, attention, attention_backward};
 pub use convolution::{Convolution, Map};
-pub use elementary::{exp, silu, silu_in_place, silu_backward};
+pub use elementary::{silu_backward, silu_in_place};
 pub use geglu::{geglu, geglu_backward};
 pub use gemm::{Left, Packed, Right, Start, gemm};
 pub use group_norm::GroupNorm;

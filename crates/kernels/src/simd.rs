@@ -6,7 +6,6 @@ macro_rules! vectorised {
         $(#[$meta])*
         $vis fn $name($($arg: $ty),*) {
             #[inline(always)]
-            #[expect(clippy::inline_always, reason = "inlined into each level, or it would be compiled for none")]
             fn body($($arg: $ty),*) $body
 
             #[cfg(target_arch = "x86_64")]
@@ -96,8 +95,13 @@ pub(crate) fn load(x: &[f32]) -> Lanes {
     if let Some(lanes) = x.first_chunk::<16>() {
         return *lanes;
     }
+    // In fours: a copy of any length would be a call.
     let mut lanes = [0.0; 16];
-    lanes[..x.len()].copy_from_slice(x);
+    let (fours, rest) = x.as_chunks::<4>();
+    let (to, _) = lanes.as_chunks_mut::<4>();
+    to.iter_mut().zip(fours).for_each(|(to, four)| *to = *four);
+    let done = 4 * fours.len();
+    lanes[done..].iter_mut().zip(rest).for_each(|(lane, x)| *lane = *x);
     lanes
 }
 
@@ -109,6 +113,9 @@ pub(crate) fn store(lanes: Lanes, out: &mut [f32]) {
         *out = lanes;
         return;
     }
-    let count = out.len();
-    out.copy_from_slice(&lanes[..count]);
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let (from, _) = lanes.as_chunks::<4>();
+    let done = 4 * fours.len();
+    fours.iter_mut().zip(from).for_each(|(four, from)| *four = *from);
+    rest.iter_mut().zip(&lanes[done..]).for_each(|(out, lane)| *out = *lane);
 }

@@ -11,18 +11,20 @@ pub struct Workspace {
 static SHARED: Mutex<Vec<Workspace>> = Mutex::new(Vec::new());
 
 impl Workspace {
-    /// Lends a workspace to `work`: the process keeps as many as were ever in use at once.
-    pub fn lend<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        let mut workspace = SHARED.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let result = work(&mut workspace);
-        SHARED.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-        result
+    /// Returns a workspace from the process's store, which keeps as many as were ever in use at once.
+    pub fn borrow() -> Self {
+        SHARED.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Puts the workspace into the process's store.
+    pub fn put_back(self) {
+        SHARED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
     /// Returns a buffer of `length` values, whose contents mean nothing.
     pub fn take(&mut self, length: usize) -> Vec<f32> {
-        // The tightest that fits.
-        let fits = (0..self.free.len()).filter(|i| self.free[*i].capacity() >= length);
+        // The tightest that fits; one that is much too large is left for those who need it.
+        let fits = (0..self.free.len()).filter(|i| (length..=2 * length).contains(&self.free[*i].capacity()));
         let chosen = fits.min_by_key(|i| self.free[*i].capacity());
         match chosen {
             Some(index) => {
@@ -63,7 +65,7 @@ mod tests {
     #[test]
     fn buffers_come_back_as_they_fit() {
         let mut workspace = Workspace::default();
-        let (small, large) = (workspace.take(10), workspace.take(1000));
+        let (small, large) = (workspace.take(10), workspace.take(900));
         let (at_small, at_large) = (small.as_ptr(), large.as_ptr());
         workspace.give(large);
         workspace.give(small);

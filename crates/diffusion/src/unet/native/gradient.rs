@@ -57,9 +57,7 @@ pub(super) fn tie(unet: Arc<Unet>, factors: Vec<Tensor<1>>, trace: Trace, output
     let output = FlexTensor::from_data(output);
     let prepared = Denoise.prepare::<NoCheckpointing>([parent.node()]).compute_bound().stateful();
     let output = match prepared {
-        OpsKind::Tracked(prepared) => {
-            prepared.finish(State { unet, trace: Arc::new(Mutex::new(Some(trace))) }, output)
-        }
+        OpsKind::Tracked(prepared) => prepared.finish(State { unet, trace: Arc::new(Mutex::new(Some(trace))) }, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
     Some(Tensor::from_primitive::<Autodiff<Flex>>(output))

@@ -115,7 +115,14 @@ impl Linear {
 
     /// Takes the gradient of the result through the layer: adds to the gradients of its adapter's factors, and writes (or,
     /// with `adds`, adds) the gradient of `x` to `out` where one is given.
-    pub(super) fn backward(&self, pass: &mut Pass<'_>, x: &[f32], gradient: &[f32], out: Option<&mut [f32]>, adds: bool) {
+    pub(super) fn backward(
+        &self,
+        pass: &mut Pass<'_>,
+        x: &[f32],
+        gradient: &[f32],
+        out: Option<&mut [f32]>,
+        adds: bool,
+    ) {
         let (d_in, d_out) = (self.d_in, self.d_out);
         let tokens = x.len() / d_in;
         let merged = pass.merged(self.id);

@@ -69,6 +69,8 @@ pub(crate) struct Trace {
 #[derive(Debug)]
 struct PartTrace {
     part: Part,
+    /// The workspace that the tape's buffers come from, and go back to.
+    workspace: Workspace,
     tape: Vec<Vec<f32>>,
     time: TimeTrace,
 }
@@ -124,10 +126,8 @@ impl Unet {
         let results: Vec<(Vec<f32>, Option<PartTrace>)> = parts
             .into_par_iter()
             .map(|part| {
-                Workspace::lend(|workspace| {
-                    let adapter = bank.as_ref().map(|bank| bank.member(part.member, &linears));
-                    self.forward_part(part, &x, inputs.waves, adapter, records, workspace)
-                })
+                let adapter = bank.as_ref().map(|bank| bank.member(part.member, &linears));
+                self.forward_part(part, &x, inputs.waves, adapter, records)
             })
             .collect();
         let (mut output, mut traces) = (Vec::with_capacity(rows * self.channels[1] * height * width), Vec::new());
@@ -149,10 +149,8 @@ impl Unet {
         let sums: Vec<(usize, Vec<f32>)> = parts
             .into_par_iter()
             .map(|part| {
-                Workspace::lend(|workspace| {
-                    let adapter = bank.member(part.part.member, &linears);
-                    (part.part.member, self.backward_part(part, gradient, adapter, &wanted, workspace))
-                })
+                let adapter = bank.member(part.part.member, &linears);
+                (part.part.member, self.backward_part(part, gradient, adapter, &wanted))
             })
             .collect();
         let mut all = vec![0.0; wanted.total];
@@ -173,11 +171,11 @@ impl Unet {
         waves: &[f32],
         adapter: Option<&[Option<linear::Merged>]>,
         records: bool,
-        workspace: &mut Workspace,
     ) -> (Vec<f32>, Option<PartTrace>) {
         let rows = part.rows.len();
         let mut map = self.map(rows);
         let per_row = |channels: usize| channels * self.size * self.size;
+        let mut workspace = Workspace::borrow();
         let mut pass = Pass {
             rows,
             adapter,
@@ -187,7 +185,7 @@ impl Unet {
             tape: records.then(Vec::new),
             places: &[],
             gradients: Vec::new(),
-            workspace,
+            workspace: &mut workspace,
         };
         let time = self.time(&mut pass, waves, &part.rows);
         let x = &x[part.rows.start * per_row(self.channels[0])..part.rows.end * per_row(self.channels[0])];
@@ -242,8 +240,13 @@ impl Unet {
         transpose(&out, rows, self.channels[1], &mut result);
         pass.workspace.give(normal);
         pass.workspace.give(out);
-        let trace = pass.tape.take();
-        (result, trace.map(|tape| PartTrace { part, tape, time }))
+        match pass.tape.take() {
+            Some(tape) => (result, Some(PartTrace { part, workspace, tape, time })),
+            None => {
+                workspace.put_back();
+                (result, None)
+            }
+        }
     }
 
     fn backward_part(
@@ -252,9 +255,8 @@ impl Unet {
         gradient: &[f32],
         adapter: &[Option<linear::Merged>],
         wanted: &Wanted,
-        workspace: &mut Workspace,
     ) -> Vec<f32> {
-        let PartTrace { part, tape, time } = trace;
+        let PartTrace { part, mut workspace, tape, time } = trace;
         let rows = part.rows.len();
         let per_row = self.channels[1] * self.size * self.size;
         let mut pass = Pass {
@@ -266,7 +268,7 @@ impl Unet {
             tape: Some(tape),
             places: &wanted.places,
             gradients: vec![0.0; wanted.size],
-            workspace,
+            workspace: &mut workspace,
         };
         let mut map = self.map(rows);
         let gradient = &gradient[part.rows.start * per_row..part.rows.end * per_row];
@@ -332,7 +334,9 @@ impl Unet {
         self.time_backward(&mut pass, time, time_gradient);
         pass.workspace.give(inner);
         skips.into_iter().for_each(|skip| pass.workspace.give(skip));
-        pass.gradients
+        let gradients = std::mem::take(&mut pass.gradients);
+        workspace.put_back();
+        gradients
     }
 
     /// Returns the embedding of the time after SiLU, once for all rows when they are at one step.

@@ -33,9 +33,10 @@ fn noise<const D: usize>(name: &str, dims: [usize; D]) -> Tensor<D> {
 fn bank(unet: &Unet, members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
     let bank = AdapterBank::fresh(&config, members, &unet.linears(), &Device::flex());
-    let layers = bank.layers().iter().map(|(name, LowRank { a, b })| {
-        (name.clone(), LowRank { a: a.clone(), b: noise(name, b.dims()) * 0.1 })
-    });
+    let layers = bank
+        .layers()
+        .iter()
+        .map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: a.clone(), b: noise(name, b.dims()) * 0.1 }));
     bank.with_layers(layers.collect())
 }
 
@@ -118,9 +119,7 @@ fn gradients_are_those_of_burns_operations() {
             let mut take = |leaf: &Tensor<3>| host(leaf.grad_remove(&mut gradients).expect("a leaf has a gradient"));
             leaves
                 .iter()
-                .map(|(name, LowRank { a, b })| {
-                    (name.clone(), if share_a { Vec::new() } else { take(a) }, take(b))
-                })
+                .map(|(name, LowRank { a, b })| (name.clone(), if share_a { Vec::new() } else { take(a) }, take(b)))
                 .collect::<Vec<_>>()
         };
         for ((name, a, b), (_, wanted_a, wanted_b)) in gradients(true).iter().zip(gradients(false)) {
@@ -143,7 +142,8 @@ fn a_row_has_the_same_bits_in_any_batch_and_bank() {
     for (member, rows) in [(0, 0..5), (1, 12..24), (1, 20..21)] {
         let part = |x: &Tensor<4>| x.clone().narrow(0, rows.start, rows.len());
         let context = case.context.clone().narrow(0, rows.start, rows.len());
-        let alone = case.unet.forward(part(&case.x), &case.timesteps[rows.clone()], &context, Some(&bank.member(member)));
+        let alone =
+            case.unet.forward(part(&case.x), &case.timesteps[rows.clone()], &context, Some(&bank.member(member)));
         assert_eq!(host(alone), all[rows.start * size..rows.end * size], "rows {rows:?}");
     }
 }

@@ -51,14 +51,17 @@ impl Attention {
             );
         }
         self.to_out.forward_onto(pass, &out, tokens);
-        for buffer in [y, q, k, v, weights, out] {
+        pass.workspace.give(y);
+        for buffer in [q, k, v, weights, out] {
             pass.keep(buffer);
         }
     }
 
-    /// Returns the gradient of the normalised tokens.
-    fn backward(&self, pass: &mut Pass<'_>, gradient: &[f32]) -> Vec<f32> {
-        let [out, weights, v, k, q, y] = std::array::from_fn(|_| pass.kept());
+    /// Adds the gradient of the tokens before the normalisation to `gradient`, which comes as that behind the attention.
+    fn backward(&self, pass: &mut Pass<'_>, norm: &LayerNorm, gradient: &mut [f32]) {
+        let [out, weights, v, k, q, x] = std::array::from_fn(|_| pass.kept());
+        let mut y = pass.workspace.take(x.len());
+        norm.forward(&x, &mut y);
         let mut inner = pass.workspace.take(out.len());
         self.to_out.backward(pass, &out, gradient, Some(&mut inner), false);
         let shape = self.shape(pass, q.len(), k.len());
@@ -88,10 +91,10 @@ impl Attention {
             self.to_k.backward(pass, &y, &dk, Some(&mut dy), true);
             self.to_v.backward(pass, &y, &dv, Some(&mut dy), true);
         }
-        for buffer in [out, weights, v, k, q, y, inner, dq, dk, dv] {
+        norm.backward(&x, &dy, gradient);
+        for buffer in [out, weights, v, k, q, x, y, inner, dq, dk, dv, dy] {
             pass.workspace.give(buffer);
         }
-        dy
     }
 }
 
@@ -125,14 +128,19 @@ impl TransformerBlock {
         let mut gated = pass.workspace.take(halves.len() / 2);
         geglu(self.ff_in.d_out() / 2, &halves, &mut gated);
         self.ff_out.forward_onto(pass, &gated, tokens);
-        for buffer in [y, halves, gated] {
-            pass.keep(buffer);
-        }
+        pass.workspace.give(y);
+        pass.workspace.give(gated);
+        pass.keep(halves);
     }
 
     /// Turns the gradient of the tokens behind the block into that of the tokens before it.
     fn backward(&self, pass: &mut Pass<'_>, gradient: &mut [f32]) {
-        let [gated, mut halves, y, x] = std::array::from_fn(|_| pass.kept());
+        // What is cheap to compute again is not kept: norms, gates.
+        let (mut halves, x) = (pass.kept(), pass.kept());
+        let mut y = pass.workspace.take(x.len());
+        self.norm3.forward(&x, &mut y);
+        let mut gated = pass.workspace.take(halves.len() / 2);
+        geglu(self.ff_in.d_out() / 2, &halves, &mut gated);
         let mut inner = pass.workspace.take(gated.len());
         self.ff_out.backward(pass, &gated, gradient, Some(&mut inner), false);
         geglu_backward(self.ff_in.d_out() / 2, &inner, &mut halves);
@@ -143,11 +151,7 @@ impl TransformerBlock {
             pass.workspace.give(buffer);
         }
         for (norm, attention) in [(&self.norm2, &self.attn2), (&self.norm1, &self.attn1)] {
-            let dy = attention.backward(pass, gradient);
-            let x = pass.kept();
-            norm.backward(&x, &dy, gradient);
-            pass.workspace.give(x);
-            pass.workspace.give(dy);
+            attention.backward(pass, norm, gradient);
         }
     }
 }
@@ -167,7 +171,7 @@ impl SpatialTransformer {
         self.norm.forward(map.rows, &x, &mut normal);
         pass.keep_copy(&x);
         let mut tokens = self.proj_in.forward(pass, &normal);
-        pass.keep(normal);
+        pass.workspace.give(normal);
         for block in &self.blocks {
             block.forward(pass, &mut tokens);
         }
@@ -184,7 +188,9 @@ impl SpatialTransformer {
         for block in self.blocks.iter().rev() {
             block.backward(pass, &mut inner);
         }
-        let (normal, x) = (pass.kept(), pass.kept());
+        let x = pass.kept();
+        let mut normal = pass.workspace.take(x.len());
+        self.norm.forward(map.rows, &x, &mut normal);
         let mut outer = pass.workspace.take(normal.len());
         self.proj_in.backward(pass, &normal, &inner, Some(&mut outer), false);
         self.norm.backward(map.rows, &x, &mut outer);
