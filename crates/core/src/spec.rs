@@ -39,6 +39,8 @@ pub use template::template;
 pub use training::TrainingSpec;
 pub use weightings::WeightingsSpec;
 
+use crate::Weighting;
+
 /// An experiment: a base model, rewards, and the weightings that each get an adapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +129,17 @@ impl ExperimentSpec {
     /// Returns the rewards' names, in the experiment's order.
     pub fn reward_names(&self) -> Vec<String> {
         self.rewards.iter().map(|reward| reward.name.clone()).collect()
+    }
+
+    /// Returns the weight of the KL divergence to the base for a run with this weighting: the mean of its rewards' by shares.
+    pub fn kl(&self, weighting: &Weighting) -> f64 {
+        let own = |reward: &RewardSpec| reward.kl.unwrap_or(self.training.kl);
+        self.rewards.iter().zip(weighting.shares()).map(|(reward, share)| share * own(reward)).sum()
+    }
+
+    /// Returns the weight of the KL divergence of every run, in the runs' order.
+    pub fn kl_weights(&self) -> impl Iterator<Item = f64> {
+        self.weightings().into_iter().map(|(_, weighting)| self.kl(&weighting))
     }
 
     /// Returns the hypervolume scale of each reward, in the experiment's order.

@@ -210,6 +210,21 @@ fn plans_count_every_picture_and_pass() {
 }
 
 #[test]
+fn a_run_is_tied_to_the_base_as_its_rewards_are() {
+    let mut spec = parse("weightings: [Corners, List([{\"safety\": 3, \"alignment\": 1}])]");
+    spec.rewards[0].kl = Some(0.4);
+    let ties: Vec<f64> = spec.kl_weights().collect();
+    assert_eq!(ties, [0.4, 0.0, 0.75 * 0.4]);
+    spec.training.kl = 0.2;
+    let ties: Vec<f64> = spec.kl_weights().collect();
+    assert!((ties[1] - 0.2).abs() < 1e-12 && (ties[2] - 0.35).abs() < 1e-12, "{ties:?}");
+    assert!(spec.plan(100, 20).reference_passes > 0);
+    (spec.training.kl, spec.rewards[0].kl) = (0.2, Some(0.0));
+    spec.rewards[1].kl = Some(0.0);
+    assert_eq!(spec.plan(100, 20).reference_passes, 0, "every reward has its own");
+}
+
+#[test]
 fn scales_come_from_the_experiment_or_the_kind() {
     let spec = parse("hypervolume: (reference: {\"safety\": 0.5})");
     let scales = spec.scales();

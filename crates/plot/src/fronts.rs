@@ -34,7 +34,8 @@ pub struct FrontPoint {
     pub kind: PointKind,
     /// Whether no other point is at least as good in every reward; if not, it is dimmed.
     pub on_front: bool,
-    /// Mean and 95 % interval of each reward, in the order of the rewards' names.
+    /// Mean of each reward, in the order of the rewards' names, with the 95 % interval of its paired difference to the base laid
+    /// around it; the base's is empty.
     pub rewards: Vec<Interval>,
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn legend(points: &[FrontPoint]) -> Vec<Entry> {
     }
     entries.push(Entry::new(Mark::Line(FRONT_LINE), "front of the pair"));
     if points.iter().any(|p| p.rewards.iter().any(|r| r.lo < r.hi)) {
-        entries.push(Entry::new(Mark::Bars(Colour::BLUE.pale(0.4)), "95 % interval"));
+        entries.push(Entry::new(Mark::Bars(Colour::BLUE.pale(0.4)), "95 % interval against the base"));
     }
     entries
 }

@@ -141,7 +141,7 @@ fn one_point_and_equal_points_are_drawn() {
         draw_fronts(&folder.file(name), &rewards(3), &points).unwrap();
         draw_front_pair(&folder.file(name), &rewards(3), &points, (0, 2)).unwrap();
     }
-    assert!(!texts(&folder.file("zero.svg")).contains(&"95 % interval".to_owned()));
+    assert!(!texts(&folder.file("zero.svg")).contains(&"95 % interval against the base".to_owned()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use moa_adapter::{AdapterBank, BankConfig};
 use moa_core::spec::ExperimentSpec;
 use moa_core::{NoiseKey, RunId, Weighting};
@@ -53,6 +53,8 @@ pub struct Trainer<'a> {
     factors: Factors,
     average: Option<Factors>,
     optimiser: BankOptimiser,
+    /// The weight of each run's KL divergence to the base.
+    ties: Vec<f32>,
     epoch: u32,
 }
 
@@ -92,7 +94,13 @@ impl<'a> Trainer<'a> {
         let optimiser = BankOptimiser::new(&spec.optimiser);
         let contexts = pipeline.encode_prompts(setup.prompts)?;
         let empty_context = pipeline.encode_prompts(&[""])?;
-        Ok(Self { setup, rules, contexts, empty_context, frame, factors, average, optimiser, epoch: 0 })
+        let ties = runs.iter().map(|(_, weighting)| spec.kl(weighting) as f32).collect();
+        Ok(Self { setup, rules, contexts, empty_context, frame, factors, average, optimiser, ties, epoch: 0 })
+    }
+
+    /// Whether any run is tied to the base by a KL divergence; it is measured for all then.
+    fn is_tied(&self) -> bool {
+        self.ties.iter().any(|tie| *tie > 0.0)
     }
 
     /// Returns the epochs finished.
@@ -328,6 +336,9 @@ impl<'a> Trainer<'a> {
         let weight = 1.0 / (samples * steps.len()) as f32;
         let range = clip_range(training.clip, pipeline.latent_dims());
         let conditions = texts.conditions(&slice.samples);
+        let share = count / self.ties.len();
+        let tie: Vec<f32> = self.ties.iter().flat_map(|tie| std::iter::repeat_n(*tie, share)).collect();
+        let tie = Tensor::<1>::from_data(TensorData::new(tie, [count]), &slice.latents[0].device());
         let mut sum = PartialGradients { gradients: Factors::new(), steps: Vec::new() };
         for index in steps {
             let rule = &self.rules[*index];
@@ -339,13 +350,13 @@ impl<'a> Trainer<'a> {
             let old = slice.distances[*index].clone();
             let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, slice.advantages.clone(), range);
             let mut kl_values = Vec::new();
-            if training.kl > 0.0 {
+            if self.is_tied() {
                 let base = step(pipeline, None, rule, x, &conditions, Next::Score(&next)).output;
                 let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
                 let kl = (taken.output - base).powi_scalar(2).reshape([count as i64, -1]).mean_dim(1).reshape([count])
                     * scale;
                 kl_values = kl.clone().inner().into_data().convert::<f32>().try_into_vec().unwrap_or_default();
-                loss = loss + kl * training.kl as f32;
+                loss = loss + kl * tie.clone();
             }
             let mut gradients = (loss.sum() * weight).backward();
             for (name, leaf) in leaves {
@@ -390,7 +401,7 @@ impl<'a> Trainer<'a> {
                     updates.iter().map(value).sum::<f64>() / updates.len().max(1) as f64
                 };
                 metrics.insert("grad_norm".into(), average(&|update| update.grad_norms[member]));
-                if training.kl > 0.0 {
+                if self.is_tied() {
                     metrics.insert("kl_to_base".into(), average(&|update| update.kl[member]));
                 }
                 metrics.insert("silent_groups".into(), advantages[member].silent_groups);

@@ -85,7 +85,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     ("training.trained_share", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.trained_share)),
     ("training.updates_per_epoch", Bounds::Whole(1, 999), |spec| Some(spec.training.updates_per_epoch.into())),
     ("training.clip", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.clip)),
-    ("training.kl", Bounds::Closed(0.0, 1000.0), |spec| Some(spec.training.kl)),
+    ("training.kl", KL, |spec| Some(spec.training.kl)),
     ("training.advantage_clip", Bounds::Above(0.0, 1000.0), |spec| Some(spec.training.advantage_clip)),
     ("training.micro_batch", Bounds::Whole(1, 4096), |spec| Some(spec.training.micro_batch.into())),
     ("evaluation.prompts", Bounds::Whole(1, 100_000), |spec| spec.evaluation.prompts.map(f64::from)),
@@ -98,6 +98,8 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
+/// `training.kl` and `rewards[].kl`.
+pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
 /// `weightings[].divisions` and `soups[].divisions`.
 pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
 /// `weightings[].count`.
@@ -129,6 +131,7 @@ pub(super) const LARGEST_PROMPT_FILE: u64 = 16_000_000;
 /// Returns the bounds of the number at `path`, list indices left out (`weightings[].divisions`).
 pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
+        "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
         "weightings[].divisions" | "soups[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),

@@ -17,7 +17,7 @@ pub struct Plan {
     pub rollout_passes: u64,
     /// Passes forward and backward that train the adapters: pictures trained on × trained steps.
     pub training_passes: u64,
-    /// Passes of the base alone that the KL divergence needs: as many as training passes, 0 where `kl` is 0.
+    /// Passes of the base alone that the KL divergence needs: as many as training passes, 0 where no run has one.
     pub reference_passes: u64,
     /// Pictures drawn and scored in evaluation: (base + runs + soups) × prompts × pictures per prompt. Picture grids show
     /// pictures of the evaluation and cost nothing more.
@@ -70,7 +70,7 @@ impl ExperimentSpec {
             training_pictures,
             rollout_passes: training_pictures * u64::from(self.sampler.steps) * passes,
             training_passes,
-            reference_passes: if training.kl > 0.0 { training_passes } else { 0 },
+            reference_passes: if self.kl_weights().any(|kl| kl > 0.0) { training_passes } else { 0 },
             evaluation_pictures,
             evaluation_passes: evaluation_pictures * u64::from(evaluation.steps) * passes_per_step(evaluation.guidance),
         }

@@ -10,11 +10,14 @@ pub struct RewardSpec {
     pub name: String,
     /// The reward model and its settings.
     pub kind: RewardKind,
+    /// Weight of the KL divergence to the base where this reward alone is trained for: rewards that are easily hacked want a
+    /// tie, others none. A run's weight is the mean of its rewards' by shares. Default: `training.kl`.
+    pub kl: Option<f64>,
 }
 
 impl From<RewardKind> for RewardSpec {
     fn from(kind: RewardKind) -> Self {
-        Self { name: kind.default_name().into(), kind }
+        Self { name: kind.default_name().into(), kind, kl: None }
     }
 }
 
@@ -25,12 +28,14 @@ struct RewardFile {
     #[serde(default)]
     name: Option<String>,
     kind: RewardKind,
+    #[serde(default)]
+    kl: Option<f64>,
 }
 
 impl From<RewardFile> for RewardSpec {
     fn from(file: RewardFile) -> Self {
         let name = file.name.unwrap_or_else(|| file.kind.default_name().into());
-        Self { name, kind: file.kind }
+        Self { name, kind: file.kind, kl: file.kl }
     }
 }
 

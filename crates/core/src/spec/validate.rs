@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS,
-    SCALE, SHARE,
+    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS,
+    NUMBERS, SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
@@ -64,6 +64,9 @@ impl ExperimentSpec {
             if let Some(first) = self.rewards[..index].iter().position(|other| other.name == reward.name) {
                 let way_out = format!("rewards[{first}] has that name already: give each reward a name of its own");
                 return Err(Finding::value(field, quoted(&reward.name), way_out));
+            }
+            if let Some(kl) = reward.kl {
+                check_number(format!("rewards[{index}].kl"), KL, kl)?;
             }
             if let RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } = reward.kind {
                 check_number(format!("rewards[{index}].kind.quality"), JPEG_QUALITY, quality.into())?;

@@ -42,6 +42,6 @@ fn point(point: &crate::report::FrontPoint) -> FrontPoint {
             PointKind::Soup => moa_plot::PointKind::Soup,
         },
         on_front: point.on_front,
-        rewards: point.rewards.iter().map(|score| score.mean).collect(),
+        rewards: point.rewards.iter().map(|score| score.against_base()).collect(),
     }
 }

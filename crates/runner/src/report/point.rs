@@ -37,6 +37,20 @@ pub struct Score {
     pub difference: Option<Interval>,
 }
 
+impl Score {
+    /// Returns the mean with the interval of the paired difference to the base around it: what is left of the uncertainty once
+    /// prompts and noise, the same for all points, are taken out. The base has no such interval, and before it is
+    /// evaluated nobody has: then it is the mean's own.
+    pub(crate) fn against_base(&self) -> Interval {
+        let mean = self.mean.mean;
+        self.difference.map_or(self.mean, |difference| Interval {
+            mean,
+            lo: mean + difference.lo - difference.mean,
+            hi: mean + difference.hi - difference.mean,
+        })
+    }
+}
+
 /// Returns the scores of columns, compared with those of the base of the same names.
 pub(crate) fn scores(
     bootstrap: &Bootstrap,

@@ -96,8 +96,8 @@ pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
 pub(crate) fn spec() -> ExperimentSpec {
     let mut spec = ExperimentSpec {
         rewards: vec![
-            RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness },
-            RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast },
+            RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness, kl: None },
+            RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast, kl: None },
         ],
         ..ExperimentSpec::default()
     };
