@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::NoiseKey;
 
 use crate::parameters::host;
-use crate::{Adapter, AdapterLayer};
+use crate::adapter::transposed;
+use crate::{Adapter, AdapterLayer, Precision};
 
 /// The name and shape of a layer that adapters can bend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl AdapterBank {
             .iter()
             .map(|(name, layer)| {
                 let shared = adapters.iter().all(|adapter| adapter.layers[name].a == layer.a);
-                let mut a = stack(name, &|l| l.a.clone(), [layer.d_in, first.rank]);
+                let mut a = stack(name, &|l| transposed(&l.a, first.rank, l.d_in), [layer.d_in, first.rank]);
                 if shared {
                     a = a.narrow(0, 0, 1);
                 }
@@ -101,7 +102,8 @@ impl AdapterBank {
                     adapters
                         .iter()
                         .map(|adapter| {
-                            let data = TensorData::new(adapter.layers[name].b.clone(), [1, first.rank, layer.d_out]);
+                            let b = transposed(&adapter.layers[name].b, layer.d_out, first.rank);
+                            let data = TensorData::new(b, [1, first.rank, layer.d_out]);
                             Tensor::<3>::from_data(data, device) * (adapter.alpha / adapter.rank as f32)
                         })
                         .collect(),
@@ -176,10 +178,11 @@ impl AdapterBank {
             .map(|(name, LowRank { a, b })| {
                 let ([_, d_in, r], [_, _, d_out]) = (a.dims(), b.dims());
                 rank = r;
-                (name, AdapterLayer { d_in, d_out, a: host(a), b: host(b) })
+                let (a, b) = (transposed(&host(a), d_in, r), transposed(&host(b), r, d_out));
+                (name, AdapterLayer { d_in, d_out, a, b })
             })
             .collect();
-        Adapter { rank, alpha: self.scale * rank as f32, layers }
+        Adapter { rank, alpha: self.scale * rank as f32, precision: Precision::F32, layers }
     }
 }
 

@@ -10,7 +10,7 @@ mod linear;
 mod merge;
 mod parameters;
 
-pub use adapter::{Adapter, AdapterLayer};
+pub use adapter::{Adapter, AdapterLayer, Precision};
 pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
 pub use format::{AdapterFileError, AdapterFiles, AdapterFormat};
 pub use linear::Linear;

@@ -212,6 +212,7 @@ fn create(key: NoiseKey, shape: &[usize], init: Init, device: &Device) -> Parame
 pub(crate) fn widen(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ParametersError> {
     let bytes = view.data();
     match view.dtype() {
+        Dtype::F32 if cfg!(target_endian = "little") => Ok(bytemuck::pod_collect_to_vec(bytes)),
         Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
         Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
         Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),

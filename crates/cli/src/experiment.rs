@@ -51,6 +51,9 @@ impl Experiment {
         let Self { spec, prompts, plan } = self;
         let training = &spec.training;
         let forward = plan.rollout_passes + plan.reference_passes + plan.evaluation_passes;
+        let points = [(plan.runs, "adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
+        let points: Vec<String> =
+            points.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
         let lines = [
             ("rewards", spec.reward_names().join(", ")),
             ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
@@ -59,10 +62,9 @@ impl Experiment {
             (
                 "evaluation",
                 format!(
-                    "{} of base, {} and {}",
+                    "{} of base, {}",
                     count(plan.evaluation_pictures, "picture"),
-                    count(plan.runs, "adapter"),
-                    count(plan.soups, "soup")
+                    points.join(", "),
                 ),
             ),
             ("denoiser", format!("{} forward, {} in training", passes(forward), whole(plan.training_passes))),

@@ -37,6 +37,8 @@ pub enum PointKind {
     Trained,
     /// A merge of trained adapters.
     Soup,
+    /// Trained adapters whose predictions are mixed at every step.
+    Blend,
 }
 
 /// How far a run has come.
@@ -101,15 +103,15 @@ impl ScoreColumn {
     }
 }
 
-/// The evaluation of the base, an adapter or a soup on held-out prompts with fixed seeds, paired across points.
+/// The evaluation of the base, an adapter, a soup or a blend on held-out prompts with fixed seeds, paired across points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
     /// What was evaluated.
     pub id: RunId,
     /// Its kind.
     pub kind: PointKind,
-    /// Its weighting: of the training for a trained adapter, the mean of its adapters' for a soup (of corners, the shares
-    /// themselves), none for the base.
+    /// Its weighting: of the training for a trained adapter, the mean of its adapters' for a soup or blend (of corners, the
+    /// shares themselves), none for the base.
     pub weighting: Option<Weighting>,
     /// Pictures drawn for each prompt.
     pub pictures_per_prompt: u32,

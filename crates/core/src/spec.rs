@@ -66,6 +66,10 @@ pub struct ExperimentSpec {
     /// Default: `AtWeightings`.
     #[serde(default = "default_soups")]
     pub soups: Vec<SoupsSpec>,
+    /// The mixtures whose adapters are blended: all of them predict at every step, and the predictions are mixed. Evaluated
+    /// beside the soups, at the cost of one pass for each adapter. Default: none.
+    #[serde(default)]
+    pub blends: Vec<SoupsSpec>,
     /// How a run's rewards become one advantage. Default: `Normalised`.
     #[serde(default)]
     pub combine: Combine,
@@ -114,6 +118,7 @@ impl Default for ExperimentSpec {
                 .to_vec(),
             weightings: default_weightings(),
             soups: default_soups(),
+            blends: Vec::new(),
             combine: Combine::default(),
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),

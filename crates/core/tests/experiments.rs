@@ -99,6 +99,22 @@ fn soups_mix_corners_or_all_adapters() {
 }
 
 #[test]
+fn blends_are_mixtures_of_their_own() {
+    let spec = parse("weightings: [Corners, Centre], blends: [AtWeightings, Lattice(divisions: 4)]");
+    let names: Vec<String> = spec.blends().into_iter().map(|blend| blend.id.0).collect();
+    assert_eq!(names, ["blend-centre", "blend-safety75-alignment25", "blend-safety25-alignment75"]);
+    assert_eq!(spec.blends()[0].shares, spec.soups()[0].shares);
+    assert_eq!(parse("").blends(), [], "they cost more than soups: nobody gets them unasked");
+
+    // Every adapter of a blend draws every picture.
+    let with = spec.plan(100, 20);
+    let without = parse("weightings: [Corners, Centre]").plan(100, 20);
+    assert_eq!((with.blends, with.soups), (3, 1));
+    assert_eq!(with.evaluation_pictures, without.evaluation_pictures + 3 * 20 * 4);
+    assert_eq!(with.evaluation_passes, without.evaluation_passes + 3 * 2 * 20 * 4 * 10);
+}
+
+#[test]
 fn lattices_hold_every_composition_once() {
     let rewards = "(kind: Aesthetics), (kind: Alignment), (kind: Safety), (kind: Diversity)";
     let text = format!("(rewards: [{rewards}], weightings: [Lattice(divisions: 4)])");

@@ -57,7 +57,7 @@ fn names_that_are_unknown() {
         (
             "sampelr: ()",
             "2:1: unknown field `sampelr`: known fields are name, base, seed, prompts, rewards, weightings, soups, \
-             combine, sampler, lora, optimiser, training, evaluation, hypervolume",
+             blends, combine, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
         ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),
@@ -151,7 +151,7 @@ fn rewards_and_names_that_cannot_be() {
         ),
         (
             "[(name: \"centre\", kind: Safety)]",
-            "1:19: rewards[0].name is \"centre\": `base`, `centre` and `soup-…` name other points of the front: take \
+            "1:19: rewards[0].name is \"centre\": `base`, `centre`, `soup-…` and `blend-…` name other points of the front: take \
              another name",
         ),
         (

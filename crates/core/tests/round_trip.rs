@@ -116,11 +116,11 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
     let rewards = rewards().prop_flat_map(|rewards| {
         let names: Vec<String> = rewards.iter().map(|reward| reward.name.clone()).collect();
         let references = prop::collection::btree_map(prop::sample::select(names.clone()), -9.0..-5.0, 0..3);
-        (Just(rewards), weightings(names), soups(), references)
+        (Just(rewards), weightings(names), (soups(), soups()), references)
     });
     let combine = prop_oneof![Just(Combine::Normalised), Just(Combine::RawSum)];
     (head, rewards, combine, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
-        |(head, (rewards, weightings, soups, reference), combine, sampler, lora, optimiser, training, evaluation)| {
+        |(head, (rewards, weightings, (soups, blends), reference), combine, sampler, lora, optimiser, training, evaluation)| {
             let (name, seed, train, held_out) = head;
             ExperimentSpec {
                 name,
@@ -130,6 +130,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 rewards,
                 weightings,
                 soups,
+                blends,
                 combine,
                 sampler,
                 lora,

@@ -2,6 +2,7 @@
 //! and a sampler whose steps have log-probabilities.
 
 pub mod codec;
+mod denoiser;
 mod nn;
 pub mod pipeline;
 pub mod sampler;
@@ -10,6 +11,7 @@ pub mod text;
 pub mod tokenizer;
 pub mod unet;
 
+pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
 pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
 pub use sampler::Conditions;

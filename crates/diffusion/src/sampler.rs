@@ -1,9 +1,9 @@
 //! Sampling: from noise to samples through a list of [`StepRule`]s, and the log-probability of what was sampled.
 
 use burn::tensor::{Tensor, TensorData};
-use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 
+use crate::denoiser::Denoiser;
 use crate::pipeline::Pipeline;
 use crate::schedule::{StepRule, mean_log_prob};
 
@@ -41,21 +41,22 @@ pub enum Next<'a> {
 ///
 /// # Shapes
 /// - `x`: `[rows, c, h, w]`; with a bank of K adapters, rows belong to adapters in order
-pub fn step(
+pub fn step<'a>(
     pipeline: &Pipeline,
-    bank: Option<&AdapterBank>,
+    denoiser: impl Into<Denoiser<'a>>,
     rule: &StepRule,
     x: Tensor<4>,
     conditions: &Conditions,
     next: Next<'_>,
 ) -> Step {
+    let denoiser = denoiser.into();
     let [rows, ..] = x.dims();
     let timesteps = vec![rule.timestep; rows];
-    let mut output = pipeline.denoise(x.clone(), &timesteps, &conditions.context, bank);
+    let mut output = denoiser.predict(pipeline, x.clone(), &timesteps, &conditions.context);
     if let Some((empty, strength)) = &conditions.guidance {
         let [_, tokens, width] = empty.dims();
         let empty = empty.clone().expand([rows, tokens, width]);
-        let unconditional = pipeline.denoise(x.clone(), &timesteps, &empty, bank);
+        let unconditional = denoiser.predict(pipeline, x.clone(), &timesteps, &empty);
         output = unconditional.clone() + (output - unconditional) * *strength;
     }
     let mean = x * rule.sample + output.clone() * rule.output;
@@ -87,17 +88,18 @@ pub fn keyed_noise(pipeline: &Pipeline, keys: &[NoiseKey]) -> Tensor<4> {
 
 /// Samples one row per key and returns the finished samples, `[rows, c, h, w]`. Stochastic steps draw from
 /// `key.with(step)`.
-pub fn sample(
+pub fn sample<'a>(
     pipeline: &Pipeline,
-    bank: Option<&AdapterBank>,
+    denoiser: impl Into<Denoiser<'a>>,
     rules: &[StepRule],
     conditions: &Conditions,
     keys: &[NoiseKey],
 ) -> Tensor<4> {
+    let denoiser = denoiser.into();
     let mut x = keyed_noise(pipeline, keys);
     for (index, rule) in rules.iter().enumerate() {
         let noise = || keyed_noise(pipeline, &keys.iter().map(|key| key.with(1 + index as u64)).collect::<Vec<_>>());
-        x = step(pipeline, bank, rule, x, conditions, Next::Draw(&noise)).next;
+        x = step(pipeline, denoiser, rule, x, conditions, Next::Draw(&noise)).next;
     }
     x
 }

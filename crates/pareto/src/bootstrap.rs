@@ -153,7 +153,7 @@ impl Bootstrap {
         Ok(values)
     }
 
-    fn check(&self, prompts: usize) -> Result<(), ParetoError> {
+    pub(crate) fn check(&self, prompts: usize) -> Result<(), ParetoError> {
         if prompts == 0 {
             return Err(ParetoError::Empty { what: "the list of prompts" });
         }

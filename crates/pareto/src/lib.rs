@@ -10,6 +10,7 @@
 //! | how good is a set of points? | [`hypervolume`], [`igd_plus`], [`additive_epsilon`], [`expected_utility`], [`sparsity`] |
 //! | what does one point add? | [`hypervolume_gain`], [`exclusive_contributions`] |
 //! | how sure is a number? | [`Bootstrap`] |
+//! | what holds on other prompts? | [`Bootstrap::simultaneous`] |
 //! | which weightings to train? | [`simplex`] |
 //! | what would a soup score? | [`Surrogate`] |
 //! | which soup hits a trade-off? | [`Solver`] |
@@ -28,6 +29,7 @@ mod interval;
 mod normalisation;
 mod random;
 pub mod simplex;
+mod simultaneous;
 mod solve;
 mod sparsity;
 mod surrogate;

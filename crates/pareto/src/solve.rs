@@ -47,7 +47,7 @@ pub struct TradeOff {
 pub struct Measured {
     /// The shares of the corners, which sum to 1.
     pub shares: Vec<f64>,
-    /// Every objective with its 95 % interval.
+    /// Every objective with the interval that is claimed.
     pub scores: Vec<Interval>,
 }
 
@@ -73,7 +73,8 @@ pub enum Answer {
 /// again.
 ///
 /// A constraint is met when the *interval* of a measurement keeps it, not its mean alone: with [`Bound::AtLeast`] the
-/// lower end counts. So a claimed bound should hold on other prompts as well.
+/// lower end counts. With the intervals of [`Bootstrap::simultaneous`](crate::Bootstrap::simultaneous) over everything that
+/// was measured, what is claimed of the answer holds on other prompts, although it was picked for its values.
 #[derive(Debug, Clone)]
 pub struct Solver {
     trade_off: TradeOff,
@@ -83,6 +84,8 @@ pub struct Solver {
 
 /// Half a 95 % interval in standard errors.
 const HALF: f64 = 1.96;
+/// Points are measured on the same prompts and noise: between them, most of the intervals' width cancels. What is left.
+const OWN: f64 = 0.1;
 /// A goal's gain below this share of its scale is not worth a measurement.
 const TOLERANCE: f64 = 0.005;
 /// Candidates on the lattice, at most.
@@ -104,13 +107,7 @@ impl Solver {
             let value = trade_off.extrapolation;
             return Err(ParetoError::Setting { what: "extrapolation", value, wanted: "from 0 to 2" });
         }
-        check::not_empty("the list of measurements", &measured)?;
-        let width = measured[0].shares.len();
-        for (index, point) in measured.iter().enumerate() {
-            check::row("shares of measurement", index, &point.shares, width)?;
-            let means: Vec<f64> = point.scores.iter().flat_map(|s| [s.mean, s.lo, s.hi]).collect();
-            check::row("scores of measurement", index, &means, 3 * objectives)?;
-        }
+        let width = check_measured(&measured, objectives)?;
         let exists = |objective: usize| {
             let value = objective as f64;
             let error = ParetoError::Setting { what: "an objective's place", value, wanted: "one of the objectives" };
@@ -144,6 +141,16 @@ impl Solver {
     /// Takes in a measurement.
     pub fn tell(&mut self, measured: Measured) {
         self.measured.push(measured);
+    }
+
+    /// Replaces what is known, at least one measurement: intervals that hold for all at once change with every new one.
+    ///
+    /// # Errors
+    /// As [`Solver::new`].
+    pub fn tell_all(&mut self, measured: Vec<Measured>) -> Result<(), ParetoError> {
+        check_measured(&measured, self.trade_off.scale.len())?;
+        self.measured = measured;
+        Ok(())
     }
 
     /// Returns what is known.
@@ -229,8 +236,7 @@ impl Solver {
         let fit = |objective: usize| {
             let scores = || self.measured.iter().map(|point| point.scores[objective]);
             let values: Vec<f64> = scores().map(|score| score.mean).collect();
-            // Points are measured on the same prompts and noise: between them, most of the intervals' width cancels.
-            let errors: Vec<f64> = scores().map(|score| 0.25 * (score.hi - score.lo) / (2.0 * HALF)).collect();
+            let errors: Vec<f64> = scores().map(|score| OWN * (score.hi - score.lo) / (2.0 * HALF)).collect();
             Surrogate::fit(&shares, &values, &errors)
         };
         (0..self.trade_off.scale.len()).map(fit).collect()
@@ -263,6 +269,18 @@ impl Solver {
             }
         }
     }
+}
+
+/// Checks measurements, and returns how many shares each has.
+fn check_measured(measured: &[Measured], objectives: usize) -> Result<usize, ParetoError> {
+    check::not_empty("the list of measurements", measured)?;
+    let width = measured[0].shares.len();
+    for (index, point) in measured.iter().enumerate() {
+        check::row("shares of measurement", index, &point.shares, width)?;
+        let means: Vec<f64> = point.scores.iter().flat_map(|s| [s.mean, s.lo, s.hi]).collect();
+        check::row("scores of measurement", index, &means, 3 * objectives)?;
+    }
+    Ok(width)
 }
 
 /// Returns by how much a value keeps a bound; negative where it does not.

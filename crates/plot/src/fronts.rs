@@ -23,6 +23,8 @@ pub enum PointKind {
     Trained,
     /// A merge of adapters: a vermilion diamond.
     Soup,
+    /// Adapters whose predictions are mixed: a green square.
+    Blend,
 }
 
 /// One model with its rewards.

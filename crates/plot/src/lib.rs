@@ -12,6 +12,7 @@
 mod axis;
 mod colour;
 mod curves;
+mod edges;
 mod error;
 mod figure;
 mod font;
@@ -26,6 +27,7 @@ mod render;
 mod scatter;
 
 pub use curves::{Curve, CurvePanel, draw_curves};
+pub use edges::{EdgeLine, EdgePanel, EdgeRow, draw_edges};
 pub use error::PlotError;
 pub use fronts::{FrontPoint, PointKind, draw_fronts};
 pub use moa_pareto::Interval;

@@ -20,6 +20,7 @@ impl Marker {
             PointKind::Base => Colour::INK,
             PointKind::Trained => Colour::BLUE,
             PointKind::Soup => Colour::VERMILION,
+            PointKind::Blend => Colour::GREEN,
         }
     }
 
@@ -51,6 +52,11 @@ impl Marker {
             PointKind::Soup => {
                 let reach = self.radius * 1.25 + grow * 1.4;
                 let corners = [(0.0, -reach), (reach, 0.0), (0.0, reach), (-reach, 0.0)];
+                figure.polygon(corners.map(|(dx, dy)| at.shifted(dx, dy)).to_vec(), colour);
+            }
+            PointKind::Blend => {
+                let reach = self.radius * 0.89 + grow;
+                let corners = [(-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach)];
                 figure.polygon(corners.map(|(dx, dy)| at.shifted(dx, dy)).to_vec(), colour);
             }
             PointKind::Base => figure.polygon(star(at, self.radius * 1.9 + grow * 2.0), colour),

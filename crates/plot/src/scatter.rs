@@ -134,7 +134,13 @@ pub(crate) fn legend(points: &[FrontPoint]) -> Vec<Entry> {
     let radius = 4.0;
     let has = |kind: PointKind| points.iter().any(|p| p.kind == kind);
     let mut entries = Vec::new();
-    for (kind, text) in [(PointKind::Base, "base"), (PointKind::Trained, "trained"), (PointKind::Soup, "soup")] {
+    let kinds = [
+        (PointKind::Base, "base"),
+        (PointKind::Trained, "trained"),
+        (PointKind::Soup, "soup"),
+        (PointKind::Blend, "blend"),
+    ];
+    for (kind, text) in kinds {
         if has(kind) {
             entries.push(Entry::new(Mark::Point(Marker { kind, on_front: true, radius }), text));
         }

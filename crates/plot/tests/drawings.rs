@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    Curve, CurvePanel, FrontPoint, GridRow, Interval, PlotError, PointKind, RgbPicture, draw_curves, draw_front_pair,
+    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, GridRow, Interval, PlotError, PointKind, RgbPicture, draw_curves, draw_edges, draw_front_pair,
     draw_fronts, draw_picture_grid,
 };
 use tempfile::TempDir;
@@ -94,6 +94,37 @@ fn fronts_of_any_number_of_rewards_are_valid_in_both_formats() {
     assert!(pixels.chunks_exact(3).any(|p| p == [0, 114, 178]), "the blue of trained adapters");
     assert!(pixels[..3] == [255; 3], "a white margin");
     assert_eq!(folder.names(), ["front.png", "front.svg"]);
+}
+
+#[test]
+fn edges_show_every_kind_and_refuse_what_cannot_be_drawn() {
+    let folder = Folder::new();
+    let value = |mean: f64| Interval { mean, lo: mean - 0.01, hi: mean + 0.02 };
+    let line = |kind, bonus: f64| EdgeLine {
+        kind,
+        inner: vec![(0.25, value(bonus)), (0.75, value(bonus + 0.01))],
+        ends: vec![(0.0, value(0.0)), (1.0, value(0.05))],
+    };
+    let row = |bonus| EdgeRow {
+        from: "safety".into(),
+        to: "diversity".into(),
+        panels: rewards(2)
+            .into_iter()
+            .map(|title| EdgePanel { title, lines: vec![line(PointKind::Soup, bonus), line(PointKind::Blend, 0.02)] })
+            .collect(),
+    };
+    let svg = folder.file("edges.svg");
+    draw_edges(&svg, "Between two adapters", &[row(0.03), row(-0.03)]).unwrap();
+    let texts = texts(&svg);
+    for wanted in ["safety → diversity: share of diversity", "soup: weights mixed", "blend: predictions mixed", "trained"] {
+        assert!(texts.iter().any(|text| text == wanted), "{wanted} is missing of {texts:?}");
+    }
+    let png = folder.file("edges.png");
+    draw_edges(&png, "Between two adapters", &[row(0.03)]).unwrap();
+    let (.., pixels) = pixels(&png);
+    assert!(pixels.chunks_exact(3).any(|p| p == [0, 158, 115]), "the green of blends");
+    assert!(draw_edges(&svg, "", &[]).is_err());
+    assert!(draw_edges(&svg, "", &[row(f64::NAN)]).is_err());
 }
 
 #[test]

@@ -19,8 +19,8 @@ pub(crate) struct Difference {
 
 /// Returns the first difference that makes results incomparable.
 ///
-/// The experiment's name, how intervals and hypervolume are computed, how many prompts grids show and whether soups are
-/// made do not count: they change what is reported of adapters, not the adapters.
+/// The experiment's name, how intervals and hypervolume are computed, how many prompts grids show and whether soups and
+/// blends are made do not count: they change what is reported of adapters, not the adapters.
 pub(crate) fn first_difference(there: &ExperimentSpec, here: &ExperimentSpec) -> Option<Difference> {
     let value = |spec: &ExperimentSpec| serde_json::to_value(comparable(spec)).unwrap_or(Value::Null);
     walk("", &value(there), &value(here))
@@ -36,6 +36,7 @@ fn comparable(spec: &ExperimentSpec) -> ExperimentSpec {
     spec.evaluation.resamples = default.evaluation.resamples;
     spec.evaluation.grid_prompts = default.evaluation.grid_prompts;
     spec.soups = default.soups;
+    spec.blends = default.blends;
     spec
 }
 
@@ -78,7 +79,7 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use moa_core::spec::{PromptSource, SamplerKind, WeightingsSpec};
+    use moa_core::spec::{PromptSource, SamplerKind, SoupsSpec, WeightingsSpec};
 
     use super::*;
 
@@ -114,6 +115,7 @@ mod tests {
         assert_eq!(difference(|_| ()), None);
         assert_eq!(difference(|spec| spec.evaluation.resamples = 10), None);
         assert_eq!(difference(|spec| spec.soups.clear()), None);
+        assert_eq!(difference(|spec| spec.blends.push(SoupsSpec::AtWeightings)), None);
         assert_eq!(difference(|spec| spec.hypervolume.best.extend([("safety".into(), 0.9)])), None);
         assert!(difference(|spec| spec.evaluation.steps = 11).is_some());
     }

@@ -102,6 +102,15 @@ pub enum RunnerError {
         /// What is wrong with them.
         source: MergeError,
     },
+    /// Adapters cannot be blended.
+    #[error("blend adapters into `{blend}`: they differ in rank or in the layers they bend")]
+    Blend {
+        /// The blend.
+        blend: String,
+    },
+    /// Gains cannot be counted.
+    #[error("compare with the base: it is not evaluated on these prompts yet (let the sweep end first)")]
+    NoBase,
     /// Training stopped.
     #[error("train: {0}")]
     Train(#[source] TrainError),

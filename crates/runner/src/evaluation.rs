@@ -1,13 +1,13 @@
-//! Base, adapters and soups on the held-out prompts, each with the same noise: differences between them are paired.
+//! Base, adapters, soups and blends on the held-out prompts, each with the same noise: differences between them are paired.
 
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
 use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunEvent, RunId, ScoreColumn, Weighting};
-use moa_diffusion::StepRule;
+use moa_diffusion::{Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
-use moa_train::{DrawRequest, draw};
+use moa_train::{DrawRequest, TrainError, draw, draw_blend};
 
 use crate::RunnerError;
 use crate::progress::with_progress;
@@ -20,10 +20,26 @@ pub(crate) struct Point {
     pub(crate) id: RunId,
     pub(crate) kind: PointKind,
     pub(crate) weighting: Option<Weighting>,
-    /// None for the base.
-    pub(crate) adapter: Option<Adapter>,
+    pub(crate) model: Model,
     /// Where its files are.
     pub(crate) folder: PathBuf,
+}
+
+/// What draws a point's pictures.
+pub(crate) enum Model {
+    /// The base alone.
+    Base,
+    /// The base with an adapter, trained or merged.
+    Adapter(Adapter),
+    /// The base with several adapters, whose predictions are mixed by shares.
+    Blend(Vec<(Adapter, f64)>),
+}
+
+impl Point {
+    /// Returns the adapter; nothing of the base and of blends, which have none of their own.
+    pub(crate) fn adapter(&self) -> Option<&Adapter> {
+        if let Model::Adapter(adapter) = &self.model { Some(adapter) } else { None }
+    }
 }
 
 /// Evaluates points one at a time, so that no figure depends on what was evaluated beside it.
@@ -97,7 +113,6 @@ impl<'a> Evaluator<'a> {
 
     fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
         let Context { models, request, spec } = self.context;
-        let bank = point.adapter.as_ref().and_then(|adapter| AdapterBank::of(&[adapter], models.pipeline.device()));
         let request = DrawRequest {
             prompts: &request.prompts.held_out,
             per_prompt: spec.evaluation.pictures_per_prompt as usize,
@@ -107,9 +122,23 @@ impl<'a> Evaluator<'a> {
             micro_batch: spec.training.micro_batch as usize,
             workers: request.workers,
         };
-        let failed = |source| RunnerError::Evaluate { point: point.id.to_string(), source };
-        let drawn = draw(&models.pipeline, bank.as_ref(), &request, progress).map_err(failed)?;
-        Ok(drawn.into_iter().next().unwrap_or_else(|| unreachable!("one batch is drawn for each adapter or the base")))
+        let (pipeline, device) = (&models.pipeline, models.pipeline.device());
+        let one = |bank: Option<&AdapterBank>| {
+            let drawn = draw(pipeline, bank, &request, progress)?;
+            Ok::<_, TrainError>(drawn.into_iter().next().unwrap_or_else(|| unreachable!("a batch is drawn for each adapter or the base")))
+        };
+        let drawn = match &point.model {
+            Model::Base => one(None),
+            Model::Adapter(adapter) => one(AdapterBank::of(&[adapter], device).as_ref()),
+            Model::Blend(parts) => {
+                let adapters: Vec<&Adapter> = parts.iter().map(|(adapter, _)| adapter).collect();
+                let shares = parts.iter().map(|(_, share)| *share as f32).collect();
+                let blend = AdapterBank::of(&adapters, device).and_then(|bank| Blend::new(bank, shares));
+                let blend = blend.ok_or_else(|| RunnerError::Blend { blend: point.id.to_string() })?;
+                draw_blend(pipeline, &blend, &request, progress)
+            }
+        };
+        drawn.map_err(|source| RunnerError::Evaluate { point: point.id.to_string(), source })
     }
 
     fn score(&self, point: &Point, pictures: &Pictures) -> Result<EvaluationRecord, RunnerError> {

@@ -27,5 +27,5 @@ pub use hacking::{SuspectedHacking, suspected_hacking};
 pub use models::Models;
 pub use receipt::{Receipt, sha256};
 pub use report::FrontReport;
-pub use soup_bench::{SoupBench, Tasting};
+pub use soup_bench::{Promise, SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};

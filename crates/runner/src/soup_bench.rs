@@ -7,7 +7,7 @@ use moa_pareto::{Interval, Measured};
 use moa_reward::Pictures;
 use moa_store::{Layout, Snapshot};
 
-use crate::evaluation::{Evaluator, Point};
+use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::as_run;
 use crate::hacking::bootstrap;
 use crate::report::{Score, scores};
@@ -32,6 +32,15 @@ pub struct Tasting {
     pub record: EvaluationRecord,
     /// The pictures themselves.
     pub pictures: Pictures,
+}
+
+/// What is claimed of a soup on other prompts, all at once with 95 %.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Promise {
+    /// The mean of every reward, in the experiment's order.
+    pub means: Vec<Interval>,
+    /// The paired difference of every reward to the base on the same prompts and noise.
+    pub gains: Vec<Interval>,
 }
 
 impl<'a> SoupBench<'a> {
@@ -101,11 +110,33 @@ impl<'a> SoupBench<'a> {
         seed: u64,
         progress: &(dyn Fn(f64) + Sync),
     ) -> Result<Tasting, RunnerError> {
+        let (request, spec) = self.afresh(prompts, seed);
+        self.taste_with(adapter, "fresh", &request, &spec, progress)
+    }
+
+    /// Measures the base as [`SoupBench::taste_afresh`] measures an adapter: what its gains are counted from.
+    ///
+    /// # Errors
+    /// See [`RunnerError`].
+    pub fn base_afresh(
+        &self,
+        prompts: Vec<String>,
+        seed: u64,
+        progress: &(dyn Fn(f64) + Sync),
+    ) -> Result<EvaluationRecord, RunnerError> {
+        let (request, spec) = self.afresh(prompts, seed);
+        let id = RunId(RunId::BASE.into());
+        let folder = Layout::new(&request.out).run_dir(&id);
+        let point = Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder };
+        let evaluator = Evaluator::new(Context { request: &request, models: self.models, spec: &spec });
+        Ok(evaluator.measure(&point, progress)?.1)
+    }
+
+    fn afresh(&self, prompts: Vec<String>, seed: u64) -> (SweepRequest, ExperimentSpec) {
         let mut spec = self.spec.clone();
         spec.evaluation.seed = seed;
         let prompts = Prompts { held_out: prompts, ..self.request.prompts.clone() };
-        let request = SweepRequest { prompts, ..self.request.clone() };
-        self.taste_with(adapter, "fresh", &request, &spec, progress)
+        (SweepRequest { prompts, ..self.request.clone() }, spec)
     }
 
     fn taste_with(
@@ -119,7 +150,7 @@ impl<'a> SoupBench<'a> {
         let id = RunId(name.to_owned());
         let folder = Layout::new(&request.out).soup_dir(&id);
         let evaluator = Evaluator::new(Context { request, models: self.models, spec });
-        let point = Point { id, kind: PointKind::Soup, weighting: None, adapter: Some(adapter.clone()), folder };
+        let point = Point { id, kind: PointKind::Soup, weighting: None, model: Model::Adapter(adapter.clone()), folder };
         let (pictures, record) = evaluator.measure(&point, progress)?;
         Ok(Tasting { adapter, record, pictures })
     }
@@ -137,11 +168,19 @@ impl<'a> SoupBench<'a> {
         Ok(scores(&bootstrap(&self.spec), &record.rewards, comparable)?)
     }
 
-    /// Returns what the sweep has measured already: the ingredients alone, and soups of these.
+    /// Returns what the sweep has measured already, with 95 % intervals: the ingredients alone, and soups of these.
     ///
     /// # Errors
     /// Fails when scores cannot be resampled.
     pub fn known(&self) -> Result<Vec<Measured>, RunnerError> {
+        let measured = |(shares, record): (Vec<f64>, &EvaluationRecord)| {
+            Ok(Measured { shares, scores: self.scores(record)?.into_iter().map(|score| score.mean).collect() })
+        };
+        self.known_records().into_iter().map(measured).collect()
+    }
+
+    /// Returns the evaluations of what the sweep has measured already, with its shares.
+    pub fn known_records(&self) -> Vec<(Vec<f64>, &EvaluationRecord)> {
         let count = self.ingredients.len();
         let recipes = self.spec.soups();
         let mut found = Vec::new();
@@ -157,12 +196,33 @@ impl<'a> SoupBench<'a> {
                 }
                 _ => None,
             };
-            if let Some(shares) = shares {
-                let scores: Vec<Interval> = self.scores(record)?.into_iter().map(|score| score.mean).collect();
-                found.push(Measured { shares, scores });
-            }
+            found.extend(shares.map(|shares| (shares, record)));
         }
-        Ok(found)
+        found
+    }
+
+    /// Returns what evaluations let one claim of `fresh` other prompts: for each evaluation the mean of every reward, then its
+    /// gain over the base on the same prompts. All bounds hold at once with 95 %, whichever evaluation is picked, and for
+    /// whatever reason: see [`Bootstrap::simultaneous`](moa_pareto::Bootstrap::simultaneous).
+    ///
+    /// # Errors
+    /// Refuses results whose base is not evaluated, or on other prompts.
+    pub fn promises(&self, records: &[&EvaluationRecord], fresh: usize) -> Result<Vec<Promise>, RunnerError> {
+        let prompts = |record: &EvaluationRecord| record.rewards.first().map_or(0, |column| column.prompt_means.len());
+        let base = self.snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base);
+        let comparable = |base: &&EvaluationRecord| records.iter().all(|record| prompts(record) == prompts(base));
+        let base = base.filter(comparable).ok_or(RunnerError::NoBase)?;
+        let mut columns: Vec<Vec<f64>> = Vec::new();
+        for record in records {
+            columns.extend(record.rewards.iter().map(|column| column.prompt_means.clone()));
+            columns.extend(record.rewards.iter().zip(&base.rewards).map(|(one, other)| {
+                one.prompt_means.iter().zip(&other.prompt_means).map(|(one, other)| one - other).collect()
+            }));
+        }
+        let bounds = bootstrap(&self.spec).simultaneous(&columns, fresh)?;
+        let count = self.spec.rewards.len();
+        let promise = |bounds: &[Interval]| Promise { means: bounds[..count].to_vec(), gains: bounds[count..].to_vec() };
+        Ok(bounds.chunks_exact(2 * count).map(promise).collect())
     }
 
     /// Returns the shares of a soup of the sweep by ingredient; nothing when one of its adapters does not take part, or when

@@ -1,4 +1,4 @@
-//! The soups of an experiment: trained adapters, merged as recipes say.
+//! The soups and blends of an experiment: trained adapters, mixed as recipes say.
 
 use moa_adapter::Adapter;
 use moa_core::spec::SoupRecipe;
@@ -6,19 +6,30 @@ use moa_core::{ExperimentSpec, PointKind};
 use moa_store::Layout;
 
 use crate::RunnerError;
-use crate::evaluation::Point;
+use crate::evaluation::{Model, Point};
 
-/// Returns the soups that an experiment asks for, made of its trained adapters.
-pub(crate) fn soups(spec: &ExperimentSpec, trained: &[Point], layout: &Layout) -> Result<Vec<Point>, RunnerError> {
-    let soup = |SoupRecipe { id, shares, weighting }: SoupRecipe| {
+/// Returns the soups that an experiment asks for, then its blends, made of its trained adapters.
+pub(crate) fn mixtures(spec: &ExperimentSpec, trained: &[Point], layout: &Layout) -> Result<Vec<Point>, RunnerError> {
+    let parts = |recipe: &SoupRecipe| -> Vec<(&Adapter, f64)> {
         let part = |(run, share): &(_, f64)| {
             let point = trained.iter().find(|point| point.id == *run)?;
-            Some((point.adapter.as_ref()?, *share))
+            Some((point.adapter()?, *share))
         };
-        let parts: Vec<(&Adapter, f64)> = shares.iter().filter_map(part).collect();
-        let adapter = Adapter::mean(&parts).map_err(|source| RunnerError::Soup { soup: id.to_string(), source })?;
-        let folder = layout.soup_dir(&id);
-        Ok(Point { id, kind: PointKind::Soup, weighting: Some(weighting), adapter: Some(adapter), folder })
+        recipe.shares.iter().filter_map(part).collect()
     };
-    spec.soups().into_iter().map(soup).collect()
+    let soup = |recipe: SoupRecipe| {
+        let failed = |source| RunnerError::Soup { soup: recipe.id.to_string(), source };
+        let model = Model::Adapter(Adapter::mean(&parts(&recipe)).map_err(failed)?);
+        let SoupRecipe { id, weighting, .. } = recipe;
+        let folder = layout.soup_dir(&id);
+        Ok(Point { id, kind: PointKind::Soup, weighting: Some(weighting), model, folder })
+    };
+    let blend = |recipe: SoupRecipe| {
+        let model = Model::Blend(parts(&recipe).into_iter().map(|(adapter, share)| (adapter.clone(), share)).collect());
+        let SoupRecipe { id, weighting, .. } = recipe;
+        let folder = layout.blend_dir(&id);
+        Ok(Point { id, kind: PointKind::Blend, weighting: Some(weighting), model, folder })
+    };
+    let soups = spec.soups().into_iter().map(soup);
+    soups.chain(spec.blends().into_iter().map(blend)).collect()
 }

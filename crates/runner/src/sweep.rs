@@ -1,4 +1,4 @@
-//! The sweep: folder → base → training → adapters and soups → drawings.
+//! The sweep: folder → base → training → adapters, soups and blends → drawings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use moa_core::spec::Prompts;
 use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
 use moa_store::{Layout, Snapshot};
 
-use crate::evaluation::{Evaluator, Point};
+use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::{Folder, as_run};
 use crate::hacking::suspected_hacking;
 use crate::recorder::Recorder;
 use crate::report::FrontReport;
 use crate::sheet::Sheet;
-use crate::soups::soups;
+use crate::soups::mixtures;
 use crate::training::{Training, keep_adapter};
 use crate::{Models, RunnerError, drawing};
 
@@ -103,7 +103,7 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
     let points = points(&context, &runs, &training, &layout)?;
     drop(training);
     for point in &points {
-        if let Some(adapter) = &point.adapter {
+        if let Some(adapter) = point.adapter() {
             keep_adapter(adapter, &point.id, &point.folder, &spec.base, &mut recorder)?;
         }
     }
@@ -157,10 +157,10 @@ fn started(context: &Context<'_>, runs: &[(RunId, Weighting)], training: &Traini
 fn base(layout: &Layout) -> Point {
     let id = RunId(RunId::BASE.into());
     let folder = layout.run_dir(&id);
-    Point { id, kind: PointKind::Base, weighting: None, adapter: None, folder }
+    Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder }
 }
 
-/// Returns the trained adapters, then the soups of the corners.
+/// Returns the trained adapters, then soups and blends of them.
 fn points(
     context: &Context<'_>,
     runs: &[(RunId, Weighting)],
@@ -171,11 +171,12 @@ fn points(
         id: id.clone(),
         kind: PointKind::Trained,
         weighting: Some(weighting.clone()),
-        adapter: Some(adapter),
+        model: Model::Adapter(adapter),
         folder: layout.run_dir(id),
     });
     let mut points: Vec<Point> = trained.collect();
-    points.extend(soups(context.spec, &points, layout)?);
+    let mixed = mixtures(context.spec, &points, layout)?;
+    points.extend(mixed);
     Ok(points)
 }
 

@@ -51,9 +51,9 @@ impl Format {
 pub enum Table {
     /// Every metric of every epoch.
     Epochs,
-    /// Every prompt's mean of every reward and judge, of the base, adapters and soups.
+    /// Every prompt's mean of every reward and judge, of the base, adapters, soups and blends.
     Evaluations,
-    /// The weighting of every run and every soup.
+    /// The weighting of every run, soup and blend.
     Weightings,
 }
 

@@ -17,6 +17,7 @@ use crate::atomic::remove_leftovers;
 /// checkpoint/                what a killed sweep goes on from
 /// runs/<id>/                 adapter.safetensors, adapter_config.json, samples.png
 /// soups/<id>/                the same of merged adapters
+/// blends/<id>/               samples.png of blended adapters
 /// plots/                     fronts and curves
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,11 @@ impl Layout {
     /// Returns the folder of one soup; its files are named as a run's.
     pub fn soup_dir(&self, soup: &RunId) -> PathBuf {
         self.root.join("soups").join(soup.as_str())
+    }
+
+    /// Returns the folder of one blend, which has pictures and no adapter of its own.
+    pub fn blend_dir(&self, blend: &RunId) -> PathBuf {
+        self.root.join("blends").join(blend.as_str())
     }
 
     /// Returns the folder of all plots.

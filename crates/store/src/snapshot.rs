@@ -50,7 +50,7 @@ pub struct Snapshot {
     pub runs: Vec<RunRecord>,
     /// The epochs of each run, in order.
     pub epochs: BTreeMap<RunId, Vec<EpochRecord>>,
-    /// The evaluations: the base, then trained adapters in the experiment's order, then soups by name.
+    /// The evaluations: the base, then trained adapters in the experiment's order, then soups and blends by name.
     pub evaluations: Vec<EvaluationRecord>,
     /// What the sweep is doing; says nothing unless `source` is [`Source::Live`].
     pub activity: Activity,

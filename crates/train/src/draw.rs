@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::sample;
-use moa_diffusion::{Pipeline, StepRule};
+use moa_diffusion::{Blend, Denoiser, Pipeline, StepRule};
 use moa_reward::Pictures;
 
 use crate::TrainError;
@@ -44,25 +45,55 @@ pub fn draw(
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Vec<Pictures>, TrainError> {
     let members = bank.map_or(1, AdapterBank::members);
+    let pixels = pixels(pipeline, bank.into(), [members, members], request, progress)?;
+    by_member(&pixels, members).into_iter().map(|pixels| pictures(pixels, request)).collect()
+}
+
+/// Draws the pictures of a blend: one batch, at the cost of one for each of its adapters.
+///
+/// # Errors
+/// Fails when a prompt cannot be tokenised.
+pub fn draw_blend(
+    pipeline: &Pipeline,
+    blend: &Blend,
+    request: &DrawRequest<'_>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Pictures, TrainError> {
+    let pixels = pixels(pipeline, Denoiser::Blend(blend), [1, blend.members()], request, progress)?;
+    pictures(Tensor::cat(pixels, 0), request)
+}
+
+/// Draws in slices, which each are `[members · slice, 3, height, width]`.
+///
+/// - `members`: how many pictures are drawn of each sample; `passes`: how many rows the denoiser sees of it
+fn pixels(
+    pipeline: &Pipeline,
+    denoiser: Denoiser<'_>,
+    [members, passes]: [usize; 2],
+    request: &DrawRequest<'_>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Vec<Tensor<4>>, TrainError> {
     let guidance = if (request.guidance - 1.0).abs() < f32::EPSILON {
         None
     } else {
         Some((pipeline.encode_prompts(&[""])?, request.guidance))
     };
     let texts = TextStates { prompts: pipeline.encode_prompts(request.prompts)?, guidance, group: request.per_prompt };
-    let parts = slices(request.prompts.len() * request.per_prompt, members, request.micro_batch);
+    let parts = slices(request.prompts.len() * request.per_prompt, passes, request.micro_batch);
     let finished = AtomicUsize::new(0);
-    let pictures = in_order(&parts, request.workers, |slice| {
+    in_order(&parts, request.workers, |slice| {
         let samples: Vec<usize> = (0..members).flat_map(|_| slice.clone()).collect();
         let group = request.per_prompt;
         let keys: Vec<NoiseKey> =
             samples.iter().map(|s| request.key.with((s / group) as u64).with((s % group) as u64)).collect();
-        let latents = sample(pipeline, bank, request.rules, &texts.conditions(&samples), &keys);
+        let latents = sample(pipeline, denoiser, request.rules, &texts.conditions(&samples), &keys);
         progress((1 + finished.fetch_add(1, Ordering::Relaxed)) as f64 / parts.len() as f64);
-        Ok::<_, TrainError>(pipeline.decode(latents))
-    })?;
-    let prompts: Vec<String> =
-        request.prompts.iter().flat_map(|p| std::iter::repeat_n(p.clone(), request.per_prompt)).collect();
-    let pictures = by_member(&pictures, members).into_iter();
-    Ok(pictures.map(|pixels| Pictures::new(pixels, prompts.clone(), request.per_prompt)).collect::<Result<_, _>>()?)
+        Ok(pipeline.decode(latents))
+    })
+}
+
+/// Returns drawn pixels with their prompts.
+fn pictures(pixels: Tensor<4>, request: &DrawRequest<'_>) -> Result<Pictures, TrainError> {
+    let prompts = request.prompts.iter().flat_map(|p| std::iter::repeat_n(p.clone(), request.per_prompt)).collect();
+    Ok(Pictures::new(pixels, prompts, request.per_prompt)?)
 }

@@ -14,7 +14,7 @@ mod surrogate;
 mod trainer;
 
 pub use advantages::{Advantages, advantages};
-pub use draw::{DrawRequest, draw};
+pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;
 pub use surrogate::{SurrogateStats, clip_range};
 pub use trainer::{EpochMetrics, Trainer, TrainerSetup};

@@ -1,14 +1,16 @@
 //! What all formats have in common: a factor down and one up for every layer, as matrices in PyTorch's orientation.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use half::{bf16, f16};
 use rayon::prelude::*;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, View};
 
 use super::AdapterFileError;
 use crate::parameters::widen;
-use crate::{Adapter, AdapterLayer, ParametersError};
+use crate::{Adapter, AdapterLayer, ParametersError, Precision};
 
 /// Which factor a tensor is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,14 +56,30 @@ impl<'a> Factors<'a> {
                 return Err(misshapen(name, &down, &up, rank));
             }
             let (a, b) = (widen(&name, &down)?, widen(&name, &up)?);
-            if a.iter().chain(&b).any(|value| !value.is_finite()) {
+            if !(all_finite(&a) && all_finite(&b)) {
                 return Err(AdapterFileError::NotFinite(name));
             }
-            let layer = AdapterLayer { d_in, d_out, a: transposed(&a, rank, d_in), b: transposed(&b, d_out, rank) };
-            Ok((name, layer))
+            Ok((name, AdapterLayer { d_in, d_out, a, b }, stored(&down).joined(stored(&up))))
         };
-        let layers = self.pairs.into_par_iter().map(layer).collect::<Result<_, _>>()?;
-        Ok(Adapter { rank, alpha, layers })
+        let found = self.pairs.into_par_iter().map(layer).collect::<Result<Vec<_>, _>>()?;
+        let precision = found.iter().map(|(.., precision)| *precision).reduce(Precision::joined).unwrap_or_default();
+        let layers = found.into_iter().map(|(name, layer, _)| (name, layer)).collect();
+        Ok(Adapter { rank, alpha, precision, layers })
+    }
+}
+
+/// Returns whether all values are finite, in one pass without branches: the exponent of others has all its bits set.
+fn all_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    !values.iter().fold(false, |found, value| found | (value.to_bits() & EXPONENT == EXPONENT))
+}
+
+/// Returns the precision of a tensor that [`widen`] has read.
+fn stored(tensor: &TensorView<'_>) -> Precision {
+    match tensor.dtype() {
+        Dtype::F16 => Precision::F16,
+        Dtype::BF16 => Precision::Bf16,
+        _ => Precision::F32,
     }
 }
 
@@ -69,36 +87,62 @@ fn misshapen(layer: String, down: &TensorView<'_>, up: &TensorView<'_>, rank: us
     AdapterFileError::Shape { layer, a: down.shape().to_vec(), b: up.shape().to_vec(), rank }
 }
 
-/// Returns the safetensors file of an adapter in f32.
+/// A tensor on its way into a file.
+struct Outgoing<'a> {
+    shape: Vec<usize>,
+    values: Cow<'a, [f32]>,
+    precision: Precision,
+}
+
+impl View for Outgoing<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F16 => Dtype::F16,
+            Precision::Bf16 => Dtype::BF16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = &self.values[..];
+        match self.precision {
+            Precision::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Precision::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
+            Precision::Bf16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+    }
+}
+
+/// Returns the safetensors file of an adapter in its precision; alphas are single precision always.
 ///
 /// - `names`: of the tensors of a layer: down, up, and that of its α, if it has one
 pub(super) fn write(
     adapter: &Adapter,
-    names: impl Fn(&str) -> (String, String, Option<String>) + Sync,
+    names: impl Fn(&str) -> (String, String, Option<String>),
     metadata: HashMap<String, String>,
 ) -> Result<Vec<u8>, AdapterFileError> {
-    let bytes = |values: Vec<f32>| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = adapter
-        .layers
-        .par_iter()
-        .flat_map_iter(|(name, layer)| {
-            let (down, up, alpha) = names(name);
-            let a = transposed(&layer.a, layer.d_in, adapter.rank);
-            let b = transposed(&layer.b, adapter.rank, layer.d_out);
-            let factors =
-                [(down, vec![adapter.rank, layer.d_in], bytes(a)), (up, vec![layer.d_out, adapter.rank], bytes(b))];
-            factors.into_iter().chain(alpha.map(|name| (name, vec![], bytes(vec![adapter.alpha]))))
-        })
-        .collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(ParametersError::from)?;
-    Ok(safetensors::serialize(views, Some(metadata)).map_err(ParametersError::from)?)
-}
-
-/// Returns the transpose of a row-major `[rows, columns]` matrix.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
+    let (rank, precision) = (adapter.rank, adapter.precision);
+    let tensors = adapter.layers.iter().flat_map(|(name, layer)| {
+        let (down, up, alpha) = names(name);
+        let factor = |shape: [usize; 2], values| Outgoing { shape: shape.to_vec(), values, precision };
+        let factors = [
+            (down, factor([rank, layer.d_in], Cow::Borrowed(&layer.a[..]))),
+            (up, factor([layer.d_out, rank], Cow::Borrowed(&layer.b[..]))),
+        ];
+        let alpha = alpha.map(|name| {
+            let values = Cow::Owned(vec![adapter.alpha]);
+            (name, Outgoing { shape: Vec::new(), values, precision: Precision::F32 })
+        });
+        factors.into_iter().chain(alpha)
+    });
+    Ok(safetensors::serialize(tensors, Some(metadata)).map_err(ParametersError::from)?)
 }

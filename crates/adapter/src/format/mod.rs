@@ -65,7 +65,7 @@ impl AdapterFormat {
 }
 
 impl Adapter {
-    /// Returns the adapter's files in a format, in f32.
+    /// Returns the adapter's files in a format, in its precision.
     ///
     /// # Errors
     /// Refuses layers that the format cannot tell apart.
@@ -123,7 +123,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::AdapterLayer;
+    use crate::{AdapterLayer, Precision};
 
     const FORMATS: [AdapterFormat; 3] = [AdapterFormat::Peft, AdapterFormat::Diffusers, AdapterFormat::Kohya];
 
@@ -132,7 +132,7 @@ mod tests {
         let layer =
             AdapterLayer { d_in: 3, d_out: 2, a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], b: vec![0.5, -0.5, 0.25, 1e-20] };
         let layers = ["down_blocks.0.attn1.to_q", "mid.to_out.0"].map(|name| (name.to_owned(), layer.clone()));
-        Adapter { rank: 2, alpha: 0.1 + 0.2, layers: BTreeMap::from(layers) }
+        Adapter { rank: 2, alpha: 0.1 + 0.2, precision: Precision::F32, layers: BTreeMap::from(layers) }
     }
 
     fn layers(adapter: &Adapter) -> Vec<LayerShape> {
@@ -154,6 +154,20 @@ mod tests {
         for format in FORMATS {
             let files = adapter.to_files(format, "emoji-32").unwrap();
             assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+        }
+    }
+
+    #[test]
+    fn halves_stay_halves_in_every_format() {
+        for precision in [Precision::F16, Precision::Bf16] {
+            let mut adapter = Adapter { precision, ..adapter() };
+            adapter.layers.values_mut().for_each(|layer| layer.b[3] = 0.125);
+            for format in FORMATS {
+                let files = adapter.to_files(format, "emoji-32").unwrap();
+                assert_eq!(read(&files).unwrap().0, adapter, "{format:?}");
+            }
+            let merged = Adapter::mean(&[(&adapter, 0.5), (&adapter, 0.5)]).unwrap();
+            assert_eq!(merged.precision, precision);
         }
     }
 

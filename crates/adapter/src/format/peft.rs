@@ -13,7 +13,7 @@ const PREFIX: &str = "base_model.model.";
 const PLACE: &str = "adapter_config.json";
 
 impl Adapter {
-    /// Returns the safetensors file with peft's key names, in f32.
+    /// Returns the safetensors file with peft's key names.
     ///
     /// # Errors
     /// Fails when the tensors cannot be serialised.

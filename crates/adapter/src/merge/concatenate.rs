@@ -1,4 +1,4 @@
-//! The exact mean of ΔW by concatenation: [A_1 … A_K]·[λ_1·B_1; …; λ_K·B_K].
+//! The exact mean of ΔW by concatenation: [λ_1·B_1 … λ_K·B_K]·[A_1; …; A_K].
 
 use rayon::prelude::*;
 
@@ -17,18 +17,21 @@ pub(super) fn concatenate(parts: &Parts<'_>) -> Adapter {
         .widths
         .par_iter()
         .map(|(name, [d_in, d_out])| {
-            let (mut a, mut b) = (vec![0.0f32; d_in * rank], vec![0.0f32; rank * d_out]);
+            let (mut a, mut b) = (Vec::with_capacity(rank * d_in), vec![0.0f32; d_out * rank]);
             let mut first = 0;
             for part in &parts.parts {
                 let own = part.adapter.rank;
-                // Where an adapter does not bend the layer, its part stays 0.
-                if let Some(layer) = part.adapter.layers.get(*name) {
-                    for (row, values) in a.chunks_exact_mut(rank).zip(layer.a.chunks_exact(own)) {
-                        row[first..first + own].copy_from_slice(values);
+                match part.adapter.layers.get(*name) {
+                    Some(layer) => {
+                        a.extend_from_slice(&layer.a);
+                        let factor = part.share * part.scale();
+                        for (row, values) in b.chunks_exact_mut(rank).zip(layer.b.chunks_exact(own)) {
+                            let row = row[first..first + own].iter_mut();
+                            row.zip(values).for_each(|(value, b)| *value = (factor * f64::from(*b)) as f32);
+                        }
                     }
-                    let factor = part.share * part.scale();
-                    let rows = &mut b[first * d_out..(first + own) * d_out];
-                    rows.iter_mut().zip(&layer.b).for_each(|(value, b)| *value = (factor * f64::from(*b)) as f32);
+                    // Where an adapter does not bend the layer, its part is 0.
+                    None => a.resize(a.len() + own * d_in, 0.0),
                 }
                 first += own;
             }
@@ -36,5 +39,5 @@ pub(super) fn concatenate(parts: &Parts<'_>) -> Adapter {
         })
         .collect();
     // α = r, so that the factors stand for themselves.
-    Adapter { rank, alpha: rank as f32, layers }
+    Adapter { rank, alpha: rank as f32, precision: parts.precision(), layers }
 }

@@ -16,7 +16,7 @@ pub(super) fn sum(tensors: &[&[f32]], weights: &[f32]) -> Vec<f32> {
 
 /// Combines the A of all adapters, and the B, each with weights √(λ_k·α_k/r_k), as peft does.
 ///
-/// The product of two sums is not the sum of the products: besides λ_k·ΔW_k there are cross terms √(λ_j·λ_k)·A_j·B_k, so
+/// The product of two sums is not the sum of the products: besides λ_k·ΔW_k there are cross terms √(λ_j·λ_k)·B_j·A_k, so
 /// that even equal adapters come out too large (by K for K adapters with equal shares).
 ///
 /// - `combine`: takes the tensors, their weights, and a number that differs for every factor of every layer
@@ -48,5 +48,5 @@ pub(super) fn factorwise(
             ((*name).to_owned(), layer)
         })
         .collect();
-    Ok(Adapter { rank, alpha: rank as f32, layers })
+    Ok(Adapter { rank, alpha: rank as f32, precision: parts.precision(), layers })
 }

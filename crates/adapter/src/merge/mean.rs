@@ -14,7 +14,7 @@ pub(super) fn mean(parts: &Parts<'_>) -> Adapter {
     if !parts.parts.iter().all(|part| share_a(first.adapter, part.adapter)) {
         return concatenate::concatenate(parts);
     }
-    let Adapter { rank, alpha, layers } = first.adapter;
+    let Adapter { rank, alpha, layers, .. } = first.adapter;
     // One adapter alone keeps its bits: its factor is 1.
     let factors: Vec<f64> = parts.parts.iter().map(|part| part.share * part.scale() / first.scale()).collect();
     let layers: BTreeMap<String, AdapterLayer> = layers
@@ -29,7 +29,7 @@ pub(super) fn mean(parts: &Parts<'_>) -> Adapter {
             (name.clone(), AdapterLayer { b, ..layer.clone() })
         })
         .collect();
-    Adapter { rank: *rank, alpha: *alpha, layers }
+    Adapter { rank: *rank, alpha: *alpha, precision: parts.precision(), layers }
 }
 
 /// Returns whether two adapters bend the same layers from the same A.

@@ -1,13 +1,14 @@
 //! Merging adapters into one: one file for each method.
 //!
-//! Everything is measured against the mean of what the adapters add to the model, ΔW = Σ λ_k·(α_k/r_k)·A_k·B_k.
+//! Everything is measured against the mean of what the adapters add to the model, ΔW = Σ λ_k·(α_k/r_k)·B_k·A_k.
 //!
 //! | method | what it gives | exact |
 //! |---|---|---|
 //! | [`Mean`](MergeMethod::Mean) | ΔW, at the adapters' own rank where they share A, else by concatenation | yes |
 //! | [`Concatenate`](MergeMethod::Concatenate) | ΔW, at the sum of the ranks | yes |
+//! | [`Svd`](MergeMethod::Svd) | the matrix of the wanted rank that is nearest to ΔW | at full rank |
 //! | [`Linear`](MergeMethod::Linear) | Σ √(λ_k·α_k/r_k)·A_k and the same of B | no: cross terms |
-//! | [`Ties`](MergeMethod::Ties) and its kin | factors made sparse first | no, on purpose |
+//! | [`Ties`](MergeMethod::Ties) and its kin | factors (or, with `Svd`, the ΔW_k) made sparse first | no, on purpose |
 //!
 //! The names are those of peft's `add_weighted_adapter`. Where peft is known to err, the tests say by how much.
 
@@ -17,6 +18,7 @@ mod error;
 mod linear;
 mod magnitude_prune;
 mod mean;
+mod svd;
 mod ties;
 
 use moa_core::NoiseKey;
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use error::MergeError;
 pub use ties::MajoritySign;
 
-use crate::Adapter;
+use crate::{Adapter, Precision};
 
 /// How adapters become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,16 +38,37 @@ pub enum MergeMethod {
     Mean,
     /// The exact mean of ΔW, at the sum of the ranks.
     Concatenate,
+    /// The mean of ΔW brought back to a rank by its singular values.
+    Svd,
     /// A and B averaged each for itself: inexact, kept for comparison.
     Linear,
     /// TIES (2306.01708) on A and B each.
     Ties,
+    /// TIES on the ΔW_k, brought back to a rank.
+    TiesSvd,
     /// DARE (2311.03099) on A and B each, then summed.
     DareLinear,
+    /// DARE on the ΔW_k, summed, brought back to a rank.
+    DareLinearSvd,
     /// DARE on A and B each, then TIES' election of signs.
     DareTies,
+    /// DARE on the ΔW_k, then TIES' election of signs, brought back to a rank.
+    DareTiesSvd,
     /// The largest entries of A and B each, then summed.
     MagnitudePrune,
+    /// The largest entries of the ΔW_k, summed, brought back to a rank.
+    MagnitudePruneSvd,
+}
+
+impl MergeMethod {
+    /// Returns whether the method ends in an SVD, which brings its result to any rank.
+    pub fn ends_in_svd(self) -> bool {
+        match self {
+            Self::Svd | Self::TiesSvd | Self::DareLinearSvd | Self::DareTiesSvd | Self::MagnitudePruneSvd => true,
+            Self::Mean | Self::Concatenate | Self::Linear | Self::Ties => false,
+            Self::DareLinear | Self::DareTies | Self::MagnitudePrune => false,
+        }
+    }
 }
 
 /// A method with its settings.
@@ -53,6 +76,10 @@ pub enum MergeMethod {
 pub struct Merge {
     /// The method.
     pub method: MergeMethod,
+    /// The rank of the result, for the methods that end in an SVD; `None` is the largest rank among the adapters.
+    pub rank: Option<usize>,
+    /// For the methods that end in an SVD: entries of the factors beyond this quantile are clamped to it; in (½, 1].
+    pub clamp: Option<f64>,
     /// The share of entries that sparse methods keep, in (0, 1].
     pub density: f64,
     /// How TIES elects the sign of an entry.
@@ -63,7 +90,14 @@ pub struct Merge {
 
 impl Default for Merge {
     fn default() -> Self {
-        Self { method: MergeMethod::Mean, density: 0.5, majority: MajoritySign::Total, seed: 0 }
+        Self {
+            method: MergeMethod::Mean,
+            rank: None,
+            clamp: None,
+            density: 0.5,
+            majority: MajoritySign::Total,
+            seed: 0,
+        }
     }
 }
 
@@ -85,6 +119,7 @@ impl Merge {
         match self.method {
             MergeMethod::Mean => Ok(mean::mean(&parts)),
             MergeMethod::Concatenate => Ok(concatenate::concatenate(&parts)),
+            MergeMethod::Svd => Ok(svd::of_mean(&parts, self)),
             MergeMethod::Linear => linear::factorwise(&parts, |tensors, weights, _| linear::sum(tensors, weights)),
             MergeMethod::Ties => {
                 linear::factorwise(&parts, |tensors, weights, _| ties::merge(tensors, weights, density, majority))
@@ -98,6 +133,18 @@ impl Merge {
             MergeMethod::MagnitudePrune => {
                 linear::factorwise(&parts, |tensors, weights, _| magnitude_prune::merge(tensors, weights, density))
             }
+            MergeMethod::TiesSvd => {
+                svd::of_deltas(&parts, self, |tensors, weights, _| ties::merge(tensors, weights, density, majority))
+            }
+            MergeMethod::DareLinearSvd => svd::of_deltas(&parts, self, |tensors, weights, place| {
+                dare::linear(tensors, weights, dropping(key.with(place)))
+            }),
+            MergeMethod::DareTiesSvd => svd::of_deltas(&parts, self, |tensors, weights, place| {
+                dare::ties(tensors, weights, dropping(key.with(place)), majority)
+            }),
+            MergeMethod::MagnitudePruneSvd => {
+                svd::of_deltas(&parts, self, |tensors, weights, _| magnitude_prune::merge(tensors, weights, density))
+            }
         }
     }
 
@@ -106,7 +153,20 @@ impl Merge {
         if !(self.density > 0.0 && self.density <= 1.0) {
             return refuse("density", self.density, "a share above 0, up to 1");
         }
-        Ok(())
+        if self.rank == Some(0) {
+            return refuse("rank", 0.0, "1 or more");
+        }
+        if let Some(rank) = self.rank.filter(|_| !self.method.ends_in_svd()) {
+            let wanted = "it to a method that ends in an SVD (svd, ties-svd …): the others do not choose their rank";
+            return refuse("rank", rank as f64, wanted);
+        }
+        match self.clamp {
+            Some(clamp) if !(clamp > 0.5 && clamp <= 1.0) => refuse("clamp", clamp, "a quantile above 0.5, up to 1"),
+            Some(clamp) if !self.method.ends_in_svd() => {
+                refuse("clamp", clamp, "it to a method that ends in an SVD (svd, ties-svd …)")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -170,11 +230,16 @@ impl<'a> Parts<'a> {
         Ok(Self { parts, widths })
     }
 
+    /// Returns the precision of the result: the adapters' own where they agree.
+    fn precision(&self) -> Precision {
+        self.parts.iter().map(|part| part.adapter.precision).reduce(Precision::joined).unwrap_or_default()
+    }
+
     /// Refuses negative shares, for methods that take a root of them.
     fn not_negative(&self) -> Result<(), MergeError> {
         match self.parts.iter().position(|part| part.share < 0.0) {
             Some(index) => {
-                let wanted = "not negative: only mean and concatenate can extrapolate";
+                let wanted = "not negative: only mean, concatenate and svd can extrapolate";
                 Err(MergeError::Share { index, value: self.parts[index].share, wanted })
             }
             None => Ok(()),

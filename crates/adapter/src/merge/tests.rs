@@ -1,7 +1,6 @@
 //! Merges against their definition, against each other, and against peft (`tests/fixtures/export_merges.py`).
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use moa_core::NoiseKey;
 use safetensors::SafeTensors;
@@ -18,19 +17,19 @@ fn adapter(rank: usize, alpha: f32, a: u64, b: u64) -> Adapter {
         let layer = AdapterLayer { d_in, d_out, a: values(a, d_in * rank), b: values(100 + b, rank * d_out) };
         (name.to_owned(), layer)
     };
-    Adapter { rank, alpha, layers: BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]) }
+    Adapter { rank, alpha, precision: Precision::F32, layers: BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]) }
 }
 
-/// Returns ΔW of every layer, `[d_in, d_out]`.
+/// Returns ΔW of every layer, `[d_out, d_in]`.
 fn delta(adapter: &Adapter) -> Delta {
     let scale = f64::from(adapter.alpha) / adapter.rank as f64;
     let of = |layer: &AdapterLayer| {
         let entry = |i: usize, j: usize| -> f64 {
             (0..adapter.rank)
-                .map(|r| scale * f64::from(layer.a[i * adapter.rank + r]) * f64::from(layer.b[r * layer.d_out + j]))
+                .map(|r| scale * f64::from(layer.b[i * adapter.rank + r]) * f64::from(layer.a[r * layer.d_in + j]))
                 .sum()
         };
-        (0..layer.d_in).flat_map(|i| (0..layer.d_out).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect()
+        (0..layer.d_out).flat_map(|i| (0..layer.d_in).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect()
     };
     adapter.layers.iter().map(|(name, layer)| (name.clone(), of(layer))).collect()
 }
@@ -71,6 +70,9 @@ fn the_exact_methods_are_exact() {
     let joined = merged(MergeMethod::Mean, &parts);
     assert_eq!((joined.rank, &joined), (5, &merged(MergeMethod::Concatenate, &parts)));
     assert!(error(&delta(&joined), &mean_delta(&parts)) < 1e-6);
+    let full = Merge { method: MergeMethod::Svd, rank: Some(5), ..Merge::default() }.apply(&parts).unwrap();
+    assert!(error(&delta(&full), &mean_delta(&parts)) < 1e-6);
+
     // An adapter that does not bend a layer adds nothing there; λ are divided by their sum.
     other.layers.remove("x.to_q");
     for method in [MergeMethod::Mean, MergeMethod::Concatenate] {
@@ -84,7 +86,10 @@ fn exact_methods_extrapolate() {
     for other in [adapter(2, 2.0, 1, 2), adapter(2, 2.0, 7, 2)] {
         let x = adapter(2, 2.0, 1, 1);
         let parts = [(&x, 1.5), (&other, -0.5)];
-        assert!(error(&delta(&merged(MergeMethod::Mean, &parts)), &mean_delta(&parts)) < 1e-6);
+        for (method, rank) in [(MergeMethod::Mean, None), (MergeMethod::Svd, Some(4))] {
+            let merged = Merge { method, rank, ..Merge::default() }.apply(&parts).unwrap();
+            assert!(error(&delta(&merged), &mean_delta(&parts)) < 1e-6);
+        }
     }
 }
 
@@ -94,6 +99,19 @@ fn a_merge_at_a_corner_is_that_adapter() {
     assert_eq!(Adapter::mean(&[(&x, 1.0), (&y, 0.0)]).unwrap(), x);
     let other = adapter(4, 1.0, 9, 2);
     assert_eq!(Adapter::mean(&[(&x, 0.0), (&other, 7.0)]).unwrap(), other);
+}
+
+#[test]
+fn of_all_matrices_of_a_rank_the_svd_is_nearest() {
+    let (x, y) = (adapter(2, 2.0, 1, 1), adapter(2, 2.0, 2, 2));
+    let parts = [(&x, 0.5), (&y, 0.5)];
+    let wanted = mean_delta(&parts);
+    let at = |rank| Merge { method: MergeMethod::Svd, rank: Some(rank), ..Merge::default() }.apply(&parts).unwrap();
+    let errors: Vec<f64> = (1..=3).map(|rank| error(&delta(&at(rank)), &wanted)).collect();
+    assert!(errors.is_sorted_by(|one, next| one > next) && errors[2] < 1e-6, "{errors:?}");
+    assert!(errors[1] < error(&delta(&x), &wanted) && errors[1] < error(&delta(&y), &wanted), "better than either");
+    assert_eq!(at(9).rank, 9, "ranks beyond the layer's are filled with zeros");
+    assert!(error(&delta(&at(9)), &wanted) < 1e-6);
 }
 
 #[test]
@@ -130,6 +148,8 @@ fn impossible_merges_are_refused() {
     assert!(refusal(&linear, &[(&x, 1.5), (&x, -0.5)]).contains("-0.5"));
     assert!(refusal(&linear, &[(&x, 0.5), (&adapter(3, 2.0, 1, 1), 0.5)]).contains("rank 3"));
     assert!(refusal(&Merge { density: 0.0, ..Merge::default() }, &[(&x, 1.0)]).contains("density is 0"));
+    assert!(refusal(&Merge { rank: Some(0), ..Merge::default() }, &[(&x, 1.0)]).contains("rank is 0"));
+    assert!(refusal(&Merge { clamp: Some(f64::NAN), ..Merge::default() }, &[(&x, 1.0)]).contains("clamp is NaN"));
 }
 
 /// What peft made of three adapters with shares 0.5, 0.3, 0.2.
@@ -146,26 +166,22 @@ impl Peft<'_> {
         Self { file: SafeTensors::deserialize(FIXTURE).unwrap(), kind, alpha }
     }
 
-    /// Reads a matrix and returns it transposed, with its shape.
-    fn transposed(&self, name: &str) -> (Vec<f32>, usize, usize) {
+    /// Reads a matrix with its shape.
+    fn matrix(&self, name: &str) -> (Vec<f32>, usize, usize) {
         let view = self.file.tensor(&format!("{}/{name}", self.kind)).unwrap();
         let &[rows, columns] = view.shape() else { panic!("{name} is no matrix") };
-        let values: Vec<f32> =
-            view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-        let entry = |(column, row): (usize, usize)| values[row * columns + column];
-        let places = |range: Range<usize>| range.flat_map(|column| (0..rows).map(move |row| (column, row)));
-        (places(0..columns).map(entry).collect(), columns, rows)
+        (view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(), rows, columns)
     }
 
     fn adapter(&self, name: &str, alpha: Option<f32>) -> Adapter {
         let mut rank = 0;
         let layers = ["x.to_q", "x.to_v"].map(|layer| {
-            let (a, d_in, r) = self.transposed(&format!("{name}/{layer}.lora_A.weight"));
-            let (b, _, d_out) = self.transposed(&format!("{name}/{layer}.lora_B.weight"));
+            let (a, r, d_in) = self.matrix(&format!("{name}/{layer}.lora_A.weight"));
+            let (b, d_out, _) = self.matrix(&format!("{name}/{layer}.lora_B.weight"));
             rank = r;
             (layer.to_owned(), AdapterLayer { d_in, d_out, a, b })
         });
-        Adapter { rank, alpha: alpha.unwrap_or(rank as f32), layers: BTreeMap::from(layers) }
+        Adapter { rank, alpha: alpha.unwrap_or(rank as f32), precision: Precision::F32, layers: BTreeMap::from(layers) }
     }
 
     fn inputs(&self) -> [Adapter; 3] {
@@ -175,26 +191,33 @@ impl Peft<'_> {
     /// Returns the ΔW that peft says the merge has.
     fn delta(&self, name: &str) -> Delta {
         let layers = ["x.to_q", "x.to_v"];
-        let of = |layer| self.transposed(&format!("{name}/{layer}.delta")).0.into_iter().map(f64::from).collect();
+        let of = |layer| self.matrix(&format!("{name}/{layer}.delta")).0.into_iter().map(f64::from).collect();
         layers.iter().map(|layer| ((*layer).to_owned(), of(layer))).collect()
     }
 }
 
 fn like_peft(name: &str) -> Merge {
-    let (method, density) = match name {
-        "linear" => (MergeMethod::Linear, 1.0),
-        "cat" => (MergeMethod::Concatenate, 1.0),
-        "ties" | "ties_frequency" => (MergeMethod::Ties, 0.6),
-        "dare_linear" => (MergeMethod::DareLinear, 1.0),
-        "dare_ties" => (MergeMethod::DareTies, 1.0),
-        "magnitude_prune" => (MergeMethod::MagnitudePrune, 0.4),
+    let (method, rank, density) = match name {
+        "linear" => (MergeMethod::Linear, None, 1.0),
+        "cat" => (MergeMethod::Concatenate, None, 1.0),
+        "svd" | "svd_clamped" => (MergeMethod::Svd, Some(3), 1.0),
+        "ties" | "ties_frequency" => (MergeMethod::Ties, None, 0.6),
+        "ties_svd" => (MergeMethod::TiesSvd, Some(4), 0.6),
+        "dare_linear" => (MergeMethod::DareLinear, None, 1.0),
+        "dare_ties" => (MergeMethod::DareTies, None, 1.0),
+        "dare_linear_svd" => (MergeMethod::DareLinearSvd, Some(4), 1.0),
+        "dare_ties_svd" => (MergeMethod::DareTiesSvd, Some(4), 1.0),
+        "magnitude_prune" => (MergeMethod::MagnitudePrune, None, 0.4),
+        "magnitude_prune_svd" => (MergeMethod::MagnitudePruneSvd, Some(4), 0.4),
         other => panic!("{other} is not in the fixture"),
     };
     let majority = if name == "ties_frequency" { MajoritySign::Frequency } else { MajoritySign::Total };
-    Merge { method, density, majority, seed: 0 }
+    let clamp = (name == "svd_clamped").then_some(0.9);
+    Merge { method, rank, clamp, density, majority, seed: 0 }
 }
 
-const METHODS: [&str; 7] = ["linear", "cat", "ties", "ties_frequency", "dare_linear", "dare_ties", "magnitude_prune"];
+const FACTORWISE: [&str; 6] = ["linear", "ties", "ties_frequency", "dare_linear", "dare_ties", "magnitude_prune"];
+const BY_SVD: [&str; 4] = ["ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd"];
 
 fn compare(peft: &Peft<'_>, name: &str) -> f64 {
     let [x, y, z] = &peft.inputs();
@@ -206,11 +229,31 @@ fn compare(peft: &Peft<'_>, name: &str) -> f64 {
 fn merges_are_those_of_peft() {
     for (kind, alpha) in [("plain", 4.0), ("scaled", 6.0)] {
         let peft = Peft::open(kind, alpha);
-        for name in METHODS {
+        for name in FACTORWISE.into_iter().chain(["cat", "svd"]) {
             let error = compare(&peft, name);
             assert!(error < 1e-5, "{kind} {name}: {error}");
         }
     }
+    let plain = Peft::open("plain", 4.0);
+    for name in BY_SVD {
+        let error = compare(&plain, name);
+        assert!(error < 1e-5, "{name}: {error}");
+    }
+}
+
+#[test]
+fn clamping_an_svd_bounds_its_factors() {
+    // peft's factors differ in signs and in which side holds the singular values, so their quantiles differ as well.
+    let peft = Peft::open("plain", 4.0);
+    let [x, y, z] = &peft.inputs();
+    let largest = |adapter: &Adapter| {
+        adapter.layers.values().flat_map(|layer| layer.a.iter().chain(&layer.b)).fold(0.0f32, |most, v| most.max(v.abs()))
+    };
+    let [loose, tight] = ["svd", "svd_clamped"].map(|name| {
+        let merged = like_peft(name).apply(&[(x, 0.5), (y, 0.3), (z, 0.2)]).unwrap();
+        largest(&merged)
+    });
+    assert!(tight < 0.8 * loose, "{tight} {loose}");
 }
 
 #[test]
@@ -222,4 +265,13 @@ fn peft_errs_where_moa_is_exact() {
     let y = adapter(2, 2.0, 2, 2);
     let parts = [(&x, 0.5), (&y, 0.5)];
     assert!(error(&delta(&merged(MergeMethod::Linear, &parts)), &mean_delta(&parts)) > 0.3);
+
+    // peft applies α/r twice in the methods that end in an SVD: at α/r = 1.5 its ΔW is 1.5 times too large.
+    let peft = Peft::open("scaled", 6.0);
+    let [x, y, z] = &peft.inputs();
+    let parts = [(x, 0.5), (y, 0.3), (z, 0.2)];
+    let full = like_peft("dare_linear_svd").apply(&parts).unwrap();
+    let found = delta(&full);
+    let times: Delta = found.iter().map(|(name, v)| (name.clone(), v.iter().map(|v| 1.5 * v).collect())).collect();
+    assert!(error(&times, &peft.delta("dare_linear_svd")) < 1e-5);
 }

@@ -15,7 +15,7 @@ use crate::text::{Table, count};
 
 /// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
 ///
-/// Shows base, adapters and soups, and which of them no other point beats in every reward. Works while a sweep runs, too.
+/// Shows base, adapters, soups and blends, and which of them no other point beats in every reward. Works while a sweep runs, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -137,7 +137,7 @@ fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) ->
             let mark = if point.on_front { "●" } else { " " };
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
-                PointKind::Trained | PointKind::Soup => point.id.to_string(),
+                PointKind::Trained | PointKind::Soup | PointKind::Blend => point.id.to_string(),
             };
             let scores = scores(point);
             let cells =

@@ -51,7 +51,7 @@ impl Course {
             phase: None,
             fraction: 0.0,
             evaluated: 0,
-            points: 1 + plan.runs + plan.soups,
+            points: 1 + plan.runs + plan.soups + plan.blends,
             training: 1.0 - share,
             evaluation: share,
             at_start: 0.0,
@@ -167,6 +167,7 @@ mod tests {
         Plan {
             runs: 2,
             soups: 1,
+            blends: 0,
             training_pictures: 80,
             rollout_passes: 640,
             training_passes: 240,

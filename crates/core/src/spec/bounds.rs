@@ -100,7 +100,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
 /// `training.kl` and `rewards[].kl`.
 pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
-/// `weightings[].divisions` and `soups[].divisions`.
+/// `weightings[].divisions`, `soups[].divisions` and `blends[].divisions`.
 pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
 /// `weightings[].count`.
 pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
@@ -113,7 +113,7 @@ pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
 
 /// Runs of one experiment.
 pub(super) const MOST_RUNS: u64 = 256;
-/// Soups of one experiment.
+/// Soups, or blends, of one experiment.
 pub(super) const MOST_SOUPS: u64 = 1000;
 /// Rewards of one experiment.
 pub(super) const MOST_REWARDS: usize = 16;
@@ -133,10 +133,10 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
         "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
-        "weightings[].divisions" | "soups[].divisions" => Some(DIVISIONS),
+        "weightings[].divisions" | "soups[].divisions" | "blends[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
-        _ if path.starts_with("weightings[][].") || path.starts_with("soups[][].") => Some(SHARE),
+        _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
         _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
         _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),
     }

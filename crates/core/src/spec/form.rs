@@ -30,11 +30,12 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
         "soups" => "give a list such as [AtWeightings, Lattice(divisions: 4)], or [] for none",
-        "soups[]" => {
+        "blends" => "give a list such as [AtWeightings], or [] for none",
+        "soups[]" | "blends[]" => {
             "give AtWeightings, Lattice(divisions: 4), Lattice(of: All, divisions: 2) or List([{\"safety\": 1}])"
         }
-        "soups[].of" => "give Corners or All",
-        "soups[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
+        "soups[].of" | "blends[].of" => "give Corners or All",
+        "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
         "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
         "sampler.kind" => "give FlowSde(noise: 0.7) or Ddim(eta: 1)",

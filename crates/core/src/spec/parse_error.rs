@@ -126,7 +126,7 @@ fn sort_of(outer: Option<&str>) -> &'static str {
     match outer {
         Some("RewardKind") => "reward kind",
         Some("WeightingsSpec") => "kind of weightings",
-        Some("SoupsSpec") => "kind of soups",
+        Some("SoupsSpec") => "kind of mixtures",
         Some("Ingredients") => "kind of ingredients",
         Some("PromptSource") => "prompt source",
         Some("SamplerKind") => "sampler kind",

@@ -11,6 +11,8 @@ pub struct Plan {
     pub runs: u64,
     /// Reward soups to evaluate.
     pub soups: u64,
+    /// Blends of adapters to evaluate.
+    pub blends: u64,
     /// Pictures drawn and scored in training, over all runs and epochs.
     pub training_pictures: u64,
     /// Passes that draw the training pictures: pictures × sampler steps.
@@ -19,10 +21,10 @@ pub struct Plan {
     pub training_passes: u64,
     /// Passes of the base alone that the KL divergence needs: as many as training passes, 0 where no run has one.
     pub reference_passes: u64,
-    /// Pictures drawn and scored in evaluation: (base + runs + soups) × prompts × pictures per prompt. Picture grids show
-    /// pictures of the evaluation and cost nothing more.
+    /// Pictures drawn and scored in evaluation: (base + runs + soups + blends) × prompts × pictures per prompt. Picture
+    /// grids show pictures of the evaluation and cost nothing more.
     pub evaluation_pictures: u64,
-    /// Passes that draw the evaluation pictures: pictures × evaluation steps.
+    /// Passes that draw the evaluation pictures: pictures × evaluation steps, for blends times the number of their adapters.
     pub evaluation_passes: u64,
 }
 
@@ -54,6 +56,9 @@ impl ExperimentSpec {
     pub fn plan(&self, train_prompts: usize, held_out_prompts: usize) -> Plan {
         let runs = self.weightings().len() as u64;
         let soups = self.soups().len() as u64;
+        let blends = self.blends();
+        let blended: u64 = blends.iter().map(|blend| blend.shares.len() as u64).sum();
+        let blends = blends.len() as u64;
         let training = &self.training;
         let prompts = u64::from(training.prompts_per_epoch).min(train_prompts as u64);
         let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.pictures_per_prompt));
@@ -63,16 +68,19 @@ impl ExperimentSpec {
         let training_passes = trained_pictures * u64::from(training.train_steps) * passes;
         let evaluation = &self.evaluation;
         let prompts = evaluation.prompts.map_or(u64::MAX, u64::from).min(held_out_prompts as u64);
-        let evaluation_pictures = (1 + runs + soups) * prompts * u64::from(evaluation.pictures_per_prompt);
+        let each = prompts * u64::from(evaluation.pictures_per_prompt);
+        let evaluation_passes =
+            (1 + runs + soups + blended) * each * u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
         Plan {
             runs,
             soups,
+            blends,
             training_pictures,
             rollout_passes: training_pictures * u64::from(self.sampler.steps) * passes,
             training_passes,
             reference_passes: if self.kl_weights().any(|kl| kl > 0.0) { training_passes } else { 0 },
-            evaluation_pictures,
-            evaluation_passes: evaluation_pictures * u64::from(evaluation.steps) * passes_per_step(evaluation.guidance),
+            evaluation_pictures: (1 + runs + soups + blends) * each,
+            evaluation_passes,
         }
     }
 }

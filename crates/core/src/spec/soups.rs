@@ -1,12 +1,12 @@
-//! Which merges of trained adapters are evaluated beside them.
+//! Which mixtures of trained adapters are evaluated beside them, merged or blended.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A family of soups (Ramé et al., NeurIPS 2023); an experiment lists several, which are joined without duplicates.
+/// A family of mixtures; an experiment lists several, which are joined without duplicates.
 ///
-/// A soup costs no training: it is merged once all adapters are trained, and evaluated as they are.
+/// In `soups` the adapters' weights are mixed (Ramé et al., NeurIPS 2023), in `blends` their predictions. A soup costs no training: it is merged once all adapters are trained, and evaluated as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum SoupsSpec {

@@ -32,7 +32,8 @@ impl ExperimentSpec {
         self.prompts.held_out.check("prompts.held_out")?;
         self.check_rewards()?;
         self.check_weightings()?;
-        self.check_soups()?;
+        self.check_mixtures("soups", "soup", &self.soups)?;
+        self.check_mixtures("blends", "blend", &self.blends)?;
         for (field, bounds, get) in NUMBERS {
             if let Some(value) = get(self) {
                 check_number(*field, *bounds, value)?;
@@ -58,7 +59,7 @@ impl ExperimentSpec {
                 return Err(Finding::value(field, quoted(&reward.name), "use lower case: it names the run's folder"));
             }
             if design::is_reserved(&reward.name) {
-                let way_out = "`base`, `centre` and `soup-…` name other points of the front: take another name";
+                let way_out = "`base`, `centre`, `soup-…` and `blend-…` name other points of the front: take another name";
                 return Err(Finding::value(field, quoted(&reward.name), way_out));
             }
             if let Some(first) = self.rewards[..index].iter().position(|other| other.name == reward.name) {
@@ -110,34 +111,34 @@ impl ExperimentSpec {
         Ok(())
     }
 
-    fn check_soups(&self) -> Result<(), Finding> {
+    fn check_mixtures(&self, list: &str, one: &str, families: &[SoupsSpec]) -> Result<(), Finding> {
         let runs: Vec<String> = self.weightings().into_iter().map(|(id, _)| id.0).collect();
-        for (index, family) in self.soups.iter().enumerate() {
-            let field = format!("soups[{index}]");
+        for (index, family) in families.iter().enumerate() {
+            let field = format!("{list}[{index}]");
             match family {
                 SoupsSpec::AtWeightings => {}
                 SoupsSpec::Lattice { divisions, .. } => {
                     check_number(format!("{field}.divisions"), DIVISIONS, f64::from(*divisions))?;
                 }
-                SoupsSpec::List(list) if list.is_empty() => {
+                SoupsSpec::List(shares) if shares.is_empty() => {
                     return Err(Finding::state(
                         field,
                         "empty",
-                        "give at least one soup, e.g. {\"safety\": 1, \"centre\": 1}",
+                        format!("give at least one {one}, e.g. {{\"safety\": 1, \"centre\": 1}}"),
                     ));
                 }
-                SoupsSpec::List(list) => {
-                    for (position, shares) in list.iter().enumerate() {
+                SoupsSpec::List(all) => {
+                    for (position, shares) in all.iter().enumerate() {
                         check_shares(&format!("{field}[{position}]"), shares, "run", &runs)?;
                     }
                 }
             }
         }
-        let sizes = self.soups.iter().map(|family| design::soup_size(family, self.rewards.len(), runs.len()));
-        let soups = sizes.fold(0, u64::saturating_add);
-        if soups > MOST_SOUPS {
+        let sizes = families.iter().map(|family| design::soup_size(family, self.rewards.len(), runs.len()));
+        let count = sizes.fold(0, u64::saturating_add);
+        if count > MOST_SOUPS {
             let way_out = format!("ask for at most {MOST_SOUPS}, each is evaluated");
-            return Err(Finding::state("soups", format!("{soups} soups"), way_out));
+            return Err(Finding::state(list, format!("{count} {list}"), way_out));
         }
         Ok(())
     }

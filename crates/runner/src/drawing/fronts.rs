@@ -33,14 +33,20 @@ pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>
     Ok(written)
 }
 
+/// Returns a kind of point as plots know it.
+pub(super) fn marker(kind: PointKind) -> moa_plot::PointKind {
+    match kind {
+        PointKind::Base => moa_plot::PointKind::Base,
+        PointKind::Trained => moa_plot::PointKind::Trained,
+        PointKind::Soup => moa_plot::PointKind::Soup,
+        PointKind::Blend => moa_plot::PointKind::Blend,
+    }
+}
+
 fn point(point: &crate::report::FrontPoint) -> FrontPoint {
     FrontPoint {
         label: point.id.to_string(),
-        kind: match point.kind {
-            PointKind::Base => moa_plot::PointKind::Base,
-            PointKind::Trained => moa_plot::PointKind::Trained,
-            PointKind::Soup => moa_plot::PointKind::Soup,
-        },
+        kind: marker(point.kind),
         on_front: point.on_front,
         rewards: point.rewards.iter().map(|score| score.against_base()).collect(),
     }

@@ -58,16 +58,17 @@ impl FrontReport {
 }
 
 /// Returns the kind in a word.
-fn kind(kind: PointKind) -> &'static str {
+pub(super) fn kind(kind: PointKind) -> &'static str {
     match kind {
         PointKind::Base => "base",
         PointKind::Trained => "trained",
         PointKind::Soup => "soup",
+        PointKind::Blend => "blend",
     }
 }
 
 /// Appends three cells, empty ones for an interval that is not known.
-fn cells(text: &mut String, interval: Option<Interval>) {
+pub(super) fn cells(text: &mut String, interval: Option<Interval>) {
     match interval {
         Some(Interval { mean, lo, hi }) => {
             let _ = write!(text, ",{mean:.DECIMALS$},{lo:.DECIMALS$},{hi:.DECIMALS$}");

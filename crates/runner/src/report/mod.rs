@@ -1,6 +1,7 @@
 //! What the evaluations of an experiment add up to.
 
 mod csv;
+mod edge;
 mod hypervolumes;
 mod json;
 mod point;
@@ -13,7 +14,8 @@ use moa_store::Snapshot;
 pub use hypervolumes::Hypervolumes;
 pub(crate) use point::scores;
 pub use point::{FrontPoint, Score};
-pub use soup_comparison::{Edge, EqualHypervolumes, SoupComparison};
+pub use edge::{Edge, EdgePath};
+pub use soup_comparison::{EqualHypervolumes, SoupComparison};
 
 use crate::RunnerError;
 use crate::hacking::{bootstrap, suspected_hacking};
@@ -29,11 +31,11 @@ pub struct FrontReport {
     pub judges: Vec<String>,
     /// By reward, what counts as 0 and as 1 in the hypervolume; what counts as 0 is the reference point.
     pub scales: Vec<moa_core::spec::Scale>,
-    /// The base, then trained adapters, then soups, each in the experiment's order.
+    /// The base, then trained adapters, soups and blends, each in the experiment's order.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
-    /// Soups against trained adapters; none without soups.
+    /// Soups and blends against trained adapters; none without them.
     pub soups: Option<SoupComparison>,
 }
 
@@ -84,11 +86,11 @@ impl FrontReport {
     }
 }
 
-/// Returns the evaluations that belong to the experiment: base, trained adapters, soups, each in its order.
+/// Returns the evaluations that belong to the experiment: base, trained adapters, soups, blends, each in its order.
 fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
-    let soups = spec.soups().into_iter().map(|soup| soup.id);
+    let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
     let find = |id: RunId| snapshot.evaluations.iter().find(|evaluation| evaluation.id == id);
-    base.into_iter().chain(trained).chain(soups).filter_map(find).collect()
+    base.into_iter().chain(trained).chain(mixed).filter_map(find).collect()
 }

@@ -1,25 +1,30 @@
-//! Merging against training, as in Rewarded Soups (Ramé et al., 2306.04488): are adapters that were merged as good as adapters
-//! that were trained for the same trade-off?
+//! Merging against training, as in Rewarded Soups (Ramé et al., 2306.04488), and blending against both: are adapters that were
+//! mixed as good as adapters that were trained for the same trade-off?
 
 use std::fmt::Write as _;
 
 use moa_core::spec::SoupRecipe;
-use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::{Bootstrap, Interval, ParetoError};
+use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, Weighting};
+use moa_pareto::{Interval, ParetoError};
 
-use super::hypervolumes::rows;
+use super::edge::{self, Edge};
+use super::hypervolumes::{Rows, rows};
 use crate::hacking::bootstrap;
 
-/// What soups have against trained adapters.
+/// What soups and blends have against trained adapters, and against each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoupComparison {
-    /// Hypervolumes at equal numbers of points; nothing where no weighting has both a trained adapter and a soup.
-    pub hypervolumes: Option<EqualHypervolumes>,
-    /// The edges between two adapters on which soups lie.
+    /// Soups against trained adapters; nothing where no weighting has both.
+    pub soups: Option<EqualHypervolumes>,
+    /// Blends against trained adapters; nothing where no weighting has both.
+    pub blends: Option<EqualHypervolumes>,
+    /// Soups against blends; nothing where no weighting has both.
+    pub soups_and_blends: Option<EqualHypervolumes>,
+    /// The edges between two adapters on which soups or blends lie.
     pub edges: Vec<Edge>,
 }
 
-/// Hypervolumes of the corners with mixtures that were trained, and with soups of the corners at the same weightings.
+/// Hypervolumes of the corners with mixtures of one kind, and of the corners with the other kind at the same weightings.
 ///
 /// What it hides: see [`super::Hypervolumes`]; and one training with one seed, so that luck in training is not in the
 /// intervals.
@@ -27,200 +32,167 @@ pub struct SoupComparison {
 pub struct EqualHypervolumes {
     /// Points on either side, the corners included.
     pub points: usize,
-    /// Of the trained adapters.
-    pub trained: Interval,
-    /// Of the corners and the soups.
-    pub soups: Interval,
-    /// Soups − trained.
+    /// Of the first kind.
+    pub left: Interval,
+    /// Of the second kind.
+    pub right: Interval,
+    /// First − second.
     pub difference: Interval,
 }
 
-/// The soups of two adapters, from one to the other.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Edge {
-    /// The adapter at share 0.
-    pub from: RunId,
-    /// The adapter at share 1.
-    pub to: RunId,
-    /// The shares of `to` at which something was evaluated, rising, 0 and 1 included.
-    pub shares: Vec<f64>,
-    /// By reward, its means at the shares.
-    pub rewards: Vec<Vec<Interval>>,
-    /// By reward, the linear-mode gap: the mean over the soups of reward − the chord between the two ends. Above 0 merging gains,
-    /// below 0 there is a barrier between the adapters.
-    pub gaps: Vec<Interval>,
-}
-
 impl SoupComparison {
-    /// Returns the comparison; nothing without soups.
+    /// Returns the comparison; nothing without soups and blends.
     pub(super) fn of(evaluations: &[&EvaluationRecord], spec: &ExperimentSpec) -> Result<Option<Self>, ParetoError> {
-        let recipes = spec.soups();
-        let comparison =
-            Self { hypervolumes: equal(evaluations, spec, &recipes)?, edges: edges(evaluations, spec, &recipes)? };
-        let empty = comparison.hypervolumes.is_none() && comparison.edges.is_empty();
+        let kinds = Kinds::of(evaluations, spec);
+        let comparison = Self {
+            soups: kinds.compare(&kinds.soups, &kinds.trained, spec)?,
+            blends: kinds.compare(&kinds.blends, &kinds.trained, spec)?,
+            soups_and_blends: kinds.compare(&kinds.soups, &kinds.blends, spec)?,
+            edges: edge::edges(evaluations, spec)?,
+        };
+        let volumes = [comparison.soups, comparison.blends, comparison.soups_and_blends];
+        let empty = volumes.iter().all(Option::is_none) && comparison.edges.is_empty();
         Ok((!empty).then_some(comparison))
     }
 
-    /// Returns what it comes to, in a sentence or two.
+    /// Returns what it comes to, in a sentence for each comparison and each barrier.
     pub fn verdict(&self, rewards: &[String]) -> String {
         let mut text = String::new();
-        if let Some(EqualHypervolumes { points, trained, soups, difference }) = self.hypervolumes {
+        for (volumes, [left, right], [above, below, alike]) in [
+            (
+                self.soups,
+                ["soups", "training"],
+                [
+                    "merging does better than training",
+                    "merging falls short of training",
+                    "no difference between merging and training is shown",
+                ],
+            ),
+            (
+                self.blends,
+                ["blends", "training"],
+                [
+                    "blending does better than training",
+                    "blending falls short of training",
+                    "no difference between blending and training is shown",
+                ],
+            ),
+            (
+                self.soups_and_blends,
+                ["soups", "blends"],
+                [
+                    "merging does better than blending, which costs more",
+                    "merging falls short of blending, which costs more",
+                    "no difference between merging and blending is shown, and merging costs less",
+                ],
+            ),
+        ] {
+            let Some(EqualHypervolumes { points, left: one, right: other, difference }) = volumes else { continue };
             let what = if difference.lo > 0.0 {
-                "merging does better than training"
+                above
             } else if difference.hi < 0.0 {
-                "merging falls short of training"
+                below
             } else {
-                "no difference between merging and training is shown"
+                alike
             };
             let _ = writeln!(
                 text,
-                "soups against training at {points} points each: hypervolume {:.3} against {:.3}, difference {:+.4} (95 % \
+                "{left} against {right} at {points} points each: hypervolume {:.3} against {:.3}, difference {:+.4} (95 % \
                  {:+.4} to {:+.4}): {what}",
-                soups.mean, trained.mean, difference.mean, difference.lo, difference.hi
+                one.mean, other.mean, difference.mean, difference.lo, difference.hi
             );
         }
         for edge in &self.edges {
-            let barriers = rewards.iter().zip(&edge.gaps).filter(|(_, gap)| gap.hi < 0.0);
-            let barriers: Vec<String> = barriers
-                .map(|(reward, gap)| format!("{reward} {:+.4} ({:+.4} to {:+.4})", gap.mean, gap.lo, gap.hi))
-                .collect();
-            if !barriers.is_empty() {
-                let Edge { from, to, .. } = edge;
-                let _ = writeln!(text, "between {from} and {to} merging loses: {}", barriers.join(", "));
-            }
-        }
-        text
-    }
-
-    /// Returns the edges as CSV: a line for each edge, reward and share, with the mean and its interval.
-    pub fn edges_csv(&self, rewards: &[String]) -> String {
-        let mut text = "from,to,share,reward,mean,lo,hi,gap,gap_lo,gap_hi\n".to_owned();
-        for Edge { from, to, shares, rewards: means, gaps } in &self.edges {
-            for ((reward, means), gap) in rewards.iter().zip(means).zip(gaps) {
-                for (share, mean) in shares.iter().zip(means) {
-                    let _ = writeln!(
-                        text,
-                        "{from},{to},{share:.6},{reward},{:.6},{:.6},{:.6},{:.6},{:.6},{:.6}",
-                        mean.mean, mean.lo, mean.hi, gap.mean, gap.lo, gap.hi
-                    );
+            for (kind, loses) in [(PointKind::Soup, "merging loses"), (PointKind::Blend, "blending loses")] {
+                let Some(path) = edge.path(kind) else { continue };
+                let barriers = rewards.iter().zip(&path.gaps).filter(|(_, gap)| gap.hi < 0.0);
+                let barriers: Vec<String> = barriers
+                    .map(|(reward, gap)| format!("{reward} {:+.4} ({:+.4} to {:+.4})", gap.mean, gap.lo, gap.hi))
+                    .collect();
+                if !barriers.is_empty() {
+                    let _ = writeln!(text, "between {} and {} {loses}: {}", edge.from, edge.to, barriers.join(", "));
                 }
             }
         }
         text
     }
+
+    /// Returns the edges as CSV: a line for each edge, kind, reward and share, with the mean, the paired difference to the base
+    /// and the gap of the path, each with its interval.
+    pub fn edges_csv(&self, rewards: &[String]) -> String {
+        edge::csv(&self.edges, rewards)
+    }
 }
 
-/// Compares the mixtures that were both trained and merged of corners.
-fn equal(
-    evaluations: &[&EvaluationRecord],
-    spec: &ExperimentSpec,
-    recipes: &[SoupRecipe],
-) -> Result<Option<EqualHypervolumes>, ParetoError> {
-    if spec.rewards.len() > super::Hypervolumes::MOST_REWARDS {
-        return Ok(None);
-    }
-    let is_corner = |point: &EvaluationRecord| point.weighting.as_ref().is_some_and(|w| w.corner_index().is_some());
-    let trained = || evaluations.iter().filter(|point| point.kind == PointKind::Trained);
-    let corners: Vec<_> = trained().filter(|point| is_corner(point)).map(|point| rows(point, spec)).collect();
-    let of_corners = |recipe: &SoupRecipe| {
-        recipe.shares.iter().all(|(run, _)| trained().any(|point| point.id == *run && is_corner(point)))
-    };
-    let (mut left, mut right) = (corners.clone(), corners.clone());
-    for recipe in recipes.iter().filter(|recipe| of_corners(recipe)) {
-        let soup = evaluations.iter().find(|point| point.id == recipe.id);
-        let same = |point: &&&EvaluationRecord| {
-            let Some(weighting) = &point.weighting else { return false };
-            weighting.shares().iter().zip(recipe.weighting.shares()).all(|(a, b)| (a - b).abs() < 1e-9)
+/// Points by how they were made, with their weightings; mixtures of corners only.
+struct Kinds<'a> {
+    corners: Vec<&'a EvaluationRecord>,
+    trained: Vec<&'a EvaluationRecord>,
+    soups: Vec<&'a EvaluationRecord>,
+    blends: Vec<&'a EvaluationRecord>,
+}
+
+impl<'a> Kinds<'a> {
+    fn of(evaluations: &[&'a EvaluationRecord], spec: &ExperimentSpec) -> Self {
+        let is_corner = |point: &EvaluationRecord| point.weighting.as_ref().is_some_and(|w| w.corner_index().is_some());
+        let trained = evaluations.iter().copied().filter(|point| point.kind == PointKind::Trained);
+        let (corners, trained): (Vec<_>, Vec<_>) = trained.partition(|point| is_corner(point));
+        let of_corners =
+            |recipe: &SoupRecipe| recipe.shares.iter().all(|(run, _)| corners.iter().any(|point| point.id == *run));
+        let evaluated = |recipes: Vec<SoupRecipe>| -> Vec<&'a EvaluationRecord> {
+            let find = |recipe: SoupRecipe| evaluations.iter().copied().find(|point| point.id == recipe.id);
+            recipes.into_iter().filter(|recipe| of_corners(recipe)).filter_map(find).collect()
         };
-        if let (Some(soup), Some(twin)) = (soup, trained().find(same)) {
-            left.push(rows(soup, spec));
-            right.push(rows(twin, spec));
+        let (soups, blends) = (evaluated(spec.soups()), evaluated(spec.blends()));
+        Self { corners, trained, soups, blends }
+    }
+
+    /// Compares two kinds at the weightings that both have.
+    fn compare(
+        &self,
+        left: &[&EvaluationRecord],
+        right: &[&EvaluationRecord],
+        spec: &ExperimentSpec,
+    ) -> Result<Option<EqualHypervolumes>, ParetoError> {
+        if spec.rewards.len() > super::Hypervolumes::MOST_REWARDS || self.corners.is_empty() {
+            return Ok(None);
         }
-    }
-    if corners.is_empty() || left.len() == corners.len() {
-        return Ok(None);
-    }
-    let (bootstrap, reference) = (bootstrap(spec), vec![0.0; spec.rewards.len()]);
-    Ok(Some(EqualHypervolumes {
-        points: left.len(),
-        trained: bootstrap.hypervolume(&right, &reference)?,
-        soups: bootstrap.hypervolume(&left, &reference)?,
-        difference: bootstrap.hypervolume_difference(&left, &right, &reference)?,
-    }))
-}
-
-/// Evaluated soups with the share of the second adapter.
-type Soups<'a> = Vec<(f64, &'a EvaluationRecord)>;
-
-/// Returns the edges on which soups of two adapters were evaluated.
-fn edges(
-    evaluations: &[&EvaluationRecord],
-    spec: &ExperimentSpec,
-    recipes: &[SoupRecipe],
-) -> Result<Vec<Edge>, ParetoError> {
-    let bootstrap = bootstrap(spec);
-    let find = |id: &RunId| evaluations.iter().copied().find(|point| point.id == *id);
-    let mut edges: Vec<(RunId, RunId, Soups<'_>)> = Vec::new();
-    for recipe in recipes {
-        let ([(from, _), (to, share)], Some(soup)) = (&recipe.shares[..], find(&recipe.id)) else { continue };
-        match edges.iter_mut().find(|(one, other, _)| one == from && other == to) {
-            Some((.., soups)) => soups.push((*share, soup)),
-            None => edges.push((from.clone(), to.clone(), vec![(*share, soup)])),
-        }
-    }
-    let mut found = Vec::new();
-    for (from, to, mut soups) in edges {
-        let (Some(first), Some(last)) = (find(&from), find(&to)) else { continue };
-        soups.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let stops: Vec<(f64, &EvaluationRecord)> =
-            [(0.0, first)].into_iter().chain(soups.iter().copied()).chain([(1.0, last)]).collect();
-        let (mut rewards, mut gaps) = (Vec::new(), Vec::new());
-        for reward in 0..spec.rewards.len() {
-            rewards.push(stops.iter().map(|(_, point)| mean(&bootstrap, point, reward)).collect::<Result<_, _>>()?);
-            gaps.push(gap(&bootstrap, first, last, &soups, reward)?);
-        }
-        let shares = stops.iter().map(|(share, _)| *share).collect();
-        found.push(Edge { from, to, shares, rewards, gaps });
-    }
-    Ok(found)
-}
-
-fn mean(bootstrap: &Bootstrap, point: &EvaluationRecord, reward: usize) -> Result<Interval, ParetoError> {
-    let prompts: Vec<[f64; 1]> = point.rewards[reward].prompt_means.iter().map(|mean| [*mean]).collect();
-    bootstrap.mean(&prompts)
-}
-
-/// Returns the mean over soups and prompts of reward − chord.
-fn gap(
-    bootstrap: &Bootstrap,
-    first: &EvaluationRecord,
-    last: &EvaluationRecord,
-    soups: &[(f64, &EvaluationRecord)],
-    reward: usize,
-) -> Result<Interval, ParetoError> {
-    let of = |point: &EvaluationRecord, prompt: usize| point.rewards[reward].prompt_means[prompt];
-    let prompts = first.rewards[reward].prompt_means.len();
-    let gap = |prompt: usize| {
-        let above = |(share, soup): &(f64, &EvaluationRecord)| {
-            of(soup, prompt) - ((1.0 - share) * of(first, prompt) + share * of(last, prompt))
+        let same = |a: &Weighting, b: &Weighting| a.shares().iter().zip(b.shares()).all(|(a, b)| (a - b).abs() < 1e-9);
+        let twin = |one: &EvaluationRecord| {
+            let weighting = one.weighting.as_ref()?;
+            right.iter().find(|other| other.weighting.as_ref().is_some_and(|own| same(own, weighting)))
         };
-        [soups.iter().map(above).sum::<f64>() / soups.len() as f64]
-    };
-    bootstrap.mean(&(0..prompts).map(gap).collect::<Vec<_>>())
+        let pairs = left.iter().filter_map(|one| Some((rows(one, spec), rows(twin(one)?, spec))));
+        let (mut left, mut right): (Vec<Rows>, Vec<Rows>) = pairs.unzip();
+        if left.is_empty() {
+            return Ok(None);
+        }
+        for corner in &self.corners {
+            left.push(rows(corner, spec));
+            right.push(rows(corner, spec));
+        }
+        let (bootstrap, reference) = (bootstrap(spec), vec![0.0; spec.rewards.len()]);
+        Ok(Some(EqualHypervolumes {
+            points: left.len(),
+            left: bootstrap.hypervolume(&left, &reference)?,
+            right: bootstrap.hypervolume(&right, &reference)?,
+            difference: bootstrap.hypervolume_difference(&left, &right, &reference)?,
+        }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use moa_core::ScoreColumn;
     use moa_core::spec::{RewardKind, SoupsSpec};
+    use moa_core::{RunId, ScoreColumn};
 
     use super::*;
 
-    /// Two rewards; the soup halfway reaches `bonus` above the chord, and the trained centre lies on it.
-    fn comparison(bonus: f64) -> SoupComparison {
+    /// Two rewards; the soup halfway reaches `bonus` above the chord, the blend `other`, and the trained centre lies on it.
+    fn comparison(bonus: f64, other: f64) -> SoupComparison {
         let rewards = vec![RewardKind::Safety.into(), RewardKind::Contrast.into()];
         let soups = vec![SoupsSpec::AtWeightings];
-        let spec = ExperimentSpec { rewards, soups, ..ExperimentSpec::default() };
+        let spec = ExperimentSpec { rewards, blends: soups.clone(), soups, ..ExperimentSpec::default() };
         let weighting = |id: &str| spec.weightings().into_iter().find(|(run, _)| run.as_str() == id).map(|(_, w)| w);
         let record = |id: &str, kind: PointKind, [safety, contrast]: [f64; 2]| {
             let column = |name: &str, level: f64| ScoreColumn {
@@ -230,7 +202,7 @@ mod tests {
             EvaluationRecord {
                 id: RunId(id.into()),
                 kind,
-                weighting: weighting(id.strip_prefix("soup-").unwrap_or(id)),
+                weighting: weighting(id.trim_start_matches("soup-").trim_start_matches("blend-")),
                 pictures_per_prompt: 2,
                 rewards: vec![column("safety", safety), column("contrast", contrast)],
                 judges: Vec::new(),
@@ -242,6 +214,7 @@ mod tests {
             record("contrast", PointKind::Trained, [0.3, 0.8]),
             record("centre", PointKind::Trained, [0.55, 0.55]),
             record("soup-centre", PointKind::Soup, [0.55 + bonus, 0.55 + bonus]),
+            record("blend-centre", PointKind::Blend, [0.55 + other, 0.55 + other]),
         ];
         SoupComparison::of(&records.iter().collect::<Vec<_>>(), &spec).unwrap().unwrap()
     }
@@ -249,19 +222,34 @@ mod tests {
     #[test]
     fn a_soup_above_the_chord_gains_and_one_below_it_shows_a_barrier() {
         let rewards = ["safety".to_owned(), "contrast".to_owned()];
-        let better = comparison(0.1);
-        let volumes = better.hypervolumes.unwrap();
+        let better = comparison(0.1, 0.0);
+        let volumes = better.soups.unwrap();
         assert_eq!(volumes.points, 3);
-        assert!(volumes.difference.lo > 0.0 && (better.edges[0].gaps[0].mean - 0.1).abs() < 1e-9);
+        let soups = |comparison: &SoupComparison| comparison.edges[0].path(PointKind::Soup).unwrap().clone();
+        assert!(volumes.difference.lo > 0.0 && (soups(&better).gaps[0].mean - 0.1).abs() < 1e-9);
         assert!(better.verdict(&rewards).contains("merging does better than training"));
+        assert!(better.verdict(&rewards).contains("merging does better than blending"));
         assert!(!better.verdict(&rewards).contains("loses"));
 
-        let worse = comparison(-0.1);
-        assert!(worse.hypervolumes.unwrap().difference.hi < 0.0);
+        let worse = comparison(-0.1, 0.1);
+        assert!(worse.soups.unwrap().difference.hi < 0.0 && worse.blends.unwrap().difference.lo > 0.0);
         assert!(worse.verdict(&rewards).contains("between safety and contrast merging loses: safety -0.1000"));
-        assert_eq!(worse.edges[0].shares, [0.0, 0.5, 1.0]);
-        assert_eq!(worse.edges_csv(&rewards).lines().count(), 1 + 2 * 3);
+        assert!(worse.verdict(&rewards).contains("blending does better than training"));
+        assert_eq!(soups(&worse).shares, [0.0, 0.5, 1.0]);
+        assert_eq!(worse.edges_csv(&rewards).lines().count(), 1 + 3 * 2 * 3, "soups, blends and what was trained");
 
-        assert!(comparison(0.0).verdict(&rewards).contains("no difference"));
+        assert!(comparison(0.0, 0.0).verdict(&rewards).contains("no difference"));
+    }
+
+    #[test]
+    fn paths_say_what_they_gain_over_the_base_and_the_trained_ones_where_they_lie() {
+        let comparison = comparison(0.1, 0.2);
+        let kinds: Vec<PointKind> = comparison.edges[0].paths.iter().map(|path| path.kind).collect();
+        assert_eq!(kinds, [PointKind::Soup, PointKind::Blend, PointKind::Trained]);
+        for (path, halfway) in comparison.edges[0].paths.iter().zip([0.35, 0.45, 0.25]) {
+            assert_eq!(path.shares, [0.0, 0.5, 1.0]);
+            let gains = &path.gains.as_ref().unwrap()[0];
+            assert!((gains[1].mean - halfway).abs() < 1e-9 && (gains[1].hi - gains[1].lo).abs() < 1e-9, "{gains:?}");
+        }
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Returns the shares of every run, then of every soup.
+    /// Returns the shares of every run, then of every soup and blend.
     pub(super) fn weightings(snapshot: &'a Snapshot) -> Self {
         let (mut ids, mut kinds, mut rewards, mut shares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut add = |id: &'a str, kind: PointKind, weighting: &Weighting| {
@@ -92,9 +92,10 @@ impl<'a> Rows<'a> {
         for run in &snapshot.runs {
             add(run.id.as_str(), PointKind::Trained, &run.weighting);
         }
-        for soup in snapshot.evaluations.iter().filter(|point| point.kind == PointKind::Soup) {
-            if let Some(weighting) = &soup.weighting {
-                add(soup.id.as_str(), soup.kind, weighting);
+        let mixed = |kind: PointKind| matches!(kind, PointKind::Soup | PointKind::Blend);
+        for point in snapshot.evaluations.iter().filter(|point| mixed(point.kind)) {
+            if let Some(weighting) = &point.weighting {
+                add(point.id.as_str(), point.kind, weighting);
             }
         }
         let count = ids.len();
@@ -115,5 +116,6 @@ fn kind_name(kind: PointKind) -> &'static str {
         PointKind::Base => "base",
         PointKind::Trained => "trained",
         PointKind::Soup => "soup",
+        PointKind::Blend => "blend",
     }
 }

@@ -7,12 +7,13 @@ use crate::{RunId, Weighting};
 
 const CENTRE: &str = "centre";
 const SOUP_PREFIX: &str = "soup-";
+const BLEND_PREFIX: &str = "blend-";
 /// Longer names of mixtures give way to shares alone.
 const LONGEST: usize = 80;
 
 /// Whether a name is taken by something other than a reward.
 pub(in crate::spec) fn is_reserved(name: &str) -> bool {
-    name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX)
+    name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX) || name.starts_with(BLEND_PREFIX)
 }
 
 /// Names distinct weightings over the named rewards.
@@ -31,8 +32,26 @@ pub(super) fn name_all(rewards: &[String], weightings: Vec<Weighting>) -> Vec<(R
     named
 }
 
+/// How adapters are mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mixed {
+    /// By their weights.
+    Soup,
+    /// By their predictions.
+    Blend,
+}
+
 /// Names distinct mixtures of the named runs; `corners` are the places of the corners among them.
-pub(super) fn name_soups(runs: &[String], corners: &[usize], mixtures: Vec<Weighting>) -> Vec<(RunId, Weighting)> {
+pub(super) fn name_mixtures(
+    mixed: Mixed,
+    runs: &[String],
+    corners: &[usize],
+    mixtures: Vec<Weighting>,
+) -> Vec<(RunId, Weighting)> {
+    let prefix = match mixed {
+        Mixed::Soup => SOUP_PREFIX,
+        Mixed::Blend => BLEND_PREFIX,
+    };
     let mut taken = HashSet::new();
     let mut named = Vec::with_capacity(mixtures.len());
     for mixture in mixtures {
@@ -44,7 +63,7 @@ pub(super) fn name_soups(runs: &[String], corners: &[usize], mixtures: Vec<Weigh
             .all(|(place, other)| (other - if corners.contains(&place) { share } else { 0.0 }).abs() < TOLERANCE);
         let name = if is_centre { CENTRE.into() } else { mixture_name(runs, &mixture, &taken) };
         taken.insert(name.clone());
-        named.push((RunId(format!("{SOUP_PREFIX}{name}")), mixture));
+        named.push((RunId(format!("{prefix}{name}")), mixture));
     }
     named
 }

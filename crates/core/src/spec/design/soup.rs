@@ -1,10 +1,11 @@
 //! From families of soups to recipes.
 
-use super::{in_order, lattice, lattice_size, run_id, same};
+use super::run_id::{self, Mixed};
+use super::{in_order, lattice, lattice_size, same};
 use crate::spec::{ExperimentSpec, Ingredients, SoupsSpec};
 use crate::{RunId, Weighting};
 
-/// A soup: its name, what it is made of, and what that amounts to.
+/// A soup or a blend: its name, what it is made of, and what that amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoupRecipe {
     /// Its name, and its folder's.
@@ -22,17 +23,26 @@ impl ExperimentSpec {
     /// The name says the shares in percent behind `soup-` (`soup-aesthetics50-safety50`), or `soup-centre` for all corners
     /// alike.
     pub fn soups(&self) -> Vec<SoupRecipe> {
+        self.mixtures(&self.soups, Mixed::Soup)
+    }
+
+    /// Returns the blends to evaluate, as [`ExperimentSpec::soups`] does; their names begin with `blend-`.
+    pub fn blends(&self) -> Vec<SoupRecipe> {
+        self.mixtures(&self.blends, Mixed::Blend)
+    }
+
+    fn mixtures(&self, families: &[SoupsSpec], mixed: Mixed) -> Vec<SoupRecipe> {
         let runs = self.weightings();
         let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
         let mut distinct: Vec<Weighting> = Vec::new();
-        for shares in self.soups.iter().flat_map(|family| expand(family, &runs, &names)) {
+        for shares in families.iter().flat_map(|family| expand(family, &runs, &names)) {
             let Ok(shares) = Weighting::new(shares) else { continue };
             if shares.corner_index().is_none() && !distinct.iter().any(|known| same(known, &shares)) {
                 distinct.push(shares);
             }
         }
         let corners = corners(&runs, self.rewards.len());
-        let named = run_id::name_soups(&names, corners.as_deref().unwrap_or_default(), distinct);
+        let named = run_id::name_mixtures(mixed, &names, corners.as_deref().unwrap_or_default(), distinct);
         named.into_iter().filter_map(|(id, shares)| recipe(id, shares.shares(), &runs)).collect()
     }
 }
