@@ -33,6 +33,14 @@ pub(super) fn write(adapter: &Adapter, base: &str) -> Result<Vec<u8>, AdapterFil
     factors::write(adapter, names, HashMap::from(metadata))
 }
 
+/// Returns the base model that the header names, if it names one.
+pub(super) fn base(bytes: &[u8]) -> Option<String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
+    let all: Value = serde_json::from_str(header.metadata().as_ref()?.get(METADATA)?).ok()?;
+    let named = |model: &&str| all[format!("{model}.base_model_name_or_path")].as_str().map(str::to_owned);
+    MODELS.iter().find_map(|model| named(&model)).filter(|base| !base.is_empty())
+}
+
 /// Reads the file; without a config in the header α comes from tensors called `….alpha`, and is the rank without these.
 pub(super) fn read(bytes: &[u8]) -> Result<Adapter, AdapterFileError> {
     let file = SafeTensors::deserialize(bytes).map_err(ParametersError::from)?;
@@ -44,6 +52,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Adapter, AdapterFileError> {
         let split = MODELS.iter().find_map(|model| Some((*model, name.strip_prefix(model)?.strip_prefix('.')?)));
         let Some((model, rest)) = split else { return Err(AdapterFileError::Name { name, wanted }) };
         models.insert(model);
+        if rest.ends_with("lora_magnitude_vector") {
+            return Err(AdapterFileError::Dora(name));
+        }
         if let Some(layer) = rest.strip_suffix(".alpha") {
             alphas.push((layer.to_owned(), tensor));
             continue;

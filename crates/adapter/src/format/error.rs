@@ -37,6 +37,9 @@ pub enum AdapterFileError {
         /// What names look like.
         wanted: &'static str,
     },
+    /// The adapter is a DoRA.
+    #[error("tensor `{0}` belongs to a DoRA: moa applies plain LoRA only; export the adapter again without it")]
+    Dora(String),
     /// A layer's name with underscores is none of the base model's.
     #[error("layer `{0}` is not in the base model: the adapter belongs to another one")]
     UnknownLayer(String),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::SafeTensors;
 
 use super::factors::{self, Factors, Side};
+use super::unet_names::{dotted, in_order_of_diffusers};
 use super::{AdapterFileError, alpha_of};
 use crate::{Adapter, LayerShape, ParametersError};
 
@@ -30,7 +31,8 @@ pub(super) fn write(adapter: &Adapter) -> Result<Vec<u8>, AdapterFileError> {
     factors::write(adapter, names, HashMap::from(metadata))
 }
 
-/// Reads the file. The names do not say where dots were: the layers of the base model do.
+/// Reads the file. The names do not say where dots were: the layers of the base model do, or, where these are not known, what
+/// the layers of U-Nets are called.
 pub(super) fn read(bytes: &[u8], layers: &[LayerShape]) -> Result<Adapter, AdapterFileError> {
     let known = by_flat_name(layers.iter().map(|layer| &layer.name))?;
     let file = SafeTensors::deserialize(bytes).map_err(ParametersError::from)?;
@@ -38,15 +40,21 @@ pub(super) fn read(bytes: &[u8], layers: &[LayerShape]) -> Result<Adapter, Adapt
     let mut alphas = Vec::new();
     for (name, tensor) in file.tensors() {
         let split = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
+        if name.ends_with(".dora_scale") {
+            return Err(AdapterFileError::Dora(name));
+        }
         let Some((stem, part)) = split.filter(|(_, part)| PARTS.contains(part)) else {
             let wanted = "names look like `lora_unet_….lora_down.weight`; text encoders are not adapted";
             return Err(AdapterFileError::Name { name, wanted });
         };
-        let layer = known.get(stem).ok_or_else(|| AdapterFileError::UnknownLayer(stem.to_owned()))?;
+        let renamed = in_order_of_diffusers(stem);
+        let stem = renamed.as_deref().unwrap_or(stem);
+        let layer = if layers.is_empty() { dotted(stem) } else { known.get(stem).map(|layer| (*layer).clone()) };
+        let layer = layer.ok_or_else(|| AdapterFileError::UnknownLayer(stem.to_owned()))?;
         match part {
-            "alpha" => alphas.push(((*layer).clone(), tensor)),
-            "lora_down.weight" => factors.insert(layer, Side::Down, tensor),
-            _ => factors.insert(layer, Side::Up, tensor),
+            "alpha" => alphas.push((layer, tensor)),
+            "lora_down.weight" => factors.insert(&layer, Side::Down, tensor),
+            _ => factors.insert(&layer, Side::Up, tensor),
         }
     }
     let rank = factors.rank()?;

@@ -5,6 +5,7 @@ mod error;
 mod factors;
 mod kohya;
 mod peft;
+mod unet_names;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -80,7 +81,8 @@ impl Adapter {
     /// Reads an adapter of whichever format.
     ///
     /// - `config`: the `adapter_config.json` beside the file, if there is one
-    /// - `layers`: those of the base model, for kohya's names, which do not say where their dots were
+    /// - `layers`: those of the base model, for kohya's names, which do not say where their dots were; without any, names
+    ///   are taken to be those of a U-Net's layers
     ///
     /// # Errors
     /// Refuses truncated files, foreign names, incomplete or misshapen layers, values that are not finite, and what
@@ -98,6 +100,15 @@ impl Adapter {
         };
         Ok((adapter, format))
     }
+}
+
+/// Returns the base model that an adapter's files name, if they name one.
+///
+/// - `config`: the `adapter_config.json` beside the file, if there is one
+pub fn base_named_by(tensors: &[u8], config: Option<&str>) -> Option<String> {
+    let config = config.and_then(|config| serde_json::from_str::<serde_json::Value>(config).ok());
+    let named = config.as_ref().and_then(|config| config["base_model_name_or_path"].as_str());
+    named.filter(|base| !base.is_empty()).map(str::to_owned).or_else(|| diffusers::base(tensors))
 }
 
 /// Returns the α of all layers, from their tensors; nothing when there are none.
@@ -230,6 +241,44 @@ mod tests {
         let tensors = safetensors::serialize(text, None).unwrap();
         let error = read(&AdapterFiles { tensors, config: None }).unwrap_err().to_string();
         assert!(error.contains("text_encoder.x.lora_A.weight") && error.contains("not adapted"), "{error}");
+    }
+
+    #[test]
+    fn files_of_kohya_are_read_without_their_base_and_in_the_original_order_of_blocks() {
+        let mut adapter = adapter();
+        let layer = adapter.layers["mid.to_out.0"].clone();
+        let name = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_k";
+        adapter.layers = BTreeMap::from([(name.to_owned(), layer.clone())]);
+        let bytes = adapter.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
+        assert_eq!(Adapter::read_any(&bytes, None, &[]).unwrap().0, adapter);
+        let original = "input_blocks.4.1.transformer_blocks.0.attn1.to_k";
+        let renamed = Adapter { layers: BTreeMap::from([(original.to_owned(), layer)]), ..adapter.clone() };
+        let bytes = renamed.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
+        for known in [vec![], layers(&adapter)] {
+            assert_eq!(Adapter::read_any(&bytes, None, &known).unwrap().0, adapter);
+        }
+        let elsewhere = LayerShape { name: "conv_in".into(), d_in: 1, d_out: 1 };
+        assert!(matches!(Adapter::read_any(&bytes, None, &[elsewhere]), Err(AdapterFileError::UnknownLayer(_))));
+    }
+
+    #[test]
+    fn files_name_their_base_and_say_when_they_are_dora() {
+        let adapter = adapter();
+        for (format, base) in [
+            (AdapterFormat::Peft, Some("sd")),
+            (AdapterFormat::Diffusers, Some("sd")),
+            (AdapterFormat::Kohya, None),
+        ] {
+            let files = adapter.to_files(format, "sd").unwrap();
+            assert_eq!(base_named_by(&files.tensors, files.config.as_deref()).as_deref(), base, "{format:?}");
+            let unnamed = adapter.to_files(format, "").unwrap();
+            assert_eq!(base_named_by(&unnamed.tensors, unnamed.config.as_deref()), None, "{format:?}");
+        }
+        let scale = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+        for name in ["lora_unet_mid_to_q.dora_scale", "unet.mid.to_q.lora_magnitude_vector"] {
+            let bytes = safetensors::serialize([(name, scale.clone())], None).unwrap();
+            assert!(matches!(Adapter::read_any(&bytes, None, &[]), Err(AdapterFileError::Dora(_))), "{name}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Adapter {
 pub(super) fn config(adapter: &Adapter, base: &str) -> Value {
     json!({
         "peft_type": "LORA",
-        "base_model_name_or_path": base,
+        "base_model_name_or_path": if base.is_empty() { Value::Null } else { base.into() },
         "r": adapter.rank,
         "lora_alpha": adapter.alpha,
         "target_modules": adapter.layers.keys().collect::<Vec<_>>(),

@@ -217,7 +217,7 @@ fn like_peft(name: &str) -> Merge {
 }
 
 const FACTORWISE: [&str; 6] = ["linear", "ties", "ties_frequency", "dare_linear", "dare_ties", "magnitude_prune"];
-const BY_SVD: [&str; 4] = ["ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd"];
+const BY_SVD: [&str; 6] = ["cat", "svd", "ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd"];
 
 fn compare(peft: &Peft<'_>, name: &str) -> f64 {
     let [x, y, z] = &peft.inputs();
@@ -229,21 +229,16 @@ fn compare(peft: &Peft<'_>, name: &str) -> f64 {
 fn merges_are_those_of_peft() {
     for (kind, alpha) in [("plain", 4.0), ("scaled", 6.0)] {
         let peft = Peft::open(kind, alpha);
-        for name in FACTORWISE.into_iter().chain(["cat", "svd"]) {
+        for name in FACTORWISE.into_iter().chain(BY_SVD) {
             let error = compare(&peft, name);
             assert!(error < 1e-5, "{kind} {name}: {error}");
         }
-    }
-    let plain = Peft::open("plain", 4.0);
-    for name in BY_SVD {
-        let error = compare(&plain, name);
-        assert!(error < 1e-5, "{name}: {error}");
     }
 }
 
 #[test]
 fn clamping_an_svd_bounds_its_factors() {
-    // peft's factors differ in signs and in which side holds the singular values, so their quantiles differ as well.
+    // The signs of singular vectors are free, so that peft's quantile is another one.
     let peft = Peft::open("plain", 4.0);
     let [x, y, z] = &peft.inputs();
     let largest = |adapter: &Adapter| {
@@ -265,13 +260,4 @@ fn peft_errs_where_moa_is_exact() {
     let y = adapter(2, 2.0, 2, 2);
     let parts = [(&x, 0.5), (&y, 0.5)];
     assert!(error(&delta(&merged(MergeMethod::Linear, &parts)), &mean_delta(&parts)) > 0.3);
-
-    // peft applies α/r twice in the methods that end in an SVD: at α/r = 1.5 its ΔW is 1.5 times too large.
-    let peft = Peft::open("scaled", 6.0);
-    let [x, y, z] = &peft.inputs();
-    let parts = [(x, 0.5), (y, 0.3), (z, 0.2)];
-    let full = like_peft("dare_linear_svd").apply(&parts).unwrap();
-    let found = delta(&full);
-    let times: Delta = found.iter().map(|(name, v)| (name.clone(), v.iter().map(|v| 1.5 * v).collect())).collect();
-    assert!(error(&times, &peft.delta("dare_linear_svd")) < 1e-5);
 }

@@ -17,8 +17,6 @@ const CONVERGED: f64 = 1e-10;
 ///
 /// - `matrix`: `[d_out, d_in]`, row-major
 pub(super) fn largest(matrix: &[f32], d_in: usize, rank: usize) -> Vec<Pair> {
-    let d_out = matrix.len() / d_in.max(1);
-    let most = d_in.min(d_out);
     let block = (rank + SPARE).min(d_in);
     let mut search = Search { matrix, d_in, right: Basis::default(), images: Vec::new(), left: Basis::default() };
     let key = NoiseKey::new(0).named("svd");
@@ -30,8 +28,8 @@ pub(super) fn largest(matrix: &[f32], d_in: usize, rank: usize) -> Vec<Pair> {
         let fresh = search.extend(next, &mut coordinates);
         let ritz = search.ritz(&coordinates);
         let energy: f64 = ritz.iter().take(rank).map(|(value, _)| value * value).sum();
-        // One that spans all rows or all columns has nothing left to find.
-        let complete = fresh == 0 || search.right.vectors.len() >= d_in || search.left.vectors.len() >= most;
+        // With nothing new, or nothing left to be new, the basis holds every right singular vector.
+        let complete = fresh == 0 || search.right.vectors.len() >= d_in;
         if complete || energy - reached <= CONVERGED * energy {
             return ritz.iter().take(rank).map(|(_, vector)| search.pair(vector)).collect();
         }
