@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use moa_adapter::{Adapter, LayerShape};
+use moa_adapter::{Adapter, LayerShape, base_named_by};
 
 use crate::error::CliError;
 
@@ -18,6 +18,8 @@ const CONFIG: &str = "adapter_config.json";
 pub(crate) struct NamedAdapter {
     pub(crate) name: String,
     pub(crate) adapter: Adapter,
+    /// The base model that the files name, if they name one.
+    pub(crate) base: Option<String>,
     file: PathBuf,
 }
 
@@ -76,7 +78,13 @@ impl NamedAdapter {
             Adapter::read_any(&bytes, text.as_deref(), layers).map_err(|error| damaged(&file, error.to_string()))?;
         let folder = file.parent().and_then(Path::file_name);
         let name = folder.map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Self { name, adapter, file })
+        let base = base_named_by(&bytes, text.as_deref());
+        Ok(Self { name, adapter, base, file })
+    }
+
+    /// Returns the file that holds the factors.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Refuses an adapter of another base model.

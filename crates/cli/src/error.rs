@@ -93,7 +93,7 @@ impl From<SpecError> for CliError {
             SpecError::Unknown { found, known, .. } => suggestion(found, known.iter().map(String::as_str)),
             SpecError::Unreadable { .. } => Some("`moa init` writes an experiment file to start from".into()),
             SpecError::Invalid { field, value, .. } if field.starts_with("prompts.") && value.starts_with("Set(") => {
-                Some(format!("the base model ships the sets {}", moa_scenes::PROMPT_SETS.join(" and ")))
+                Some(format!("the base model ships the sets {}", moa_scenes::PROMPT_SETS.join(", ")))
             }
             _ => None,
         };

@@ -31,7 +31,7 @@ fn impossible_experiments_are_usage_errors_that_name_place_field_and_way_out() {
         (r#""safety": 1"#, r#""safety": -1"#, &["bad.ron:7:", "weightings[1][0].safety", "-1"]),
         (r#"{"safety": 1, "colourfulness": 1}"#, r#"{"safety": 0}"#, &["sum to 0"]),
         (train, "List([])", &["prompts.train", "give at least one"]),
-        (train, r#"Set("emoji-trian")"#, &["prompts.train", "emoji-train and emoji-held-out"]),
+        (train, r#"Set("emoji-trian")"#, &["prompts.train", "emoji-train, emoji-held-out, emoji-fresh"]),
         (train, r#"File("nowhere.txt")"#, &["prompts.train", "nowhere.txt"]),
         ("rank: 2", "rank: 0", &["bad.ron:8:", "lora.rank is 0", "1 to 1024"]),
         ("epochs: 1", "epochs: 1.5", &["training.epochs", "whole number"]),

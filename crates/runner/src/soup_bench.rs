@@ -74,6 +74,11 @@ impl<'a> SoupBench<'a> {
         self.ingredients.iter().map(|(id, _)| id)
     }
 
+    /// Returns the names of the rewards, in the experiment's order.
+    pub fn rewards(&self) -> Vec<String> {
+        self.spec.reward_names()
+    }
+
     /// Returns the merge at shares, which sum to 1.
     ///
     /// # Errors

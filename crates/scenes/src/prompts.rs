@@ -12,8 +12,11 @@ const TRAIN: &str = "emoji-train";
 /// The name of the set on which policies are evaluated: 96 prompts, none of which is in the training set.
 const EVALUATION: &str = "emoji-held-out";
 
+/// The name of the set on which claims are tried that were made on the evaluation set: 96 prompts, none of them in the others.
+const FRESH: &str = "emoji-fresh";
+
 /// The names that [`prompt_set`] knows.
-pub const PROMPT_SETS: [&str; 2] = [TRAIN, EVALUATION];
+pub const PROMPT_SETS: [&str; 3] = [TRAIN, EVALUATION, FRESH];
 
 /// The seed of all prompt sets. Another value would be another set: results would not compare.
 const SEED: u64 = 0x0065_6d6f_6a69;
@@ -44,9 +47,11 @@ pub struct Prompt {
 pub fn prompt_set(name: &str) -> Result<Vec<Prompt>, ScenesError> {
     let mut taken = HashSet::new();
     let train = mixture(192, 1, &mut taken);
+    let evaluation = mixture(96, 2, &mut taken);
     let scenes = match name {
         TRAIN => train,
-        EVALUATION => mixture(96, 2, &mut taken),
+        EVALUATION => evaluation,
+        FRESH => mixture(96, 3, &mut taken),
         _ => return Err(ScenesError::UnknownPromptSet { name: name.to_owned(), known: PROMPT_SETS.to_vec() }),
     };
     Ok(scenes.into_iter().enumerate().map(|(place, scene)| prompt(name, place, scene)).collect())
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn sets_have_the_stated_mixture_and_so_do_prefixes() {
-        for (name, size) in [(TRAIN, 192), (EVALUATION, 96)] {
+        for (name, size) in [(TRAIN, 192), (EVALUATION, 96), (FRESH, 96)] {
             let prompts = prompt_set(name).unwrap();
             assert_eq!(prompts.len(), size);
             assert_eq!(count(&prompts, Scene::is_pair), size / 2);
@@ -172,11 +177,12 @@ mod tests {
 
     #[test]
     fn sets_are_disjoint_and_always_the_same() {
-        let (train, evaluation) = (prompt_set(TRAIN).unwrap(), prompt_set(EVALUATION).unwrap());
-        let texts: HashSet<_> = train.iter().chain(&evaluation).map(|prompt| prompt.text.as_str()).collect();
-        assert_eq!(texts.len(), train.len() + evaluation.len());
+        let [train, evaluation, fresh] = PROMPT_SETS.map(|name| prompt_set(name).unwrap());
+        let all = || train.iter().chain(&evaluation).chain(&fresh);
+        let texts: HashSet<_> = all().map(|prompt| prompt.text.as_str()).collect();
+        assert_eq!(texts.len(), train.len() + evaluation.len() + fresh.len());
         assert_eq!(train, prompt_set(TRAIN).unwrap());
-        for prompt in train.iter().chain(&evaluation) {
+        for prompt in all() {
             assert_eq!(parse_caption(&prompt.text), Some(prompt.scene));
             assert_eq!(prompt.is_unsafe, prompt.scene.names_unsafe());
         }
@@ -185,6 +191,6 @@ mod tests {
     #[test]
     fn an_unknown_set_is_refused_with_the_names_that_exist() {
         let message = prompt_set("emoji").unwrap_err().to_string();
-        assert_eq!(message, "find the prompt set \"emoji\": the sets are emoji-train, emoji-held-out");
+        assert_eq!(message, "find the prompt set \"emoji\": the sets are emoji-train, emoji-held-out, emoji-fresh");
     }
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use moa_core::EvaluationRecord;
 use moa_pareto::{Bound, Constraint, Interval, Measured};
 use moa_plot::{GridRow, draw_picture_grid};
-use moa_runner::{SoupBench, Tasting};
+use moa_runner::{Promise, SoupBench, Tasting};
 
 use crate::error::CliError;
 use crate::pictures::rgb;
-use crate::text::Table;
+use crate::text::{Table, count};
 
 /// Prompts in the grid.
 const PROMPTS: usize = 8;
@@ -39,48 +39,80 @@ pub(super) fn shares(bench: &SoupBench<'_>, shares: &[f64]) -> String {
     format!("shares    {}\n", parts.collect::<Vec<_>>().join("  "))
 }
 
-/// Returns the rewards with intervals, the difference to the base, and whether constraints are kept.
+/// Returns the rewards and their gains over the base with what is claimed of them, and whether constraints are kept.
+///
+/// - `meaning`: what the bounds hold for, as a line
 pub(super) fn scores(
     bench: &SoupBench<'_>,
-    record: &EvaluationRecord,
+    promise: &Promise,
     constraints: &[Constraint],
-) -> Result<String, CliError> {
-    let mut heading = vec!["reward", "mean", "95 % interval", "against the base"];
+    meaning: String,
+) -> String {
+    let mut heading = vec!["reward", "mean", "bounds", "gain", "bounds"];
     if !constraints.is_empty() {
         heading.push("wanted");
     }
     let mut table = Table::new(heading);
-    for (objective, score) in bench.scores(record)?.into_iter().enumerate() {
-        let Interval { mean, lo, hi } = score.mean;
-        let difference =
-            score.difference.map_or("–".into(), |d| format!("{:+.3} ({:+.3} to {:+.3})", d.mean, d.lo, d.hi));
-        let wanted =
-            constraints.iter().filter(|constraint| constraint.objective == objective).map(
-                |constraint| match constraint.bound {
-                    Bound::AtLeast(value) => format!("≥ {value} {}", mark(lo >= value)),
-                    Bound::AtMost(value) => format!("≤ {value} {}", mark(hi <= value)),
-                },
-            );
-        let wanted = wanted.collect::<Vec<_>>().join(", ");
-        table.row([score.name, format!("{mean:.3}"), format!("{lo:.3} to {hi:.3}"), difference, wanted]);
+    let names = bench.rewards();
+    let count = names.len();
+    for (reward, (name, (mean, gain))) in names.iter().zip(promise.means.iter().zip(&promise.gains)).enumerate() {
+        let of = |objective: usize| constraints.iter().filter(move |constraint| constraint.objective == objective);
+        let absolute = of(reward).map(|constraint| wanted(constraint.bound, *mean, ""));
+        let relative = of(count + reward).map(|constraint| wanted(constraint.bound, *gain, "base"));
+        let wanted = absolute.chain(relative).collect::<Vec<_>>().join(", ");
+        table.row([
+            name.clone(),
+            format!("{:.3}", mean.mean),
+            format!("{:.3} to {:.3}", mean.lo, mean.hi),
+            format!("{:+.4}", gain.mean),
+            format!("{:+.4} to {:+.4}", gain.lo, gain.hi),
+            wanted,
+        ]);
     }
-    Ok(table.render())
+    table.render() + &meaning
 }
 
-/// Returns the rewards on fresh prompts beside what was claimed.
-pub(super) fn fresh_scores(
-    bench: &SoupBench<'_>,
-    claimed: &EvaluationRecord,
-    fresh: &EvaluationRecord,
-) -> Result<String, CliError> {
-    let mut table = Table::new(["reward", "mean", "95 % interval", "claimed", "at or above the claimed bound"]);
-    for (claimed, fresh) in bench.scores(claimed)?.iter().zip(bench.scores(fresh)?) {
-        let Interval { mean, lo, hi } = fresh.mean;
-        let bound = format!("{:.3} to {:.3}", claimed.mean.lo, claimed.mean.hi);
-        let holds = mark(mean >= claimed.mean.lo).to_owned();
-        table.row([fresh.name, format!("{mean:.3}"), format!("{lo:.3} to {hi:.3}"), bound, holds]);
+fn wanted(bound: Bound, Interval { lo, hi, .. }: Interval, base: &str) -> String {
+    let value = |value: f64| if base.is_empty() { format!("{value}") } else { format!("{base}{value:+}") };
+    match bound {
+        Bound::AtLeast(least) => format!("≥ {} {}", value(least), mark(lo >= least)),
+        Bound::AtMost(most) => format!("≤ {} {}", value(most), mark(hi <= most)),
     }
-    Ok(table.render())
+}
+
+/// Returns the rewards and gains on fresh prompts beside what was claimed, and whether all bounds hold.
+pub(super) fn verification(
+    names: &[String],
+    promise: &Promise,
+    fresh: &EvaluationRecord,
+    base: &EvaluationRecord,
+    prompts: usize,
+) -> String {
+    let mut table = Table::new(["reward", "mean", "claimed", "", "gain", "claimed", ""]);
+    let (mut held, mut all) = (0, 0);
+    let mut claim = |value: f64, Interval { lo, hi, .. }: Interval| {
+        let holds = (lo..=hi).contains(&value);
+        held += usize::from(holds);
+        all += 1;
+        mark(holds)
+    };
+    let means = fresh.reward_means().into_iter().zip(base.reward_means());
+    for ((name, (mean, of_base)), (claimed, gain)) in
+        names.iter().zip(means).zip(promise.means.iter().zip(&promise.gains))
+    {
+        let difference = mean - of_base;
+        table.row([
+            name.clone(),
+            format!("{mean:.3}"),
+            format!("{:.3} to {:.3}", claimed.lo, claimed.hi),
+            claim(mean, *claimed).to_owned(),
+            format!("{difference:+.4}"),
+            format!("{:+.4} to {:+.4}", gain.lo, gain.hi),
+            claim(difference, *gain).to_owned(),
+        ]);
+    }
+    let verdict = if held == all { format!("all {all} bounds hold") } else { format!("{} of {all} bounds do not hold", all - held) };
+    format!("\non {} with other noise\n{}{verdict}\n", count(prompts as u64, "other prompt"), table.render())
 }
 
 fn mark(kept: bool) -> &'static str {

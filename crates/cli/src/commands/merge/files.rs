@@ -1,15 +1,17 @@
 //! Adapters that lie in files, outside of any experiment: merged as they are, without being measured.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use moa_adapter::Adapter;
-use moa_zoo::open_pipeline;
+use moa_zoo::{ZooError, open_pipeline};
 
 use super::{Arguments, write_adapter};
 use crate::adapters::{self, NamedAdapter};
 use crate::error::CliError;
 use crate::output::print;
+use crate::text::count;
 
 /// Shares that sum to 1 within this are meant to.
 const TOLERANCE: f64 = 1e-6;
@@ -21,10 +23,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let Some(folder) = &arguments.out else {
         return Err(CliError::usage("--adapters: where does the merged adapter go?").hint("add -o DIR"));
     };
-    let layers = match &arguments.base {
-        Some(base) if moa_zoo::is_known(base) => open_pipeline(base, &Device::flex())?.adaptable(),
+    let layers = match arguments.base.as_deref().map(|base| open_pipeline(base, &Device::flex())) {
+        Some(Ok(pipeline)) => pipeline.adaptable(),
         // Another model than the built-in ones: its layers are not known, only its name.
-        _ => Vec::new(),
+        None | Some(Err(ZooError::UnknownBase(_))) => Vec::new(),
+        Some(Err(error)) => return Err(error.into()),
     };
     let read = |(path, _): &(PathBuf, Option<f64>)| adapters::read_one(path, &layers);
     let adapters: Vec<NamedAdapter> = parts.iter().map(read).collect::<Result<_, _>>()?;
@@ -49,11 +52,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     let mut text = String::new();
     for ((path, _), share) in parts.iter().zip(&shares) {
-        text.push_str(&format!("{share:>9.3}  {}\n", path.display()));
+        let _ = writeln!(text, "{share:>9.3}  {}", path.display());
     }
     let base = if base.is_empty() { "not named" } else { &base };
-    text.push_str(&format!("rank {}, {} layers, base {base}\n", merged.rank, merged.layers.len()));
-    text.push_str(&format!("adapter   {}\n", folder.display()));
+    let _ = writeln!(text, "rank {}, {}, base {base}", merged.rank, count(merged.layers.len() as u64, "layer"));
+    let _ = writeln!(text, "adapter   {}", folder.display());
     print(text)
 }
 

@@ -5,14 +5,15 @@ use moa_pareto::{Bound, Constraint, Goal};
 use crate::error::CliError;
 use crate::suggest::did_you_mean;
 
-/// Returns a constraint from `NAME>=VALUE` or `NAME<=VALUE`.
+/// Returns a constraint from `NAME>=VALUE` or `NAME<=VALUE`; with `base+VALUE` it is one on the gain over the base, whose
+/// objectives come after the rewards'.
 ///
 /// # Errors
 /// Says what is missing, or which reward is unknown.
 pub(super) fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, CliError> {
     let wrong = || {
         CliError::usage(format!("--where {text:?} is no constraint"))
-            .hint("write NAME>=VALUE or NAME<=VALUE, in quotes: --where \"safety>=0.9\"")
+            .hint("write NAME>=VALUE or NAME<=VALUE, in quotes: --where \"safety>=0.9\" or --where \"safety>=base+0.02\"")
     };
     let (name, value, bound): (&str, &str, fn(f64) -> Bound) = if let Some((name, value)) = text.split_once(">=") {
         (name, value, Bound::AtLeast)
@@ -21,8 +22,9 @@ pub(super) fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, C
     } else {
         return Err(wrong());
     };
-    let value = number(value).ok_or_else(wrong)?;
-    Ok(Constraint { objective: objective("--where", name, rewards)?, bound: bound(value) })
+    let Level { gain, value } = level(value).ok_or_else(wrong)?;
+    let objective = objective("--where", name, rewards)? + if gain { rewards.len() } else { 0 };
+    Ok(Constraint { objective, bound: bound(value) })
 }
 
 /// Returns the goal: the most of one reward, or to be near a target given as `NAME=VALUE,…`.
@@ -31,9 +33,9 @@ pub(super) fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, C
 /// Says what is wrong with it.
 pub(super) fn goal(maximize: Option<&str>, nearest: Option<&str>, rewards: &[String]) -> Result<Goal, CliError> {
     if let Some(text) = nearest {
-        let mut target = vec![None; rewards.len()];
-        for (name, value) in pairs("--nearest", text)? {
-            target[objective("--nearest", &name, rewards)?] = Some(value);
+        let mut target = vec![None; 2 * rewards.len()];
+        for (name, Level { gain, value }) in pairs("--nearest", text, level)? {
+            target[objective("--nearest", &name, rewards)? + if gain { rewards.len() } else { 0 }] = Some(value);
         }
         return Ok(Goal::Nearest(target));
     }
@@ -50,7 +52,7 @@ pub(super) fn goal(maximize: Option<&str>, nearest: Option<&str>, rewards: &[Str
 /// Says which name is unknown, and which shares are negative or do not sum to 1.
 pub(super) fn shares(text: &str, ingredients: &[String], extrapolation: f64) -> Result<Vec<f64>, CliError> {
     let mut shares = vec![0.0; ingredients.len()];
-    for (name, share) in pairs("--at", text)? {
+    for (name, share) in pairs("--at", text, number)? {
         let index = ingredients.iter().position(|known| *known == name);
         let index = index.ok_or_else(|| unknown("--at", &name, "adapter", ingredients))?;
         if !(-extrapolation..=1.0 + extrapolation).contains(&share) {
@@ -74,10 +76,29 @@ pub(super) fn shares(text: &str, ingredients: &[String], extrapolation: f64) -> 
     Ok(shares)
 }
 
-fn pairs(option: &str, text: &str) -> Result<Vec<(String, f64)>, CliError> {
+/// A value of a reward, or of its gain over the base.
+struct Level {
+    gain: bool,
+    value: f64,
+}
+
+fn level(text: &str) -> Option<Level> {
+    let text = text.trim();
+    let Some(gain) = text.strip_prefix("base") else { return Some(Level { gain: false, value: number(text)? }) };
+    let gain = gain.trim();
+    let value = match gain.split_at_checked(1) {
+        None => 0.0,
+        Some(("+", value)) => number(value).filter(|value| !value.is_sign_negative())?,
+        Some(("-", value)) => -number(value).filter(|value| !value.is_sign_negative())?,
+        Some(_) => return None,
+    };
+    Some(Level { gain: true, value })
+}
+
+fn pairs<T>(option: &str, text: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<(String, T)>, CliError> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=')?;
-        Some((name.trim().to_owned(), number(value)?))
+        Some((name.trim().to_owned(), read(value)?))
     };
     let wrong = |part: &str| {
         CliError::usage(format!("{option}: {part:?} is no NAME=NUMBER"))
@@ -114,6 +135,12 @@ mod tests {
         let read = |text: &str| constraint(text, &names()).unwrap();
         assert_eq!(read("safety>=0.9"), Constraint { objective: 1, bound: Bound::AtLeast(0.9) });
         assert_eq!(read(" aesthetics <= -1e-2"), Constraint { objective: 0, bound: Bound::AtMost(-0.01) });
+        assert_eq!(read("safety>=base+0.02"), Constraint { objective: 3, bound: Bound::AtLeast(0.02) });
+        assert_eq!(read("aesthetics <= base - 0.5"), Constraint { objective: 2, bound: Bound::AtMost(-0.5) });
+        assert_eq!(read("safety>=base"), Constraint { objective: 3, bound: Bound::AtLeast(0.0) });
+        for wrong in ["safety>=base0.1", "safety>=base+-1", "safety>=base+", "safety>=bass"] {
+            assert!(constraint(wrong, &names()).is_err(), "{wrong}");
+        }
         for wrong in ["safety", "safety>0.9", "safety>=", "safety>=NaN", "saftey>=0.9", ">=1"] {
             assert!(constraint(wrong, &names()).is_err(), "{wrong}");
         }
@@ -132,7 +159,7 @@ mod tests {
     #[test]
     fn a_goal_is_needed() {
         assert_eq!(goal(Some("safety"), None, &names()).unwrap(), Goal::Maximise(1));
-        assert_eq!(goal(None, Some("safety=0.5"), &names()).unwrap(), Goal::Nearest(vec![None, Some(0.5)]));
+        assert_eq!(goal(None, Some("safety=0.5"), &names()).unwrap(), Goal::Nearest(vec![None, Some(0.5), None, None]));
         assert!(goal(None, None, &names()).is_err());
         assert!(goal(Some("x"), None, &names()).is_err());
     }
