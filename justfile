@@ -24,6 +24,12 @@ bench:
     target/release/moa check experiments/pareto.ron
     bash -c 'time target/release/moa sweep experiments/quick.ron --plain --out "$(mktemp -d)/quick"'
 
+# Merging eight adapters, against the bytes' own time and, where PYTHON has peft, against peft on the same files.
+bench-merge PYTHON="python3" DIR="/tmp/moa-bench-merge":
+    cargo bench --workspace --bench merge -- {{DIR}}
+    {{PYTHON}} -c "import peft" 2>/dev/null && HF_HUB_OFFLINE=1 {{PYTHON}} benches/peers/merge_peft.py {{DIR}} \
+        || echo "{{PYTHON}} has no peft: pip install torch==2.9.0 peft==0.21.2"
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}

@@ -12,7 +12,7 @@ mod parameters;
 
 pub use adapter::{Adapter, AdapterLayer, Precision};
 pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
-pub use format::{AdapterFileError, AdapterFiles, AdapterFormat, base_named_by};
+pub use format::{AdapterFileError, AdapterFiles, AdapterFormat, OutgoingFiles, base_named_by};
 pub use linear::Linear;
 pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};
 pub use parameters::{Init, Parameter, Parameters, ParametersError};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use moa_core::NoiseKey;
 use safetensors::tensor::TensorView;
@@ -209,13 +210,18 @@ fn create(key: NoiseKey, shape: &[usize], init: Init, device: &Device) -> Parame
     Parameter { shape: shape.to_vec(), flat: Tensor::from_data(TensorData::new(values, [count]), device) }
 }
 
+/// Returns the bits of numbers of two bytes, little-endian.
+fn halves(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
 pub(crate) fn widen(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, ParametersError> {
     let bytes = view.data();
     match view.dtype() {
         Dtype::F32 if cfg!(target_endian = "little") => Ok(bytemuck::pod_collect_to_vec(bytes)),
         Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+        Dtype::F16 => Ok(halves(bytes).reinterpret_cast::<f16>().to_f32_vec()),
+        Dtype::BF16 => Ok(halves(bytes).reinterpret_cast::<bf16>().to_f32_vec()),
         found => Err(ParametersError::Type { name: name.to_owned(), found }),
     }
 }

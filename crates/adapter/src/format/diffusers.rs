@@ -1,6 +1,6 @@
 //! diffusers: one file, `unet.X.lora.down.weight`, with peft's config in the header under `lora_adapter_metadata`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use safetensors::SafeTensors;
 use serde_json::{Map, Value};
@@ -22,15 +22,14 @@ const SIDES: [(&str, Side); 4] = [
 ];
 
 /// Returns the file.
-pub(super) fn write(adapter: &Adapter, base: &str) -> Result<Vec<u8>, AdapterFileError> {
+pub(super) fn file<'a>(adapter: &'a Adapter, base: &str) -> Result<factors::File<'a>, AdapterFileError> {
     let model = MODELS[0];
     let Value::Object(config) = peft::config(adapter, base) else { unreachable!("the config is an object") };
     let prefixed: Map<String, Value> =
         config.into_iter().map(|(field, value)| (format!("{model}.{field}"), value)).collect();
     let names =
         |layer: &str| (format!("{model}.{layer}.lora.down.weight"), format!("{model}.{layer}.lora.up.weight"), None);
-    let metadata = [("format".to_owned(), "pt".to_owned()), (METADATA.to_owned(), Value::Object(prefixed).to_string())];
-    factors::write(adapter, names, HashMap::from(metadata))
+    factors::file(adapter, names, &[("format", "pt".to_owned()), (METADATA, Value::Object(prefixed).to_string())])
 }
 
 /// Returns the base model that the header names, if it names one.

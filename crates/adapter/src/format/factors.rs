@@ -1,11 +1,13 @@
 //! What all formats have in common: a factor down and one up for every layer, as matrices in PyTorch's orientation.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use rayon::prelude::*;
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{TensorInfo, TensorView};
 use safetensors::{Dtype, View};
 
 use super::AdapterFileError;
@@ -112,8 +114,16 @@ impl View for Outgoing<'_> {
         match self.precision {
             Precision::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(values)),
             Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Precision::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
-            Precision::Bf16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
+            Precision::F16 => {
+                let mut bits = vec![0; values.len()];
+                bits.reinterpret_cast_mut::<f16>().convert_from_f32_slice(values);
+                Cow::Owned(bytes_of(&bits))
+            }
+            Precision::Bf16 => {
+                let mut bits = vec![0; values.len()];
+                bits.reinterpret_cast_mut::<bf16>().convert_from_f32_slice(values);
+                Cow::Owned(bytes_of(&bits))
+            }
         }
     }
 
@@ -122,16 +132,43 @@ impl View for Outgoing<'_> {
     }
 }
 
+/// Returns the bytes of numbers of two bytes, little-endian.
+fn bytes_of(bits: &[u16]) -> Vec<u8> {
+    if cfg!(target_endian = "little") {
+        return bytemuck::cast_slice(bits).to_vec();
+    }
+    bits.iter().flat_map(|bits| bits.to_le_bytes()).collect()
+}
+
+/// A safetensors file that is not written yet: nothing of its tensors is copied.
+pub(super) struct File<'a> {
+    header: Vec<u8>,
+    tensors: Vec<Outgoing<'a>>,
+}
+
+impl File<'_> {
+    /// Returns the length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.header.len() + self.tensors.iter().map(View::data_len).sum::<usize>()
+    }
+
+    /// Writes the file.
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.header)?;
+        self.tensors.iter().try_for_each(|tensor| out.write_all(&tensor.data()))
+    }
+}
+
 /// Returns the safetensors file of an adapter in its precision; alphas are single precision always.
 ///
 /// - `names`: of the tensors of a layer: down, up, and that of its α, if it has one
-pub(super) fn write(
-    adapter: &Adapter,
+pub(super) fn file<'a>(
+    adapter: &'a Adapter,
     names: impl Fn(&str) -> (String, String, Option<String>),
-    metadata: HashMap<String, String>,
-) -> Result<Vec<u8>, AdapterFileError> {
+    metadata: &[(&str, String)],
+) -> Result<File<'a>, AdapterFileError> {
     let (rank, precision) = (adapter.rank, adapter.precision);
-    let tensors = adapter.layers.iter().flat_map(|(name, layer)| {
+    let outgoing = adapter.layers.iter().flat_map(|(name, layer)| {
         let (down, up, alpha) = names(name);
         let factor = |shape: [usize; 2], values| Outgoing { shape: shape.to_vec(), values, precision };
         let factors = [
@@ -144,5 +181,22 @@ pub(super) fn write(
         });
         factors.into_iter().chain(alpha)
     });
-    Ok(safetensors::serialize(tensors, Some(metadata)).map_err(ParametersError::from)?)
+    // As the safetensors library orders them: wider types first, then by name.
+    let mut outgoing: Vec<(String, Outgoing<'a>)> = outgoing.collect();
+    outgoing.sort_by(|(name, one), (other, next)| next.dtype().cmp(&one.dtype()).then_with(|| name.cmp(other)));
+    let mut offset = 0;
+    let mut header = serde_json::Map::new();
+    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into()));
+    header.insert("__metadata__".into(), serde_json::Value::Object(metadata.collect()));
+    for (name, tensor) in &outgoing {
+        let end = offset + tensor.data_len();
+        let info = TensorInfo { dtype: tensor.dtype(), shape: tensor.shape.clone(), data_offsets: (offset, end) };
+        header.insert(name.clone(), serde_json::to_value(info).map_err(safetensors::SafeTensorError::from).map_err(ParametersError::from)?);
+        offset = end;
+    }
+    let mut text = serde_json::Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut header = (text.len() as u64).to_le_bytes().to_vec();
+    header.append(&mut text);
+    Ok(File { header, tensors: outgoing.into_iter().map(|(_, tensor)| tensor).collect() })
 }

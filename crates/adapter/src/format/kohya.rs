@@ -1,6 +1,6 @@
 //! kohya and A1111: `lora_unet_X_with_underscores.lora_down.weight`, `.lora_up.weight` and `.alpha`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use safetensors::SafeTensors;
 
@@ -16,19 +16,19 @@ fn flat(layer: &str) -> String {
 }
 
 /// Returns the file.
-pub(super) fn write(adapter: &Adapter) -> Result<Vec<u8>, AdapterFileError> {
+pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileError> {
     by_flat_name(adapter.layers.keys())?;
     let names = |layer: &str| {
         let stem = format!("{PREFIX}{}", flat(layer));
         (format!("{stem}.lora_down.weight"), format!("{stem}.lora_up.weight"), Some(format!("{stem}.alpha")))
     };
     let metadata = [
-        ("format".to_owned(), "pt".to_owned()),
-        ("ss_network_module".to_owned(), "networks.lora".to_owned()),
-        ("ss_network_dim".to_owned(), adapter.rank.to_string()),
-        ("ss_network_alpha".to_owned(), adapter.alpha.to_string()),
+        ("format", "pt".to_owned()),
+        ("ss_network_module", "networks.lora".to_owned()),
+        ("ss_network_dim", adapter.rank.to_string()),
+        ("ss_network_alpha", adapter.alpha.to_string()),
     ];
-    factors::write(adapter, names, HashMap::from(metadata))
+    factors::file(adapter, names, &metadata)
 }
 
 /// Reads the file. The names do not say where dots were: the layers of the base model do, or, where these are not known, what

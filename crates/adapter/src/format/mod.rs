@@ -7,6 +7,8 @@ mod kohya;
 mod peft;
 mod unet_names;
 
+use std::io::{self, Write};
+
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,23 @@ pub struct AdapterFiles {
     pub tensors: Vec<u8>,
     /// `adapter_config.json`, where the format has one.
     pub config: Option<String>,
+}
+
+/// The files of an adapter, not written yet.
+pub struct OutgoingFiles<'a> {
+    file: factors::File<'a>,
+    /// `adapter_config.json`, where the format has one.
+    pub config: Option<String>,
+}
+
+impl OutgoingFiles<'_> {
+    /// Writes the safetensors file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.file.write(out)
+    }
 }
 
 impl AdapterFormat {
@@ -71,10 +90,21 @@ impl Adapter {
     /// # Errors
     /// Refuses layers that the format cannot tell apart.
     pub fn to_files(&self, format: AdapterFormat, base: &str) -> Result<AdapterFiles, AdapterFileError> {
+        let outgoing = self.outgoing(format, base)?;
+        let mut tensors = Vec::with_capacity(outgoing.file.len());
+        outgoing.write(&mut tensors).unwrap_or_else(|_| unreachable!("memory takes every byte"));
+        Ok(AdapterFiles { tensors, config: outgoing.config })
+    }
+
+    /// Returns the adapter's files in a format, in its precision, ready to be written without being copied first.
+    ///
+    /// # Errors
+    /// Refuses layers that the format cannot tell apart.
+    pub fn outgoing(&self, format: AdapterFormat, base: &str) -> Result<OutgoingFiles<'_>, AdapterFileError> {
         Ok(match format {
-            AdapterFormat::Peft => AdapterFiles { tensors: self.to_safetensors()?, config: Some(self.to_config(base)) },
-            AdapterFormat::Diffusers => AdapterFiles { tensors: diffusers::write(self, base)?, config: None },
-            AdapterFormat::Kohya => AdapterFiles { tensors: kohya::write(self)?, config: None },
+            AdapterFormat::Peft => OutgoingFiles { file: peft::file(self)?, config: Some(self.to_config(base)) },
+            AdapterFormat::Diffusers => OutgoingFiles { file: diffusers::file(self, base)?, config: None },
+            AdapterFormat::Kohya => OutgoingFiles { file: kohya::file(self)?, config: None },
         })
     }
 

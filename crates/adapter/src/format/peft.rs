@@ -1,7 +1,5 @@
 //! peft: `base_model.model.X.lora_A.weight` and `adapter_config.json` beside it. moa's own adapters are kept so.
 
-use std::collections::HashMap;
-
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -18,9 +16,10 @@ impl Adapter {
     /// # Errors
     /// Fails when the tensors cannot be serialised.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, AdapterFileError> {
-        let names =
-            |layer: &str| (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None);
-        factors::write(self, names, HashMap::from([("format".to_owned(), "pt".to_owned())]))
+        let file = file(self)?;
+        let mut bytes = Vec::with_capacity(file.len());
+        file.write(&mut bytes).unwrap_or_else(|_| unreachable!("memory takes every byte"));
+        Ok(bytes)
     }
 
     /// Returns peft's `adapter_config.json`.
@@ -52,6 +51,13 @@ impl Adapter {
         }
         factors.into_adapter(rank, alpha)
     }
+}
+
+/// Returns the safetensors file.
+pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileError> {
+    let names =
+        |layer: &str| (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None);
+    factors::file(adapter, names, &[("format", "pt".to_owned())])
 }
 
 /// Returns peft's config as a value.

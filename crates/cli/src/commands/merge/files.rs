@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_zoo::{ZooError, open_pipeline};
+use rayon::prelude::*;
 
 use super::{Arguments, write_adapter};
 use crate::adapters::{self, NamedAdapter};
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
         Some(Err(error)) => return Err(error.into()),
     };
     let read = |(path, _): &(PathBuf, Option<f64>)| adapters::read_one(path, &layers);
-    let adapters: Vec<NamedAdapter> = parts.iter().map(read).collect::<Result<_, _>>()?;
+    let adapters: Vec<NamedAdapter> = parts.par_iter().map(read).collect::<Result<_, _>>()?;
     if let Some(base) = arguments.base.as_deref().filter(|_| !layers.is_empty()) {
         adapters.iter().try_for_each(|adapter| adapter.check_fit(&layers, base))?;
     }

@@ -9,7 +9,7 @@ mod trade_off;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat};
-use moa_store::write_atomically;
+use moa_store::{write_atomically, write_atomically_with};
 
 pub(crate) use method::FormatName;
 use method::MethodArguments;
@@ -123,9 +123,9 @@ pub(crate) fn write_adapter(
     folder: &Path,
 ) -> Result<(), CliError> {
     let files =
-        adapter.to_files(format, base).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+        adapter.outgoing(format, base).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
     if let Some(config) = &files.config {
         write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
     }
-    Ok(write_atomically(&folder.join(format.file_name()), &files.tensors)?)
+    Ok(write_atomically_with(&folder.join(format.file_name()), |out| files.write(out))?)
 }
