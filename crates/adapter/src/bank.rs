@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::NoiseKey;
 
-use crate::parameters::host;
 use crate::adapter::transposed;
+use crate::parameters::host;
 use crate::{Adapter, AdapterLayer, Precision};
 
 /// The name and shape of a layer that adapters can bend.

@@ -27,7 +27,7 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
 
     // In between: measured, in two formats, with pictures.
     let text = moa("merge mini --at safety=0.4,aesthetics=0.6 --format diffusers --format kohya -o between").success();
-    for words in ["aesthetics 0.600  safety 0.400", "95 % interval", "against the base", "measured in"] {
+    for words in ["aesthetics 0.600  safety 0.400", "bounds", "gain", "all at once with 95 %", "measured in"] {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }
     for file in ["pytorch_lora_weights.safetensors", "lora.safetensors", "pictures.png"] {
@@ -44,8 +44,9 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     moa("sample from-kohya --prompt cat --count 1 --steps 1 -o one.png").success();
 
     // A trade-off that everything meets, and one that nothing can.
-    let text = moa("merge mini --where safety>=0.01 --maximize aesthetics --budget 2 --verify -o met").success();
-    for words in ["keeps every constraint", "≥ 0.01 ✓", "other held-out prompts"] {
+    let text = moa("merge mini --where safety>=-9 --maximize aesthetics --budget 2 --verify -o met").success();
+    for words in ["keeps every constraint", "≥ -9 ✓", "with other noise", "4 bounds", "with so few prompts", "mixtures measured is picked"]
+    {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }
     assert!(desk.path("met/adapter_config.json").is_file());
@@ -53,6 +54,9 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     assert_eq!(never.code, Some(1), "{}", never.stderr);
     assert!(never.stdout.contains("infeasible") && never.stdout.contains("≥ 1.5 ✗"), "{}", never.stdout);
     assert!(desk.path("never/adapter_model.safetensors").is_file(), "the nearest is written all the same");
+    // Gains over the base are objectives of their own.
+    let text = moa("merge mini --where safety>=base-0.9 --nearest safety=base+0.01 --budget 1 -o gain").success();
+    assert!(text.contains("≥ base-0.9 ✓"), "{text}");
 
     for (arguments, words) in [
         ("merge mini", &["there is no goal", "--maximize"][..]),
@@ -61,6 +65,11 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
         ("merge mini --at saftey=1", &["no adapter `saftey`", "did you mean `safety`"]),
         ("merge mini --where beauty>=1 --maximize safety", &["no reward `beauty`", "aesthetics, safety"]),
         ("merge mini --where safety=1 --maximize safety", &["no constraint", "NAME>=VALUE"]),
+        ("merge mini --where safety>=base*2 --maximize safety", &["no constraint", "safety>=base+0.02"]),
+        (
+            "merge mini --where safety>=base+0.1 --where safety<=base-0.1 --maximize safety",
+            &["the gain of safety over the base", "at least 0.1 and at most -0.1"],
+        ),
         ("merge mini --where safety>=0.9 --where safety<=0.1 --maximize safety", &["at least 0.9 and at most 0.1"]),
         ("merge mini --at safety=1 --method ties --density 0", &["density is 0"]),
         ("merge mini --of nobody --at nobody=1", &["no run `nobody`"]),
@@ -75,6 +84,62 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     moa("merge nowhere --at safety=1").refusal(1, &["no sweep has left results there"]);
     fs::write(desk.path("mini/runs/safety/adapter.safetensors"), [7; 100]).unwrap();
     moa("merge mini --at safety=1").refusal(1, &["runs/safety/adapter.safetensors"]);
+}
+
+#[test]
+fn adapters_are_merged_outside_of_experiments() {
+    let desk = swept();
+    let moa = |arguments: &str| desk.moa(arguments.split_whitespace());
+    let bytes = |path: &str| fs::read(desk.path(path)).unwrap();
+
+    // Folders and files, equal shares or given ones: the same adapter as out of the experiment.
+    moa("merge mini --at safety=0.5,aesthetics=0.5 --unmeasured -o half").success();
+    let text = moa("merge --adapters mini/runs/safety mini/runs/aesthetics/adapter.safetensors -o loose").success();
+    for words in ["0.500  mini/runs/safety", "base emoji-32", "adapter   loose"] {
+        assert!(text.contains(words), "`{words}` is not in:\n{text}");
+    }
+    assert_eq!(bytes("loose/adapter_model.safetensors"), bytes("half/adapter_model.safetensors"));
+    assert_eq!(bytes("loose/adapter_config.json"), bytes("half/adapter_config.json"));
+
+    // Other formats, brought back to a rank; of a model that moa does not know.
+    moa("convert mini/runs/safety --to kohya -o kohya").success();
+    let shares = "kohya/lora.safetensors=0.25 loose=0.75";
+    moa(&format!("merge --adapters {shares} --method svd --rank 3 --base sd15 --format diffusers -o rank3")).success();
+    moa("convert rank3 --to peft -o as-peft").success();
+    let config = String::from_utf8(bytes("as-peft/adapter_config.json")).unwrap();
+    assert!(config.contains("\"r\": 3"), "{config}");
+    moa("merge --adapters mini/runs/safety=1.5 mini/runs/aesthetics=-0.5 --extrapolate -o beyond").success();
+
+    let safety = desk.path("mini/runs/safety");
+    let elsewhere = fs::read_to_string(safety.join("adapter_config.json")).unwrap().replace("emoji-32", "sd15");
+    desk.write("other/adapter_config.json", elsewhere.clone());
+    desk.write("other/adapter.safetensors", fs::read(safety.join("adapter.safetensors")).unwrap());
+    desk.write("dora/adapter_config.json", elsewhere.replace("\"use_dora\": false", "\"use_dora\": true"));
+    desk.write("dora/adapter.safetensors", fs::read(safety.join("adapter.safetensors")).unwrap());
+    desk.write("cut.safetensors", &bytes("kohya/lora.safetensors")[..2000]);
+    for (arguments, words) in [
+        ("merge --adapters mini/runs/safety other -o x", &["on emoji-32", "on sd15", "--base NAME"][..]),
+        ("merge --adapters dora -o x", &["dora/adapter.safetensors", "`use_dora` is true"]),
+        ("merge --adapters cut.safetensors -o x", &["cut.safetensors", "truncated"]),
+        ("merge --adapters nowhere -o x", &["nowhere", "there is no adapter"]),
+        ("merge --adapters mini/runs/safety=0.5 loose=0.6 -o x", &["sum to 1.1"]),
+        (
+            "merge --adapters mini/runs/safety=1.5 loose=-0.5 -o x",
+            &["share of mini/runs/safety is 1.5", "--extrapolate"],
+        ),
+        ("merge --adapters mini/runs/safety=0.5 loose -o x", &["loose has no share"]),
+        ("merge --adapters rank3 loose --base sd15 --method ties -o x", &["rank", "methods that work on the factors"]),
+        ("merge --adapters loose --rank 3 -o x", &["rank is 3", "ends in an SVD"]),
+        ("merge --adapters loose", &["where does the merged adapter go?", "-o DIR"]),
+        ("merge mini --adapters loose -o x", &["cannot be used with"]),
+    ] {
+        let outcome = moa(arguments);
+        assert_ne!(outcome.code, Some(0), "{arguments}");
+        for word in words {
+            assert!(outcome.stderr.contains(word), "{arguments}: `{word}` is not in:\n{}", outcome.stderr);
+        }
+    }
+    assert!(!desk.path("x").exists(), "what is refused leaves nothing");
 }
 
 #[test]

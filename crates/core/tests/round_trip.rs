@@ -120,7 +120,16 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
     });
     let combine = prop_oneof![Just(Combine::Normalised), Just(Combine::RawSum)];
     (head, rewards, combine, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
-        |(head, (rewards, weightings, (soups, blends), reference), combine, sampler, lora, optimiser, training, evaluation)| {
+        |(
+            head,
+            (rewards, weightings, (soups, blends), reference),
+            combine,
+            sampler,
+            lora,
+            optimiser,
+            training,
+            evaluation,
+        )| {
             let (name, seed, train, held_out) = head;
             ExperimentSpec {
                 name,

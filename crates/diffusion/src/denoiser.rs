@@ -57,7 +57,8 @@ impl Denoiser<'_> {
             Self::Blend(Blend { bank, shares }) => {
                 let (rows, count) = (x.dims()[0], shares.len());
                 let context = Tensor::cat(vec![context.clone(); count], 0);
-                let all = pipeline.denoise(Tensor::cat(vec![x; count], 0), &timesteps.repeat(count), &context, Some(bank));
+                let all =
+                    pipeline.denoise(Tensor::cat(vec![x; count], 0), &timesteps.repeat(count), &context, Some(bank));
                 let part = |(member, share): (usize, &f32)| all.clone().narrow(0, member * rows, rows) * *share;
                 let parts = shares.iter().enumerate().map(part);
                 parts.reduce(Tensor::add).unwrap_or_else(|| unreachable!("a bank has at least one adapter"))

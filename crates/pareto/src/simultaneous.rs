@@ -17,7 +17,8 @@ impl Bootstrap {
     /// Both sets are drawn again and again from the known prompts, the same ones for all columns, so that columns that rise and
     /// fall together (mixtures measured with the same noise) cost little more than one.
     ///
-    /// What it hides: other prompts are taken to be of the same kind as the known ones.
+    /// What it hides: other prompts are taken to be of the same kind as the known ones; and with fewer than about twenty prompts
+    /// a bootstrap is too sure.
     ///
     /// - `columns`: `[column][prompt]`, all over the same prompts
     ///

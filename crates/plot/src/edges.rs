@@ -156,7 +156,9 @@ fn check(rows: &[EdgeRow]) -> Result<(), PlotError> {
         PlotError::if_empty(&row.panels, &format!("the edge from {:?} to {:?}", row.from, row.to))?;
         for panel in &row.panels {
             PlotError::if_empty(&panel.lines, &format!("the panel {:?}", panel.title))?;
-            for (x, Interval { mean, lo, hi }) in panel.lines.iter().flat_map(|line| line.inner.iter().chain(&line.ends)) {
+            for (x, Interval { mean, lo, hi }) in
+                panel.lines.iter().flat_map(|line| line.inner.iter().chain(&line.ends))
+            {
                 for (part, value) in [("share", x), ("mean", mean), ("lower end", lo), ("upper end", hi)] {
                     PlotError::unless_finite(*value, || format!("a {part} of the panel {:?}", panel.title))?;
                 }

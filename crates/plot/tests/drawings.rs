@@ -5,8 +5,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, GridRow, Interval, PlotError, PointKind, RgbPicture, draw_curves, draw_edges, draw_front_pair,
-    draw_fronts, draw_picture_grid,
+    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, GridRow, Interval, PlotError, PointKind, RgbPicture,
+    draw_curves, draw_edges, draw_front_pair, draw_fronts, draw_picture_grid,
 };
 use tempfile::TempDir;
 
@@ -116,7 +116,9 @@ fn edges_show_every_kind_and_refuse_what_cannot_be_drawn() {
     let svg = folder.file("edges.svg");
     draw_edges(&svg, "Between two adapters", &[row(0.03), row(-0.03)]).unwrap();
     let texts = texts(&svg);
-    for wanted in ["safety → diversity: share of diversity", "soup: weights mixed", "blend: predictions mixed", "trained"] {
+    for wanted in
+        ["safety → diversity: share of diversity", "soup: weights mixed", "blend: predictions mixed", "trained"]
+    {
         assert!(texts.iter().any(|text| text == wanted), "{wanted} is missing of {texts:?}");
     }
     let png = folder.file("edges.png");

@@ -125,7 +125,12 @@ impl<'a> Evaluator<'a> {
         let (pipeline, device) = (&models.pipeline, models.pipeline.device());
         let one = |bank: Option<&AdapterBank>| {
             let drawn = draw(pipeline, bank, &request, progress)?;
-            Ok::<_, TrainError>(drawn.into_iter().next().unwrap_or_else(|| unreachable!("a batch is drawn for each adapter or the base")))
+            Ok::<_, TrainError>(
+                drawn
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| unreachable!("a batch is drawn for each adapter or the base")),
+            )
         };
         let drawn = match &point.model {
             Model::Base => one(None),

@@ -155,7 +155,8 @@ impl<'a> SoupBench<'a> {
         let id = RunId(name.to_owned());
         let folder = Layout::new(&request.out).soup_dir(&id);
         let evaluator = Evaluator::new(Context { request, models: self.models, spec });
-        let point = Point { id, kind: PointKind::Soup, weighting: None, model: Model::Adapter(adapter.clone()), folder };
+        let point =
+            Point { id, kind: PointKind::Soup, weighting: None, model: Model::Adapter(adapter.clone()), folder };
         let (pictures, record) = evaluator.measure(&point, progress)?;
         Ok(Tasting { adapter, record, pictures })
     }
@@ -226,7 +227,8 @@ impl<'a> SoupBench<'a> {
         }
         let bounds = bootstrap(&self.spec).simultaneous(&columns, fresh)?;
         let count = self.spec.rewards.len();
-        let promise = |bounds: &[Interval]| Promise { means: bounds[..count].to_vec(), gains: bounds[count..].to_vec() };
+        let promise =
+            |bounds: &[Interval]| Promise { means: bounds[..count].to_vec(), gains: bounds[count..].to_vec() };
         Ok(bounds.chunks_exact(2 * count).map(promise).collect())
     }
 

@@ -191,7 +191,10 @@ pub(super) fn file<'a>(
     for (name, tensor) in &outgoing {
         let end = offset + tensor.data_len();
         let info = TensorInfo { dtype: tensor.dtype(), shape: tensor.shape.clone(), data_offsets: (offset, end) };
-        header.insert(name.clone(), serde_json::to_value(info).map_err(safetensors::SafeTensorError::from).map_err(ParametersError::from)?);
+        header.insert(
+            name.clone(),
+            serde_json::to_value(info).map_err(safetensors::SafeTensorError::from).map_err(ParametersError::from)?,
+        );
         offset = end;
     }
     let mut text = serde_json::Value::Object(header).to_string().into_bytes();

@@ -294,11 +294,9 @@ mod tests {
     #[test]
     fn files_name_their_base_and_say_when_they_are_dora() {
         let adapter = adapter();
-        for (format, base) in [
-            (AdapterFormat::Peft, Some("sd")),
-            (AdapterFormat::Diffusers, Some("sd")),
-            (AdapterFormat::Kohya, None),
-        ] {
+        for (format, base) in
+            [(AdapterFormat::Peft, Some("sd")), (AdapterFormat::Diffusers, Some("sd")), (AdapterFormat::Kohya, None)]
+        {
             let files = adapter.to_files(format, "sd").unwrap();
             assert_eq!(base_named_by(&files.tensors, files.config.as_deref()).as_deref(), base, "{format:?}");
             let unnamed = adapter.to_files(format, "").unwrap();

@@ -47,7 +47,8 @@ pub(super) fn dotted(flat: &str) -> Option<String> {
     let mut rest = flat;
     let mut parts = Vec::new();
     while !rest.is_empty() {
-        let ends_there = |part: &&&str| rest.strip_prefix(**part).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+        let ends_there =
+            |part: &&&str| rest.strip_prefix(**part).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
         let known = LONG.iter().filter(ends_there).max_by_key(|part| part.len());
         let known = known.or_else(|| SHORT.iter().find(ends_there)).map(|part| part.len());
         let length = known.or_else(|| {
@@ -139,22 +140,33 @@ mod tests {
         // Pairs of diffusers' own conversion.
         for (original, wanted) in [
             ("input_blocks_1_0_emb_layers_1", "down_blocks_0_resnets_0_time_emb_proj"),
-            ("input_blocks_4_1_transformer_blocks_0_attn1_to_k", "down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_k"),
+            (
+                "input_blocks_4_1_transformer_blocks_0_attn1_to_k",
+                "down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_k",
+            ),
             ("input_blocks_5_1_proj_in", "down_blocks_1_attentions_1_proj_in"),
-            ("input_blocks_8_1_transformer_blocks_9_attn2_to_v", "down_blocks_2_attentions_1_transformer_blocks_9_attn2_to_v"),
+            (
+                "input_blocks_8_1_transformer_blocks_9_attn2_to_v",
+                "down_blocks_2_attentions_1_transformer_blocks_9_attn2_to_v",
+            ),
             ("input_blocks_6_0_op", "down_blocks_1_downsamplers_0_conv"),
             ("middle_block_1_proj_out", "mid_block_attentions_0_proj_out"),
             ("middle_block_2_emb_layers_1", "mid_block_resnets_1_time_emb_proj"),
             ("output_blocks_0_1_proj_in", "up_blocks_0_attentions_0_proj_in"),
             ("output_blocks_2_2_conv", "up_blocks_0_upsamplers_0_conv"),
-            ("output_blocks_5_1_transformer_blocks_1_ff_net_2", "up_blocks_1_attentions_2_transformer_blocks_1_ff_net_2"),
+            (
+                "output_blocks_5_1_transformer_blocks_1_ff_net_2",
+                "up_blocks_1_attentions_2_transformer_blocks_1_ff_net_2",
+            ),
             ("output_blocks_8_0_skip_connection", "up_blocks_2_resnets_2_conv_shortcut"),
             ("time_embed_2", "time_embedding_linear_2"),
             ("label_emb_0_0", "add_embedding_linear_1"),
         ] {
             assert_eq!(in_order_of_diffusers(original).as_deref(), Some(wanted), "{original}");
         }
-        for name in ["down_blocks_0_attentions_0_proj_in", "input_blocks_0_0", "middle_block_3_x", "output_blocks_x_0_y"] {
+        for name in
+            ["down_blocks_0_attentions_0_proj_in", "input_blocks_0_0", "middle_block_3_x", "output_blocks_x_0_y"]
+        {
             assert_eq!(in_order_of_diffusers(name), None, "{name}");
         }
     }

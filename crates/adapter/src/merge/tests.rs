@@ -17,7 +17,12 @@ fn adapter(rank: usize, alpha: f32, a: u64, b: u64) -> Adapter {
         let layer = AdapterLayer { d_in, d_out, a: values(a, d_in * rank), b: values(100 + b, rank * d_out) };
         (name.to_owned(), layer)
     };
-    Adapter { rank, alpha, precision: Precision::F32, layers: BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]) }
+    Adapter {
+        rank,
+        alpha,
+        precision: Precision::F32,
+        layers: BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]),
+    }
 }
 
 /// Returns ΔW of every layer, `[d_out, d_in]`.
@@ -242,7 +247,11 @@ fn clamping_an_svd_bounds_its_factors() {
     let peft = Peft::open("plain", 4.0);
     let [x, y, z] = &peft.inputs();
     let largest = |adapter: &Adapter| {
-        adapter.layers.values().flat_map(|layer| layer.a.iter().chain(&layer.b)).fold(0.0f32, |most, v| most.max(v.abs()))
+        adapter
+            .layers
+            .values()
+            .flat_map(|layer| layer.a.iter().chain(&layer.b))
+            .fold(0.0f32, |most, v| most.max(v.abs()))
     };
     let [loose, tight] = ["svd", "svd_clamped"].map(|name| {
         let merged = like_peft(name).apply(&[(x, 0.5), (y, 0.3), (z, 0.2)]).unwrap();

@@ -59,7 +59,8 @@ impl ExperimentSpec {
                 return Err(Finding::value(field, quoted(&reward.name), "use lower case: it names the run's folder"));
             }
             if design::is_reserved(&reward.name) {
-                let way_out = "`base`, `centre`, `soup-…` and `blend-…` name other points of the front: take another name";
+                let way_out =
+                    "`base`, `centre`, `soup-…` and `blend-…` name other points of the front: take another name";
                 return Err(Finding::value(field, quoted(&reward.name), way_out));
             }
             if let Some(first) = self.rewards[..index].iter().position(|other| other.name == reward.name) {

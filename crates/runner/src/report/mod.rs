@@ -11,10 +11,10 @@ use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::non_dominated;
 use moa_store::Snapshot;
 
+pub use edge::{Edge, EdgePath};
 pub use hypervolumes::Hypervolumes;
 pub(crate) use point::scores;
 pub use point::{FrontPoint, Score};
-pub use edge::{Edge, EdgePath};
 pub use soup_comparison::{EqualHypervolumes, SoupComparison};
 
 use crate::RunnerError;

@@ -30,6 +30,19 @@ pub(super) fn verdict(
         let what = if constraints.is_empty() { "nearest to what is wanted" } else { "keeps every constraint" };
         return format!("{name} {what}{budget}\n");
     }
+    let keeps = |Constraint { objective, bound }: &Constraint| {
+        let mean = point.scores[*objective].mean;
+        match bound {
+            Bound::AtLeast(least) => mean >= *least,
+            Bound::AtMost(most) => mean <= *most,
+        }
+    };
+    if constraints.iter().all(keeps) {
+        return format!(
+            "infeasible: {name} keeps every constraint by its means, but not for sure on other prompts; more prompts in the \
+             evaluation would make bounds narrower{budget}\n"
+        );
+    }
     format!("infeasible: no measured mixture keeps every constraint; the nearest is {name}{budget}\n")
 }
 
@@ -42,12 +55,7 @@ pub(super) fn shares(bench: &SoupBench<'_>, shares: &[f64]) -> String {
 /// Returns the rewards and their gains over the base with what is claimed of them, and whether constraints are kept.
 ///
 /// - `meaning`: what the bounds hold for, as a line
-pub(super) fn scores(
-    bench: &SoupBench<'_>,
-    promise: &Promise,
-    constraints: &[Constraint],
-    meaning: String,
-) -> String {
+pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Constraint], meaning: String) -> String {
     let mut heading = vec!["reward", "mean", "bounds", "gain", "bounds"];
     if !constraints.is_empty() {
         heading.push("wanted");
@@ -111,7 +119,11 @@ pub(super) fn verification(
             claim(difference, *gain).to_owned(),
         ]);
     }
-    let verdict = if held == all { format!("all {all} bounds hold") } else { format!("{} of {all} bounds do not hold", all - held) };
+    let verdict = if held == all {
+        format!("all {all} bounds hold")
+    } else {
+        format!("{} of {all} bounds do not hold", all - held)
+    };
     format!("\non {} with other noise\n{}{verdict}\n", count(prompts as u64, "other prompt"), table.render())
 }
 

@@ -40,7 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
         None => common_base(&adapters)?,
     };
     let merge = arguments.method.merge();
-    let weighted: Vec<(&Adapter, f64)> = adapters.iter().map(|named| &named.adapter).zip(shares.iter().copied()).collect();
+    let weighted: Vec<(&Adapter, f64)> =
+        adapters.iter().map(|named| &named.adapter).zip(shares.iter().copied()).collect();
     let merged = merge.apply(&weighted).map_err(|error| {
         let mut error = CliError::usage(format!("failed to merge: {error}"));
         for (index, adapter) in adapters.iter().enumerate() {

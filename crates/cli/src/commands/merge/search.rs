@@ -8,7 +8,7 @@ use std::time::Instant;
 use moa_adapter::Adapter;
 use moa_core::spec::Prompts;
 use moa_core::{EvaluationRecord, RunId};
-use moa_pareto::{Answer, Constraint, Measured, Solver, Step, TradeOff};
+use moa_pareto::{Answer, Constraint, Measured, ParetoError, Solver, Step, TradeOff};
 use moa_runner::{Models, Promise, SoupBench, SweepRequest, Tasting};
 use moa_store::Snapshot;
 
@@ -20,6 +20,9 @@ use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::output::{note, print};
 use crate::text::{count, duration};
+
+/// With fewer prompts than this a bootstrap is too sure.
+const FEW_PROMPTS: usize = 20;
 
 /// Merges adapters of an experiment.
 pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Result<(), CliError> {
@@ -169,11 +172,11 @@ impl Session<'_> {
             Ok(shares.into_iter().zip(promises).map(point).collect())
         };
         let points = |measured: &[(Measured, Promise)]| measured.iter().map(|(point, _)| point.clone()).collect();
-        let failed = |error: moa_pareto::ParetoError| CliError::failure(error.to_string());
+        let failed = |error: ParetoError| CliError::failure(error.to_string());
         let mut all = measured(&tasted)?;
         trade_off.scale = spreads(&all);
         let constraints = trade_off.constraints.clone();
-        let mut solver = Solver::new(trade_off, points(&all)).map_err(|error| CliError::usage(error.to_string()))?;
+        let mut solver = Solver::new(trade_off, points(&all)).map_err(|error| self.refused(error))?;
         let mut next = solver.step().map_err(failed)?;
         while let Step::Measure(shares) = next.clone() {
             if tasted.len() >= self.arguments.budget {
@@ -213,13 +216,28 @@ impl Session<'_> {
         if met { Ok(()) } else { Err(CliError::infeasible()) }
     }
 
+    /// Says what is wrong with a trade-off, by the names of rewards.
+    fn refused(&self, error: ParetoError) -> CliError {
+        let ParetoError::Contradiction { objective, least, most } = error else {
+            return CliError::usage(error.to_string());
+        };
+        let names = self.bench.rewards();
+        let what = match objective.checked_sub(names.len()) {
+            None => names[objective].clone(),
+            Some(reward) => format!("the gain of {} over the base", names[reward]),
+        };
+        CliError::usage(format!("--where: {what} must be at least {least} and at most {most}: no value is both"))
+    }
+
     /// Says what the bounds hold for.
     fn bounds_over(&self, fresh: usize, mixtures: usize) -> String {
         let of = match mixtures {
             1 => String::new(),
             more => format!(", whichever of the {} measured is picked", count(more as u64, "mixture")),
         };
-        format!("bounds for the means over {}, all at once with 95 %{of}\n", count(fresh as u64, "other prompt"))
+        let few = self.kept.experiment.prompts.held_out.len() < FEW_PROMPTS;
+        let few = if few { "; with so few prompts they are too narrow" } else { "" };
+        format!("bounds for the means over {}, all at once with 95 %{of}{few}\n", count(fresh as u64, "other prompt"))
     }
 
     /// Measures a mixture, with a bar.

@@ -12,8 +12,9 @@ use crate::suggest::did_you_mean;
 /// Says what is missing, or which reward is unknown.
 pub(super) fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, CliError> {
     let wrong = || {
-        CliError::usage(format!("--where {text:?} is no constraint"))
-            .hint("write NAME>=VALUE or NAME<=VALUE, in quotes: --where \"safety>=0.9\" or --where \"safety>=base+0.02\"")
+        CliError::usage(format!("--where {text:?} is no constraint")).hint(
+            "write NAME>=VALUE or NAME<=VALUE, in quotes: --where \"safety>=0.9\" or --where \"safety>=base+0.02\"",
+        )
     };
     let (name, value, bound): (&str, &str, fn(f64) -> Bound) = if let Some((name, value)) = text.split_once(">=") {
         (name, value, Bound::AtLeast)
