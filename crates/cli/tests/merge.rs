@@ -45,8 +45,14 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
 
     // A trade-off that everything meets, and one that nothing can.
     let text = moa("merge mini --where safety>=-9 --maximize aesthetics --budget 2 --verify -o met").success();
-    for words in ["keeps every constraint", "≥ -9 ✓", "with other noise", "4 bounds", "with so few prompts", "mixtures measured is picked"]
-    {
+    for words in [
+        "keeps every constraint",
+        "≥ -9 ✓",
+        "with other noise",
+        "4 bounds",
+        "with so few prompts",
+        "mixtures measured is picked",
+    ] {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }
     assert!(desk.path("met/adapter_config.json").is_file());

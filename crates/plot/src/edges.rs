@@ -119,9 +119,13 @@ fn draw_lines(figure: &mut Figure, area: &Panel, panel: &EdgePanel) {
         figure.path(&path, Stroke::new(marker(line.kind).colour().pale(0.25), 1.5));
     }
     for (place, line) in panel.lines.iter().enumerate() {
-        line.inner.iter().for_each(|point| draw_point(figure, area, marker(line.kind), *point, shift(place)));
+        for point in &line.inner {
+            draw_point(figure, area, marker(line.kind), *point, shift(place));
+        }
     }
-    ends.iter().for_each(|point| draw_point(figure, area, marker(PointKind::Trained), *point, 0.0));
+    for point in ends {
+        draw_point(figure, area, marker(PointKind::Trained), *point, 0.0);
+    }
 }
 
 fn draw_point(figure: &mut Figure, area: &Panel, marker: Marker, (x, value): (f64, Interval), shift: f64) {

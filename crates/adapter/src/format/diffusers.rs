@@ -37,7 +37,7 @@ pub(super) fn base(bytes: &[u8]) -> Option<String> {
     let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
     let all: Value = serde_json::from_str(header.metadata().as_ref()?.get(METADATA)?).ok()?;
     let named = |model: &&str| all[format!("{model}.base_model_name_or_path")].as_str().map(str::to_owned);
-    MODELS.iter().find_map(|model| named(&model)).filter(|base| !base.is_empty())
+    MODELS.iter().find_map(named).filter(|base| !base.is_empty())
 }
 
 /// Reads the file; without a config in the header α comes from tensors called `….alpha`, and is the rank without these.

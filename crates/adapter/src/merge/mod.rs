@@ -63,11 +63,8 @@ pub enum MergeMethod {
 impl MergeMethod {
     /// Returns whether the method ends in an SVD, which brings its result to any rank.
     pub fn ends_in_svd(self) -> bool {
-        match self {
-            Self::Svd | Self::TiesSvd | Self::DareLinearSvd | Self::DareTiesSvd | Self::MagnitudePruneSvd => true,
-            Self::Mean | Self::Concatenate | Self::Linear | Self::Ties => false,
-            Self::DareLinear | Self::DareTies | Self::MagnitudePrune => false,
-        }
+        use MergeMethod::{DareLinearSvd, DareTiesSvd, MagnitudePruneSvd, Svd, TiesSvd};
+        matches!(self, Svd | TiesSvd | DareLinearSvd | DareTiesSvd | MagnitudePruneSvd)
     }
 }
 

@@ -25,7 +25,9 @@ impl Basis {
         }
         let rest = norm(&vector);
         if rest > NOTHING * before {
-            vector.iter_mut().for_each(|value| *value /= rest);
+            for value in &mut vector {
+                *value /= rest;
+            }
             self.vectors.push(vector);
             coordinates.push(rest);
         }
@@ -155,7 +157,9 @@ mod tests {
     fn singular_values_are_known_where_the_matrix_is_made_of_them() {
         let orthonormal = |seed, rows| {
             let mut basis = Basis::default();
-            columns(seed, rows, 5).into_iter().for_each(|column| drop(basis.extend(column)));
+            for column in columns(seed, rows, 5) {
+                basis.extend(column);
+            }
             basis.vectors
         };
         let (left, right) = (orthonormal(1, 12), orthonormal(2, 7));

@@ -54,7 +54,9 @@ impl Search<'_> {
     /// Adds directions, and returns how many were new. `coordinates` are those of the images in `left`.
     fn extend(&mut self, directions: Vec<Vec<f64>>, coordinates: &mut Vec<Vec<f64>>) -> usize {
         let before = self.right.vectors.len();
-        directions.into_iter().for_each(|direction| drop(self.right.extend(direction)));
+        for direction in directions {
+            self.right.extend(direction);
+        }
         let fresh = self.times(&self.right.vectors[before..]);
         for image in fresh {
             coordinates.push(self.left.extend(image.clone()));
