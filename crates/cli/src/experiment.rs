@@ -59,7 +59,7 @@ impl Experiment {
             ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
             ("prompts", format!("{} to train on, {} held out", prompts.train.len(), prompts.held_out.len())),
             ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
-            ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "),)),
+            ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "))),
             ("denoiser", format!("{} forward, {} in training", passes(forward), whole(plan.training_passes))),
         ];
         lines.map(|(label, text)| format!("{label:<11}{text}\n")).concat()

@@ -79,7 +79,9 @@ mod tests {
         for _ in 0..prompts {
             // Skewed, as scores of mostly safe prompts are.
             let common = if stream.uniform() < 0.25 { 1.0 } else { 0.1 * stream.uniform() };
-            columns.iter_mut().for_each(|column| column.push(common + 0.2 * stream.uniform()));
+            for column in &mut columns {
+                column.push(common + 0.2 * stream.uniform());
+            }
         }
         columns
     }
@@ -119,7 +121,7 @@ mod tests {
             let first = Bootstrap::default().simultaneous(columns, 64).unwrap()[0];
             first.hi - first.lo
         };
-        let alone = width(&[one.clone()]);
+        let alone = width(std::slice::from_ref(&one));
         let alike: Vec<Vec<f64>> = (0..20).map(|shift| one.iter().map(|x| x + f64::from(shift)).collect()).collect();
         assert!((width(&alike) / alone - 1.0).abs() < 1e-9);
         let mut others = draw(&mut stream, 1, 64);

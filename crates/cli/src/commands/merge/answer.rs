@@ -55,7 +55,7 @@ pub(super) fn shares(bench: &SoupBench<'_>, shares: &[f64]) -> String {
 /// Returns the rewards and their gains over the base with what is claimed of them, and whether constraints are kept.
 ///
 /// - `meaning`: what the bounds hold for, as a line
-pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Constraint], meaning: String) -> String {
+pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Constraint], meaning: &str) -> String {
     let mut heading = vec!["reward", "mean", "bounds", "gain", "bounds"];
     if !constraints.is_empty() {
         heading.push("wanted");
@@ -77,7 +77,7 @@ pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Co
             wanted,
         ]);
     }
-    table.render() + &meaning
+    table.render() + meaning
 }
 
 fn wanted(bound: Bound, Interval { lo, hi, .. }: Interval, base: &str) -> String {

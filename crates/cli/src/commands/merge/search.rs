@@ -145,7 +145,7 @@ impl Session<'_> {
         let fresh = self.kept.fresh_prompts();
         let promise = self.bench.promises(&[&tasting.record], fresh.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
-        text.push_str(&answer::scores(self.bench, &promise, &[], self.bounds_over(fresh.len(), 1)));
+        text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(fresh.len(), 1)));
         let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &promise, shares, fresh)
     }
@@ -176,7 +176,7 @@ impl Session<'_> {
         let mut all = measured(&tasted)?;
         trade_off.scale = spreads(&all);
         let constraints = trade_off.constraints.clone();
-        let mut solver = Solver::new(trade_off, points(&all)).map_err(|error| self.refused(error))?;
+        let mut solver = Solver::new(trade_off, points(&all)).map_err(|error| self.refused(&error))?;
         let mut next = solver.step().map_err(failed)?;
         while let Step::Measure(shares) = next.clone() {
             if tasted.len() >= self.arguments.budget {
@@ -209,7 +209,7 @@ impl Session<'_> {
         };
         let mut text = answer::verdict(self.bench, met, exhausted, &point, &constraints);
         text.push_str(&answer::shares(self.bench, &point.shares));
-        text.push_str(&answer::scores(self.bench, &promise, &constraints, self.bounds_over(fresh.len(), all.len())));
+        text.push_str(&answer::scores(self.bench, &promise, &constraints, &self.bounds_over(fresh.len(), all.len())));
         let found = count(measurements as u64, "mixture");
         let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &promise, &point.shares, fresh)?;
@@ -217,8 +217,8 @@ impl Session<'_> {
     }
 
     /// Says what is wrong with a trade-off, by the names of rewards.
-    fn refused(&self, error: ParetoError) -> CliError {
-        let ParetoError::Contradiction { objective, least, most } = error else {
+    fn refused(&self, error: &ParetoError) -> CliError {
+        let ParetoError::Contradiction { objective, least, most } = *error else {
             return CliError::usage(error.to_string());
         };
         let names = self.bench.rewards();
