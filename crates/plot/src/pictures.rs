@@ -19,6 +19,32 @@ pub struct RgbPicture {
     pub pixels: Vec<u8>,
 }
 
+impl RgbPicture {
+    /// Returns pictures of one size as one, `across` in a row; free places at the end stay white. Nothing when there are none, or
+    /// when their sizes differ.
+    pub fn tiled(pictures: &[Self], across: usize) -> Option<Self> {
+        let first = pictures.first()?;
+        let across = across.clamp(1, pictures.len());
+        let (width, height) = (first.width as usize, first.height as usize);
+        let fits = |other: &Self| {
+            (other.width, other.height) == (first.width, first.height) && other.pixels.len() == 3 * width * height
+        };
+        if !pictures.iter().all(fits) {
+            return None;
+        }
+        let down = pictures.len().div_ceil(across);
+        let stride = 3 * width * across;
+        let mut pixels = vec![u8::MAX; stride * height * down];
+        for (place, picture) in pictures.iter().enumerate() {
+            let corner = place / across * height * stride + place % across * width * 3;
+            for (line, bytes) in picture.pixels.chunks_exact(3 * width).enumerate() {
+                pixels[corner + line * stride..][..bytes.len()].copy_from_slice(bytes);
+            }
+        }
+        Some(Self { width: (width * across) as u32, height: (height * down) as u32, pixels })
+    }
+}
+
 /// The pictures of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GridRow {
@@ -184,4 +210,29 @@ fn check(path: &Path, rows: &[GridRow], columns: &[String], scale: u32) -> Resul
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(level: u8) -> RgbPicture {
+        RgbPicture { width: 2, height: 1, pixels: vec![level; 6] }
+    }
+
+    #[test]
+    fn tiles_stand_in_reading_order_and_free_places_are_white() {
+        let tiled = RgbPicture::tiled(&[grey(1), grey(2), grey(3)], 2).expect("of one size");
+        assert_eq!((tiled.width, tiled.height), (4, 2));
+        let rows = [[[1u8; 6], [2; 6]], [[3; 6], [255; 6]]];
+        assert_eq!(tiled.pixels, rows.concat().concat());
+        assert_eq!(RgbPicture::tiled(&[grey(9)], 2), Some(grey(9)));
+    }
+
+    #[test]
+    fn pictures_of_different_sizes_and_none_at_all_are_no_tile() {
+        let other = RgbPicture { width: 1, height: 2, pixels: vec![0; 6] };
+        assert_eq!(RgbPicture::tiled(&[grey(1), other], 2), None);
+        assert_eq!(RgbPicture::tiled(&[], 2), None);
+    }
 }

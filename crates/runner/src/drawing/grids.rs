@@ -8,8 +8,11 @@ use moa_store::Layout;
 use crate::evaluation::Point;
 use crate::sheet::Sheet;
 
-/// Small pictures are enlarged to about so many pixels.
+/// Small pictures are enlarged to about so many pixels, and tiles of them to so many.
 const SIDE: u32 = 96;
+const TILE_SIDE: u32 = 144;
+/// Pictures of one prompt that stand side by side in a tile: two by two show how much they differ.
+const ACROSS: usize = 2;
 /// Most pixels that a grid's pictures take along one side; the drawing itself allows 8,000.
 const MOST_PIXELS: u32 = 7000;
 /// Space between pictures.
@@ -23,23 +26,26 @@ struct Fit {
 }
 
 impl Fit {
-    fn new(picture: &RgbPicture) -> Self {
-        let scale = (SIDE / picture.width.max(picture.height).max(1)).max(1);
+    fn new(picture: &RgbPicture, side: u32) -> Self {
+        let scale = (side / picture.width.max(picture.height).max(1)).max(1);
         let most = |side: u32| (MOST_PIXELS / (side * scale + GAP)).max(1) as usize;
         Self { scale, columns: most(picture.width), rows: most(picture.height) }
     }
 }
 
-/// Draws the first picture of each prompt, one row per point, and returns the files; base is the first row of each. Many
-/// points take several files.
+/// Draws the first four pictures of each prompt as one tile, one row per point, and returns the files; base is the first row
+/// of each. Many points take several files.
 pub(super) fn draw_together(
     layout: &Layout,
     points: &[(&Point, &Sheet)],
     prompts: &[String],
 ) -> Result<Vec<PathBuf>, PlotError> {
-    let Some(fit) = first_picture(points).map(Fit::new) else { return Ok(Vec::new()) };
+    let Some(tile) = points.iter().find_map(|(_, sheet)| sheet.columns.first().and_then(tile_of)) else {
+        return Ok(Vec::new());
+    };
+    let fit = Fit::new(&tile, TILE_SIDE);
     let row = |(point, sheet): &(&Point, &Sheet)| {
-        let pictures = sheet.row(0).into_iter().take(fit.columns).collect();
+        let pictures = sheet.columns.iter().filter_map(tile_of).take(fit.columns).collect();
         GridRow { label: point.id.to_string(), pictures }
     };
     let Some((base, others)) = points.split_first() else { return Ok(Vec::new()) };
@@ -56,7 +62,8 @@ pub(super) fn draw_together(
 
 /// Draws several pictures of each prompt of one point, and returns the file.
 pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Result<Option<PathBuf>, PlotError> {
-    let Some(fit) = first_picture(&[(point, sheet)]).map(Fit::new) else { return Ok(None) };
+    let Some(first) = sheet.columns.first().and_then(|column| column.first()) else { return Ok(None) };
+    let fit = Fit::new(first, SIDE);
     let count = sheet.columns.iter().map(Vec::len).max().unwrap_or(0).min(fit.rows);
     let row = |index: usize| {
         let pictures = sheet.row(index).into_iter().take(fit.columns).collect();
@@ -68,6 +75,7 @@ pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Re
     Ok(Some(path))
 }
 
-fn first_picture<'a>(points: &[(&'a Point, &'a Sheet)]) -> Option<&'a RgbPicture> {
-    points.iter().find_map(|(_, sheet)| sheet.columns.first()?.first())
+/// Returns the first pictures of a prompt, two by two.
+fn tile_of(pictures: &Vec<RgbPicture>) -> Option<RgbPicture> {
+    RgbPicture::tiled(&pictures[..pictures.len().min(ACROSS * ACROSS)], ACROSS)
 }
