@@ -107,22 +107,25 @@ vectorised! {
     /// Turns every row of `keys` scores into softmax(scale·scores).
     fn softmax(keys: usize, scale: f32, scores: &mut [f32]) {
         for scores in scores.chunks_exact_mut(keys) {
-            let mut most = [scores[0]; 16];
-            for c in (0..keys).step_by(16) {
-                let some = 16.min(keys - c);
-                let lanes = load(&scores[c..][..some]);
-                most = std::array::from_fn(|i| if i < some { larger(lanes[i], most[i]) } else { most[i] });
+            // Whole lanes apart from the rest: a count of lanes that is not known would not vectorise.
+            let (sixteens, rest) = scores.as_chunks_mut::<16>();
+            let mut most = [f32::NEG_INFINITY; 16];
+            for lanes in &*sixteens {
+                most = std::array::from_fn(|i| larger(lanes[i], most[i]));
             }
-            let most = fold(most, larger);
+            let most = rest.iter().fold(fold(most, larger), |most, score| larger(*score, most));
             let mut sums = [0.0; 16];
-            for c in (0..keys).step_by(16) {
-                let some = 16.min(keys - c);
-                let lanes = load(&scores[c..][..some]);
-                let lanes = std::array::from_fn(|i| if i < some { exp((lanes[i] - most) * scale) } else { 0.0 });
+            for lanes in &mut *sixteens {
+                *lanes = std::array::from_fn(|i| exp((lanes[i] - most) * scale));
                 sums = std::array::from_fn(|i| sums[i] + lanes[i]);
-                store(lanes, &mut scores[c..][..some]);
             }
-            let inverse = 1.0 / fold(sums, |a, b| a + b);
+            let mut sum = fold(sums, |a, b| a + b);
+            if !rest.is_empty() {
+                let lanes = load(rest);
+                store(std::array::from_fn(|i| exp((lanes[i] - most) * scale)), rest);
+                sum += rest.iter().sum::<f32>();
+            }
+            let inverse = 1.0 / sum;
             for score in scores {
                 *score *= inverse;
             }

@@ -95,13 +95,8 @@ pub(crate) fn load(x: &[f32]) -> Lanes {
     if let Some(lanes) = x.first_chunk::<16>() {
         return *lanes;
     }
-    // In fours: a copy of any length would be a call.
     let mut lanes = [0.0; 16];
-    let (fours, rest) = x.as_chunks::<4>();
-    let (to, _) = lanes.as_chunks_mut::<4>();
-    to.iter_mut().zip(fours).for_each(|(to, four)| *to = *four);
-    let done = 4 * fours.len();
-    lanes[done..].iter_mut().zip(rest).for_each(|(lane, x)| *lane = *x);
+    lanes[..x.len()].copy_from_slice(x);
     lanes
 }
 
@@ -113,9 +108,6 @@ pub(crate) fn store(lanes: Lanes, out: &mut [f32]) {
         *out = lanes;
         return;
     }
-    let (fours, rest) = out.as_chunks_mut::<4>();
-    let (from, _) = lanes.as_chunks::<4>();
-    let done = 4 * fours.len();
-    fours.iter_mut().zip(from).for_each(|(four, from)| *four = *from);
-    rest.iter_mut().zip(&lanes[done..]).for_each(|(out, lane)| *out = *lane);
+    let count = out.len();
+    out.copy_from_slice(&lanes[..count]);
 }
