@@ -1,0 +1,182 @@
+//! What goes in and what comes out: the UI takes messages and makes requests, and waits for neither.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crossterm::event::Event;
+use moa_core::{RunEvent, RunId};
+use moa_pareto::{Constraint, Goal};
+use ratatui_image::protocol::Protocol;
+
+use crate::experiment::Experiment;
+use crate::figures::{Figures, Point};
+use crate::library::Entry;
+use crate::mix::Model;
+use crate::picture::{PictureKey, Rgb, Sheet};
+
+/// Something that the UI is told.
+pub enum Message {
+    /// A key, a click, a new size.
+    Input(Event),
+    /// It is this late.
+    Tick(SystemTime),
+    /// What lies in the results folder.
+    Library(Vec<Entry>),
+    /// News of the experiment in a folder.
+    News(PathBuf, News),
+    /// An answer of the worker.
+    Reply(Reply),
+    /// A model of the rewards over shares, made of so many points.
+    Model(PathBuf, Option<Box<Model>>),
+    /// The pictures of a point; nothing where there are none, with the reason.
+    Sheet(PathBuf, RunId, Result<Sheet, String>),
+    /// Hypervolumes of the training pictures by epoch.
+    Volumes(PathBuf, Vec<(u32, f64)>),
+    /// A picture as the terminal takes it.
+    Encoded(PictureKey, Box<Protocol>),
+    /// The worker is gone, for this reason; requests to it are lost.
+    WorkerGone(String),
+    /// The sweep that this process runs has ended.
+    SweepEnded(Result<(), String>),
+    /// Somebody asks the process to end.
+    Stop,
+}
+
+/// What is new of an experiment.
+pub enum News {
+    /// A sweep has not written anything yet.
+    Waiting,
+    /// The whole experiment, and what its evaluations add up to at once.
+    Opened(Box<Experiment>, Box<Figures>),
+    /// Single events.
+    Events(Vec<RunEvent>),
+    /// It cannot be read, for this reason.
+    Failed(String),
+}
+
+/// A file layout of adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveFormat {
+    /// peft's.
+    Peft,
+    /// diffusers' and `ComfyUI`'s.
+    Diffusers,
+    /// kohya's, for A1111.
+    Kohya,
+}
+
+impl SaveFormat {
+    /// All of them.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Peft, "peft", "adapter_model.safetensors and adapter_config.json"),
+        (Self::Diffusers, "diffusers", "pytorch_lora_weights.safetensors, also for ComfyUI"),
+        (Self::Kohya, "kohya", "lora.safetensors, for A1111"),
+    ];
+}
+
+/// Something that somebody else must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Follow the experiment in this folder, and no other.
+    Follow(PathBuf),
+    /// Fit a model of the rewards over shares.
+    Fit(PathBuf, Vec<Point>),
+    /// Read the pictures of a point: the file, and its columns and rows.
+    ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
+    /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
+    Volumes(PathBuf, Vec<(u32, Vec<Vec<f64>>)>),
+    /// Bring a picture into the terminal's form: columns and rows of letters.
+    Encode(PictureKey, Rgb, (u16, u16)),
+    /// The worker's.
+    Work(Work),
+}
+
+/// Something that needs models: asked of the worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Work out the figures of the experiment in this folder.
+    Figures(PathBuf),
+    /// Draw pictures of a soup, coarsely first; a later request takes this one's place.
+    Preview(PathBuf, Vec<f64>),
+    /// Forget about the preview that is being drawn.
+    CancelPreview,
+    /// Measure a soup on the held-out prompts.
+    Evaluate(PathBuf, Vec<f64>),
+    /// Look for a soup that keeps constraints.
+    Solve(PathBuf, Vec<Constraint>, Goal),
+    /// Stop measuring or looking.
+    CancelMeasuring,
+    /// Write a soup's adapter.
+    Save(PathBuf, Vec<f64>, SaveFormat),
+}
+
+/// What the worker answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The figures of the experiment in this folder.
+    Figures(PathBuf, Box<Figures>),
+    /// Pictures of a soup, one for each prompt, and whether better ones follow.
+    Preview {
+        /// The experiment.
+        root: PathBuf,
+        /// The soup's shares.
+        shares: Vec<f64>,
+        /// One for each prompt.
+        pictures: Vec<Rgb>,
+        /// Whether these are the first, coarse ones.
+        coarse: bool,
+    },
+    /// A measurement goes on.
+    Measuring {
+        /// What is measured.
+        label: String,
+        /// The share that is finished, 0 to 1.
+        fraction: f64,
+    },
+    /// A soup was measured.
+    Measured {
+        /// The experiment.
+        root: PathBuf,
+        /// The soup.
+        point: Box<Point>,
+        /// Its pictures.
+        sheet: Sheet,
+    },
+    /// A search has ended.
+    Solved {
+        /// The experiment.
+        root: PathBuf,
+        /// The best shares.
+        shares: Vec<f64>,
+        /// Whether they keep all constraints.
+        met: bool,
+        /// What was found, in a sentence.
+        verdict: String,
+    },
+    /// An adapter was written there.
+    Saved(PathBuf),
+    /// The measurement was stopped.
+    Stopped,
+    /// Something did not work: what was asked for, and the reason.
+    Failed {
+        /// The experiment.
+        root: PathBuf,
+        /// What was asked for.
+        what: Asked,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What a request was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The figures.
+    Figures,
+    /// A preview.
+    Preview,
+    /// A measurement or a search.
+    Measurement,
+    /// An adapter's files.
+    Save,
+}

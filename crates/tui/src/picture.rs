@@ -1,0 +1,172 @@
+//! Pictures: sheets cut into single ones, and their way to the terminal.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{DynamicImage, ImageReader, RgbImage};
+use ratatui::layout::{Rect, Size};
+use ratatui::style::Style;
+use ratatui::widgets::Widget;
+use ratatui::{buffer::Buffer, symbols};
+use ratatui_image::picker::{Picker, ProtocolType};
+use ratatui_image::protocol::Protocol;
+use ratatui_image::protocol::halfblocks::Halfblocks;
+use ratatui_image::{FilterType, Image, Resize};
+
+use crate::message::Request;
+
+/// Larger sheets are refused: nobody's pictures of a few prompts are so large.
+const MOST_PIXELS: u64 = 64_000_000;
+/// Pictures kept in the terminal's form, at most.
+const MOST_KEPT: usize = 600;
+
+/// A picture, shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rgb {
+    width: u32,
+    height: u32,
+    pixels: Arc<[u8]>,
+    hash: u64,
+}
+
+impl Rgb {
+    /// Returns a picture of `width × height × 3` bytes, row by row; nothing where they do not fit.
+    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
+        let fits = width > 0 && height > 0 && pixels.len() as u64 == 3 * u64::from(width) * u64::from(height);
+        let mut hasher = DefaultHasher::new();
+        (width, height, &pixels).hash(&mut hasher);
+        fits.then(|| Self { width, height, pixels: pixels.into(), hash: hasher.finish() })
+    }
+
+    fn image(&self) -> Option<DynamicImage> {
+        RgbImage::from_raw(self.width, self.height, self.pixels.to_vec()).map(DynamicImage::ImageRgb8)
+    }
+
+    /// Returns how many rows of letters a picture takes that is `columns` wide.
+    pub(crate) fn aspect(&self) -> f64 {
+        f64::from(self.height) / f64::from(self.width)
+    }
+}
+
+/// The first pictures of the first prompts of a point: by prompt, then picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sheet {
+    columns: Vec<Vec<Rgb>>,
+}
+
+impl Sheet {
+    /// Returns the sheet of pictures by prompt, then picture.
+    pub fn new(columns: Vec<Vec<Rgb>>) -> Self {
+        Self { columns }
+    }
+
+    /// Reads a sheet of so many columns and rows.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub fn read(path: &Path, (columns, rows): (u32, u32)) -> Result<Self, String> {
+        let failed = |reason: &dyn std::fmt::Display| format!("{}: {reason}", path.display());
+        if !path.exists() {
+            return Err(failed(&"no pictures there"));
+        }
+        let mut reader = ImageReader::open(path).map_err(|error| failed(&error))?;
+        reader.set_format(image::ImageFormat::Png);
+        let (width, height) = reader.into_dimensions().map_err(|error| failed(&error))?;
+        let fits = columns > 0 && rows > 0 && width % columns == 0 && height % rows == 0;
+        if !fits || u64::from(width) * u64::from(height) > MOST_PIXELS {
+            return Err(failed(&format!("{width} × {height} pixels are no sheet of {columns} × {rows} pictures")));
+        }
+        let mut reader = ImageReader::open(path).map_err(|error| failed(&error))?;
+        reader.set_format(image::ImageFormat::Png);
+        let whole = reader.decode().map_err(|error| failed(&error))?.into_rgb8();
+        let (w, h) = (width / columns, height / rows);
+        let cut = |column: u32, row: u32| {
+            let part = image::imageops::crop_imm(&whole, column * w, row * h, w, h).to_image();
+            Rgb::new(w, h, part.into_raw())
+        };
+        Ok(Self::new((0..columns).map(|column| (0..rows).filter_map(|row| cut(column, row)).collect()).collect()))
+    }
+
+    /// Returns how many prompts there are.
+    pub(crate) fn prompts(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Returns how many pictures each prompt has.
+    pub(crate) fn pictures(&self) -> usize {
+        self.columns.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// Returns a picture.
+    pub(crate) fn get(&self, prompt: usize, picture: usize) -> Option<&Rgb> {
+        self.columns.get(prompt)?.get(picture)
+    }
+}
+
+/// A picture at a size, in columns and rows of letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PictureKey {
+    hash: u64,
+    width: u16,
+    height: u16,
+}
+
+/// Pictures in the terminal's form. Drawing asks for them, and shows what is there.
+#[derive(Default)]
+pub(crate) struct Gallery {
+    ready: HashMap<PictureKey, Protocol>,
+    wanted: RefCell<HashMap<PictureKey, Rgb>>,
+    asked: HashMap<PictureKey, ()>,
+}
+
+impl Gallery {
+    /// Draws a picture, or dots where it is on its way.
+    pub(crate) fn draw(&self, picture: &Rgb, area: Rect, waiting: Style, buffer: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let key = PictureKey { hash: picture.hash, width: area.width, height: area.height };
+        if let Some(protocol) = self.ready.get(&key) {
+            Image::new(protocol).render(area, buffer);
+            return;
+        }
+        self.wanted.borrow_mut().insert(key, picture.clone());
+        let (x, y) = (area.x + area.width / 2, area.y + area.height / 2);
+        buffer.set_string(x, y, symbols::DOT, waiting);
+    }
+
+    /// Takes a picture that is ready.
+    pub(crate) fn put(&mut self, key: PictureKey, protocol: Protocol) {
+        if self.ready.len() >= MOST_KEPT {
+            self.ready.clear();
+        }
+        self.asked.remove(&key);
+        self.ready.insert(key, protocol);
+    }
+
+    /// Returns requests for the pictures that drawing missed.
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
+        let wanted = self.wanted.take().into_iter();
+        let new: Vec<_> = wanted.filter(|(key, _)| self.asked.insert(*key, ()).is_none()).collect();
+        new.into_iter().map(|(key, rgb)| Request::Encode(key, rgb, (key.width, key.height))).collect()
+    }
+}
+
+/// Brings a picture into the terminal's form. Pixels stay sharp: pictures of this size are looked at pixel by pixel.
+pub(crate) fn encode(picker: &Picker, picture: &Rgb, (width, height): (u16, u16)) -> Option<Protocol> {
+    let half_blocks = picker.protocol_type() == ProtocolType::Halfblocks;
+    let font = picker.font_size();
+    // A half block is one letter wide and half of one high.
+    let (across, down) = if half_blocks { (1, 2) } else { (u32::from(font.width), u32::from(font.height)) };
+    let (w, h) = (u32::from(width) * across, u32::from(height) * down);
+    let filter = if w >= picture.width { FilterType::Nearest } else { FilterType::Triangle };
+    let resized = picture.image()?.resize_exact(w.max(1), h.max(1), filter);
+    let size = Size::new(width, height);
+    if half_blocks {
+        return Halfblocks::new(resized, size).ok().map(Protocol::Halfblocks);
+    }
+    picker.new_protocol(resized, size, Resize::Scale(Some(FilterType::Nearest))).ok()
+}
