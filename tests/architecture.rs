@@ -16,6 +16,7 @@ const RANKS: [(&str, u32); 13] = [
     ("moa-scenes", 1),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
+    ("moa-tui", 2),
     ("moa-reward", 3),
     ("moa-zoo", 4),
     ("moa-train", 4),
@@ -24,7 +25,11 @@ const RANKS: [(&str, u32); 13] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
+<<<<<<< HEAD
 const TENSOR_FREE: [&str; 6] = ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot"];
+=======
+const TENSOR_FREE: [&str; 6] = ["moa-core", "moa-pareto", "moa-store", "moa-scenes", "moa-plot", "moa-tui"];
+>>>>>>> b83d8ee (cli: moa browse, with a worker for previews, measurements and saving)
 
 /// A crate with what it depends on.
 struct Package {

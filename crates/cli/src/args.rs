@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, convert, export, export_model, front, init, merge, pretrain, sample, sweep};
+use crate::commands::{browse, check, convert, export, export_model, front, init, merge, pretrain, sample, sweep};
 use crate::device::DeviceName;
 
 /// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
@@ -37,6 +37,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sweep(sweep::Arguments),
+    Browse(browse::Arguments),
     Check(check::Arguments),
     Init(init::Arguments),
     Front(front::Arguments),
@@ -53,6 +54,7 @@ Examples:
   moa init my.ron                        write a commented experiment file
   moa check my.ron                       see what it will do, and how long that takes
   moa sweep my.ron                       do it; the same command goes on after a stop
+  moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"

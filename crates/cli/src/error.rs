@@ -66,6 +66,11 @@ impl CliError {
         }
     }
 
+    /// Returns what it says, without hints.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says it on standard error.
     pub(crate) fn show(&self) {
         match self.kind {

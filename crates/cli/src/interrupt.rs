@@ -33,6 +33,7 @@ pub(crate) fn catch(first: impl Fn() + Send + 'static) -> Result<Stop, CliError>
     let flag = Arc::clone(&stop.0);
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
+            crate::terminal::restore();
             std::process::exit(130);
         }
         first();

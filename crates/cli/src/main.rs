@@ -14,6 +14,7 @@ mod panic;
 mod pictures;
 mod progress;
 mod suggest;
+mod terminal;
 mod text;
 
 use std::panic::catch_unwind;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> ExitCode {
     let result = match &args.command {
+        Command::Browse(arguments) => commands::browse::run(arguments, args.global),
         Command::Sweep(arguments) => commands::sweep::run(arguments, args.global),
         Command::Check(arguments) => commands::check::run(arguments, args.global),
         Command::Init(arguments) => commands::init::run(arguments, args.global),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo, UnwindSafe};
 
-use crate::output::note;
+use crate::terminal;
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -14,7 +14,7 @@ thread_local! {
 pub(crate) fn install_hook() {
     panic::set_hook(Box::new(|info| {
         if !QUIET.get() {
-            note(&report(info));
+            terminal::say_afterwards(report(info));
         }
     }));
 }
@@ -39,7 +39,6 @@ fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Calls what may panic for reasons outside of moa, and returns the panic's text instead.
-#[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "only LibTorch panics for reasons of its own"))]
 pub(crate) fn quietly<T>(call: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     QUIET.set(true);
     let result = panic::catch_unwind(call);

@@ -1,0 +1,61 @@
+//! What the worker's threads share: models and prompts of the open experiment.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moa_core::RunId;
+use moa_runner::{Models, SweepRequest};
+use moa_store::Layout;
+
+use crate::device::DeviceName;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+
+/// An experiment that soups can be made of.
+pub(super) struct Ready {
+    pub(super) experiment: Experiment,
+    pub(super) models: Models,
+    pub(super) corners: Vec<RunId>,
+    pub(super) request: SweepRequest,
+}
+
+/// Opens models once for all threads; the last experiment's are kept.
+#[derive(Clone)]
+pub(super) struct Opener {
+    device: DeviceName,
+    last: Arc<Mutex<Option<(PathBuf, Arc<Ready>)>>>,
+}
+
+impl Opener {
+    pub(super) fn new(device: DeviceName) -> Self {
+        Self { device, last: Arc::default() }
+    }
+
+    /// Returns the experiment in a folder with its models.
+    ///
+    /// # Errors
+    /// Says what cannot be opened.
+    pub(super) fn open(&self, root: &Path) -> Result<Arc<Ready>, CliError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((folder, ready)) = &*last
+            && folder == root
+        {
+            return Ok(Arc::clone(ready));
+        }
+        let experiment = Experiment::load(&Layout::new(root).experiment_file())?;
+        let device = self.device.open()?;
+        let models = Models::open(&experiment.spec, &device.device)?;
+        let (corners, _) = moa_tui::shares_by_name(&experiment.spec);
+        let request = SweepRequest {
+            spec: experiment.spec.clone(),
+            prompts: experiment.prompts.clone(),
+            out: root.to_path_buf(),
+            device_name: device.name.clone(),
+            workers: device.workers,
+            stop: Arc::default(),
+        };
+        let ready = Arc::new(Ready { experiment, models, corners, request });
+        *last = Some((root.to_path_buf(), Arc::clone(&ready)));
+        Ok(ready)
+    }
+}

@@ -1,0 +1,52 @@
+//! The figures of an experiment, as `moa front` prints them.
+
+use std::path::Path;
+
+use moa_runner::FrontReport;
+use moa_runner::report;
+use moa_tui::{Figures, Point, Reply, Score};
+
+use crate::commands::front::Results;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+
+/// Returns the figures of the experiment in a folder.
+///
+/// # Errors
+/// Says what cannot be read.
+pub(super) fn of(root: &Path) -> Result<Reply, CliError> {
+    let results = Results::read(root)?;
+    let report = FrontReport::of(&results.snapshot, &results.spec)?;
+    let prompts = Experiment::load(&results.layout.experiment_file()).map(|experiment| experiment.prompts.held_out);
+    let (corners, shares) = moa_tui::shares_by_name(&results.spec);
+    let point = |point: &report::FrontPoint| Point {
+        id: point.id.clone(),
+        kind: point.kind,
+        weighting: point.weighting.clone(),
+        shares: shares.get(&point.id).cloned(),
+        rewards: point.rewards.iter().map(score).collect(),
+        judges: point.judges.iter().map(score).collect(),
+        on_front: point.on_front,
+        warnings: point.suspected_hacking.iter().map(ToString::to_string).collect(),
+    };
+    let volumes = report.hypervolumes.as_ref();
+    let figures = Figures {
+        rewards: report.rewards.clone(),
+        judges: report.judges.clone(),
+        scales: report.scales.clone(),
+        points: report.points.iter().map(point).collect(),
+        hypervolume: volumes.map(|volumes| volumes.all),
+        base_hypervolume: volumes.and_then(|volumes| volumes.base),
+        corners,
+        // Prompts of a file that is gone are no reason to show no figures.
+        prompts: prompts.unwrap_or_default(),
+        resampled: true,
+    };
+    Ok(Reply::Figures(root.to_path_buf(), Box::new(figures)))
+}
+
+/// Returns a score in the UI's form.
+pub(super) fn score(score: &report::Score) -> Score {
+    let report::Score { mean, difference, .. } = score;
+    Score { mean: *mean, difference: *difference }
+}

@@ -1,0 +1,195 @@
+//! Measuring soups, looking for them, and writing them: what `moa merge` does, for the UI.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use moa_adapter::Merge;
+use moa_core::{PointKind, ScoreColumn};
+use moa_pareto::{Answer, Bootstrap, Constraint, Goal, Measured, Solver, Step, TradeOff, non_dominated};
+use moa_runner::{SoupBench, Tasting};
+use moa_store::Snapshot;
+use moa_tui::{Point, Reply, SaveFormat, Score, Sheet};
+
+use super::bench::{Opener, Ready};
+use super::figures;
+use super::preview::shared;
+use crate::commands::merge::{FormatName, write_adapter};
+use crate::error::CliError;
+use crate::pictures::rgb;
+
+/// Mixtures that a search measures at most.
+const BUDGET: usize = 12;
+/// Pictures of each prompt that are kept.
+const ROWS: usize = 4;
+
+/// Whether somebody asked to stop measuring.
+#[derive(Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(super) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn reset(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Measures a soup on the held-out prompts.
+///
+/// # Errors
+/// Says which adapter is missing or damaged.
+pub(super) fn evaluate(
+    opener: &Opener,
+    root: &Path,
+    shares: &[f64],
+    stop: &Stop,
+    say: &(dyn Fn(Reply) + Sync),
+) -> Result<Reply, CliError> {
+    let ready = opener.open(root)?;
+    let bench = bench(&ready)?;
+    let tasting = taste(&bench, shares, "measuring", stop, say)?;
+    if stop.is_asked() {
+        return Ok(Reply::Stopped);
+    }
+    measured(&ready, &bench, root, shares, &tasting)
+}
+
+/// Looks for a soup that keeps constraints: a surrogate proposes, measurements confirm.
+///
+/// # Errors
+/// Says what contradicts itself, or which adapter is missing or damaged.
+pub(super) fn solve(
+    opener: &Opener,
+    root: &Path,
+    constraints: Vec<Constraint>,
+    goal: Goal,
+    stop: &Stop,
+    say: &(dyn Fn(Reply) + Sync),
+) -> Result<Reply, CliError> {
+    let ready = opener.open(root)?;
+    let bench = bench(&ready)?;
+    let known = bench.known()?;
+    let scale = spreads(&known);
+    let trade_off = TradeOff { constraints, goal, scale, extrapolation: 0.0 };
+    let mut solver = Solver::new(trade_off, known).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut count = 0;
+    let mut done = false;
+    while count < BUDGET {
+        let Step::Measure(shares) = solver.step().map_err(|error| CliError::failure(error.to_string()))? else {
+            done = true;
+            break;
+        };
+        count += 1;
+        let tasting = taste(&bench, &shares, &format!("looking for shares, mixture {count}"), stop, say)?;
+        if stop.is_asked() {
+            return Ok(Reply::Stopped);
+        }
+        say(measured(&ready, &bench, root, &shares, &tasting)?);
+        let scores = bench.scores(&tasting.record)?.into_iter().map(|score| score.mean).collect();
+        solver.tell(Measured { shares, scores });
+    }
+    let (met, point) = match solver.answer() {
+        Answer::Met(point) => (true, point),
+        Answer::NotMet(point) => (false, point),
+    };
+    let name = bench.name(&point.shares);
+    let verdict =
+        if met { "keeps what was wanted" } else { "comes nearest: no measured mixture keeps what was wanted" };
+    let budget = if done { "" } else { " (the search could go on: ask again)" };
+    let verdict = format!("{name} {verdict}; {count} mixtures measured{budget}");
+    Ok(Reply::Solved { root: root.to_path_buf(), shares: point.shares.clone(), met, verdict })
+}
+
+/// Writes a soup's adapter where `moa merge` would.
+///
+/// # Errors
+/// Says which adapter is missing or damaged, or what cannot be written.
+pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFormat) -> Result<Reply, CliError> {
+    let ready = opener.open(root)?;
+    let bench = bench(&ready)?;
+    let folder = root.join("merged").join(bench.name(shares));
+    let format = match format {
+        SaveFormat::Peft => FormatName::Peft,
+        SaveFormat::Diffusers => FormatName::Diffusers,
+        SaveFormat::Kohya => FormatName::Kohya,
+    };
+    write_adapter(&bench.merge(shares)?, format.format(), &ready.experiment.spec.base, &folder)?;
+    Ok(Reply::Saved(folder))
+}
+
+fn bench(ready: &Ready) -> Result<SoupBench<'_>, CliError> {
+    Ok(SoupBench::open(ready.request.clone(), &ready.models, &ready.corners, Merge::default())?)
+}
+
+fn taste(
+    bench: &SoupBench<'_>,
+    shares: &[f64],
+    label: &str,
+    stop: &Stop,
+    say: &(dyn Fn(Reply) + Sync),
+) -> Result<Tasting, CliError> {
+    let label = format!("{label}: {}", bench.name(shares));
+    Ok(bench.taste(shares, &|fraction| {
+        if !stop.is_asked() {
+            say(Reply::Measuring { label: label.clone(), fraction });
+        }
+    })?)
+}
+
+/// Returns a measurement in the UI's form.
+fn measured(
+    ready: &Ready,
+    bench: &SoupBench<'_>,
+    root: &Path,
+    shares: &[f64],
+    tasting: &Tasting,
+) -> Result<Reply, CliError> {
+    let snapshot = Snapshot::read(root)?;
+    let base = snapshot.evaluations.iter().find(|record| record.kind == PointKind::Base);
+    let evaluation = &ready.experiment.spec.evaluation;
+    let bootstrap = Bootstrap { resamples: evaluation.resamples as usize, level: 0.95, seed: evaluation.seed };
+    let judge = |column: &ScoreColumn| -> Result<Score, CliError> {
+        let rows = |column: &ScoreColumn| column.prompt_means.iter().map(|mean| [*mean]).collect::<Vec<_>>();
+        let failed = |error: moa_pareto::ParetoError| CliError::failure(error.to_string());
+        let other = base.and_then(|base| base.judges.iter().find(|other| other.name == column.name));
+        let other = other.filter(|other| other.prompt_means.len() == column.prompt_means.len());
+        let difference = other.map(|other| bootstrap.paired_difference(&rows(column), &rows(other))).transpose();
+        Ok(Score { mean: bootstrap.mean(&rows(column)).map_err(failed)?, difference: difference.map_err(failed)? })
+    };
+    let mut means: Vec<Vec<f64>> = snapshot.evaluations.iter().map(moa_core::EvaluationRecord::reward_means).collect();
+    means.push(tasting.record.reward_means());
+    let front = non_dominated(&means).unwrap_or_default();
+    let point = Point {
+        id: tasting.record.id.clone(),
+        kind: PointKind::Soup,
+        weighting: None,
+        shares: Some(shares.to_vec()),
+        rewards: bench.scores(&tasting.record)?.iter().map(figures::score).collect(),
+        judges: tasting.record.judges.iter().map(judge).collect::<Result<_, _>>()?,
+        on_front: front.contains(&(means.len() - 1)),
+        warnings: Vec::new(),
+    };
+    let group = tasting.pictures.group();
+    let pictures: Vec<_> = rgb(&tasting.pictures).into_iter().filter_map(shared).collect();
+    let shown = pictures.chunks(group.max(1)).take(evaluation.grid_prompts as usize);
+    let sheet = Sheet::new(shown.map(|prompt| prompt.iter().take(ROWS).cloned().collect()).collect());
+    Ok(Reply::Measured { root: root.to_path_buf(), point: Box::new(point), sheet })
+}
+
+/// Returns by reward how far apart the measured points are, by which shortfalls are compared.
+fn spreads(known: &[Measured]) -> Vec<f64> {
+    let objectives = known.first().map_or(0, |point| point.scores.len());
+    let spread = |objective: usize| {
+        let means = || known.iter().map(|point| point.scores[objective].mean);
+        let width = means().fold(f64::NEG_INFINITY, f64::max) - means().fold(f64::INFINITY, f64::min);
+        width.max(1e-3)
+    };
+    (0..objectives).map(spread).collect()
+}

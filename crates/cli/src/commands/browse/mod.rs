@@ -1,0 +1,126 @@
+//! `moa browse`: the terminal UI on results.
+
+mod bench;
+mod figures;
+mod measure;
+mod preview;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::SystemTime;
+
+use clap::ValueEnum;
+use moa_store::Layout;
+use moa_tui::{App, Background, Helpers, Message};
+
+use crate::args::Global;
+use crate::error::CliError;
+use crate::interrupt;
+use crate::terminal::Screen;
+
+/// Shows fronts, curves and pictures in the terminal, and slides between adapters.
+///
+/// Opens a folder of results, or one experiment in it. A sweep that runs in another terminal is followed live; neither
+/// disturbs the other. `?` shows all keys, and the mouse works, too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa browse                      everything under results/
+  moa browse results/pareto       one experiment
+  moa browse --theme light        on a light background, where the terminal does not say so itself
+  NO_COLOR=1 moa browse           without colours")]
+pub(crate) struct Arguments {
+    /// A folder of results, or one experiment
+    #[arg(value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+
+    /// The background that colours are chosen for [default: what the terminal says]
+    #[arg(long, value_name = "THEME", value_enum)]
+    theme: Option<ThemeName>,
+}
+
+/// Backgrounds by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ThemeName {
+    Dark,
+    Light,
+}
+
+impl ThemeName {
+    pub(crate) fn background(self) -> Background {
+        match self {
+            Self::Dark => Background::Dark,
+            Self::Light => Background::Light,
+        }
+    }
+}
+
+/// What to do without a terminal.
+const PLAINLY: &str = "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let opened = Opened::find(&arguments.results)?;
+    let screen = Screen::take(arguments.theme.map(ThemeName::background), PLAINLY)?;
+    let (sender, inbox) = channel();
+    let stopped = sender.clone();
+    interrupt::catch(move || drop(stopped.send(Message::Stop)))?;
+    show(screen, &opened, global, false, sender, &inbox)
+}
+
+/// What is opened.
+pub(crate) struct Opened {
+    /// The folder that experiments are looked for in.
+    pub(crate) library: Option<PathBuf>,
+    /// The experiment that is shown first.
+    pub(crate) experiment: Option<PathBuf>,
+}
+
+impl Opened {
+    /// Tells an experiment from a folder of experiments.
+    fn find(path: &Path) -> Result<Self, CliError> {
+        if !path.is_dir() {
+            let what = if path.exists() { "is no folder" } else { "is not there" };
+            return Err(CliError::usage(format!("{} {what}", path.display()))
+                .hint("name a folder of results; `moa sweep experiments/quick.ron` makes some in two minutes"));
+        }
+        let layout = Layout::new(path);
+        let is_experiment = layout.experiment_file().exists() || layout.metrics_dir().exists();
+        if !is_experiment {
+            return Ok(Self { library: Some(path.to_path_buf()), experiment: None });
+        }
+        Ok(Self { library: parent(path), experiment: Some(path.to_path_buf()) })
+    }
+}
+
+/// Returns the folder that an experiment lies in.
+pub(crate) fn parent(path: &Path) -> Option<PathBuf> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        Some(parent) => Some(parent.to_path_buf()),
+        None => None,
+    }
+}
+
+/// Shows the UI until it is left.
+pub(crate) fn show(
+    mut screen: Screen,
+    opened: &Opened,
+    global: Global,
+    sweeps: bool,
+    sender: Sender<Message>,
+    inbox: &Receiver<Message>,
+) -> Result<(), CliError> {
+    let helpers = Helpers::start(opened.library.clone(), screen.picker.clone(), &sender);
+    let worker = worker::start(global.device, &sender);
+    screen.listen(sender);
+    let mut app = App::new(screen.theme, SystemTime::now(), opened.library.clone());
+    if let Some(experiment) = &opened.experiment {
+        app.open(experiment.clone());
+    }
+    if sweeps {
+        app.sweeps();
+    }
+    moa_tui::run(&mut screen.terminal, &mut app, inbox, &helpers, &worker, SystemTime::now)
+        .map_err(|error| CliError::failure(format!("failed to draw on the terminal: {error}")))
+}

@@ -1,0 +1,145 @@
+//! The terminal while a UI has it: taken in one place, given back whatever happens.
+
+use std::io::{self, IsTerminal, Stdout, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use moa_tui::{Background, Colours, Message, Theme};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui_image::picker::cap_parser::QueryStdioOptions;
+use ratatui_image::picker::{Capability, Picker};
+
+use crate::error::CliError;
+use crate::output::note;
+
+/// How long a terminal has to say what it can; most answer within milliseconds.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Whether a UI has the terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// What is to be said when the terminal is given back.
+static AFTERWARDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Says a line on standard error: at once, or when the UI has given the terminal back.
+pub(crate) fn say_afterwards(line: String) {
+    if TAKEN.load(Ordering::SeqCst) {
+        AFTERWARDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
+    } else {
+        note(&line);
+    }
+}
+
+/// Gives the terminal back, if a UI has it. Safe to call at any moment, from any thread, and again.
+pub(crate) fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // There is nobody to tell if that fails.
+    let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+    let _ = io::stdout().flush();
+    let lines = std::mem::take(&mut *AFTERWARDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    lines.iter().for_each(|line| note(line));
+}
+
+/// The terminal, taken. Dropping it gives it back.
+pub(crate) struct Screen {
+    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub(crate) theme: Theme,
+    pub(crate) picker: Picker,
+}
+
+impl Screen {
+    /// Takes the terminal, and asks what it can show. `theme` overrides its background.
+    ///
+    /// # Errors
+    /// Says what is missing: a terminal, or letters that can be put anywhere.
+    pub(crate) fn take(theme: Option<Background>, plainly: &str) -> Result<Self, CliError> {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            let what = if dumb { "the terminal is dumb (TERM=dumb)" } else { "there is no terminal" };
+            return Err(CliError::usage(format!("{what}, and the UI needs one")).hint(plainly));
+        }
+        let failed = |error: io::Error| CliError::failure(format!("failed to take the terminal: {error}"));
+        TAKEN.store(true, Ordering::SeqCst);
+        let taken = enable_raw_mode().and_then(|()| {
+            execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide)
+        });
+        if let Err(error) = taken {
+            restore();
+            return Err(failed(error));
+        }
+        let colours = colours();
+        let picker = picker(colours);
+        let theme = Theme { colours, background: theme.unwrap_or_else(|| background(&picker)) };
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|error| {
+            restore();
+            failed(error)
+        })?;
+        Ok(Self { terminal, theme, picker })
+    }
+
+    /// Sends keys, clicks and new sizes from now on. A terminal that is gone asks to stop.
+    pub(crate) fn listen(&self, inbox: Sender<Message>) {
+        thread::spawn(move || {
+            while let Ok(event) = crossterm::event::read() {
+                if inbox.send(Message::Input(event)).is_err() {
+                    return;
+                }
+            }
+            let _ = inbox.send(Message::Stop);
+        });
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Returns how many colours the terminal shows, by what the environment says (<https://no-color.org>).
+fn colours() -> Colours {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let full = ["truecolor", "24bit"].contains(&&*variable("COLORTERM"));
+    let term = variable("TERM");
+    if !variable("NO_COLOR").is_empty() {
+        Colours::None
+    } else if full || term.contains("256color") || term.contains("direct") || term.contains("kitty") {
+        Colours::Full
+    } else {
+        Colours::Sixteen
+    }
+}
+
+/// Asks the terminal for pixels; half-blocks do where it has none or does not answer.
+fn picker(colours: Colours) -> Picker {
+    if colours == Colours::None {
+        return Picker::halfblocks();
+    }
+    let options =
+        QueryStdioOptions { timeout: PATIENCE, terminal_background_color_osc: true, ..QueryStdioOptions::default() };
+    Picker::from_query_stdio_with_options(options).unwrap_or_else(|_| Picker::halfblocks())
+}
+
+/// Returns the background that the terminal names, or `COLORFGBG`; dark where nobody says.
+fn background(picker: &Picker) -> Background {
+    let named = picker.capabilities().iter().find_map(|capability| match capability {
+        Capability::Background(r, g, b) => {
+            Some(0.3 * f64::from(*r) + 0.59 * f64::from(*g) + 0.11 * f64::from(*b) > 128.0)
+        }
+        _ => None,
+    });
+    let variable = || {
+        let text = std::env::var("COLORFGBG").ok()?;
+        Some(matches!(text.rsplit(';').next()?, "7" | "15"))
+    };
+    if named.or_else(variable).unwrap_or(false) { Background::Light } else { Background::Dark }
+}
