@@ -15,6 +15,11 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Asks to stop, as an interrupt does: one that follows ends the process.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Returns the flag itself, which is set when somebody asks to stop.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)

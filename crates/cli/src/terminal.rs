@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
@@ -14,7 +15,7 @@ use moa_tui::{Background, Colours, Message, Theme};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui_image::picker::cap_parser::QueryStdioOptions;
-use ratatui_image::picker::{Capability, Picker};
+use ratatui_image::picker::{Capability, Picker, ProtocolType};
 
 use crate::error::CliError;
 use crate::output::note;
@@ -49,6 +50,35 @@ pub(crate) fn restore() {
     lines.iter().for_each(|line| note(line));
 }
 
+/// How the UI looks, where the terminal does not say so itself.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Look {
+    /// The background that colours are chosen for [default: what the terminal says]
+    #[arg(long, value_name = "THEME", value_enum)]
+    theme: Option<ThemeName>,
+
+    /// How pictures are drawn [default: the best that the terminal says it can, and half-blocks inside tmux]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pictures: Option<PictureMode>,
+}
+
+/// Backgrounds by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ThemeName {
+    Dark,
+    Light,
+}
+
+/// Ways to draw pictures, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PictureMode {
+    /// Half-blocks: letters of two colours, everywhere
+    Blocks,
+    Kitty,
+    Sixel,
+    Iterm2,
+}
+
 /// The terminal, taken. Dropping it gives it back.
 pub(crate) struct Screen {
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
@@ -57,11 +87,11 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal, and asks what it can show. `theme` overrides its background.
+    /// Takes the terminal, and asks what it can show as far as `look` does not say it. `plainly` is what to do without one.
     ///
     /// # Errors
     /// Says what is missing: a terminal, or letters that can be put anywhere.
-    pub(crate) fn take(theme: Option<Background>, plainly: &str) -> Result<Self, CliError> {
+    pub(crate) fn take(look: Look, plainly: &str) -> Result<Self, CliError> {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             let what = if dumb { "the terminal is dumb (TERM=dumb)" } else { "there is no terminal" };
@@ -77,8 +107,13 @@ impl Screen {
             return Err(failed(error));
         }
         let colours = colours();
-        let picker = picker(colours);
-        let theme = Theme { colours, background: theme.unwrap_or_else(|| background(&picker)) };
+        let picker = look.pictures.map_or_else(|| picker(colours), PictureMode::picker);
+        let background = match look.theme {
+            Some(ThemeName::Dark) => Background::Dark,
+            Some(ThemeName::Light) => Background::Light,
+            None => background(&picker),
+        };
+        let theme = Theme { colours, background };
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|error| {
             restore();
             failed(error)
@@ -119,9 +154,31 @@ fn colours() -> Colours {
     }
 }
 
+impl PictureMode {
+    fn picker(self) -> Picker {
+        let protocol = match self {
+            Self::Blocks => return Picker::halfblocks(),
+            Self::Kitty => ProtocolType::Kitty,
+            Self::Sixel => ProtocolType::Sixel,
+            Self::Iterm2 => ProtocolType::Iterm2,
+        };
+        let size = crossterm::terminal::window_size().ok().filter(|size| size.width > 0 && size.height > 0);
+        let letter = size.map_or((10, 20), |size| (size.width / size.columns.max(1), size.height / size.rows.max(1)));
+        #[expect(deprecated, reason = "the way that is not asks the terminal, which the user has answered for")]
+        let mut picker = Picker::from_fontsize((letter.0.max(1), letter.1.max(1)).into());
+        picker.set_protocol_type(protocol);
+        picker
+    }
+}
+
 /// Asks the terminal for pixels; half-blocks do where it has none or does not answer.
+///
+/// tmux and screen keep questions from the terminal around them unless they are set up not to; whoever waits for an answer
+/// then eats the first key instead. So they are not asked.
 fn picker(colours: Colours) -> Picker {
-    if colours == Colours::None {
+    let inside = |name: &str| std::env::var_os(name).is_some();
+    let multiplexer = std::env::var("TERM").is_ok_and(|term| term.starts_with("tmux") || term.starts_with("screen"));
+    if colours == Colours::None || multiplexer || inside("TMUX") || inside("STY") {
         return Picker::halfblocks();
     }
     let options =

@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 
-use clap::ValueEnum;
 use moa_store::Layout;
-use moa_tui::{App, Background, Helpers, Message};
+use moa_tui::{App, Helpers, Message};
 
 use crate::args::Global;
 use crate::error::CliError;
 use crate::interrupt;
-use crate::terminal::Screen;
+use crate::terminal::{Look, Screen};
 
 /// Shows fronts, curves and pictures in the terminal, and slides between adapters.
 ///
@@ -35,33 +34,16 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DIR", default_value = "results")]
     results: PathBuf,
 
-    /// The background that colours are chosen for [default: what the terminal says]
-    #[arg(long, value_name = "THEME", value_enum)]
-    theme: Option<ThemeName>,
-}
-
-/// Backgrounds by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ThemeName {
-    Dark,
-    Light,
-}
-
-impl ThemeName {
-    pub(crate) fn background(self) -> Background {
-        match self {
-            Self::Dark => Background::Dark,
-            Self::Light => Background::Light,
-        }
-    }
+    #[command(flatten)]
+    look: Look,
 }
 
 /// What to do without a terminal.
-const PLAINLY: &str = "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
+pub(crate) const PLAINLY: &str = "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let opened = Opened::find(&arguments.results)?;
-    let screen = Screen::take(arguments.theme.map(ThemeName::background), PLAINLY)?;
+    let screen = Screen::take(arguments.look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();
     interrupt::catch(move || drop(stopped.send(Message::Stop)))?;

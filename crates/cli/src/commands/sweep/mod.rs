@@ -1,5 +1,7 @@
 //! `moa sweep`: the experiment itself.
 
+mod watched;
+
 use std::path::{Path, PathBuf};
 
 use moa_runner::{Models, SweepOutcome, SweepRequest, sweep};
@@ -11,6 +13,7 @@ use crate::experiment::Experiment;
 use crate::interrupt;
 use crate::output::{note, print};
 use crate::progress::Display;
+use crate::terminal::Look;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
@@ -23,6 +26,7 @@ Examples:
   moa sweep experiments/quick.ron                  first contact, two minutes
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
+  moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
     /// The experiment file
@@ -36,12 +40,22 @@ pub(crate) struct Arguments {
     /// Show progress as lines, as it is outside of terminals
     #[arg(long)]
     plain: bool,
+
+    /// Watch the sweep in the terminal UI, which stays open when it ends (see `moa browse`)
+    #[arg(long, conflicts_with = "plain")]
+    tui: bool,
+
+    #[command(flatten)]
+    look: Look,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
     let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
+    if arguments.tui {
+        return watched::run(experiment, &device, out, arguments.look, global);
+    }
     if !global.quiet {
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
         note(experiment.describe().trim_end());
@@ -63,9 +77,14 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         let mut sink = display.sink(&experiment.plan);
         sweep(&request, &models, &mut *sink)?
     };
+    conclude(outcome, &experiment, &out)
+}
+
+/// Prints the front of a sweep that has ended, or says how to go on with one that was stopped.
+fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Path) -> Result<(), CliError> {
     match outcome {
         SweepOutcome::Finished(report) => {
-            let results = Results::read(&out)?;
+            let results = Results::read(out)?;
             print(front::describe(&report, &results))
         }
         SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(

@@ -1,0 +1,71 @@
+//! A sweep in the terminal UI: the sweep on a thread of its own, the UI as on any sweep that runs.
+//!
+//! The UI follows the journal that the sweep writes for readers anyway, so that watching costs the sweep no more than a
+//! reader in another terminal does.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use moa_core::RunEvent;
+use moa_runner::{Models, SweepOutcome, SweepRequest, sweep};
+use moa_tui::Message;
+
+use super::conclude;
+use crate::args::Global;
+use crate::commands::browse::{Opened, PLAINLY, parent, show};
+use crate::device::OpenDevice;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+use crate::interrupt;
+use crate::output::note;
+use crate::panic::quietly;
+use crate::terminal::{Look, Screen};
+
+/// Sweeps and shows it. The UI stays open at the end; leaving it before stops the sweep after its epoch.
+pub(super) fn run(
+    experiment: Experiment,
+    device: &OpenDevice,
+    out: PathBuf,
+    look: Look,
+    global: Global,
+) -> Result<(), CliError> {
+    let screen = Screen::take(look, PLAINLY)?;
+    let (sender, inbox) = channel();
+    let stopped = sender.clone();
+    let stop = interrupt::catch(move || drop(stopped.send(Message::Stop)))?;
+    let request = SweepRequest {
+        spec: experiment.spec.clone(),
+        prompts: experiment.prompts.clone(),
+        out: out.clone(),
+        device_name: device.name.clone(),
+        workers: device.workers,
+        stop: stop.flag(),
+    };
+    let (models_device, ended) = (device.device.clone(), sender.clone());
+    let sweeping = thread::spawn(move || {
+        let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
+            let models = Models::open(&request.spec, &models_device)?;
+            Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
+        }));
+        let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
+        let told = match &result {
+            Ok(SweepOutcome::Finished(_)) => Ok(()),
+            Ok(SweepOutcome::Interrupted { epoch }) => Err(format!("stopped after epoch {epoch}")),
+            Err(error) => Err(error.message().to_owned()),
+        };
+        // A UI that was left needs no news.
+        let _ = ended.send(Message::SweepEnded(told));
+        result
+    });
+    let opened = Opened { library: parent(&out), experiment: Some(out.clone()) };
+    let shown = show(screen, &opened, global, true, sender, &inbox);
+    if !sweeping.is_finished() {
+        stop.ask();
+        note("stopping after this epoch; Ctrl-C stops at once (nothing is lost)");
+    }
+    let result = sweeping.join().unwrap_or_else(|_| Err(CliError::failure("the sweep's thread is gone")));
+    shown?;
+    conclude(result?, &experiment, &out)
+}
