@@ -6,6 +6,8 @@ use moa_core::spec::Scale;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, ScoreColumn, Weighting};
 use moa_pareto::{Interval, hypervolume, non_dominated};
 
+use crate::experiment::Experiment;
+
 /// With more points on the front than this the hypervolume is left to the worker.
 const MOST_FOR_HYPERVOLUME: usize = 300;
 /// Half a 95 % interval in standard errors.
@@ -65,6 +67,11 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Returns what can be said of an experiment at once: means, normal intervals, dominance.
+    pub fn of(experiment: &Experiment) -> Self {
+        Self::at_once(&experiment.spec, &experiment.evaluations)
+    }
+
     /// Returns what can be said at once of evaluations: means, normal intervals, dominance.
     pub(crate) fn at_once(spec: &ExperimentSpec, evaluations: &[EvaluationRecord]) -> Self {
         let (corners, recipes) = mixtures(spec);

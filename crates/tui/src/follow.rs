@@ -157,8 +157,8 @@ fn do_chores(requests: &Receiver<Request>, picker: &Picker, inbox: &Sender<Messa
                 let volumes = epochs.iter().filter_map(|(epoch, rows)| Some((*epoch, volume(rows)?)));
                 Message::Volumes(root, volumes.collect())
             }
-            Request::Encode(key, rgb, size) => match encode(picker, &rgb, size) {
-                Some(protocol) => Message::Encoded(key, Box::new(protocol)),
+            request @ Request::Encode(..) => match encode_now(picker, request) {
+                Some(message) => message,
                 None => continue,
             },
             Request::Follow(_) | Request::Work(_) => continue,
@@ -167,6 +167,12 @@ fn do_chores(requests: &Receiver<Request>, picker: &Picker, inbox: &Sender<Messa
             return;
         }
     }
+}
+
+/// Brings a picture into the terminal's form, where a request asks for that.
+pub fn encode_now(picker: &Picker, request: Request) -> Option<Message> {
+    let Request::Encode(key, rgb, size) = request else { return None };
+    encode(picker, &rgb, size).map(|protocol| Message::Encoded(key, Box::new(protocol)))
 }
 
 fn volume(rows: &[Vec<f64>]) -> Option<f64> {

@@ -161,7 +161,7 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Global, &[c('4')], A::GoTo(Screen::Pictures), "show pictures", ""),
     row(S::Global, &[c('5')], A::GoTo(Screen::Soup), "mix adapters", ""),
     row(S::Global, &[k(K::Tab)], A::NextScreen, "go to the next screen", ""),
-    row(S::Global, &[k(K::BackTab), shift(K::BackTab)], A::PreviousScreen, "go to the previous screen", ""),
+    row(S::Global, &[shift(K::BackTab)], A::PreviousScreen, "go to the previous screen", ""),
     row(S::Global, &[c('?'), k(K::F(1))], A::Help, "show all keys", "help"),
     row(S::Global, &[c(':'), ctrl('p')], A::Palette, "search what can be done, and do it", "actions"),
     row(S::Global, &[k(K::Esc)], A::Back, "go back, or close what is open", ""),
@@ -209,9 +209,9 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Front, &[k(K::Right), c('l')], A::Right, "nearest point to the right", ""),
     row(S::Front, &[k(K::Up), c('k')], A::Up, "nearest point above", ""),
     row(S::Front, &[k(K::Down), c('j')], A::Down, "nearest point below", ""),
-    row(S::Front, &[c('x')], A::NextX, "next reward on the x axis", "x"),
-    row(S::Front, &[c('y')], A::NextY, "next reward on the y axis", "y"),
-    row(S::Front, &[c('a')], A::Parallel, "all rewards at once, as parallel coordinates", "all"),
+    row(S::Front, &[c('x')], A::NextX, "next reward on the x axis", "axis"),
+    row(S::Front, &[c('y')], A::NextY, "next reward on the y axis", "axis"),
+    row(S::Front, &[c('a')], A::Parallel, "all rewards at once, on parallel axes", "all"),
     row(S::Front, &[c('t')], A::Source, "held-out prompts, judges, or training", "judges"),
     row(S::Front, &[c('e')], A::ErrorBars, "error bars on and off", "bars"),
     row(S::Front, &[c('d')], A::Dominated, "dominated points on and off", ""),
@@ -247,9 +247,9 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Soup, &[k(K::Home), c('0')], A::First, "nothing of it", ""),
     row(S::Soup, &[k(K::End), c('G')], A::Last, "it alone", ""),
     row(S::Soup, &[c('=')], A::Equal, "equal shares", "equal"),
-    row(S::Soup, &[c('e')], A::Evaluate, "evaluate this: measure it and put it on the front", "evaluate"),
-    row(S::Soup, &[c('w'), c('/')], A::Wish, "constraints: look for shares that keep them", "constraints"),
+    row(S::Soup, &[c('e')], A::Evaluate, "evaluate this, and put it on the front", "evaluate"),
     row(S::Soup, &[c('s')], A::Save, "save the adapter", "save"),
+    row(S::Soup, &[c('w'), c('/')], A::Wish, "constraints: find shares that keep them", "solve"),
     row(S::Soup, &[c('x')], A::Cancel, "stop measuring", ""),
 ];
 
@@ -258,7 +258,9 @@ pub(crate) fn find(scope: Scope, event: KeyEvent) -> Option<Action> {
     // Letters carry shift in themselves.
     let letter = matches!(event.code, KeyCode::Char(_));
     let ignored = if letter { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
-    let pressed = Key(event.code, event.modifiers - ignored);
+    // Some terminals name shift beside this key, and some do not.
+    let added = if event.code == KeyCode::BackTab { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+    let pressed = Key(event.code, (event.modifiers - ignored) | added);
     let find = |scope: Scope| TABLE.iter().find(|row| row.scope == scope && row.keys.contains(&pressed));
     find(scope).or_else(|| find(Scope::Global)).map(|row| row.action)
 }

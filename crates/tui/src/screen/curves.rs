@@ -120,7 +120,7 @@ fn curve(
     let curves: Vec<Vec<(f64, f64)>> =
         runs.iter().map(|run| points(experiment, run, metric, state, (from, to))).collect();
     let y = Axis::around(curves.iter().flatten().map(|(_, value)| *value), state.log);
-    let plot = plot(frame.buffer_mut(), inner, Axis::exact(from, to), y, theme);
+    let plot = plot(frame.buffer_mut(), inner, Axis::whole(from, to), y, theme);
     // The last one, under the cursor, on top.
     for (place, curve) in curves.iter().enumerate() {
         let mut lines = Braille::new(plot.area);

@@ -317,7 +317,7 @@ pub(crate) fn view(app: &App, session: &Session, frame: &mut Frame<'_>, area: Re
     let title = match (session.front.parallel, names.get(session.front.x), names.get(session.front.y)) {
         (false, Some(x), Some(y)) if x != y => format!("{y} over {x}"),
         (false, Some(x), _) => x.clone(),
-        _ => "All".into(),
+        _ => "All rewards".into(),
     };
     let inner = panel(frame, main, &title, source, theme);
     let inner = volume(app, session, &dots, frame, inner);
@@ -366,7 +366,11 @@ fn volume(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut Frame<'_>,
             second.push(Span::styled(format!("  base {:.3}", base.mean), theme.dim()));
         }
         let reference: Vec<String> = figures.scales.iter().map(|scale| format!("{}", scale.reference)).collect();
-        second.push(Span::styled(format!("  from ({})", reference.join(", ")), theme.dim()));
+        let reference = format!("  reference ({})", reference.join(", "));
+        let used: usize = second.iter().map(Span::width).sum();
+        if used + reference.len() <= usize::from(area.width) {
+            second.push(Span::styled(reference, theme.dim()));
+        }
     }
     if !figures.resampled {
         let why =

@@ -361,12 +361,19 @@ fn preview(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
         return note(frame, if app.worker_gone.is_some() { "" } else { "drawing …" });
     };
     let both = base.is_some();
-    let room = if both { inner.height / 2 } else { inner.height };
+    let captions = inner.height >= 14;
+    let inner = if captions { Rect { y: inner.y + 1, height: inner.height - 1, ..inner } } else { inner };
+    let room = if both { (inner.height - 1) / 2 } else { inner.height };
     let height = room.clamp(2, 16);
     // Letters are twice as high as wide.
     let label = 6;
     let width = ((2.0 * f64::from(height) / aspect).round() as u16).clamp(2, inner.width.max(2));
     let across = usize::from(inner.width.saturating_sub(label) / (width + 1));
+    for prompt in 0..if captions { across } else { 0 } {
+        let place = Rect { x: inner.x + label + prompt as u16 * (width + 1), y: inner.y - 1, width, height: 1 };
+        let text = session.figures.prompts.get(prompt).map_or("", String::as_str);
+        frame.render_widget(Paragraph::new(clip(text, width.into())).style(theme.dim()), place);
+    }
     let mut row = |y: u16, name: &str, picture: &dyn Fn(usize) -> Option<Rgb>| {
         frame.render_widget(
             Paragraph::new(name.to_owned()).style(theme.dim()),
@@ -382,6 +389,6 @@ fn preview(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
     if let Some(sheet) = base {
         row(inner.y, "base", &|prompt| sheet.get(prompt, 0).cloned());
     }
-    let y = if both { inner.y + height } else { inner.y };
+    let y = if both { inner.y + height + 1 } else { inner.y };
     row(y, "mix", &|prompt| soup.preview.as_ref()?.pictures.get(prompt).cloned());
 }

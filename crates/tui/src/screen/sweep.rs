@@ -334,7 +334,7 @@ fn volume(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
         let text = if session.volumes.is_empty() { "after the first epoch" } else { "after the second epoch" };
         return frame.render_widget(Paragraph::new(text).style(theme.dim()), inner);
     }
-    let x = Axis::exact(1.0, f64::from(session.volumes.last().map_or(2, |(epoch, _)| *epoch)));
+    let x = Axis::whole(1.0, f64::from(session.volumes.last().map_or(2, |(epoch, _)| *epoch)));
     let y = Axis::around(session.volumes.iter().map(|(_, volume)| *volume), false);
     let plot = plot(frame.buffer_mut(), inner, x, y, theme);
     let mut lines = Braille::new(plot.area);

@@ -7,6 +7,8 @@ pub(crate) struct Axis {
     pub(crate) hi: f64,
     /// Whether equal steps are equal factors.
     pub(crate) log: bool,
+    /// Whether only whole numbers mean something.
+    pub(crate) whole: bool,
 }
 
 impl Axis {
@@ -17,20 +19,24 @@ impl Axis {
             .filter(fits)
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), value| (lo.min(value), hi.max(value)));
         if lo > hi {
-            return if log { Self { lo: 0.1, hi: 1.0, log } } else { Self { lo: 0.0, hi: 1.0, log } };
+            return if log {
+                Self { lo: 0.1, hi: 1.0, log, whole: false }
+            } else {
+                Self { lo: 0.0, hi: 1.0, log, whole: false }
+            };
         }
         if log {
             let room = ((hi / lo).ln() * 0.06).max(0.05);
-            return Self { lo: lo * (-room).exp(), hi: hi * room.exp(), log };
+            return Self { lo: lo * (-room).exp(), hi: hi * room.exp(), log, whole: false };
         }
         let width = hi - lo;
         let room = if width > 0.0 { 0.06 * width } else { 0.05 * lo.abs().max(0.1) };
-        Self { lo: lo - room, hi: hi + room, log }
+        Self { lo: lo - room, hi: hi + room, log, whole: false }
     }
 
-    /// Returns an axis without room around.
-    pub(crate) fn exact(lo: f64, hi: f64) -> Self {
-        Self { lo, hi: if hi > lo { hi } else { lo + 1.0 }, log: false }
+    /// Returns an axis of whole numbers, without room around.
+    pub(crate) fn whole(lo: f64, hi: f64) -> Self {
+        Self { lo, hi: if hi > lo { hi } else { lo + 1.0 }, log: false, whole: true }
     }
 
     /// Returns where a value lies: 0 at the low end, 1 at the high end; none for what cannot be shown.
@@ -65,25 +71,30 @@ impl Axis {
             let ticks = if ticks.len() >= 2 { ticks } else { (0..3).map(|i| self.value(f64::from(i) / 2.0)).collect() };
             return ticks.into_iter().map(|value| (value, short(value))).collect();
         }
-        let rough = (self.hi - self.lo) / count.max(1) as f64;
+        // A step that is too wide for two ticks is halved.
+        let ticks = (0..4).map(|halved| self.even_ticks(count.max(1) << halved)).find(|ticks| ticks.len() >= 2);
+        ticks.unwrap_or_else(|| self.even_ticks(count.max(1)))
+    }
+
+    fn even_ticks(&self, count: usize) -> Vec<(f64, String)> {
+        let rough = (self.hi - self.lo) / count as f64;
+        let rough = if self.whole { rough.max(1.0) } else { rough };
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough);
+        let factors = if self.whole && power < 10.0 { [1.0, 2.0, 5.0, 5.0, 10.0] } else { [1.0, 2.0, 2.5, 5.0, 10.0] };
+        let step = factors.map(|factor| factor * power).into_iter().find(|step| *step >= 0.8 * rough);
         let step = step.unwrap_or(rough);
         if step <= 0.0 || !step.is_finite() {
             return Vec::new();
         }
-        let mut decimals = (-step.log10().floor()).max(0.0) as usize;
+        let mut decimals = (-(step * (1.0 + 1e-9)).log10().floor()).max(0.0) as usize;
         // 2.5 needs one digit more than its power of ten.
         if ((step * 10f64.powi(decimals as i32)).fract() - 0.5).abs() < 1e-6 {
             decimals += 1;
         }
-        let decimals = decimals.min(6);
-        let first = (self.lo / step).ceil() as i64;
+        let text = |value: f64| if decimals > 5 { short(value) } else { format!("{value:.decimals$}") };
+        let first = (self.lo / step - 1e-9).ceil() as i64;
         let last = (self.hi / step + 1e-9).floor() as i64;
-        (first..=last.min(first + 50))
-            .map(|i| i as f64 * step)
-            .map(|value| (value, format!("{value:.decimals$}")))
-            .collect()
+        (first..=last.min(first + 50)).map(|i| i as f64 * step).map(|value| (value, text(value))).collect()
     }
 }
 
@@ -107,13 +118,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        let axis = Axis { lo: 0.6613, hi: 0.7139, log: false };
+        let axis = Axis { lo: 0.6613, hi: 0.7139, log: false, whole: false };
         let texts: Vec<String> = axis.ticks(5).into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["0.67", "0.68", "0.69", "0.70", "0.71"]);
         let texts: Vec<String> =
-            Axis { lo: 0.0, hi: 0.01, log: false }.ticks(4).into_iter().map(|(_, text)| text).collect();
+            Axis { lo: 0.0, hi: 0.0115, log: false, whole: false }.ticks(4).into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["0.0000", "0.0025", "0.0050", "0.0075", "0.0100"]);
-        let log = Axis { lo: 2e-6, hi: 3.0, log: true };
+        let log = Axis { lo: 2e-6, hi: 3.0, log: true, whole: false };
         assert!(log.ticks(4).iter().all(|(value, _)| (2e-6..3.0).contains(value)));
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
 }
 
 /// What to do without a terminal.
-pub(crate) const PLAINLY: &str = "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
+pub(crate) const PLAINLY: &str =
+    "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let opened = Opened::find(&arguments.results)?;

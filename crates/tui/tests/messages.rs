@@ -1,0 +1,249 @@
+//! What messages do: keys, clicks, news and answers.
+
+mod support;
+
+use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
+use moa_core::{PointKind, RunEvent, RunId};
+use moa_pareto::{Bound, Constraint, Goal, Interval};
+use moa_tui::{Asked, Message, News, Point, Reply, SaveFormat, Score, Work};
+use support::{Desk, ROOT, epoch, evaluation, evaluations, runs, sheet, snapshot};
+
+fn shares(desk: &Desk) -> Vec<f64> {
+    let previews = desk.work.iter().rev().find_map(|work| match work {
+        Work::Preview(_, shares) => Some(shares.clone()),
+        _ => None,
+    });
+    previews.expect("a preview was asked for")
+}
+
+#[test]
+fn a_sweep_is_followed_event_by_event() {
+    let mut desk = Desk::opened(120, 40);
+    desk.news(&snapshot(7, Vec::new(), true));
+    let screen = desk.draw();
+    assert!(screen.contains("● live") && screen.contains("7 of 12 epochs") && screen.contains("left"), "{screen}");
+    let epochs =
+        runs(7, moa_core::RunState::Training).iter().map(|run| RunEvent::EpochFinished(epoch(run, 8))).collect();
+    desk.tell(Message::News(ROOT.into(), News::Events(epochs)));
+    assert!(desk.draw().contains("8 of 12 epochs"));
+    let base = RunEvent::Evaluated(evaluation("base", PointKind::Base, None));
+    desk.tell(Message::News(ROOT.into(), News::Events(vec![base])));
+    assert!(desk.work.contains(&Work::Figures(ROOT.into())), "intervals are asked for in the background");
+    desk.keys("3");
+    assert!(desk.draw().contains("◆ base"));
+}
+
+#[test]
+fn news_of_an_experiment_that_is_no_longer_open_changes_nothing() {
+    let mut desk = Desk::opened(80, 24);
+    desk.tell(Message::News("results/other".into(), News::Failed("lost".into())));
+    desk.reply(Reply::Failed { root: "results/other".into(), what: Asked::Preview, reason: "lost".into() });
+    assert!(!desk.draw().contains("lost"));
+}
+
+#[test]
+fn sliders_move_by_keys_and_shares_always_sum_to_one() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5");
+    assert_eq!(shares(&desk), [0.34, 0.33, 0.33]);
+    desk.press(KeyCode::Right);
+    assert_eq!(shares(&desk)[0].to_bits(), 0.39f64.to_bits());
+    desk.keys(">j");
+    desk.press(KeyCode::Home);
+    assert_eq!(shares(&desk)[1].to_bits(), 0.0f64.to_bits());
+    assert!((shares(&desk).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    desk.press(KeyCode::End);
+    assert_eq!(shares(&desk), [0.0, 1.0, 0.0]);
+    desk.keys("=");
+    assert_eq!(shares(&desk), [0.34, 0.33, 0.33]);
+    assert!(desk.draw().contains("34 % aesthetics + 33 % alignment + 33 % safety"));
+}
+
+#[test]
+fn the_triangle_and_the_sliders_take_the_mouse() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5");
+    let (x, y) = desk.find("Drag");
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), (x + 2, y + 7));
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), (x, y + 30));
+    assert_eq!(shares(&desk), [0.0, 1.0, 0.0], "dragged beyond the left corner");
+    let (x, y) = desk.find("▸ aesthetics");
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), (x + 14, y));
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), (x + 90, y));
+    assert_eq!(shares(&desk), [1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn a_preview_of_shares_that_have_moved_on_is_not_shown() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5");
+    let old = shares(&desk);
+    desk.press(KeyCode::Right);
+    let reply =
+        |shares, coarse| Reply::Preview { root: ROOT.into(), shares, pictures: vec![support::picture(9); 8], coarse };
+    desk.reply(reply(old, false));
+    assert!(desk.draw().contains("drawing …"));
+    let new = shares(&desk);
+    desk.reply(reply(new.clone(), true));
+    assert!(desk.draw().contains("coarse, refining"));
+    desk.reply(reply(new, false));
+    let screen = desk.draw();
+    assert!(!screen.contains("refining") && !screen.contains("drawing"), "{screen}");
+}
+
+#[test]
+fn a_measured_soup_joins_the_front() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5e");
+    assert!(matches!(desk.work.last(), Some(Work::Evaluate(..))));
+    desk.reply(Reply::Measuring { label: "measuring: soup-a34-b33-c33".into(), fraction: 0.25 });
+    assert!(desk.draw().contains(" 25 %"));
+    desk.keys("e");
+    assert!(desk.draw().contains("measuring: soup"), "one at a time");
+    let score = |mean| Score { mean: Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, difference: None };
+    let point = Point {
+        id: RunId("soup-mine".into()),
+        kind: PointKind::Soup,
+        weighting: None,
+        shares: Some(vec![0.34, 0.33, 0.33]),
+        rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
+        judges: [0.9, 0.8].map(score).to_vec(),
+        on_front: true,
+        warnings: Vec::new(),
+    };
+    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(point), sheet: sheet(1) });
+    assert!(desk.draw().contains("measured soup-mine"));
+    desk.keys("3");
+    let screen = desk.draw();
+    assert!(screen.contains("○ soup-mine") && screen.contains("on the front"), "{screen}");
+    // The sweep's own figures come again: the point stays.
+    desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
+    desk.keys("4");
+    assert!(desk.draw().contains("soup-mine"));
+}
+
+#[test]
+fn wishes_are_checked_before_they_are_sent() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5wsafety>=0.9, max beauty");
+    desk.press(KeyCode::Enter);
+    assert!(desk.draw().contains("there is no reward `beauty`"));
+    (0..6).for_each(|_| desk.press(KeyCode::Backspace));
+    desk.keys("aesthetics");
+    desk.press(KeyCode::Enter);
+    let constraint = Constraint { objective: 2, bound: Bound::AtLeast(0.9) };
+    assert_eq!(desk.work.last(), Some(&Work::Solve(ROOT.into(), vec![constraint], Goal::Maximise(0))));
+    let solved =
+        |met| Reply::Solved { root: ROOT.into(), shares: vec![0.2, 0.0, 0.8], met, verdict: "soup-x keeps".into() };
+    desk.reply(solved(true));
+    assert_eq!(shares(&desk), [0.2, 0.0, 0.8], "the sliders are put there");
+    assert!(desk.draw().contains("✓ soup-x keeps"));
+    desk.keys("x");
+    assert!(!desk.work.contains(&Work::CancelMeasuring), "nothing is measured any more");
+}
+
+#[test]
+fn saving_asks_for_the_format() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5s");
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.work.last(), Some(&Work::Save(ROOT.into(), vec![0.34, 0.33, 0.33], SaveFormat::Diffusers)));
+    desk.keys("sk");
+    assert!(matches!(desk.work.last(), Some(Work::Save(_, _, SaveFormat::Kohya))));
+    desk.reply(Reply::Saved("results/pareto/merged/x".into()));
+    assert!(desk.draw().contains("✓ saved results/pareto/merged/x"));
+}
+
+#[test]
+fn the_worker_can_die_and_the_rest_goes_on() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5e");
+    desk.tell(Message::WorkerGone("a bug stopped the worker: page 7 is gone".into()));
+    assert!(desk.draw().contains("page 7 is gone"));
+    desk.keys("s");
+    assert!(desk.draw().contains("that cannot be done"));
+    desk.keys("3l4q");
+    assert!(desk.app.is_done());
+}
+
+#[test]
+fn leaving_asks_where_something_would_stop() {
+    let mut desk = Desk::opened(80, 24);
+    desk.app.sweeps();
+    desk.keys("q");
+    assert!(!desk.app.is_done() && desk.draw().contains("Leave?"));
+    desk.keys("n");
+    assert!(!desk.draw().contains("Leave?"));
+    desk.tell(Message::SweepEnded(Ok(())));
+    assert!(desk.draw().contains("the sweep is complete"), "and the UI stays open");
+    desk.keys("q");
+    assert!(desk.app.is_done());
+}
+
+#[test]
+fn marks_are_compared_and_four_are_the_most() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("4 j j j j ");
+    assert!(desk.draw().contains("four are compared already"));
+    desk.keys("M");
+    assert!(!desk.draw().contains("four"));
+}
+
+#[test]
+fn points_are_found_by_direction_click_and_brush() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("3hhhhhh");
+    let left = desk.draw();
+    desk.keys("llllll");
+    assert_ne!(desk.draw(), left);
+    assert!(desk.draw().contains("● aesthetics ─"), "the furthest right in aesthetics");
+    // Points of the lower half are brushed away by a drag over the upper one.
+    let (x, y) = (20, 4);
+    desk.draw();
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), (x, y));
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), (x + 40, y + 6));
+    desk.mouse(MouseEventKind::Up(MouseButton::Left), (x + 40, y + 6));
+    assert!(desk.draw().contains("of 6 brushed"), "{}", desk.draw());
+    desk.keys("B");
+    assert!(!desk.draw().contains("brushed"));
+}
+
+#[test]
+fn tabs_hints_and_rows_take_clicks() {
+    let mut desk = Desk::opened(120, 40);
+    let place = desk.find("3 Front");
+    desk.click(place);
+    assert!(desk.draw().contains("hypervolume"));
+    let place = desk.find("? help");
+    desk.click(place);
+    assert!(desk.draw().contains("Everywhere"));
+    desk.press(KeyCode::Esc);
+    desk.keys("2");
+    let place = desk.find("safety      ━");
+    desk.click(place);
+    desk.click(place);
+    assert!(desk.draw().contains("Curves of"), "a second click opens the curves");
+}
+
+#[test]
+fn actions_are_searched_by_typing() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("2:pareto");
+    desk.press(KeyCode::Enter);
+    assert!(desk.draw().contains("alignment over aesthetics"));
+    desk.keys(":zzzz");
+    assert!(desk.draw().contains("nothing of that name"));
+    desk.press(KeyCode::Enter);
+    assert!(!desk.draw().contains("Actions"));
+}
+
+#[test]
+fn the_cursor_is_the_same_point_on_every_screen() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("2jj");
+    desk.keys("3");
+    assert!(desk.draw().contains("● safety ─"));
+    desk.keys("m");
+    assert_eq!(shares(&desk), [0.0, 0.0, 1.0]);
+}
