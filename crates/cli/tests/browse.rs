@@ -185,7 +185,7 @@ fn what_cannot_be_browsed_is_refused_with_the_way_out() {
 
     let mut tty = Tty::start(&desk, &["browse", "--pictures", "blocks"], &[]);
     tty.see("No experiments yet");
-    // Half-written: an experiment without metrics, and metrics of the future.
+    // Half-written: an experiment without metrics; then damaged metrics.
     fs::create_dir_all(desk.path("results/half")).unwrap();
     fs::copy(&file, desk.path("results/half/experiment.ron")).unwrap();
     tty.see("broken");
@@ -193,8 +193,10 @@ fn what_cannot_be_browsed_is_refused_with_the_way_out() {
     tty.press("\r");
     tty.see("Waiting");
     fs::create_dir_all(desk.path("results/half/metrics.sled")).unwrap();
+    fs::write(desk.path("results/half/metrics.sled/flushes"), "5").unwrap();
     fs::write(desk.path("results/half/metrics.sled/db"), [7; 4096]).unwrap();
     tty.see("cannot be shown");
+    tty.see("the store is damaged (0 of 5");
     tty.press("q");
     assert_eq!(tty.end().0, 0);
 

@@ -116,9 +116,12 @@ impl Experiment {
             }
         };
         series.seconds[place] = epoch.seconds;
-        for (name, value) in &epoch.metrics {
-            // Names come in the same order every time: metrics are few, and found at once.
-            let metric = self.metrics.iter().position(|known| known == name).unwrap_or_else(|| {
+        for (expected, (name, value)) in epoch.metrics.iter().enumerate() {
+            // Epochs name the same metrics in the same order, nearly always.
+            let as_expected = self.metrics.get(expected).is_some_and(|known| known == name);
+            let known = || self.metrics.iter().position(|known| known == name);
+            let metric = if as_expected { Some(expected) } else { known() };
+            let metric = metric.unwrap_or_else(|| {
                 self.metrics.push(name.clone());
                 self.metrics.len() - 1
             });

@@ -35,6 +35,18 @@ pub(crate) enum Pictures {
     Missing(String),
 }
 
+/// The runs as they are listed: with thousands of them, too much to be worked out for every frame.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overview {
+    /// The runs that are shown, in order, by their places in the experiment.
+    pub(crate) rows: Vec<usize>,
+    /// By place, what a reader must know of a run.
+    pub(crate) findings: Vec<Vec<String>>,
+    pub(crate) seconds_per_epoch: Option<f64>,
+    /// The least and the most epochs that runs have finished.
+    pub(crate) epochs_done: (u32, u32),
+}
+
 /// The open experiment.
 pub(crate) struct Session {
     pub(crate) root: PathBuf,
@@ -43,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) figures: Figures,
     /// Points that were measured here, and are in no store.
     measured: Vec<crate::figures::Point>,
+    /// What the list of runs shows; made anew when something has changed.
+    pub(crate) overview: Overview,
     /// Hypervolumes of the training pictures by epoch.
     pub(crate) volumes: Vec<(u32, f64)>,
     volumes_asked: u32,
@@ -76,6 +90,7 @@ impl Session {
             experiment: None,
             figures: Figures::default(),
             measured: Vec::new(),
+            overview: Overview::default(),
             volumes: Vec::new(),
             volumes_asked: 0,
             sheets: HashMap::new(),
@@ -105,13 +120,14 @@ impl Session {
         self.heard = now;
         self.status = Status::Ready;
         self.experiment = Some(experiment);
+        self.list_runs();
         if changed {
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
         }
         if self.selected.is_none() {
-            self.selected = self.run_ids().first().cloned();
+            self.selected = self.row_id(0).cloned();
         }
     }
 
@@ -130,6 +146,11 @@ impl Session {
             }
             experiment.apply(event);
         }
+        // Signs of life change nothing that is listed.
+        if !events.iter().all(|event| matches!(event, moa_core::RunEvent::Progress { .. })) {
+            self.list_runs();
+        }
+        let Some(experiment) = &self.experiment else { return };
         if evaluated {
             let figures = Figures::at_once(&experiment.spec, &experiment.evaluations);
             self.take_figures(figures);
@@ -186,7 +207,7 @@ impl Session {
             (self.figures_pending, self.figures_stale, self.figures_asked) = (true, false, Some(now));
             requests.push(Request::Work(Work::Figures(self.root.clone())));
         }
-        let done = experiment.epochs_done().0;
+        let done = self.overview.epochs_done.0;
         if done > 0 && done != self.volumes_asked {
             self.volumes_asked = done;
             requests.push(Request::Volumes(self.root.clone(), volumes(experiment)));
@@ -215,9 +236,36 @@ impl Session {
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join("pictures.png"), size))
     }
 
-    /// Returns the runs that are shown, in their order.
-    pub(crate) fn run_ids(&self) -> Vec<RunId> {
-        self.experiment.as_ref().map_or(Vec::new(), |experiment| self.sweep.rows(experiment))
+    /// Lists the runs anew.
+    pub(crate) fn list_runs(&mut self) {
+        let Some(experiment) = &self.experiment else { return };
+        let findings: Vec<Vec<String>> =
+            experiment.runs.iter().map(|run| crate::screen::sweep::findings(experiment, run)).collect();
+        self.overview = Overview {
+            rows: self.sweep.rows(experiment, &findings),
+            findings,
+            seconds_per_epoch: experiment.seconds_per_epoch(),
+            epochs_done: experiment.epochs_done(),
+        };
+    }
+
+    /// Returns the id of the run in a row of the list.
+    pub(crate) fn row_id(&self, row: usize) -> Option<&RunId> {
+        let place = *self.overview.rows.get(row)?;
+        Some(&self.experiment.as_ref()?.runs.get(place)?.id)
+    }
+
+    /// Returns the row of the run under the cursor.
+    pub(crate) fn selected_row(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        (0..self.overview.rows.len()).find(|row| self.row_id(*row) == Some(selected))
+    }
+
+    /// Moves the cursor among the runs.
+    pub(crate) fn step_runs(&mut self, action: crate::key::Action) {
+        let count = self.overview.rows.len();
+        let next = self.selected_row().map_or(0, |row| crate::screen::moved(row, count, action));
+        self.selected = self.row_id(next).cloned();
     }
 
     /// Marks what is selected, or takes its mark away. Returns whether there was room.

@@ -183,6 +183,7 @@ fn press_over(app: &mut App, key: KeyEvent) {
                 PromptKind::FilterRuns => {
                     if let Some(session) = &mut app.session {
                         session.sweep.filter.clear();
+                        session.list_runs();
                     }
                 }
                 PromptKind::Wish => {}
@@ -230,7 +231,10 @@ fn filter(app: &mut App) {
             app.library_filter.clone_from(text);
             app.library_cursor = 0;
         }
-        (PromptKind::FilterRuns, Some(session)) => session.sweep.filter.clone_from(text),
+        (PromptKind::FilterRuns, Some(session)) => {
+            session.sweep.filter.clone_from(text);
+            session.list_runs();
+        }
         _ => {}
     }
 }

@@ -10,7 +10,6 @@ use ratatui::widgets::Paragraph;
 use crate::app::{App, Tone};
 use crate::experiment::Experiment;
 use crate::key::Action;
-use crate::screen::moved;
 use crate::session::Session;
 use crate::widget::{Axis, Braille, clip, columns, panel, plot, short};
 
@@ -43,7 +42,6 @@ impl CurvesState {
 
 pub(crate) fn act(app: &mut App, action: Action) {
     let Some(session) = &mut app.session else { return };
-    let rows = session.run_ids();
     let metrics = session.experiment.as_ref().map_or(1, |experiment| experiment.metrics().len().max(1));
     let Some(state) = &mut session.curves else { return };
     match action {
@@ -63,10 +61,7 @@ pub(crate) fn act(app: &mut App, action: Action) {
             }
         }
         Action::Unmark => session.marks.clear(),
-        action => {
-            let cursor = rows.iter().position(|id| Some(id) == session.selected.as_ref());
-            session.selected = rows.get(cursor.map_or(0, |cursor| moved(cursor, rows.len(), action))).cloned();
-        }
+        action => session.step_runs(action),
     }
 }
 

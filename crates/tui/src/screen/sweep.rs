@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moa_core::{Phase, RunId, RunRecord};
+use moa_core::{Phase, RunRecord};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::Style;
@@ -12,8 +12,8 @@ use ratatui::widgets::Paragraph;
 use crate::app::{App, Hit, Overlay, PromptKind, Tone};
 use crate::experiment::Experiment;
 use crate::key::{Action, Screen};
+use crate::screen::CurvesState;
 use crate::screen::experiments::ago;
-use crate::screen::{CurvesState, moved};
 use crate::session::Session;
 use crate::widget::{Axis, Braille, bar, clip, columns, panel, plot, rows, scroll, sparkline};
 
@@ -39,25 +39,23 @@ pub(crate) struct SweepState {
 }
 
 impl SweepState {
-    /// Returns the runs that are shown, in order.
-    pub(crate) fn rows(&self, experiment: &Experiment) -> Vec<RunId> {
+    /// Returns the runs that are shown, in order, by their places.
+    pub(crate) fn rows(&self, experiment: &Experiment, findings: &[Vec<String>]) -> Vec<usize> {
         let filter = self.filter.to_lowercase();
-        let fits = |run: &&RunRecord| filter.is_empty() || run.id.as_str().to_lowercase().contains(&filter);
-        let mut runs: Vec<&RunRecord> = experiment.runs.iter().filter(fits).collect();
+        let runs = &experiment.runs;
+        let fits = |place: &usize| filter.is_empty() || runs[*place].id.as_str().to_lowercase().contains(&filter);
+        let mut rows: Vec<usize> = (0..runs.len()).filter(fits).collect();
         match self.order {
             Order::Experiment => {}
-            Order::Reward(place) => {
-                let metric = experiment.rewards.get(place).map(|reward| format!("reward/{reward}/mean"));
-                let last = |run: &RunRecord| {
-                    metric.as_ref().and_then(|metric| experiment.last(&run.id, metric)).unwrap_or(f64::NEG_INFINITY)
-                };
-                let mut keyed: Vec<(f64, &RunRecord)> = runs.into_iter().map(|run| (last(run), run)).collect();
-                keyed.sort_by(|a, b| b.0.total_cmp(&a.0));
-                runs = keyed.into_iter().map(|(_, run)| run).collect();
+            Order::Reward(reward) => {
+                let metric = experiment.rewards.get(reward).map(|reward| format!("reward/{reward}/mean"));
+                let last = |place: usize| experiment.last(&runs[place].id, metric.as_ref()?);
+                let value: Vec<f64> = (0..runs.len()).map(|place| last(place).unwrap_or(f64::NEG_INFINITY)).collect();
+                rows.sort_by(|a, b| value[*b].total_cmp(&value[*a]));
             }
-            Order::Warnings => runs.sort_by_key(|run| std::cmp::Reverse(findings(experiment, run).len())),
+            Order::Warnings => rows.sort_by_key(|place| std::cmp::Reverse(findings[*place].len())),
         }
-        runs.into_iter().map(|run| run.id.clone()).collect()
+        rows
     }
 
     fn next_order(&mut self, rewards: usize) {
@@ -75,8 +73,6 @@ pub(crate) fn act(app: &mut App, action: Action) {
     if session.curves.is_some() {
         return crate::screen::curves::act(app, action);
     }
-    let rows = session.run_ids();
-    let cursor = rows.iter().position(|id| Some(id) == session.selected.as_ref());
     match action {
         Action::Curves => session.curves = Some(CurvesState::default()),
         Action::Mark => {
@@ -88,22 +84,20 @@ pub(crate) fn act(app: &mut App, action: Action) {
         Action::Order => {
             let rewards = session.experiment.as_ref().map_or(0, |experiment| experiment.rewards.len());
             session.sweep.next_order(rewards);
+            session.list_runs();
         }
         Action::Filter => {
             let text = session.sweep.filter.clone();
             app.overlay = Some(Overlay::Prompt { kind: PromptKind::FilterRuns, text, error: None });
         }
         Action::Pictures => app.screen = Screen::Pictures,
-        action => {
-            let next = cursor.map_or(0, |cursor| moved(cursor, rows.len(), action));
-            session.selected = rows.get(next).cloned();
-        }
+        action => session.step_runs(action),
     }
 }
 
 pub(crate) fn click(app: &mut App, index: usize) {
     let Some(session) = &mut app.session else { return };
-    let id = session.run_ids().get(index).cloned();
+    let id = session.row_id(index).cloned();
     if id.is_some() && id == session.selected {
         return act(app, Action::Curves);
     }
@@ -135,7 +129,7 @@ pub(crate) fn view(app: &App, session: &Session, experiment: &Experiment, frame:
 /// Two lines: what the sweep does, how far it is, how fast, how long still.
 fn progress(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
-    let (least, _) = experiment.epochs_done();
+    let (least, _) = session.overview.epochs_done;
     let epochs = experiment.epochs();
     let points = 1 + experiment.runs.len() + experiment.spec.soups().len();
     let evaluated = experiment.evaluations.len();
@@ -160,7 +154,7 @@ fn progress(app: &App, session: &Session, experiment: &Experiment, frame: &mut F
         first.push(Span::styled(format!("  about {} left", ago(left)), theme.dim()));
     }
     let mut parts = vec![format!("{least} of {epochs} epochs"), format!("{evaluated} of {points} points evaluated")];
-    if let Some(seconds) = experiment.seconds_per_epoch() {
+    if let Some(seconds) = session.overview.seconds_per_epoch {
         let training = &experiment.spec.training;
         let pictures = experiment.runs.len() as f64
             * f64::from(training.prompts_per_epoch)
@@ -182,8 +176,8 @@ fn remaining(app: &App, session: &Session, experiment: &Experiment) -> Option<Du
     }
     let seconds = match experiment.activity.phase? {
         Phase::Training => {
-            let left = f64::from(experiment.epochs() - experiment.epochs_done().0.min(experiment.epochs()));
-            experiment.seconds_per_epoch()? * (left - experiment.activity.fraction).max(0.0)
+            let left = f64::from(experiment.epochs().saturating_sub(session.overview.epochs_done.0));
+            session.overview.seconds_per_epoch? * (left - experiment.activity.fraction).max(0.0)
         }
         Phase::Evaluation => {
             let (began, before) = session.phase_began;
@@ -200,7 +194,7 @@ fn remaining(app: &App, session: &Session, experiment: &Experiment) -> Option<Du
 
 fn table(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
-    let ids = session.run_ids();
+    let rows = &session.overview.rows;
     let order = match session.sweep.order {
         Order::Experiment => String::new(),
         Order::Reward(place) => format!("by {}", experiment.rewards.get(place).map_or("", String::as_str)),
@@ -208,26 +202,26 @@ fn table(app: &App, session: &Session, experiment: &Experiment, frame: &mut Fram
     };
     let aside = match session.sweep.filter.as_str() {
         "" => order,
-        filter => format!("{} of {} with “{filter}” {order}", ids.len(), experiment.runs.len()),
+        filter => format!("{} of {} with “{filter}” {order}", rows.len(), experiment.runs.len()),
     };
     let inner = panel(frame, area, "Runs", &aside, theme);
     if inner.height < 2 {
         return;
     }
-    let fit = Fit::new(experiment, &ids, inner.width.into());
+    let fit = Fit::new(experiment, rows, inner.width.into());
     frame.render_widget(Paragraph::new(fit.heading(experiment)).style(theme.dim()), Rect { height: 1, ..inner });
     let list = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
-    let cursor = ids.iter().position(|id| Some(id) == session.selected.as_ref());
-    let first = scroll(cursor.unwrap_or(0), ids.len(), list.height.into());
-    for (index, id) in ids.iter().enumerate().skip(first).take(list.height.into()) {
-        let Some(run) = experiment.runs.iter().find(|run| run.id == *id) else { continue };
+    let cursor = session.selected_row();
+    let first = scroll(cursor.unwrap_or(0), rows.len(), list.height.into());
+    for (index, run) in rows.iter().enumerate().skip(first).take(list.height.into()) {
         let place = Rect { y: list.y + (index - first) as u16, height: 1, ..list };
-        let style = if Some(index) == cursor { theme.selected() } else { Style::new() };
-        let mark = session.marks.iter().position(|mark| mark == id);
-        frame.render_widget(
-            Paragraph::new(fit.line(app, experiment, run, mark, Some(index) == cursor)).style(style),
-            place,
-        );
+        let chosen = Some(index) == cursor;
+        let style = if chosen { theme.selected() } else { Style::new() };
+        let found = session.overview.findings.get(*run).map_or(0, Vec::len);
+        let run = &experiment.runs[*run];
+        let mark = session.marks.iter().position(|mark| *mark == run.id);
+        let line = fit.line(app, experiment, run, mark, chosen, found);
+        frame.render_widget(Paragraph::new(line).style(style), place);
         app.clickable(place, Hit::Run(index));
     }
 }
@@ -242,8 +236,9 @@ struct Fit {
 }
 
 impl Fit {
-    fn new(experiment: &Experiment, ids: &[RunId], width: usize) -> Self {
-        let longest = ids.iter().take(500).map(|id| id.as_str().chars().count()).max().unwrap_or(4);
+    fn new(experiment: &Experiment, rows: &[usize], width: usize) -> Self {
+        let names = rows.iter().take(500).map(|row| experiment.runs[*row].id.as_str().chars().count());
+        let longest = names.max().unwrap_or(4);
         let count = experiment.rewards.len();
         let training = width >= 100;
         let bar = if width >= 90 { 10 } else { 5 };
@@ -276,6 +271,7 @@ impl Fit {
         run: &RunRecord,
         mark: Option<usize>,
         chosen: bool,
+        found: usize,
     ) -> Line<'static> {
         let theme = app.theme;
         let [filled, empty] =
@@ -319,7 +315,6 @@ impl Fit {
                 theme.dim(),
             ));
         }
-        let found = findings(experiment, run).len();
         spans.push(if found > 0 { Span::styled(format!(" ⚠{found}"), theme.warn()) } else { Span::raw("") });
         Line::from(spans)
     }
@@ -350,13 +345,17 @@ fn volume(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
 /// What a reader must know: of the run under the cursor first, then of the sweep.
 fn warnings(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
-    let of_run =
-        |run: &RunRecord| findings(experiment, run).into_iter().map(|text| (run.id.to_string(), text)).collect();
-    let is_selected = |run: &&RunRecord| Some(&run.id) == session.selected.as_ref();
-    let mut found: Vec<(String, String)> = experiment.runs.iter().find(is_selected).map_or(Vec::new(), of_run);
-    found.extend(experiment.runs.iter().filter(|run| !is_selected(run)).flat_map(of_run));
+    let selected = experiment.runs.iter().position(|run| Some(&run.id) == session.selected.as_ref());
+    let others = (0..experiment.runs.len()).filter(|place| Some(*place) != selected);
+    let of_run = |place: usize| {
+        let texts = session.overview.findings.get(place).into_iter().flatten();
+        texts.map(move |text| (experiment.runs[place].id.to_string(), text.clone()))
+    };
+    let mut found: Vec<(String, String)> = selected.into_iter().flat_map(of_run).collect();
+    found.extend(others.flat_map(of_run).take(usize::from(area.height)));
+    let count = session.overview.findings.iter().map(Vec::len).sum::<usize>() + experiment.warnings.len();
     found.extend(experiment.warnings.iter().map(|text| ("sweep".to_owned(), text.clone())));
-    let count = if found.is_empty() { String::new() } else { found.len().to_string() };
+    let count = if count == 0 { String::new() } else { count.to_string() };
     let inner = panel(frame, area, "Warnings", &count, theme);
     if found.is_empty() {
         return frame.render_widget(Paragraph::new("none").style(theme.dim()), inner);
