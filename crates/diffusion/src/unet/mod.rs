@@ -145,12 +145,14 @@ impl Unet {
     ) -> Tensor<4> {
         let waves = self.time_waves(timesteps);
         // With autodiff on the input or the weights, or on another device, burn's operations take over.
-        if !x.is_autodiff() && !context.is_autodiff() && x.dims()[0] == timesteps.len() {
-            if let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new)) {
-                let inputs = native::Inputs { waves: &waves, context, bank };
-                if let Some(output) = native.forward(x.clone(), &inputs) {
-                    return output;
-                }
+        if !x.is_autodiff()
+            && !context.is_autodiff()
+            && x.dims()[0] == timesteps.len()
+            && let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new))
+        {
+            let inputs = native::Inputs { waves: &waves, context, bank };
+            if let Some(output) = native.forward(x.clone(), &inputs) {
+                return output;
             }
         }
         self.forward_on_device(x, waves, timesteps.len(), context, bank)

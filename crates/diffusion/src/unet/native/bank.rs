@@ -47,11 +47,11 @@ impl MergedBank {
     }
 
     /// Returns an adapter's layers by number.
-    pub(super) fn member<'a>(&self, index: usize, linears: &[&'a Linear]) -> &[Option<Merged>] {
+    pub(super) fn member(&self, index: usize, linears: &[&Linear]) -> &[Option<Merged>] {
         self.merged[index].get_or_init(|| {
             let mut layers: Vec<Option<Merged>> = linears.iter().map(|_| None).collect();
             for Factors { layer, a, shared, b } in &self.factors {
-                let part = |values: &'_ [f32], copies: usize, index: usize| {
+                let part = |values: &[f32], copies: usize, index: usize| {
                     let size = values.len() / copies;
                     index * size..(index + 1) * size
                 };

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use moa_kernels::{Convolution, GroupNorm, LayerNorm};
 
+use super::bank::LastBank;
 use super::gradient::values;
 use super::linear::Linear;
 use super::resnet::ResnetBlock;
@@ -32,7 +33,7 @@ impl Unet {
             up: unet.up.iter().map(|stage| builder.stage(stage)).collect(),
             norm_out: group_norm(&unet.conv_norm_out, true),
             conv_out: convolution(&unet.conv_out),
-            last: Default::default(),
+            last: LastBank::default(),
             names: names.clone(),
         })
     }

@@ -141,7 +141,7 @@ impl Linear {
             // s·(x·A)ᵀ·gradient
             let left = Left::rows(x, d_in);
             gemm([tokens, rank, d_in], left, Right::Packed(&merged.a), &mut inner, rank, Start::Zero);
-            inner.iter_mut().for_each(|value| *value *= merged.scale);
+            scale(merged.scale, &mut inner);
             let sums = &mut pass.gradients[place..][..rank * d_out];
             outer(&inner, rank, gradient, d_out, sums);
         }
@@ -149,7 +149,7 @@ impl Linear {
             // s·xᵀ·(gradient·Bᵀ), as its transpose
             let left = Left::rows(gradient, d_out);
             gemm([tokens, rank, d_out], left, Right::Packed(&merged.b), &mut inner, rank, Start::Zero);
-            inner.iter_mut().for_each(|value| *value *= merged.scale);
+            scale(merged.scale, &mut inner);
             let mut transposed = pass.workspace.zeros(rank * d_in);
             outer(&inner, rank, x, d_in, &mut transposed);
             for (i, sums) in pass.gradients[place..][..d_in * rank].chunks_exact_mut(rank).enumerate() {
@@ -158,6 +158,12 @@ impl Linear {
             pass.workspace.give(transposed);
         }
         pass.workspace.give(inner);
+    }
+}
+
+fn scale(factor: f32, values: &mut [f32]) {
+    for value in values {
+        *value *= factor;
     }
 }
 

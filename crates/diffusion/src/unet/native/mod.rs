@@ -240,13 +240,11 @@ impl Unet {
         transpose(&out, rows, self.channels[1], &mut result);
         pass.workspace.give(normal);
         pass.workspace.give(out);
-        match pass.tape.take() {
-            Some(tape) => (result, Some(PartTrace { part, workspace, tape, time })),
-            None => {
-                workspace.put_back();
-                (result, None)
-            }
+        if let Some(tape) = pass.tape.take() {
+            return (result, Some(PartTrace { part, workspace, tape, time }));
         }
+        workspace.put_back();
+        (result, None)
     }
 
     fn backward_part(
@@ -331,9 +329,11 @@ impl Unet {
                 inner = resnet.backward(&mut pass, map, inner, times, &mut time_gradient, wanted);
             }
         }
-        self.time_backward(&mut pass, time, time_gradient);
+        self.time_backward(&mut pass, &time, time_gradient);
         pass.workspace.give(inner);
-        skips.into_iter().for_each(|skip| pass.workspace.give(skip));
+        for skip in skips {
+            pass.workspace.give(skip);
+        }
         let gradients = std::mem::take(&mut pass.gradients);
         workspace.put_back();
         gradients
@@ -354,7 +354,7 @@ impl Unet {
         TimeTrace { waves, hidden, active, embedding, time }
     }
 
-    fn time_backward(&self, pass: &mut Pass<'_>, time: TimeTrace, mut gradient: Vec<f32>) {
+    fn time_backward(&self, pass: &mut Pass<'_>, time: &TimeTrace, mut gradient: Vec<f32>) {
         silu_backward(&time.embedding, &mut gradient);
         let mut inner = pass.workspace.take(time.active.len());
         self.time_2.backward(pass, &time.active, &gradient, Some(&mut inner), false);
