@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use moa_core::spec::SoupsSpec;
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunState};
 use moa_runner::{FrontReport, Models, RunnerError, SweepOutcome, sweep};
 use moa_store::{Layout, Snapshot};
@@ -69,6 +70,35 @@ fn a_sweep_leaves_adapters_evaluations_pictures_and_plots() {
     assert_eq!(phases, [Phase::Base, Phase::Training, Phase::Evaluation, Phase::Drawing]);
     assert!(matches!(events.first(), Some(RunEvent::SweepStarted { .. })));
     assert!(matches!(events.last(), Some(RunEvent::SweepFinished)));
+}
+
+#[test]
+fn blends_are_added_to_results_that_know_none() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let before = Snapshot::read(root.path()).unwrap();
+    let with = ExperimentSpec { blends: vec![SoupsSpec::AtWeightings], ..spec() };
+    let (report, events) = finished(root.path(), with, &models);
+    let evaluated: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Evaluated(record) => Some(record.id.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(evaluated, ["blend-centre"], "everything else is known");
+    let after = Snapshot::read(root.path()).unwrap();
+    assert_eq!(after.evaluations[..before.evaluations.len()], before.evaluations);
+    let blend = report.point("blend-centre").unwrap();
+    assert_eq!(blend.kind, PointKind::Blend);
+    assert_eq!(blend.weighting, report.point("soup-centre").unwrap().weighting);
+    let score = |id: &str| report.point(id).unwrap().rewards[0].mean.mean;
+    assert_ne!(score("blend-centre").to_bits(), score("base").to_bits(), "its adapters predict");
+    assert!(root.path().join("blends/blend-centre/samples.png").is_file());
+    assert!(!root.path().join("blends/blend-centre/adapter.safetensors").exists(), "a blend is no adapter");
+    let comparison = report.soups.unwrap();
+    assert!(comparison.blends.is_some() && comparison.soups_and_blends.is_some());
+    assert!(root.path().join("plots/soup-edges.svg").is_file());
 }
 
 #[test]

@@ -192,6 +192,7 @@ impl<'a> Trainer<'a> {
         let mut spec = self.setup.spec.clone();
         spec.training.epochs = 1;
         (spec.name, spec.evaluation, spec.hypervolume) = (None, default.evaluation, default.hypervolume);
+        (spec.soups, spec.blends) = (default.soups, default.blends);
         let runs: Vec<String> = self.setup.runs.iter().map(|(id, w)| format!("{id}={:?}", w.shares())).collect();
         let text = format!("{}\n{}", spec.to_ron(), runs.join("\n"));
         format!("{:016x}", NoiseKey::new(0).named(&text).bits(0))
