@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crossterm::event::Event;
-use moa_core::{RunEvent, RunId};
+use moa_core::{EvaluationRecord, RunEvent, RunId};
 use moa_pareto::{Constraint, Goal};
 use ratatui_image::protocol::Protocol;
 
@@ -94,8 +94,8 @@ pub enum Request {
 /// Something that needs models: asked of the worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    /// Work out the figures of the experiment in this folder.
-    Figures(PathBuf),
+    /// Work out the figures of the experiment in this folder, from its evaluations.
+    Figures(PathBuf, Vec<EvaluationRecord>),
     /// Draw pictures of a soup, coarsely first; a later request takes this one's place.
     Preview(PathBuf, Vec<f64>),
     /// Forget about the preview that is being drawn.

@@ -205,7 +205,7 @@ impl Session {
         let due = !experiment.live || rested.is_none_or(|rested| rested >= FIGURES_EVERY);
         if self.figures_stale && !self.figures_pending && due && !experiment.evaluations.is_empty() {
             (self.figures_pending, self.figures_stale, self.figures_asked) = (true, false, Some(now));
-            requests.push(Request::Work(Work::Figures(self.root.clone())));
+            requests.push(Request::Work(Work::Figures(self.root.clone(), experiment.evaluations.clone())));
         }
         let done = self.overview.epochs_done.0;
         if done > 0 && done != self.volumes_asked {

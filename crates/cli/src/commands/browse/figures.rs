@@ -2,23 +2,25 @@
 
 use std::path::Path;
 
+use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_runner::FrontReport;
 use moa_runner::report;
+use moa_store::{Layout, Snapshot};
 use moa_tui::{Figures, Point, Reply, Score};
 
-use crate::commands::front::Results;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 
-/// Returns the figures of the experiment in a folder.
+/// Returns the figures of the experiment in a folder, from its evaluations.
 ///
 /// # Errors
 /// Says what cannot be read.
-pub(super) fn of(root: &Path) -> Result<Reply, CliError> {
-    let results = Results::read(root)?;
-    let report = FrontReport::of(&results.snapshot, &results.spec)?;
-    let prompts = Experiment::load(&results.layout.experiment_file()).map(|experiment| experiment.prompts.held_out);
-    let (corners, shares) = moa_tui::shares_by_name(&results.spec);
+pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Reply, CliError> {
+    let file = Layout::new(root).experiment_file();
+    let spec = ExperimentSpec::load(&file)?;
+    let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec)?;
+    let prompts = Experiment::load(&file).map(|experiment| experiment.prompts.held_out);
+    let (corners, shares) = moa_tui::shares_by_name(&spec);
     let point = |point: &report::FrontPoint| Point {
         id: point.id.clone(),
         kind: point.kind,

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
+use moa_core::EvaluationRecord;
 use moa_tui::{Asked, Message, Reply, Work};
 
 use super::bench::Opener;
@@ -62,12 +63,12 @@ pub(super) fn start(device: DeviceName, inbox: &Sender<Message>) -> Sender<Work>
     let opener = Opener::new(device);
     let wanted = Arc::new(Wanted::default());
     let stop = Stop::default();
-    let (figures, figure_work) = channel::<PathBuf>();
+    let (figures, figure_work) = channel::<(PathBuf, Vec<EvaluationRecord>)>();
     let (measure, measure_work) = channel::<Work>();
 
     guarded(inbox, move |inbox| {
-        for root in figure_work {
-            answer(&inbox, &root, Asked::Figures, figures::of(&root));
+        for (root, evaluations) in figure_work {
+            answer(&inbox, &root, Asked::Figures, figures::of(&root, evaluations));
         }
     });
     let (previews, preview_opener) = (Arc::clone(&wanted), opener.clone());
@@ -85,7 +86,7 @@ pub(super) fn start(device: DeviceName, inbox: &Sender<Message>) -> Sender<Work>
     thread::spawn(move || {
         for work in work {
             let taken = match work {
-                Work::Figures(root) => figures.send(root).is_ok(),
+                Work::Figures(root, evaluations) => figures.send((root, evaluations)).is_ok(),
                 Work::Preview(root, shares) => {
                     wanted.put(Some((root, shares)));
                     true
@@ -127,7 +128,7 @@ fn measure_all(work: &Receiver<Work>, opener: &Opener, stop: &Stop, inbox: &Send
             Work::Save(root, shares, format) => {
                 answer(inbox, &root, Asked::Save, measure::save(opener, &root, &shares, format));
             }
-            Work::Figures(_) | Work::Preview(..) | Work::CancelPreview | Work::CancelMeasuring => {}
+            Work::Figures(..) | Work::Preview(..) | Work::CancelPreview | Work::CancelMeasuring => {}
         }
     }
 }
