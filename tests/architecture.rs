@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 13] = [
+const RANKS: [(&str, u32); 14] = [
     ("moa-core", 0),
     ("moa-kernels", 1),
     ("moa-pareto", 1),
@@ -25,11 +25,8 @@ const RANKS: [(&str, u32); 13] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-<<<<<<< HEAD
-const TENSOR_FREE: [&str; 6] = ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot"];
-=======
-const TENSOR_FREE: [&str; 6] = ["moa-core", "moa-pareto", "moa-store", "moa-scenes", "moa-plot", "moa-tui"];
->>>>>>> b83d8ee (cli: moa browse, with a worker for previews, measurements and saving)
+const TENSOR_FREE: [&str; 7] =
+    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot", "moa-tui"];
 
 /// A crate with what it depends on.
 struct Package {

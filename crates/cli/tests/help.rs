@@ -9,8 +9,8 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 10] =
-    ["sweep", "check", "init", "front", "export", "merge", "convert", "export-model", "sample", "pretrain"];
+const COMMANDS: [&str; 11] =
+    ["sweep", "browse", "check", "init", "front", "export", "merge", "convert", "export-model", "sample", "pretrain"];
 
 fn compare(name: &str, found: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));

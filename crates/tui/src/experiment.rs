@@ -30,6 +30,8 @@ pub struct Experiment {
     pub(crate) warnings: Vec<String>,
     pub(crate) activity: Activity,
     pub(crate) live: bool,
+    /// How many soups and blends there are to evaluate.
+    mixtures: usize,
     metrics: Vec<String>,
     series: HashMap<RunId, Series>,
 }
@@ -47,6 +49,7 @@ impl Experiment {
             name,
             device: snapshot.sweep.device.clone(),
             rewards: snapshot.sweep.rewards.clone(),
+            mixtures: spec.soups().len() + spec.blends().len(),
             spec,
             runs: snapshot.runs.clone(),
             evaluations: snapshot.evaluations.clone(),
@@ -189,6 +192,11 @@ impl Experiment {
     pub(crate) fn epochs_done(&self) -> (u32, u32) {
         let done = || self.runs.iter().map(|run| run.epochs_done);
         (done().min().unwrap_or(0), done().max().unwrap_or(0))
+    }
+
+    /// Returns how many points are evaluated in the end: base, adapters, soups and blends.
+    pub(crate) fn points(&self) -> usize {
+        1 + self.runs.len() + self.mixtures
     }
 
     /// Returns how many epochs a run has.

@@ -102,7 +102,7 @@ fn entry(root: &Path, modified: SystemTime) -> Entry {
                 (_, Err(error)) => State::Broken(error.to_string()),
                 (_, Ok(spec)) => {
                     entry.hypervolume = volume(&snapshot, &spec);
-                    let expected = 1 + snapshot.runs.len() + spec.soups().len();
+                    let expected = 1 + snapshot.runs.len() + spec.soups().len() + spec.blends().len();
                     let whole = complete && snapshot.evaluations.len() >= expected;
                     if whole { State::Complete } else { State::Stopped }
                 }

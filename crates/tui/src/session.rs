@@ -228,6 +228,7 @@ impl Session {
         let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
         let folder = match record.kind {
             PointKind::Soup => experiment.layout.soup_dir(id),
+            PointKind::Blend => experiment.layout.blend_dir(id),
             PointKind::Base | PointKind::Trained => experiment.layout.run_dir(id),
         };
         let prompts = record.rewards.first().map_or(0, |column| column.prompt_means.len() as u32);

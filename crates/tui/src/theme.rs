@@ -125,6 +125,7 @@ impl Theme {
             PointKind::Base => self.strong(),
             PointKind::Trained => self.series(0),
             PointKind::Soup => self.series(1),
+            PointKind::Blend => self.series(2),
         }
     }
 
@@ -144,5 +145,6 @@ pub(crate) fn mark(kind: PointKind) -> &'static str {
         PointKind::Base => "◆",
         PointKind::Trained => "●",
         PointKind::Soup => "○",
+        PointKind::Blend => "△",
     }
 }

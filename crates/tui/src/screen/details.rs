@@ -59,11 +59,16 @@ pub(crate) fn what(session: &Session, point: &Point) -> String {
             format!("soup of {}", shares(own, &mut session.figures.corners.iter().map(ToString::to_string)))
         }
         (kind, Some(weighting), _) => {
-            let word = if kind == PointKind::Soup { "soup, in all" } else { "trained for" };
+            let word = match kind {
+                PointKind::Soup => "soup, in all",
+                PointKind::Blend => "predictions mixed, in all",
+                PointKind::Base | PointKind::Trained => "trained for",
+            };
             format!("{word} {}", shares(weighting.shares(), &mut session.figures.rewards.iter().cloned()))
         }
         (PointKind::Soup, None, None) => "soup".into(),
         (PointKind::Trained, None, _) => "trained".into(),
+        (PointKind::Blend, None, _) => "predictions mixed at every step".into(),
     }
 }
 

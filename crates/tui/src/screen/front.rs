@@ -349,6 +349,9 @@ fn volume(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut Frame<'_>,
     first.extend(legend(PointKind::Base, "base"));
     first.extend(legend(PointKind::Trained, "trained"));
     first.extend(legend(PointKind::Soup, "soup"));
+    if figures.points.iter().any(|point| point.kind == PointKind::Blend) {
+        first.extend(legend(PointKind::Blend, "blend"));
+    }
     first.extend([Span::styled("·", theme.dim()), Span::styled(" dominated  ", theme.dim())]);
     let wanted = dots.iter().filter(|dot| dot.wanted).count();
     if wanted < dots.len() {

@@ -37,6 +37,7 @@ pub(crate) fn view(
             (None, PointKind::Base) => theme.strong(),
             (None, _) if !dot.point.on_front => theme.line(),
             (None, PointKind::Soup) => theme.series(1),
+            (None, PointKind::Blend) => theme.series(2),
             (None, PointKind::Trained) => theme.dim(),
         };
         let places: Vec<(f64, f64)> = dot

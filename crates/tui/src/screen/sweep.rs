@@ -131,7 +131,7 @@ fn progress(app: &App, session: &Session, experiment: &Experiment, frame: &mut F
     let theme = app.theme;
     let (least, _) = session.overview.epochs_done;
     let epochs = experiment.epochs();
-    let points = 1 + experiment.runs.len() + experiment.spec.soups().len();
+    let points = experiment.points();
     let evaluated = experiment.evaluations.len();
     let complete = evaluated >= points && least >= epochs;
     let running = |fraction: f64| (f64::from(least) + fraction) / f64::from(epochs.max(1));
@@ -183,7 +183,7 @@ fn remaining(app: &App, session: &Session, experiment: &Experiment) -> Option<Du
             let (began, before) = session.phase_began;
             let done = (experiment.evaluations.len() - before.min(experiment.evaluations.len())) as f64;
             let done = done + experiment.activity.fraction;
-            let all = (1 + experiment.runs.len() + experiment.spec.soups().len() - before) as f64;
+            let all = experiment.points().saturating_sub(before) as f64;
             let elapsed = app.now.duration_since(began).ok()?.as_secs_f64();
             (done > 0.2).then(|| elapsed / done * (all - done).max(0.0))?
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use moa_adapter::Merge;
-use moa_core::{PointKind, ScoreColumn};
+use moa_core::{EvaluationRecord, PointKind, ScoreColumn};
 use moa_pareto::{Answer, Bootstrap, Constraint, Goal, Measured, Solver, Step, TradeOff, non_dominated};
-use moa_runner::{SoupBench, Tasting};
+use moa_runner::{Promise, SoupBench, Tasting};
 use moa_store::Snapshot;
 use moa_tui::{Point, Reply, SaveFormat, Score, Sheet};
 
@@ -19,7 +19,7 @@ use crate::error::CliError;
 use crate::pictures::rgb;
 
 /// Mixtures that a search measures at most.
-const BUDGET: usize = 12;
+const BUDGET: u64 = 12;
 /// Pictures of each prompt that are kept.
 const ROWS: usize = 4;
 
@@ -61,7 +61,8 @@ pub(super) fn evaluate(
     measured(&ready, &bench, root, shares, &tasting)
 }
 
-/// Looks for a soup that keeps constraints: a surrogate proposes, measurements confirm.
+/// Looks for a soup that keeps constraints, as `moa merge` does: a surrogate proposes, measurements confirm, and all bounds
+/// hold at once on other prompts, whichever mixture is picked.
 ///
 /// # Errors
 /// Says what contradicts itself, or which adapter is missing or damaged.
@@ -75,14 +76,35 @@ pub(super) fn solve(
 ) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
     let bench = bench(&ready)?;
-    let known = bench.known()?;
-    let scale = spreads(&known);
+    let prompts = ready.experiment.prompts.held_out.len();
+    let mut known: Vec<(Vec<f64>, EvaluationRecord)> =
+        bench.known_records().into_iter().map(|(shares, record)| (shares, record.clone())).collect();
+    let measured_so_far = |known: &[(Vec<f64>, EvaluationRecord)]| -> Result<Vec<Measured>, CliError> {
+        let records: Vec<&EvaluationRecord> = known.iter().map(|(_, record)| record).collect();
+        let promises = bench.promises(&records, prompts)?;
+        let point = |((shares, _), promise): (&(Vec<f64>, EvaluationRecord), Promise)| Measured {
+            shares: shares.clone(),
+            scores: promise.means.iter().chain(&promise.gains).copied().collect(),
+        };
+        Ok(known.iter().zip(promises).map(point).collect())
+    };
+    let first = measured_so_far(&known)?;
+    let scale = spreads(&first);
+    let goal = match goal {
+        // Gains over the base are no targets.
+        Goal::Nearest(mut target) => {
+            target.resize(scale.len(), None);
+            Goal::Nearest(target)
+        }
+        goal @ Goal::Maximise(_) => goal,
+    };
+    let failed = |error: moa_pareto::ParetoError| CliError::usage(error.to_string());
     let trade_off = TradeOff { constraints, goal, scale, extrapolation: 0.0 };
-    let mut solver = Solver::new(trade_off, known).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut solver = Solver::new(trade_off, first).map_err(failed)?;
     let mut count = 0;
     let mut done = false;
     while count < BUDGET {
-        let Step::Measure(shares) = solver.step().map_err(|error| CliError::failure(error.to_string()))? else {
+        let Step::Measure(shares) = solver.step().map_err(failed)? else {
             done = true;
             break;
         };
@@ -92,8 +114,8 @@ pub(super) fn solve(
             return Ok(Reply::Stopped);
         }
         say(measured(&ready, &bench, root, &shares, &tasting)?);
-        let scores = bench.scores(&tasting.record)?.into_iter().map(|score| score.mean).collect();
-        solver.tell(Measured { shares, scores });
+        known.push((shares, tasting.record));
+        solver.tell_all(measured_so_far(&known)?).map_err(failed)?;
     }
     let (met, point) = match solver.answer() {
         Answer::Met(point) => (true, point),
@@ -103,7 +125,8 @@ pub(super) fn solve(
     let verdict =
         if met { "keeps what was wanted" } else { "comes nearest: no measured mixture keeps what was wanted" };
     let budget = if done { "" } else { " (the search could go on: ask again)" };
-    let verdict = format!("{name} {verdict}; {count} mixtures measured{budget}");
+    let count = crate::text::count(count, "mixture");
+    let verdict = format!("{name} {verdict}; {count} measured{budget}");
     Ok(Reply::Solved { root: root.to_path_buf(), shares: point.shares.clone(), met, verdict })
 }
 
