@@ -18,7 +18,8 @@ fn shares(desk: &Desk) -> Vec<f64> {
 
 #[test]
 fn a_sweep_is_followed_event_by_event() {
-    let mut desk = Desk::opened(120, 40);
+    let mut desk = Desk::new(120, 40);
+    desk.app.open(ROOT.into());
     desk.news(&snapshot(7, Vec::new(), true));
     let screen = desk.draw();
     assert!(screen.contains("● live") && screen.contains("7 of 12 epochs") && screen.contains("left"), "{screen}");
