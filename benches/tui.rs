@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use moa_core::spec::RewardKind;
 use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
@@ -24,6 +23,7 @@ use moa_store::{Layout, MetricStore};
 use moa_tui::{App, Helpers, Message, News, Request, Theme, update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui_image::picker::Picker;
 
 const RUNS: u32 = 5_000;
@@ -140,7 +140,7 @@ fn main() -> ExitCode {
     let mut values = 0;
     while values == 0 {
         app.requests().into_iter().for_each(|request| helpers.ask(request));
-        let message = inbox.recv_timeout(Duration::from_secs(60)).expect("the experiment opens");
+        let message = inbox.recv_timeout(Duration::from_mins(1)).expect("the experiment opens");
         if let Message::News(_, News::Opened(experiment, _)) = &message {
             values = experiment.values();
         }

@@ -120,7 +120,9 @@ impl Figures {
         let rows: Vec<Vec<f64>> = self.points.iter().map(Point::means).collect();
         let front = non_dominated(&rows).unwrap_or_default();
         self.points.iter_mut().for_each(|point| point.on_front = false);
-        front.into_iter().for_each(|index| self.points[index].on_front = true);
+        for index in front {
+            self.points[index].on_front = true;
+        }
     }
 
     fn volume(&self, belongs: impl Fn(&Point) -> bool) -> Option<Interval> {

@@ -88,7 +88,7 @@ fn follow_one(folders: &Receiver<PathBuf>, inbox: &Sender<Message>) {
     // What was said last, so that it is not said again.
     let mut told = String::new();
     loop {
-        match folders.recv_timeout(if root.is_some() { NEWS_EVERY } else { Duration::from_secs(3600) }) {
+        match folders.recv_timeout(if root.is_some() { NEWS_EVERY } else { Duration::from_hours(1) }) {
             Ok(folder) => {
                 (root, follower) = (Some(folder), None);
                 told.clear();
@@ -98,7 +98,7 @@ fn follow_one(folders: &Receiver<PathBuf>, inbox: &Sender<Message>) {
         }
         let Some(folder) = &root else { continue };
         let news = match &mut follower {
-            None => open(folder, &mut follower),
+            None => Some(open(folder, &mut follower)),
             Some(known) => match known.poll() {
                 Ok(Change::Nothing) => None,
                 Ok(Change::Events(events)) => Some(News::Events(events)),
@@ -122,7 +122,7 @@ fn follow_one(folders: &Receiver<PathBuf>, inbox: &Sender<Message>) {
     }
 }
 
-fn open(folder: &Path, follower: &mut Option<Follower>) -> Option<News> {
+fn open(folder: &Path, follower: &mut Option<Follower>) -> News {
     match Follower::open(folder) {
         Ok(opened_now) => {
             let news = opened(folder, &opened_now);
@@ -130,10 +130,10 @@ fn open(folder: &Path, follower: &mut Option<Follower>) -> Option<News> {
             if matches!(news, News::Opened(..)) {
                 *follower = Some(opened_now);
             }
-            Some(news)
+            news
         }
-        Err(StoreError::Missing { .. }) => Some(News::Waiting),
-        Err(error) => Some(News::Failed(format!("failed to {error}"))),
+        Err(StoreError::Missing { .. }) => News::Waiting,
+        Err(error) => News::Failed(format!("failed to {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one key table: what a key does where, what help says of it, and what is hinted at the foot of a screen.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crossterm::event::Event;
 use moa_core::{EvaluationRecord, RunEvent, RunId};
 use moa_pareto::{Constraint, Goal};
+use ratatui::crossterm::event::Event;
 use ratatui_image::protocol::Protocol;
 
 use crate::experiment::Experiment;

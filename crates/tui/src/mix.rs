@@ -138,7 +138,7 @@ mod tests {
     fn a_share_is_the_number_that_its_text_is() {
         for percent in 0..=100u32 {
             let share = f64::from(percent) / 100.0;
-            assert_eq!(format!("{:.2}", share).parse::<f64>().unwrap().to_bits(), share.to_bits());
+            assert_eq!(format!("{share:.2}").parse::<f64>().unwrap().to_bits(), share.to_bits());
         }
     }
 

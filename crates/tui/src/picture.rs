@@ -1,7 +1,7 @@
 //! Pictures: sheets cut into single ones, and their way to the terminal.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub struct PictureKey {
 pub(crate) struct Gallery {
     ready: HashMap<PictureKey, Protocol>,
     wanted: RefCell<HashMap<PictureKey, Rgb>>,
-    asked: HashMap<PictureKey, ()>,
+    asked: HashSet<PictureKey>,
 }
 
 impl Gallery {
@@ -150,7 +150,7 @@ impl Gallery {
     /// Returns requests for the pictures that drawing missed.
     pub(crate) fn requests(&mut self) -> Vec<Request> {
         let wanted = self.wanted.take().into_iter();
-        let new: Vec<_> = wanted.filter(|(key, _)| self.asked.insert(*key, ()).is_none()).collect();
+        let new: Vec<_> = wanted.filter(|(key, _)| self.asked.insert(*key)).collect();
         new.into_iter().map(|(key, rgb)| Request::Encode(key, rgb, (key.width, key.height))).collect()
     }
 }

@@ -54,10 +54,6 @@ impl Theme {
         }
     }
 
-    fn style(self, colour: Option<Color>) -> Style {
-        colour.map_or(Style::new(), |colour| Style::new().fg(colour))
-    }
-
     /// Returns the style of what steps back.
     pub(crate) fn dim(self) -> Style {
         match self.colour((126, 134, 150), (112, 116, 126), Color::DarkGray) {
@@ -75,33 +71,34 @@ impl Theme {
     }
 
     /// Returns the style of headings.
+    #[expect(clippy::unused_self, reason = "headings are bold on every background; the others ask the theme")]
     pub(crate) fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// Returns the style of what is active.
     pub(crate) fn accent(self) -> Style {
-        self.style(self.colour(ON_DARK[0], ON_LIGHT[0], Color::Cyan)).add_modifier(Modifier::BOLD)
+        foreground(self.colour(ON_DARK[0], ON_LIGHT[0], Color::Cyan)).add_modifier(Modifier::BOLD)
     }
 
     /// Returns the style of keys in hints.
     pub(crate) fn key(self) -> Style {
-        self.style(self.colour(ON_DARK[0], ON_LIGHT[0], Color::Cyan))
+        foreground(self.colour(ON_DARK[0], ON_LIGHT[0], Color::Cyan))
     }
 
     /// Returns the style of what is better.
     pub(crate) fn good(self) -> Style {
-        self.style(self.colour(ON_DARK[2], ON_LIGHT[2], Color::Green))
+        foreground(self.colour(ON_DARK[2], ON_LIGHT[2], Color::Green))
     }
 
     /// Returns the style of what is worse.
     pub(crate) fn bad(self) -> Style {
-        self.style(self.colour(ON_DARK[5], ON_LIGHT[5], Color::Red))
+        foreground(self.colour(ON_DARK[5], ON_LIGHT[5], Color::Red))
     }
 
     /// Returns the style of warnings.
     pub(crate) fn warn(self) -> Style {
-        self.style(self.colour(ON_DARK[1], ON_LIGHT[1], Color::Yellow)).add_modifier(Modifier::BOLD)
+        foreground(self.colour(ON_DARK[1], ON_LIGHT[1], Color::Yellow)).add_modifier(Modifier::BOLD)
     }
 
     /// Returns what the row under the cursor is patched with.
@@ -116,7 +113,7 @@ impl Theme {
     /// Returns the style of the `index`-th curve, slider or mark.
     pub(crate) fn series(self, index: usize) -> Style {
         let (dark, light) = (ON_DARK[index % ON_DARK.len()], ON_LIGHT[index % ON_LIGHT.len()]);
-        self.style(self.colour(dark, light, SIXTEEN[index % SIXTEEN.len()]))
+        foreground(self.colour(dark, light, SIXTEEN[index % SIXTEEN.len()]))
     }
 
     /// Returns the style of a kind of point.
@@ -137,6 +134,10 @@ impl Theme {
         };
         Self { background, ..self }
     }
+}
+
+fn foreground(colour: Option<Color>) -> Style {
+    colour.map_or(Style::new(), |colour| Style::new().fg(colour))
 }
 
 /// Returns the mark of a kind of point, told apart without colours.

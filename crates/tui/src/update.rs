@@ -1,6 +1,8 @@
 //! What messages do to the state.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::{Position, Rect};
 
 use crate::app::{App, Drag, Hit, Overlay, PromptKind, Tone};
@@ -23,7 +25,7 @@ pub fn update(app: &mut App, message: Message) {
             app.library_cursor = app.library_cursor.min(app.shown_experiments().len().saturating_sub(1));
         }
         Message::News(root, news) => take_news(app, &root, news),
-        Message::Reply(reply) => take_reply(app, reply),
+        Message::Reply(reply) => take_reply(app, &reply),
         Message::Model(root, model) => {
             if let Some(session) = app.session.as_mut().filter(|session| session.root == root) {
                 session.soup.model = model.map(|model| *model);
@@ -73,7 +75,9 @@ fn follow_up(app: &mut App) {
     if screen == Screen::Soup && app.worker_gone.is_none() {
         requests.extend(session.soup.preview_request(&session.root, &session.figures));
     }
-    requests.into_iter().for_each(|request| app.ask(request));
+    for request in requests {
+        app.ask(request);
+    }
 }
 
 fn take_news(app: &mut App, root: &std::path::Path, news: News) {
@@ -88,12 +92,12 @@ fn take_news(app: &mut App, root: &std::path::Path, news: News) {
     }
 }
 
-fn take_reply(app: &mut App, reply: Reply) {
+fn take_reply(app: &mut App, reply: &Reply) {
     let current = |app: &App, root: &std::path::Path| app.session.as_ref().is_some_and(|session| session.root == root);
-    match &reply {
+    match reply {
         Reply::Figures(root, _) | Reply::Failed { root, what: Asked::Figures, .. } => {
             if let Some(session) = app.session.as_mut().filter(|session| session.root == *root) {
-                session.reply(&reply);
+                session.reply(reply);
             }
         }
         Reply::Preview { root, shares, pictures, coarse } => {
@@ -160,7 +164,7 @@ fn press_over(app: &mut App, key: KeyEvent) {
         (Overlay::Help { scroll }, KeyCode::PageUp) => *scroll = scroll.saturating_sub(10),
         (Overlay::Palette { cursor, .. } | Overlay::SaveAs { cursor }, KeyCode::Down) => *cursor += 1,
         (Overlay::Palette { cursor, .. } | Overlay::SaveAs { cursor }, KeyCode::Up) => {
-            *cursor = cursor.saturating_sub(1)
+            *cursor = cursor.saturating_sub(1);
         }
         (Overlay::SaveAs { .. } | Overlay::Palette { .. } | Overlay::Prompt { .. }, KeyCode::Enter) => confirm(app),
         (Overlay::Palette { query, cursor }, KeyCode::Backspace) => {
@@ -190,8 +194,9 @@ fn press_over(app: &mut App, key: KeyEvent) {
             }
         }
         (Overlay::Leave, KeyCode::Char('y') | KeyCode::Enter) => app.done = true,
-        (Overlay::Leave, KeyCode::Char(_)) | (_, KeyCode::Esc) => app.overlay = None,
-        (Overlay::Help { .. }, KeyCode::Char('q' | '?')) => app.overlay = None,
+        (Overlay::Leave, KeyCode::Char(_)) | (Overlay::Help { .. }, KeyCode::Char('q' | '?')) | (_, KeyCode::Esc) => {
+            app.overlay = None;
+        }
         (Overlay::SaveAs { .. }, KeyCode::Char(letter)) => {
             let chosen = SaveFormat::ALL.iter().find(|(_, name, _)| name.starts_with(letter));
             if let Some((format, ..)) = chosen {
@@ -381,13 +386,12 @@ fn click(app: &mut App, hit: Hit, area: Rect, place: (u16, u16)) {
         Hit::Do(action) => act(app, action),
         Hit::Experiment(index) if app.library_cursor == index => act(app, Action::Open),
         Hit::Experiment(index) => app.library_cursor = index,
-        Hit::Entry(index) => match &mut app.overlay {
-            Some(Overlay::Palette { cursor, .. } | Overlay::SaveAs { cursor }) => {
+        Hit::Entry(index) => {
+            if let Some(Overlay::Palette { cursor, .. } | Overlay::SaveAs { cursor }) = &mut app.overlay {
                 *cursor = index;
                 confirm(app);
             }
-            _ => {}
-        },
+        }
         Hit::Run(index) => screen::sweep::click(app, index),
         Hit::Point(index) => screen::pictures::click(app, index),
         Hit::Scatter(plot) => screen::front::click(app, &plot, place),

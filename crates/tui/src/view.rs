@@ -30,7 +30,7 @@ pub fn view(app: &App, frame: &mut Frame<'_>) {
         (screen, Some(session)) => match (&session.status, &session.experiment) {
             (_, Some(experiment)) => match screen {
                 Screen::Sweep if session.curves.is_some() => {
-                    screen::curves::view(app, session, experiment, frame, body)
+                    screen::curves::view(app, session, experiment, frame, body);
                 }
                 Screen::Sweep | Screen::Experiments => screen::sweep::view(app, session, experiment, frame, body),
                 Screen::Front => screen::front::view(app, session, frame, body),
@@ -58,7 +58,7 @@ pub fn view(app: &App, frame: &mut Frame<'_>) {
         Some(Overlay::Help { scroll }) => screen::help::view(app, frame, area, *scroll),
         Some(Overlay::Palette { query, cursor }) => screen::palette::view(app, frame, area, query, *cursor),
         Some(Overlay::Prompt { kind, text, error }) => {
-            screen::prompt::view(app, frame, area, *kind, text, error.as_deref())
+            screen::prompt::view(app, frame, area, *kind, text, error.as_deref());
         }
         Some(Overlay::SaveAs { cursor }) => screen::prompt::save_as(app, frame, area, *cursor),
         Some(Overlay::Leave) => screen::prompt::leave(app, frame, area),

@@ -2,10 +2,10 @@
 
 mod support;
 
-use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use moa_core::{PointKind, RunEvent, RunId};
 use moa_pareto::{Bound, Constraint, Goal, Interval};
 use moa_tui::{Asked, Message, News, Point, Reply, SaveFormat, Score, Work};
+use ratatui::crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use support::{Desk, ROOT, epoch, evaluation, evaluations, runs, sheet, snapshot};
 
 fn shares(desk: &Desk) -> Vec<f64> {

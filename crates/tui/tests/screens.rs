@@ -2,8 +2,8 @@
 
 mod support;
 
-use crossterm::event::KeyCode;
 use moa_tui::{Background, Colours, Message, News, Reply, Theme};
+use ratatui::crossterm::event::KeyCode;
 use support::{Desk, ROOT, assert_snapshot, picture, snapshot};
 
 /// Draws a screen at both sizes.

@@ -55,11 +55,8 @@ pub(crate) fn act(app: &mut App, action: Action) {
         Action::ZoomAll => (state.zoom, state.start) = (0, 0.0),
         Action::FineLeft => state.start = (state.start - 0.1).max(0.0),
         Action::FineRight => state.start = (state.start + 0.1).min(1.0),
-        Action::Mark => {
-            if !session.toggle_mark() {
-                app.say("four are kept already: M takes all marks away", Tone::Plain);
-            }
-        }
+        Action::Mark if session.toggle_mark() => {}
+        Action::Mark => app.say("four are kept already: M takes all marks away", Tone::Plain),
         Action::Unmark => session.marks.clear(),
         action => session.step_runs(action),
     }

@@ -148,11 +148,8 @@ pub(crate) fn act(app: &mut App, action: Action) {
         Action::LowerHigh => nudge(session, 1, -1.0),
         Action::RaiseHigh => nudge(session, 1, 1.0),
         Action::ClearBrush => front.brushes.iter_mut().for_each(|brush| *brush = None),
-        Action::Mark => {
-            if !session.toggle_mark() {
-                app.say("four are marked already: M takes all marks away", Tone::Plain);
-            }
-        }
+        Action::Mark if session.toggle_mark() => {}
+        Action::Mark => app.say("four are marked already: M takes all marks away", Tone::Plain),
         Action::Unmark => session.marks.clear(),
         Action::Pictures => app.screen = Screen::Pictures,
         Action::MixThis => mix(app),
@@ -185,9 +182,9 @@ fn nudge(session: &mut Session, end: usize, sign: f64) {
     let (mut lo, mut hi) = brush.unwrap_or((axis.lo, axis.hi));
     let by = sign * (axis.hi - axis.lo) / 20.0;
     if end == 0 {
-        lo = (lo + by).clamp(axis.lo, hi)
+        lo = (lo + by).clamp(axis.lo, hi);
     } else {
-        hi = (hi + by).clamp(lo, axis.hi)
+        hi = (hi + by).clamp(lo, axis.hi);
     }
     *brush = (lo > axis.lo || hi < axis.hi).then_some((lo, hi));
 }
@@ -273,7 +270,7 @@ pub(crate) fn brush(app: &mut App, plot: &Plot, from: (u16, u16), to: (u16, u16)
     let (x, y) = (session.front.x, session.front.y);
     let mut put = |column: usize, a: f64, b: f64| {
         if let Some(brush) = session.front.brushes.get_mut(column) {
-            *brush = (a != b).then_some((a.min(b), a.max(b)));
+            *brush = ((a - b).abs() > 0.0).then_some((a.min(b), a.max(b)));
         }
     };
     put(x, a.0, b.0);
@@ -289,7 +286,7 @@ pub(crate) fn brush_axis(app: &mut App, column: usize, axis: Axis, drag: Drag, t
     };
     let (a, b) = (value(drag.from.1), value(to.1));
     if let Some(brush) = session.front.brushes.get_mut(column) {
-        *brush = (a != b).then_some((a.min(b), a.max(b)));
+        *brush = ((a - b).abs() > 0.0).then_some((a.min(b), a.max(b)));
     }
 }
 

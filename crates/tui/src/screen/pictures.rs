@@ -45,11 +45,8 @@ pub(crate) fn act(app: &mut App, action: Action) {
         Action::NextSeed => state.picture = (state.picture + 1) % pictures.max(1),
         Action::ZoomIn => state.zoom = (state.zoom + 1).min(20),
         Action::ZoomOut => state.zoom = (state.zoom - 1).max(-6),
-        Action::Mark => {
-            if !session.toggle_mark() {
-                app.say("four are compared already: M takes all marks away", Tone::Plain);
-            }
-        }
+        Action::Mark if session.toggle_mark() => {}
+        Action::Mark => app.say("four are compared already: M takes all marks away", Tone::Plain),
         Action::Unmark => session.marks.clear(),
         Action::MixThis => front::mix(app),
         action => {
@@ -175,7 +172,7 @@ fn grid(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame
                 }
             }
             Some(Pictures::Missing(reason)) => {
-                note(frame, format!("no pictures: {reason}; a sweep that goes on draws them again"))
+                note(frame, format!("no pictures: {reason}; a sweep that goes on draws them again"));
             }
             Some(Pictures::Asked) => note(frame, "reading …".into()),
             None => {

@@ -147,7 +147,7 @@ fn ask(app: &mut App, action: Action) {
     match action {
         Action::Save => app.overlay = Some(Overlay::SaveAs { cursor: 0 }),
         _ if app.measuring.is_some() => {
-            app.say("one measurement at a time: x stops the one that is going on", Tone::Plain)
+            app.say("one measurement at a time: x stops the one that is going on", Tone::Plain);
         }
         Action::Wish => {
             let text = session.soup.wish.clone();

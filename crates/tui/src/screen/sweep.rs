@@ -1,5 +1,6 @@
 //! The runs of a sweep while it goes on, and afterwards.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use moa_core::{Phase, RunRecord};
@@ -75,11 +76,8 @@ pub(crate) fn act(app: &mut App, action: Action) {
     }
     match action {
         Action::Curves => session.curves = Some(CurvesState::default()),
-        Action::Mark => {
-            if !session.toggle_mark() {
-                app.say("four are marked already: M takes all marks away", Tone::Plain);
-            }
-        }
+        Action::Mark if session.toggle_mark() => {}
+        Action::Mark => app.say("four are marked already: M takes all marks away", Tone::Plain),
         Action::Unmark => session.marks.clear(),
         Action::Order => {
             let rewards = session.experiment.as_ref().map_or(0, |experiment| experiment.rewards.len());
@@ -248,7 +246,7 @@ impl Fit {
         let room = width.saturating_sub(used);
         // A value takes six letters and two between; a sparkline what is left.
         let rewards = count.min(room / 8);
-        let reward = if rewards == 0 { 0 } else { (room / rewards).min(20) };
+        let reward = room.checked_div(rewards).unwrap_or(0).min(20);
         Self { name, reward, rewards, training, bar }
     }
 
@@ -256,10 +254,10 @@ impl Fit {
         let mut text =
             format!("   {:<name$}  {:<epochs$}", "weighting", "epochs", name = self.name, epochs = self.bar + 8);
         for reward in experiment.rewards.iter().take(self.rewards) {
-            text.push_str(&format!("{:<width$}", clip(reward, self.reward.saturating_sub(2)), width = self.reward));
+            let _ = write!(text, "{:<width$}", clip(reward, self.reward.saturating_sub(2)), width = self.reward);
         }
         if self.training {
-            text.push_str(&format!("{:>9}{:>8}{:>9} ", "KL", "clipped", "gradient"));
+            let _ = write!(text, "{:>9}{:>8}{:>9} ", "KL", "clipped", "gradient");
         }
         text
     }

@@ -66,7 +66,7 @@ impl Axis {
                     .filter(move |exponent| exponent.rem_euclid(step) == 0)
                     .map(|exponent| 10f64.powi(exponent))
             };
-            let step = (1..).find(|step| decades(*step).count() <= count.max(2)).unwrap_or(1);
+            let step = (1..=700).find(|step| decades(*step).count() <= count.max(2)).unwrap_or(1);
             let ticks: Vec<f64> = decades(step).collect();
             let ticks = if ticks.len() >= 2 { ticks } else { (0..3).map(|i| self.value(f64::from(i) / 2.0)).collect() };
             return ticks.into_iter().map(|value| (value, short(value))).collect();
@@ -104,7 +104,7 @@ pub(crate) fn short(value: f64) -> String {
     match size {
         _ if !value.is_finite() => "–".into(),
         0.0 => "0".into(),
-        s if s < 1e-3 || s >= 1e5 => format!("{value:.0e}"),
+        s if !(1e-3..1e5).contains(&s) => format!("{value:.0e}"),
         s if s < 0.01 => format!("{value:.4}"),
         s if s < 10.0 => format!("{value:.3}"),
         s if s < 100.0 => format!("{value:.1}"),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use moa_core::spec::RewardKind;
 use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
@@ -19,6 +18,7 @@ use moa_tui::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui_image::picker::Picker;
 
 pub(crate) const ROOT: &str = "results/pareto";
@@ -26,7 +26,7 @@ pub(crate) const REWARDS: [&str; 3] = ["aesthetics", "alignment", "safety"];
 
 /// A moment that never changes.
 pub(crate) fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
 pub(crate) fn spec() -> ExperimentSpec {
@@ -117,7 +117,9 @@ pub(crate) fn snapshot(epochs: u32, evaluations: Vec<EvaluationRecord>, live: bo
     for run in &runs {
         (1..=epochs).for_each(|number| snapshot.apply(&RunEvent::EpochFinished(epoch(run, number))));
     }
-    evaluations.into_iter().for_each(|record| snapshot.apply(&RunEvent::Evaluated(record)));
+    for record in evaluations {
+        snapshot.apply(&RunEvent::Evaluated(record));
+    }
     let message =
         "suspected reward hacking: aesthetics rises by 0.1500 while its judge attributes falls by 0.1000".into();
     if epochs == 12 {
