@@ -17,6 +17,11 @@ impl Interval {
         Self { mean: value, lo: value, hi: value }
     }
 
+    /// Returns an interval as wide as this one around another mean.
+    pub fn around(self, mean: f64) -> Self {
+        Self { mean, lo: mean + self.lo - self.mean, hi: mean + self.hi - self.mean }
+    }
+
     /// Returns whether the whole interval lies above `value`: for a difference and 0, whether the gain is beyond
     /// doubt.
     pub fn is_above(&self, value: f64) -> bool {

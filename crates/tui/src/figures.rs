@@ -22,6 +22,14 @@ pub struct Score {
     pub difference: Option<Interval>,
 }
 
+impl Score {
+    /// Returns the mean with the interval of the paired difference to the base around it: what is left of the uncertainty once
+    /// prompts and noise, the same for all points, are taken out.
+    pub(crate) fn against_base(&self) -> Interval {
+        self.difference.map_or(self.mean, |difference| difference.around(self.mean.mean))
+    }
+}
+
 /// Base, trained adapter or soup, as evaluated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {

@@ -42,12 +42,7 @@ impl Score {
     /// prompts and noise, the same for all points, are taken out. The base has no such interval, and before it is
     /// evaluated nobody has: then it is the mean's own.
     pub(crate) fn against_base(&self) -> Interval {
-        let mean = self.mean.mean;
-        self.difference.map_or(self.mean, |difference| Interval {
-            mean,
-            lo: mean + difference.lo - difference.mean,
-            hi: mean + difference.hi - difference.mean,
-        })
+        self.difference.map_or(self.mean, |difference| difference.around(self.mean.mean))
     }
 }
 

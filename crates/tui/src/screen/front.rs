@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use crate::app::{App, Drag, Hit, Tone};
-use crate::figures::{Figures, Point};
+use crate::figures::{Figures, Point, Score};
 use crate::key::{Action, Screen};
 use crate::screen::{details, parallel, scatter};
 use crate::session::Session;
@@ -87,8 +87,8 @@ pub(crate) fn dots(session: &Session) -> Vec<Dot<'_>> {
     let count = names(session).len();
     let values = |point: &Point| -> Option<Vec<Interval>> {
         let values: Vec<Interval> = match front.source {
-            Source::HeldOut => point.rewards.iter().map(|score| score.mean).collect(),
-            Source::Judges => point.judges.iter().map(|score| score.mean).collect(),
+            Source::HeldOut => point.rewards.iter().map(Score::against_base).collect(),
+            Source::Judges => point.judges.iter().map(Score::against_base).collect(),
             Source::Training => {
                 let experiment = session.experiment.as_ref()?;
                 let last = |reward: &String| experiment.reward_curve(&point.id, reward).last().copied();
