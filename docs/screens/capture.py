@@ -108,11 +108,14 @@ def svg(text):
         f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/><g transform="translate(8 8)">',
     ]
 
-    def box(x, y, count, share, fill):
-        out.append(
-            f'<rect x="{x * width:.1f}" y="{y:.1f}" width="{count * width + 0.2:.1f}" height="{share * height + 0.2:.1f}" shape-rendering="crispEdges" fill="{fill}"/>'
-        )
+    boxes = {}
 
+    def box(x, y, count, share, fill):
+        # In tenths: short numbers. Boxes of one colour are one path.
+        left, top, right, bottom = (round(10 * v) for v in (x * width, y, (x + count) * width, y + share * height))
+        boxes.setdefault(fill, []).append(f"M{left} {top}H{right}V{bottom}H{left}z")
+
+    texts = []
     for row, line in enumerate(lines):
         run, start, style = "", 0, None
 
@@ -121,7 +124,7 @@ def svg(text):
             if run.strip():
                 fill, bold = style
                 weight = ' font-weight="bold"' if bold else ""
-                out.append(
+                texts.append(
                     f'<text x="{start * width:.1f}" y="{row * height + 14:.1f}" fill="{fill}"{weight} xml:space="preserve" '
                     f'textLength="{len(run) * width:.1f}">{html.escape(run)}</text>'
                 )
@@ -139,7 +142,8 @@ def svg(text):
                 start, style = column, (fore, bold)
             run += letter
         flush()
-    out.append("</g></svg>\n")
+    paths = [f'<path fill="{fill}" d="{"".join(parts)}"/>' for fill, parts in boxes.items()]
+    out += ['<g shape-rendering="crispEdges" transform="scale(0.1)">', *paths, "</g>", *texts, "</g></svg>\n"]
     return "\n".join(out)
 
 

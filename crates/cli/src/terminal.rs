@@ -47,7 +47,9 @@ pub(crate) fn restore() {
     let _ = disable_raw_mode();
     let _ = io::stdout().flush();
     let lines = std::mem::take(&mut *AFTERWARDS.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    lines.iter().for_each(|line| note(line));
+    for line in lines {
+        note(&line);
+    }
 }
 
 /// How the UI looks, where the terminal does not say so itself.
@@ -120,18 +122,19 @@ impl Screen {
         })?;
         Ok(Self { terminal, theme, picker })
     }
+}
 
-    /// Sends keys, clicks and new sizes from now on. A terminal that is gone asks to stop.
-    pub(crate) fn listen(&self, inbox: Sender<Message>) {
-        thread::spawn(move || {
-            while let Ok(event) = crossterm::event::read() {
-                if inbox.send(Message::Input(event)).is_err() {
-                    return;
-                }
+/// Sends keys, clicks and new sizes from now on. A terminal that is gone asks to stop.
+pub(crate) fn listen(inbox: Sender<Message>) {
+    thread::spawn(move || {
+        while let Ok(event) = crossterm::event::read() {
+            if inbox.send(Message::Input(event)).is_err() {
+                return;
             }
-            let _ = inbox.send(Message::Stop);
-        });
-    }
+        }
+        // Nobody to ask is as good.
+        let _ = inbox.send(Message::Stop);
+    });
 }
 
 impl Drop for Screen {

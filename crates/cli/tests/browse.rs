@@ -35,7 +35,9 @@ impl Tty {
         for name in ["NO_COLOR", "TMUX", "STY", "COLORFGBG"] {
             command.env_remove(name);
         }
-        variables.iter().for_each(|(name, value)| command.env(name, value));
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pty.slave.spawn_command(command).unwrap();
         let mut reader = pty.master.try_clone_reader().unwrap();
         let (sender, output) = channel();

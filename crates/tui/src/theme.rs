@@ -119,7 +119,8 @@ impl Theme {
     /// Returns the style of a kind of point.
     pub(crate) fn kind(self, kind: PointKind) -> Style {
         match kind {
-            PointKind::Base => self.strong(),
+            // Whatever lies under it is drawn over.
+            PointKind::Base => self.strong().fg(Color::Reset),
             PointKind::Trained => self.series(0),
             PointKind::Soup => self.series(1),
             PointKind::Blend => self.series(2),

@@ -3,7 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// None fills its line: curves in lines above each other stay apart.
+const BLOCKS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
 
 /// Returns a curve as blocks, `width` letters: each is the mean of its part of the values. Not drawn on a common scale: the
 /// lowest and the highest value fill the height.
@@ -23,7 +24,7 @@ pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     let (lo, hi) = means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
     let block = |value: &f64| {
         let share = if hi > lo { (value - lo) / (hi - lo) } else { 0.4 };
-        BLOCKS[((share * 7.0).round() as usize).min(7)]
+        BLOCKS[((share * 6.0).round() as usize).min(6)]
     };
     let text: String = means.iter().map(block).collect();
     format!("{text:<width$}")
@@ -46,6 +47,6 @@ mod tests {
                 assert_eq!(sparkline(&values, width).chars().count(), width, "{values:?}");
             }
         }
-        assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.0], 4), "▁▃▆█");
+        assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.0], 4), "▁▃▅▇");
     }
 }

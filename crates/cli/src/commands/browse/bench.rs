@@ -19,11 +19,14 @@ pub(super) struct Ready {
     pub(super) request: SweepRequest,
 }
 
+/// The experiment in a folder.
+type Opened = (PathBuf, Arc<Ready>);
+
 /// Opens models once for all threads; the last experiment's are kept.
 #[derive(Clone)]
 pub(super) struct Opener {
     device: DeviceName,
-    last: Arc<Mutex<Option<(PathBuf, Arc<Ready>)>>>,
+    last: Arc<Mutex<Option<Opened>>>,
 }
 
 impl Opener {

@@ -16,7 +16,7 @@ use moa_tui::{App, Helpers, Message};
 use crate::args::Global;
 use crate::error::CliError;
 use crate::interrupt;
-use crate::terminal::{Look, Screen};
+use crate::terminal::{Look, Screen, listen};
 
 /// Shows fronts, curves and pictures in the terminal, and slides between adapters.
 ///
@@ -96,7 +96,7 @@ pub(crate) fn show(
 ) -> Result<(), CliError> {
     let helpers = Helpers::start(opened.library.clone(), screen.picker.clone(), &sender);
     let worker = worker::start(global.device, &sender);
-    screen.listen(sender);
+    listen(sender);
     let mut app = App::new(screen.theme, SystemTime::now(), opened.library.clone());
     if let Some(experiment) = &opened.experiment {
         app.open(experiment.clone());

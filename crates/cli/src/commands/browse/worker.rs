@@ -19,20 +19,29 @@ use crate::panic::quietly;
 /// A preview that is wanted: the latest one alone counts.
 #[derive(Default)]
 pub(super) struct Wanted {
-    state: Mutex<(u64, Option<(PathBuf, Vec<f64>)>, bool)>,
+    state: Mutex<State>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts wishes: a later one makes all earlier ones void.
+    generation: u64,
+    /// The experiment, and the soup's shares.
+    preview: Option<(PathBuf, Vec<f64>)>,
+    closed: bool,
 }
 
 impl Wanted {
     fn put(&self, preview: Option<(PathBuf, Vec<f64>)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        state.1 = preview;
+        state.generation += 1;
+        state.preview = preview;
         self.changed.notify_all();
     }
 
     fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).2 = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.changed.notify_all();
     }
 
@@ -40,11 +49,11 @@ impl Wanted {
     fn take(&self) -> Option<(u64, PathBuf, Vec<f64>)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if state.2 {
+            if state.closed {
                 return None;
             }
-            if let Some((root, shares)) = state.1.take() {
-                return Some((state.0, root, shares));
+            if let Some((root, shares)) = state.preview.take() {
+                return Some((state.generation, root, shares));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -53,7 +62,7 @@ impl Wanted {
     /// Returns whether a preview is still the latest.
     pub(super) fn is_latest(&self, generation: u64) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 == generation && !state.2
+        state.generation == generation && !state.closed
     }
 }
 

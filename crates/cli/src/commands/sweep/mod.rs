@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = global.device.open()?;
     let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
     if arguments.tui {
-        return watched::run(experiment, &device, out, arguments.look, global);
+        return watched::run(&experiment, &device, &out, arguments.look, global);
     }
     if !global.quiet {
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));

@@ -4,7 +4,7 @@
 //! reader in another terminal does.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -25,9 +25,9 @@ use crate::terminal::{Look, Screen};
 
 /// Sweeps and shows it. The UI stays open at the end; leaving it before stops the sweep after its epoch.
 pub(super) fn run(
-    experiment: Experiment,
+    experiment: &Experiment,
     device: &OpenDevice,
-    out: PathBuf,
+    out: &Path,
     look: Look,
     global: Global,
 ) -> Result<(), CliError> {
@@ -38,7 +38,7 @@ pub(super) fn run(
     let request = SweepRequest {
         spec: experiment.spec.clone(),
         prompts: experiment.prompts.clone(),
-        out: out.clone(),
+        out: out.to_path_buf(),
         device_name: device.name.clone(),
         workers: device.workers,
         stop: stop.flag(),
@@ -59,7 +59,7 @@ pub(super) fn run(
         let _ = ended.send(Message::SweepEnded(told));
         result
     });
-    let opened = Opened { library: parent(&out), experiment: Some(out.clone()) };
+    let opened = Opened { library: parent(out), experiment: Some(out.to_path_buf()) };
     let shown = show(screen, &opened, global, true, sender, &inbox);
     if !sweeping.is_finished() {
         stop.ask();
@@ -67,5 +67,5 @@ pub(super) fn run(
     }
     let result = sweeping.join().unwrap_or_else(|_| Err(CliError::failure("the sweep's thread is gone")));
     shown?;
-    conclude(result?, &experiment, &out)
+    conclude(result?, experiment, out)
 }
