@@ -159,8 +159,8 @@ fn rewards_and_names_that_cannot_be() {
             "1:19: rewards[0].name is \"\": it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter \
              or digit, end without a `.`",
         ),
-        ("[(kind: Safety, kl: -1)]", "1:32: rewards[0].kl is -1.0: give 0 to 1000"),
-        ("[(kind: Safety, kl: \"much\")]", "1:32: rewards[0].kl is \"much\": give a number, 0 to 1000"),
+        ("[(kind: Safety, kl: -1)]", "1:31: rewards[0].kl is -1: give 0 to 1000"),
+        ("[(kind: Safety, kl: \"much\")]", "1:31: rewards[0].kl is \"much\": give a number, 0 to 1000"),
         ("[(kind: Compressibility(quality: 0))]", "1:44: rewards[0].kind.quality is 0: give 1 to 100"),
     ] {
         assert_eq!(message(&format!("(rewards: {rewards})")), format!("x.ron:{expected}"), "{rewards}");

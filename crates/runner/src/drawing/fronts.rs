@@ -6,7 +6,7 @@ use moa_core::PointKind;
 use moa_plot::{FrontPoint, PlotError, draw_front_pair, draw_fronts};
 use moa_store::Layout;
 
-use crate::report::FrontReport;
+use crate::report::{FrontReport, Score};
 
 /// With more rewards than this the pairs are too many to be drawn each by itself.
 const MOST_REWARDS: usize = 6;
@@ -48,6 +48,6 @@ fn point(point: &crate::report::FrontPoint) -> FrontPoint {
         label: point.id.to_string(),
         kind: marker(point.kind),
         on_front: point.on_front,
-        rewards: point.rewards.iter().map(|score| score.against_base()).collect(),
+        rewards: point.rewards.iter().map(Score::against_base).collect(),
     }
 }

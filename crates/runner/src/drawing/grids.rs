@@ -40,12 +40,13 @@ pub(super) fn draw_together(
     points: &[(&Point, &Sheet)],
     prompts: &[String],
 ) -> Result<Vec<PathBuf>, PlotError> {
-    let Some(tile) = points.iter().find_map(|(_, sheet)| sheet.columns.first().and_then(tile_of)) else {
+    let Some(tile) = points.iter().find_map(|(_, sheet)| sheet.columns.first().and_then(|column| tile_of(column)))
+    else {
         return Ok(Vec::new());
     };
     let fit = Fit::new(&tile, TILE_SIDE);
     let row = |(point, sheet): &(&Point, &Sheet)| {
-        let pictures = sheet.columns.iter().filter_map(tile_of).take(fit.columns).collect();
+        let pictures = sheet.columns.iter().filter_map(|column| tile_of(column)).take(fit.columns).collect();
         GridRow { label: point.id.to_string(), pictures }
     };
     let Some((base, others)) = points.split_first() else { return Ok(Vec::new()) };
@@ -76,6 +77,6 @@ pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Re
 }
 
 /// Returns the first pictures of a prompt, two by two.
-fn tile_of(pictures: &Vec<RgbPicture>) -> Option<RgbPicture> {
+fn tile_of(pictures: &[RgbPicture]) -> Option<RgbPicture> {
     RgbPicture::tiled(&pictures[..pictures.len().min(ACROSS * ACROSS)], ACROSS)
 }
