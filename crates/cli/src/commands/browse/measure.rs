@@ -122,11 +122,13 @@ pub(super) fn solve(
         Answer::NotMet(point) => (false, point),
     };
     let name = bench.name(&point.shares);
-    let verdict =
-        if met { "keeps what was wanted" } else { "comes nearest: no measured mixture keeps what was wanted" };
-    let budget = if done { "" } else { " (the search could go on: ask again)" };
-    let count = crate::text::count(count, "mixture");
-    let verdict = format!("{name} {verdict}; {count} measured{budget}");
+    let found = if met {
+        format!("{name} keeps what was wanted")
+    } else {
+        format!("no measured mixture keeps what was wanted; the nearest is {name}")
+    };
+    let budget = if done { "" } else { ", and the search could go on: ask again" };
+    let verdict = format!("{found} ({} measured{budget})", crate::text::count(count, "mixture"));
     Ok(Reply::Solved { root: root.to_path_buf(), shares: point.shares.clone(), met, verdict })
 }
 
