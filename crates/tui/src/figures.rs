@@ -82,7 +82,7 @@ impl Figures {
 
     /// Returns what can be said at once of evaluations: means, normal intervals, dominance.
     pub(crate) fn at_once(spec: &ExperimentSpec, evaluations: &[EvaluationRecord]) -> Self {
-        let (corners, recipes) = mixtures(spec);
+        let (corners, recipes) = shares_by_name(spec);
         let base = evaluations.iter().find(|record| record.kind == PointKind::Base);
         let point = |record: &EvaluationRecord| Point {
             id: record.id.clone(),
@@ -118,8 +118,7 @@ impl Figures {
         self.find_front();
         if let (Some(volume), Some(known)) = (self.volume(|_| true), &mut self.hypervolume) {
             // The interval was made without the new point: it moves along, and is made anew with the next report.
-            let shift = volume.mean - known.mean;
-            *known = Interval { mean: volume.mean, lo: known.lo + shift, hi: known.hi + shift };
+            *known = known.around(volume.mean);
         }
     }
 
@@ -168,7 +167,7 @@ impl Point {
 }
 
 /// Returns the corners' adapters, and by name the shares of them in each adapter and soup that is a mixture of corners.
-fn mixtures(spec: &ExperimentSpec) -> (Vec<RunId>, BTreeMap<RunId, Vec<f64>>) {
+pub fn shares_by_name(spec: &ExperimentSpec) -> (Vec<RunId>, BTreeMap<RunId, Vec<f64>>) {
     let runs = spec.weightings();
     let corners: Vec<RunId> =
         runs.iter().filter(|(_, weighting)| weighting.corner_index().is_some()).map(|(id, _)| id.clone()).collect();
@@ -191,11 +190,6 @@ fn mixtures(spec: &ExperimentSpec) -> (Vec<RunId>, BTreeMap<RunId, Vec<f64>>) {
         }
     }
     (corners, shares)
-}
-
-/// Returns the shares of the corners in every adapter and soup of an experiment that is a mixture of corners.
-pub fn shares_by_name(spec: &ExperimentSpec) -> (Vec<RunId>, BTreeMap<RunId, Vec<f64>>) {
-    mixtures(spec)
 }
 
 fn scores(columns: &[ScoreColumn], base: Option<&[ScoreColumn]>) -> Vec<Score> {
@@ -270,7 +264,7 @@ mod tests {
 
     #[test]
     fn soups_of_corners_know_their_shares() {
-        let (corners, shares) = mixtures(&spec());
+        let (corners, shares) = shares_by_name(&spec());
         assert_eq!(corners, ["aesthetics", "safety"].map(|id| RunId(id.into())));
         assert_eq!(shares[&RunId("safety".into())], [0.0, 1.0]);
         assert_eq!(shares[&RunId("soup-centre".into())], [0.5, 0.5]);
