@@ -30,6 +30,11 @@ bench-merge PYTHON="python3" DIR="/tmp/moa-bench-merge":
     {{PYTHON}} -c "import peft" 2>/dev/null && HF_HUB_OFFLINE=1 {{PYTHON}} benches/peers/merge_peft.py {{DIR}} \
         || echo "{{PYTHON}} has no peft: pip install torch==2.9.0 peft==0.21.2"
 
+# A sweep against the same work in PyTorch, in turn; PYTHON has torch 2.9.0, diffusers, transformers and peft. FLAGS: --count, --epochs, --rounds, --libtorch MOA.
+bench-peers PYTHON="python3" *FLAGS:
+    cargo build --release
+    {{PYTHON}} benches/peers/sweep/run.py target/release/moa {{FLAGS}}
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}
