@@ -81,7 +81,10 @@ fn damaged_files_are_refused_when_they_are_opened() {
     for length in [0, 7, 8, 20, whole.len() - 24, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
         let message = message(open(&path), folder.path());
-        assert!(message.starts_with("DIR/model.safetensors: ") && message.contains("truncated or corrupt?"), "{message}");
+        assert!(
+            message.starts_with("DIR/model.safetensors: ") && message.contains("truncated or corrupt?"),
+            "{message}"
+        );
     }
     let longer = [whole.as_slice(), &[0]].concat();
     fs::write(&path, longer).unwrap();
@@ -117,7 +120,9 @@ fn one_file_is_preferred_then_shards_then_halves() {
     write_floats(&at("model-00002-of-00002.safetensors"), "a");
     let shards = weight_files(folder.path(), "model").unwrap();
     assert_eq!(names(shards.clone()), ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]);
-    assert!(message(Parameters::open(&shards, &Device::flex()), folder.path()).starts_with("tensor `a` is in DIR/model-0"));
+    assert!(
+        message(Parameters::open(&shards, &Device::flex()), folder.path()).starts_with("tensor `a` is in DIR/model-0")
+    );
     write_floats(&at("model-00002-of-00002.safetensors"), "b");
     let parameters = Parameters::open(&shards, &Device::flex()).unwrap();
     assert_eq!(parameters.names(), ["a", "b"]);

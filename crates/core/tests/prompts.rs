@@ -41,7 +41,8 @@ fn parti_prompts_are_read_as_they_are() {
     let prompts = resolve("train: File(\"PartiPrompts.tsv\")", "PartiPrompts.tsv", PARTI).unwrap();
     assert_eq!(prompts.train, ["bond", "a \"tall\" giraffe", "a shiba inu, wearing\ta beret"]);
     assert_eq!(prompts.duplicates, 1, "`Bond` reads as `bond`");
-    let animals = "train: Table(file: \"PartiPrompts.tsv\", where: {\"category\": \"Animals\", \"Challenge\": \"Basic\"})";
+    let animals =
+        "train: Table(file: \"PartiPrompts.tsv\", where: {\"category\": \"Animals\", \"Challenge\": \"Basic\"})";
     assert_eq!(resolve(animals, "PartiPrompts.tsv", PARTI).unwrap().train, ["a \"tall\" giraffe"]);
     let challenges = "train: Table(file: \"PartiPrompts.tsv\", column: \"Challenge\")";
     assert_eq!(resolve(challenges, "PartiPrompts.tsv", PARTI).unwrap().train, ["Basic", "Fine-grained Detail"]);
@@ -63,7 +64,7 @@ fn csv_comes_with_marks_and_carriage_returns() {
 
 #[test]
 fn held_out_prompts_are_split_from_the_training_prompts() {
-    let text: String = (0..40).map(|index| format!("picture {index}\n")).collect();
+    let text: String = (0..40).map(|index| format!("picture {index}")).collect::<Vec<_>>().join("\n");
     let fields = "train: File(\"p.txt\"), held_out: Split(share: 0.25, seed: 3)";
     let prompts = resolve(fields, "p.txt", &text).unwrap();
     assert_eq!((prompts.train.len(), prompts.held_out.len()), (30, 10));

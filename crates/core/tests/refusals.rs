@@ -329,10 +329,7 @@ fn prompts_that_cannot_be() {
             "prompts: (train: Split(share: 0.1))",
             "2:18: prompts.train is a split: only prompts.held_out can be split, from prompts.train: name a file, list or set",
         ),
-        (
-            "prompts: (held_out: Split(share: 1))",
-            "2:34: prompts.held_out.share is 1: give more than 0, less than 1",
-        ),
+        ("prompts: (held_out: Split(share: 1))", "2:34: prompts.held_out.share is 1: give more than 0, less than 1"),
         (
             "prompts: (held_out: Split(0.1))",
             "2:21: prompts.held_out is Split(0.1): give Set(\"name\"), List([\"a prompt\", \"another\"]), \

@@ -34,9 +34,8 @@ fn prompt_source() -> impl Strategy<Value = PromptSource> {
         prop::collection::btree_set("[a-z\"\\\\,:(\\[é]{1,9}", 1..5)
             .prop_map(|prompts| PromptSource::List(prompts.into_iter().collect())),
         "[a-z/]{1,9}".prop_map(|path| PromptSource::File(path.into())),
-        (prop::option::of("[a-zé\" ]{0,5}x"), prop::collection::btree_map("[A-Z\"]{1,3}", ".{0,3}", 0..3)).prop_map(
-            |(column, filter)| PromptSource::Table { file: "data/prompts.tsv".into(), column, filter }
-        ),
+        (prop::option::of("[a-zé\" ]{0,5}x"), prop::collection::btree_map("[A-Z\"]{1,3}", ".{0,3}", 0..3))
+            .prop_map(|(column, filter)| PromptSource::Table { file: "data/prompts.tsv".into(), column, filter }),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 pub mod codec;
 mod denoiser;
+pub mod hub;
 mod nn;
 pub mod pipeline;
 pub mod sampler;

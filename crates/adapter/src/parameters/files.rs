@@ -142,7 +142,9 @@ impl WeightFile {
 fn read_floats(file: &mut impl Read, values: &mut [f32]) -> io::Result<()> {
     file.read_exact(bytemuck::cast_slice_mut(values))?;
     if cfg!(target_endian = "big") {
-        values.iter_mut().for_each(|value| *value = f32::from_bits(value.to_bits().swap_bytes()));
+        for value in values {
+            *value = f32::from_bits(value.to_bits().swap_bytes());
+        }
     }
     Ok(())
 }
@@ -152,7 +154,9 @@ fn read_halves(file: &mut impl Read, values: &mut [f32], widen: impl Fn(&[u16], 
     for out in values.chunks_mut(CHUNK) {
         let halves = &mut halves[..out.len()];
         file.read_exact(bytemuck::cast_slice_mut(halves))?;
-        halves.iter_mut().for_each(|half| *half = u16::from_le(*half));
+        for half in &mut *halves {
+            *half = u16::from_le(*half);
+        }
         widen(halves, out);
     }
     Ok(true)

@@ -22,7 +22,8 @@ struct Index {
 /// Says which shards are missing, that the folder has pickles only, or that it has no weights at all.
 pub fn weight_files(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, ParametersError> {
     let refuse = |problem: String| ParametersError::Folder { folder: folder.to_owned(), problem };
-    for (single, index) in [("safetensors", "safetensors.index.json"), ("fp16.safetensors", "safetensors.index.fp16.json")]
+    for (single, index) in
+        [("safetensors", "safetensors.index.json"), ("fp16.safetensors", "safetensors.index.fp16.json")]
     {
         let file = folder.join(format!("{stem}.{single}"));
         if file.is_file() {

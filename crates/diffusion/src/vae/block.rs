@@ -60,8 +60,7 @@ impl Attention {
     /// Takes the layers under today's names (`to_q` …) or those of diffusers before 0.18 (`query` …).
     fn load(p: &Parameters, channels: usize, groups: usize) -> Result<Self, ParametersError> {
         let old = p.has("query.weight") && !p.has("to_q.weight");
-        let names =
-            if old { ["query", "key", "value", "proj_attn"] } else { ["to_q", "to_k", "to_v", "to_out.0"] };
+        let names = if old { ["query", "key", "value", "proj_attn"] } else { ["to_q", "to_k", "to_v", "to_out.0"] };
         let linear = |name: &str| Linear::load(&p.at(name), channels, channels, true);
         Ok(Self {
             norm: GroupNorm::load(&p.at("group_norm"), channels, groups, EPSILON)?,
@@ -98,12 +97,7 @@ pub(super) struct Middle {
 }
 
 impl Middle {
-    pub(super) fn load(
-        p: &Parameters,
-        channels: usize,
-        groups: usize,
-        attends: bool,
-    ) -> Result<Self, ParametersError> {
+    pub(super) fn load(p: &Parameters, channels: usize, groups: usize, attends: bool) -> Result<Self, ParametersError> {
         Ok(Self {
             first: Resnet::load(&p.at("resnets.0"), [channels, channels], groups)?,
             attention: attends.then(|| Attention::load(&p.at("attentions.0"), channels, groups)).transpose()?,

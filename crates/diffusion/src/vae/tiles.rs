@@ -27,8 +27,8 @@ impl Tiling {
         }
         let (rows, columns) = (self.starts(height), self.starts(width));
         let (tall, wide) = (self.side.min(height), self.side.min(width));
-        let share = self.share(tall * factor, &device).reshape([1, 1, tall * factor, 1])
-            * self.share(wide * factor, &device).reshape([1, 1, 1, wide * factor]);
+        let share = share(tall * factor, &device).reshape([1, 1, tall * factor, 1])
+            * share(wide * factor, &device).reshape([1, 1, 1, wide * factor]);
         let mut sum = Tensor::<4>::zeros([1, 3, height * factor, width * factor], &device);
         let mut shares = Tensor::<4>::zeros([1, 1, height * factor, width * factor], &device);
         for &top in &rows {
@@ -51,14 +51,14 @@ impl Tiling {
         let stride = self.side - self.side / 4;
         (0..last).step_by(stride).chain([last]).collect()
     }
+}
 
-    /// Returns the weight of each pixel along a side: it rises over the overlap, and falls over it again.
-    fn share(self, length: usize, device: &Device) -> Tensor<1> {
-        let ramp = (length / 4).max(1) as f32;
-        let share = |pixel: usize| ((pixel.min(length - 1 - pixel) as f32 + 0.5) / ramp).min(1.0);
-        let values: Vec<f32> = (0..length).map(share).collect();
-        Tensor::from_data(TensorData::new(values, [length]), device)
-    }
+/// Returns the weight of each pixel along a side: it rises over the overlap, and falls over it again.
+fn share(length: usize, device: &Device) -> Tensor<1> {
+    let ramp = (length / 4).max(1) as f32;
+    let share = |pixel: usize| ((pixel.min(length - 1 - pixel) as f32 + 0.5) / ramp).min(1.0);
+    let values: Vec<f32> = (0..length).map(share).collect();
+    Tensor::from_data(TensorData::new(values, [length]), device)
 }
 
 #[cfg(test)]

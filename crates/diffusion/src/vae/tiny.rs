@@ -12,16 +12,16 @@ use crate::nn::Conv2d;
 
 /// Three convolutions around which the input goes too.
 #[derive(Clone, Debug)]
-struct Block([Conv2d; 3]);
+struct Block(Box<[Conv2d; 3]>);
 
 impl Block {
     fn load(p: &Parameters, channels: usize) -> Result<Self, ParametersError> {
         let conv = |index: usize| Conv2d::load(&p.at(format!("conv.{index}")), [channels, channels], 3, 1);
-        Ok(Self([conv(0)?, conv(2)?, conv(4)?]))
+        Ok(Self(Box::new([conv(0)?, conv(2)?, conv(4)?])))
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [first, second, third] = &self.0;
+        let [first, second, third] = &*self.0;
         let hidden = third.forward(relu(second.forward(relu(first.forward(x.clone())))));
         relu(hidden + x)
     }
@@ -48,8 +48,8 @@ impl Unbiased {
 /// A layer of diffusers' `nn.Sequential`.
 #[derive(Clone, Debug)]
 enum Layer {
-    Conv(Conv2d),
-    Unbiased(Unbiased),
+    Conv(Box<Conv2d>),
+    Unbiased(Box<Unbiased>),
     Block(Block),
     Relu,
     Double,
@@ -80,12 +80,12 @@ impl Layers<'_> {
     }
 
     fn conv(&mut self, channels: [usize; 2]) -> Result<(), ParametersError> {
-        self.list.push(Layer::Conv(Conv2d::load(&self.next(), channels, 3, 1)?));
+        self.list.push(Layer::Conv(Box::new(Conv2d::load(&self.next(), channels, 3, 1)?)));
         Ok(())
     }
 
     fn unbiased(&mut self, channels: usize, stride: usize) -> Result<(), ParametersError> {
-        self.list.push(Layer::Unbiased(Unbiased::load(&self.next(), channels, stride)?));
+        self.list.push(Layer::Unbiased(Box::new(Unbiased::load(&self.next(), channels, stride)?)));
         Ok(())
     }
 

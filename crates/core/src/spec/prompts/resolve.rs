@@ -82,12 +82,11 @@ fn in_file(
     let refuse = |problem| Finding::state(field, format!("the file {}", path.display()), problem);
     let text = text_of(&path, LARGEST_PROMPT_FILE).map_err(refuse)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut prompts = match Form::of(&path) {
-        Some(form) => form.prompts(text, column, filter).map_err(refuse)?,
-        None => {
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            lines.map(str::to_owned).collect()
-        }
+    let mut prompts: Vec<String> = if let Some(form) = Form::of(&path) {
+        form.prompts(text, column, filter).map_err(refuse)?
+    } else {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
     };
     let all = prompts.len();
     let mut seen = HashSet::new();
@@ -110,11 +109,7 @@ impl ExperimentSpec {
         self.find_prompts(experiment, sets).map_err(|finding| located(experiment, finding))
     }
 
-    fn find_prompts(
-        &self,
-        experiment: &Path,
-        sets: &dyn Fn(&str) -> Option<Vec<String>>,
-    ) -> Result<Prompts, Finding> {
+    fn find_prompts(&self, experiment: &Path, sets: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Prompts, Finding> {
         let train = self.prompts.train.find("prompts.train", experiment, sets)?;
         let PromptSource::Split { share, seed } = self.prompts.held_out else {
             let held_out = self.prompts.held_out.find("prompts.held_out", experiment, sets)?;

@@ -28,7 +28,8 @@ mod tests {
 
     #[test]
     fn splits_are_disjoint_complete_and_of_the_share() {
-        for (count, share, wanted) in [(100, 0.1, 10), (10, 0.01, 1), (10, 0.99, 9), (2, 0.5, 1), (1, 0.5, 0), (0, 0.5, 0)]
+        for (count, share, wanted) in
+            [(100, 0.1, 10), (10, 0.01, 1), (10, 0.99, 9), (2, 0.5, 1), (1, 0.5, 0), (0, 0.5, 0)]
         {
             let [train, held_out] = split(prompts(count), share, 0);
             assert_eq!((train.len(), held_out.len()), (count - wanted, wanted), "{count} × {share}");
