@@ -1,7 +1,7 @@
 //! Weight files on disk, from which a tensor is read when a module asks for it.
 //!
 //! Files are read at positions rather than mapped: mapping is unsound while another process may change the file, and
-//! `unsafe` is forbidden here. Nothing is lost by it: a tensor's bytes go from the file straight into the buffer that
+//! `unsafe` is forbidden here (docs/decisions/011). Nothing is lost by it: a tensor's bytes go from the file straight into the buffer that
 //! the tensor then owns, so one copy of the model is in memory, and halves are widened through a buffer of 1 MiB.
 
 use std::collections::BTreeMap;
