@@ -4,7 +4,12 @@
 //! the trainer's current values) or creates it (a fresh model). Key names are those of diffusers and transformers, so a
 //! checkpoint is its own documentation and nothing is renamed on the way in or out.
 
+mod error;
+mod files;
+mod folder;
+
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -13,6 +18,10 @@ use half::{bf16, f16};
 use moa_core::NoiseKey;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+
+pub use error::ParametersError;
+use files::WeightFiles;
+pub use folder::weight_files;
 
 /// How a fresh parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,42 +45,9 @@ pub struct Parameter {
     pub flat: Tensor<1>,
 }
 
-/// Why parameters cannot be read or do not fit a model.
-#[derive(Debug, thiserror::Error)]
-pub enum ParametersError {
-    /// The bytes are no safetensors file.
-    #[error("not a readable safetensors file: {0} (truncated or corrupt? fetch or write it again)")]
-    Unreadable(#[from] safetensors::SafeTensorError),
-    /// The model needs a tensor that the file lacks.
-    #[error("tensor `{name}` of shape {wanted:?} is missing: do config and weights belong together?")]
-    Missing {
-        /// The tensor's full name.
-        name: String,
-        /// The shape that the model's config implies.
-        wanted: Vec<usize>,
-    },
-    /// A tensor has another shape than the model's config implies.
-    #[error("tensor `{name}` has shape {found:?}, but the config implies {wanted:?}")]
-    Shape {
-        /// The tensor's full name.
-        name: String,
-        /// The shape in the file.
-        found: Vec<usize>,
-        /// The shape that the model's config implies.
-        wanted: Vec<usize>,
-    },
-    /// A tensor is stored in a type that is no floating-point type moa reads.
-    #[error("tensor `{name}` is stored as {found:?}: moa reads F32, F16 and BF16")]
-    Type {
-        /// The tensor's full name.
-        name: String,
-        /// The type in the file.
-        found: Dtype,
-    },
-}
-
 enum Source {
     Stored(BTreeMap<String, Parameter>),
+    Files(WeightFiles),
     Fresh { key: NoiseKey, created: Mutex<BTreeMap<String, Parameter>> },
 }
 
@@ -93,6 +69,17 @@ impl Parameters {
     /// Returns parameters over a map of current values.
     pub fn stored(map: BTreeMap<String, Parameter>, device: &Device) -> Self {
         Self { source: Arc::new(Source::Stored(map)), prefix: String::new(), device: device.clone() }
+    }
+
+    /// Opens a model's safetensors files, one or several shards (see [`weight_files`]). A tensor is read when a module asks
+    /// for it, and widened to f32 on the way: the files' bytes are never in memory beside the model.
+    ///
+    /// # Errors
+    /// Refuses files that are no safetensors files or are cut short, and a tensor that is in two of them. Types and shapes
+    /// are checked by [`Parameters::get`], as a model may not need every tensor of its file.
+    pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, ParametersError> {
+        let source = Arc::new(Source::Files(WeightFiles::open(paths)?));
+        Ok(Self { source, prefix: String::new(), device: device.clone() })
     }
 
     /// Reads a safetensors file's bytes; half-precision values are widened to f32.
@@ -132,7 +119,18 @@ impl Parameters {
     pub fn has(&self, name: &str) -> bool {
         match &*self.source {
             Source::Stored(map) => map.contains_key(&self.path(name)),
+            Source::Files(files) => files.has(&self.path(name)),
             Source::Fresh { .. } => true,
+        }
+    }
+
+    /// Returns the shape of a stored parameter, for models whose sizes no config tells.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let name = self.path(name);
+        match &*self.source {
+            Source::Stored(map) => map.get(&name).map(|parameter| parameter.shape.clone()),
+            Source::Files(files) => files.shape(&name).map(<[usize]>::to_vec),
+            Source::Fresh { .. } => None,
         }
     }
 
@@ -141,6 +139,14 @@ impl Parameters {
     /// # Errors
     /// Says which tensor is missing or has another shape.
     pub fn get<const D: usize>(&self, name: &str, shape: [usize; D], init: Init) -> Result<Tensor<D>, ParametersError> {
+        Ok(self.flat(name, &shape, init)?.reshape(shape))
+    }
+
+    /// Returns the parameter `name` of the given shape with its values in a row, `[product of shape]`, or creates it.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn flat(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor<1>, ParametersError> {
         let name = self.path(name);
         let parameter = match &*self.source {
             Source::Stored(map) => match map.get(&name) {
@@ -150,19 +156,37 @@ impl Parameters {
                 }
                 Some(found) => found.clone(),
             },
+            Source::Files(files) => {
+                let values = files.read(&name, shape)?;
+                let count = values.len();
+                let flat = Tensor::from_data(TensorData::new(values, [count]), &self.device);
+                Parameter { shape: shape.to_vec(), flat }
+            }
             Source::Fresh { key, created } => {
-                let parameter = create(key.named(&name), &shape, init, &self.device);
+                let parameter = create(key.named(&name), shape, init, &self.device);
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name, parameter.clone());
                 parameter
             }
         };
-        Ok(parameter.flat.reshape(shape))
+        Ok(parameter.flat)
     }
 
-    /// Returns all parameters by full name.
+    /// Returns the names of all tensors, of fresh parameters those that were created so far.
+    pub fn names(&self) -> Vec<String> {
+        match &*self.source {
+            Source::Stored(map) => map.keys().cloned().collect(),
+            Source::Files(files) => files.names().cloned().collect(),
+            Source::Fresh { created, .. } => {
+                created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keys().cloned().collect()
+            }
+        }
+    }
+
+    /// Returns all parameters that are in memory, by full name; of opened files none, as they keep no tensor.
     pub fn into_map(self) -> BTreeMap<String, Parameter> {
         match &*self.source {
             Source::Stored(map) => map.clone(),
+            Source::Files(_) => BTreeMap::new(),
             Source::Fresh { created, .. } => created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         }
     }

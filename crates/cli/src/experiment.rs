@@ -54,10 +54,14 @@ impl Experiment {
         let points = [(plan.runs, "adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
         let points: Vec<String> =
             points.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
+        let dropped = match prompts.duplicates {
+            0 => String::new(),
+            number => format!(", {} dropped", count(number as u64, "duplicate")),
+        };
         let lines = [
             ("rewards", spec.reward_names().join(", ")),
             ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
-            ("prompts", format!("{} to train on, {} held out", prompts.train.len(), prompts.held_out.len())),
+            ("prompts", format!("{} to train on, {} held out{dropped}", prompts.train.len(), prompts.held_out.len())),
             ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
             ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "))),
             ("denoiser", format!("{} forward, {} in training", passes(forward), whole(plan.training_passes))),

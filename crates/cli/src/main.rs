@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod error;
 mod experiment;
+mod hub;
 mod interrupt;
 mod output;
 mod panic;

@@ -120,8 +120,8 @@ fn values_of_the_wrong_form() {
         ("lora: (targets: \"to_q\")", "2:17: lora.targets is \"to_q\": give a list of texts: [\"to_q\", \"to_v\"]"),
         (
             "prompts: (train: [\"a cat\"])",
-            "2:18: prompts.train is [\"a cat\"]: give Set(\"name\"), List([\"a prompt\", \"another\"]) or \
-             File(\"prompts.txt\")",
+            "2:18: prompts.train is [\"a cat\"]: give Set(\"name\"), List([\"a prompt\", \"another\"]), \
+             File(\"prompts.txt\") or Table(file: \"prompts.csv\")",
         ),
         (
             "weightings: [Lattice(4)]",
@@ -303,6 +303,37 @@ fn prompts_that_cannot_be() {
         (
             "prompts: (train: File(\"\"))",
             "2:18: prompts.train is a file without a name: name a text file with one prompt a line",
+        ),
+        (
+            "prompts: (train: File(\"prompts.json\"))",
+            "2:18: prompts.train is a .json file: name a .jsonl file with one object a line, such as {\"prompt\": \"a cat\"}",
+        ),
+        (
+            "prompts: (train: Table(file: \"prompts.txt\"))",
+            "2:30: prompts.train.file is \"prompts.txt\": name a .csv, .tsv or .jsonl file; text is read with \
+             File(\"prompts.txt\")",
+        ),
+        (
+            "prompts: (train: Table(file: \"a.csv\", column: \"\"))",
+            "2:47: prompts.train.column is \"\": name a column of the file",
+        ),
+        (
+            "prompts: (train: Table(file: \"a.csv\", where: [1]))",
+            "2:46: prompts.train.where is [1]: give values by column: {\"Category\": \"Animals\"}",
+        ),
+        (
+            "prompts: (train: Table(file: \"a.csv\", columns: \"b\"))",
+            "2:39: unknown field `columns` in prompts.train: known fields are file, column, where",
+        ),
+        (
+            "prompts: (train: Split(share: 0.1))",
+            "2:18: prompts.train is a split: only prompts.held_out can be split, from prompts.train: name a file, list or set",
+        ),
+        ("prompts: (held_out: Split(share: 1))", "2:34: prompts.held_out.share is 1: give more than 0, less than 1"),
+        (
+            "prompts: (held_out: Split(0.1))",
+            "2:21: prompts.held_out is Split(0.1): give Set(\"name\"), List([\"a prompt\", \"another\"]), \
+             File(\"prompts.txt\"), Table(file: \"prompts.csv\") or Split(share: 0.1)",
         ),
     ]);
     let long = "a".repeat(1001);

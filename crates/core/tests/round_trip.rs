@@ -33,8 +33,15 @@ fn prompt_source() -> impl Strategy<Value = PromptSource> {
         "[a-z-]{1,9}".prop_map(PromptSource::Set),
         prop::collection::btree_set("[a-z\"\\\\,:(\\[é]{1,9}", 1..5)
             .prop_map(|prompts| PromptSource::List(prompts.into_iter().collect())),
-        "[a-z/.]{1,9}".prop_map(|path| PromptSource::File(path.into())),
+        "[a-z/]{1,9}".prop_map(|path| PromptSource::File(path.into())),
+        (prop::option::of("[a-zé\" ]{0,5}x"), prop::collection::btree_map("[A-Z\"]{1,3}", ".{0,3}", 0..3))
+            .prop_map(|(column, filter)| PromptSource::Table { file: "data/prompts.tsv".into(), column, filter }),
     ]
+}
+
+fn held_out() -> impl Strategy<Value = PromptSource> {
+    let split = (0.01..0.99, any::<u64>()).prop_map(|(share, seed)| PromptSource::Split { share, seed });
+    prop_oneof![prompt_source(), split]
 }
 
 /// Families over the named rewards, small enough that six of them stay in bounds.
@@ -112,7 +119,7 @@ fn soups() -> impl Strategy<Value = Vec<SoupsSpec>> {
 }
 
 fn experiment() -> impl Strategy<Value = ExperimentSpec> {
-    let head = (prop::option::of("[A-Za-z0-9][a-z_-]{0,9}"), any::<u64>(), prompt_source(), prompt_source());
+    let head = (prop::option::of("[A-Za-z0-9][a-z_-]{0,9}"), any::<u64>(), prompt_source(), held_out());
     let rewards = rewards().prop_flat_map(|rewards| {
         let names: Vec<String> = rewards.iter().map(|reward| reward.name.clone()).collect();
         let references = prop::collection::btree_map(prop::sample::select(names.clone()), -9.0..-5.0, 0..3);

@@ -3,6 +3,7 @@
 
 pub mod codec;
 mod denoiser;
+pub mod hub;
 mod nn;
 pub mod pipeline;
 pub mod sampler;
@@ -10,6 +11,7 @@ pub mod schedule;
 pub mod text;
 pub mod tokenizer;
 pub mod unet;
+pub mod vae;
 
 pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
@@ -19,6 +21,7 @@ pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::Tokenizer;
 pub use unet::{Unet, UnetConfig};
+pub use vae::{Vae, VaeConfig};
 
 /// Why a config of a pipeline cannot be used.
 #[derive(Debug, thiserror::Error)]

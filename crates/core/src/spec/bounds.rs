@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ExperimentSpec, SamplerKind};
+use super::{ExperimentSpec, PromptSource, SamplerKind};
 
 /// An interval of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +59,10 @@ pub(super) type Get = fn(&ExperimentSpec) -> Option<f64>;
 
 /// The numbers with one place each: path, bounds, value. See the paths in lists below.
 pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
+    ("prompts.held_out.share", Bounds::Open(0.0, 1.0), |spec| match spec.prompts.held_out {
+        PromptSource::Split { share, .. } => Some(share),
+        _ => None,
+    }),
     ("sampler.kind.noise", Bounds::Above(0.0, 10.0), |spec| match spec.sampler.kind {
         SamplerKind::FlowSde { noise } => Some(noise.into()),
         SamplerKind::Ddim { .. } => None,

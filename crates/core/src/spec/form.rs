@@ -15,11 +15,16 @@ pub(super) fn way_out(path: &str) -> Option<String> {
     let form = match path.as_str() {
         "" => "give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
         "name" | "base" | "rewards[].name" | "lora.targets[]" => TEXT,
-        "seed" | "evaluation.seed" => "give a whole number, 0 to 18446744073709551615",
+        "seed" | "evaluation.seed" | "prompts.held_out.seed" => "give a whole number, 0 to 18446744073709551615",
         "prompts" => "give (train: …, held_out: …)",
-        "prompts.train" | "prompts.held_out" => {
-            "give Set(\"name\"), List([\"a prompt\", \"another\"]) or File(\"prompts.txt\")"
+        "prompts.train" => {
+            "give Set(\"name\"), List([\"a prompt\", \"another\"]), File(\"prompts.txt\") or Table(file: \"prompts.csv\")"
         }
+        "prompts.held_out" => {
+            "give Set(\"name\"), List([\"a prompt\", \"another\"]), File(\"prompts.txt\"), Table(file: \"prompts.csv\") or \
+             Split(share: 0.1)"
+        }
+        "prompts.train.where" | "prompts.held_out.where" => "give values by column: {\"Category\": \"Animals\"}",
         "rewards" => "give a list such as [(kind: Safety), (kind: Alignment)]",
         "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
         "rewards[].kind" => {

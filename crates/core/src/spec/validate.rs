@@ -8,6 +8,7 @@ use super::bounds::{
 };
 use super::design;
 use super::finding::{Finding, Source};
+use super::prompts::{Form, split_alone};
 use super::{ExperimentSpec, PromptSource, RewardKind, SoupsSpec, SpecError, WeightingsSpec};
 
 impl ExperimentSpec {
@@ -27,6 +28,9 @@ impl ExperimentSpec {
         }
         if self.base.trim().is_empty() {
             return Err(Finding::value("base", quoted(&self.base), "name a base model, e.g. \"emoji-32\""));
+        }
+        if let PromptSource::Split { .. } = self.prompts.train {
+            return Err(split_alone("prompts.train"));
         }
         self.prompts.train.check("prompts.train")?;
         self.prompts.held_out.check("prompts.held_out")?;
@@ -211,7 +215,18 @@ impl PromptSource {
             Self::File(path) if path.as_os_str().is_empty() => {
                 Err(Finding::state(field, "a file without a name", "name a text file with one prompt a line"))
             }
-            Self::Set(_) | Self::File(_) => Ok(()),
+            Self::File(path) if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) => {
+                let way_out = "name a .jsonl file with one object a line, such as {\"prompt\": \"a cat\"}";
+                Err(Finding::state(field, "a .json file", way_out))
+            }
+            Self::Table { file, .. } if Form::of(file).is_none() => {
+                let way_out = "name a .csv, .tsv or .jsonl file; text is read with File(\"prompts.txt\")";
+                Err(Finding::value(format!("{field}.file"), format!("{:?}", file.display().to_string()), way_out))
+            }
+            Self::Table { column: Some(column), .. } if column.trim().is_empty() => {
+                Err(Finding::value(format!("{field}.column"), quoted(column), "name a column of the file"))
+            }
+            Self::Set(_) | Self::File(_) | Self::Table { .. } | Self::Split { .. } => Ok(()),
             Self::List(list) => super::prompts::check_list(field, list),
         }
     }

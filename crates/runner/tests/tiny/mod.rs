@@ -111,6 +111,7 @@ pub(crate) fn request(spec: ExperimentSpec, out: &Path) -> SweepRequest {
     let prompts = Prompts {
         train: list(&["a cat on a red background", "a bee on a blue background", "a tree on a green background"]),
         held_out: list(&["a dog on a green background", "a cup on a red background", "a car on a blue background"]),
+        duplicates: 0,
     };
     let stop = Arc::new(AtomicBool::new(false));
     SweepRequest { spec, prompts, out: out.to_path_buf(), device_name: "flex".into(), workers: 2, stop }

@@ -96,7 +96,7 @@ impl Kept {
     /// Returns as many prompts as the evaluation has, of the base model's set that nothing is trained, tuned or searched on; for
     /// an experiment with prompts of its own these again, with other noise.
     fn fresh_prompts(&self) -> Vec<String> {
-        let Prompts { train, held_out } = &self.experiment.prompts;
+        let Prompts { train, held_out, .. } = &self.experiment.prompts;
         let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
         let own: HashSet<String> = set("emoji-held-out").collect();
         if !held_out.iter().all(|prompt| own.contains(prompt)) {

@@ -1,56 +1,98 @@
 //! From prompt sources to prompts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use super::{PromptSource, Prompts};
+use super::split::split;
+use super::{Form, PromptSource, Prompts};
 use crate::spec::bounds::{LARGEST_PROMPT_FILE, LONGEST_PROMPT, MOST_PROMPTS};
 use crate::spec::finding::{Finding, Source};
 use crate::spec::read::text_of;
 use crate::spec::{ExperimentSpec, SpecError};
+
+/// Prompts of one source, and how many more there were that say the same.
+struct Found {
+    prompts: Vec<String>,
+    duplicates: usize,
+}
 
 impl PromptSource {
     /// Returns the prompts, trimmed, in their order. `experiment` is the experiment file, whose folder relative paths
     /// count from; `field` names the source in messages; `sets` knows the sets of the base model by name.
     ///
     /// # Errors
-    /// Refuses unknown sets, files that cannot be read, lists that are empty, blank or overlong prompts, and duplicates.
+    /// Refuses unknown sets, files that cannot be read, columns that are not there, lists that are empty, blank or overlong
+    /// prompts, duplicates in lists, and a split, which is none without prompts to split.
     pub fn resolve(
         &self,
         field: &str,
         experiment: &Path,
         sets: &dyn Fn(&str) -> Option<Vec<String>>,
     ) -> Result<Vec<String>, SpecError> {
-        self.prompts(field, experiment, sets).map_err(|finding| located(experiment, finding))
+        let found = self.find(field, experiment, sets).map_err(|finding| located(experiment, finding))?;
+        Ok(found.prompts)
     }
 
-    fn prompts(
+    fn find(
         &self,
         field: &str,
         experiment: &Path,
         sets: &dyn Fn(&str) -> Option<Vec<String>>,
-    ) -> Result<Vec<String>, Finding> {
-        let prompts = match self {
-            Self::Set(name) => sets(name).ok_or_else(|| {
-                Finding::value(
-                    field,
-                    format!("Set({name:?})"),
-                    "the base model ships no such set: name one that it does",
-                )
-            })?,
-            Self::List(list) => list.iter().map(|prompt| prompt.trim().to_owned()).collect(),
-            Self::File(path) => {
-                let path = experiment.parent().unwrap_or(Path::new("")).join(path);
-                let text = text_of(&path, LARGEST_PROMPT_FILE)
-                    .map_err(|problem| Finding::state(field, format!("the file {}", path.display()), problem))?;
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-                lines.map(str::to_owned).collect()
+    ) -> Result<Found, Finding> {
+        let no_filter = BTreeMap::new();
+        let found = match self {
+            Self::Set(name) => {
+                let prompts = sets(name).ok_or_else(|| {
+                    Finding::value(
+                        field,
+                        format!("Set({name:?})"),
+                        "the base model ships no such set: name one that it does",
+                    )
+                })?;
+                Found { prompts, duplicates: 0 }
             }
+            Self::List(list) => {
+                let prompts = list.iter().map(|prompt| prompt.trim().to_owned()).collect();
+                Found { prompts, duplicates: 0 }
+            }
+            Self::File(path) => in_file(field, experiment, path, None, &no_filter)?,
+            Self::Table { file, column, filter } => in_file(field, experiment, file, column.as_deref(), filter)?,
+            Self::Split { .. } => return Err(split_alone(field)),
         };
-        check_list(field, &prompts)?;
-        Ok(prompts)
+        check_list(field, &found.prompts)?;
+        Ok(found)
     }
+}
+
+/// Refuses a split where there is nothing to split.
+pub(in crate::spec) fn split_alone(field: &str) -> Finding {
+    Finding::state(field, "a split", "only prompts.held_out can be split, from prompts.train: name a file, list or set")
+}
+
+/// Reads a file by its ending, without duplicates.
+fn in_file(
+    field: &str,
+    experiment: &Path,
+    path: &Path,
+    column: Option<&str>,
+    filter: &BTreeMap<String, String>,
+) -> Result<Found, Finding> {
+    let path = experiment.parent().unwrap_or(Path::new("")).join(path);
+    let refuse = |problem| Finding::state(field, format!("the file {}", path.display()), problem);
+    let text = text_of(&path, LARGEST_PROMPT_FILE).map_err(refuse)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut prompts: Vec<String> = if let Some(form) = Form::of(&path) {
+        form.prompts(text, column, filter).map_err(refuse)?
+    } else {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let all = prompts.len();
+    let mut seen = HashSet::new();
+    prompts.retain(|prompt| seen.insert(as_read(prompt)));
+    let duplicates = all - prompts.len();
+    Ok(Found { prompts, duplicates })
 }
 
 impl ExperimentSpec {
@@ -64,12 +106,26 @@ impl ExperimentSpec {
         experiment: &Path,
         sets: &dyn Fn(&str) -> Option<Vec<String>>,
     ) -> Result<Prompts, SpecError> {
-        let train = self.prompts.train.resolve("prompts.train", experiment, sets)?;
-        let held_out = self.prompts.held_out.resolve("prompts.held_out", experiment, sets)?;
-        self.split(train, held_out).map_err(|finding| located(experiment, finding))
+        self.find_prompts(experiment, sets).map_err(|finding| located(experiment, finding))
     }
 
-    fn split(&self, train: Vec<String>, mut held_out: Vec<String>) -> Result<Prompts, Finding> {
+    fn find_prompts(&self, experiment: &Path, sets: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Prompts, Finding> {
+        let train = self.prompts.train.find("prompts.train", experiment, sets)?;
+        let PromptSource::Split { share, seed } = self.prompts.held_out else {
+            let held_out = self.prompts.held_out.find("prompts.held_out", experiment, sets)?;
+            let duplicates = train.duplicates + held_out.duplicates;
+            return self.enough(train.prompts, held_out.prompts, duplicates);
+        };
+        if train.prompts.len() < 2 {
+            let way_out = "prompts.train has 1, which cannot be split: give at least 2";
+            return Err(Finding::state("prompts.held_out", "a split", way_out));
+        }
+        let [kept, held_out] = split(train.prompts, share, seed);
+        self.enough(kept, held_out, train.duplicates)
+    }
+
+    /// Checks the two lists beside each other and beside what epochs and evaluation ask for.
+    fn enough(&self, train: Vec<String>, mut held_out: Vec<String>, duplicates: usize) -> Result<Prompts, Finding> {
         let trained: HashSet<String> = train.iter().map(|prompt| as_read(prompt)).collect();
         if let Some(both) = held_out.iter().find(|prompt| trained.contains(&as_read(prompt))) {
             let state = format!("a list with {both:?}, which is in prompts.train too");
@@ -87,12 +143,12 @@ impl ExperimentSpec {
             }
             held_out.truncate(wanted as usize);
         }
-        Ok(Prompts { train, held_out })
+        Ok(Prompts { train, held_out, duplicates })
     }
 }
 
 /// Returns the prompt as text encoders read it: letter case and runs of blanks do not matter.
-fn as_read(prompt: &str) -> String {
+pub(super) fn as_read(prompt: &str) -> String {
     prompt.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -1,0 +1,78 @@
+//! Why parameters are refused.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+
+/// Why parameters cannot be read or do not fit a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ParametersError {
+    /// The bytes are no safetensors file.
+    #[error("not a readable safetensors file: {0} (truncated or corrupt? fetch or write it again)")]
+    Unreadable(#[from] safetensors::SafeTensorError),
+    /// The model needs a tensor that the file lacks.
+    #[error("tensor `{name}` of shape {wanted:?} is missing: do config and weights belong together?")]
+    Missing {
+        /// The tensor's full name.
+        name: String,
+        /// The shape that the model's config implies.
+        wanted: Vec<usize>,
+    },
+    /// A tensor has another shape than the model's config implies.
+    #[error("tensor `{name}` has shape {found:?}, but the config implies {wanted:?}")]
+    Shape {
+        /// The tensor's full name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape that the model's config implies.
+        wanted: Vec<usize>,
+    },
+    /// A tensor is stored in a type that is no floating-point type moa reads.
+    #[error("tensor `{name}` is stored as {found:?}: moa reads F32, F16 and BF16")]
+    Type {
+        /// The tensor's full name.
+        name: String,
+        /// The type in the file.
+        found: Dtype,
+    },
+    /// A file cannot be read, or holds something else than it says.
+    #[error("{problem} (truncated or corrupt? fetch or write it again)")]
+    Damaged {
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two files of one model hold the same tensor.
+    #[error("tensor `{name}` is in {} and in {}: name one of them", first.display(), second.display())]
+    Twice {
+        /// The tensor's full name.
+        name: String,
+        /// The file that was opened first.
+        first: PathBuf,
+        /// The other file.
+        second: PathBuf,
+    },
+    /// A folder lacks the weights, or some of them.
+    #[error("the folder {}: {problem}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing, and the way out.
+        problem: String,
+    },
+    /// Something is wrong with a file.
+    #[error("{}: {source}", file.display())]
+    InFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: Box<ParametersError>,
+    },
+}
+
+impl ParametersError {
+    /// Names the file that the error is about.
+    pub(super) fn within(self, file: &Path) -> Self {
+        Self::InFile { file: file.to_owned(), source: Box::new(self) }
+    }
+}

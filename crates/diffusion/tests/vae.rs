@@ -1,0 +1,110 @@
+//! The autoencoders against diffusers (fixtures/README.md says how they were made).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use moa_adapter::{Parameters, weight_files};
+use moa_diffusion::{Vae, VaeConfig};
+use safetensors::SafeTensors;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// Returns the autoencoder of a fixture, with the weights of `weights`.
+fn load(name: &str, weights: &str) -> Vae {
+    let config = VaeConfig::read(&fs::read(fixture(name).join("config.json")).expect("config")).expect("known");
+    let files = weight_files(&fixture(weights), "diffusion_pytorch_model").expect("weights");
+    Vae::load(&config, &Parameters::open(&files, &Device::flex()).expect("weights")).expect("fits")
+}
+
+fn tensor(file: &SafeTensors<'_>, name: &str) -> Tensor<4> {
+    let view = file.tensor(name).expect(name);
+    let bytes = view.data().chunks_exact(4);
+    let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes"))).collect();
+    Tensor::from_data(TensorData::new(values, view.shape().to_vec()), &Device::flex())
+}
+
+fn assert_close(found: Tensor<4>, wanted: Tensor<4>, what: &str) {
+    assert_eq!(found.dims(), wanted.dims(), "{what}");
+    let worst = (found - wanted).abs().max().into_scalar::<f32>();
+    println!("{what}: largest difference {worst:e}");
+    assert!(worst <= 1e-4, "{what}: largest difference {worst}");
+}
+
+/// Checks both directions, and returns the decoded pictures.
+fn matches(vae: &Vae, name: &str) -> Tensor<4> {
+    let io = fs::read(fixture(name).join("io.safetensors")).expect("io");
+    let io = SafeTensors::deserialize(&io).expect("io");
+    let pictures = tensor(&io, "pictures");
+    assert_close(vae.encode(&pictures), tensor(&io, "mean"), &format!("{name} mean"));
+    if io.tensor("noise").is_ok() {
+        let sampled = vae.encode_with(&pictures, &tensor(&io, "noise"));
+        assert_close(sampled, tensor(&io, "sampled"), &format!("{name} sampled"));
+    }
+    let decoded = vae.decode(tensor(&io, "latents"));
+    assert_close(decoded.clone(), tensor(&io, "decoded"), &format!("{name} decoded"));
+    decoded
+}
+
+#[test]
+fn stable_diffusions_autoencoder_matches_diffusers_under_new_and_old_names() {
+    let vae = load("vae_kl", "vae_kl");
+    assert_eq!((vae.factor(), vae.latent_channels()), (4, 4));
+    let new = matches(&vae, "vae_kl");
+    let old = matches(&load("vae_kl", "vae_kl_old"), "vae_kl");
+    assert_eq!(new.into_data(), old.into_data());
+}
+
+#[test]
+fn an_autoencoder_with_shift_and_without_quant_convolutions_matches_diffusers() {
+    let vae = load("vae_sd3", "vae_sd3");
+    assert_eq!((vae.factor(), vae.latent_channels()), (2, 16));
+    matches(&vae, "vae_sd3");
+}
+
+#[test]
+fn the_tiny_autoencoder_matches_diffusers() {
+    let vae = load("vae_tiny", "vae_tiny");
+    assert_eq!((vae.factor(), vae.latent_channels()), (4, 4));
+    matches(&vae, "vae_tiny");
+}
+
+#[test]
+fn large_pictures_are_decoded_in_tiles_that_agree_with_the_whole() {
+    let vae = load("vae_tiny", "vae_tiny");
+    let io = fs::read(fixture("vae_tiny").join("io.safetensors")).expect("io");
+    let latents = tensor(&SafeTensors::deserialize(&io).expect("io"), "latents").repeat(&[1, 1, 6, 5]);
+    let whole = vae.decode(latents.clone());
+    let tiled = vae.within(1).decode(latents);
+    assert_eq!(tiled.dims(), whole.dims());
+    let mean = (tiled - whole).abs().mean().into_scalar::<f32>();
+    assert!(mean < 0.01, "convolutions alone see little beyond a tile's overlap: {mean}");
+}
+
+#[test]
+fn unknown_configs_are_refused_by_field() {
+    let text = fs::read_to_string(fixture("vae_kl").join("config.json")).expect("config");
+    let refuse = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        VaeConfig::read(text.replace(from, to).as_bytes()).expect_err(to).to_string()
+    };
+    assert_eq!(
+        refuse("\"AutoencoderKL\"", "\"VQModel\""),
+        "vae/config.json: `_class_name` is VQModel: AutoencoderKL and AutoencoderTiny are known"
+    );
+    assert_eq!(refuse("\"silu\"", "\"mish\""), "vae/config.json: `act_fn` is mish: only \"silu\" is known");
+    assert_eq!(
+        refuse("\"norm_num_groups\": 4", "\"norm_num_groups\": 5"),
+        "vae/config.json: `block_out_channels` is 8: a multiple of norm_num_groups"
+    );
+    assert_eq!(
+        refuse("\"UpDecoderBlock2D\"", "\"AttnUpDecoderBlock2D\""),
+        "vae/config.json: `up_block_types` is AttnUpDecoderBlock2D: only \"UpDecoderBlock2D\" is known"
+    );
+    assert_eq!(
+        refuse("\"latents_std\": null", "\"latents_std\": [1.0]"),
+        "vae/config.json: `latents_std` is given: latents with statistics for each channel are not known"
+    );
+}
