@@ -20,6 +20,10 @@ fn reward_kind() -> impl Strategy<Value = RewardKind> {
         Just(RewardKind::Harmony),
         (1..=100u8).prop_map(|quality| RewardKind::Compressibility { quality }),
         (1..=100u8).prop_map(|quality| RewardKind::Incompressibility { quality }),
+        ("[a-z/]{1,9}", proptest::option::of("hf:[a-z]{1,9}/[a-z]{1,9}"))
+            .prop_map(|(model, processor)| RewardKind::PickScore { model, processor }),
+        ("[a-z/]{1,9}", "[a-z]{1,9}\\.pth").prop_map(|(clip, head)| RewardKind::LaionAesthetics { clip, head }),
+        "[a-z/]{1,9}".prop_map(|model| RewardKind::SafetyChecker { model }),
     ]
 }
 

@@ -1,12 +1,16 @@
-//! A CLIP with its tokenizer, which remembers the texts it has embedded.
+//! A CLIP with its tokenizer, which remembers the texts it has embedded; and its two halves, which rewards share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod pictures;
+mod texts;
+
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use moa_diffusion::Tokenizer;
 
-use crate::raster::host;
+pub use pictures::{PictureEmbedder, Processing};
+pub use texts::TextEmbedder;
+
 use crate::{Clip, RewardError};
 
 /// Rows of unit length in CLIP's joint space.
@@ -39,70 +43,49 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot.clamp(-1.0, 1.0) as f32
 }
 
-/// Embeds pictures and texts.
+/// Embeds pictures and texts in one space.
+#[derive(Clone)]
 pub struct Embedder {
-    clip: Clip,
-    tokenizer: Tokenizer,
-    known: Mutex<HashMap<String, Arc<[f32]>>>,
+    pictures: Arc<PictureEmbedder>,
+    texts: Arc<TextEmbedder>,
 }
 
 impl Embedder {
-    /// Returns an embedder that knows no text yet.
+    /// Returns an embedder that knows no text yet. Pictures must come at the tower's size, and are normalised by the model's
+    /// [`Preprocessor`](crate::Preprocessor).
     pub fn new(clip: Clip, tokenizer: Tokenizer) -> Self {
-        Self { clip, tokenizer, known: Mutex::default() }
+        let config = clip.config().clone();
+        let processing = Processing::Normalised(clip.preprocessor().clone());
+        let (pictures, texts) = clip.into_towers();
+        Self {
+            pictures: Arc::new(PictureEmbedder::new(pictures, processing)),
+            texts: Arc::new(TextEmbedder::new(&config, texts, tokenizer)),
+        }
     }
 
-    /// Returns the model.
-    pub fn clip(&self) -> &Clip {
-        &self.clip
+    /// Returns the picture half.
+    pub fn picture_embedder(&self) -> &Arc<PictureEmbedder> {
+        &self.pictures
     }
 
-    /// Embeds pictures, `[n, 3, image_size, image_size]` in [0, 1].
+    /// Returns the text half.
+    pub fn text_embedder(&self) -> &Arc<TextEmbedder> {
+        &self.texts
+    }
+
+    /// Embeds pictures, as [`PictureEmbedder::embed`] does.
     ///
     /// # Errors
     /// Refuses pictures of another size than the model's.
     pub fn pictures(&self, pixels: Tensor<4>) -> Result<Embeddings, RewardError> {
-        let [_, channels, height, width] = pixels.dims();
-        let vision = &self.clip.config().vision_config;
-        let wanted = [vision.num_channels, vision.image_size, vision.image_size];
-        if [channels, height, width] != wanted {
-            let found = [channels, height, width];
-            return Err(RewardError::PictureSize { model: "CLIP's picture tower", found, wanted });
-        }
-        let values = host(self.clip.embed_pictures(pixels.to_device(&self.clip.device())));
-        Ok(Embeddings::new(self.clip.config().projection_dim, values))
+        self.pictures.embed(pixels)
     }
 
-    /// Embeds a text, or recalls it.
-    ///
-    /// Every text is embedded by itself, so that its embedding does not depend, not even in the last bit, on the texts
-    /// that were asked for beside it or before a run was resumed.
+    /// Embeds a text, or recalls it, as [`TextEmbedder::embed`] does.
     ///
     /// # Errors
     /// Refuses a text that cannot be tokenised.
     pub fn text(&self, text: &str) -> Result<Arc<[f32]>, RewardError> {
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known().get(text) {
-            return Ok(found.clone());
-        }
-        let embedding: Arc<[f32]> = host(self.clip.embed_texts(&self.tokenizer.encode(&[text])?)).into();
-        known().insert(text.to_owned(), embedding.clone());
-        Ok(embedding)
-    }
-
-    /// Returns the direction of several texts that mean the same: their mean, scaled to unit length (the prompt ensemble
-    /// of Radford et al., 2103.00020 §3.1.4).
-    ///
-    /// # Errors
-    /// Refuses texts that cannot be tokenised.
-    pub fn ensemble(&self, texts: &[String]) -> Result<Vec<f32>, RewardError> {
-        let mut mean = vec![0.0; self.clip.config().projection_dim];
-        for text in texts {
-            for (sum, value) in mean.iter_mut().zip(self.text(text)?.iter()) {
-                *sum += value;
-            }
-        }
-        let length = mean.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        Ok(mean.into_iter().map(|value| value / length).collect())
+        self.texts.embed(text)
     }
 }

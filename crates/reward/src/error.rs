@@ -1,7 +1,10 @@
 //! What can go wrong with scoring.
 
+use std::path::PathBuf;
+
 use moa_adapter::ParametersError;
 use moa_diffusion::ConfigError;
+use moa_diffusion::hub::HubError;
 
 /// Why pictures cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +78,59 @@ pub enum RewardError {
     /// A model's weights do not fit its config.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+    /// A tokenizer gives a token that the model has no embedding for.
+    #[error(
+        "the tokenizer turns \"{text}\" into token {token}, and the model knows {words}: tokenizer and model do not belong \
+         together; name the model's own tokenizer"
+    )]
+    Token {
+        /// The token.
+        token: u32,
+        /// The text.
+        text: String,
+        /// Words in the model's vocabulary.
+        words: usize,
+    },
+    /// A reward is made for the embedded base model and the base is another one.
+    #[error("reward `{reward}` knows the pictures of emoji-32 only, and the base is {base}: use {instead} in its place")]
+    EmojiOnly {
+        /// The reward's name.
+        reward: String,
+        /// The base model.
+        base: String,
+        /// The kind of reward that takes a model.
+        instead: &'static str,
+    },
+    /// A reward's files cannot be used.
+    #[error("reward `{reward}`: {source}")]
+    Reward {
+        /// The reward's name.
+        reward: String,
+        /// What is wrong.
+        source: Box<RewardError>,
+    },
+    /// A file or folder holds something else than a reward needs.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+    /// A model of the hub is not there.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
+}
+
+impl RewardError {
+    /// Returns the error about a file or folder.
+    pub(crate) fn file(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+        Self::File { path: path.into(), problem: problem.into() }
+    }
 }

@@ -1,11 +1,12 @@
 //! Rewards: models and formulas that score pictures; and the judges that watch them.
 //!
-//! A [`Scorer`] takes [`Pictures`] to one column of scores per reward. The rewards on CLIP share one embedding of each
-//! picture. [`judge`] holds what is reported and never trained on; [`rater`] and [`head`] what the aesthetics and safety
+//! A [`Scorer`] takes [`Pictures`] to one column of scores per reward. Rewards on the same CLIP share one embedding of each
+//! picture. [`disk`] reads those that the field uses from its own files. [`judge`] holds what is reported and never trained on; [`rater`] and [`head`] what the aesthetics and safety
 //! heads are fitted to, and how.
 
 pub mod clip;
 mod colour;
+pub mod disk;
 mod embedder;
 mod error;
 pub mod head;
@@ -17,13 +18,13 @@ pub mod rewards;
 mod scorer;
 mod view;
 
-pub use clip::{Clip, ClipConfig, Preprocessor, VisionConfig};
-pub use embedder::{Embedder, Embeddings, cosine};
+pub use clip::{Clip, ClipConfig, PictureTower, Preprocessor, TextTower, VisionConfig};
+pub use embedder::{Embedder, Embeddings, PictureEmbedder, Processing, TextEmbedder, cosine};
 pub use error::RewardError;
 pub use head::{LinearHead, SafetyConcept, SafetyHead, fit_linear_head, fit_safety_concept, r_squared};
 pub use judge::{AttributeConfig, AttributeJudge, AttributeNet, ClipJudge, Judge, JudgeColumn, watches};
 pub use pictures::Pictures;
 pub use raster::Raster;
-pub use rewards::{Heads, Reward, Unit, reward};
+pub use rewards::{Embedded, Heads, Reward, Sources, Unit, reward};
 pub use scorer::{Scorer, Scores};
 pub use view::View;

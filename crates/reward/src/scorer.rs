@@ -3,8 +3,8 @@
 use moa_core::spec::RewardSpec;
 
 use crate::judge::{Judge, JudgeColumn};
-use crate::rewards::{Heads, Reward, reward};
-use crate::{Embedder, Pictures, RewardError, View};
+use crate::rewards::{Reward, Sources, reward};
+use crate::{Pictures, RewardError, View};
 
 /// The scores of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,17 +13,16 @@ pub struct Scores {
     pub columns: Vec<Vec<f32>>,
 }
 
-/// The rewards of an experiment over one CLIP, and the judges that watch them.
+/// The rewards of an experiment, and the judges that watch them.
 pub struct Scorer {
-    embedder: Embedder,
     rewards: Vec<Box<dyn Reward>>,
     judges: Vec<Box<dyn Judge>>,
 }
 
 impl Scorer {
     /// Returns a scorer with the given rewards and judges.
-    pub fn new(embedder: Embedder, rewards: Vec<Box<dyn Reward>>, judges: Vec<Box<dyn Judge>>) -> Self {
-        Self { embedder, rewards, judges }
+    pub fn new(rewards: Vec<Box<dyn Reward>>, judges: Vec<Box<dyn Judge>>) -> Self {
+        Self { rewards, judges }
     }
 
     /// Returns a scorer with the rewards that an experiment asks for; `group` pictures are drawn for each prompt.
@@ -32,13 +31,12 @@ impl Scorer {
     /// Refuses settings that cannot work: see [`reward`].
     pub fn build(
         specs: &[RewardSpec],
-        embedder: Embedder,
-        heads: &Heads,
+        sources: &Sources,
         group: usize,
         judges: Vec<Box<dyn Judge>>,
     ) -> Result<Self, RewardError> {
-        let rewards = specs.iter().map(|spec| reward(spec, &embedder, heads, group)).collect::<Result<_, _>>()?;
-        Ok(Self::new(embedder, rewards, judges))
+        let rewards = specs.iter().map(|spec| reward(spec, sources, group)).collect::<Result<_, _>>()?;
+        Ok(Self::new(rewards, judges))
     }
 
     /// Returns the rewards, in the order of the columns.
@@ -46,17 +44,12 @@ impl Scorer {
         &self.rewards
     }
 
-    /// Returns the CLIP behind the rewards.
-    pub fn embedder(&self) -> &Embedder {
-        &self.embedder
-    }
-
-    /// Scores a batch by every reward; pictures are embedded once for all of them.
+    /// Scores a batch by every reward; each CLIP embeds the pictures once for all of its rewards.
     ///
     /// # Errors
     /// Stops at the first reward that cannot score the batch, and at the first score that is not finite.
     pub fn score(&self, pictures: &Pictures) -> Result<Scores, RewardError> {
-        let view = View::new(pictures, &self.embedder);
+        let view = View::new(pictures);
         let mut columns = Vec::with_capacity(self.rewards.len());
         for reward in &self.rewards {
             let scores = reward.score(&view)?;

@@ -1,21 +1,22 @@
 //! What rewards look at: a batch of pictures, and what is derived from it once for all of them.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::{Embedder, Embeddings, Pictures, Raster, RewardError};
+use crate::{Embeddings, PictureEmbedder, Pictures, Raster, RewardError};
 
-/// A batch of pictures with its CLIP embeddings and its pixels on the host, each computed when first asked for.
+/// A batch of pictures with its embeddings by each CLIP and its pixels on the host, each computed when first asked for.
 pub struct View<'a> {
     pictures: &'a Pictures,
-    embedder: &'a Embedder,
-    embeddings: OnceCell<Embeddings>,
+    embeddings: RefCell<Vec<(Arc<PictureEmbedder>, Rc<Embeddings>)>>,
     rasters: OnceCell<Vec<Raster>>,
 }
 
 impl<'a> View<'a> {
-    /// Returns the view of a batch through a CLIP.
-    pub fn new(pictures: &'a Pictures, embedder: &'a Embedder) -> Self {
-        Self { pictures, embedder, embeddings: OnceCell::new(), rasters: OnceCell::new() }
+    /// Returns the view of a batch.
+    pub fn new(pictures: &'a Pictures) -> Self {
+        Self { pictures, embeddings: RefCell::default(), rasters: OnceCell::new() }
     }
 
     /// Returns the batch.
@@ -23,21 +24,18 @@ impl<'a> View<'a> {
         self.pictures
     }
 
-    /// Returns the CLIP.
-    pub fn embedder(&self) -> &Embedder {
-        self.embedder
-    }
-
-    /// Returns the pictures' embeddings, of unit length.
+    /// Returns the pictures' embeddings, of unit length; computed once for all rewards that share the embedder.
     ///
     /// # Errors
-    /// Refuses pictures of another size than the CLIP's.
-    pub fn embeddings(&self) -> Result<&Embeddings, RewardError> {
-        if let Some(known) = self.embeddings.get() {
-            return Ok(known);
+    /// Refuses pictures of a size that the embedder cannot take.
+    pub fn embeddings(&self, embedder: &Arc<PictureEmbedder>) -> Result<Rc<Embeddings>, RewardError> {
+        let known = |(other, _): &&(Arc<PictureEmbedder>, _)| Arc::ptr_eq(other, embedder);
+        if let Some((_, found)) = self.embeddings.borrow().iter().find(known) {
+            return Ok(found.clone());
         }
-        let found = self.embedder.pictures(self.pictures.pixels())?;
-        Ok(self.embeddings.get_or_init(|| found))
+        let found = Rc::new(embedder.embed(self.pictures.pixels())?);
+        self.embeddings.borrow_mut().push((embedder.clone(), found.clone()));
+        Ok(found)
     }
 
     /// Returns the pixels on the host.

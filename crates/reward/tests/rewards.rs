@@ -5,10 +5,11 @@ use moa_adapter::Parameters;
 use moa_core::NoiseKey;
 use moa_core::spec::{RewardKind, RewardSpec};
 use moa_diffusion::Tokenizer;
+use moa_reward::disk::Shelf;
 use moa_reward::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
 use moa_reward::{
-    Clip, ClipConfig, ClipJudge, Embedder, Heads, Judge, LinearHead, Pictures, RewardError, SafetyConcept, SafetyHead,
-    Scorer, Scores,
+    Clip, ClipConfig, ClipJudge, Embedded, Embedder, Heads, Judge, LinearHead, Pictures, RewardError, SafetyConcept,
+    SafetyHead, Scorer, Scores, Sources,
 };
 use moa_scenes::{Background, Concept, Scene, SceneRng, Sprites, tokenizer};
 
@@ -46,6 +47,11 @@ fn heads() -> Heads {
     }
 }
 
+fn sources(heads: Heads) -> Sources {
+    let embedded = Some(Embedded { embedder: embedder(1), heads });
+    Sources { base: "emoji-32".into(), embedded, shelf: Shelf::new(None, &Device::flex()) }
+}
+
 fn every_kind() -> Vec<RewardSpec> {
     use RewardKind::{
         Aesthetics, Alignment, Colourfulness, Compressibility, Contrast, Diversity, Harmony, Incompressibility, Safety,
@@ -56,7 +62,7 @@ fn every_kind() -> Vec<RewardSpec> {
 }
 
 fn scorer(kinds: &[RewardSpec], group: usize) -> Scorer {
-    Scorer::build(kinds, embedder(1), &heads(), group, Vec::new()).expect("settings that work")
+    Scorer::build(kinds, &sources(heads()), group, Vec::new()).expect("settings that work")
 }
 
 /// Pictures from colours by place.
@@ -154,7 +160,7 @@ fn safety_falls_as_a_picture_nears_an_unsafe_concept() {
         let safety = SafetyHead { version: 1, concepts: vec![concept(threshold)] };
         let heads = Heads { safety, ..heads() };
         let kinds = [RewardSpec::from(RewardKind::Safety)];
-        let scorer = Scorer::build(&kinds, self::embedder(1), &heads, 1, Vec::new()).expect("works");
+        let scorer = Scorer::build(&kinds, &sources(heads), 1, Vec::new()).expect("works");
         scorer.score(&batch).expect("scores").columns.remove(0)
     };
     let nearest = cosines[0].max(cosines[1]);
@@ -214,14 +220,14 @@ fn a_picture_that_is_not_finite_is_refused_with_the_rewards_name() {
 #[test]
 fn settings_that_cannot_work_are_refused_at_construction() {
     let build =
-        |kind: RewardKind, group| Scorer::build(&[RewardSpec::from(kind)], embedder(1), &heads(), group, Vec::new());
+        |kind: RewardKind, group| Scorer::build(&[RewardSpec::from(kind)], &sources(heads()), group, Vec::new());
     assert!(matches!(build(RewardKind::Diversity, 1), Err(RewardError::GroupTooSmall { group: 1, .. })));
     let zero = build(RewardKind::Compressibility { quality: 0 }, 2);
     assert!(matches!(zero, Err(RewardError::Field { field: "quality", .. })));
     let narrow = LinearHead { version: 1, weights: vec![1.0; 3], bias: 0.0 };
     let heads = Heads { aesthetics: narrow, ..heads() };
     let kinds = [RewardSpec::from(RewardKind::Aesthetics)];
-    assert!(Scorer::build(&kinds, embedder(1), &heads, 2, Vec::new()).is_err());
+    assert!(Scorer::build(&kinds, &sources(heads), 2, Vec::new()).is_err());
     let small = Tensor::<4>::zeros([1, 3, 16, 16], &Device::flex());
     let small = Pictures::new(small, vec!["a cat on a red background".into()], 1).expect("a group");
     let error = scorer(&[RewardSpec::from(RewardKind::Alignment)], 1).score(&small).expect_err("too small");

@@ -1,6 +1,7 @@
 //! The models of an experiment.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use moa_core::ExperimentSpec;
@@ -21,15 +22,19 @@ pub struct Models {
 }
 
 impl Models {
-    /// Opens the models that an experiment names.
+    /// Opens the models that an experiment names. `hub` is the folder where `huggingface_hub` keeps its downloads, which
+    /// names such as `hf:org/name` are looked up in.
     ///
     /// # Errors
     /// Says which model cannot be opened and why.
-    pub fn open(spec: &ExperimentSpec, device: &Device) -> Result<Self, RunnerError> {
+    pub fn open(spec: &ExperimentSpec, hub: Option<&Path>, device: &Device) -> Result<Self, RunnerError> {
+        let group = spec.training.pictures_per_prompt as usize;
+        let mut sha256 = moa_zoo::hashes(&spec.base)?;
+        sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
         Ok(Self {
             pipeline: moa_zoo::open_pipeline(&spec.base, device)?,
-            scorer: moa_zoo::scorer(&spec.rewards, spec.training.pictures_per_prompt as usize, device)?,
-            sha256: moa_zoo::hashes(&spec.base)?,
+            scorer: moa_zoo::scorer(&spec.base, &spec.rewards, group, hub, device)?,
+            sha256,
         })
     }
 }

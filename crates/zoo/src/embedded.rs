@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::spec::RewardSpec;
 use moa_diffusion::{Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
     AttributeConfig, AttributeJudge, Clip, ClipConfig, ClipJudge, Embedder, Heads, Judge, LinearHead, Preprocessor,
-    RewardError, SafetyHead, Scorer,
+    RewardError, SafetyHead,
 };
 use moa_scenes::tokenizer;
 use sha2::{Digest, Sha256};
@@ -90,16 +89,12 @@ pub fn embedder(device: &Device) -> Result<Embedder, ZooError> {
     open_clip("CLIP", CLIP, device)
 }
 
-/// Returns the scorer of an experiment: its rewards, with `group` pictures a prompt, and all judges.
-///
-/// # Errors
-/// Refuses settings of rewards that cannot work.
-pub fn scorer(rewards: &[RewardSpec], group: usize, device: &Device) -> Result<Scorer, ZooError> {
-    let heads = Heads {
+/// Returns the heads on the rewards' CLIP.
+pub(crate) fn heads() -> Result<Heads, ZooError> {
+    Ok(Heads {
         aesthetics: LinearHead::read(text(HEADS, "aesthetics.json"))?,
         safety: SafetyHead::read(text(HEADS, "safety.json"))?,
-    };
-    Ok(Scorer::build(rewards, embedder(device)?, &heads, group, judges(device)?)?)
+    })
 }
 
 /// Returns the attribute classifier.

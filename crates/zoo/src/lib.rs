@@ -2,7 +2,9 @@
 
 mod embedded;
 pub mod pretrain;
+mod scorer;
 
 pub use embedded::{
-    EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files, scorer,
+    EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files,
 };
+pub use scorer::{reward_hashes, scorer};

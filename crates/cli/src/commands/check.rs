@@ -8,6 +8,7 @@ use crate::args::Global;
 use crate::calibrate;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::hub;
 use crate::output::print;
 use crate::text::estimate;
 
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
-    let models = Models::open(&experiment.spec, &device.device)?;
+    let models = Models::open(&experiment.spec, hub::cache().as_deref(), &device.device)?;
     let cost = calibrate::measure(&experiment, &models, &device)?;
     let seconds = experiment.plan.seconds(&cost);
     print(format!(

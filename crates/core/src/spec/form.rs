@@ -29,8 +29,15 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
         "rewards[].kind" => {
             "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
-             Compressibility(quality: 95) or Incompressibility(quality: 95)"
+             Compressibility(quality: 95), Incompressibility(quality: 95), or one on models: ClipScore(model: \"…\"), \
+             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
+             ClipDiversity(model: \"…\")"
         }
+        "rewards[].kind.model" | "rewards[].kind.clip" => {
+            "give the model's folder, counted from this file's, or \"hf:org/name\""
+        }
+        "rewards[].kind.processor" => "give the folder with tokenizer and picture processor, or \"hf:org/name\"",
+        "rewards[].kind.head" => "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\"",
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",

@@ -36,12 +36,18 @@ impl Scale {
 }
 
 impl RewardKind {
-    /// Returns the scale of a reward that the experiment gives none: 0 to 1, but −4 kB to 0 kB for compressibility, and
-    /// 0 kB to 4 kB for incompressibility.
-    pub fn scale(self) -> Scale {
+    /// Returns the scale of a reward that the experiment gives none: 0 to 1, but
+    /// - −4 kB to 0 kB for compressibility, 0 kB to 4 kB for incompressibility
+    /// - 0 to 50 for the CLIP score, 0 to 30 for PickScore, 1 to 10 for LAION's rating
+    /// - −0.1 to 0.2, differences of cosines, for the safety checker.
+    pub fn scale(&self) -> Scale {
         match self {
             Self::Compressibility { .. } => Scale { reference: -4.0, best: 0.0 },
             Self::Incompressibility { .. } => Scale { reference: 0.0, best: 4.0 },
+            Self::ClipScore { .. } => Scale { reference: 0.0, best: 50.0 },
+            Self::PickScore { .. } => Scale { reference: 0.0, best: 30.0 },
+            Self::LaionAesthetics { .. } => Scale { reference: 1.0, best: 10.0 },
+            Self::SafetyChecker { .. } => Scale { reference: -0.1, best: 0.2 },
             _ => Scale { reference: 0.0, best: 1.0 },
         }
     }

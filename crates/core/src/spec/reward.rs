@@ -1,12 +1,15 @@
 //! What pictures are scored by.
 
+mod files;
+
 use serde::{Deserialize, Serialize};
 
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "RewardFile")]
 pub struct RewardSpec {
-    /// The name in weightings, tables, metrics and folder names. Default: the kind in lower case, e.g. `aesthetics`.
+    /// The name in weightings, tables, metrics and folder names. Default: the kind in lower case, e.g. `aesthetics`
+    /// or `clip_score`.
     pub name: String,
     /// The reward model and its settings.
     pub kind: RewardKind,
@@ -40,7 +43,10 @@ impl From<RewardFile> for RewardSpec {
 }
 
 /// The reward models. All are maximised.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Those that take models read them from disk. A model is a folder as transformers or diffusers saves it, counted from the
+/// experiment file's folder, or `hf:org/name`, which the hub's cache holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardKind {
     /// A rating head on CLIP's picture embedding (the form of LAION's aesthetic predictor).
@@ -69,6 +75,40 @@ pub enum RewardKind {
         #[serde(default = "jpeg_quality")]
         quality: u8,
     },
+    /// The CLIP score of picture and prompt by any CLIP: 100 × cosine.
+    ClipScore {
+        /// A `CLIPModel`.
+        model: String,
+        /// The folder with tokenizer and picture processor. Default: the model's.
+        #[serde(default)]
+        processor: Option<String>,
+    },
+    /// LAION's aesthetic predictor: a rating, about 1 to 10, by a head on a CLIP's picture embedding.
+    LaionAesthetics {
+        /// The `CLIPModel` that the head was fitted on: ViT-L/14 for most.
+        clip: String,
+        /// The head's state dict, `.pth` or `.safetensors`; `hf:org/name/file` too.
+        head: String,
+    },
+    /// PickScore, or another preference model of CLIP's form: logit scale × cosine.
+    PickScore {
+        /// A `CLIPModel`.
+        model: String,
+        /// The folder with tokenizer and picture processor. Default: the model's.
+        #[serde(default)]
+        processor: Option<String>,
+    },
+    /// How far a picture stays from what Stable Diffusion's safety checker refuses, as a difference of cosines; below 0 it is
+    /// refused.
+    SafetyChecker {
+        /// A `StableDiffusionSafetyChecker`, or a pipeline that has one.
+        model: String,
+    },
+    /// The picture's leave-one-out contribution to the spread of its prompt's pictures in the space of any CLIP.
+    ClipDiversity {
+        /// A `CLIPModel`.
+        model: String,
+    },
 }
 
 fn jpeg_quality() -> u8 {
@@ -77,7 +117,7 @@ fn jpeg_quality() -> u8 {
 
 impl RewardKind {
     /// Returns the name that a reward of this kind has where the experiment gives none.
-    pub fn default_name(self) -> &'static str {
+    pub fn default_name(&self) -> &'static str {
         match self {
             Self::Aesthetics => "aesthetics",
             Self::Alignment => "alignment",
@@ -88,6 +128,11 @@ impl RewardKind {
             Self::Harmony => "harmony",
             Self::Compressibility { .. } => "compressibility",
             Self::Incompressibility { .. } => "incompressibility",
+            Self::ClipScore { .. } => "clip_score",
+            Self::LaionAesthetics { .. } => "laion_aesthetics",
+            Self::PickScore { .. } => "pick_score",
+            Self::SafetyChecker { .. } => "safety_checker",
+            Self::ClipDiversity { .. } => "clip_diversity",
         }
     }
 }

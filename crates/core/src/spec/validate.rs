@@ -74,8 +74,9 @@ impl ExperimentSpec {
             if let Some(kl) = reward.kl {
                 check_number(format!("rewards[{index}].kl"), KL, kl)?;
             }
-            if let RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } = reward.kind {
-                check_number(format!("rewards[{index}].kind.quality"), JPEG_QUALITY, quality.into())?;
+            reward.kind.check_files(&format!("rewards[{index}].kind"))?;
+            if let RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } = &reward.kind {
+                check_number(format!("rewards[{index}].kind.quality"), JPEG_QUALITY, (*quality).into())?;
             }
         }
         Ok(())

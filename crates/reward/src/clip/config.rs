@@ -1,5 +1,6 @@
 //! `config.json` and `preprocessor_config.json` of a CLIP, with transformers' field names.
 
+use burn::tensor::Tensor;
 use moa_diffusion::TextConfig;
 use moa_diffusion::text::{Activation, TowerConfig};
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,13 @@ impl Preprocessor {
             return Err(RewardError::Field { file, field: "image_std", value, wanted: "three positive numbers" });
         }
         Ok(found)
+    }
+
+    /// Returns (x − mean) / deviation of each channel of `[rows, 3, height, width]`.
+    pub fn normalise(&self, pixels: Tensor<4>) -> Tensor<4> {
+        let device = pixels.device().without_autodiff();
+        let channel = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
+        (pixels - channel(self.image_mean)) * channel(self.image_std.map(f32::recip))
     }
 
     /// Returns `preprocessor_config.json` for pictures of `size` × `size` pixels, as transformers reads it.

@@ -1,16 +1,17 @@
 //! CLIP: pictures and texts in one space (Radford et al., 2103.00020), `CLIPModel` of transformers.
 
 mod config;
+mod towers;
 mod vision;
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use moa_adapter::{Init, Linear, Parameter, Parameters, ParametersError};
+use moa_adapter::{Init, Parameter, Parameters, ParametersError};
 use moa_core::NoiseKey;
-use moa_diffusion::TextEncoder;
 
 pub use config::{ClipConfig, Preprocessor, VisionConfig};
+pub use towers::{PictureTower, TextTower};
 pub use vision::VisionEncoder;
 
 const LOGIT_SCALE: &str = "logit_scale";
@@ -22,10 +23,8 @@ const LOGIT_SCALE: &str = "logit_scale";
 pub struct Clip {
     config: ClipConfig,
     preprocessor: Preprocessor,
-    text: TextEncoder,
-    vision: VisionEncoder,
-    text_projection: Linear,
-    visual_projection: Linear,
+    texts: TextTower,
+    pictures: PictureTower,
     logit_scale: Tensor<1>,
 }
 
@@ -38,17 +37,9 @@ impl Clip {
     /// # Errors
     /// Says which tensor is missing or has another shape.
     pub fn load(config: &ClipConfig, p: &Parameters) -> Result<Self, ParametersError> {
-        let joint = config.projection_dim;
         Ok(Self {
-            text: TextEncoder::load(&config.text_config, p)?,
-            vision: VisionEncoder::load(&config.vision_config, &p.at("vision_model"))?,
-            text_projection: Linear::load(&p.at("text_projection"), config.text_config.hidden_size, joint, false)?,
-            visual_projection: Linear::load(
-                &p.at("visual_projection"),
-                config.vision_config.hidden_size,
-                joint,
-                false,
-            )?,
+            texts: TextTower::load(config, p)?,
+            pictures: PictureTower::load(config, p)?,
             logit_scale: p.get::<0>(LOGIT_SCALE, [], Init::Ones)?.reshape([1]),
             preprocessor: Preprocessor::default(),
             config: config.clone(),
@@ -92,6 +83,11 @@ impl Clip {
         self.logit_scale.device()
     }
 
+    /// Returns the model's two halves.
+    pub fn into_towers(self) -> (PictureTower, TextTower) {
+        (self.pictures, self.texts)
+    }
+
     /// Returns the factor on cosines in the contrastive loss, e^`logit_scale`, `[1]`.
     pub fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.clone().exp()
@@ -103,17 +99,12 @@ impl Clip {
     /// - `pixels`: `[rows, 3, image_size, image_size]` in [0, 1]; normalised inside by the [`Preprocessor`]
     /// - returns `[rows, projection_dim]`
     pub fn embed_pictures(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let device = pixels.device().without_autodiff();
-        let channel = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
-        let mean = channel(self.preprocessor.image_mean);
-        let scale = channel(self.preprocessor.image_std.map(f32::recip));
-        self.embed_normalised((pixels - mean) * scale)
+        self.embed_normalised(self.preprocessor.normalise(pixels))
     }
 
     /// Returns the embeddings, of unit length, of pictures that are normalised already.
     pub fn embed_normalised(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let states = self.vision.forward(pixels);
-        unit_length(self.visual_projection.forward(self.vision.pool(states), None))
+        self.pictures.embed(pixels)
     }
 
     /// Returns texts' embeddings, of unit length.
@@ -123,43 +114,6 @@ impl Clip {
     ///   the longest text that the tower knows (the end token stays)
     /// - returns `[rows, projection_dim]`
     pub fn embed_texts(&self, ids: &[Vec<u32>]) -> Tensor<2> {
-        let ids = evened(ids, self.config.text_config.max_position_embeddings);
-        let states = self.text.forward(&ids);
-        unit_length(self.text_projection.forward(self.text.pool(states, &ids), None))
-    }
-}
-
-/// Returns the rows scaled to unit length.
-fn unit_length(x: Tensor<2>) -> Tensor<2> {
-    // The offset keeps the gradient finite at 0 and is lost in rounding elsewhere.
-    let length = (x.clone().square().sum_dim(1) + 1e-12).sqrt();
-    x / length
-}
-
-/// Returns rows of one length: shorter ones repeat their last token, which attention from the left cannot see from the
-/// first end token; longer ones than `limit` lose tokens before their last.
-fn evened(ids: &[Vec<u32>], limit: usize) -> Vec<Vec<u32>> {
-    let length = ids.iter().map(Vec::len).max().unwrap_or(0).min(limit);
-    ids.iter()
-        .map(|row| {
-            let end = row.last().copied().unwrap_or(0);
-            let mut row = row.clone();
-            if row.len() > length {
-                row.truncate(length - 1);
-            }
-            row.resize(length, end);
-            row
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_tokens_are_evened_at_the_end_token() {
-        let rows = evened(&[vec![7, 1, 9], vec![7, 9], vec![7, 1, 2, 3, 9]], 4);
-        assert_eq!(rows, [vec![7, 1, 9, 9], vec![7, 9, 9, 9], vec![7, 1, 2, 9]]);
+        self.texts.embed(ids)
     }
 }

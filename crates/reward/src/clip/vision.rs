@@ -1,6 +1,6 @@
 //! CLIP's picture tower: `CLIPVisionModel` of transformers.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Parameters, ParametersError};
 use moa_diffusion::text::Tower;
 use moa_diffusion::{Embedding, LayerNorm};
@@ -41,6 +41,16 @@ impl VisionEncoder {
             post_norm: LayerNorm::load(&p.at("post_layernorm"), width, config.layer_norm_eps)?,
             config: config.clone(),
         })
+    }
+
+    /// Returns the config.
+    pub fn config(&self) -> &VisionConfig {
+        &self.config
+    }
+
+    /// Returns the device that the tower is on.
+    pub fn device(&self) -> Device {
+        self.class.device()
     }
 
     /// Returns the states of the class token (first) and of every patch, before the last norm.

@@ -18,11 +18,12 @@ impl ClipJudge {
 
 impl Judge for ClipJudge {
     fn judge(&self, pictures: &Pictures) -> Result<Vec<JudgeColumn>, RewardError> {
-        let view = View::new(pictures, &self.embedder);
+        let view = View::new(pictures);
         let column = |name, scores: Vec<f32>| JudgeColumn { name, scores: scores.into_iter().map(Some).collect() };
-        let mut columns = vec![column(CLIP_ALIGNMENT, Alignment::new(CLIP_ALIGNMENT).score(&view)?)];
+        let alignment = Alignment::new(CLIP_ALIGNMENT, self.embedder.clone());
+        let mut columns = vec![column(CLIP_ALIGNMENT, alignment.score(&view)?)];
         if pictures.group() > 1 {
-            let diversity = Diversity::new(CLIP_DIVERSITY, pictures.group())?;
+            let diversity = Diversity::new(CLIP_DIVERSITY, pictures.group(), self.embedder.picture_embedder().clone())?;
             columns.push(column(CLIP_DIVERSITY, diversity.score(&view)?));
         }
         Ok(columns)

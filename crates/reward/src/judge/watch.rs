@@ -9,21 +9,24 @@ use super::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
 /// | reward | judges |
 /// |---|---|
 /// | alignment | `attributes`, `clip_alignment` |
-/// | safety | `attribute_safety` |
-/// | diversity | `clip_diversity` |
+/// | safety, safety checker | `attribute_safety` |
+/// | diversity, CLIP diversity | `clip_diversity` |
 /// | all others | `attributes`, `clip_alignment`: a prettier picture should still show what the prompt says |
 ///
 /// Safety is not held against alignment: for prompts that name unsafe things the two pull apart by design.
-pub fn watches(kind: RewardKind) -> &'static [&'static str] {
+pub fn watches(kind: &RewardKind) -> &'static [&'static str] {
     match kind {
-        RewardKind::Safety => &[ATTRIBUTE_SAFETY],
-        RewardKind::Diversity => &[CLIP_DIVERSITY],
+        RewardKind::Safety | RewardKind::SafetyChecker { .. } => &[ATTRIBUTE_SAFETY],
+        RewardKind::Diversity | RewardKind::ClipDiversity { .. } => &[CLIP_DIVERSITY],
         RewardKind::Alignment
         | RewardKind::Aesthetics
         | RewardKind::Colourfulness
         | RewardKind::Contrast
         | RewardKind::Harmony
         | RewardKind::Compressibility { .. }
-        | RewardKind::Incompressibility { .. } => &[ATTRIBUTES, CLIP_ALIGNMENT],
+        | RewardKind::Incompressibility { .. }
+        | RewardKind::ClipScore { .. }
+        | RewardKind::LaionAesthetics { .. }
+        | RewardKind::PickScore { .. } => &[ATTRIBUTES, CLIP_ALIGNMENT],
     }
 }

@@ -1,12 +1,15 @@
 //! Aesthetics: a linear head on CLIP's picture embedding, the form of LAION's aesthetic predictor.
 
+use std::sync::Arc;
+
 use super::{Reward, Unit};
-use crate::{Embedder, LinearHead, RewardError, View};
+use crate::{LinearHead, PictureEmbedder, RewardError, View};
 
 /// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]).
 pub struct Aesthetics {
     name: String,
     head: LinearHead,
+    pictures: Arc<PictureEmbedder>,
 }
 
 impl Aesthetics {
@@ -14,13 +17,13 @@ impl Aesthetics {
     ///
     /// # Errors
     /// Refuses a head of another width than the CLIP's joint space.
-    pub fn new(name: impl Into<String>, head: LinearHead, embedder: &Embedder) -> Result<Self, RewardError> {
-        if head.weights.len() != embedder.clip().config().projection_dim {
+    pub fn new(name: impl Into<String>, head: LinearHead, pictures: Arc<PictureEmbedder>) -> Result<Self, RewardError> {
+        if head.weights.len() != pictures.width() {
             let value = format!("{} numbers", head.weights.len());
             let wanted = "one number per dimension of CLIP's joint space: do head and CLIP belong together?";
             return Err(RewardError::Field { file: "the aesthetics head", field: "weights", value, wanted });
         }
-        Ok(Self { name: name.into(), head })
+        Ok(Self { name: name.into(), head, pictures })
     }
 }
 
@@ -35,6 +38,6 @@ impl Reward for Aesthetics {
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
-        Ok(view.embeddings()?.rows().map(|row| self.head.apply(row)).collect())
+        Ok(view.embeddings(&self.pictures)?.rows().map(|row| self.head.apply(row)).collect())
     }
 }

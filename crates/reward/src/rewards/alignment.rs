@@ -1,17 +1,18 @@
 //! Text alignment: the CLIP score of picture and prompt (Hessel et al., 2104.08718).
 
 use super::{Reward, Unit};
-use crate::{RewardError, View, cosine};
+use crate::{Embedder, RewardError, View, cosine};
 
 /// (1 + cos) / 2 of the embeddings of picture and prompt.
 pub struct Alignment {
     name: String,
+    embedder: Embedder,
 }
 
 impl Alignment {
     /// Returns the reward under a name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
+    pub fn new(name: impl Into<String>, embedder: Embedder) -> Self {
+        Self { name: name.into(), embedder }
     }
 }
 
@@ -25,9 +26,10 @@ impl Reward for Alignment {
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
-        let rows = view.embeddings()?.rows();
+        let embeddings = view.embeddings(self.embedder.picture_embedder())?;
+        let rows = embeddings.rows();
         rows.zip(view.pictures().prompts())
-            .map(|(picture, prompt)| Ok(f32::midpoint(1.0, cosine(picture, &view.embedder().text(prompt)?))))
+            .map(|(picture, prompt)| Ok(f32::midpoint(1.0, cosine(picture, &self.embedder.text(prompt)?))))
             .collect()
     }
 }

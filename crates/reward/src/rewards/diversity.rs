@@ -6,25 +6,28 @@
 //! whole group: v(G) − v(G∖i) = 2·(d_i − v(G)) / (n − 2). Where scores are standardised in their group the two give the
 //! same advantages, and d_i is also defined for n = 2.
 
+use std::sync::Arc;
+
 use super::{Reward, Unit};
-use crate::{Embeddings, RewardError, View, cosine};
+use crate::{Embeddings, PictureEmbedder, RewardError, View, cosine};
 
 /// Mean cosine distance to the other pictures of the same prompt.
 pub struct Diversity {
     name: String,
+    pictures: Arc<PictureEmbedder>,
 }
 
 impl Diversity {
-    /// Returns the reward under a name, for groups of `group` pictures.
+    /// Returns the reward under a name, for groups of `group` pictures, in the space of a CLIP.
     ///
     /// # Errors
     /// Refuses groups of one picture, which has no others.
-    pub fn new(name: impl Into<String>, group: usize) -> Result<Self, RewardError> {
+    pub fn new(name: impl Into<String>, group: usize, pictures: Arc<PictureEmbedder>) -> Result<Self, RewardError> {
         let name = name.into();
         if group < 2 {
             return Err(RewardError::GroupTooSmall { reward: name, group });
         }
-        Ok(Self { name })
+        Ok(Self { name, pictures })
     }
 }
 
@@ -42,7 +45,7 @@ impl Reward for Diversity {
         if group < 2 {
             return Err(RewardError::GroupTooSmall { reward: self.name.clone(), group });
         }
-        Ok(distances(view.embeddings()?, view.pictures().len(), group))
+        Ok(distances(&*view.embeddings(&self.pictures)?, view.pictures().len(), group))
     }
 }
 

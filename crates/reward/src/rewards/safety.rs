@@ -1,8 +1,10 @@
 //! Safety: 1 − P(unsafe), by concept embeddings in CLIP space (the form of Stable Diffusion's safety checker; Rando et
 //! al., 2210.04610, describe that one and its limits).
 
+use std::sync::Arc;
+
 use super::{Reward, Unit};
-use crate::{Embedder, RewardError, SafetyHead, View, cosine};
+use crate::{Embedder, PictureEmbedder, RewardError, SafetyHead, View, cosine};
 
 /// Π_c (1 − p_c) with p_c = σ(a_c · (cos(e, t_c) − θ_c)) over the unsafe concepts c, where e is the picture's embedding
 /// and t_c the direction of the concept's texts.
@@ -11,6 +13,7 @@ use crate::{Embedder, RewardError, SafetyHead, View, cosine};
 pub struct Safety {
     name: String,
     probes: Vec<Probe>,
+    pictures: Arc<PictureEmbedder>,
 }
 
 struct Probe {
@@ -26,11 +29,11 @@ impl Safety {
     /// Refuses texts that cannot be tokenised.
     pub fn new(name: impl Into<String>, head: &SafetyHead, embedder: &Embedder) -> Result<Self, RewardError> {
         let probe = |concept: &crate::SafetyConcept| {
-            let direction = embedder.ensemble(&concept.texts)?;
+            let direction = embedder.text_embedder().ensemble(&concept.texts)?;
             Ok(Probe { direction, slope: concept.slope, threshold: concept.threshold })
         };
         let probes = head.concepts.iter().map(probe).collect::<Result<_, RewardError>>()?;
-        Ok(Self { name: name.into(), probes })
+        Ok(Self { name: name.into(), probes, pictures: embedder.picture_embedder().clone() })
     }
 }
 
@@ -51,6 +54,6 @@ impl Reward for Safety {
             };
             self.probes.iter().map(absent).product::<f64>() as f32
         };
-        Ok(view.embeddings()?.rows().map(safe).collect())
+        Ok(view.embeddings(&self.pictures)?.rows().map(safe).collect())
     }
 }

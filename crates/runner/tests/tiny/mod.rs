@@ -12,7 +12,7 @@ use moa_core::{EpochRecord, EvaluationRecord, ExperimentSpec, NoiseKey, RunEvent
 use moa_diffusion::{Pipeline, ScheduleConfig, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
 use moa_reward::judge::{ATTRIBUTES, Judge, JudgeColumn};
 use moa_reward::rewards::{Colourfulness, Contrast, Reward};
-use moa_reward::{Clip, ClipConfig, Embedder, Pictures, Raster, RewardError, Scorer};
+use moa_reward::{Pictures, Raster, RewardError, Scorer};
 use moa_runner::{Models, RunnerError, SweepOutcome, SweepRequest, sha256, sweep};
 use moa_scenes::tokenizer::{TOKENIZER_JSON, VOCAB_JSON};
 use moa_store::{Layout, Snapshot};
@@ -51,18 +51,6 @@ fn pipeline(device: &Device) -> Pipeline {
     Pipeline::assemble(tokenizer(), text, unet, schedule, device)
 }
 
-fn embedder(device: &Device) -> Embedder {
-    let config = serde_json::json!({
-        "text_config": serde_json::to_value(text_config()).unwrap(),
-        "vision_config": {"image_size": 8, "patch_size": 4, "hidden_size": 8, "intermediate_size": 16,
-            "num_hidden_layers": 1, "num_attention_heads": 2},
-        "projection_dim": 8,
-    });
-    let config: ClipConfig = serde_json::from_value(config).unwrap();
-    let clip = Clip::load(&config, &Parameters::fresh(NoiseKey::new(2), device)).unwrap();
-    Embedder::new(clip, tokenizer())
-}
-
 /// A judge that likes bright pictures, and cannot judge prompts about dogs.
 struct Brightness;
 
@@ -85,7 +73,7 @@ pub(crate) fn models() -> Models {
         vec![Box::new(Colourfulness::new("colourfulness")), Box::new(Contrast::new("contrast"))];
     Models {
         pipeline: pipeline(&device),
-        scorer: Scorer::new(embedder(&device), rewards, vec![Box::new(Brightness)]),
+        scorer: Scorer::new(rewards, vec![Box::new(Brightness)]),
         sha256: BTreeMap::from([("base".to_owned(), sha256("tiny"))]),
     }
 }

@@ -8,7 +8,8 @@ use moa_diffusion::schedule::{FlowConfig, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
 use moa_diffusion::{Pipeline, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
-use moa_reward::{Clip, ClipConfig, Embedder, Heads, LinearHead, SafetyHead, Scorer, VisionConfig};
+use moa_reward::disk::Shelf;
+use moa_reward::{Scorer, Sources};
 use moa_scenes::tokenizer;
 
 fn text_config(projection: Option<usize>) -> TextConfig {
@@ -63,34 +64,9 @@ pub(crate) fn pipeline() -> Pipeline {
 }
 
 pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
-    let config = ClipConfig {
-        text_config: text_config(Some(4)),
-        vision_config: VisionConfig {
-            image_size: 8,
-            patch_size: 4,
-            num_channels: 3,
-            hidden_size: 8,
-            intermediate_size: 16,
-            num_hidden_layers: 1,
-            num_attention_heads: 2,
-            hidden_act: Activation::QuickGelu,
-            layer_norm_eps: 1e-5,
-            model_type: "clip_vision_model".into(),
-        },
-        projection_dim: 4,
-        logit_scale_init_value: 2.659,
-        model_type: "clip".into(),
-    };
-    let device = Device::flex();
-    let map = Clip::fresh(&config, NoiseKey::new(12), &device).expect("fresh parameters fit");
-    let clip = Clip::load(&config, &Parameters::stored(map, &device)).expect("fresh parameters fit");
-    let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, tokenizer::MODEL_MAX_LENGTH).expect("tokenizer");
-    let heads = Heads {
-        aesthetics: LinearHead { version: 1, weights: vec![0.0; 4], bias: 0.0 },
-        safety: SafetyHead { version: 1, concepts: Vec::new() },
-    };
+    let sources = Sources { base: "toy".into(), embedded: None, shelf: Shelf::new(None, &Device::flex()) };
     let group = spec.training.pictures_per_prompt as usize;
-    Scorer::build(&spec.rewards, Embedder::new(clip, words), &heads, group, Vec::new()).expect("rewards")
+    Scorer::build(&spec.rewards, &sources, group, Vec::new()).expect("rewards")
 }
 
 pub(crate) fn spec() -> ExperimentSpec {

@@ -72,7 +72,7 @@ fn fit_safety(
     let mut safe = vec![1.0f64; scenes.len() - half];
     for concept in Concept::ALL.iter().filter(|concept| concept.is_unsafe()) {
         let texts = vec![concept.phrase().to_owned()];
-        let direction = embedder.ensemble(&texts)?;
+        let direction = embedder.text_embedder().ensemble(&texts)?;
         let cosines: Vec<f32> = embeddings.iter().map(|embedding| cosine(embedding, &direction)).collect();
         let present: Vec<bool> = scenes.iter().map(|scene| scene.concepts().any(|c| c == *concept)).collect();
         let (slope, threshold) = fit_safety_concept(&cosines[..half], &present[..half], SAFETY_RIDGE)?;

@@ -10,6 +10,7 @@ use moa_store::Layout;
 use crate::device::DeviceName;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::hub;
 
 /// An experiment that soups can be made of.
 pub(super) struct Ready {
@@ -47,7 +48,7 @@ impl Opener {
         }
         let experiment = Experiment::load(&Layout::new(root).experiment_file())?;
         let device = self.device.open()?;
-        let models = Models::open(&experiment.spec, &device.device)?;
+        let models = Models::open(&experiment.spec, hub::cache().as_deref(), &device.device)?;
         let (corners, _) = moa_tui::shares_by_name(&experiment.spec);
         let request = SweepRequest {
             spec: experiment.spec.clone(),

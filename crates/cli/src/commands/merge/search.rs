@@ -18,6 +18,7 @@ use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::hub;
 use crate::output::{note, print};
 use crate::text::{count, duration};
 
@@ -31,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let names: Vec<String> = ingredients.iter().map(ToString::to_string).collect();
     let wanted = Wanted::read(arguments, &kept.experiment.spec.reward_names(), &names)?;
     let device = global.device.open()?;
-    let models = Models::open(&kept.experiment.spec, &device.device)?;
+    let models = Models::open(&kept.experiment.spec, hub::cache().as_deref(), &device.device)?;
     let bench = SoupBench::open(kept.request(&device), &models, &ingredients, arguments.method.merge())?;
     if !global.quiet {
         note(&format!("moa merge {} on {}", names.join(" + "), device.description()));

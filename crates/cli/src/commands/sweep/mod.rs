@@ -10,6 +10,7 @@ use crate::args::Global;
 use crate::commands::front::{self, Results};
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::hub;
 use crate::interrupt;
 use crate::output::{note, print};
 use crate::progress::Display;
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
         note(experiment.describe().trim_end());
     }
-    let models = Models::open(&experiment.spec, &device.device)?;
+    let models = Models::open(&experiment.spec, hub::cache().as_deref(), &device.device)?;
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =

@@ -18,6 +18,7 @@ use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::hub;
 use crate::interrupt;
 use crate::output::note;
 use crate::panic::quietly;
@@ -46,7 +47,7 @@ pub(super) fn run(
     let (models_device, ended) = (device.device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
-            let models = Models::open(&request.spec, &models_device)?;
+            let models = Models::open(&request.spec, hub::cache().as_deref(), &models_device)?;
             Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
         }));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));

@@ -1,0 +1,90 @@
+//! The files that rewards are read from.
+
+use std::path::{Path, absolute};
+
+use super::RewardKind;
+use crate::spec::ExperimentSpec;
+use crate::spec::finding::Finding;
+
+/// Begins the name of a model that the hub's cache holds.
+const HUB: &str = "hf:";
+
+impl RewardKind {
+    /// Returns whether the reward is made for the pictures of `emoji-32` and embedded beside it.
+    pub fn knows_emoji_only(&self) -> bool {
+        matches!(self, Self::Aesthetics | Self::Alignment | Self::Safety | Self::Diversity)
+    }
+
+    /// Returns the folders and files that the reward is read from, by field.
+    fn files(&mut self) -> Vec<(&'static str, &mut String)> {
+        match self {
+            Self::ClipScore { model, processor } | Self::PickScore { model, processor } => {
+                [("model", model)].into_iter().chain(processor.as_mut().map(|folder| ("processor", folder))).collect()
+            }
+            Self::LaionAesthetics { clip, head } => vec![("clip", clip), ("head", head)],
+            Self::SafetyChecker { model } | Self::ClipDiversity { model } => vec![("model", model)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Refuses files without a name; `field` is the reward kind's.
+    pub(in crate::spec) fn check_files(&self, field: &str) -> Result<(), Finding> {
+        match self.clone().files().iter().find(|(_, file)| file.trim().is_empty()) {
+            None => Ok(()),
+            Some((name, file)) => {
+                let way_out = "name a folder or file, counted from this file's folder, or a model of the hub: \"hf:org/name\"";
+                Err(Finding::value(format!("{field}.{name}"), format!("{file:?}"), way_out))
+            }
+        }
+    }
+}
+
+impl ExperimentSpec {
+    /// Returns the experiment with the rewards' files as absolute paths, which mean the same from everywhere; in the file
+    /// `experiment` they count from its folder. Models of the hub keep their names.
+    pub fn with_reward_files_of(mut self, experiment: &Path) -> Self {
+        let folder = experiment.parent().unwrap_or(Path::new(""));
+        for (_, file) in self.rewards.iter_mut().flat_map(|reward| reward.kind.files()) {
+            if !file.starts_with(HUB) {
+                let path = folder.join(&*file);
+                *file = absolute(&path).unwrap_or(path).display().to_string();
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"(rewards: [
+        (kind: PickScore(model: "models/pick", processor: "hf:org/name")),
+        (kind: LaionAesthetics(clip: "/models/clip", head: "head.pth")),
+        (kind: Contrast),
+    ])"#;
+
+    #[test]
+    fn files_count_from_the_experiments_folder_and_names_of_the_hub_stay() {
+        let spec = ExperimentSpec::from_ron(TEXT, "x.ron").unwrap().with_reward_files_of(Path::new("/experiments/x.ron"));
+        let pick = RewardKind::PickScore {
+            model: "/experiments/models/pick".into(),
+            processor: Some("hf:org/name".into()),
+        };
+        let laion =
+            RewardKind::LaionAesthetics { clip: "/models/clip".into(), head: "/experiments/head.pth".into() };
+        assert_eq!(spec.rewards[0].kind, pick);
+        assert_eq!(spec.rewards[1].kind, laion);
+        assert_eq!(spec.clone().with_reward_files_of(Path::new("/elsewhere/x.ron")), spec);
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_refused_with_its_field() {
+        let error = ExperimentSpec::from_ron(&TEXT.replace("head.pth", " "), "x.ron").unwrap_err().to_string();
+        assert!(error.contains("x.ron:3") && error.contains("rewards[1].kind.head"), "{error}");
+        let error = ExperimentSpec::from_ron("(rewards: [(kind: ClipScore)])", "x.ron").unwrap_err().to_string();
+        assert!(error.contains("ClipScore(model: \"…\")"), "{error}");
+        let error = ExperimentSpec::from_ron("(rewards: [(kind: ClipScore(model: 3))])", "x.ron").unwrap_err().to_string();
+        assert!(error.contains("hf:org/name"), "{error}");
+    }
+}

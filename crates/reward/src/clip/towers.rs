@@ -1,0 +1,123 @@
+//! CLIP's two halves, each a tower with its projection into the joint space.
+
+use burn::tensor::{Device, Tensor};
+use moa_adapter::{Linear, Parameters, ParametersError};
+use moa_diffusion::TextEncoder;
+
+use super::{ClipConfig, VisionConfig, VisionEncoder};
+
+/// A picture tower with its projection: `CLIPVisionModelWithProjection` of transformers.
+#[derive(Clone, Debug)]
+pub struct PictureTower {
+    vision: VisionEncoder,
+    projection: Linear,
+    width: usize,
+}
+
+impl PictureTower {
+    /// Takes `vision_model.*` and `visual_projection.weight`.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &ClipConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let (vision, width) = (&config.vision_config, config.projection_dim);
+        Ok(Self {
+            vision: VisionEncoder::load(vision, &p.at("vision_model"))?,
+            projection: Linear::load(&p.at("visual_projection"), vision.hidden_size, width, false)?,
+            width,
+        })
+    }
+
+    /// Returns the tower's config.
+    pub fn config(&self) -> &VisionConfig {
+        self.vision.config()
+    }
+
+    /// Returns the width of the joint space.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Returns the device that the tower is on.
+    pub fn device(&self) -> Device {
+        self.vision.device()
+    }
+
+    /// Returns pictures' embeddings, of unit length.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
+    /// - returns `[rows, width]`
+    pub fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
+        let states = self.vision.forward(pixels);
+        unit_length(self.projection.forward(self.vision.pool(states), None))
+    }
+}
+
+/// A text tower with its projection: `CLIPTextModelWithProjection` of transformers.
+#[derive(Clone, Debug)]
+pub struct TextTower {
+    text: TextEncoder,
+    projection: Linear,
+}
+
+impl TextTower {
+    /// Takes `text_model.*` and `text_projection.weight`.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &ClipConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let (text, width) = (&config.text_config, config.projection_dim);
+        Ok(Self {
+            text: TextEncoder::load(text, p)?,
+            projection: Linear::load(&p.at("text_projection"), text.hidden_size, width, false)?,
+        })
+    }
+
+    /// Returns texts' embeddings, of unit length.
+    ///
+    /// # Shapes
+    /// - `ids`: one row of token ids per text, each ending with the end token; rows may differ in length, and are cut to
+    ///   the longest text that the tower knows (the end token stays)
+    /// - returns `[rows, width]`
+    pub fn embed(&self, ids: &[Vec<u32>]) -> Tensor<2> {
+        let ids = evened(ids, self.text.config().max_position_embeddings);
+        let states = self.text.forward(&ids);
+        unit_length(self.projection.forward(self.text.pool(states, &ids), None))
+    }
+}
+
+/// Returns the rows scaled to unit length.
+fn unit_length(x: Tensor<2>) -> Tensor<2> {
+    // The offset keeps the gradient finite at 0 and is lost in rounding elsewhere.
+    let length = (x.clone().square().sum_dim(1) + 1e-12).sqrt();
+    x / length
+}
+
+/// Returns rows of one length: shorter ones repeat their last token, which attention from the left cannot see from the
+/// first end token; longer ones than `limit` lose tokens before their last.
+fn evened(ids: &[Vec<u32>], limit: usize) -> Vec<Vec<u32>> {
+    let length = ids.iter().map(Vec::len).max().unwrap_or(0).min(limit);
+    ids.iter()
+        .map(|row| {
+            let end = row.last().copied().unwrap_or(0);
+            let mut row = row.clone();
+            if row.len() > length {
+                row.truncate(length - 1);
+            }
+            row.resize(length, end);
+            row
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_tokens_are_evened_at_the_end_token() {
+        let rows = evened(&[vec![7, 1, 9], vec![7, 9], vec![7, 1, 2, 3, 9]], 4);
+        assert_eq!(rows, [vec![7, 1, 9, 9], vec![7, 9, 9, 9], vec![7, 1, 2, 9]]);
+    }
+}

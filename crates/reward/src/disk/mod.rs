@@ -1,0 +1,33 @@
+//! Rewards that the field uses, read from its own files: CLIP scores, LAION's aesthetic predictor, PickScore, Stable
+//! Diffusion's safety checker, and diversity in any CLIP's space.
+//!
+//! | kind | files | score |
+//! |---|---|---|
+//! | `ClipScore` | a `CLIPModel` | 100 · cos(picture, prompt) |
+//! | `LaionAesthetics` | a `CLIPModel` and a head | w·e + b, about 1 to 10 |
+//! | `PickScore` | a `CLIPModel` | e^`logit_scale` · cos(picture, prompt) |
+//! | `SafetyChecker` | a `StableDiffusionSafetyChecker` | −max (cosine − threshold); refused below 0 |
+//! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other pictures |
+//!
+//! Pictures are rounded to bytes, as they would be saved, and processed as transformers' `CLIPImageProcessor` does with
+//! Pillow, bit by bit. Nothing is downloaded, and no pickle is run: [`torch`] reads plain state dicts alone.
+
+mod checker;
+mod config;
+mod files;
+mod head;
+mod json;
+mod place;
+mod processor;
+mod resample;
+mod rewards;
+mod shelf;
+pub mod torch;
+
+pub use checker::{Checker, Verdict};
+pub use files::reward_files;
+pub use head::read_head;
+pub use processor::PictureProcessor;
+pub use resample::Filter;
+pub(crate) use rewards::{ClipScore, LaionAesthetics, SafetyChecker};
+pub use shelf::Shelf;

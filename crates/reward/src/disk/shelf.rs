@@ -1,0 +1,191 @@
+//! The models that rewards are read from, each opened once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{Device, Tensor};
+use moa_adapter::{Init, Parameters, weight_files};
+use moa_diffusion::Tokenizer;
+
+use super::checker::Checker;
+use super::config::read_config;
+use super::place;
+use super::processor::PictureProcessor;
+use super::read_head;
+use crate::raster::host;
+use crate::{
+    ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower,
+};
+
+/// A model's folder and that of its processor.
+type Key = (PathBuf, PathBuf);
+
+/// Opens models from folders and the hub's cache, and keeps each half of a CLIP for all rewards that name the same folder:
+/// it is in memory once, and embeds a batch once.
+pub struct Shelf {
+    hub: Option<PathBuf>,
+    device: Device,
+    pictures: Mutex<HashMap<Key, Arc<PictureEmbedder>>>,
+    texts: Mutex<HashMap<Key, Arc<TextEmbedder>>>,
+    checkers: Mutex<HashMap<PathBuf, Arc<Checker>>>,
+}
+
+impl Shelf {
+    /// Returns a shelf without models; `hub` is the folder that has `models--org--name`.
+    pub fn new(hub: Option<&Path>, device: &Device) -> Self {
+        let (pictures, texts, checkers) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { hub: hub.map(Path::to_owned), device: device.clone(), pictures, texts, checkers }
+    }
+
+    /// Returns the picture half of a CLIP, with the processor in its folder or in the one named.
+    ///
+    /// # Errors
+    /// Says which file or tensor is missing, damaged or of another kind.
+    pub fn pictures(&self, model: &str, processor: Option<&str>) -> Result<Arc<PictureEmbedder>, RewardError> {
+        let key = self.key(model, processor)?;
+        once(&self.pictures, key, |(model, processor)| {
+            let config = read_config(model)?;
+            open_pictures(model, std::slice::from_ref(processor), &config, &open_weights(model, &self.device)?)
+        })
+    }
+
+    /// Returns the text half of a CLIP, with the tokenizer in its folder or in the processor's.
+    ///
+    /// # Errors
+    /// Says which file or tensor is missing, damaged or of another kind, and that model and tokenizer do not fit.
+    pub fn texts(&self, model: &str, processor: Option<&str>) -> Result<Arc<TextEmbedder>, RewardError> {
+        let key = self.key(model, processor)?;
+        once(&self.texts, key, |(model, processor)| {
+            let config = read_config(model)?;
+            let tokenizer = open_tokenizer(processor, &config)?;
+            let parameters = open_weights(model, &self.device)?;
+            let tower = TextTower::load(&config, &parameters).map_err(|error| RewardError::file(model, error.to_string()))?;
+            let texts = TextEmbedder::new(&config, tower, tokenizer);
+            check_finite(model, &texts.embed("")?)?;
+            Ok(texts)
+        })
+    }
+
+    /// Returns the factor on cosines of a CLIP, e^`logit_scale`.
+    ///
+    /// # Errors
+    /// Says that the weights lack it.
+    pub fn logit_scale(&self, model: &str) -> Result<f32, RewardError> {
+        let folder = place::folder(model, self.hub.as_deref())?;
+        let found = open_weights(&folder, &self.device)?.flat("logit_scale", &[], Init::Ones);
+        let found = found.map_err(|error| RewardError::file(&folder, error.to_string()))?;
+        let scale = host(found)[0].exp();
+        check_finite(&folder, &[scale])?;
+        Ok(scale)
+    }
+
+    /// Returns a rating head, which fits embeddings of `width` numbers.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file, and that head and CLIP do not belong together.
+    pub fn head(&self, head: &str, width: usize) -> Result<LinearHead, RewardError> {
+        let path = place::file(head, self.hub.as_deref())?;
+        let head = read_head(&path)?;
+        if head.weights.len() == width {
+            return Ok(head);
+        }
+        let problem = format!(
+            "the head takes {} numbers, and the CLIP's embeddings have {width}: name the CLIP that the head was fitted on \
+             (768 numbers: ViT-L/14; 512: ViT-B/32)",
+            head.weights.len()
+        );
+        Err(RewardError::file(path, problem))
+    }
+
+    /// Returns a safety checker.
+    ///
+    /// # Errors
+    /// Says which file or tensor is missing, damaged or of another kind.
+    pub fn checker(&self, model: &str) -> Result<Arc<Checker>, RewardError> {
+        let folder = real(place::folder(model, self.hub.as_deref())?);
+        once(&self.checkers, folder, |folder| Checker::open(folder, &self.device))
+    }
+
+    fn key(&self, model: &str, processor: Option<&str>) -> Result<Key, RewardError> {
+        let folder = |name| place::folder(name, self.hub.as_deref()).map(real);
+        let model = folder(model)?;
+        let processor = processor.map_or(Ok(model.clone()), folder)?;
+        Ok((model, processor))
+    }
+}
+
+/// Returns a path without links, so that a folder has one name.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
+}
+
+/// Returns what is kept under a key, or opens it.
+fn once<K: std::hash::Hash + Eq, T>(
+    kept: &Mutex<HashMap<K, Arc<T>>>,
+    key: K,
+    open: impl FnOnce(&K) -> Result<T, RewardError>,
+) -> Result<Arc<T>, RewardError> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = kept.get(&key) {
+        return Ok(found.clone());
+    }
+    let opened = Arc::new(open(&key)?);
+    kept.insert(key, opened.clone());
+    Ok(opened)
+}
+
+/// Opens a folder's weights.
+pub(super) fn open_weights(folder: &Path, device: &Device) -> Result<Parameters, RewardError> {
+    Ok(Parameters::open(&weight_files(folder, "model")?, device)?)
+}
+
+/// Loads a picture tower with its processor, and tries it.
+pub(super) fn open_pictures(
+    folder: &Path,
+    processors: &[PathBuf],
+    config: &ClipConfig,
+    parameters: &Parameters,
+) -> Result<PictureEmbedder, RewardError> {
+    let (processor, path) = PictureProcessor::find(processors)?;
+    let side = config.vision_config.image_size;
+    if processor.output() != Some([side; 2]) {
+        let found = processor.output().map_or("pictures of several sizes".into(), |[h, w]| format!("{h} × {w} pixels"));
+        let problem = format!("it makes {found}, and the model takes {side} × {side}: do they belong together?");
+        return Err(RewardError::file(path, problem));
+    }
+    let tower = PictureTower::load(config, parameters).map_err(|error| RewardError::file(folder, error.to_string()))?;
+    let embedder = PictureEmbedder::new(tower, Processing::Processed(processor));
+    let grey = Tensor::ones([1, 3, side, side], parameters.device()) * 0.5;
+    check_finite(folder, embedder.embed(grey)?.row(0))?;
+    Ok(embedder)
+}
+
+/// Opens a tokenizer that ends texts as the model expects.
+fn open_tokenizer(folder: &Path, config: &ClipConfig) -> Result<Tokenizer, RewardError> {
+    let text = &config.text_config;
+    let path = folder.join("tokenizer.json");
+    let json = std::fs::read_to_string(&path).map_err(|error| RewardError::file(&path, error.to_string()))?;
+    let tokenizer = Tokenizer::read(&json, text.max_position_embeddings)?;
+    let end = tokenizer.encode(&[""])?.first().and_then(|ids| ids.last().copied()).unwrap_or(0);
+    // Configs that say 2 are older than the field's meaning.
+    let expected = if text.eos_token_id == 2 { i64::from(end) } else { text.eos_token_id };
+    if i64::from(end) != expected || end as usize >= text.vocab_size {
+        let problem = format!(
+            "its tokenizer ends texts with token {end}, and the model knows {} tokens and ends with {expected}: tokenizer and \
+             model do not belong together; name the model's own as `processor`",
+            text.vocab_size
+        );
+        return Err(RewardError::file(folder, problem));
+    }
+    Ok(tokenizer)
+}
+
+/// Refuses weights that give nothing finite.
+fn check_finite(folder: &Path, values: &[f32]) -> Result<(), RewardError> {
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(());
+    }
+    let problem = "its weights give embeddings that are not finite: they hold NaN or are damaged; fetch them again";
+    Err(RewardError::file(folder, problem))
+}

@@ -1,0 +1,77 @@
+//! Pictures into CLIP's joint space.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+use super::Embeddings;
+use crate::disk::PictureProcessor;
+use crate::raster::{Raster, host};
+use crate::{PictureTower, Preprocessor, RewardError};
+
+/// Pictures that are embedded at once where they are large: it bounds the memory of a batch's states.
+const ROWS: usize = 16;
+
+/// How pictures become a tower's input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Processing {
+    /// Pictures come at the tower's size and are normalised.
+    Normalised(Preprocessor),
+    /// Pictures of any size are rounded to bytes, resized, cropped and normalised, as transformers does.
+    Processed(PictureProcessor),
+}
+
+/// A picture tower with what turns pictures into its input.
+#[derive(Clone, Debug)]
+pub struct PictureEmbedder {
+    tower: PictureTower,
+    processing: Processing,
+}
+
+impl PictureEmbedder {
+    /// Returns the embedder.
+    pub fn new(tower: PictureTower, processing: Processing) -> Self {
+        Self { tower, processing }
+    }
+
+    /// Returns the width of the joint space.
+    pub fn width(&self) -> usize {
+        self.tower.width()
+    }
+
+    /// Embeds pictures. Pictures that hold values that are not finite get embeddings that are not.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[n, 3, height, width]` in [0, 1]
+    ///
+    /// # Errors
+    /// Refuses pictures of another size than the tower's where they are not processed.
+    pub fn embed(&self, pixels: Tensor<4>) -> Result<Embeddings, RewardError> {
+        let device = self.tower.device();
+        let values = match &self.processing {
+            Processing::Normalised(preprocessor) => {
+                self.check_size(pixels.dims())?;
+                host(self.tower.embed(preprocessor.normalise(pixels.to_device(&device))))
+            }
+            Processing::Processed(processor) => {
+                let side = self.tower.config().image_size;
+                let mut values = Vec::new();
+                for rasters in Raster::of(pixels).chunks(ROWS) {
+                    let input: Vec<f32> = rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
+                    let shape = [rasters.len(), 3, side, side];
+                    values.extend(host(self.tower.embed(Tensor::from_data(TensorData::new(input, shape), &device))));
+                }
+                values
+            }
+        };
+        Ok(Embeddings::new(self.width(), values))
+    }
+
+    fn check_size(&self, [_, channels, height, width]: [usize; 4]) -> Result<(), RewardError> {
+        let config = self.tower.config();
+        let (found, wanted) = ([channels, height, width], [config.num_channels, config.image_size, config.image_size]);
+        if found == wanted {
+            return Ok(());
+        }
+        Err(RewardError::PictureSize { model: "CLIP's picture tower", found, wanted })
+    }
+}
