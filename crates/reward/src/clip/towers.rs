@@ -15,14 +15,19 @@ pub struct PictureTower {
 }
 
 impl PictureTower {
-    /// Takes `vision_model.*` and `visual_projection.weight`.
+    /// Takes `vision_model.*`, or `vision_model.vision_model.*` as in safety checkers, and `visual_projection.weight`.
     ///
     /// # Errors
     /// Says which tensor is missing or has another shape.
     pub fn load(config: &ClipConfig, p: &Parameters) -> Result<Self, ParametersError> {
         let (vision, width) = (&config.vision_config, config.projection_dim);
+        let mut tower = p.at("vision_model");
+        // Fresh parameters have no shapes yet, and take the plain names.
+        if tower.shape("vision_model.embeddings.class_embedding").is_some() {
+            tower = tower.at("vision_model");
+        }
         Ok(Self {
-            vision: VisionEncoder::load(vision, &p.at("vision_model"))?,
+            vision: VisionEncoder::load(vision, &tower)?,
             projection: Linear::load(&p.at("visual_projection"), vision.hidden_size, width, false)?,
             width,
         })

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use moa_adapter::{Init, Parameters};
 
 use super::config::read_config;
-use super::shelf::{open_pictures, open_weights};
+use super::shelf::{in_weights, open_pictures, open_weights};
 use crate::raster::host;
 use crate::{PictureEmbedder, RewardError, cosine};
 
@@ -50,7 +51,7 @@ impl Checker {
     ///
     /// # Errors
     /// Says which file or tensor is missing or damaged.
-    pub(super) fn open(folder: &Path, device: &burn::tensor::Device) -> Result<Self, RewardError> {
+    pub(super) fn open(folder: &Path, device: &Device) -> Result<Self, RewardError> {
         let folder = &checker_folder(folder);
         let config = read_config(folder)?;
         let parameters = open_weights(folder, device)?;
@@ -60,7 +61,7 @@ impl Checker {
             return Err(RewardError::file(folder, problem));
         }
         let pictures = Arc::new(open_pictures(folder, &processor_folders(folder), &config, &parameters)?);
-        let read = |name: &str| concepts(&parameters, name, config.projection_dim).map_err(|problem| RewardError::file(folder, problem));
+        let read = |name: &str| concepts(folder, &parameters, name, config.projection_dim);
         Ok(Self { pictures, concepts: read("concept_embeds")?, special: read("special_care_embeds")? })
     }
 
@@ -99,14 +100,21 @@ pub(super) fn processor_folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads concepts, `[concepts, width]`, with their thresholds.
-fn concepts(parameters: &Parameters, name: &str, width: usize) -> Result<Vec<Concept>, String> {
+fn concepts(
+    folder: &Path,
+    parameters: &Parameters,
+    name: &str,
+    width: usize,
+) -> Result<Vec<Concept>, RewardError> {
     let count = parameters.shape(name).and_then(|shape| shape.first().copied()).unwrap_or(0);
     let read = |name: &str, shape: &[usize]| {
-        let values = host(parameters.flat(name, shape, Init::Zeros).map_err(|error| error.to_string())?);
-        match values.iter().find(|value| !value.is_finite()) {
-            Some(bad) => Err(format!("`{name}` holds {bad}: the weights are damaged; fetch them again")),
-            None => Ok(values),
+        let values = parameters.flat(name, shape, Init::Zeros).map_err(|error| in_weights(folder, error))?;
+        let values = host(values);
+        if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
+            let problem = format!("`{name}` holds {bad}: the weights are damaged; fetch them again");
+            return Err(RewardError::file(folder, problem));
         }
+        Ok(values)
     };
     let (embeddings, thresholds) = (read(name, &[count, width])?, read(&format!("{name}_weights"), &[count])?);
     let concept = |(row, threshold): (&[f32], f32)| {

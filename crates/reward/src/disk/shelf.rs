@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
-use moa_adapter::{Init, Parameters, weight_files};
+use moa_adapter::{Init, Parameters, ParametersError, weight_files};
 use moa_diffusion::Tokenizer;
 
 use super::checker::Checker;
@@ -60,7 +60,7 @@ impl Shelf {
             let config = read_config(model)?;
             let tokenizer = open_tokenizer(processor, &config)?;
             let parameters = open_weights(model, &self.device)?;
-            let tower = TextTower::load(&config, &parameters).map_err(|error| RewardError::file(model, error.to_string()))?;
+            let tower = TextTower::load(&config, &parameters).map_err(|error| in_weights(model, error))?;
             let texts = TextEmbedder::new(&config, tower, tokenizer);
             check_finite(model, &texts.embed("")?)?;
             Ok(texts)
@@ -74,7 +74,7 @@ impl Shelf {
     pub fn logit_scale(&self, model: &str) -> Result<f32, RewardError> {
         let folder = place::folder(model, self.hub.as_deref())?;
         let found = open_weights(&folder, &self.device)?.flat("logit_scale", &[], Init::Ones);
-        let found = found.map_err(|error| RewardError::file(&folder, error.to_string()))?;
+        let found = found.map_err(|error| in_weights(&folder, error))?;
         let scale = host(found)[0].exp();
         check_finite(&folder, &[scale])?;
         Ok(scale)
@@ -140,6 +140,14 @@ pub(super) fn open_weights(folder: &Path, device: &Device) -> Result<Parameters,
     Ok(Parameters::open(&weight_files(folder, "model")?, device)?)
 }
 
+/// Names the folder of weights that do not fit, where the error names no file.
+pub(super) fn in_weights(folder: &Path, error: ParametersError) -> RewardError {
+    match error {
+        ParametersError::InFile { .. } | ParametersError::Folder { .. } | ParametersError::Twice { .. } => error.into(),
+        other => RewardError::file(folder, other.to_string()),
+    }
+}
+
 /// Loads a picture tower with its processor, and tries it.
 pub(super) fn open_pictures(
     folder: &Path,
@@ -154,7 +162,7 @@ pub(super) fn open_pictures(
         let problem = format!("it makes {found}, and the model takes {side} × {side}: do they belong together?");
         return Err(RewardError::file(path, problem));
     }
-    let tower = PictureTower::load(config, parameters).map_err(|error| RewardError::file(folder, error.to_string()))?;
+    let tower = PictureTower::load(config, parameters).map_err(|error| in_weights(folder, error))?;
     let embedder = PictureEmbedder::new(tower, Processing::Processed(processor));
     let grey = Tensor::ones([1, 3, side, side], parameters.device()) * 0.5;
     check_finite(folder, embedder.embed(grey)?.row(0))?;
