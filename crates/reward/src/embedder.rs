@@ -54,12 +54,11 @@ impl Embedder {
     /// Returns an embedder that knows no text yet. Pictures must come at the tower's size, and are normalised by the model's
     /// [`Preprocessor`](crate::Preprocessor).
     pub fn new(clip: Clip, tokenizer: Tokenizer) -> Self {
-        let config = clip.config().clone();
         let processing = Processing::Normalised(clip.preprocessor().clone());
         let (pictures, texts) = clip.into_towers();
         Self {
             pictures: Arc::new(PictureEmbedder::new(pictures, processing)),
-            texts: Arc::new(TextEmbedder::new(&config, texts, tokenizer)),
+            texts: Arc::new(TextEmbedder::new(texts, tokenizer)),
         }
     }
 

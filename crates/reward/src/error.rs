@@ -78,21 +78,10 @@ pub enum RewardError {
     /// A model's weights do not fit its config.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// A tokenizer gives a token that the model has no embedding for.
-    #[error(
-        "the tokenizer turns \"{text}\" into token {token}, and the model knows {words}: tokenizer and model do not belong \
-         together; name the model's own tokenizer"
-    )]
-    Token {
-        /// The token.
-        token: u32,
-        /// The text.
-        text: String,
-        /// Words in the model's vocabulary.
-        words: usize,
-    },
     /// A reward is made for the embedded base model and the base is another one.
-    #[error("reward `{reward}` knows the pictures of emoji-32 only, and the base is {base}: use {instead} in its place")]
+    #[error(
+        "reward `{reward}` knows the pictures of emoji-32 only, and the base is {base}: use {instead} in its place"
+    )]
     EmojiOnly {
         /// The reward's name.
         reward: String,

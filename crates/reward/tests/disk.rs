@@ -53,7 +53,8 @@ impl Golden {
     }
 
     fn prompt(i: usize) -> String {
-        let json: serde_json::Value = serde_json::from_slice(&fs::read(fixture("disk_clip/prompts.json")).unwrap()).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&fs::read(fixture("disk_clip/prompts.json")).unwrap()).unwrap();
         json["prompts"][i].as_str().unwrap().to_owned()
     }
 }
@@ -329,7 +330,13 @@ fn tokenizers_of_other_models_and_weights_that_are_not_finite_are_refused() {
     let end = end["text_config"]["eos_token_id"].as_u64().unwrap();
     edit(&copy, "config.json", &format!("\"eos_token_id\": {end}"), "\"eos_token_id\": 7");
     let message = refusal(RewardKind::ClipScore { model: of(&copy), processor: None });
-    assert!(message.contains(&format!("ends texts with token {end}")) && message.contains("ends with 7"), "{message}");
+    assert!(message.contains(&format!("ends texts with token {end}")) && message.contains("model with 7"), "{message}");
+
+    let copy = copied("disk_clip");
+    let words = end + 1;
+    edit(&copy, "config.json", &format!("\"vocab_size\": {words}"), "\"vocab_size\": 500");
+    let message = refusal(RewardKind::ClipScore { model: of(&copy), processor: None });
+    assert!(message.contains("500") && message.contains("do not belong together"), "{message}");
 
     let copy = copied("disk_clip");
     fs::remove_file(copy.path().join("tokenizer.json")).unwrap();

@@ -4,7 +4,5 @@ mod embedded;
 pub mod pretrain;
 mod scorer;
 
-pub use embedded::{
-    EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files,
-};
+pub use embedded::{EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files};
 pub use scorer::{reward_hashes, scorer};

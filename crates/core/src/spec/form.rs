@@ -37,7 +37,9 @@ pub(super) fn way_out(path: &str) -> Option<String> {
             "give the model's folder, counted from this file's, or \"hf:org/name\""
         }
         "rewards[].kind.processor" => "give the folder with tokenizer and picture processor, or \"hf:org/name\"",
-        "rewards[].kind.head" => "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\"",
+        "rewards[].kind.head" => {
+            "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\""
+        }
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",

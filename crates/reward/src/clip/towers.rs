@@ -64,6 +64,7 @@ impl PictureTower {
 pub struct TextTower {
     text: TextEncoder,
     projection: Linear,
+    width: usize,
 }
 
 impl TextTower {
@@ -76,7 +77,13 @@ impl TextTower {
         Ok(Self {
             text: TextEncoder::load(text, p)?,
             projection: Linear::load(&p.at("text_projection"), text.hidden_size, width, false)?,
+            width,
         })
+    }
+
+    /// Returns the width of the joint space.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// Returns texts' embeddings, of unit length.

@@ -100,12 +100,7 @@ pub(super) fn processor_folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads concepts, `[concepts, width]`, with their thresholds.
-fn concepts(
-    folder: &Path,
-    parameters: &Parameters,
-    name: &str,
-    width: usize,
-) -> Result<Vec<Concept>, RewardError> {
+fn concepts(folder: &Path, parameters: &Parameters, name: &str, width: usize) -> Result<Vec<Concept>, RewardError> {
     let count = parameters.shape(name).and_then(|shape| shape.first().copied()).unwrap_or(0);
     let read = |name: &str, shape: &[usize]| {
         let values = parameters.flat(name, shape, Init::Zeros).map_err(|error| in_weights(folder, error))?;

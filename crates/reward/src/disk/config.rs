@@ -24,7 +24,8 @@ pub(super) fn read_config(folder: &Path) -> Result<ClipConfig, RewardError> {
         let problem = format!("`model_type` is {kind}: moa reads clip; name the folder of a CLIPModel of transformers");
         return Err(RewardError::file(path, problem));
     }
-    let (text, vision) = (tower(&found, "text_config", &text_defaults()), tower(&found, "vision_config", &vision_defaults()));
+    let (text, vision) =
+        (tower(&found, "text_config", &text_defaults()), tower(&found, "vision_config", &vision_defaults()));
     found["text_config"] = text;
     found["vision_config"] = vision;
     if found["projection_dim"].is_null() {

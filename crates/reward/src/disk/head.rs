@@ -52,7 +52,8 @@ fn read_safetensors(path: &Path) -> Result<BTreeMap<String, StateTensor>, Parame
 
 /// Returns the layers in their order, which the numbers in their names tell.
 fn layers(mut tensors: BTreeMap<String, StateTensor>) -> Result<Vec<Layer>, String> {
-    const WANTED: &str = "a head has a linear layer (weight, bias), or several by number (layers.0.weight, layers.0.bias, …)";
+    const WANTED: &str =
+        "a head has a linear layer (weight, bias), or several by number (layers.0.weight, layers.0.bias, …)";
     let names: Vec<String> = tensors.keys().filter_map(|name| name.strip_suffix("weight")).map(str::to_owned).collect();
     if names.is_empty() {
         let found: Vec<&str> = tensors.keys().take(4).map(String::as_str).collect();

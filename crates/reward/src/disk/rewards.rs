@@ -27,12 +27,7 @@ impl ClipScore {
     }
 
     /// Returns a preference model's score; `scale` is the model's e^`logit_scale`.
-    pub(crate) fn logits(
-        name: String,
-        scale: f32,
-        pictures: Arc<PictureEmbedder>,
-        texts: Arc<TextEmbedder>,
-    ) -> Self {
+    pub(crate) fn logits(name: String, scale: f32, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
         let unit = Unit { meaning: "logit scale × cosine of picture and prompt", least: -scale, most: scale };
         Self { name, unit, scale, pictures, texts }
     }

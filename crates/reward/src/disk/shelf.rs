@@ -14,9 +14,7 @@ use super::place;
 use super::processor::PictureProcessor;
 use super::read_head;
 use crate::raster::host;
-use crate::{
-    ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower,
-};
+use crate::{ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower};
 
 /// A model's folder and that of its processor.
 type Key = (PathBuf, PathBuf);
@@ -61,7 +59,7 @@ impl Shelf {
             let tokenizer = open_tokenizer(processor, &config)?;
             let parameters = open_weights(model, &self.device)?;
             let tower = TextTower::load(&config, &parameters).map_err(|error| in_weights(model, error))?;
-            let texts = TextEmbedder::new(&config, tower, tokenizer);
+            let texts = TextEmbedder::new(tower, tokenizer);
             check_finite(model, &texts.embed("")?)?;
             Ok(texts)
         })
@@ -169,22 +167,21 @@ pub(super) fn open_pictures(
     Ok(embedder)
 }
 
-/// Opens a tokenizer that ends texts as the model expects.
+/// Opens a tokenizer whose tokens the model knows, and that ends texts as the model expects.
 fn open_tokenizer(folder: &Path, config: &ClipConfig) -> Result<Tokenizer, RewardError> {
     let text = &config.text_config;
-    let path = folder.join("tokenizer.json");
-    let json = std::fs::read_to_string(&path).map_err(|error| RewardError::file(&path, error.to_string()))?;
-    let tokenizer = Tokenizer::read(&json, text.max_position_embeddings)?;
-    let end = tokenizer.encode(&[""])?.first().and_then(|ids| ids.last().copied()).unwrap_or(0);
-    // Configs that say 2 are older than the field's meaning.
-    let expected = if text.eos_token_id == 2 { i64::from(end) } else { text.eos_token_id };
-    if i64::from(end) != expected || end as usize >= text.vocab_size {
-        let problem = format!(
-            "its tokenizer ends texts with token {end}, and the model knows {} tokens and ends with {expected}: tokenizer and \
-             model do not belong together; name the model's own as `processor`",
-            text.vocab_size
-        );
-        return Err(RewardError::file(folder, problem));
+    let tokenizer = Tokenizer::open(folder, text.max_position_embeddings)?;
+    let refuse = |problem: String| {
+        let way_out = "tokenizer and model do not belong together; name the folder of the model's own as `processor`";
+        Err(RewardError::file(folder, format!("{problem}: {way_out}")))
+    };
+    if let Err(error) = tokenizer.check_vocabulary(text.vocab_size) {
+        return refuse(error.to_string());
+    }
+    // An empty text is its begin token, its end token, and padding. Configs that say 2 are older than the field's meaning.
+    let end = tokenizer.encode(&[""])?.first().and_then(|ids| ids.get(1).copied()).map_or(0, i64::from);
+    if text.eos_token_id != 2 && text.eos_token_id != end {
+        return refuse(format!("its tokenizer ends texts with token {end}, and the model with {}", text.eos_token_id));
     }
     Ok(tokenizer)
 }

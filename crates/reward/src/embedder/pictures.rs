@@ -56,7 +56,8 @@ impl PictureEmbedder {
                 let side = self.tower.config().image_size;
                 let mut values = Vec::new();
                 for rasters in Raster::of(pixels).chunks(ROWS) {
-                    let input: Vec<f32> = rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
+                    let input: Vec<f32> =
+                        rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
                     let shape = [rasters.len(), 3, side, side];
                     values.extend(host(self.tower.embed(Tensor::from_data(TensorData::new(input, shape), &device))));
                 }

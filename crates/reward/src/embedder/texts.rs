@@ -3,44 +3,37 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use moa_diffusion::{TextConfig, Tokenizer};
+use moa_diffusion::Tokenizer;
 
 use crate::raster::host;
-use crate::{ClipConfig, RewardError, TextTower};
+use crate::{RewardError, TextTower};
 
 /// A text tower with its tokenizer, which remembers the texts it has embedded.
 pub struct TextEmbedder {
     tower: TextTower,
-    config: TextConfig,
-    width: usize,
     tokenizer: Tokenizer,
     known: Mutex<HashMap<String, Arc<[f32]>>>,
 }
 
 impl TextEmbedder {
     /// Returns an embedder that knows no text yet.
-    pub fn new(config: &ClipConfig, tower: TextTower, tokenizer: Tokenizer) -> Self {
-        let (width, config) = (config.projection_dim, config.text_config.clone());
-        Self { tower, config, width, tokenizer, known: Mutex::default() }
+    pub fn new(tower: TextTower, tokenizer: Tokenizer) -> Self {
+        Self { tower, tokenizer, known: Mutex::default() }
     }
 
-    /// Embeds a text, or recalls it; returns `width` numbers of unit length.
+    /// Embeds a text, or recalls it; returns a row of unit length.
     ///
     /// Every text is embedded by itself, so that its embedding does not depend, not even in the last bit, on the texts
     /// that were asked for beside it or before a run was resumed.
     ///
     /// # Errors
-    /// Refuses a text that cannot be tokenised, and tokens that the model has no embedding for.
+    /// Refuses a text that cannot be tokenised.
     pub fn embed(&self, text: &str) -> Result<Arc<[f32]>, RewardError> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known().get(text) {
             return Ok(found.clone());
         }
-        let ids = self.tokenizer.encode(&[text])?;
-        if let Some(token) = ids.iter().flatten().find(|id| **id as usize >= self.config.vocab_size) {
-            return Err(RewardError::Token { token: *token, text: text.to_owned(), words: self.config.vocab_size });
-        }
-        let embedding: Arc<[f32]> = host(self.tower.embed(&ids)).into();
+        let embedding: Arc<[f32]> = host(self.tower.embed(&self.tokenizer.encode(&[text])?)).into();
         known().insert(text.to_owned(), embedding.clone());
         Ok(embedding)
     }
@@ -51,7 +44,7 @@ impl TextEmbedder {
     /// # Errors
     /// Refuses texts that cannot be tokenised.
     pub fn ensemble(&self, texts: &[String]) -> Result<Vec<f32>, RewardError> {
-        let mut mean = vec![0.0; self.width];
+        let mut mean = vec![0.0; self.tower.width()];
         for text in texts {
             for (sum, value) in mean.iter_mut().zip(self.embed(text)?.iter()) {
                 *sum += value;

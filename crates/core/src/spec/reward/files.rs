@@ -32,7 +32,8 @@ impl RewardKind {
         match self.clone().files().iter().find(|(_, file)| file.trim().is_empty()) {
             None => Ok(()),
             Some((name, file)) => {
-                let way_out = "name a folder or file, counted from this file's folder, or a model of the hub: \"hf:org/name\"";
+                let way_out =
+                    "name a folder or file, counted from this file's folder, or a model of the hub: \"hf:org/name\"";
                 Err(Finding::value(format!("{field}.{name}"), format!("{file:?}"), way_out))
             }
         }
@@ -66,13 +67,11 @@ mod tests {
 
     #[test]
     fn files_count_from_the_experiments_folder_and_names_of_the_hub_stay() {
-        let spec = ExperimentSpec::from_ron(TEXT, "x.ron").unwrap().with_reward_files_of(Path::new("/experiments/x.ron"));
-        let pick = RewardKind::PickScore {
-            model: "/experiments/models/pick".into(),
-            processor: Some("hf:org/name".into()),
-        };
-        let laion =
-            RewardKind::LaionAesthetics { clip: "/models/clip".into(), head: "/experiments/head.pth".into() };
+        let spec =
+            ExperimentSpec::from_ron(TEXT, "x.ron").unwrap().with_reward_files_of(Path::new("/experiments/x.ron"));
+        let pick =
+            RewardKind::PickScore { model: "/experiments/models/pick".into(), processor: Some("hf:org/name".into()) };
+        let laion = RewardKind::LaionAesthetics { clip: "/models/clip".into(), head: "/experiments/head.pth".into() };
         assert_eq!(spec.rewards[0].kind, pick);
         assert_eq!(spec.rewards[1].kind, laion);
         assert_eq!(spec.clone().with_reward_files_of(Path::new("/elsewhere/x.ron")), spec);
@@ -84,7 +83,8 @@ mod tests {
         assert!(error.contains("x.ron:3") && error.contains("rewards[1].kind.head"), "{error}");
         let error = ExperimentSpec::from_ron("(rewards: [(kind: ClipScore)])", "x.ron").unwrap_err().to_string();
         assert!(error.contains("ClipScore(model: \"…\")"), "{error}");
-        let error = ExperimentSpec::from_ron("(rewards: [(kind: ClipScore(model: 3))])", "x.ron").unwrap_err().to_string();
+        let error =
+            ExperimentSpec::from_ron("(rewards: [(kind: ClipScore(model: 3))])", "x.ron").unwrap_err().to_string();
         assert!(error.contains("hf:org/name"), "{error}");
     }
 }

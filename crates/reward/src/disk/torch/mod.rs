@@ -53,7 +53,9 @@ fn read(path: &Path) -> Result<BTreeMap<String, StateTensor>, String> {
         return Err("it has more than 256 MB, and heads have a few: name the head's file".into());
     }
     if bytes.first() == Some(&0x80) {
-        return Err(format!("it is in the format of PyTorch before 1.6, which only running its pickle can read: {WAY_OUT}"));
+        return Err(format!(
+            "it is in the format of PyTorch before 1.6, which only running its pickle can read: {WAY_OUT}"
+        ));
     }
     let container = Container::open(&bytes)?;
     if container.has("byteorder") && container.entry("byteorder")? != b"little" {
@@ -132,9 +134,10 @@ fn gather(tensor: &Described, storage: &[u8]) -> Result<Vec<f32>, String> {
     let count = shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
     let count = count.filter(|count| *count <= MOST_ELEMENTS);
     let count = count.ok_or_else(|| format!("of shape {shape:?} is larger than any head's"))?;
-    let reach = shape.iter().zip(strides).try_fold(*offset, |reach, (side, stride)| {
-        reach.checked_add(side.saturating_sub(1).checked_mul(*stride)?)
-    });
+    let reach = shape
+        .iter()
+        .zip(strides)
+        .try_fold(*offset, |reach, (side, stride)| reach.checked_add(side.saturating_sub(1).checked_mul(*stride)?));
     if count == 0 || reach.is_none_or(|reach| reach >= storage.len() / size) {
         return Err(format!("of shape {shape:?} reaches beyond its {} bytes (truncated or corrupt?)", storage.len()));
     }

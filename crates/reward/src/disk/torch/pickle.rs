@@ -57,9 +57,10 @@ impl Function {
             ("torch", "FloatStorage") => Self::StorageOf(ElementType::Float),
             ("torch", "HalfStorage") => Self::StorageOf(ElementType::Half),
             ("torch", "BFloat16Storage") => Self::StorageOf(ElementType::BFloat16),
-            ("torch", "LongStorage" | "IntStorage" | "ShortStorage" | "CharStorage" | "ByteStorage" | "BoolStorage") => {
-                Self::OtherStorage
-            }
+            (
+                "torch",
+                "LongStorage" | "IntStorage" | "ShortStorage" | "CharStorage" | "ByteStorage" | "BoolStorage",
+            ) => Self::OtherStorage,
             _ => return None,
         })
     }
@@ -86,7 +87,13 @@ enum Value {
 /// # Errors
 /// Refuses pickles that name anything but tensors and dicts, and such as no plain state dict is.
 pub(super) fn tensors(pickle: &[u8]) -> Result<BTreeMap<String, Described>, String> {
-    let mut machine = Machine { reader: Reader::new(pickle), values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
+    let mut machine = Machine {
+        reader: Reader::new(pickle),
+        values: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: BTreeMap::new(),
+    };
     let result = machine.run()?;
     let text = |place: &Place| match &machine.values[*place] {
         Value::Text(text) => Some(text.as_str()),
