@@ -146,7 +146,9 @@ impl From<RewardError> for CliError {
 impl From<ZooError> for CliError {
     fn from(error: ZooError) -> Self {
         match error {
-            ZooError::UnknownBase(_) => Self::usage(error.to_string()),
+            ZooError::UnknownBase(_) | ZooError::Reward(RewardError::Reward { .. } | RewardError::EmojiOnly { .. }) => {
+                Self::usage(error.to_string())
+            }
             error => Self::failure(format!("failed to open models: {error}")),
         }
     }

@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::spec::{RewardKind, RewardSpec};
 use moa_reward::disk::{PictureProcessor, Shelf, read_head, reward_files};
-use moa_reward::{Pictures, Raster, RewardError, Scorer, Sources};
+use moa_reward::{Pictures, Raster, RewardError, Scorer, Sources, View};
 use safetensors::SafeTensors;
 
 const PICTURES: usize = 6;
@@ -211,11 +212,15 @@ fn clip_diversity_is_the_distance_to_the_prompts_other_pictures() {
 }
 
 #[test]
-fn a_tower_that_several_rewards_name_is_opened_once() {
+fn a_tower_that_several_rewards_name_is_opened_once_and_embeds_once() {
     let shelf = Shelf::new(None, &Device::flex());
     let first = shelf.pictures(&clip(), None).unwrap();
     let again = shelf.pictures(&name("disk_heads/../disk_clip"), Some(&clip())).unwrap();
     assert!(Arc::ptr_eq(&first, &again));
+    let pictures = Pictures::new(Golden::read().pixels(0), vec!["a cat".into()], 1).unwrap();
+    let view = View::new(&pictures);
+    let (once, twice) = (view.embeddings(&first).unwrap(), view.embeddings(&again).unwrap());
+    assert!(Rc::ptr_eq(&once, &twice), "and embeds a batch once");
     assert!(Arc::ptr_eq(&shelf.texts(&clip(), None).unwrap(), &shelf.texts(&clip(), Some(&clip())).unwrap()));
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Parameters, ParametersError, weight_files};
-use moa_diffusion::Tokenizer;
+use moa_diffusion::{ConfigError, Tokenizer};
 
 use super::checker::Checker;
 use super::config::read_config;
@@ -170,7 +170,14 @@ pub(super) fn open_pictures(
 /// Opens a tokenizer whose tokens the model knows, and that ends texts as the model expects.
 fn open_tokenizer(folder: &Path, config: &ClipConfig) -> Result<Tokenizer, RewardError> {
     let text = &config.text_config;
-    let tokenizer = Tokenizer::open(folder, text.max_position_embeddings)?;
+    let opened = Tokenizer::open(folder, text.max_position_embeddings);
+    let tokenizer = opened.map_err(|error| match error {
+        ConfigError::NoTokenizer { missing, .. } => {
+            let problem = format!("it has no {missing}: download it, or name a folder that has it as `processor`");
+            RewardError::file(folder, problem)
+        }
+        other => other.into(),
+    })?;
     let refuse = |problem: String| {
         let way_out = "tokenizer and model do not belong together; name the folder of the model's own as `processor`";
         Err(RewardError::file(folder, format!("{problem}: {way_out}")))
