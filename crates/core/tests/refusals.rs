@@ -79,7 +79,8 @@ fn names_that_are_unknown() {
     assert_eq!(
         message("(rewards: [\n  (kind: Aesthetic),\n])"),
         "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Safety, Diversity, \
-         Colourfulness, Contrast, Harmony, Compressibility, Incompressibility"
+         Colourfulness, Contrast, Harmony, Compressibility, Incompressibility, ClipScore, LaionAesthetics, PickScore, \
+         SafetyChecker, ClipDiversity"
     );
 }
 
@@ -92,7 +93,9 @@ fn fields_that_are_missing_or_given_twice() {
     assert_eq!(
         message("(rewards: [(name: \"a\")])"),
         "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, \
-         Harmony, Compressibility(quality: 95) or Incompressibility(quality: 95)"
+         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95), or one on models: ClipScore(model: \"…\"), \
+         LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\") or \
+         ClipDiversity(model: \"…\")"
     );
     check_fields(&[
         ("weightings: [Lattice()]", "2:14: weightings[0].divisions is missing: give a whole number, 1 to 100"),

@@ -30,7 +30,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[].kind" => {
             "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
              Compressibility(quality: 95), Incompressibility(quality: 95), or one on models: ClipScore(model: \"…\"), \
-             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
+             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\") or \
              ClipDiversity(model: \"…\")"
         }
         "rewards[].kind.model" | "rewards[].kind.clip" => {
