@@ -32,7 +32,7 @@ pub(super) fn read_config(folder: &Path) -> Result<ClipConfig, RewardError> {
         found["projection_dim"] = json!(512);
     }
     let text = found.to_string();
-    ClipConfig::read(&text).map_err(|error| within(&path, error))
+    ClipConfig::read(&text).map_err(|error| within(&path, &error))
 }
 
 /// Returns a tower's config: the defaults, with what the file says over them.

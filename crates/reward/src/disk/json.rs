@@ -19,8 +19,8 @@ pub(super) fn read_object(path: &Path) -> Result<Value, RewardError> {
 }
 
 /// Returns an error about a config as one about its file.
-pub(super) fn within(path: &Path, error: RewardError) -> RewardError {
-    let problem = match &error {
+pub(super) fn within(path: &Path, error: &RewardError) -> RewardError {
+    let problem = match error {
         RewardError::Field { field, value, wanted, .. }
         | RewardError::Config(ConfigError::Field { field, value, wanted, .. }) => {
             format!("`{field}` is {value}: moa needs {wanted}")

@@ -182,7 +182,7 @@ fn normaliser(found: &Value) -> Option<Preprocessor> {
         value => serde_json::from_value::<[f32; 3]>(value.clone()).ok(),
     };
     let image_mean = three("image_mean", [0.481_454_66, 0.457_827_5, 0.408_210_73])?;
-    let image_std = three("image_std", [0.268_629_54, 0.261_302_58, 0.275_777_11])?;
+    let image_std = three("image_std", [0.268_629_54, 0.261_302_6, 0.275_777_1])?;
     let usable = image_std.iter().all(|value| *value > 0.0 && value.is_finite());
     (usable && image_mean.iter().all(|value| value.is_finite())).then_some(Preprocessor { image_mean, image_std })
 }

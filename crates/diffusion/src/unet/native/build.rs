@@ -13,10 +13,10 @@ use crate::nn;
 use crate::unet::{resnet, transformer};
 
 impl Unet {
-    /// Returns the engine for a denoiser on burn's CPU device; `None` on others, and while its weights are trained.
+    /// Returns the engine for a denoiser on a CPU; `None` on other devices, and while its weights are trained.
     pub(crate) fn new(unet: &crate::Unet) -> Option<Self> {
         let weight = &unet.conv_in.weight;
-        if weight.is_autodiff() || weight.device() != Device::flex() {
+        if weight.is_autodiff() || !is_host(&weight.device()) {
             return None;
         }
         let mut names: Vec<String> = unet.linears().into_iter().map(|layer| layer.name).collect();
@@ -57,6 +57,18 @@ impl Unet {
         all.sort_unstable_by_key(|linear| linear.id());
         all
     }
+}
+
+/// Returns whether a device's tensors lie in the host's memory, where the engine computes.
+#[cfg(not(feature = "libtorch"))]
+fn is_host(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+#[cfg(feature = "libtorch")]
+#[expect(deprecated, reason = "LibTorch is burn 0.22's way to CUDA without a download: docs/decisions/001")]
+fn is_host(device: &Device) -> bool {
+    *device == Device::flex() || *device == Device::libtorch()
 }
 
 fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {

@@ -122,7 +122,6 @@ impl<'a> Container<'a> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn damaged(error: impl std::fmt::Display) -> String {
     format!("its zip is damaged: {error} (truncated or corrupt? fetch it again)")
 }
