@@ -108,13 +108,19 @@ pub enum RewardError {
     },
     /// A model of the hub is not there.
     #[error(transparent)]
-    Hub(#[from] HubError),
+    Hub(Box<HubError>),
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
+}
+
+impl From<HubError> for RewardError {
+    fn from(error: HubError) -> Self {
+        Self::Hub(Box::new(error))
+    }
 }
 
 impl RewardError {
