@@ -3,6 +3,8 @@
 use moa_adapter::ParametersError;
 use moa_diffusion::ConfigError;
 
+use crate::external::ExternalError;
+
 /// Why pictures cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
 #[derive(Debug, thiserror::Error)]
 pub enum RewardError {
@@ -78,6 +80,9 @@ pub enum RewardError {
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A program, a service or an ONNX model gave no scores.
+    #[error(transparent)]
+    External(#[from] ExternalError),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),

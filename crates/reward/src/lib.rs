@@ -8,6 +8,7 @@ pub mod clip;
 mod colour;
 mod embedder;
 mod error;
+pub mod external;
 pub mod head;
 pub mod judge;
 mod pictures;

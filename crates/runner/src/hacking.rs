@@ -65,7 +65,7 @@ pub fn suspected_hacking(
         if !rise.is_above(0.0) {
             continue;
         }
-        for judge in watches(reward.kind) {
+        for judge in watches(&reward.kind) {
             if let Some(fall) = change(&bootstrap, judge, &point.judges, &base.judges)?
                 && fall.hi < 0.0
             {

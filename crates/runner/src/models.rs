@@ -26,10 +26,12 @@ impl Models {
     /// # Errors
     /// Says which model cannot be opened and why.
     pub fn open(spec: &ExperimentSpec, device: &Device) -> Result<Self, RunnerError> {
+        let mut sha256 = moa_zoo::hashes(&spec.base)?;
+        sha256.extend(moa_reward::external::hashes(&spec.rewards).map_err(moa_zoo::ZooError::from)?);
         Ok(Self {
             pipeline: moa_zoo::open_pipeline(&spec.base, device)?,
             scorer: moa_zoo::scorer(&spec.rewards, spec.training.pictures_per_prompt as usize, device)?,
-            sha256: moa_zoo::hashes(&spec.base)?,
+            sha256,
         })
     }
 }

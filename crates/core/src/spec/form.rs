@@ -29,8 +29,18 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
         "rewards[].kind" => {
             "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
-             Compressibility(quality: 95) or Incompressibility(quality: 95)"
+             Compressibility(quality: 95), Incompressibility(quality: 95), Program(command: [\"python\", \"score.py\"]), \
+             Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
         }
+        "rewards[].kind.command" => "give the program and its arguments as a list of texts: [\"python\", \"score.py\"]",
+        "rewards[].kind.command[]" | "rewards[].kind.url" | "rewards[].kind.model" | "rewards[].kind.folder"
+        | "rewards[].kind.input" | "rewards[].kind.output" => TEXT,
+        "rewards[].kind.size" => "give height and width: [224, 224]",
+        "rewards[].kind.mean" | "rewards[].kind.std" => "give one number each for red, green and blue: [0.5, 0.5, 0.5]",
+        "rewards[].kind.range" => "give the scores that count as 0 and as 1: [0, 10]",
+        "rewards[].kind.layout" => "give Nchw or Nhwc",
+        "rewards[].kind.activation" => "give Identity, Sigmoid or Softmax",
+        "rewards[].kind.negate" => "give true or false",
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::RewardKind;
+use super::{HttpSpec, OnnxSpec, ProgramSpec, RewardKind};
 
 /// The scale of each reward in the hypervolume: `reference` maps to 0 and is the reference point, `best` maps to 1.
 ///
@@ -36,10 +36,16 @@ impl Scale {
 }
 
 impl RewardKind {
-    /// Returns the scale of a reward that the experiment gives none: 0 to 1, but −4 kB to 0 kB for compressibility, and
-    /// 0 kB to 4 kB for incompressibility.
-    pub fn scale(self) -> Scale {
+    /// Returns the scale of a reward that the experiment gives none: 0 to 1, but −4 kB to 0 kB for compressibility, 0 kB
+    /// to 4 kB for incompressibility, and what rewards from outside give as their range.
+    pub fn scale(&self) -> Scale {
         match self {
+            Self::Program(ProgramSpec { range: Some([reference, best]), .. })
+            | Self::Http(HttpSpec { range: Some([reference, best]), .. })
+            | Self::Onnx(OnnxSpec { range: Some([reference, best]), .. }) => {
+                Scale { reference: *reference, best: *best }
+            }
+            Self::Onnx(OnnxSpec { negate: true, .. }) => Scale { reference: -1.0, best: 0.0 },
             Self::Compressibility { .. } => Scale { reference: -4.0, best: 0.0 },
             Self::Incompressibility { .. } => Scale { reference: 0.0, best: 4.0 },
             _ => Scale { reference: 0.0, best: 1.0 },

@@ -1,6 +1,10 @@
 //! What pictures are scored by.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::{HttpSpec, OnnxSpec, ProgramSpec};
 
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ impl From<RewardFile> for RewardSpec {
 }
 
 /// The reward models. All are maximised.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardKind {
     /// A rating head on CLIP's picture embedding (the form of LAION's aesthetic predictor).
@@ -69,6 +73,12 @@ pub enum RewardKind {
         #[serde(default = "jpeg_quality")]
         quality: u8,
     },
+    /// Any program that speaks JSON lines.
+    Program(ProgramSpec),
+    /// Any service that answers JSON by POST.
+    Http(HttpSpec),
+    /// A model in an ONNX file.
+    Onnx(OnnxSpec),
 }
 
 fn jpeg_quality() -> u8 {
@@ -77,7 +87,7 @@ fn jpeg_quality() -> u8 {
 
 impl RewardKind {
     /// Returns the name that a reward of this kind has where the experiment gives none.
-    pub fn default_name(self) -> &'static str {
+    pub fn default_name(&self) -> &'static str {
         match self {
             Self::Aesthetics => "aesthetics",
             Self::Alignment => "alignment",
@@ -88,6 +98,18 @@ impl RewardKind {
             Self::Harmony => "harmony",
             Self::Compressibility { .. } => "compressibility",
             Self::Incompressibility { .. } => "incompressibility",
+            Self::Program(_) => "program",
+            Self::Http(_) => "http",
+            Self::Onnx(_) => "onnx",
+        }
+    }
+
+    /// Makes paths absolute; relative ones count from `folder`.
+    pub(super) fn anchor(&mut self, folder: &Path) {
+        match self {
+            Self::Program(program) => program.anchor(folder),
+            Self::Onnx(onnx) => onnx.anchor(folder),
+            _ => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
 /// | all others | `attributes`, `clip_alignment`: a prettier picture should still show what the prompt says |
 ///
 /// Safety is not held against alignment: for prompts that name unsafe things the two pull apart by design.
-pub fn watches(kind: RewardKind) -> &'static [&'static str] {
+pub fn watches(kind: &RewardKind) -> &'static [&'static str] {
     match kind {
         RewardKind::Safety => &[ATTRIBUTE_SAFETY],
         RewardKind::Diversity => &[CLIP_DIVERSITY],
@@ -24,6 +24,9 @@ pub fn watches(kind: RewardKind) -> &'static [&'static str] {
         | RewardKind::Contrast
         | RewardKind::Harmony
         | RewardKind::Compressibility { .. }
-        | RewardKind::Incompressibility { .. } => &[ATTRIBUTES, CLIP_ALIGNMENT],
+        | RewardKind::Incompressibility { .. }
+        | RewardKind::Program(_)
+        | RewardKind::Http(_)
+        | RewardKind::Onnx(_) => &[ATTRIBUTES, CLIP_ALIGNMENT],
     }
 }

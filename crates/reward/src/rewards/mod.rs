@@ -9,6 +9,8 @@ mod harmony;
 mod jpeg;
 mod safety;
 
+use std::borrow::Cow;
+
 use moa_core::spec::{RewardKind, RewardSpec};
 use rayon::prelude::*;
 
@@ -21,13 +23,14 @@ pub use harmony::{Harmony, harmony};
 pub use jpeg::JpegSize;
 pub use safety::Safety;
 
+use crate::external::{Http, Onnx, Program};
 use crate::{Embedder, LinearHead, Raster, RewardError, SafetyHead, View};
 
 /// What a reward's numbers mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
     /// The quantity and its unit.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// The smallest possible score.
     pub least: f32,
     /// The largest possible score.
@@ -64,7 +67,8 @@ pub struct Heads {
 ///
 /// # Errors
 /// Refuses settings that cannot work: a head of another width than the CLIP's, one picture per prompt where pictures are
-/// compared, an impossible JPEG quality.
+/// compared, an impossible JPEG quality; a program that does not start, a service that does not answer, a model that does
+/// not fit its settings.
 pub fn reward(
     spec: &RewardSpec,
     embedder: &Embedder,
@@ -72,7 +76,7 @@ pub fn reward(
     group: usize,
 ) -> Result<Box<dyn Reward>, RewardError> {
     let name = spec.name.clone();
-    Ok(match spec.kind {
+    Ok(match &spec.kind {
         RewardKind::Aesthetics => Box::new(Aesthetics::new(name, heads.aesthetics.clone(), embedder)?),
         RewardKind::Alignment => Box::new(Alignment::new(name)),
         RewardKind::Safety => Box::new(Safety::new(name, &heads.safety, embedder)?),
@@ -80,8 +84,11 @@ pub fn reward(
         RewardKind::Colourfulness => Box::new(Colourfulness::new(name)),
         RewardKind::Contrast => Box::new(Contrast::new(name)),
         RewardKind::Harmony => Box::new(Harmony::new(name)),
-        RewardKind::Compressibility { quality } => Box::new(JpegSize::small(name, quality)?),
-        RewardKind::Incompressibility { quality } => Box::new(JpegSize::large(name, quality)?),
+        RewardKind::Compressibility { quality } => Box::new(JpegSize::small(name, *quality)?),
+        RewardKind::Incompressibility { quality } => Box::new(JpegSize::large(name, *quality)?),
+        RewardKind::Program(program) => Box::new(Program::start(name, program)?),
+        RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
+        RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
     })
 }
 

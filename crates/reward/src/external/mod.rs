@@ -1,0 +1,44 @@
+//! Rewards from outside: any program over pipes, any service over HTTP, any ONNX model.
+//!
+//! `docs/reward-protocol.md` says what programs and services are asked, and what they answer.
+
+mod batches;
+mod error;
+mod http;
+mod onnx;
+mod program;
+mod protocol;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+
+use moa_core::spec::{RewardKind, RewardSpec};
+use sha2::{Digest, Sha256};
+
+pub use error::{ExternalError, Problem};
+pub use http::Http;
+pub use onnx::Onnx;
+pub use program::{Program, kill_programs};
+pub use protocol::PROTOCOL;
+
+use crate::RewardError;
+
+/// Returns the SHA-256 of every ONNX file that rewards are made of, in hexadecimal, by `reward.NAME`: results of other
+/// files are other results. What programs and services do nobody can hash.
+///
+/// # Errors
+/// Says which file cannot be read.
+pub fn hashes(rewards: &[RewardSpec]) -> Result<BTreeMap<String, String>, RewardError> {
+    let mut hashes = BTreeMap::new();
+    for reward in rewards {
+        let RewardKind::Onnx(spec) = &reward.kind else { continue };
+        let mut digest = Sha256::new();
+        File::open(&spec.model)
+            .and_then(|mut file| io::copy(&mut file, &mut digest))
+            .map_err(|error| onnx::unreadable(&reward.name, &spec.model, &error))?;
+        let hash = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        hashes.insert(format!("reward.{}", reward.name), hash);
+    }
+    Ok(hashes)
+}
