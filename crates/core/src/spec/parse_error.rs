@@ -71,8 +71,8 @@ fn bracket_message(source: &Source) -> Option<SpecError> {
 /// Finds the value that is written in the wrong form, where the parser's words mean that.
 fn wrong_form(source: &Source, code: &Error, offset: usize) -> Option<Finding> {
     let offset = match code {
-        // The variant is read already, and its fields are missing; or a list is, and it has another length.
-        Error::ExpectedStructLike | Error::ExpectedDifferentLength { .. } => source.text[..offset].trim_end().len().saturating_sub(1),
+        // The variant is read already, and its fields are missing.
+        Error::ExpectedStructLike => source.text[..offset].trim_end().len().saturating_sub(1),
         _ => offset,
     };
     let entry = source.outline.around(offset)?;

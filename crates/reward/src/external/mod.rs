@@ -11,7 +11,8 @@ mod protocol;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use moa_core::spec::{RewardKind, RewardSpec};
 use sha2::{Digest, Sha256};
@@ -33,12 +34,23 @@ pub fn hashes(rewards: &[RewardSpec]) -> Result<BTreeMap<String, String>, Reward
     let mut hashes = BTreeMap::new();
     for reward in rewards {
         let RewardKind::Onnx(spec) = &reward.kind else { continue };
-        let mut digest = Sha256::new();
-        File::open(&spec.model)
-            .and_then(|mut file| io::copy(&mut file, &mut digest))
-            .map_err(|error| onnx::unreadable(&reward.name, &spec.model, &error))?;
-        let hash = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(&spec.model).map_err(|error| onnx::unreadable(&reward.name, &spec.model, &error))?;
         hashes.insert(format!("reward.{}", reward.name), hash);
     }
     Ok(hashes)
+}
+
+/// Returns a file's SHA-256, in hexadecimal.
+fn sha256(file: &Path) -> io::Result<String> {
+    let mut file = BufReader::with_capacity(1 << 16, File::open(file)?);
+    let mut digest = Sha256::new();
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        digest.update(bytes);
+        let count = bytes.len();
+        file.consume(count);
+    }
 }
