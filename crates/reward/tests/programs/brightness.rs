@@ -35,10 +35,12 @@ fn main() {
     assert_eq!(hello["protocol"], 1);
     let version = if behaviour == "other-version" { 2 } else { 1 };
     say(&json!({"protocol": version, "name": "brightness", "unit": "mean of all channels", "range": [0, 1]}));
+    if behaviour == "counts" {
+        return count(&file);
+    }
     let mut lines = io::stdin().lines().map_while(Result::ok);
     match behaviour {
         "deaf" => sleep_for_ever(),
-        "counts" => return count(&file),
         "parent" => {
             let own = std::env::current_exe().expect("a path");
             let child = Command::new(own).arg("sleep").spawn().expect("starts");

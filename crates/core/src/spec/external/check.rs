@@ -101,11 +101,11 @@ fn check_url(url: &str) -> Result<(), &'static str> {
         Some(colon) => (&authority[..colon], Some(&authority[colon + 1..])),
         None => (authority, None),
     };
+    if authority.contains('@') {
+        return Err("leave out user name and password: moa sends neither");
+    }
     if host.is_empty() || !url.is_ascii() || url.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
         return Err("give a host and no blanks, such as \"http://127.0.0.1:8000/score\"");
-    }
-    if host.contains('@') {
-        return Err("leave out user name and password: moa sends neither");
     }
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
         return Err("give a port from 1 to 65535");

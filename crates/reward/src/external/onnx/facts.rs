@@ -53,6 +53,8 @@ fn shape(model: &Model, node: NodeId) -> String {
     let Some(shape) = model.node_info(node).and_then(|info| info.shape()) else { return "of unknown shape".into() };
     let side = |side: &Dimension| match side {
         Dimension::Fixed(side) => side.to_string(),
+        // A name that shape inference gives.
+        Dimension::Symbolic(name) if name.starts_with("unknown_") => "?".into(),
         Dimension::Symbolic(name) => name.clone(),
     };
     format!("[{}]", shape.iter().map(side).collect::<Vec<_>>().join(", "))
