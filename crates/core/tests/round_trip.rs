@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use moa_core::ExperimentSpec;
 use moa_core::spec::{
     Combine, EvaluationSpec, HttpSpec, HypervolumeSpec, Ingredients, LoraSpec, OnnxActivation, OnnxLayout, OnnxSpec,
-    OptimiserSpec, ProgramSpec, PromptSource, PromptsSpec, RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec, TrainingSpec, WeightingsSpec,
+    OptimiserSpec, ProgramSpec, PromptSource, PromptsSpec, RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec,
+    TrainingSpec, WeightingsSpec,
 };
 use proptest::prelude::*;
 
@@ -47,14 +48,8 @@ fn program() -> impl Strategy<Value = ProgramSpec> {
 }
 
 fn http() -> impl Strategy<Value = HttpSpec> {
-    ("http://[a-z]{1,9}(:[1-9][0-9]{0,3})?(/[a-z?=&]{0,5})?", 1..1024u32, range()).prop_map(|(url, batch, range)| HttpSpec {
-        url,
-        batch,
-        in_flight: 1,
-        timeout_seconds: 1,
-        retries: 0,
-        range,
-    })
+    ("http://[a-z]{1,9}(:[1-9][0-9]{0,3})?(/[a-z?=&]{0,5})?", 1..1024u32, range())
+        .prop_map(|(url, batch, range)| HttpSpec { url, batch, in_flight: 1, timeout_seconds: 1, retries: 0, range })
 }
 
 fn onnx() -> impl Strategy<Value = OnnxSpec> {

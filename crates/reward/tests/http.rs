@@ -72,7 +72,8 @@ fn serve(stream: TcpStream, counter: &AtomicUsize, behaviour: Behaviour) {
     };
     let length = answer.len();
     // A client that has read enough may have gone.
-    let _ = write!(&stream, "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
+    let _ =
+        write!(&stream, "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
 }
 
 /// Scores by length of prompt; greets whoever greets.
@@ -110,7 +111,8 @@ fn failures_of_the_service_are_repeated_and_those_of_the_request_are_not() {
     assert_eq!(score(&http, &greys(&[0.5; 3], 2)).expect("scores"), [0.0, 1.0, 2.0]);
     assert_eq!(flaky.requests.load(Ordering::SeqCst), 4);
 
-    let wrong = Service::start(|count, body| if count > 0 { Some((422, "{\"detail\": \"no\"}".into())) } else { good(body) });
+    let wrong =
+        Service::start(|count, body| if count > 0 { Some((422, "{\"detail\": \"no\"}".into())) } else { good(body) });
     let http = Http::connect("bright", &HttpSpec { retries: 3, in_flight: 1, ..wrong.spec() }).expect("greets");
     let error = score(&http, &greys(&[0.5; 3], 2)).expect_err("refused").to_string();
     assert!(error.ends_with("answered with status 422 ({\"detail\": \"no\"})"), "{error}");

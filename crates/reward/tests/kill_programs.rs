@@ -3,8 +3,8 @@
 mod outside;
 
 use moa_core::spec::ProgramSpec;
-use moa_reward::external::{Problem, Program, kill_programs};
 use moa_reward::RewardError;
+use moa_reward::external::{Problem, Program, kill_programs};
 use outside::{greys, score};
 
 #[test]

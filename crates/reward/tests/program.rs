@@ -16,7 +16,11 @@ const LEVELS: [f32; 7] = [0.0, 1.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// The test program with a behaviour; batches of two pictures, two at once.
 fn spec(behaviour: &str, file: &Path) -> ProgramSpec {
     ProgramSpec {
-        command: vec![env!("CARGO_BIN_EXE_moa-test-reward-program").into(), behaviour.into(), file.display().to_string()],
+        command: vec![
+            env!("CARGO_BIN_EXE_moa-test-reward-program").into(),
+            behaviour.into(),
+            file.display().to_string(),
+        ],
         folder: None,
         batch: 2,
         in_flight: 2,
@@ -64,10 +68,7 @@ fn pictures_are_scored_in_batches_and_the_program_is_kept() {
     }
     // What it greets and answers with is read however the pictures are cut.
     let one = Program::start("bright", &ProgramSpec { batch: 1024, ..spec("good", Path::new("")) }).expect("greets");
-    assert_eq!(
-        score(&one, &greys(&LEVELS, 4)).expect("scores"),
-        score(&program, &greys(&LEVELS, 4)).expect("scores")
-    );
+    assert_eq!(score(&one, &greys(&LEVELS, 4)).expect("scores"), score(&program, &greys(&LEVELS, 4)).expect("scores"));
 }
 
 #[test]
@@ -146,11 +147,14 @@ fn silence_ends_in_time() {
         let program = ProgramSpec { timeout_seconds: 1, ..spec(behaviour, Path::new("")) };
         let program = Program::start("bright", &program).expect("greets");
         // More than a pipe holds: the writer waits, too.
-        let noise = (0..4 * 3 * 256 * 256_u32).map(|place| (place.wrapping_mul(2_654_435_761) >> 8) as f32 / 2_f32.powi(24));
+        let noise =
+            (0..4 * 3 * 256 * 256_u32).map(|place| (place.wrapping_mul(2_654_435_761) >> 8) as f32 / 2_f32.powi(24));
         let start = Instant::now();
         let (words, problem) = problem(score(&program, &of_values(noise.collect(), 4, 256, 256)).expect_err("hangs"));
         assert!(matches!(problem, Problem::Silent { seconds: 1, field: "timeout_seconds", .. }), "{words}");
-        assert!(words.ends_with("gave no answer within 1 s: raise `timeout_seconds` if it is slow, and let it flush every answer"));
+        assert!(words.ends_with(
+            "gave no answer within 1 s: raise `timeout_seconds` if it is slow, and let it flush every answer"
+        ));
         drop(program);
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
@@ -160,7 +164,11 @@ fn silence_ends_in_time() {
 fn programs_that_do_not_start_are_refused() {
     let refusal = |spec: &ProgramSpec| Program::start("bright", spec).err().expect("refused").to_string();
     let missing = ProgramSpec { command: vec!["./no-such-program".into()], ..spec("", Path::new("")) };
-    assert!(refusal(&missing).contains("the program `./no-such-program` cannot be started in .: "), "{}", refusal(&missing));
+    assert!(
+        refusal(&missing).contains("the program `./no-such-program` cannot be started in .: "),
+        "{}",
+        refusal(&missing)
+    );
     let error = refusal(&spec("fails-to-load", Path::new("")));
     assert!(
         error.ends_with(
@@ -180,6 +188,28 @@ fn programs_that_do_not_start_are_refused() {
 fn pictures_that_are_not_finite_are_not_sent() {
     let error = score(&start("good"), &greys(&[0.5, f32::NAN], 2)).expect_err("refused");
     assert!(matches!(error, RewardError::NotFinite { picture: 1, .. }), "{error}");
+}
+
+/// How long 64 pictures of 512 × 512 take: `cargo test --release --workspace --test program -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn what_the_way_costs() {
+    const SIDE: usize = 512;
+    let wave = |place: usize| {
+        let (x, y) = ((place % SIDE) as f32, (place / SIDE % SIDE) as f32);
+        let grain = (place.wrapping_mul(2_654_435_761) >> 16 & 15) as f32 / 255.0;
+        0.5 + 0.4 * (x / 40.0).sin() * (y / 60.0).cos() + grain
+    };
+    let pictures = of_values((0..64 * 3 * SIDE * SIDE).map(wave).collect(), 64, SIDE, SIDE);
+    for behaviour in ["careless", "good"] {
+        let program =
+            Program::start("bright", &ProgramSpec { batch: 16, ..spec(behaviour, Path::new("")) }).expect("greets");
+        for _ in 0..3 {
+            let start = Instant::now();
+            score(&program, &pictures).expect("scores");
+            println!("{behaviour}: {:?}", start.elapsed());
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -4,6 +4,15 @@ use super::bounds::{Bounds, bounds_of};
 
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
+/// The settings of rewards that are texts.
+const TEXTS_OF_KINDS: [&str; 6] = [
+    "rewards[].kind.command[]",
+    "rewards[].kind.folder",
+    "rewards[].kind.url",
+    "rewards[].kind.model",
+    "rewards[].kind.input",
+    "rewards[].kind.output",
+];
 
 /// Returns what to write at `path`; nothing where the path is none of an experiment's.
 pub(super) fn way_out(path: &str) -> Option<String> {
@@ -33,14 +42,11 @@ pub(super) fn way_out(path: &str) -> Option<String> {
              Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
         }
         "rewards[].kind.command" => "give the program and its arguments as a list of texts: [\"python\", \"score.py\"]",
-        "rewards[].kind.command[]" | "rewards[].kind.url" | "rewards[].kind.model" | "rewards[].kind.folder"
-        | "rewards[].kind.input" | "rewards[].kind.output" => TEXT,
         "rewards[].kind.size" => "give height and width: [224, 224]",
         "rewards[].kind.mean" | "rewards[].kind.std" => "give one number each for red, green and blue: [0.5, 0.5, 0.5]",
         "rewards[].kind.range" => "give the scores that count as 0 and as 1: [0, 10]",
         "rewards[].kind.layout" => "give Nchw or Nhwc",
         "rewards[].kind.activation" => "give Identity, Sigmoid or Softmax",
-        "rewards[].kind.negate" => "give true or false",
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
@@ -54,10 +60,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "combine" => "give Normalised or RawSum",
         "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
         "sampler.kind" => "give FlowSde(noise: 0.7) or Ddim(eta: 1)",
-        "lora.share_a" => "give true or false",
+        "lora.share_a" | "rewards[].kind.negate" => "give true or false",
         "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
         "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
-        _ if path.starts_with("prompts.") => TEXT,
+        _ if path.starts_with("prompts.") || TEXTS_OF_KINDS.contains(&&*path) => TEXT,
         _ => return None,
     };
     Some(form.into())

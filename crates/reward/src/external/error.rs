@@ -18,7 +18,9 @@ pub struct ExternalError {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The program cannot be started.
-    #[error("cannot be started in {folder}: {source}; check `command`, whose program is looked up in PATH, or counts from that folder")]
+    #[error(
+        "cannot be started in {folder}: {source}; check `command`, whose program is looked up in PATH, or counts from that folder"
+    )]
     Start {
         /// The folder that it would run in.
         folder: String,

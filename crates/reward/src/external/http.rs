@@ -133,7 +133,9 @@ fn post_once(spec: &HttpSpec, body: &[u8]) -> Result<Vec<u8>, Problem> {
 
 fn unanswered(spec: &HttpSpec, error: minreq::Error) -> Problem {
     match error {
-        minreq::Error::IoError(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+        minreq::Error::IoError(error)
+            if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) =>
+        {
             let (seconds, last_words) = (spec.timeout_seconds, super::error::LastWords::default());
             Problem::Silent { seconds, field: "timeout_seconds", tries: 1, last_words }
         }

@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn answers_that_are_refused() {
         for (answer, expected) in [
-            (r#"{"id": 1, "scores": [0.5]}"#, "gave 1 scores for 2 pictures: give one for each picture, in their order"),
+            (
+                r#"{"id": 1, "scores": [0.5]}"#,
+                "gave 1 scores for 2 pictures: give one for each picture, in their order",
+            ),
             (r#"{"id": 1}"#, "gave 0 scores for 2 pictures: give one for each picture, in their order"),
             (
                 r#"{"id": 1, "scores": [0.5, null]}"#,

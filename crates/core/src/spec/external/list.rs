@@ -30,6 +30,7 @@ pub(super) mod exact {
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, Serialize, Serializer, fixed};
 
+    #[expect(clippy::ref_option, reason = "serde gives the field as it is")]
     pub(in super::super) fn serialize<S: Serializer, T: Serialize, const N: usize>(
         list: &Option<[T; N]>,
         serializer: S,

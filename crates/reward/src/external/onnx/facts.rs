@@ -39,9 +39,11 @@ pub(super) fn pick(model: &Model, end: &str, nodes: &[NodeId], named: Option<&st
         nodes.iter().map(shown).collect::<Vec<_>>().join(", ")
     };
     match (named, nodes) {
-        (Some(named), _) => nodes.iter().copied().find(|node| name(model, *node) == named).ok_or_else(|| {
-            format!("has no {end} `{named}`: name one of its {end}s, {}, with `{end}`", listed())
-        }),
+        (Some(named), _) => nodes
+            .iter()
+            .copied()
+            .find(|node| name(model, *node) == named)
+            .ok_or_else(|| format!("has no {end} `{named}`: name one of its {end}s, {}, with `{end}`", listed())),
         (None, [only]) => Ok(*only),
         (None, []) => Err(format!("has no {end}: give another model")),
         (None, _) => Err(format!("has the {end}s {}: choose one with `{end}`", listed())),
@@ -67,7 +69,10 @@ pub(super) fn input_axes(model: &Model, input: NodeId, spec: &OnnxSpec) -> Resul
     let dtype = info.as_ref().and_then(rten::NodeInfo::dtype);
     if dtype.is_some_and(|dtype| dtype != ValueType::Tensor(DataType::Float)) {
         let way_out = "give a model whose input is of 32-bit floating point numbers";
-        return Err(format!("does not take pictures: its input `{}` is of another type; {way_out}", name(model, input)));
+        return Err(format!(
+            "does not take pictures: its input `{}` is of another type; {way_out}",
+            name(model, input)
+        ));
     }
     let (channels, rows, columns) = match spec.layout {
         OnnxLayout::Nchw => (1, 2, 3),

@@ -89,9 +89,7 @@ impl Onnx {
         let score = match self.spec.activation {
             OnnxActivation::Identity => own,
             OnnxActivation::Sigmoid => 1.0 / (1.0 + (-own).exp()),
-            OnnxActivation::Softmax => {
-                1.0 / numbers.iter().map(|number| (f64::from(*number) - own).exp()).sum::<f64>()
-            }
+            OnnxActivation::Softmax => 1.0 / numbers.iter().map(|number| (f64::from(*number) - own).exp()).sum::<f64>(),
         };
         (if self.spec.negate { -score } else { score }) as f32
     }

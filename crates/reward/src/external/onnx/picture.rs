@@ -31,16 +31,17 @@ impl Preparation {
             unreachable!("a raster has three colours for each of its pixels")
         };
         let picture = self.fit(picture);
-        let value = |byte: u8, channel: usize| {
-            ((f64::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]) as f32
-        };
+        let value =
+            |byte: u8, channel: usize| ((f64::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]) as f32;
         let pixels = picture.pixels().map(|pixel| pixel.0);
         match self.layout {
             OnnxLayout::Nchw => (0..3)
                 .flat_map(|channel| pixels.clone().map(move |pixel| (pixel[channel], channel)))
                 .map(|(byte, channel)| value(byte, channel))
                 .collect(),
-            OnnxLayout::Nhwc => pixels.flat_map(|pixel| [0, 1, 2].map(|channel| value(pixel[channel], channel))).collect(),
+            OnnxLayout::Nhwc => {
+                pixels.flat_map(|pixel| [0, 1, 2].map(|channel| value(pixel[channel], channel))).collect()
+            }
         }
     }
 
@@ -51,16 +52,14 @@ impl Preparation {
         if (width, height) == (self.width, self.height) {
             return picture;
         }
-        let scaled = |side: u32, by: u32, to: u32| {
-            (f64::from(side) * f64::from(to) / f64::from(by)).round().max(1.0) as u32
-        };
-        let (inner_width, inner_height) = if u64::from(width) * u64::from(self.height)
-            > u64::from(height) * u64::from(self.width)
-        {
-            (scaled(height, self.height, self.width).min(width), height)
-        } else {
-            (width, scaled(width, self.width, self.height).min(height))
-        };
+        let scaled =
+            |side: u32, by: u32, to: u32| (f64::from(side) * f64::from(to) / f64::from(by)).round().max(1.0) as u32;
+        let (inner_width, inner_height) =
+            if u64::from(width) * u64::from(self.height) > u64::from(height) * u64::from(self.width) {
+                (scaled(height, self.height, self.width).min(width), height)
+            } else {
+                (width, scaled(width, self.width, self.height).min(height))
+            };
         let (left, top) = ((width - inner_width) / 2, (height - inner_height) / 2);
         let centre = crop_imm(&picture, left, top, inner_width, inner_height).to_image();
         resize(&centre, self.width, self.height, FilterType::CatmullRom)

@@ -168,7 +168,8 @@ impl Stderr {
     /// Returns the last lines; of a progress bar, which goes back to the line's start, the last state.
     fn last_words(&self) -> LastWords {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let shown = |line: &[u8]| excerpt(line.trim_ascii_end().rsplit(|byte| *byte == b'\r').next().unwrap_or_default());
+        let shown =
+            |line: &[u8]| excerpt(line.trim_ascii_end().rsplit(|byte| *byte == b'\r').next().unwrap_or_default());
         let lines: Vec<String> = tail.split(|byte| *byte == b'\n').map(shown).filter(|line| !line.is_empty()).collect();
         LastWords(lines[lines.len().saturating_sub(LAST_LINES)..].to_vec())
     }
