@@ -82,8 +82,14 @@ pub enum RewardError {
     Jpeg(#[from] jpeg_encoder::EncodingError),
     /// A program, a service or an ONNX model gave no scores.
     #[error(transparent)]
-    External(#[from] ExternalError),
+    External(Box<ExternalError>),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
+}
+
+impl From<ExternalError> for RewardError {
+    fn from(error: ExternalError) -> Self {
+        Self::External(Box::new(error))
+    }
 }

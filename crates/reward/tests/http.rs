@@ -33,7 +33,7 @@ impl Service {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let counter = counter.clone();
-                thread::spawn(move || serve(stream, &counter, behaviour));
+                thread::spawn(move || serve(&stream, &counter, behaviour));
             }
         });
         Self { url, requests }
@@ -48,7 +48,7 @@ impl Service {
     }
 }
 
-fn serve(stream: TcpStream, counter: &AtomicUsize, behaviour: Behaviour) {
+fn serve(mut stream: &TcpStream, counter: &AtomicUsize, behaviour: Behaviour) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut length = 0;
     let mut first = String::new();
@@ -72,11 +72,11 @@ fn serve(stream: TcpStream, counter: &AtomicUsize, behaviour: Behaviour) {
     };
     let length = answer.len();
     // A client that has read enough may have gone.
-    let _ =
-        write!(&stream, "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
+    let _ = write!(stream, "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}");
 }
 
-/// Scores by length of prompt; greets whoever greets.
+/// Scores by the number that the prompt ends with; greets whoever greets.
+#[expect(clippy::unnecessary_wraps, reason = "it is a behaviour")]
 fn good(body: &Value) -> Option<(u16, String)> {
     let Some(prompts) = body["prompts"].as_array() else {
         assert_eq!(*body, json!({"protocol": 1, "reward": "bright"}));

@@ -19,8 +19,7 @@ fn main() {
     let behaviour = arguments.first().map_or("good", String::as_str);
     let file = arguments.get(1).cloned().unwrap_or_default();
     match behaviour {
-        "sleep" => sleep_for_ever(),
-        "never-greets" => sleep_for_ever(),
+        "sleep" | "never-greets" => sleep_for_ever(),
         "slow-start" => sleep(Duration::from_millis(1500)),
         "chatty" => (0..20_000).for_each(|line| eprintln!("line {line} of what nobody wants to know")),
         "fails-to-load" => {
@@ -41,6 +40,7 @@ fn main() {
     let mut lines = io::stdin().lines().map_while(Result::ok);
     match behaviour {
         "deaf" => sleep_for_ever(),
+        #[expect(clippy::zombie_processes, reason = "whether it is killed by others is what is tested")]
         "parent" => {
             let own = std::env::current_exe().expect("a path");
             let child = Command::new(own).arg("sleep").spawn().expect("starts");
@@ -140,6 +140,6 @@ fn say(value: &Value) {
 
 fn sleep_for_ever() -> ! {
     loop {
-        sleep(Duration::from_secs(60));
+        sleep(Duration::from_mins(1));
     }
 }
