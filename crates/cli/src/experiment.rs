@@ -26,7 +26,7 @@ impl Experiment {
     /// # Errors
     /// Says file, line, column, field and the way out.
     pub(crate) fn load(file: &Path) -> Result<Self, CliError> {
-        let spec = ExperimentSpec::load(file)?.with_reward_files_of(file);
+        let spec = ExperimentSpec::load(file)?;
         let sets = |name: &str| {
             let prompts = prompt_set(name).ok()?;
             Some(prompts.into_iter().map(|prompt| prompt.text).collect())

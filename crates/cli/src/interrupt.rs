@@ -39,6 +39,7 @@ pub(crate) fn catch(first: impl Fn() + Send + 'static) -> Result<Stop, CliError>
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             crate::terminal::restore();
+            moa_reward::external::kill_programs();
             std::process::exit(130);
         }
         first();

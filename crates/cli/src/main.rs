@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     panic::install_hook();
     let args = Args::parse();
     // The hook has said what there is to say.
-    catch_unwind(|| run(&args)).unwrap_or(ExitCode::FAILURE)
+    let code = catch_unwind(|| run(&args)).unwrap_or(ExitCode::FAILURE);
+    // Threads that still hold rewards end with the process, and drop nothing.
+    moa_reward::external::kill_programs();
+    code
 }
 
 fn run(args: &Args) -> ExitCode {

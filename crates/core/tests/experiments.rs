@@ -247,3 +247,35 @@ fn scales_come_from_the_experiment_or_the_kind() {
     assert!((scales[0].normalise(0.75) - 0.5).abs() < 1e-12);
     assert!((scales[1].normalise(0.75) - 0.75).abs() < 1e-12);
 }
+
+#[test]
+fn rewards_from_outside_find_their_files_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.ron");
+    let text = r#"(rewards: [
+        (kind: Program(command: ["python", "score.py"], range: [0, 10])),
+        (name: "other", kind: Program(command: ["./score"], folder: "tools")),
+        (name: "taste", kind: Http(url: "http://127.0.0.1:8000/score")),
+        (name: "cost", kind: Onnx(model: "models/cost.onnx", negate: true)),
+    ])"#;
+    std::fs::write(&file, text).unwrap();
+    let spec = ExperimentSpec::load(&file).unwrap();
+    let [RewardKind::Program(program), RewardKind::Program(other), RewardKind::Http(http), RewardKind::Onnx(cost)] =
+        [0, 1, 2, 3].map(|index| &spec.rewards[index].kind)
+    else {
+        panic!("{:?}", spec.rewards)
+    };
+    assert_eq!(program.folder.as_deref(), Some(folder.path()));
+    assert_eq!(other.folder.as_deref(), Some(&*folder.path().join("tools")));
+    assert_eq!(cost.model, folder.path().join("models/cost.onnx"));
+    assert_eq!((program.batch, program.in_flight, program.retries, http.retries), (16, 2, 1, 3));
+    assert_eq!(spec.reward_names(), ["program", "other", "taste", "cost"]);
+    let scales: Vec<_> = spec.scales().iter().map(|scale| (scale.reference, scale.best)).collect();
+    assert_eq!(scales, [(0.0, 10.0), (0.0, 1.0), (0.0, 1.0), (-1.0, 0.0)]);
+
+    // As kept beside the results, elsewhere.
+    let kept = folder.path().join("results");
+    std::fs::create_dir(&kept).unwrap();
+    std::fs::write(kept.join("experiment.ron"), spec.to_ron()).unwrap();
+    assert_eq!(ExperimentSpec::load(&kept.join("experiment.ron")).unwrap(), spec);
+}

@@ -80,7 +80,7 @@ fn names_that_are_unknown() {
         message("(rewards: [\n  (kind: Aesthetic),\n])"),
         "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Safety, Diversity, \
          Colourfulness, Contrast, Harmony, Compressibility, Incompressibility, ClipScore, LaionAesthetics, PickScore, \
-         SafetyChecker, ClipDiversity"
+         SafetyChecker, ClipDiversity, Program, Http, Onnx"
     );
 }
 
@@ -93,9 +93,10 @@ fn fields_that_are_missing_or_given_twice() {
     assert_eq!(
         message("(rewards: [(name: \"a\")])"),
         "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, \
-         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95), or one on models: ClipScore(model: \"…\"), \
-         LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\") or \
-         ClipDiversity(model: \"…\")"
+         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95); one on models: ClipScore(model: \"…\"), \
+         LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
+         ClipDiversity(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
+         Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
     );
     check_fields(&[
         ("weightings: [Lattice()]", "2:14: weightings[0].divisions is missing: give a whole number, 1 to 100"),
@@ -183,6 +184,108 @@ fn rewards_and_names_that_cannot_be() {
         message(&format!("(rewards: [{}])", rewards.join(","))),
         "x.ron:1:11: rewards is a list of 17: give at most 16"
     );
+}
+
+#[test]
+fn rewards_from_outside_that_cannot_be() {
+    for (kind, expected) in [
+        (
+            "Program(command: [])",
+            "27: rewards[0].kind.command is empty: name the program and its arguments, e.g. \
+          [\"python\", \"score.py\"]",
+        ),
+        ("Program(command: [\"\"])", "28: rewards[0].kind.command[0] is \"\": name the program, e.g. \"python\""),
+        (
+            "Program(command: \"python score.py\")",
+            "27: rewards[0].kind.command is \"python score.py\": give the program and its \
+          arguments as a list of texts: [\"python\", \"score.py\"]",
+        ),
+        (
+            "Program(batch: 4)",
+            "10: rewards[0].kind.command is missing: give the program and its arguments as a list of texts: \
+          [\"python\", \"score.py\"]",
+        ),
+        ("Program", "10: rewards[0].kind is Program: give Aesthetics"),
+        ("Program(command: [\"a\"], batch: 0)", "41: rewards[0].kind.batch is 0: give 1 to 1024"),
+        ("Program(command: [\"a\"], in_flight: 65)", "45: rewards[0].kind.in_flight is 65: give 1 to 64"),
+        ("Program(command: [\"a\"], timeout_seconds: 0)", "51: rewards[0].kind.timeout_seconds is 0: give 1 to 86400"),
+        (
+            "Program(command: [\"a\"], start_seconds: 0.5)",
+            "49: rewards[0].kind.start_seconds is 0.5: give a whole number, 1 \
+          to 86400",
+        ),
+        ("Program(command: [\"a\"], retries: 101)", "43: rewards[0].kind.retries is 101: give 0 to 100"),
+        (
+            "Program(command: [\"a\"], range: [1, 1])",
+            "41: rewards[0].kind.range is [1, 1]: give the worse score first: the \
+          first must be below",
+        ),
+        (
+            "Program(command: [\"a\"], range: [1])",
+            "41: rewards[0].kind.range is [1]: give the scores that count as 0 and as 1: \
+          [0, 10]",
+        ),
+        ("Program(command: [\"a\"], range: [0, inf])", "45: rewards[0].kind.range[1] is inf: give -1000000 to 1000000"),
+        (
+            "Program(comand: [\"a\"])",
+            "18: unknown field `comand` in rewards[0].kind: known fields are command, folder, batch, \
+          in_flight, timeout_seconds, start_seconds, retries, range",
+        ),
+        (
+            "Http(url: \"127.0.0.1:8000\")",
+            "20: rewards[0].kind.url is \"127.0.0.1:8000\": give an address such as \
+          \"http://127.0.0.1:8000/score\"",
+        ),
+        (
+            "Http(url: \"https://a/score\")",
+            "20: rewards[0].kind.url is \"https://a/score\": moa speaks plain HTTP: give the \
+          http:// address of a proxy on this machine that adds TLS",
+        ),
+        (
+            "Http(url: \"http://:80/\")",
+            "20: rewards[0].kind.url is \"http://:80/\": give a host and no blanks, such as \
+          \"http://127.0.0.1:8000/score\"",
+        ),
+        ("Http(url: \"http://a:99999\")", "20: rewards[0].kind.url is \"http://a:99999\": give a port from 1 to 65535"),
+        (
+            "Http(url: \"http://me:secret@a/\")",
+            "20: rewards[0].kind.url is \"http://me:secret@a/\": leave out user name and \
+          password: moa sends neither",
+        ),
+        ("Http(url: \"http://a\", batch: -1)", "39: rewards[0].kind.batch is -1: give a whole number, 1 to 1024"),
+        ("Onnx(model: \"scorer.pt\")", "22: rewards[0].kind.model is \"scorer.pt\": name an .onnx file"),
+        (
+            "Onnx(model: \"a.onnx\", input: \"\")",
+            "39: rewards[0].kind.input is \"\": name one of the model's inputs, or leave it \
+          out where there is only one",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", size: [224])",
+            "38: rewards[0].kind.size is [224]: give height and width: [224, 224]",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", size: (224, 224))",
+            "38: rewards[0].kind.size is (224, 224): give height and width: [224, 224]",
+        ),
+        ("Onnx(model: \"a.onnx\", size: [224, 0])", "44: rewards[0].kind.size[1] is 0: give 1 to 4096"),
+        ("Onnx(model: \"a.onnx\", std: [1, 0, 1])", "41: rewards[0].kind.std[1] is 0: give more than 0, up to 1000"),
+        (
+            "Onnx(model: \"a.onnx\", mean: 0.5)",
+            "38: rewards[0].kind.mean is 0.5: give one number each for red, green and blue: \
+          [0.5, 0.5, 0.5]",
+        ),
+        ("Onnx(model: \"a.onnx\", layout: Chw)", "40: unknown layout `Chw`: known layouts are Nchw, Nhwc"),
+        (
+            "Onnx(model: \"a.onnx\", activation: Relu)",
+            "44: unknown activation `Relu`: known activations are Identity, Sigmoid, \
+          Softmax",
+        ),
+    ] {
+        let found = message(&format!("(rewards: [\n  (kind: {kind}),\n])"));
+        let expected = format!("x.ron:2:{expected}");
+        // The kinds themselves are listed elsewhere.
+        assert!(found == expected || kind == "Program" && found.starts_with(&expected), "{found}\n{expected}");
+    }
 }
 
 #[test]

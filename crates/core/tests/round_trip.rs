@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::spec::{
-    Combine, EvaluationSpec, HypervolumeSpec, Ingredients, LoraSpec, OptimiserSpec, PromptSource, PromptsSpec,
-    RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec, TrainingSpec, WeightingsSpec,
+    Combine, EvaluationSpec, HttpSpec, HypervolumeSpec, Ingredients, LoraSpec, OnnxActivation, OnnxLayout, OnnxSpec,
+    OptimiserSpec, ProgramSpec, PromptSource, PromptsSpec, RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec,
+    TrainingSpec, WeightingsSpec,
 };
 use proptest::prelude::*;
 
@@ -24,7 +25,55 @@ fn reward_kind() -> impl Strategy<Value = RewardKind> {
             .prop_map(|(model, processor)| RewardKind::PickScore { model, processor }),
         ("[a-z/]{1,9}", "[a-z]{1,9}\\.pth").prop_map(|(clip, head)| RewardKind::LaionAesthetics { clip, head }),
         "[a-z/]{1,9}".prop_map(|model| RewardKind::SafetyChecker { model }),
+        program().prop_map(RewardKind::Program),
+        http().prop_map(RewardKind::Http),
+        onnx().prop_map(RewardKind::Onnx),
     ]
+}
+
+fn range() -> impl Strategy<Value = Option<[f64; 2]>> {
+    prop::option::of((-100.0..0.0, 0.1..100.0).prop_map(|(least, most)| [least, most]))
+}
+
+fn program() -> impl Strategy<Value = ProgramSpec> {
+    let command = prop::collection::vec("[a-z\"\\\\ -]{0,5}x", 1..4);
+    (command, prop::option::of("[a-z]{1,5}"), 1..1024u32, 1..64u32, 1..86_400u32, 0..100u32, range()).prop_map(
+        |(command, folder, batch, in_flight, seconds, retries, range)| ProgramSpec {
+            command,
+            folder: folder.map(Into::into),
+            batch,
+            in_flight,
+            timeout_seconds: seconds,
+            start_seconds: seconds,
+            retries,
+            range,
+        },
+    )
+}
+
+fn http() -> impl Strategy<Value = HttpSpec> {
+    ("http://[a-z]{1,9}(:[1-9][0-9]{0,3})?(/[a-z?=&]{0,5})?", 1..1024u32, range())
+        .prop_map(|(url, batch, range)| HttpSpec { url, batch, in_flight: 1, timeout_seconds: 1, retries: 0, range })
+}
+
+fn onnx() -> impl Strategy<Value = OnnxSpec> {
+    let size = prop::option::of([1..4096u32, 1..4096u32]);
+    let std = [0.001..10.0, 0.001..10.0, 0.001..10.0];
+    (prop::option::of("[a-z:/]{1,9}"), size, std, prop::option::of(0..1000u32), any::<bool>(), range()).prop_map(
+        |(input, size, std, index, negate, range)| OnnxSpec {
+            model: "models/scorer.onnx".into(),
+            output: input.clone(),
+            input,
+            size,
+            mean: [0.5, 0.25, 0.125],
+            std,
+            layout: if negate { OnnxLayout::Nhwc } else { OnnxLayout::Nchw },
+            index,
+            activation: if negate { OnnxActivation::Softmax } else { OnnxActivation::Identity },
+            negate,
+            range,
+        },
+    )
 }
 
 fn rewards() -> impl Strategy<Value = Vec<RewardSpec>> {

@@ -6,6 +6,8 @@ use moa_adapter::ParametersError;
 use moa_diffusion::ConfigError;
 use moa_diffusion::hub::HubError;
 
+use crate::external::ExternalError;
+
 /// Why pictures cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
 #[derive(Debug, thiserror::Error)]
 pub enum RewardError {
@@ -112,6 +114,9 @@ pub enum RewardError {
     /// A picture cannot be encoded.
     #[error("a picture cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A program, a service or an ONNX model gave no scores.
+    #[error(transparent)]
+    External(Box<ExternalError>),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
@@ -127,5 +132,11 @@ impl RewardError {
     /// Returns the error about a file or folder.
     pub(crate) fn file(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::File { path: path.into(), problem: problem.into() }
+    }
+}
+
+impl From<ExternalError> for RewardError {
+    fn from(error: ExternalError) -> Self {
+        Self::External(Box::new(error))
     }
 }

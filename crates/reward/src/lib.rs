@@ -9,6 +9,7 @@ mod colour;
 pub mod disk;
 mod embedder;
 mod error;
+pub mod external;
 pub mod head;
 pub mod judge;
 mod pictures;

@@ -31,6 +31,7 @@ impl Models {
         let group = spec.training.pictures_per_prompt as usize;
         let mut sha256 = moa_zoo::hashes(&spec.base)?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
+        sha256.extend(moa_reward::external::hashes(&spec.rewards).map_err(moa_zoo::ZooError::from)?);
         Ok(Self {
             pipeline: moa_zoo::open_pipeline(&spec.base, device)?,
             scorer: moa_zoo::scorer(&spec.base, &spec.rewards, group, hub, device)?,

@@ -102,6 +102,22 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
+/// Pictures in one request, `rewards[].kind.batch`.
+pub(super) const BATCH: Bounds = Bounds::Whole(1, 1024);
+/// Requests at once, `rewards[].kind.in_flight`.
+pub(super) const IN_FLIGHT: Bounds = Bounds::Whole(1, 64);
+/// `rewards[].kind.timeout_seconds` and `rewards[].kind.start_seconds`.
+pub(super) const SECONDS: Bounds = Bounds::Whole(1, 86_400);
+/// `rewards[].kind.retries`.
+pub(super) const RETRIES: Bounds = Bounds::Whole(0, 100);
+/// Height and width in pixels, `rewards[].kind.size[]`.
+pub(super) const SIDE: Bounds = Bounds::Whole(1, 4096);
+/// `rewards[].kind.mean[]`.
+pub(super) const MEAN: Bounds = Bounds::Closed(-1000.0, 1000.0);
+/// `rewards[].kind.std[]`.
+pub(super) const DEVIATION: Bounds = Bounds::Above(0.0, 1000.0);
+/// `rewards[].kind.index`.
+pub(super) const INDEX: Bounds = Bounds::Whole(0, 1_000_000);
 /// `training.kl` and `rewards[].kl`.
 pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
 /// `weightings[].divisions`, `soups[].divisions` and `blends[].divisions`.
@@ -137,6 +153,15 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
         "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
+        "rewards[].kind.batch" => Some(BATCH),
+        "rewards[].kind.in_flight" => Some(IN_FLIGHT),
+        "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),
+        "rewards[].kind.retries" => Some(RETRIES),
+        "rewards[].kind.size[]" => Some(SIDE),
+        "rewards[].kind.mean[]" => Some(MEAN),
+        "rewards[].kind.std[]" => Some(DEVIATION),
+        "rewards[].kind.index" => Some(INDEX),
+        "rewards[].kind.range[]" => Some(SCALE),
         "weightings[].divisions" | "soups[].divisions" | "blends[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),

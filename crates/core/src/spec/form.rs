@@ -4,6 +4,15 @@ use super::bounds::{Bounds, bounds_of};
 
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
+/// The settings of rewards that are texts.
+const TEXTS_OF_KINDS: [&str; 6] = [
+    "rewards[].kind.command[]",
+    "rewards[].kind.folder",
+    "rewards[].kind.url",
+    "rewards[].kind.model",
+    "rewards[].kind.input",
+    "rewards[].kind.output",
+];
 
 /// Returns what to write at `path`; nothing where the path is none of an experiment's.
 pub(super) fn way_out(path: &str) -> Option<String> {
@@ -29,9 +38,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
         "rewards[].kind" => {
             "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
-             Compressibility(quality: 95), Incompressibility(quality: 95), or one on models: ClipScore(model: \"…\"), \
-             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\") or \
-             ClipDiversity(model: \"…\")"
+             Compressibility(quality: 95), Incompressibility(quality: 95); one on models: ClipScore(model: \"…\"), \
+             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
+             ClipDiversity(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
+             Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
         }
         "rewards[].kind.model" | "rewards[].kind.clip" => {
             "give the model's folder, counted from this file's, or \"hf:org/name\""
@@ -40,6 +50,12 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[].kind.head" => {
             "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\""
         }
+        "rewards[].kind.command" => "give the program and its arguments as a list of texts: [\"python\", \"score.py\"]",
+        "rewards[].kind.size" => "give height and width: [224, 224]",
+        "rewards[].kind.mean" | "rewards[].kind.std" => "give one number each for red, green and blue: [0.5, 0.5, 0.5]",
+        "rewards[].kind.range" => "give the scores that count as 0 and as 1: [0, 10]",
+        "rewards[].kind.layout" => "give Nchw or Nhwc",
+        "rewards[].kind.activation" => "give Identity, Sigmoid or Softmax",
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
@@ -53,10 +69,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "combine" => "give Normalised or RawSum",
         "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
         "sampler.kind" => "give FlowSde(noise: 0.7) or Ddim(eta: 1)",
-        "lora.share_a" => "give true or false",
+        "lora.share_a" | "rewards[].kind.negate" => "give true or false",
         "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
         "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
-        _ if path.starts_with("prompts.") => TEXT,
+        _ if path.starts_with("prompts.") || TEXTS_OF_KINDS.contains(&&*path) => TEXT,
         _ => return None,
     };
     Some(form.into())

@@ -90,6 +90,7 @@ fn wrong_form(source: &Source, code: &Error, offset: usize) -> Option<Finding> {
         | Error::ExpectedStructLike
         | Error::ExpectedNamedStructLike(_)
         | Error::ExpectedDifferentStructName { .. }
+        | Error::ExpectedDifferentLength { .. }
         | Error::InvalidValueForType { .. }
         | Error::SuggestRawIdentifier(_)
         | Error::ExpectedIdentifier => true,
@@ -130,6 +131,8 @@ fn sort_of(outer: Option<&str>) -> &'static str {
         Some("Ingredients") => "kind of ingredients",
         Some("PromptSource") => "prompt source",
         Some("SamplerKind") => "sampler kind",
+        Some("OnnxLayout") => "layout",
+        Some("OnnxActivation") => "activation",
         Some("Combine") => "kind of combination",
         _ => "name",
     }

@@ -11,13 +11,15 @@ use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
 use super::{ExperimentSpec, SpecError, parse_error, validate};
 
-/// `Some(3)` is written `3`.
+/// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
-    ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
+    let extensions = Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES;
+    ron::Options::default().with_default_extension(extensions)
 }
 
 impl ExperimentSpec {
-    /// Reads and checks an experiment file; the file's stem names the experiment where its text does not.
+    /// Reads and checks an experiment file; the file's stem names the experiment where its text does not, and the paths of
+    /// rewards, which count from the file's folder, are made absolute.
     ///
     /// # Errors
     /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
@@ -31,6 +33,10 @@ impl ExperimentSpec {
             validate::check_stem(&stem).map_err(|finding| Source::new(&file, &text).error(finding))?;
             spec.name = Some(stem);
         }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+            .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
+        spec.rewards.iter_mut().for_each(|reward| reward.kind.anchor(&folder));
         Ok(spec)
     }
 

@@ -4,6 +4,8 @@ mod files;
 
 use serde::{Deserialize, Serialize};
 
+use super::{HttpSpec, OnnxSpec, ProgramSpec};
+
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "RewardFile")]
@@ -109,6 +111,12 @@ pub enum RewardKind {
         /// A `CLIPModel`.
         model: String,
     },
+    /// Any program that speaks JSON lines.
+    Program(ProgramSpec),
+    /// Any service that answers JSON by POST.
+    Http(HttpSpec),
+    /// A model in an ONNX file.
+    Onnx(OnnxSpec),
 }
 
 fn jpeg_quality() -> u8 {
@@ -133,6 +141,9 @@ impl RewardKind {
             Self::PickScore { .. } => "pick_score",
             Self::SafetyChecker { .. } => "safety_checker",
             Self::ClipDiversity { .. } => "clip_diversity",
+            Self::Program(_) => "program",
+            Self::Http(_) => "http",
+            Self::Onnx(_) => "onnx",
         }
     }
 }

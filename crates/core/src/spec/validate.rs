@@ -74,9 +74,16 @@ impl ExperimentSpec {
             if let Some(kl) = reward.kl {
                 check_number(format!("rewards[{index}].kl"), KL, kl)?;
             }
-            reward.kind.check_files(&format!("rewards[{index}].kind"))?;
-            if let RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } = &reward.kind {
-                check_number(format!("rewards[{index}].kind.quality"), JPEG_QUALITY, (*quality).into())?;
+            let field = format!("rewards[{index}].kind");
+            reward.kind.check_files(&field)?;
+            match &reward.kind {
+                RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } => {
+                    check_number(format!("{field}.quality"), JPEG_QUALITY, (*quality).into())?;
+                }
+                RewardKind::Program(program) => program.check(&field)?,
+                RewardKind::Http(http) => http.check(&field)?,
+                RewardKind::Onnx(onnx) => onnx.check(&field)?,
+                _ => {}
             }
         }
         Ok(())
@@ -233,7 +240,7 @@ impl PromptSource {
     }
 }
 
-fn check_number(field: impl Into<String>, bounds: Bounds, value: f64) -> Result<(), Finding> {
+pub(super) fn check_number(field: impl Into<String>, bounds: Bounds, value: f64) -> Result<(), Finding> {
     if bounds.hold(value) { Ok(()) } else { Err(Finding::value(field, bounds.show(value), format!("give {bounds}"))) }
 }
 

@@ -22,13 +22,13 @@ pub(crate) struct ClipScore {
 impl ClipScore {
     /// Returns the CLIP score.
     pub(crate) fn percent(name: String, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
-        let unit = Unit { meaning: "100 × cosine of picture and prompt", least: -100.0, most: 100.0 };
+        let unit = Unit { meaning: "100 × cosine of picture and prompt".into(), least: -100.0, most: 100.0 };
         Self { name, unit, scale: 100.0, pictures, texts }
     }
 
     /// Returns a preference model's score; `scale` is the model's e^`logit_scale`.
     pub(crate) fn logits(name: String, scale: f32, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
-        let unit = Unit { meaning: "logit scale × cosine of picture and prompt", least: -scale, most: scale };
+        let unit = Unit { meaning: "logit scale × cosine of picture and prompt".into(), least: -scale, most: scale };
         Self { name, unit, scale, pictures, texts }
     }
 }
@@ -69,7 +69,7 @@ impl Reward for LaionAesthetics {
 
     fn unit(&self) -> Unit {
         let meaning = "estimate of people's rating, where ratings are in [1, 10]; not clamped";
-        Unit { meaning, least: f32::NEG_INFINITY, most: f32::INFINITY }
+        Unit { meaning: meaning.into(), least: f32::NEG_INFINITY, most: f32::INFINITY }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
@@ -98,7 +98,7 @@ impl Reward for SafetyChecker {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "least threshold − cosine over unsafe concepts; refused below 0", least: -2.0, most: 2.0 }
+        Unit { meaning: "least threshold − cosine over unsafe concepts; refused below 0".into(), least: -2.0, most: 2.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

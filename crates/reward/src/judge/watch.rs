@@ -27,6 +27,9 @@ pub fn watches(kind: &RewardKind) -> &'static [&'static str] {
         | RewardKind::Incompressibility { .. }
         | RewardKind::ClipScore { .. }
         | RewardKind::LaionAesthetics { .. }
-        | RewardKind::PickScore { .. } => &[ATTRIBUTES, CLIP_ALIGNMENT],
+        | RewardKind::PickScore { .. }
+        | RewardKind::Program(_)
+        | RewardKind::Http(_)
+        | RewardKind::Onnx(_) => &[ATTRIBUTES, CLIP_ALIGNMENT],
     }
 }

@@ -34,7 +34,7 @@ impl Reward for Aesthetics {
 
     fn unit(&self) -> Unit {
         let meaning = "estimate of the rating, where ratings are in [0, 1]; not clamped";
-        Unit { meaning, least: f32::NEG_INFINITY, most: f32::INFINITY }
+        Unit { meaning: meaning.into(), least: f32::NEG_INFINITY, most: f32::INFINITY }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -22,7 +22,7 @@ impl Reward for Alignment {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "(1 + cosine) / 2 of picture and prompt", least: 0.0, most: 1.0 }
+        Unit { meaning: "(1 + cosine) / 2 of picture and prompt".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -30,7 +30,11 @@ impl Reward for Colourfulness {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "Hasler and Süsstrunk's M, colours in [0, 1]; 0.43 is very colourful", least: 0.0, most: 1.75 }
+        Unit {
+            meaning: "Hasler and Süsstrunk's M, colours in [0, 1]; 0.43 is very colourful".into(),
+            least: 0.0,
+            most: 1.75,
+        }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

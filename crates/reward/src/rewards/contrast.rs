@@ -23,7 +23,7 @@ impl Reward for Contrast {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "twice the standard deviation of luma", least: 0.0, most: 1.0 }
+        Unit { meaning: "twice the standard deviation of luma".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

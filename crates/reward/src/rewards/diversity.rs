@@ -37,7 +37,7 @@ impl Reward for Diversity {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "mean cosine distance to the prompt's other pictures", least: 0.0, most: 2.0 }
+        Unit { meaning: "mean cosine distance to the prompt's other pictures".into(), least: 0.0, most: 2.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

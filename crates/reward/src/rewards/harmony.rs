@@ -71,7 +71,7 @@ impl Reward for Harmony {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "fit of hues to a harmonic template", least: 0.0, most: 1.0 }
+        Unit { meaning: "fit of hues to a harmonic template".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -55,9 +55,9 @@ impl Reward for JpegSize {
 
     fn unit(&self) -> Unit {
         if self.sign < 0.0 {
-            Unit { meaning: "minus the size as JPEG, in kB", least: f32::NEG_INFINITY, most: 0.0 }
+            Unit { meaning: "minus the size as JPEG, in kB".into(), least: f32::NEG_INFINITY, most: 0.0 }
         } else {
-            Unit { meaning: "size as JPEG, in kB", least: 0.0, most: f32::INFINITY }
+            Unit { meaning: "size as JPEG, in kB".into(), least: 0.0, most: f32::INFINITY }
         }
     }
 

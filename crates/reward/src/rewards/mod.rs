@@ -9,6 +9,7 @@ mod harmony;
 mod jpeg;
 mod safety;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use moa_core::spec::{RewardKind, RewardSpec};
@@ -24,13 +25,14 @@ pub use jpeg::JpegSize;
 pub use safety::Safety;
 
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
+use crate::external::{Http, Onnx, Program};
 use crate::{Embedder, LinearHead, PictureEmbedder, Raster, RewardError, SafetyHead, TextEmbedder, View};
 
 /// What a reward's numbers mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
     /// The quantity and its unit.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// The smallest possible score.
     pub least: f32,
     /// The largest possible score.
@@ -100,8 +102,8 @@ impl Sources {
 ///
 /// # Errors
 /// Refuses settings that cannot work: a head of another width than the CLIP's, one picture per prompt where pictures are
-/// compared, an impossible JPEG quality, rewards that know emoji-32 only for other bases, and files that are missing,
-/// damaged or of another kind.
+/// compared, an impossible JPEG quality, rewards that know emoji-32 only for other bases; files that are missing, damaged or
+/// of another kind; a program that does not start, a service that does not answer.
 pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<dyn Reward>, RewardError> {
     let name = spec.name.clone();
     Ok(match &spec.kind {
@@ -144,6 +146,9 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
             let pictures = sources.shelf.pictures(model, None).map_err(about(spec))?;
             Box::new(Diversity::new(name, group, pictures)?)
         }
+        RewardKind::Program(program) => Box::new(Program::start(name, program)?),
+        RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
+        RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
     })
 }
 

@@ -43,7 +43,7 @@ impl Reward for Safety {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "probability that no unsafe concept is shown", least: 0.0, most: 1.0 }
+        Unit { meaning: "probability that no unsafe concept is shown".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -1,9 +1,8 @@
 //! The files that rewards are read from.
 
-use std::path::{Path, absolute};
+use std::path::Path;
 
 use super::RewardKind;
-use crate::spec::ExperimentSpec;
 use crate::spec::finding::Finding;
 
 /// Begins the name of a model that the hub's cache holds.
@@ -27,6 +26,20 @@ impl RewardKind {
         }
     }
 
+    /// Makes paths absolute, which mean the same from everywhere; relative ones count from `folder`. Models of the hub keep their
+    /// names.
+    pub(in crate::spec) fn anchor(&mut self, folder: &Path) {
+        match self {
+            Self::Program(program) => program.anchor(folder),
+            Self::Onnx(onnx) => onnx.anchor(folder),
+            _ => {
+                for (_, file) in self.files().into_iter().filter(|(_, file)| !file.starts_with(HUB)) {
+                    *file = folder.join(&*file).display().to_string();
+                }
+            }
+        }
+    }
+
     /// Refuses files without a name; `field` is the reward kind's.
     pub(in crate::spec) fn check_files(&self, field: &str) -> Result<(), Finding> {
         match self.clone().files().iter().find(|(_, file)| file.trim().is_empty()) {
@@ -40,24 +53,10 @@ impl RewardKind {
     }
 }
 
-impl ExperimentSpec {
-    /// Returns the experiment with the rewards' files as absolute paths, which mean the same from everywhere; in the file
-    /// `experiment` they count from its folder. Models of the hub keep their names.
-    pub fn with_reward_files_of(mut self, experiment: &Path) -> Self {
-        let folder = experiment.parent().unwrap_or(Path::new(""));
-        for (_, file) in self.rewards.iter_mut().flat_map(|reward| reward.kind.files()) {
-            if !file.starts_with(HUB) {
-                let path = folder.join(&*file);
-                *file = absolute(&path).unwrap_or(path).display().to_string();
-            }
-        }
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ExperimentSpec;
 
     const TEXT: &str = r#"(rewards: [
         (kind: PickScore(model: "models/pick", processor: "hf:org/name")),
@@ -67,14 +66,18 @@ mod tests {
 
     #[test]
     fn files_count_from_the_experiments_folder_and_names_of_the_hub_stay() {
-        let spec =
-            ExperimentSpec::from_ron(TEXT, "x.ron").unwrap().with_reward_files_of(Path::new("/experiments/x.ron"));
+        let spec = ExperimentSpec::from_ron(TEXT, "x.ron").unwrap();
+        let anchored = |kind: &RewardKind, folder: &str| {
+            let mut kind = kind.clone();
+            kind.anchor(Path::new(folder));
+            kind
+        };
         let pick =
             RewardKind::PickScore { model: "/experiments/models/pick".into(), processor: Some("hf:org/name".into()) };
         let laion = RewardKind::LaionAesthetics { clip: "/models/clip".into(), head: "/experiments/head.pth".into() };
-        assert_eq!(spec.rewards[0].kind, pick);
-        assert_eq!(spec.rewards[1].kind, laion);
-        assert_eq!(spec.clone().with_reward_files_of(Path::new("/elsewhere/x.ron")), spec);
+        assert_eq!(anchored(&spec.rewards[0].kind, "/experiments"), pick);
+        assert_eq!(anchored(&spec.rewards[1].kind, "/experiments"), laion);
+        assert_eq!(anchored(&pick, "/elsewhere"), pick);
     }
 
     #[test]
