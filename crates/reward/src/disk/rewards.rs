@@ -39,7 +39,7 @@ impl Reward for ClipScore {
     }
 
     fn unit(&self) -> Unit {
-        self.unit
+        self.unit.clone()
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
@@ -98,7 +98,11 @@ impl Reward for SafetyChecker {
     }
 
     fn unit(&self) -> Unit {
-        Unit { meaning: "least threshold − cosine over unsafe concepts; refused below 0".into(), least: -2.0, most: 2.0 }
+        Unit {
+            meaning: "least threshold − cosine over unsafe concepts; refused below 0".into(),
+            least: -2.0,
+            most: 2.0,
+        }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
