@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tensors = [
         ("sample", map(sample.clone())),
         ("timesteps", (vec![2], bytes(&timesteps))),
-        ("context", (context.dims().to_vec(), bytes(&host(context.clone().into_data())))),
+        ("context", (context.states.dims().to_vec(), bytes(&host(context.states.clone().into_data())))),
         ("base", map(base)),
         ("adapted", map(adapted)),
     ];
