@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: usize = option("--scenes", "256").parse()?;
     let out = option("--out", "quality.png");
     let device = Device::flex();
-    let pipeline = moa_zoo::open_pipeline(moa_zoo::EMOJI_32, &device)?;
+    let pipeline = moa_zoo::open_pipeline(&device)?;
     let judge = moa_zoo::attribute_judge(&device)?;
 
     let kinds = [(0.0, HeldOut::Excluded), (0.0, HeldOut::Only), (1.0, HeldOut::Excluded), (1.0, HeldOut::Only)];

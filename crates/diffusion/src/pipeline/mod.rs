@@ -15,6 +15,8 @@ use moa_adapter::{AdapterBank, LayerShape};
 
 use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
+pub use open::adaptable_in;
+pub use source::LAYOUT;
 use source::Source;
 
 use crate::codec::{Codec, PixelCodec};

@@ -1,6 +1,9 @@
 //! Opening a pipeline: all configs first, so that what cannot work is refused before gigabytes are read.
 
+use std::path::Path;
+
 use burn::tensor::Device;
+use moa_adapter::LayerShape;
 
 use super::conditioner::{Conditioner, Reader};
 use super::index::{self, Family, ModelIndex};
@@ -54,6 +57,27 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     };
     let unet = source.load(UNET, device, |parameters| Unet::load(&unet, parameters))?;
     Ok(Pipeline { conditioner, unet, schedule, codec, device: device.clone() })
+}
+
+/// Returns the layers of the denoiser in a pipeline's folder that adapters can bend, as [`Pipeline::adaptable`] does, from the
+/// headers of its weights alone.
+///
+/// # Errors
+/// Names the folder, and the file that is missing, damaged or unknown.
+pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
+    let source = Source::Folder(folder);
+    let layers = || {
+        UnetConfig::read(&source.bytes(UNET.config)?)?;
+        source.load(UNET, &Device::flex(), |parameters| {
+            let layer = |tensor: String| {
+                let name = tensor.strip_suffix(".weight")?.to_owned();
+                let [d_out, d_in] = parameters.shape(&tensor)?.try_into().ok()?;
+                Some(LayerShape { name, d_in, d_out })
+            };
+            Ok(parameters.names().into_iter().filter_map(layer).collect())
+        })
+    };
+    layers().map_err(|source: PipelineError| source.within(folder))
 }
 
 fn schedule(json: &[u8]) -> Result<ScheduleConfig, PipelineError> {

@@ -12,6 +12,18 @@ use super::{PipelineError, PipelineFiles};
 use crate::ConfigError;
 use crate::tokenizer::Tokenizer;
 
+/// Everything that a pipeline is read from: its index, and the folders of its parts.
+pub const LAYOUT: [&str; 8] = [
+    "model_index.json",
+    "scheduler",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "unet",
+    "vae",
+];
+
 /// A model inside a pipeline, by its folder's name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
