@@ -1,6 +1,8 @@
 //! A text-to-image diffusion pipeline in the diffusers directory layout: tokenizer, text encoder, denoiser, schedule,
 //! and a sampler whose steps have log-probabilities.
 
+use std::path::PathBuf;
+
 pub mod codec;
 mod context;
 mod denoiser;
@@ -22,7 +24,7 @@ pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
 pub use sampler::Conditions;
 pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, TokenizerFiles};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 
@@ -40,6 +42,39 @@ pub enum ConfigError {
     /// The tokenizer is unreadable, or cannot take a text.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// A folder holds no tokenizer.
+    #[error(
+        "{} holds no CLIP tokenizer: {missing} is missing; copy the tokenizer's files there from the model's repository, or \
+         from another pipeline with the same text encoder",
+        folder.display()
+    )]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+        /// The file or files that it lacks.
+        missing: &'static str,
+    },
+    /// A tokenizer's file is unreadable or is not CLIP's.
+    #[error("{}: {problem}", file.display())]
+    TokenizerFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and what is known.
+        problem: String,
+    },
+    /// The tokenizer knows tokens that the text encoder does not.
+    #[error(
+        "the tokenizer has the token `{token}` with id {id}, and the text encoder's `vocab_size` is {vocab_size}: they belong \
+         to different models; use the tokenizer that came with the text encoder"
+    )]
+    Vocabulary {
+        /// The token with the largest id.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Tokens in the text encoder's table.
+        vocab_size: usize,
+    },
     /// A field has a value that moa does not know.
     #[error("{file}: `{field}` is {value}: {wanted}")]
     Field {
