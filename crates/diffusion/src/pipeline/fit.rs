@@ -42,7 +42,8 @@ pub(super) fn check(
     }
     let channels = codec.channels();
     if unet.in_channels != channels {
-        let wanted = format!("samples have {channels} channels (models that take a mask or a picture besides are not known)");
+        let wanted =
+            format!("samples have {channels} channels (models that take a mask or a picture besides are not known)");
         return refuse("in_channels", unet.in_channels.to_string(), wanted);
     }
     if unet.out_channels != channels {

@@ -90,11 +90,7 @@ fn schedule(json: &[u8]) -> Result<ScheduleConfig, PipelineError> {
 }
 
 /// Reads the config of a text encoder, and the tokenizer that belongs to it.
-fn words(
-    source: &Source<'_>,
-    part: Part,
-    tokenizer: &'static str,
-) -> Result<(TextConfig, Tokenizer), PipelineError> {
+fn words(source: &Source<'_>, part: Part, tokenizer: &'static str) -> Result<(TextConfig, Tokenizer), PipelineError> {
     let config = TextConfig::read(&source.bytes(part.config)?, part.config)?;
     let tokenizer = source.tokenizer(tokenizer, config.max_position_embeddings)?;
     tokenizer.check_vocabulary(config.vocab_size)?;

@@ -13,16 +13,8 @@ use crate::ConfigError;
 use crate::tokenizer::Tokenizer;
 
 /// Everything that a pipeline is read from: its index, and the folders of its parts.
-pub const LAYOUT: [&str; 8] = [
-    "model_index.json",
-    "scheduler",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "unet",
-    "vae",
-];
+pub const LAYOUT: [&str; 8] =
+    ["model_index.json", "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"];
 
 /// A model inside a pipeline, by its folder's name.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +73,7 @@ impl Source<'_> {
             Self::Memory(_) => {
                 let file = if name == "tokenizer" { "tokenizer/tokenizer.json" } else { "tokenizer_2/tokenizer.json" };
                 let bytes = self.bytes(file)?;
-                let text =
-                    std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
+                let text = std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
                 Ok(Tokenizer::read(text, tokens)?)
             }
             Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),
