@@ -12,7 +12,7 @@ use super::{Pipeline, PipelineError, fit};
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::ScheduleConfig;
 use crate::tokenizer::Tokenizer;
-use crate::{ConfigError, TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
+use crate::{TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
 
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
 
@@ -24,7 +24,7 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     })?;
     let index = ModelIndex::read(&index)?;
     let unet = UnetConfig::read(&source.bytes(UNET.config)?)?;
-    let schedule = schedule(&source.bytes(SCHEDULER)?)?;
+    let schedule = ScheduleConfig::read(&source.bytes(SCHEDULER)?)?;
     let words = |part, tokenizer| words(source, part, tokenizer);
     let mut texts = vec![words(TEXT_ENCODER, "tokenizer")?];
     if index.family == Family::Xl {
@@ -78,15 +78,6 @@ pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
         })
     };
     layers().map_err(|source: PipelineError| source.within(folder))
-}
-
-fn schedule(json: &[u8]) -> Result<ScheduleConfig, PipelineError> {
-    let schedule: ScheduleConfig =
-        serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: SCHEDULER, source })?;
-    if let ScheduleConfig::Ddim(ddim) = &schedule {
-        ddim.check()?;
-    }
-    Ok(schedule)
 }
 
 /// Reads the config of a text encoder, and the tokenizer that belongs to it.
