@@ -50,15 +50,18 @@ pub(super) fn check(
         let wanted = format!("samples have {channels} channels, and predicted variances are not known");
         return refuse("out_channels", unet.out_channels.to_string(), wanted);
     }
-    if let [first, second] = texts
-        && first.max_position_embeddings != second.max_position_embeddings
-    {
-        return Err(PipelineError::Mismatch {
-            file: "text_encoder_2/config.json",
-            field: "max_position_embeddings",
-            value: second.max_position_embeddings.to_string(),
-            wanted: format!("text_encoder has {}, and their states lie side by side", first.max_position_embeddings),
-        });
-    }
     Ok(())
+}
+
+/// Refuses two tokenizers whose texts have different lengths.
+pub(super) fn check_lengths(first: usize, second: usize) -> Result<(), PipelineError> {
+    if first == second {
+        return Ok(());
+    }
+    Err(PipelineError::Mismatch {
+        file: "tokenizer_2/tokenizer_config.json",
+        field: "model_max_length",
+        value: second.to_string(),
+        wanted: format!("tokenizer cuts texts to {first} tokens, and the states of both lie side by side"),
+    })
 }

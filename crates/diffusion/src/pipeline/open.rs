@@ -30,6 +30,9 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     if index.family == Family::Xl {
         texts.push(words(TEXT_ENCODER_2, "tokenizer_2")?);
     }
+    if let [(_, first), (_, second)] = &texts[..] {
+        fit::check_lengths(first.length(), second.length())?;
+    }
     let codec = codec(source, &index, device)?;
     let configs: Vec<TextConfig> = texts.iter().map(|(config, _)| config.clone()).collect();
     fit::check(index.family, &unet, &configs, &codec)?;
