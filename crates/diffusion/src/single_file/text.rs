@@ -67,7 +67,6 @@ fn open_clip(parameters: &Parameters, prefix: &str, unused: usize, projects: boo
     let mut config = config(vocab, size(&p, "positional_embedding", 0)?, width, inner, layers, "gelu");
     let mut origins = BTreeMap::new();
     if projects {
-        config["model_type"] = "clip_text_model".into();
         config["projection_dim"] = size(&p, "text_projection", 1)?.into();
         origins.insert("text_projection.weight".into(), Origin::Transposed(format!("{prefix}text_projection")));
     }

@@ -1,7 +1,5 @@
 //! The denoiser's names: numbered input and output blocks become blocks of one resolution with their layers.
 
-use std::collections::BTreeMap;
-
 use moa_adapter::{Origin, Parameters};
 use serde_json::json;
 
@@ -67,40 +65,50 @@ fn name(original: &str, layers: usize) -> Option<String> {
     }
 }
 
-/// Returns the denoiser.
+/// The blocks of a denoiser, one of each for every resolution, finest first.
+struct Blocks {
+    /// Residual blocks of each resolution on the way down.
+    layers: usize,
+    channels: Vec<usize>,
+    down: Vec<&'static str>,
+    up: Vec<&'static str>,
+    /// Transformer blocks of each spatial transformer.
+    depths: Vec<usize>,
+    /// Width of the text states.
+    context: usize,
+}
+
+impl Blocks {
+    /// Reads the blocks off the tensors.
+    fn read(p: &Parameters) -> Result<Self, String> {
+        let has = |i: usize, rest: &str| p.has(&format!("input_blocks.{i}.0.{rest}.weight"));
+        let inputs = count(|i| i == 0 || has(i, "in_layers.0") || has(i, "op"));
+        let halves: Vec<usize> = (0..inputs).filter(|i| has(*i, "op")).collect();
+        let layers = halves.first().map_or(inputs, |first| *first).saturating_sub(1);
+        if layers == 0 || halves.iter().enumerate().any(|(block, i)| *i != (block + 1) * (layers + 1)) {
+            return Err("its denoiser has not equally many layers in every block: that is of no known layout".into());
+        }
+        let mut blocks =
+            Self { layers, channels: Vec::new(), down: Vec::new(), up: Vec::new(), depths: Vec::new(), context: 0 };
+        for block in 0..=halves.len() {
+            let input = format!("input_blocks.{}", 1 + block * (layers + 1));
+            let output = format!("output_blocks.{}", block * (layers + 1));
+            let depth = count(|i| p.has(&format!("{input}.1.transformer_blocks.{i}.norm1.weight")));
+            let attends = p.has(&format!("{output}.1.norm.weight"));
+            blocks.channels.push(size(p, &format!("{input}.0.out_layers.3.weight"), 0)?);
+            blocks.down.push(if depth > 0 { "CrossAttnDownBlock2D" } else { "DownBlock2D" });
+            blocks.up.push(if attends { "CrossAttnUpBlock2D" } else { "UpBlock2D" });
+            blocks.depths.push(depth.max(1));
+        }
+        blocks.context = size(p, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1)?;
+        Ok(blocks)
+    }
+}
+
+/// Returns the denoiser. `velocity` tells Stable Diffusion 2's two sizes apart.
 pub(super) fn part(parameters: &Parameters, family: Family, velocity: bool) -> Result<Part, String> {
     let p = parameters.at(PREFIX.trim_end_matches('.'));
-    let inputs = count(|i| {
-        p.has(&format!("input_blocks.{i}.0.weight"))
-            || p.has(&format!("input_blocks.{i}.0.in_layers.0.weight"))
-            || p.has(&format!("input_blocks.{i}.0.op.weight"))
-    });
-    let halves: Vec<usize> = (0..inputs).filter(|i| p.has(&format!("input_blocks.{i}.0.op.weight"))).collect();
-    let layers = halves.first().map_or(inputs, |first| *first).saturating_sub(1);
-    if layers == 0 || halves.iter().enumerate().any(|(block, i)| *i != (block + 1) * (layers + 1)) {
-        return Err("its denoiser has not equally many layers in every block: that is of no known layout".into());
-    }
-    let blocks = halves.len() + 1;
-    let (mut channels, mut down, mut up, mut depths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut context = None;
-    for block in 0..blocks {
-        let input = format!("input_blocks.{}", 1 + block * (layers + 1));
-        channels.push(size(&p, &format!("{input}.0.out_layers.3.weight"), 0)?);
-        let depth = count(|i| p.has(&format!("{input}.1.transformer_blocks.{i}.norm1.weight")));
-        down.push(if depth > 0 { "CrossAttnDownBlock2D" } else { "DownBlock2D" });
-        let output = format!("output_blocks.{}.1.norm.weight", block * (layers + 1));
-        up.push(if p.has(&output) { "CrossAttnUpBlock2D" } else { "UpBlock2D" });
-        depths.push(depth.max(1));
-        if depth > 0 {
-            context = Some(size(&p, &format!("{input}.1.transformer_blocks.0.attn2.to_k.weight"), 1)?);
-        }
-    }
-    let context = context.ok_or("its denoiser does not attend to the text: that is of no known layout")?;
-    let linear = p.shape("middle_block.1.proj_in.weight").is_some_and(|shape| shape.len() == 2);
-    let heads = match family {
-        Family::Sd1 => json!(8),
-        Family::Sd2 | Family::Xl => channels.iter().map(|channels| channels / 64).collect(),
-    };
+    let blocks = Blocks::read(&p)?;
     let (d_in, d_out) = (size(&p, "input_blocks.0.0.weight", 1)?, size(&p, "out.2.weight", 0)?);
     if d_in != d_out {
         return Err(format!(
@@ -108,6 +116,10 @@ pub(super) fn part(parameters: &Parameters, family: Family, velocity: bool) -> R
              text-to-image model"
         ));
     }
+    let heads = match family {
+        Family::Sd1 => json!(8),
+        Family::Sd2 | Family::Xl => blocks.channels.iter().map(|channels| channels / 64).collect(),
+    };
     let mut config = json!({
         "_class_name": "UNet2DConditionModel",
         "sample_size": match family {
@@ -116,9 +128,10 @@ pub(super) fn part(parameters: &Parameters, family: Family, velocity: bool) -> R
             Family::Xl => 128,
         },
         "in_channels": d_in, "out_channels": d_out,
-        "block_out_channels": channels, "down_block_types": down, "up_block_types": up, "layers_per_block": layers,
-        "cross_attention_dim": context, "attention_head_dim": heads, "use_linear_projection": linear,
-        "transformer_layers_per_block": depths, "norm_num_groups": 32, "norm_eps": 1e-5, "act_fn": "silu",
+        "block_out_channels": blocks.channels, "down_block_types": blocks.down, "up_block_types": blocks.up,
+        "layers_per_block": blocks.layers, "cross_attention_dim": blocks.context, "attention_head_dim": heads,
+        "use_linear_projection": p.shape("middle_block.1.proj_in.weight").is_some_and(|shape| shape.len() == 2),
+        "transformer_layers_per_block": blocks.depths, "norm_num_groups": 32, "norm_eps": 1e-5, "act_fn": "silu",
         "flip_sin_to_cos": true, "freq_shift": 0,
     });
     if family == Family::Xl {
@@ -126,12 +139,13 @@ pub(super) fn part(parameters: &Parameters, family: Family, velocity: bool) -> R
         config["addition_time_embed_dim"] = 256.into();
         config["projection_class_embeddings_input_dim"] = size(&p, "label_emb.0.0.weight", 1)?.into();
     }
-    let mut origins = BTreeMap::new();
-    for original in below(parameters, PREFIX) {
-        let unknown = || {
-            format!("tensor `{PREFIX}{original}` is of no known denoiser: plain Stable Diffusion 1, 2 and XL are known")
-        };
-        origins.insert(name(&original, layers).ok_or_else(unknown)?, Origin::Whole(format!("{PREFIX}{original}")));
-    }
+    let origin = |original: String| {
+        let name = name(&original, blocks.layers);
+        let original = format!("{PREFIX}{original}");
+        let unknown =
+            || format!("tensor `{original}` is of no known denoiser: plain Stable Diffusion 1, 2 and XL are known");
+        Ok((name.ok_or_else(unknown)?, Origin::Whole(original)))
+    };
+    let origins = below(parameters, PREFIX).map(origin).collect::<Result<_, String>>()?;
     Ok(Part { config, origins })
 }
