@@ -11,6 +11,7 @@ mod nn;
 pub mod pipeline;
 pub mod sampler;
 pub mod schedule;
+pub mod single_file;
 pub mod text;
 pub mod tokenizer;
 pub mod unet;
