@@ -4,17 +4,21 @@
 use std::path::PathBuf;
 
 pub mod codec;
+mod context;
 mod denoiser;
 pub mod hub;
 mod nn;
 pub mod pipeline;
 pub mod sampler;
 pub mod schedule;
+pub mod single_file;
 pub mod text;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;
 
+pub use codec::{Codec, PixelCodec};
+pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
 pub use pipeline::{Pipeline, PipelineError, PipelineFiles};

@@ -74,7 +74,9 @@ pub fn ranks<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, ParetoError> {
         let rows: Vec<&[f64]> = left.iter().map(|(_, point)| *point).collect();
         let mut covered = divide::covered(&rows).into_iter();
         left.retain(|(twins, _)| {
-            twins.iter().for_each(|&twin| ranks[twin] = taken);
+            for &twin in *twins {
+                ranks[twin] = taken;
+            }
             covered.next().unwrap_or(false)
         });
         taken += 1;
@@ -90,7 +92,9 @@ pub fn ranks<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, ParetoError> {
             fronts.push(Archive::new(dims));
         }
         fronts[rank].push(point);
-        twins.iter().for_each(|&twin| ranks[twin] = taken + rank);
+        for &twin in twins {
+            ranks[twin] = taken + rank;
+        }
     }
     Ok(ranks)
 }

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use moa_core::ExperimentSpec;
 use moa_diffusion::Pipeline;
 use moa_reward::Scorer;
+use moa_zoo::BaseModel;
 
 use crate::RunnerError;
 
@@ -22,20 +23,22 @@ pub struct Models {
 }
 
 impl Models {
-    /// Opens the models that an experiment names. `hub` is the folder where `huggingface_hub` keeps its downloads, which
-    /// names such as `hf:org/name` are looked up in.
+    /// Opens the models of an experiment over its base. `hub` is the folder where `huggingface_hub` keeps its downloads, which
+    /// rewards such as `hf:org/name` are looked up in.
     ///
     /// # Errors
     /// Says which model cannot be opened and why.
-    pub fn open(spec: &ExperimentSpec, hub: Option<&Path>, device: &Device) -> Result<Self, RunnerError> {
+    pub fn open(
+        spec: &ExperimentSpec,
+        base: &BaseModel,
+        hub: Option<&Path>,
+        device: &Device,
+    ) -> Result<Self, RunnerError> {
         let group = spec.training.pictures_per_prompt as usize;
-        let mut sha256 = moa_zoo::hashes(&spec.base)?;
+        let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
         sha256.extend(moa_reward::external::hashes(&spec.rewards).map_err(moa_zoo::ZooError::from)?);
-        Ok(Self {
-            pipeline: moa_zoo::open_pipeline(&spec.base, device)?,
-            scorer: moa_zoo::scorer(&spec.base, &spec.rewards, group, hub, device)?,
-            sha256,
-        })
+        let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
+        Ok(Self { pipeline: base.open(device)?, scorer, sha256 })
     }
 }

@@ -1,7 +1,6 @@
 //! The scorer of an experiment, and the hashes of what its rewards are read from.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +11,8 @@ use moa_reward::disk::{Shelf, reward_files};
 use moa_reward::{Embedded, RewardError, Scorer, Sources};
 use sha2::{Digest, Sha256};
 
-use crate::embedded::{embedder, heads};
-use crate::{EMOJI_32, ZooError, judges};
+use crate::embedded::{embedder, heads, hexadecimal};
+use crate::{BaseModel, ZooError, judges};
 
 /// Returns the scorer of an experiment: its rewards, with `group` pictures a prompt, and where the base is `emoji-32` all
 /// judges. `hub` is the folder where `huggingface_hub` keeps its downloads.
@@ -24,20 +23,19 @@ use crate::{EMOJI_32, ZooError, judges};
 /// Refuses settings of rewards that cannot work, rewards that know emoji-32 only for other bases, and files that are missing
 /// or damaged.
 pub fn scorer(
-    base: &str,
+    base: &BaseModel,
     rewards: &[RewardSpec],
     group: usize,
     hub: Option<&Path>,
     device: &Device,
 ) -> Result<Scorer, ZooError> {
-    let is_emoji = base == EMOJI_32;
-    let embedded = if is_emoji && rewards.iter().any(|reward| reward.kind.knows_emoji_only()) {
+    let embedded = if base.is_embedded() && rewards.iter().any(|reward| reward.kind.knows_emoji_only()) {
         Some(Embedded { embedder: embedder(device)?, heads: heads()? })
     } else {
         None
     };
-    let sources = Sources { base: base.to_owned(), embedded, shelf: Shelf::new(hub, device) };
-    let judges = if is_emoji { judges(device)? } else { Vec::new() };
+    let sources = Sources { base: base.name().to_owned(), embedded, shelf: Shelf::new(hub, device) };
+    let judges = if base.is_embedded() { judges(device)? } else { Vec::new() };
     Ok(Scorer::build(rewards, &sources, group, judges)?)
 }
 
@@ -91,11 +89,4 @@ impl io::Write for Hashing<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use moa_core::spec::{RewardKind, RewardSpec};
 use moa_reward::Pictures;
-use moa_zoo::{EMOJI_32, reward_hashes, scorer};
+use moa_zoo::{BaseModel, reward_hashes, scorer};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../reward/tests/fixtures").join(name)
@@ -20,7 +20,7 @@ fn clip_score(model: &Path) -> RewardSpec {
 fn rewards_from_files_score_emoji_beside_the_embedded_ones() {
     let rewards = [RewardKind::Alignment.into(), clip_score(&fixture("disk_clip")), RewardKind::Contrast.into()];
     let device = Device::flex();
-    let scorer = scorer(EMOJI_32, &rewards, 2, None, &device).unwrap();
+    let scorer = scorer(&BaseModel::embedded(), &rewards, 2, None, &device).unwrap();
     let prompts = vec!["a cat on a red background".to_owned(); 2];
     let pictures = Pictures::new(Tensor::ones([2, 3, 32, 32], &device) * 0.5, prompts, 2).unwrap();
     assert_eq!(scorer.score(&pictures).unwrap().columns.len(), 3);
@@ -31,12 +31,15 @@ fn rewards_from_files_score_emoji_beside_the_embedded_ones() {
 fn other_bases_have_no_judges_and_no_rewards_that_know_emoji_only() {
     let device = Device::flex();
     let rewards = [clip_score(&fixture("disk_clip"))];
-    let other = scorer("models/other", &rewards, 2, None, &device).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().display().to_string();
+    let base = BaseModel::find(&name, None).unwrap();
+    let other = scorer(&base, &rewards, 2, None, &device).unwrap();
     let pictures = Pictures::new(Tensor::ones([1, 3, 64, 48], &device) * 0.5, vec!["a cat".into()], 1).unwrap();
     assert!(other.score(&pictures).is_ok());
     assert!(other.judge(&pictures).unwrap().is_empty());
-    let message = scorer("models/other", &[RewardKind::Safety.into()], 2, None, &device).err().unwrap().to_string();
-    assert!(message.contains("models/other") && message.contains("SafetyChecker"), "{message}");
+    let message = scorer(&base, &[RewardKind::Safety.into()], 2, None, &device).err().unwrap().to_string();
+    assert!(message.contains(&name) && message.contains("SafetyChecker"), "{message}");
 }
 
 #[test]

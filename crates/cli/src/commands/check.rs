@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
-    let models = Models::open(&experiment.spec, hub::cache().as_deref(), &device.device)?;
+    let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
     let memory = estimated.memory.map_or(String::new(), |bytes| format!("{:<11}about {}\n", "memory", memory(bytes)));
     print(format!(

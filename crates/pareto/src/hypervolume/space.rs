@@ -120,8 +120,11 @@ fn sides(xs: &[f64], ys: &[f64], [x, y]: [f64; 2]) -> [f64; 2] {
 fn reaching(xs: &[f64], ys: &[f64], [left, bottom]: [f64; 2]) -> impl Iterator<Item = usize> {
     let blocks = xs.chunks(BLOCK).zip(ys.chunks(BLOCK)).enumerate();
     blocks.flat_map(move |(block, (xs, ys))| {
-        let reaches = |lane: usize| u32::from((xs[lane] > left) & (ys[lane] > bottom)) << lane;
-        let mut reaching = (0..xs.len()).fold(0, |all, lane| all | reaches(lane));
+        let bits = |values: &[f64], least: f64| {
+            let bit = |all: u32, (lane, value): (usize, &f64)| all | u32::from(*value > least) << lane;
+            values.iter().enumerate().fold(0, bit)
+        };
+        let mut reaching = bits(xs, left) & bits(ys, bottom);
         std::iter::from_fn(move || {
             let lane = reaching.trailing_zeros();
             reaching &= reaching.wrapping_sub(1);
