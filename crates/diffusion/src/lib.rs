@@ -10,6 +10,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod text;
 pub mod tokenizer;
+pub mod transformer;
 pub mod unet;
 pub mod vae;
 
@@ -20,6 +21,7 @@ pub use sampler::Conditions;
 pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::Tokenizer;
+pub use transformer::{Sd3Config, Sd3Transformer};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 

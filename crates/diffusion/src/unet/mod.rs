@@ -16,7 +16,7 @@ pub use config::{BlockType, PerBlock, UnetConfig};
 use resnet::{ResnetBlock, upsample};
 use transformer::SpatialTransformer;
 
-use crate::nn::{Conv2d, GroupNorm};
+use crate::nn::{Conv2d, GroupNorm, time_waves};
 
 /// The residual blocks of one resolution, with their transformers and the change of resolution that follows.
 #[derive(Clone, Debug)]
@@ -207,20 +207,6 @@ impl Unet {
 
     /// Returns the sinusoidal embedding of the timesteps, `[rows, block_out_channels[0]]` row-major.
     fn time_waves(&self, timesteps: &[f32]) -> Vec<f32> {
-        let width = self.config.block_out_channels[0];
-        let half = width / 2;
-        let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - self.config.freq_shift)).exp() as f32;
-        let frequencies: Vec<f32> = (0..half).map(frequency).collect();
-        let mut waves = Vec::with_capacity(timesteps.len() * width);
-        for t in timesteps {
-            let sines = frequencies.iter().map(|f| (t * f).sin());
-            let cosines = frequencies.iter().map(|f| (t * f).cos());
-            if self.config.flip_sin_to_cos {
-                waves.extend(cosines.chain(sines));
-            } else {
-                waves.extend(sines.chain(cosines));
-            }
-        }
-        waves
+        time_waves(timesteps, self.config.block_out_channels[0], self.config.freq_shift, self.config.flip_sin_to_cos)
     }
 }
