@@ -88,7 +88,7 @@ impl TimeTextEmbed {
     /// Embeds one timestep for each row, and the pooled text `[rows, pooled_projection_dim]`; returns `[rows, width]`.
     pub(super) fn forward(&self, timesteps: &[f32], pooled: &Tensor<2>, bank: Option<&AdapterBank>) -> Tensor<2> {
         let waves = TensorData::new(time_waves(timesteps, WAVES, 0.0, true), [timesteps.len(), WAVES]);
-        let waves = Tensor::<2>::from_data(waves, &pooled.device().without_autodiff());
+        let waves = Tensor::<2>::from_data(waves, (&pooled.device().without_autodiff(), pooled.dtype()));
         let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
         time + self.text_2.forward(silu(self.text_1.forward(pooled.clone(), bank)), bank)
     }

@@ -9,7 +9,7 @@ pub(super) const EPSILON: f64 = 1e-6;
 
 /// Layer normalisation over the last dimension without parameters.
 pub(super) fn plain_norm(x: Tensor<3>) -> Tensor<3> {
-    let ones = Tensor::ones([x.dims()[2]], &x.device().without_autodiff());
+    let ones = Tensor::ones([x.dims()[2]], (&x.device().without_autodiff(), x.dtype()));
     layer_norm(x, ones, None, EPSILON)
 }
 
