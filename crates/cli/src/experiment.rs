@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use moa_core::ExperimentSpec;
 use moa_core::spec::{Plan, Prompts};
 use moa_scenes::prompt_set;
+use moa_zoo::BaseModel;
 
+use crate::base;
 use crate::error::CliError;
 use crate::text::{count, whole};
 
@@ -34,6 +36,14 @@ impl Experiment {
         let prompts = spec.resolve_prompts(file, &sets)?;
         let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
         Ok(Self { spec, prompts, plan })
+    }
+
+    /// Finds the experiment's base model.
+    ///
+    /// # Errors
+    /// Says that there is no such folder or download, and the way out.
+    pub(crate) fn base(&self) -> Result<BaseModel, CliError> {
+        base::find(&self.spec.base)
     }
 
     /// Returns the experiment's name.

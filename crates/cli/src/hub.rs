@@ -6,7 +6,6 @@ use std::path::PathBuf;
 /// Returns the folder that holds `models--org--name`, by the environment that `variable` reads, as `huggingface_hub` finds
 /// it: `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, and `~/.cache/huggingface/hub`. Nothing where
 /// there is no home folder either.
-#[cfg_attr(not(test), expect(dead_code, reason = "bases from folders call it"))]
 pub(crate) fn cache_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let home = || variable("HOME").or_else(|| variable("USERPROFILE")).filter(|value| !value.is_empty());
     let folder = |name: &str| {

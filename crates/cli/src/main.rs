@@ -3,6 +3,7 @@
 mod adapters;
 mod args;
 mod bar;
+mod base;
 mod calibrate;
 mod commands;
 mod device;

@@ -1,5 +1,6 @@
 //! Experiment files: RON in which every field but the rewards has a default.
 
+mod base;
 mod bounds;
 mod design;
 mod error;
@@ -24,6 +25,7 @@ mod weightings;
 
 use serde::{Deserialize, Serialize};
 
+pub use base::{BUILT_IN_BASE, BaseName};
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
@@ -48,7 +50,8 @@ pub struct ExperimentSpec {
     /// The name of the experiment and of its results folder. Default: the file's name without its ending.
     #[serde(default)]
     pub name: Option<String>,
-    /// The base model. Default: `emoji-32`, which is built in.
+    /// The base model: a folder in diffusers' layout, whose relative path counts from the experiment file, or `hf:org/name`.
+    /// Default: `emoji-32`, which is built in.
     #[serde(default = "default_base")]
     pub base: String,
     /// The seed of everything random in training. Default: 0.
@@ -94,7 +97,7 @@ pub struct ExperimentSpec {
 }
 
 fn default_base() -> String {
-    "emoji-32".into()
+    BUILT_IN_BASE.into()
 }
 
 fn default_weightings() -> Vec<WeightingsSpec> {

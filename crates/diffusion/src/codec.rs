@@ -1,6 +1,43 @@
-//! Pixels in and out of the denoiser's space without a VAE: pixel-unshuffle.
+//! Pictures out of the denoiser's space: by an autoencoder, or by pixel-unshuffle where there is none.
 
 use burn::tensor::Tensor;
+
+use crate::Vae;
+
+/// What lies between the denoiser's space and pictures.
+#[derive(Clone, Debug)]
+pub enum Codec {
+    /// Pixels, folded into channels.
+    Pixels(PixelCodec),
+    /// An autoencoder's latents. It decodes one picture at a time, so that memory does not grow with the batch.
+    Vae(Box<Vae>),
+}
+
+impl Codec {
+    /// Returns the pictures of samples `[n, channels, h, w]`: `[n, 3, h·f, w·f]` in `[0, 1]`.
+    pub fn decode(&self, samples: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Pixels(codec) => codec.decode(samples),
+            Self::Vae(vae) => vae.decode(samples),
+        }
+    }
+
+    /// Returns f, the pixels along a side of a picture for each along a side of a sample.
+    pub fn factor(&self) -> usize {
+        match self {
+            Self::Pixels(codec) => codec.factor,
+            Self::Vae(vae) => vae.factor(),
+        }
+    }
+
+    /// Returns the channels of samples.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Pixels(codec) => 3 * codec.factor * codec.factor,
+            Self::Vae(vae) => vae.latent_channels(),
+        }
+    }
+}
 
 /// Folds `factor × factor` pixels into channels, in PyTorch's order (channel · factor² + row · factor + column), with
 /// colours scaled from `[0, 1]` to `[−1, 1]`.

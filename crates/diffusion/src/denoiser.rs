@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 
-use crate::Pipeline;
+use crate::{Pipeline, TextContext};
 
 /// Several adapters that act as one model: at every step each predicts, and the predictions are mixed by shares.
 ///
@@ -48,15 +48,15 @@ impl Denoiser<'_> {
     /// Predicts noise or velocity; see [`Pipeline::denoise`].
     ///
     /// # Shapes
-    /// - `x`: `[rows, c, h, w]`, `timesteps`: one for each row, `context`: `[rows, tokens, width]`
+    /// - `x`: `[rows, c, h, w]`, `timesteps`: one for each row, `context`: that of every row
     /// - returns `[rows, c, h, w]`
-    pub fn predict(self, pipeline: &Pipeline, x: Tensor<4>, timesteps: &[f32], context: &Tensor<3>) -> Tensor<4> {
+    pub fn predict(self, pipeline: &Pipeline, x: Tensor<4>, timesteps: &[f32], context: &TextContext) -> Tensor<4> {
         match self {
             Self::Base => pipeline.denoise(x, timesteps, context, None),
             Self::Bank(bank) => pipeline.denoise(x, timesteps, context, Some(bank)),
             Self::Blend(Blend { bank, shares }) => {
                 let (rows, count) = (x.dims()[0], shares.len());
-                let context = Tensor::cat(vec![context.clone(); count], 0);
+                let context = context.repeat(count);
                 let all =
                     pipeline.denoise(Tensor::cat(vec![x; count], 0), &timesteps.repeat(count), &context, Some(bank));
                 let part = |(member, share): (usize, &f32)| all.clone().narrow(0, member * rows, rows) * *share;

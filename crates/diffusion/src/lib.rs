@@ -2,6 +2,7 @@
 //! and a sampler whose steps have log-probabilities.
 
 pub mod codec;
+mod context;
 mod denoiser;
 pub mod hub;
 mod nn;
@@ -14,6 +15,8 @@ pub mod transformer;
 pub mod unet;
 pub mod vae;
 
+pub use codec::{Codec, PixelCodec};
+pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
 pub use pipeline::{Pipeline, PipelineError, PipelineFiles};

@@ -128,8 +128,8 @@ impl Embedding {
     }
 }
 
-/// Returns the sinusoidal embedding of timesteps, `[timesteps, width]` row-major: sines and cosines of t · 10000^(−i / (width/2 −
-/// `shift`)), the cosines first where `flip` says so (diffusers' `Timesteps`).
+/// Returns the sinusoidal embedding of numbers (Vaswani et al., 1706.03762), `[numbers, width]` row-major: sines and cosines of
+/// t · 10000^(−i / (width/2 − `shift`)), the cosines first where `flip` says so (diffusers' `Timesteps`).
 pub(crate) fn time_waves(timesteps: &[f32], width: usize, shift: f64, flip: bool) -> Vec<f32> {
     let half = width / 2;
     let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - shift)).exp() as f32;

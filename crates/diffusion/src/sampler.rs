@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use moa_core::NoiseKey;
 
+use crate::context::TextContext;
 use crate::denoiser::Denoiser;
 use crate::pipeline::Pipeline;
 use crate::schedule::{StepRule, mean_log_prob};
@@ -10,11 +11,11 @@ use crate::schedule::{StepRule, mean_log_prob};
 /// The conditions that a batch of rows is sampled under.
 #[derive(Clone)]
 pub struct Conditions {
-    /// Text states of every row, `[rows, tokens, width]`.
-    pub context: Tensor<3>,
-    /// Text states of the empty prompt, `[1, tokens, width]`, and the strength of classifier-free guidance (Ho &
+    /// What every row is conditioned on.
+    pub context: TextContext,
+    /// What stands for no prompt, one row ([`Pipeline::unconditional`]), and the strength of classifier-free guidance (Ho &
     /// Salimans, 2207.12598); `None` samples without.
-    pub guidance: Option<(Tensor<3>, f32)>,
+    pub guidance: Option<(TextContext, f32)>,
 }
 
 /// What one step did.
@@ -54,9 +55,7 @@ pub fn step<'a>(
     let timesteps = vec![rule.timestep; rows];
     let mut output = denoiser.predict(pipeline, x.clone(), &timesteps, &conditions.context);
     if let Some((empty, strength)) = &conditions.guidance {
-        let [_, tokens, width] = empty.dims();
-        let empty = empty.clone().expand([rows, tokens, width]);
-        let unconditional = denoiser.predict(pipeline, x.clone(), &timesteps, &empty);
+        let unconditional = denoiser.predict(pipeline, x.clone(), &timesteps, &empty.expand(rows));
         output = unconditional.clone() + (output - unconditional) * *strength;
     }
     let mean = x * rule.sample + output.clone() * rule.output;

@@ -1,192 +1,15 @@
-//! CLIP's text transformer: `CLIPTextModel` of transformers (Radford et al., 2103.00020).
+//! CLIP's text transformer: `CLIPTextModel` and `CLIPTextModelWithProjection` of transformers (Radford et al., 2103.00020).
 
-use burn::tensor::activation::{gelu, sigmoid};
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
+mod config;
+mod tower;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use moa_adapter::{Linear, Parameters, ParametersError};
-use serde::{Deserialize, Serialize};
 
-use crate::ConfigError;
-use crate::nn::{Embedding, LayerNorm, join_heads, split_heads};
+pub use config::{Activation, TextConfig, TowerConfig};
+pub use tower::Tower;
 
-/// A transformer's activation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// x·σ(1.702·x), CLIP's own.
-    QuickGelu,
-    /// The exact GELU.
-    Gelu,
-}
-
-/// The width, depth and heads of a CLIP tower; field names are transformers'.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TowerConfig {
-    /// Width of the states.
-    pub hidden_size: usize,
-    /// Width inside the feed-forward layers.
-    pub intermediate_size: usize,
-    /// Layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
-    /// Activation.
-    pub hidden_act: Activation,
-    /// Epsilon of the layer norms.
-    pub layer_norm_eps: f64,
-}
-
-/// `text_encoder/config.json`: a tower with its vocabulary.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TextConfig {
-    /// Words in the vocabulary.
-    pub vocab_size: usize,
-    /// Longest text, in tokens.
-    pub max_position_embeddings: usize,
-    /// Token that ends a text.
-    #[serde(default = "default_end")]
-    pub eos_token_id: i64,
-    /// Width of the states.
-    pub hidden_size: usize,
-    /// Width inside the feed-forward layers.
-    pub intermediate_size: usize,
-    /// Layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
-    /// Activation.
-    #[serde(default = "default_activation")]
-    pub hidden_act: Activation,
-    /// Epsilon of the layer norms.
-    #[serde(default = "default_epsilon")]
-    pub layer_norm_eps: f64,
-    /// Width of the joint space, where a projection follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub projection_dim: Option<usize>,
-    /// transformers' model type.
-    #[serde(default = "default_model_type")]
-    pub model_type: String,
-}
-
-fn default_end() -> i64 {
-    2
-}
-fn default_activation() -> Activation {
-    Activation::QuickGelu
-}
-fn default_epsilon() -> f64 {
-    1e-5
-}
-fn default_model_type() -> String {
-    "clip_text_model".into()
-}
-
-impl TextConfig {
-    /// Returns the tower's part.
-    pub fn tower(&self) -> TowerConfig {
-        TowerConfig {
-            hidden_size: self.hidden_size,
-            intermediate_size: self.intermediate_size,
-            num_hidden_layers: self.num_hidden_layers,
-            num_attention_heads: self.num_attention_heads,
-            hidden_act: self.hidden_act,
-            layer_norm_eps: self.layer_norm_eps,
-        }
-    }
-
-    /// Refuses impossible values.
-    ///
-    /// # Errors
-    /// Names the field, its value and what is known.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let file = "text_encoder/config.json";
-        if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            let value = self.num_attention_heads.to_string();
-            return Err(ConfigError::Field {
-                file,
-                field: "num_attention_heads",
-                value,
-                wanted: "a divisor of hidden_size",
-            });
-        }
-        if self.vocab_size < 2 {
-            let value = self.vocab_size.to_string();
-            return Err(ConfigError::Field { file, field: "vocab_size", value, wanted: "at least 2" });
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "the names are transformers'")]
-struct Layer {
-    heads: usize,
-    activation: Activation,
-    layer_norm1: LayerNorm,
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl Layer {
-    fn load(p: &Parameters, config: &TowerConfig) -> Result<Self, ParametersError> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let projection = |name: &str| Linear::load(&p.at(format_args!("self_attn.{name}")), width, width, true);
-        Ok(Self {
-            heads: config.num_attention_heads,
-            activation: config.hidden_act,
-            layer_norm1: LayerNorm::load(&p.at("layer_norm1"), width, config.layer_norm_eps)?,
-            q_proj: projection("q_proj")?,
-            k_proj: projection("k_proj")?,
-            v_proj: projection("v_proj")?,
-            out_proj: projection("out_proj")?,
-            layer_norm2: LayerNorm::load(&p.at("layer_norm2"), width, config.layer_norm_eps)?,
-            fc1: Linear::load(&p.at("mlp.fc1"), width, inner, true)?,
-            fc2: Linear::load(&p.at("mlp.fc2"), inner, width, true)?,
-        })
-    }
-
-    fn forward(&self, x: Tensor<3>, causal: bool) -> Tensor<3> {
-        let y = self.layer_norm1.forward(x.clone());
-        let head = |projection: &Linear| split_heads(projection.forward(y.clone(), None), self.heads);
-        let options = AttentionModuleOptions { is_causal: causal, ..Default::default() };
-        let mixed = attention(head(&self.q_proj), head(&self.k_proj), head(&self.v_proj), None, None, options);
-        let x = x + self.out_proj.forward(join_heads(mixed), None);
-        let y = self.fc1.forward(self.layer_norm2.forward(x.clone()), None);
-        let y = match self.activation {
-            Activation::QuickGelu => y.clone() * sigmoid(y * 1.702),
-            Activation::Gelu => gelu(y),
-        };
-        x + self.fc2.forward(y, None)
-    }
-}
-
-/// The pre-norm transformer that both of CLIP's towers are.
-#[derive(Clone, Debug)]
-pub struct Tower {
-    layers: Vec<Layer>,
-}
-
-impl Tower {
-    /// Takes the parameters below `layers`.
-    ///
-    /// # Errors
-    /// Says which tensor is missing or has another shape.
-    pub fn load(p: &Parameters, config: &TowerConfig) -> Result<Self, ParametersError> {
-        let layers = (0..config.num_hidden_layers).map(|i| Layer::load(&p.at(format_args!("layers.{i}")), config));
-        Ok(Self { layers: layers.collect::<Result<_, _>>()? })
-    }
-
-    /// Transforms `[rows, tokens, width]`.
-    pub fn forward(&self, x: Tensor<3>, causal: bool) -> Tensor<3> {
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, causal))
-    }
-}
+use crate::nn::{Embedding, LayerNorm};
 
 /// The text encoder.
 #[derive(Clone, Debug)]
@@ -196,6 +19,16 @@ pub struct TextEncoder {
     positions: Embedding,
     tower: Tower,
     final_norm: LayerNorm,
+    projection: Option<Linear>,
+}
+
+/// What an encoder says of texts.
+#[derive(Clone, Debug)]
+pub struct TextStates {
+    /// The states before the last layer, without a norm: `hidden_states[-2]` of transformers, which Stable Diffusion XL reads.
+    pub penultimate: Tensor<3>,
+    /// The states after the last layer and the final norm: `last_hidden_state`, which Stable Diffusion 1 and 2 read.
+    pub last: Tensor<3>,
 }
 
 impl TextEncoder {
@@ -211,8 +44,19 @@ impl TextEncoder {
             positions: Embedding::load(&p.at("embeddings.position_embedding"), config.max_position_embeddings, width)?,
             tower: Tower::load(&p.at("encoder"), &config.tower())?,
             final_norm: LayerNorm::load(&p.at("final_layer_norm"), width, config.layer_norm_eps)?,
+            projection: None,
             config: config.clone(),
         })
+    }
+
+    /// Takes the parameters of a `CLIPTextModelWithProjection`, whose `projection_dim` wide projection follows the pooling.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::load`].
+    pub fn load_with_projection(config: &TextConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let width = config.projected_width();
+        let projection = Linear::load(&p.at("text_projection"), config.hidden_size, width, false)?;
+        Ok(Self { projection: Some(projection), ..Self::load(config, p)? })
     }
 
     /// Returns the config.
@@ -226,14 +70,35 @@ impl TextEncoder {
     /// - `ids`: rows of equally many token ids (at most `max_position_embeddings`)
     /// - returns `[rows, tokens, hidden_size]`
     pub fn forward(&self, ids: &[Vec<u32>]) -> Tensor<3> {
+        self.final_norm.forward(self.tower.forward(self.embed(ids), true))
+    }
+
+    /// Returns the states of every token, each `[rows, tokens, hidden_size]`, from ids as [`TextEncoder::forward`] takes them.
+    pub fn states(&self, ids: &[Vec<u32>]) -> TextStates {
+        let [penultimate, last] = self.tower.last_two(self.embed(ids), true);
+        TextStates { penultimate, last: self.final_norm.forward(last) }
+    }
+
+    fn embed(&self, ids: &[Vec<u32>]) -> Tensor<3> {
         let (rows, tokens) = (ids.len(), ids.first().map_or(0, Vec::len));
         let table = self.tokens.table();
         let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
         let device = table.device().without_autodiff();
         let indices = Tensor::<2, Int>::from_data(TensorData::new(flat, [rows, tokens]), &device);
         let positions = self.positions.table().narrow(0, 0, tokens).unsqueeze();
-        let x = self.tokens.forward(indices) + positions;
-        self.final_norm.forward(self.tower.forward(x, true))
+        self.tokens.forward(indices) + positions
+    }
+
+    /// Returns one vector for each text, `[rows, projection_dim]`: the [pooled](TextEncoder::pool) state, projected where the
+    /// encoder has a projection.
+    ///
+    /// - `last`: the states after the final norm, `[rows, tokens, hidden_size]`
+    pub fn pool_and_project(&self, last: Tensor<3>, ids: &[Vec<u32>]) -> Tensor<2> {
+        let pooled = self.pool(last, ids);
+        match &self.projection {
+            Some(projection) => projection.forward(pooled, None),
+            None => pooled,
+        }
     }
 
     /// Returns the state of each text's end token, `[rows, hidden_size]`.

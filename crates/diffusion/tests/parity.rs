@@ -41,7 +41,8 @@ fn unet_matches(folder: &str) {
     let io = fs::read(folder.join("io.safetensors")).expect("io");
     let io = SafeTensors::deserialize(&io).expect("io");
     let (_, timesteps) = floats(&io, "timestep");
-    let output = unet.forward(tensor(&io, "sample"), &timesteps, &tensor(&io, "encoder_hidden_states"), None);
+    let context = tensor::<3>(&io, "encoder_hidden_states").into();
+    let output = unet.forward(tensor(&io, "sample"), &timesteps, &context, None);
     assert_close(output, &io, "output");
 }
 

@@ -41,6 +41,11 @@ impl Scorer {
         Ok(Self::new(embedder, rewards, judges))
     }
 
+    /// Returns the scorer with nothing to watch it.
+    pub fn without_judges(self) -> Self {
+        Self { judges: Vec::new(), ..self }
+    }
+
     /// Returns the rewards, in the order of the columns.
     pub fn rewards(&self) -> &[Box<dyn Reward>] {
         &self.rewards

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use moa_core::ExperimentSpec;
 use moa_diffusion::Pipeline;
 use moa_reward::Scorer;
+use moa_zoo::BaseModel;
 
 use crate::RunnerError;
 
@@ -21,15 +22,14 @@ pub struct Models {
 }
 
 impl Models {
-    /// Opens the models that an experiment names.
+    /// Opens the models of an experiment over its base. Only the embedded base is watched by judges: they know what it draws,
+    /// and nothing else.
     ///
     /// # Errors
     /// Says which model cannot be opened and why.
-    pub fn open(spec: &ExperimentSpec, device: &Device) -> Result<Self, RunnerError> {
-        Ok(Self {
-            pipeline: moa_zoo::open_pipeline(&spec.base, device)?,
-            scorer: moa_zoo::scorer(&spec.rewards, spec.training.pictures_per_prompt as usize, device)?,
-            sha256: moa_zoo::hashes(&spec.base)?,
-        })
+    pub fn open(spec: &ExperimentSpec, base: &BaseModel, device: &Device) -> Result<Self, RunnerError> {
+        let scorer = moa_zoo::scorer(&spec.rewards, spec.training.pictures_per_prompt as usize, device)?;
+        let scorer = if base.is_embedded() { scorer } else { scorer.without_judges() };
+        Ok(Self { pipeline: base.open(device)?, scorer, sha256: base.sha256()? })
     }
 }

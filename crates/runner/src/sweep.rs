@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use moa_core::spec::Prompts;
+use moa_core::spec::{BaseName, Prompts};
 use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
 use moa_store::{Layout, Snapshot};
 
@@ -102,9 +102,10 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
     let epoch = training.epochs_done();
     let points = points(&context, &runs, &training, &layout)?;
     drop(training);
+    let base_name = BaseName::of(&spec.base).for_others();
     for point in &points {
         if let Some(adapter) = point.adapter() {
-            keep_adapter(adapter, &point.id, &point.folder, &spec.base, &mut recorder)?;
+            keep_adapter(adapter, &point.id, &point.folder, &base_name, &mut recorder)?;
         }
     }
     let Some(sheets) = evaluate_all(&context, &evaluator, &points, Phase::Evaluation, adapters_known, &mut recorder)?

@@ -76,7 +76,7 @@ fn pixels(
     let guidance = if (request.guidance - 1.0).abs() < f32::EPSILON {
         None
     } else {
-        Some((pipeline.encode_prompts(&[""])?, request.guidance))
+        Some((pipeline.unconditional()?, request.guidance))
     };
     let texts = TextStates { prompts: pipeline.encode_prompts(request.prompts)?, guidance, group: request.per_prompt };
     let parts = slices(request.prompts.len() * request.per_prompt, passes, request.micro_batch);

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::{Next, keyed_noise, step};
-use moa_diffusion::{Conditions, Pipeline, StepRule};
+use moa_diffusion::{Conditions, Pipeline, StepRule, TextContext};
 
-/// The text states that rows are conditioned on: one entry per prompt of the batch, and the empty prompt's for guidance.
+/// What rows are conditioned on: one entry per prompt of the batch, and what stands for no prompt in guidance.
 pub(crate) struct TextStates {
-    /// `[prompts, tokens, width]`.
-    pub(crate) prompts: Tensor<3>,
-    /// The empty prompt's states `[1, tokens, width]` and the strength of guidance.
-    pub(crate) guidance: Option<(Tensor<3>, f32)>,
+    /// The prompts' contexts.
+    pub(crate) prompts: TextContext,
+    /// The context of no prompt and the strength of guidance.
+    pub(crate) guidance: Option<(TextContext, f32)>,
     /// Pictures per prompt.
     pub(crate) group: usize,
 }
@@ -21,10 +21,8 @@ pub(crate) struct TextStates {
 impl TextStates {
     /// Returns the conditions of samples, one a row.
     pub(crate) fn conditions(&self, samples: &[usize]) -> Conditions {
-        let prompts: Vec<i64> = samples.iter().map(|sample| (sample / self.group) as i64).collect();
-        let count = prompts.len();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(prompts, [count]), &self.prompts.device());
-        Conditions { context: self.prompts.clone().select(0, indices), guidance: self.guidance.clone() }
+        let prompts: Vec<usize> = samples.iter().map(|sample| sample / self.group).collect();
+        Conditions { context: self.prompts.select(&prompts), guidance: self.guidance.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use moa_adapter::{AdapterBank, BankConfig};
 use moa_core::spec::ExperimentSpec;
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::sampler::{Next, step};
-use moa_diffusion::{Pipeline, StepRule};
+use moa_diffusion::{Pipeline, StepRule, TextContext};
 use moa_reward::{Pictures, Scorer};
 
 use crate::batches::{in_order, slices};
@@ -47,8 +47,8 @@ pub type EpochMetrics = BTreeMap<String, f64>;
 pub struct Trainer<'a> {
     setup: TrainerSetup<'a>,
     rules: Vec<StepRule>,
-    contexts: Tensor<3>,
-    empty_context: Tensor<3>,
+    contexts: TextContext,
+    empty_context: TextContext,
     frame: AdapterBank,
     factors: Factors,
     average: Option<Factors>,
@@ -93,7 +93,7 @@ impl<'a> Trainer<'a> {
         let average = spec.optimiser.ema.map(|_| factors.clone());
         let optimiser = BankOptimiser::new(&spec.optimiser);
         let contexts = pipeline.encode_prompts(setup.prompts)?;
-        let empty_context = pipeline.encode_prompts(&[""])?;
+        let empty_context = pipeline.unconditional()?;
         let ties = runs.iter().map(|(_, weighting)| spec.kl(weighting) as f32).collect();
         Ok(Self { setup, rules, contexts, empty_context, frame, factors, average, optimiser, ties, epoch: 0 })
     }
@@ -207,12 +207,11 @@ impl<'a> Trainer<'a> {
         let prompts: Vec<usize> = (first..first + wanted)
             .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
             .collect();
-        let rows: Vec<Tensor<3>> = prompts.iter().map(|p| self.contexts.clone().narrow(0, *p, 1)).collect();
         let strength = self.setup.spec.sampler.guidance;
         let guided = (strength - 1.0).abs() > f32::EPSILON;
         let group = training.pictures_per_prompt as usize;
         let texts = TextStates {
-            prompts: Tensor::cat(rows, 0),
+            prompts: self.contexts.select(&prompts),
             guidance: guided.then(|| (self.empty_context.clone(), strength)),
             group,
         };

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, out] = &arguments[..] else { return Err("usage: denoise ADAPTER_DIR OUT.safetensors".into()) };
     let device = Device::flex();
-    let pipeline = moa_zoo::open_pipeline(moa_zoo::EMOJI_32, &device)?;
+    let pipeline = moa_zoo::open_pipeline(&device)?;
     let read = |name: &str| std::fs::read(Path::new(folder).join(name));
     let config = String::from_utf8(read("adapter_config.json")?)?;
     let adapter = Adapter::read(&read("adapter.safetensors").or_else(|_| read("adapter_model.safetensors"))?, &config)?;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tensors = [
         ("sample", map(sample.clone())),
         ("timesteps", (vec![2], bytes(&timesteps))),
-        ("context", (context.dims().to_vec(), bytes(&host(context.clone().into_data())))),
+        ("context", (context.states.dims().to_vec(), bytes(&host(context.states.clone().into_data())))),
         ("base", map(base)),
         ("adapted", map(adapted)),
     ];

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: usize = option("--scenes", "256").parse()?;
     let out = option("--out", "quality.png");
     let device = Device::flex();
-    let pipeline = moa_zoo::open_pipeline(moa_zoo::EMOJI_32, &device)?;
+    let pipeline = moa_zoo::open_pipeline(&device)?;
     let judge = moa_zoo::attribute_judge(&device)?;
 
     let kinds = [(0.0, HeldOut::Excluded), (0.0, HeldOut::Only), (1.0, HeldOut::Excluded), (1.0, HeldOut::Only)];
@@ -81,7 +81,7 @@ fn draw(
 ) -> Result<Tensor<4>, Box<dyn std::error::Error>> {
     let captions: Vec<String> = scenes.iter().map(Scene::caption).collect();
     let context = pipeline.encode_prompts(&captions)?;
-    let guidance = Some((pipeline.encode_prompts(&[""])?, guidance)).filter(|_| (guidance - 1.0).abs() > f32::EPSILON);
+    let guidance = Some((pipeline.unconditional()?, guidance)).filter(|_| (guidance - 1.0).abs() > f32::EPSILON);
     let keys: Vec<NoiseKey> = (0..scenes.len() as u64).map(|row| key.with(row)).collect();
     let rules = pipeline.schedule().deterministic(steps);
     Ok(pipeline.decode(sample(pipeline, None, &rules, &Conditions { context, guidance }, &keys)))

@@ -5,39 +5,22 @@ use std::fmt::Write as _;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::spec::RewardSpec;
+use moa_core::spec::{BUILT_IN_BASE, RewardSpec};
 use moa_diffusion::{Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
     AttributeConfig, AttributeJudge, Clip, ClipConfig, ClipJudge, Embedder, Heads, Judge, LinearHead, Preprocessor,
-    RewardError, SafetyHead, Scorer,
+    SafetyHead, Scorer,
 };
 use moa_scenes::tokenizer;
 use sha2::{Digest, Sha256};
 
-/// The name of the embedded base model.
-pub const EMOJI_32: &str = "emoji-32";
+use crate::ZooError;
 
-/// Why a model of the zoo cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ZooError {
-    /// The experiment names a base that the zoo does not hold.
-    #[error("base is `{0}`: the embedded base model is `{EMOJI_32}`")]
-    UnknownBase(String),
-    /// The base model is damaged.
-    #[error("the embedded base model: {0}")]
-    Pipeline(#[from] PipelineError),
-    /// A reward or judge is damaged, or an experiment's settings of a reward cannot work.
-    #[error(transparent)]
-    Reward(#[from] RewardError),
-    /// An embedded model's weights are damaged.
-    #[error("the embedded {model}: {source}")]
-    Weights {
-        /// The model.
-        model: &'static str,
-        /// What is wrong.
-        source: moa_adapter::ParametersError,
-    },
-}
+/// The name of the embedded base model.
+pub const EMOJI_32: &str = BUILT_IN_BASE;
+
+/// The embedded models that judge, by their names among the hashes; they know emoji alone.
+pub(crate) const JUDGES: [&str; 2] = ["judge-clip", "attributes"];
 
 macro_rules! embed {
     ($folder:literal: $($file:literal),+ $(,)?) => {
@@ -60,26 +43,21 @@ const JUDGE_CLIP: Embedded = embed!("judge-clip": "config.json", "preprocessor_c
 const ATTRIBUTES: Embedded = embed!("attributes": "config.json", "model.safetensors");
 const HEADS: Embedded = embed!("heads": "aesthetics.json", "safety.json");
 
-/// Returns the files of an embedded pipeline, in diffusers' layout.
-///
-/// # Errors
-/// Refuses bases that are not embedded.
-pub fn pipeline_files(base: &str) -> Result<BTreeMap<String, Vec<u8>>, ZooError> {
-    known(base)?;
+/// Returns the files of the embedded pipeline, in diffusers' layout.
+pub(crate) fn pipeline_files() -> BTreeMap<String, Vec<u8>> {
     let own = PIPELINE.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
     let words = tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec()));
-    Ok(own.chain(words).collect())
+    own.chain(words).collect()
 }
 
-/// Opens a base model.
+/// Opens the embedded base model.
 ///
 /// # Errors
-/// Refuses bases that are not embedded.
-pub fn open_pipeline(base: &str, device: &Device) -> Result<Pipeline, ZooError> {
-    known(base)?;
+/// Fails when the embedded weights are damaged.
+pub fn open_pipeline(device: &Device) -> Result<Pipeline, ZooError> {
     let mut files: PipelineFiles<'_> = PIPELINE.iter().map(|(name, bytes)| (*name, *bytes)).collect();
     files.insert("tokenizer/tokenizer.json", tokenizer::TOKENIZER_JSON.as_bytes());
-    Ok(Pipeline::open(&files, device)?)
+    Pipeline::open(&files, device).map_err(ZooError::Pipeline)
 }
 
 /// Returns the rewards' CLIP.
@@ -122,14 +100,10 @@ pub fn judges(device: &Device) -> Result<Vec<Box<dyn Judge>>, ZooError> {
 }
 
 /// Returns the SHA-256 of every embedded model, in hexadecimal.
-///
-/// # Errors
-/// Refuses bases that are not embedded.
-pub fn hashes(base: &str) -> Result<BTreeMap<String, String>, ZooError> {
-    known(base)?;
+pub(crate) fn hashes() -> BTreeMap<String, String> {
     let models =
         [("base", PIPELINE), ("clip", CLIP), ("judge-clip", JUDGE_CLIP), ("attributes", ATTRIBUTES), ("heads", HEADS)];
-    Ok(models.iter().map(|(name, files)| ((*name).to_owned(), hash(files))).collect())
+    models.iter().map(|(name, files)| ((*name).to_owned(), hash(files))).collect()
 }
 
 fn hash(files: Embedded) -> String {
@@ -139,14 +113,15 @@ fn hash(files: Embedded) -> String {
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
     }
-    digest.finalize().iter().fold(String::new(), |mut text, byte| {
+    hexadecimal(&digest.finalize())
+}
+
+/// Returns bytes in hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn known(base: &str) -> Result<(), ZooError> {
-    if base == EMOJI_32 { Ok(()) } else { Err(ZooError::UnknownBase(base.to_owned())) }
 }
 
 fn open_clip(model: &'static str, files: Embedded, device: &Device) -> Result<Embedder, ZooError> {

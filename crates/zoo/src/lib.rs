@@ -1,8 +1,10 @@
-//! The embedded `emoji-32` base model, its CLIP and judges, and what pre-trains them.
+//! Base models: the embedded `emoji-32` with its CLIP, heads and judges, and what pre-trains them; and folders on disk.
 
+mod base;
 mod embedded;
+mod error;
 pub mod pretrain;
 
-pub use embedded::{
-    EMOJI_32, ZooError, attribute_judge, embedder, hashes, judges, open_pipeline, pipeline_files, scorer,
-};
+pub use base::{BaseFile, BaseModel};
+pub use embedded::{EMOJI_32, attribute_judge, embedder, judges, open_pipeline, scorer};
+pub use error::ZooError;

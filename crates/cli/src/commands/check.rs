@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
-    let models = Models::open(&experiment.spec, &device.device)?;
+    let models = Models::open(&experiment.spec, &experiment.base()?, &device.device)?;
     let cost = calibrate::measure(&experiment, &models, &device)?;
     let seconds = experiment.plan.seconds(&cost);
     print(format!(

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
-
 use crate::adapters;
 use crate::args::Global;
+use crate::base;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
 use crate::output::note;
@@ -32,8 +31,8 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FORMAT", value_enum)]
     to: FormatName,
 
-    /// The base model, whose layers kohya's names are looked up in
-    #[arg(long, value_name = "NAME", default_value = "emoji-32")]
+    /// The base model: a folder, hf:org/name, or the built-in one, whose layers kohya's names are looked up in
+    #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 
     /// Where the files go
@@ -42,7 +41,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let layers = moa_zoo::open_pipeline(&arguments.base, &Device::flex())?.adaptable();
+    let layers = base::find(&arguments.base)?.adaptable()?;
     let named = adapters::read_one(&arguments.adapter, &layers)?;
     let format = arguments.to.format();
     write_adapter(&named.adapter, format, &arguments.base, &arguments.out)?;

@@ -10,6 +10,7 @@ use moa_train::{DrawRequest, draw};
 
 use crate::adapters::{self, NamedAdapter};
 use crate::args::Global;
+use crate::base;
 use crate::error::CliError;
 use crate::output::note;
 use crate::pictures::rgb;
@@ -48,8 +49,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SCALE", default_value_t = 1.0, value_parser = guidance)]
     guidance: f32,
 
-    /// The base model
-    #[arg(long, value_name = "NAME", default_value = "emoji-32")]
+    /// The base model: a folder, hf:org/name, or the built-in one
+    #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 
     /// The picture to write
@@ -67,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return Err(CliError::usage(format!("--prompt {blank:?} is blank")).hint("say what to draw"));
     }
     let device = global.device.open()?;
-    let pipeline = moa_zoo::open_pipeline(&arguments.base, &device.device)?;
+    let pipeline = base::find(&arguments.base)?.open(&device.device)?;
     let adapters = adapters::read(&arguments.adapters, &pipeline.adaptable())?;
     for adapter in &adapters {
         adapter.check_fit(&pipeline.adaptable(), &arguments.base)?;

@@ -9,7 +9,7 @@ use ron::ser::PrettyConfig;
 
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
-use super::{ExperimentSpec, SpecError, parse_error, validate};
+use super::{ExperimentSpec, SpecError, base, parse_error, validate};
 
 /// `Some(3)` is written `3`.
 fn options() -> ron::Options {
@@ -17,7 +17,8 @@ fn options() -> ron::Options {
 }
 
 impl ExperimentSpec {
-    /// Reads and checks an experiment file; the file's stem names the experiment where its text does not.
+    /// Reads and checks an experiment file; the file's stem names the experiment where its text does not, and a base's folder
+    /// gets its path from the root.
     ///
     /// # Errors
     /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
@@ -26,6 +27,7 @@ impl ExperimentSpec {
         let text =
             text_of(path, LARGEST_FILE).map_err(|problem| SpecError::Unreadable { file: file.clone(), problem })?;
         let mut spec = Self::from_ron(&text, &file)?;
+        spec.base = base::located(&spec.base, path);
         if spec.name.is_none() {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             validate::check_stem(&stem).map_err(|finding| Source::new(&file, &text).error(finding))?;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::refusals::refuse_unknown;
 use crate::ConfigError;
+
+pub(super) const FILE: &str = "unet/config.json";
 
 /// A block of one resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +64,13 @@ pub struct UnetConfig {
     /// Blocks on the way up.
     pub up_block_types: Vec<BlockType>,
     /// Residual blocks of each resolution on the way down (one more on the way up).
+    #[serde(default = "default_layers")]
     pub layers_per_block: usize,
     /// Width of the text states.
+    #[serde(default = "default_context")]
     pub cross_attention_dim: usize,
     /// Number of attention heads (diffusers' field name is historical).
+    #[serde(default = "default_heads")]
     pub attention_head_dim: PerBlock,
     /// Groups of every group norm.
     #[serde(default = "default_groups")]
@@ -90,9 +96,15 @@ pub struct UnetConfig {
     /// Class embedding; must be absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_embed_type: Option<String>,
-    /// Added conditions (SDXL); must be absent.
+    /// Conditions added to the time embedding: nothing, or Stable Diffusion XL's `text_time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addition_embed_type: Option<String>,
+    /// Width of the embedding of each added number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addition_time_embed_dim: Option<usize>,
+    /// Width of all added conditions together: the pooled text and the embedded numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_class_embeddings_input_dim: Option<usize>,
     /// Scale and shift of residual blocks by time; only `default` is known.
     #[serde(default = "default_time_scale_shift")]
     pub resnet_time_scale_shift: String,
@@ -101,6 +113,27 @@ pub struct UnetConfig {
     pub class_name: String,
 }
 
+/// The widths of the conditions that are added to the time embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddedWidths {
+    /// Width of the pooled text.
+    pub pooled: usize,
+    /// Width of the embedding of one number.
+    pub number: usize,
+}
+
+/// Numbers that Stable Diffusion XL adds: heights and widths of original and target, top and left of the crop.
+pub const ADDED_NUMBERS: usize = 6;
+
+fn default_layers() -> usize {
+    2
+}
+fn default_context() -> usize {
+    1280
+}
+fn default_heads() -> PerBlock {
+    PerBlock::All(8)
+}
 fn default_groups() -> usize {
     32
 }
@@ -124,21 +157,49 @@ fn default_class() -> String {
 }
 
 impl UnetConfig {
+    /// Reads and checks `unet/config.json`.
+    ///
+    /// # Errors
+    /// Refuses what is no such config, and what [`UnetConfig::check`] does; fields besides those of this type that change
+    /// the computation are refused by name.
+    pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Json { file: FILE, source };
+        let value: serde_json::Value = serde_json::from_slice(json).map_err(unreadable)?;
+        refuse_unknown(&value)?;
+        let config: Self = serde_json::from_value(value).map_err(unreadable)?;
+        config.check()?;
+        Ok(config)
+    }
+
     /// Refuses what would be computed wrongly.
     ///
     /// # Errors
     /// Names the field, its value and what is known.
     pub fn check(&self) -> Result<(), ConfigError> {
         let refuse = |field: &'static str, value: String, wanted: &'static str| {
-            Err(ConfigError::Field { file: "unet/config.json", field, value, wanted })
+            Err(ConfigError::Field { file: FILE, field, value, wanted })
         };
         let blocks = self.block_out_channels.len();
         if blocks == 0 || self.down_block_types.len() != blocks || self.up_block_types.len() != blocks {
             let value = format!("{:?}", self.block_out_channels);
             return refuse("block_out_channels", value, "one entry for each down and up block");
         }
-        if let Some(channels) = self.block_out_channels.iter().find(|c| **c == 0 || *c % self.norm_num_groups != 0) {
+        let groups = self.norm_num_groups;
+        if let Some(channels) = self.block_out_channels.iter().find(|c| **c == 0 || groups == 0 || *c % groups != 0) {
             return refuse("block_out_channels", channels.to_string(), "a multiple of norm_num_groups");
+        }
+        if self.layers_per_block == 0 {
+            return refuse("layers_per_block", "0".into(), "at least 1");
+        }
+        for (field, numbers) in [
+            ("attention_head_dim", &self.attention_head_dim),
+            ("transformer_layers_per_block", &self.transformer_layers_per_block),
+        ] {
+            if let PerBlock::Each(each) = numbers
+                && each.len() != blocks
+            {
+                return refuse(field, format!("{each:?}"), "one number, or one for each block");
+            }
         }
         for (block, channels) in self.block_out_channels.iter().enumerate() {
             let heads = self.attention_head_dim.of(block);
@@ -149,21 +210,23 @@ impl UnetConfig {
         if self.sample_size == 0 || !self.sample_size.is_multiple_of(1 << (blocks - 1)) {
             return refuse("sample_size", self.sample_size.to_string(), "divisible by 2 once for each further block");
         }
-        if self.act_fn != "silu" {
+        if self.act_fn != "silu" && self.act_fn != "swish" {
             return refuse("act_fn", self.act_fn.clone(), "only \"silu\" is known");
         }
         if let Some(kind) = &self.class_embed_type {
-            return refuse("class_embed_type", kind.clone(), "class embeddings are not known: leave it out");
+            return refuse("class_embed_type", kind.clone(), "class embeddings are not known");
         }
-        if let Some(kind) = &self.addition_embed_type {
-            return refuse("addition_embed_type", kind.clone(), "added conditions are not known: leave it out");
+        if let Some(kind) = self.addition_embed_type.as_ref().filter(|kind| *kind != "text_time") {
+            return refuse("addition_embed_type", kind.clone(), "only \"text_time\", Stable Diffusion XL's, is known");
+        }
+        if self.addition_embed_type.is_some() && self.added_widths().is_none() {
+            let value = self.projection_class_embeddings_input_dim.map_or("absent".into(), |width| width.to_string());
+            let wanted = "the width of the pooled text and 6 · addition_time_embed_dim, which must be given too";
+            return refuse("projection_class_embeddings_input_dim", value, wanted);
         }
         if self.resnet_time_scale_shift != "default" {
-            return refuse(
-                "resnet_time_scale_shift",
-                self.resnet_time_scale_shift.clone(),
-                "only \"default\" is known",
-            );
+            let value = self.resnet_time_scale_shift.clone();
+            return refuse("resnet_time_scale_shift", value, "only \"default\" is known");
         }
         Ok(())
     }
@@ -171,5 +234,13 @@ impl UnetConfig {
     /// Returns the width of the time embedding.
     pub fn time_width(&self) -> usize {
         4 * self.block_out_channels[0]
+    }
+
+    /// Returns the widths of added conditions; `None` where nothing is added.
+    pub fn added_widths(&self) -> Option<AddedWidths> {
+        self.addition_embed_type.as_ref()?;
+        let number = self.addition_time_embed_dim.filter(|width| *width > 0)?;
+        let pooled = self.projection_class_embeddings_input_dim?.checked_sub(ADDED_NUMBERS * number)?;
+        (pooled > 0).then_some(AddedWidths { pooled, number })
     }
 }

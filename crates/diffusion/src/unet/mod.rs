@@ -3,20 +3,24 @@
 
 mod config;
 mod native;
+mod refusals;
 mod resnet;
+mod time;
 mod transformer;
 
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::activation::silu;
-use burn::tensor::{Tensor, TensorData};
-use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use burn::tensor::Tensor;
+use moa_adapter::{AdapterBank, LayerShape, Parameters, ParametersError};
 
-pub use config::{BlockType, PerBlock, UnetConfig};
+pub use config::{ADDED_NUMBERS, AddedWidths, BlockType, PerBlock, UnetConfig};
 use resnet::{ResnetBlock, upsample};
+use time::{TimeEmbedding, waves};
 use transformer::SpatialTransformer;
 
-use crate::nn::{Conv2d, GroupNorm, time_waves};
+use crate::TextContext;
+use crate::nn::{Conv2d, GroupNorm};
 
 /// The residual blocks of one resolution, with their transformers and the change of resolution that follows.
 #[derive(Clone, Debug)]
@@ -31,8 +35,8 @@ struct Stage {
 pub struct Unet {
     config: UnetConfig,
     conv_in: Conv2d,
-    time_1: Linear,
-    time_2: Linear,
+    time: TimeEmbedding,
+    added: Option<TimeEmbedding>,
     down: Vec<Stage>,
     mid: Stage,
     up: Vec<Stage>,
@@ -102,8 +106,13 @@ impl Unet {
         }
         Ok(Self {
             conv_in: Conv2d::load(&p.at("conv_in"), [config.in_channels, first], 3, 1)?,
-            time_1: Linear::load(&p.at("time_embedding.linear_1"), first, config.time_width(), true)?,
-            time_2: Linear::load(&p.at("time_embedding.linear_2"), config.time_width(), config.time_width(), true)?,
+            time: TimeEmbedding::load(&p.at("time_embedding"), first, config.time_width())?,
+            added: match (config.added_widths(), config.projection_class_embeddings_input_dim) {
+                (Some(_), Some(d_in)) => {
+                    Some(TimeEmbedding::load(&p.at("add_embedding"), d_in, config.time_width())?)
+                }
+                _ => None,
+            },
             down,
             mid,
             up,
@@ -121,7 +130,8 @@ impl Unet {
 
     /// Returns every linear layer: what adapters can bend.
     pub fn linears(&self) -> Vec<LayerShape> {
-        let mut out = vec![self.time_1.shape(), self.time_2.shape()];
+        let mut out = Vec::new();
+        [Some(&self.time), self.added.as_ref()].into_iter().flatten().for_each(|time| time.linears(&mut out));
         for stage in self.down.iter().chain([&self.mid]).chain(&self.up) {
             stage.resnets.iter().for_each(|resnet| resnet.linears(&mut out));
             stage.attentions.iter().for_each(|attention| attention.linears(&mut out));
@@ -132,45 +142,47 @@ impl Unet {
     /// Predicts noise or velocity.
     ///
     /// # Shapes
-    /// - `x`: `[rows, in_channels, size, size]`; with a bank of K adapters, rows belong to adapters in order
+    /// - `x`: `[rows, in_channels, height, width]`; with a bank of K adapters, rows belong to adapters in order
     /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
-    /// - `context`: `[rows, tokens, cross_attention_dim]`
-    /// - returns `[rows, out_channels, size, size]`
+    /// - `context`: that of every row, states `[rows, tokens, cross_attention_dim]`, with the added conditions that the
+    ///   config asks for (without them, none are added)
+    /// - returns `[rows, out_channels, height, width]`
     pub fn forward(
         &self,
         x: Tensor<4>,
         timesteps: &[f32],
-        context: &Tensor<3>,
+        context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        let waves = self.time_waves(timesteps);
         // With autodiff on the input or the weights, or on another device, burn's operations take over.
         if !x.is_autodiff()
             && !context.is_autodiff()
             && x.dims()[0] == timesteps.len()
             && let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new))
         {
-            let inputs = native::Inputs { waves: &waves, context, bank };
+            let waves = waves(&self.config, timesteps, self.config.block_out_channels[0]);
+            let inputs = native::Inputs { waves: &waves, context: &context.states, bank };
             if let Some(output) = native.forward(x.clone(), &inputs) {
                 return output;
             }
         }
-        self.forward_on_device(x, waves, timesteps.len(), context, bank)
+        self.forward_on_device(x, timesteps, context, bank)
     }
 
     fn forward_on_device(
         &self,
         x: Tensor<4>,
-        waves: Vec<f32>,
-        rows: usize,
-        context: &Tensor<3>,
+        timesteps: &[f32],
+        context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let device = x.device().without_autodiff();
-        let waves = TensorData::new(waves, [rows, self.config.block_out_channels[0]]);
-        let waves = Tensor::<2>::from_data(waves, &device);
-        let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
+        let mut time = self.time.of_timesteps(&self.config, timesteps, &device, bank);
+        if let (Some(embedding), Some(added)) = (&self.added, &context.added) {
+            time = time + embedding.of_added(&self.config, added, &device, bank);
+        }
         let time = silu(time);
+        let context = &context.states;
 
         let mut hidden = self.conv_in.forward(x);
         let mut skips = vec![hidden.clone()];
@@ -203,10 +215,5 @@ impl Unet {
             }
         }
         self.conv_out.forward(silu(self.conv_norm_out.forward(hidden)))
-    }
-
-    /// Returns the sinusoidal embedding of the timesteps, `[rows, block_out_channels[0]]` row-major.
-    fn time_waves(&self, timesteps: &[f32]) -> Vec<f32> {
-        time_waves(timesteps, self.config.block_out_channels[0], self.config.freq_shift, self.config.flip_sin_to_cos)
     }
 }

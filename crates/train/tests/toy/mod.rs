@@ -47,6 +47,8 @@ fn unet_config() -> UnetConfig {
         act_fn: "silu".into(),
         class_embed_type: None,
         addition_embed_type: None,
+        addition_time_embed_dim: None,
+        projection_class_embeddings_input_dim: None,
         resnet_time_scale_shift: "default".into(),
         class_name: "UNet2DConditionModel".into(),
     }

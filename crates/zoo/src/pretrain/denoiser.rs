@@ -56,6 +56,8 @@ pub fn denoiser_unet_config() -> UnetConfig {
         act_fn: "silu".into(),
         class_embed_type: None,
         addition_embed_type: None,
+        addition_time_embed_dim: None,
+        projection_class_embeddings_input_dim: None,
         resnet_time_scale_shift: "default".into(),
         class_name: "UNet2DConditionModel".into(),
     }
@@ -107,7 +109,7 @@ pub(super) fn train(
         let values = key.named("noise").normal(dims.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(values, dims), device);
         let noisy = clean.clone() + (noise.clone() - clean.clone()) * levels;
-        let velocity = unet.forward(noisy, &timesteps, &context, None);
+        let velocity = unet.forward(noisy, &timesteps, &context.into(), None);
         Ok((velocity - (noise - clean)).powi_scalar(2).mean())
     };
     let finish = |state: &TrainingState| files(state, &text_config, &unet_config);

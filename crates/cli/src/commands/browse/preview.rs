@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, Merge};
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::{Next, keyed_noise, step};
@@ -67,14 +67,12 @@ pub(super) fn draw(
 fn conditions(pipeline: &Pipeline, prompts: &[String], strength: f32) -> Result<Conditions, CliError> {
     let failed = |error: moa_diffusion::ConfigError| CliError::failure(format!("failed to read a prompt: {error}"));
     let context = pipeline.encode_prompts(prompts).map_err(failed)?;
-    let rows: Vec<i64> = (0..prompts.len() as i64).collect();
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [prompts.len()]), &context.device());
     let guidance = if (strength - 1.0).abs() < f32::EPSILON {
         None
     } else {
-        Some((pipeline.encode_prompts(&[""]).map_err(failed)?, strength))
+        Some((pipeline.unconditional().map_err(failed)?, strength))
     };
-    Ok(Conditions { context: context.select(0, rows), guidance })
+    Ok(Conditions { context, guidance })
 }
 
 fn pictures(pipeline: &Pipeline, latents: Tensor<4>, prompts: &[String]) -> Result<Vec<Rgb>, CliError> {

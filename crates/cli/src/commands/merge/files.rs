@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use moa_adapter::Adapter;
-use moa_zoo::{ZooError, open_pipeline};
+use moa_zoo::ZooError;
 use rayon::prelude::*;
 
 use super::{Arguments, write_adapter};
 use crate::adapters::{self, NamedAdapter};
+use crate::base;
 use crate::error::CliError;
 use crate::output::print;
 use crate::text::count;
@@ -24,9 +24,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let Some(folder) = &arguments.out else {
         return Err(CliError::usage("--adapters: where does the merged adapter go?").hint("add -o DIR"));
     };
-    let layers = match arguments.base.as_deref().map(|base| open_pipeline(base, &Device::flex())) {
-        Some(Ok(pipeline)) => pipeline.adaptable(),
-        // Another model than the built-in ones: its layers are not known, only its name.
+    let layers = match arguments.base.as_deref().map(base::look_for) {
+        Some(Ok(base)) => base.adaptable()?,
+        // A model that is not here: its layers are not known, only its name.
         None | Some(Err(ZooError::UnknownBase(_))) => Vec::new(),
         Some(Err(error)) => return Err(error.into()),
     };

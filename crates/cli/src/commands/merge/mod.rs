@@ -9,6 +9,7 @@ mod trade_off;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat};
+use moa_core::spec::BaseName;
 use moa_store::{write_atomically, write_atomically_with};
 
 pub(crate) use method::FormatName;
@@ -123,7 +124,7 @@ pub(crate) fn write_adapter(
     folder: &Path,
 ) -> Result<(), CliError> {
     let files =
-        adapter.outgoing(format, base).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+        adapter.outgoing(format, &BaseName::of(base).for_others()).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
     if let Some(config) = &files.config {
         write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
     }

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
         note(experiment.describe().trim_end());
     }
-    let models = Models::open(&experiment.spec, &device.device)?;
+    let models = Models::open(&experiment.spec, &experiment.base()?, &device.device)?;
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =

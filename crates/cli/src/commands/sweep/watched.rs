@@ -43,10 +43,11 @@ pub(super) fn run(
         workers: device.workers,
         stop: stop.flag(),
     };
+    let base = experiment.base()?;
     let (models_device, ended) = (device.device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
-            let models = Models::open(&request.spec, &models_device)?;
+            let models = Models::open(&request.spec, &base, &models_device)?;
             Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
         }));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));

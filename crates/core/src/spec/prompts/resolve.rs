@@ -9,7 +9,7 @@ use super::{Form, PromptSource, Prompts};
 use crate::spec::bounds::{LARGEST_PROMPT_FILE, LONGEST_PROMPT, MOST_PROMPTS};
 use crate::spec::finding::{Finding, Source};
 use crate::spec::read::text_of;
-use crate::spec::{ExperimentSpec, SpecError};
+use crate::spec::{BUILT_IN_BASE, BaseName, ExperimentSpec, SpecError};
 
 /// Prompts of one source, and how many more there were that say the same.
 struct Found {
@@ -110,6 +110,17 @@ impl ExperimentSpec {
     }
 
     fn find_prompts(&self, experiment: &Path, sets: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Prompts, Finding> {
+        if BaseName::of(&self.base) != BaseName::BuiltIn {
+            for (field, source) in [("prompts.train", &self.prompts.train), ("prompts.held_out", &self.prompts.held_out)] {
+                if let PromptSource::Set(name) = source {
+                    let way_out = format!(
+                        "the sets are {BUILT_IN_BASE}'s own, and base is another model: give prompts of your own, such as \
+                         prompts: (train: File(\"prompts.txt\"), held_out: Split(share: 0.2))"
+                    );
+                    return Err(Finding::state(field, format!("the set {name:?}"), way_out));
+                }
+            }
+        }
         let train = self.prompts.train.find("prompts.train", experiment, sets)?;
         let PromptSource::Split { share, seed } = self.prompts.held_out else {
             let held_out = self.prompts.held_out.find("prompts.held_out", experiment, sets)?;

@@ -12,11 +12,20 @@ use super::{Stage, Unet};
 use crate::nn;
 use crate::unet::{resnet, transformer};
 
+/// Most weights in linear layers, 64 MiB. The engine keeps three copies of them (one as it reads it, and one packed for each
+/// direction), and of every adapter in a bank two more, merged: a bank of eight takes a gigabyte at this size. Stable Diffusion 1
+/// has thirty times as many.
+const MOST_WEIGHTS: usize = 1 << 24;
+
 impl Unet {
-    /// Returns the engine for a denoiser on burn's CPU device; `None` on others, and while its weights are trained.
+    /// Returns the engine for a denoiser on burn's CPU device; `None` on others, while its weights are trained, where
+    /// conditions are added to the time, and where the weights are too many to be kept merged.
     pub(crate) fn new(unet: &crate::Unet) -> Option<Self> {
         let weight = &unet.conv_in.weight;
-        if weight.is_autodiff() || weight.device() != Device::flex() {
+        if weight.is_autodiff() || weight.device() != Device::flex() || unet.added.is_some() {
+            return None;
+        }
+        if unet.linears().iter().map(|layer| layer.d_in * layer.d_out).sum::<usize>() > MOST_WEIGHTS {
             return None;
         }
         let mut names: Vec<String> = unet.linears().into_iter().map(|layer| layer.name).collect();
@@ -26,8 +35,8 @@ impl Unet {
             size: unet.config.sample_size,
             channels: [unet.config.in_channels, unet.config.out_channels],
             conv_in: convolution(&unet.conv_in),
-            time_1: builder.linear(&unet.time_1),
-            time_2: builder.linear(&unet.time_2),
+            time_1: builder.linear(&unet.time.linear_1),
+            time_2: builder.linear(&unet.time.linear_2),
             down: unet.down.iter().map(|stage| builder.stage(stage)).collect(),
             mid: builder.stage(&unet.mid),
             up: unet.up.iter().map(|stage| builder.stage(stage)).collect(),

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{AdapterBank, BankConfig, LowRank, Parameters};
 use moa_core::NoiseKey;
 
+use crate::TextContext;
 use crate::unet::{BlockType, PerBlock, Unet, UnetConfig};
 
 fn config(channels: [usize; 2], linear: bool) -> UnetConfig {
@@ -57,7 +58,7 @@ struct Case {
     unet: Unet,
     x: Tensor<4>,
     timesteps: Vec<f32>,
-    context: Tensor<3>,
+    context: TextContext,
 }
 
 fn case(channels: [usize; 2], linear: bool, rows: usize, one_step: bool) -> Case {
@@ -67,13 +68,12 @@ fn case(channels: [usize; 2], linear: bool, rows: usize, one_step: bool) -> Case
     let texts = noise("texts", [rows.div_ceil(3), 5, 20]);
     let rows_of = (0..rows).map(|row| texts.clone().narrow(0, row / 3, 1)).collect();
     let timesteps = (0..rows).map(|row| if one_step { 400.0 } else { 100.0 + 70.0 * row as f32 }).collect();
-    Case { unet, x: noise("x", [rows, 12, 8, 8]), timesteps, context: Tensor::cat(rows_of, 0) }
+    Case { unet, x: noise("x", [rows, 12, 8, 8]), timesteps, context: Tensor::cat(rows_of, 0).into() }
 }
 
 impl Case {
     fn on_device(&self, bank: Option<&AdapterBank>) -> Tensor<4> {
-        let waves = self.unet.time_waves(&self.timesteps);
-        self.unet.forward_on_device(self.x.clone(), waves, self.timesteps.len(), &self.context, bank)
+        self.unet.forward_on_device(self.x.clone(), &self.timesteps, &self.context, bank)
     }
 
     fn native(&self, bank: Option<&AdapterBank>) -> Tensor<4> {
@@ -141,7 +141,7 @@ fn a_row_has_the_same_bits_in_any_batch_and_bank() {
     let size = all.len() / 24;
     for (member, rows) in [(0, 0..5), (1, 12..24), (1, 20..21)] {
         let part = |x: &Tensor<4>| x.clone().narrow(0, rows.start, rows.len());
-        let context = case.context.clone().narrow(0, rows.start, rows.len());
+        let context = TextContext::from(case.context.states.clone().narrow(0, rows.start, rows.len()));
         let alone =
             case.unet.forward(part(&case.x), &case.timesteps[rows.clone()], &context, Some(&bank.member(member)));
         assert_eq!(host(alone), all[rows.start * size..rows.end * size], "rows {rows:?}");

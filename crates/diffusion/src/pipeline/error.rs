@@ -1,0 +1,67 @@
+//! Why pipelines are refused.
+
+use std::path::{Path, PathBuf};
+
+use moa_adapter::ParametersError;
+
+use crate::ConfigError;
+
+/// Why a pipeline cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A file that the layout asks for is missing.
+    #[error("the pipeline has no `{0}`: fetch or write the whole folder again, as save_pretrained does")]
+    MissingFile(&'static str),
+    /// A folder that is no pipeline's.
+    #[error(
+        "there is no model_index.json: name a folder in diffusers' layout, with unet/, text_encoder/ and so on in it, as \
+         save_pretrained writes it"
+    )]
+    NoIndex,
+    /// A file cannot be read.
+    #[error("`{file}` cannot be read: {problem}")]
+    Unreadable {
+        /// The file.
+        file: &'static str,
+        /// What the system says.
+        problem: String,
+    },
+    /// A config is unreadable or asks for something unknown.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Two parts of the pipeline do not belong together.
+    #[error("{file}: `{field}` is {value}: {wanted}")]
+    Mismatch {
+        /// The file.
+        file: &'static str,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What the other part asks for.
+        wanted: String,
+    },
+    /// Weights are unreadable or do not fit their config.
+    #[error("{file}: {source}")]
+    Weights {
+        /// The file, or the part of the pipeline.
+        file: &'static str,
+        /// What is wrong.
+        source: ParametersError,
+    },
+    /// Something is wrong with a folder.
+    #[error("{}: {source}", folder.display())]
+    InFolder {
+        /// The pipeline's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        source: Box<PipelineError>,
+    },
+}
+
+impl PipelineError {
+    /// Names the folder that the error is about.
+    pub(super) fn within(self, folder: &Path) -> Self {
+        Self::InFolder { folder: folder.to_owned(), source: Box::new(self) }
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether the parts of a pipeline belong together.
+
+use super::PipelineError;
+use super::index::Family;
+use crate::codec::Codec;
+use crate::{TextConfig, UnetConfig};
+
+/// Refuses a denoiser that its text encoders or its codec do not fit.
+pub(super) fn check(
+    family: Family,
+    unet: &UnetConfig,
+    texts: &[TextConfig],
+    codec: &Codec,
+) -> Result<(), PipelineError> {
+    let refuse = |field, value: String, wanted: String| {
+        Err(PipelineError::Mismatch { file: "unet/config.json", field, value, wanted })
+    };
+    let width: usize = texts.iter().map(|text| text.hidden_size).sum();
+    if unet.cross_attention_dim != width {
+        let wanted = format!("the text states are {width} wide: are denoiser and text encoder of one model?");
+        return refuse("cross_attention_dim", unet.cross_attention_dim.to_string(), wanted);
+    }
+    match (family, unet.added_widths(), texts.last()) {
+        (Family::StableDiffusion, Some(_), _) => {
+            let value = unet.addition_embed_type.clone().unwrap_or_default();
+            return refuse("addition_embed_type", value, "model_index.json's class adds no conditions".into());
+        }
+        (Family::Xl, None, _) => {
+            let wanted = "Stable Diffusion XL's denoiser has \"text_time\"".into();
+            return refuse("addition_embed_type", "absent".into(), wanted);
+        }
+        (Family::Xl, Some(widths), Some(text)) if widths.pooled != text.projected_width() => {
+            let value = unet.projection_class_embeddings_input_dim.unwrap_or_default().to_string();
+            let wanted = format!(
+                "that leaves {} for the pooled text, which is {} wide: are denoiser and text_encoder_2 of one model?",
+                widths.pooled,
+                text.projected_width()
+            );
+            return refuse("projection_class_embeddings_input_dim", value, wanted);
+        }
+        _ => {}
+    }
+    let channels = codec.channels();
+    if unet.in_channels != channels {
+        let wanted = format!("samples have {channels} channels (models that take a mask or a picture besides are not known)");
+        return refuse("in_channels", unet.in_channels.to_string(), wanted);
+    }
+    if unet.out_channels != channels {
+        let wanted = format!("samples have {channels} channels, and predicted variances are not known");
+        return refuse("out_channels", unet.out_channels.to_string(), wanted);
+    }
+    if let [first, second] = texts
+        && first.max_position_embeddings != second.max_position_embeddings
+    {
+        return Err(PipelineError::Mismatch {
+            file: "text_encoder_2/config.json",
+            field: "max_position_embeddings",
+            value: second.max_position_embeddings.to_string(),
+            wanted: format!("text_encoder has {}, and their states lie side by side", first.max_position_embeddings),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `model_index.json`: which family a pipeline is of, and the classes of its parts.
+
+use serde_json::{Map, Value};
+
+use crate::ConfigError;
+
+pub(super) const FILE: &str = "model_index.json";
+
+/// A family of pipelines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Stable Diffusion 1 and 2, and `emoji-32`.
+    StableDiffusion,
+    /// Stable Diffusion XL.
+    Xl,
+}
+
+/// A part of a pipeline whose class is checked: the name of its folder, and the classes that are known.
+type Part = (&'static str, &'static [&'static str], &'static str);
+
+const TOKENIZERS: &[&str] = &["CLIPTokenizer", "CLIPTokenizerFast"];
+const ONE: &[Part] = &[
+    ("tokenizer", TOKENIZERS, "CLIPTokenizer is known"),
+    ("text_encoder", &["CLIPTextModel"], "CLIPTextModel is known"),
+    ("unet", &["UNet2DConditionModel"], "UNet2DConditionModel is known"),
+];
+const TWO: &[Part] = &[
+    ("tokenizer_2", TOKENIZERS, "CLIPTokenizer is known"),
+    ("text_encoder_2", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
+];
+const VAES: &[&str] = &["AutoencoderKL", "AutoencoderTiny"];
+
+/// A pipeline's index, checked.
+#[derive(Clone, Debug)]
+pub(super) struct ModelIndex {
+    pub(super) family: Family,
+    /// Whether there is an autoencoder; without one, pixels are folded into channels.
+    pub(super) has_vae: bool,
+    /// Whether zeros stand for no prompt.
+    pub(super) zeros_for_empty_prompt: bool,
+}
+
+impl ModelIndex {
+    /// Reads the index.
+    ///
+    /// # Errors
+    /// Names the pipeline's or the part's class where it is unknown, and the part where it is missing.
+    pub(super) fn read(json: &[u8]) -> Result<Self, ConfigError> {
+        let index: Map<String, Value> =
+            serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: FILE, source })?;
+        let family = match index.get("_class_name").and_then(Value::as_str) {
+            Some("StableDiffusionPipeline") => Family::StableDiffusion,
+            Some("StableDiffusionXLPipeline") => Family::Xl,
+            other => {
+                let wanted = "StableDiffusionPipeline and StableDiffusionXLPipeline are known";
+                return Err(refuse("_class_name", other, wanted));
+            }
+        };
+        for (part, classes, wanted) in ONE.iter().chain(if family == Family::Xl { TWO } else { &[] }) {
+            check(&index, part, classes, wanted)?;
+        }
+        let has_vae = index.get("vae").is_some_and(|vae| class(vae).is_some());
+        if has_vae {
+            check(&index, "vae", VAES, "AutoencoderKL and AutoencoderTiny are known")?;
+        } else if family == Family::Xl {
+            return Err(refuse("vae", None, "Stable Diffusion XL needs its autoencoder"));
+        }
+        let flag = |name: &str| index.get(name).and_then(Value::as_bool);
+        if flag("requires_aesthetics_score") == Some(true) {
+            let wanted = "a refiner takes pictures, not noise: name the base model instead";
+            return Err(refuse("requires_aesthetics_score", Some("true"), wanted));
+        }
+        let zeros_for_empty_prompt = flag("force_zeros_for_empty_prompt").unwrap_or(true);
+        Ok(Self { family, has_vae, zeros_for_empty_prompt })
+    }
+}
+
+/// Returns the class of a part, which is `[library, class]`, both `null` where there is no such part.
+fn class(part: &Value) -> Option<&str> {
+    part.get(1)?.as_str()
+}
+
+fn check(
+    index: &Map<String, Value>,
+    part: &'static str,
+    classes: &[&str],
+    wanted: &'static str,
+) -> Result<(), ConfigError> {
+    match index.get(part).and_then(class) {
+        Some(class) if classes.contains(&class) => Ok(()),
+        other => Err(refuse(part, other, wanted)),
+    }
+}
+
+fn refuse(field: &'static str, value: Option<&str>, wanted: &'static str) -> ConfigError {
+    ConfigError::Field { file: FILE, field, value: value.unwrap_or("absent").to_owned(), wanted }
+}

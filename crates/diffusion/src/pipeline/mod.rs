@@ -1,0 +1,141 @@
+//! A pipeline: text encoders, denoiser, schedule and codec under one roof.
+
+mod conditioner;
+mod error;
+mod fit;
+mod index;
+mod open;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use moa_adapter::{AdapterBank, LayerShape};
+
+use conditioner::{Conditioner, Reader};
+pub use error::PipelineError;
+pub use open::adaptable_in;
+pub use source::LAYOUT;
+use source::Source;
+
+use crate::codec::{Codec, PixelCodec};
+use crate::schedule::ScheduleConfig;
+use crate::tokenizer::Tokenizer;
+use crate::{ConfigError, TextContext, TextEncoder, Unet};
+
+/// A text-to-image pipeline on a device.
+#[derive(Clone)]
+pub struct Pipeline {
+    conditioner: Conditioner,
+    unet: Unet,
+    schedule: ScheduleConfig,
+    codec: Codec,
+    device: Device,
+}
+
+/// The files of a pipeline, by their path inside its folder.
+pub type PipelineFiles<'a> = BTreeMap<&'a str, &'a [u8]>;
+
+impl Pipeline {
+    /// Opens a pipeline in diffusers' layout from files in memory. Without a VAE in `model_index.json`, pixels are folded
+    /// 2 × 2 into the denoiser's channels.
+    ///
+    /// # Errors
+    /// Names the file, and the field or tensor.
+    pub fn open(files: &PipelineFiles<'_>, device: &Device) -> Result<Self, PipelineError> {
+        open::open(&Source::Memory(files), device)
+    }
+
+    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2 and XL. Weights are widened
+    /// to f32, whatever precision they are stored in.
+    ///
+    /// # Errors
+    /// Names the folder, the file, and the field or tensor, with the way out.
+    pub fn open_folder(folder: &Path, device: &Device) -> Result<Self, PipelineError> {
+        open::open(&Source::Folder(folder), device).map_err(|source| source.within(folder))
+    }
+
+    /// Puts a pipeline together from its parts, e.g. while it is being trained: one text encoder, and pixels instead of a
+    /// VAE.
+    pub fn assemble(
+        tokenizer: Tokenizer,
+        text_encoder: TextEncoder,
+        unet: Unet,
+        schedule: ScheduleConfig,
+        device: &Device,
+    ) -> Self {
+        let conditioner = Conditioner::One(Reader::new(tokenizer, text_encoder));
+        let codec = Codec::Pixels(PixelCodec { factor: 2 });
+        Self { conditioner, unet, schedule, codec, device: device.clone() }
+    }
+
+    /// Returns the device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Returns the schedule.
+    pub fn schedule(&self) -> &ScheduleConfig {
+        &self.schedule
+    }
+
+    /// Returns what decodes samples.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// Returns every layer that adapters can bend, by diffusers' key names.
+    pub fn adaptable(&self) -> Vec<LayerShape> {
+        self.unet.linears()
+    }
+
+    /// Returns the shape of one sample in the denoiser's space, `[channels, size, size]`.
+    pub fn latent_shape(&self) -> [usize; 3] {
+        let config = self.unet.config();
+        [config.in_channels, config.sample_size, config.sample_size]
+    }
+
+    /// Returns the number of dimensions of one sample.
+    pub fn latent_dims(&self) -> usize {
+        self.latent_shape().iter().product()
+    }
+
+    /// Returns height and width of pictures, in pixels.
+    pub fn picture_size(&self) -> [usize; 2] {
+        [self.unet.config().sample_size * self.codec.factor(); 2]
+    }
+
+    /// Returns what the denoiser is conditioned on by prompts, one row each.
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub fn encode_prompts(&self, prompts: &[impl AsRef<str>]) -> Result<TextContext, ConfigError> {
+        self.conditioner.encode(prompts)
+    }
+
+    /// Returns the one row that stands for no prompt in classifier-free guidance: the empty prompt's, or zeros where the
+    /// pipeline was trained so (`force_zeros_for_empty_prompt`).
+    ///
+    /// # Errors
+    /// Fails when the empty prompt cannot be tokenised.
+    pub fn unconditional(&self) -> Result<TextContext, ConfigError> {
+        self.conditioner.unconditional()
+    }
+
+    /// Predicts noise or velocity; see [`Unet::forward`].
+    pub fn denoise(
+        &self,
+        x: Tensor<4>,
+        timesteps: &[f32],
+        context: &TextContext,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        self.unet.forward(x, timesteps, context, bank)
+    }
+
+    /// Returns the pictures of finished samples, `[rows, 3, height, width]` in `[0, 1]`.
+    pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.codec.decode(latents)
+    }
+}

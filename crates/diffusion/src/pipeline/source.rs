@@ -1,0 +1,109 @@
+//! Where a pipeline's files are: in memory or in a folder.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use burn::tensor::Device;
+use moa_adapter::{Parameters, ParametersError, weight_files};
+
+use super::{PipelineError, PipelineFiles};
+use crate::ConfigError;
+use crate::tokenizer::Tokenizer;
+
+/// Everything that a pipeline is read from: its index, and the folders of its parts.
+pub const LAYOUT: [&str; 8] = [
+    "model_index.json",
+    "scheduler",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "unet",
+    "vae",
+];
+
+/// A model inside a pipeline, by its folder's name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) folder: &'static str,
+    pub(super) config: &'static str,
+    /// The weights' file name without `.safetensors`.
+    stem: &'static str,
+    /// The weights' path, of a pipeline in memory.
+    file: &'static str,
+}
+
+macro_rules! part {
+    ($folder:literal, $stem:literal) => {
+        Part {
+            folder: $folder,
+            config: concat!($folder, "/config.json"),
+            stem: $stem,
+            file: concat!($folder, "/", $stem, ".safetensors"),
+        }
+    };
+}
+
+pub(super) const TEXT_ENCODER: Part = part!("text_encoder", "model");
+pub(super) const TEXT_ENCODER_2: Part = part!("text_encoder_2", "model");
+pub(super) const UNET: Part = part!("unet", "diffusion_pytorch_model");
+pub(super) const VAE: Part = part!("vae", "diffusion_pytorch_model");
+
+/// A pipeline's files.
+pub(super) enum Source<'a> {
+    /// By their path inside the folder.
+    Memory(&'a PipelineFiles<'a>),
+    /// On disk.
+    Folder(&'a Path),
+}
+
+impl Source<'_> {
+    /// Returns a file's bytes.
+    pub(super) fn bytes(&self, name: &'static str) -> Result<Cow<'_, [u8]>, PipelineError> {
+        match self {
+            Self::Memory(files) => {
+                let bytes = files.get(name).copied().ok_or(PipelineError::MissingFile(name))?;
+                Ok(Cow::Borrowed(bytes))
+            }
+            Self::Folder(folder) => match fs::read(folder.join(name)) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Err(PipelineError::MissingFile(name)),
+                Err(error) => Err(PipelineError::Unreadable { file: name, problem: error.to_string() }),
+            },
+        }
+    }
+
+    /// Returns the tokenizer in a folder, for texts of at most `tokens` tokens.
+    pub(super) fn tokenizer(&self, name: &'static str, tokens: usize) -> Result<Tokenizer, PipelineError> {
+        match self {
+            Self::Memory(_) => {
+                let file = if name == "tokenizer" { "tokenizer/tokenizer.json" } else { "tokenizer_2/tokenizer.json" };
+                let bytes = self.bytes(file)?;
+                let text =
+                    std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
+                Ok(Tokenizer::read(text, tokens)?)
+            }
+            Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),
+        }
+    }
+
+    /// Builds a model from its weights.
+    pub(super) fn load<T>(
+        &self,
+        part: Part,
+        device: &Device,
+        build: impl FnOnce(&Parameters) -> Result<T, ParametersError>,
+    ) -> Result<T, PipelineError> {
+        let (file, parameters) = match self {
+            Self::Memory(_) => (part.file, Parameters::read(&self.bytes(part.file)?, device)),
+            Self::Folder(folder) => {
+                let files = weight_files(&folder.join(part.folder), part.stem);
+                (part.folder, files.and_then(|files| Parameters::open(&files, device)))
+            }
+        };
+        let built = parameters.and_then(|parameters| build(&parameters));
+        built.map_err(|source| PipelineError::Weights { file, source })
+    }
+}

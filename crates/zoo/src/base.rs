@@ -1,0 +1,181 @@
+//! Base models by name: the embedded one, folders in diffusers' layout, and models of the hub that were downloaded.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use moa_adapter::LayerShape;
+use moa_core::spec::BaseName;
+use moa_diffusion::hub::HubModel;
+use moa_diffusion::pipeline::{LAYOUT, adaptable_in};
+use moa_diffusion::Pipeline;
+use sha2::{Digest, Sha256};
+
+use crate::ZooError;
+use crate::embedded::{self, hexadecimal};
+
+/// Bytes of the largest header that safetensors allows.
+const LARGEST_HEADER: u64 = 100_000_000;
+
+/// A base model that was found.
+#[derive(Clone, Debug)]
+pub struct BaseModel {
+    name: String,
+    /// `None` for the embedded model.
+    folder: Option<PathBuf>,
+}
+
+/// A file of a base model.
+#[derive(Clone, Debug)]
+pub enum BaseFile {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// Where it lies.
+    Path(PathBuf),
+}
+
+impl BaseModel {
+    /// Returns the embedded model.
+    pub fn embedded() -> Self {
+        Self { name: embedded::EMOJI_32.into(), folder: None }
+    }
+
+    /// Finds the model that a name stands for (see [`BaseName`]). `cache` is the folder where the hub's downloads lie.
+    ///
+    /// # Errors
+    /// Says that there is no such folder, or no such download, and the way out.
+    pub fn find(name: &str, cache: Option<&Path>) -> Result<Self, ZooError> {
+        let folder = match BaseName::of(name) {
+            BaseName::BuiltIn => None,
+            BaseName::Folder(folder) if folder.is_dir() => Some(folder.to_owned()),
+            BaseName::Folder(file) if file.is_file() => return Err(ZooError::BaseIsFile(file.to_owned())),
+            BaseName::Folder(_) => return Err(ZooError::UnknownBase(name.to_owned())),
+            BaseName::Hub(_) => match HubModel::parse(name) {
+                Some(model) => Some(model?.find(cache.ok_or(ZooError::NoCache)?)?),
+                None => return Err(ZooError::UnknownBase(name.to_owned())),
+            },
+        };
+        Ok(Self { name: name.to_owned(), folder })
+    }
+
+    /// Returns the name that the model was found by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is the embedded model, which alone has prompt sets and judges.
+    pub fn is_embedded(&self) -> bool {
+        self.folder.is_none()
+    }
+
+    /// Opens the model.
+    ///
+    /// # Errors
+    /// Names the file, and the field or tensor.
+    pub fn open(&self, device: &Device) -> Result<Pipeline, ZooError> {
+        match &self.folder {
+            None => embedded::open_pipeline(device),
+            Some(folder) => Pipeline::open_folder(folder, device).map_err(ZooError::Base),
+        }
+    }
+
+    /// Returns the layers of the denoiser that adapters can bend; of a folder, no weights are read for it.
+    ///
+    /// # Errors
+    /// Names the file that is missing or damaged.
+    pub fn adaptable(&self) -> Result<Vec<LayerShape>, ZooError> {
+        match &self.folder {
+            None => Ok(embedded::open_pipeline(&Device::flex())?.adaptable()),
+            Some(folder) => adaptable_in(folder).map_err(ZooError::Base),
+        }
+    }
+
+    /// Returns the model's files by their path in diffusers' layout: configs, tokenizers and safetensors. Pickles, pictures
+    /// and other files beside them are left out.
+    ///
+    /// # Errors
+    /// Fails when a folder cannot be listed.
+    pub fn files(&self) -> Result<BTreeMap<String, BaseFile>, ZooError> {
+        match &self.folder {
+            None => Ok(embedded::pipeline_files().into_iter().map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect()),
+            Some(folder) => {
+                let files = listed(folder).map_err(|error| unreadable(folder, &error))?;
+                Ok(files.into_iter().map(|(name, path)| (name, BaseFile::Path(path))).collect())
+            }
+        }
+    }
+
+    /// Returns the SHA-256 of what results with this base depend on, in hexadecimal, by name: `base`, and the embedded models
+    /// that score.
+    ///
+    /// Of a folder, `base` covers every config and tokenizer file whole, and of each safetensors file size and header (names,
+    /// types, shapes and places of all tensors), not the tensors' values: hashing gigabytes at each start takes longer than
+    /// reading them. Weights that were trained further under the same names pass for the same.
+    ///
+    /// # Errors
+    /// Fails when a file cannot be read.
+    pub fn sha256(&self) -> Result<BTreeMap<String, String>, ZooError> {
+        let mut hashes = embedded::hashes();
+        if let Some(folder) = &self.folder {
+            hashes.retain(|name, _| !embedded::JUDGES.contains(&name.as_str()));
+            hashes.insert("base".into(), hash(folder)?);
+        }
+        Ok(hashes)
+    }
+}
+
+/// Returns the files of a pipeline's folder by their path inside it.
+fn listed(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for part in LAYOUT {
+        let inside = folder.join(part);
+        if inside.is_file() {
+            files.insert(part.to_owned(), inside);
+        } else if inside.is_dir() {
+            for entry in fs::read_dir(&inside)? {
+                let path = entry?.path();
+                let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+                if path.is_file()
+                    && ["json", "txt", "safetensors"].contains(&ending)
+                    && let Some(name) = path.file_name()
+                {
+                    files.insert(format!("{part}/{}", name.to_string_lossy()), path);
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn hash(folder: &Path) -> Result<String, ZooError> {
+    let mut digest = Sha256::new();
+    for (name, path) in listed(folder).map_err(|error| unreadable(folder, &error))? {
+        let (size, bytes) = identity(&path).map_err(|error| unreadable(&path, &error))?;
+        digest.update(name.as_bytes());
+        digest.update(size.to_le_bytes());
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    }
+    Ok(hexadecimal(&digest.finalize()))
+}
+
+/// Returns a file's size, and its bytes; of safetensors the header's bytes.
+fn identity(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if path.extension().is_some_and(|ending| ending == "safetensors") {
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        file.take(u64::from_le_bytes(length).min(LARGEST_HEADER)).read_to_end(&mut bytes)?;
+    } else {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok((size, bytes))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ZooError {
+    ZooError::Unreadable { path: path.to_owned(), problem: error.to_string() }
+}
