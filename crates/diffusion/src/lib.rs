@@ -1,6 +1,7 @@
 //! A text-to-image diffusion pipeline in the diffusers directory layout: tokenizer, text encoder, denoiser, schedule,
 //! and a sampler whose steps have log-probabilities.
 
+mod backbone;
 pub mod codec;
 mod context;
 mod denoiser;
@@ -15,6 +16,7 @@ pub mod transformer;
 pub mod unet;
 pub mod vae;
 
+pub use backbone::Backbone;
 pub use codec::{Codec, PixelCodec};
 pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};

@@ -42,6 +42,19 @@ pub struct FlowConfig {
     /// Shift of the noise levels towards more noise (Esser et al., 2403.03206).
     #[serde(default = "default_shift")]
     pub shift: f32,
+    /// Which noise levels a number of steps means; the pipeline's family says it, no file does.
+    #[serde(skip)]
+    pub levels: FlowLevels,
+}
+
+/// The noise levels that a number of steps means, before the final 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowLevels {
+    /// Evenly from 1 to 1/steps, shifted.
+    #[default]
+    Even,
+    /// Evenly in timesteps from the largest to the smallest level, shifted twice: diffusers' Stable Diffusion 3.
+    Timesteps,
 }
 
 /// diffusers' `DDIMScheduler` (Song et al., 2010.02502).
@@ -123,9 +136,17 @@ fn default_clip() -> bool {
 }
 
 impl FlowConfig {
-    /// Returns the noise levels of `steps` steps and the final 0: evenly from 1 to 1/steps, shifted. These are the
-    /// levels that diffusers' flow pipelines pass to the schedule.
+    /// Returns the noise levels of `steps` steps and the final 0.
     pub fn sigmas(&self, steps: usize) -> Vec<f32> {
+        match self.levels {
+            FlowLevels::Even => self.even_sigmas(steps),
+            FlowLevels::Timesteps => self.default_sigmas(steps),
+        }
+    }
+
+    /// Returns the noise levels of `steps` steps and the final 0: evenly from 1 to 1/steps, shifted. These are the
+    /// levels that diffusers' flow pipelines, but for Stable Diffusion 3's, pass to the schedule.
+    pub fn even_sigmas(&self, steps: usize) -> Vec<f32> {
         let even = |i: usize| 1.0 - i as f64 / steps as f64;
         (0..steps).map(|i| self.shifted(even(i)) as f32).chain([0.0]).collect()
     }

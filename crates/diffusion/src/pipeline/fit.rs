@@ -3,10 +3,32 @@
 use super::PipelineError;
 use super::index::Family;
 use crate::codec::Codec;
-use crate::{TextConfig, UnetConfig};
+use crate::{Sd3Config, TextConfig, UnetConfig};
 
-/// Refuses a denoiser that its text encoders or its codec do not fit.
-pub(super) fn check(
+/// Refuses a transformer that its text encoders or its codec do not fit.
+pub(super) fn check_sd3(config: &Sd3Config, texts: &[TextConfig], codec: &Codec) -> Result<(), PipelineError> {
+    let refuse = |field, value: usize, wanted| {
+        Err(PipelineError::Mismatch { file: "transformer/config.json", field, value: value.to_string(), wanted })
+    };
+    let width: usize = texts.iter().map(|text| text.hidden_size).sum();
+    if config.joint_attention_dim < width {
+        let wanted = format!("the text states are {width} wide: are transformer and text encoders of one model?");
+        return refuse("joint_attention_dim", config.joint_attention_dim, wanted);
+    }
+    let pooled: usize = texts.iter().map(TextConfig::projected_width).sum();
+    if config.pooled_projection_dim != pooled {
+        let wanted = format!("the pooled texts are {pooled} wide: are transformer and text encoders of one model?");
+        return refuse("pooled_projection_dim", config.pooled_projection_dim, wanted);
+    }
+    if config.in_channels != codec.channels() {
+        let wanted = format!("samples have {} channels: are transformer and vae of one model?", codec.channels());
+        return refuse("in_channels", config.in_channels, wanted);
+    }
+    check_lengths(texts)
+}
+
+/// Refuses a U-Net that its text encoders or its codec do not fit.
+pub(super) fn check_unet(
     family: Family,
     unet: &UnetConfig,
     texts: &[TextConfig],
@@ -42,13 +64,19 @@ pub(super) fn check(
     }
     let channels = codec.channels();
     if unet.in_channels != channels {
-        let wanted = format!("samples have {channels} channels (models that take a mask or a picture besides are not known)");
+        let wanted =
+            format!("samples have {channels} channels (models that take a mask or a picture besides are not known)");
         return refuse("in_channels", unet.in_channels.to_string(), wanted);
     }
     if unet.out_channels != channels {
         let wanted = format!("samples have {channels} channels, and predicted variances are not known");
         return refuse("out_channels", unet.out_channels.to_string(), wanted);
     }
+    check_lengths(texts)
+}
+
+/// Refuses two text encoders whose states cannot lie side by side.
+fn check_lengths(texts: &[TextConfig]) -> Result<(), PipelineError> {
     if let [first, second] = texts
         && first.max_position_embeddings != second.max_position_embeddings
     {

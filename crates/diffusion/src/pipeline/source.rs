@@ -13,13 +13,14 @@ use crate::ConfigError;
 use crate::tokenizer::Tokenizer;
 
 /// Everything that a pipeline is read from: its index, and the folders of its parts.
-pub const LAYOUT: [&str; 8] = [
+pub const LAYOUT: [&str; 9] = [
     "model_index.json",
     "scheduler",
     "text_encoder",
     "text_encoder_2",
     "tokenizer",
     "tokenizer_2",
+    "transformer",
     "unet",
     "vae",
 ];
@@ -48,6 +49,7 @@ macro_rules! part {
 
 pub(super) const TEXT_ENCODER: Part = part!("text_encoder", "model");
 pub(super) const TEXT_ENCODER_2: Part = part!("text_encoder_2", "model");
+pub(super) const TRANSFORMER: Part = part!("transformer", "diffusion_pytorch_model");
 pub(super) const UNET: Part = part!("unet", "diffusion_pytorch_model");
 pub(super) const VAE: Part = part!("vae", "diffusion_pytorch_model");
 
@@ -75,14 +77,23 @@ impl Source<'_> {
         }
     }
 
+    /// Returns whether there is anything of a part.
+    pub(super) fn has_part(&self, name: &str) -> bool {
+        match self {
+            Self::Memory(files) => {
+                files.keys().any(|file| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
+            }
+            Self::Folder(folder) => folder.join(name).exists(),
+        }
+    }
+
     /// Returns the tokenizer in a folder, for texts of at most `tokens` tokens.
     pub(super) fn tokenizer(&self, name: &'static str, tokens: usize) -> Result<Tokenizer, PipelineError> {
         match self {
             Self::Memory(_) => {
                 let file = if name == "tokenizer" { "tokenizer/tokenizer.json" } else { "tokenizer_2/tokenizer.json" };
                 let bytes = self.bytes(file)?;
-                let text =
-                    std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
+                let text = std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
                 Ok(Tokenizer::read(text, tokens)?)
             }
             Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),

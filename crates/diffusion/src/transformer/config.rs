@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
 
+const FILE: &str = "transformer/config.json";
+
 /// The shape of Stable Diffusion 3's transformer; field names are diffusers'. Fields that diffusers writes and moa does not
 /// need are passed over, fields that would change the computation are refused by [`Sd3Config::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,13 +93,23 @@ fn default_class() -> String {
 }
 
 impl Sd3Config {
+    /// Reads and checks the text of `transformer/config.json`.
+    ///
+    /// # Errors
+    /// Refuses what is no such config, and what [`Sd3Config::check`] does.
+    pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
+        let config: Self = serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: FILE, source })?;
+        config.check()?;
+        Ok(config)
+    }
+
     /// Refuses what would be computed wrongly.
     ///
     /// # Errors
     /// Names the field, its value and what is known.
     pub fn check(&self) -> Result<(), ConfigError> {
         let refuse = |field: &'static str, value: &dyn ToString, wanted: &'static str| {
-            Err(ConfigError::Field { file: "transformer/config.json", field, value: value.to_string(), wanted })
+            Err(ConfigError::Field { file: FILE, field, value: value.to_string(), wanted })
         };
         if self.class_name != "SD3Transformer2DModel" {
             return refuse("_class_name", &self.class_name, "only \"SD3Transformer2DModel\" is known");
