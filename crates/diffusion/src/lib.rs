@@ -2,6 +2,8 @@
 //! and a sampler whose steps have log-probabilities.
 
 mod backbone;
+use std::path::PathBuf;
+
 pub mod codec;
 mod context;
 mod denoiser;
@@ -27,6 +29,7 @@ pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::Tokenizer;
 pub use transformer::{Sd3Config, Sd3Transformer};
+pub use tokenizer::{Tokenizer, TokenizerFiles};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 
@@ -44,6 +47,39 @@ pub enum ConfigError {
     /// The tokenizer is unreadable, or cannot take a text.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// A folder holds no tokenizer.
+    #[error(
+        "{} holds no CLIP tokenizer: {missing} is missing; copy the tokenizer's files there from the model's repository, or \
+         from another pipeline with the same text encoder",
+        folder.display()
+    )]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+        /// The file or files that it lacks.
+        missing: &'static str,
+    },
+    /// A tokenizer's file is unreadable or is not CLIP's.
+    #[error("{}: {problem}", file.display())]
+    TokenizerFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and what is known.
+        problem: String,
+    },
+    /// The tokenizer knows tokens that the text encoder does not.
+    #[error(
+        "the tokenizer has the token `{token}` with id {id}, and the text encoder's `vocab_size` is {vocab_size}: they belong \
+         to different models; use the tokenizer that came with the text encoder"
+    )]
+    Vocabulary {
+        /// The token with the largest id.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Tokens in the text encoder's table.
+        vocab_size: usize,
+    },
     /// A field has a value that moa does not know.
     #[error("{file}: `{field}` is {value}: {wanted}")]
     Field {
