@@ -1,9 +1,9 @@
 //! A text-to-image diffusion pipeline in the diffusers directory layout: tokenizer, text encoder, denoiser, schedule,
 //! and a sampler whose steps have log-probabilities.
 
-mod backbone;
 use std::path::PathBuf;
 
+mod backbone;
 pub mod codec;
 mod context;
 mod denoiser;
@@ -27,9 +27,8 @@ pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
 pub use sampler::Conditions;
 pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
-pub use tokenizer::Tokenizer;
-pub use transformer::{Sd3Config, Sd3Transformer};
 pub use tokenizer::{Tokenizer, TokenizerFiles};
+pub use transformer::{Sd3Config, Sd3Transformer};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 
