@@ -35,10 +35,21 @@ bench-peers PYTHON="python3" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/peers/sweep/run.py target/release/moa {{FLAGS}}
 
+# Hypervolume, sorting and intervals by size, and moocore and pymoo on the same points where PYTHON has them.
+bench-pareto PYTHON="python3" DIR="/tmp/moa-bench-pareto":
+    cargo bench --workspace --bench pareto -- {{DIR}}
+    {{PYTHON}} -c "import moocore, pymoo" 2>/dev/null && {{PYTHON}} benches/peers/pareto.py {{DIR}} \
+        || echo "{{PYTHON}} has no moocore and pymoo: pip install moocore pymoo"
+
+# How time and memory grow with weightings, pictures and steps; the table and plot of docs/performance.md.
+bench-cost PYTHON="python3":
+    cargo build --release
+    {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}
-    LIBTORCH="$(realpath {{DIR}})" LD_LIBRARY_PATH="$(realpath {{DIR}})/lib" \
+    LIBTORCH="$(realpath {{DIR}})" \
         cargo build --release --features libtorch --target-dir target/with-libtorch
 
 # Trains the built-in models anew: hours on a CPU; each goes on where it stopped.

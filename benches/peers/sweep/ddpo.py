@@ -24,6 +24,7 @@ import torch.multiprocessing as processes
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 
+import settings as given
 import work
 
 
@@ -33,7 +34,7 @@ class Plain:
     def __init__(self, models, settings, options):
         self.models, self.settings, self.options = models, settings, options
         self.rules = work.rules(settings)
-        self.train_prompts, self.held_out = work.prompts(work.COLOURS), work.prompts(work.HELD_OUT)
+        self.train_prompts, self.held_out = given.prompts(given.COLOURS), given.prompts(given.HELD_OUT)
         self.unet = models.unet()
         self.unet.requires_grad_(False)
         targets = [name for name, module in self.unet.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -169,7 +170,7 @@ class Skilled(Plain):
 def train(options, weightings, ready):
     """Trains one weighting after another and returns the scores of the base model and of each adapter."""
     torch.set_num_threads(options.threads)
-    settings = dataclasses.replace(work.Settings(), epochs=options.epochs)
+    settings = dataclasses.replace(given.Settings(), epochs=options.epochs)
     trainer = {"plain": Plain, "skilled": Skilled}[options.way](work.Models(*work.model_folders(options)), settings, options)
     # What is lazy (oneDNN's primitives, compiled code) is made before the clock starts.
     trainer.reset(0)
@@ -201,13 +202,13 @@ def main():
     parser.add_argument("base")
     parser.add_argument("weights")
     parser.add_argument("count", type=int)
-    parser.add_argument("--epochs", type=int, default=work.Settings.epochs)
+    parser.add_argument("--epochs", type=int, default=given.Settings.epochs)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     options.threads = max(1, torch.get_num_threads() // options.jobs)
-    weightings = list(enumerate(work.weightings(options.count)))
+    weightings = list(enumerate(given.weightings(options.count)))
     jobs = min(options.jobs, len(weightings))
     context = processes.get_context("spawn")
     barrier, queue = context.Barrier(jobs), context.SimpleQueue()

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-import work
+from settings import Settings, experiment as experiment_file
 
 HERE = pathlib.Path(__file__).parent
 WEIGHTS = HERE.parents[2] / "crates" / "zoo" / "weights"
@@ -29,7 +29,8 @@ def moa(binary, device, experiment, folder):
     out = folder / "out"
     subprocess.run(["rm", "-rf", out], check=True)
     began = time.perf_counter()
-    process = subprocess.Popen([binary, "sweep", experiment, "--plain", "--quiet", "--out", out, "--device", device])
+    command = [binary, "sweep", experiment, "--plain", "--quiet", "--out", out, "--device", device]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{binary} failed")
@@ -56,7 +57,7 @@ def main():
         folder = pathlib.Path(folder)
         base, experiment = folder / "emoji-32", folder / "bench.ron"
         subprocess.run([options.moa, "export-model", "--quiet", "-o", base], check=True)
-        experiment.write_text(work.experiment(dataclasses.replace(work.Settings(), epochs=options.epochs), options.count))
+        experiment.write_text(experiment_file(dataclasses.replace(Settings(), epochs=options.epochs), options.count))
         ways = {
             "moa, flex": lambda: moa(options.moa, "flex", experiment, folder),
             "PyTorch, plain": lambda: peer("plain", base, options),

@@ -1,11 +1,10 @@
-"""The work that moa and its peers share: settings, models, schedule, rewards, advantages.
+"""The work that moa and its peers share: models, schedule, rewards, advantages.
 
 Everything is what `moa sweep` does on `experiments/pareto.ron`: Flow-GRPO's SDE, four rewards on one CLIP, GDPO's
 normalisation, the pictures with the largest advantages, the clipped surrogate with a KL divergence to the base, one optimiser
 update for each trained step.
 """
 
-import dataclasses
 import json
 import math
 import pathlib
@@ -13,49 +12,6 @@ import pathlib
 import torch
 from diffusers import UNet2DConditionModel
 from transformers import AutoTokenizer, CLIPModel, CLIPTextModel
-
-REWARDS = ["aesthetics", "alignment", "safety", "diversity"]
-OBJECTS = ["cat", "dog", "apple", "banana", "frog", "knife", "beer", "umbrella"]
-COLOURS = ["red", "blue", "green"]
-HELD_OUT = ["purple"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    epochs: int = 4
-    prompts_per_epoch: int = 3
-    pictures_per_prompt: int = 16
-    steps: int = 6
-    noise: float = 1.2
-    train_steps: int = 5
-    trained_share: float = 0.4
-    micro_batch: int = 32
-    rank: int = 8
-    learning_rate: float = 2e-3
-    max_grad_norm: float = 1.0
-    clip: float = 1e-4
-    kl: float = 0.1
-    evaluation_pictures: int = 4
-
-    @property
-    def samples(self):
-        return self.prompts_per_epoch * self.pictures_per_prompt
-
-
-def prompts(colours):
-    """Returns a prompt for each object and colour."""
-    article = lambda word: "an" if word[0] in "aeiou" else "a"
-    return [f"{article(thing)} {thing} on a {colour} background" for colour in colours for thing in OBJECTS]
-
-
-def weightings(count):
-    """Returns `count` weightings of the four rewards: the corners, and mixtures after them."""
-    found = [[float(i == j) for j in range(4)] for i in range(4)]
-    found += [[0.5 * ((i in pair) + 0.0) for i in range(4)] for pair in [(0, 1), (1, 2), (2, 3), (0, 2), (0, 3), (1, 3)]]
-    found += [[0.7 if i == j else 0.1 for i in range(4)] for j in range(4)]
-    found += [[0.25] * 4, [0.4, 0.3, 0.2, 0.1]]
-    return found[:count]
-
 
 def rules(settings):
     """Returns Flow-GRPO's steps as (timestep, factor of x, factor of the output, deviation); the last one has no noise."""
@@ -140,40 +96,6 @@ def advantages(scores, weighting, group):
 def clip_range(settings, dims):
     """Returns DDPO's clip range, which was tuned at 16,384 dimensions, at `dims`."""
     return settings.clip * math.sqrt(16384 / dims)
-
-
-def experiment(settings, count):
-    """Returns the experiment file of the same work."""
-    shares = ",\n        ".join(
-        "{" + ", ".join(f'"{name}": {share}' for name, share in zip(REWARDS, weighting) if share) + "}"
-        for weighting in weightings(count)
-    )
-    listed = lambda texts: "[" + ", ".join(json.dumps(text) for text in texts) + "]"
-    return f"""(
-    seed: 7,
-    prompts: (train: List({listed(prompts(COLOURS))}), held_out: List({listed(prompts(HELD_OUT))})),
-    weightings: [List([
-        {shares}
-    ])],
-    rewards: [(kind: Aesthetics), (kind: Alignment), (kind: Safety), (kind: Diversity)],
-    soups: [],
-    sampler: (kind: FlowSde(noise: {settings.noise}), steps: {settings.steps}),
-    lora: (rank: {settings.rank}),
-    optimiser: (learning_rate: {settings.learning_rate}, max_grad_norm: {settings.max_grad_norm}),
-    training: (
-        epochs: {settings.epochs},
-        prompts_per_epoch: {settings.prompts_per_epoch},
-        pictures_per_prompt: {settings.pictures_per_prompt},
-        train_steps: {settings.train_steps},
-        trained_share: {settings.trained_share},
-        updates_per_epoch: {settings.train_steps},
-        clip: {settings.clip},
-        kl: {settings.kl},
-        micro_batch: {settings.micro_batch},
-    ),
-    evaluation: (pictures_per_prompt: {settings.evaluation_pictures}, steps: {settings.steps}),
-)
-"""
 
 
 def model_folders(arguments):

@@ -12,6 +12,7 @@ use moa_train::{DrawRequest, Trainer, TrainerSetup, draw};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::memory::{self, Size, Trial};
 
 /// The longest that one part is tried once it has warmed up.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -24,11 +25,21 @@ const GROUP: usize = 2;
 /// Steps of a trial's sampler, one of which is trained.
 const STEPS: usize = 2;
 
+/// What an experiment will take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Estimate {
+    /// Time of the whole sweep, in seconds.
+    pub(crate) seconds: f64,
+    /// Most of the host's memory, in bytes; `None` where the system does not tell.
+    pub(crate) memory: Option<u64>,
+}
+
 /// Measures the costs of an experiment's work. Takes a second or two with the embedded model.
 ///
 /// # Errors
 /// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
-pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<CostModel, CliError> {
+pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<Estimate, CliError> {
+    let whole = experiment;
     let mut experiment = experiment.clone();
     let micro_batch = &mut experiment.spec.training.micro_batch;
     *micro_batch = (*micro_batch).min(MICRO_BATCH);
@@ -37,15 +48,33 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     let experiment = &experiment;
     let (pictures, seconds_per_forward) = forward(experiment, models, device, rows)?;
     let seconds_per_scored_picture = scoring(models, &pictures)?;
+    let before = memory::peak();
     let epoch = epoch(experiment, models, device, rows)?;
+    let trial = before.zip(memory::peak()).map(|(before, after)| Trial { before, after, rows: rows as u64 });
     let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };
     let seconds_per_training_pass = (epoch - seconds_per_scored_picture) / guided - STEPS as f64 * seconds_per_forward;
-    Ok(CostModel {
+    let cost = CostModel {
         seconds_per_forward,
         // A backward pass costs at least as much as a forward one; clocks of shared machines may say otherwise.
         seconds_per_training_pass: seconds_per_training_pass.max(2.0 * seconds_per_forward),
         seconds_per_scored_picture,
-    })
+    };
+    let seconds = whole.plan.seconds(&cost);
+    Ok(Estimate { seconds, memory: trial.map(|trial| trial.predict(&size(whole, models, device, &pictures))) })
+}
+
+/// Returns what of an experiment takes memory.
+fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, drawn: &Pictures) -> Size {
+    let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
+    let pictures = experiment.plan.training_pictures / (runs * u64::from(training.epochs)).max(1);
+    let trained = runs * training.trained(pictures as usize) as u64;
+    Size {
+        rows: trained.min(u64::from(training.micro_batch).max(runs) * device.workers as u64),
+        samples: runs * pictures * u64::from(experiment.spec.sampler.steps + 1),
+        dims: models.pipeline.latent_dims() as u64,
+        pictures: experiment.plan.evaluation_pictures,
+        pixels: drawn.pixels().dims().iter().skip(1).map(|side| *side as u64).product(),
+    }
 }
 
 /// Returns some pictures, and the seconds of one of their passes.

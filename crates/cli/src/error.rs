@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use moa_core::spec::SpecError;
+use moa_diffusion::hub::HubError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
 use moa_store::StoreError;
@@ -146,7 +147,9 @@ impl From<RewardError> for CliError {
 impl From<ZooError> for CliError {
     fn from(error: ZooError) -> Self {
         match error {
-            ZooError::UnknownBase(_) => Self::usage(error.to_string()),
+            ZooError::UnknownBase(_) | ZooError::BaseIsFile(_) | ZooError::Hub(HubError::Name(_)) => {
+                Self::usage(error.to_string())
+            }
             error => Self::failure(format!("failed to open models: {error}")),
         }
     }

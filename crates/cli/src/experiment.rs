@@ -33,7 +33,11 @@ impl Experiment {
             let prompts = prompt_set(name).ok()?;
             Some(prompts.into_iter().map(|prompt| prompt.text).collect())
         };
-        let prompts = spec.resolve_prompts(file, &sets)?;
+        let prompts = spec.resolve_prompts(file, &sets).or_else(|error| {
+            // A base that is not there is the likelier mistake: another base has no prompt sets.
+            base::find(&spec.base)?;
+            Err(CliError::from(error))
+        })?;
         let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
         Ok(Self { spec, prompts, plan })
     }

@@ -11,6 +11,7 @@ mod error;
 mod experiment;
 mod hub;
 mod interrupt;
+mod memory;
 mod output;
 mod panic;
 mod pictures;

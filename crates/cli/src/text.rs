@@ -92,6 +92,12 @@ pub(crate) fn estimate(seconds: f64) -> String {
     format!("about {}", duration(Duration::from_secs_f64(rounded.min(1e9))))
 }
 
+/// Returns an amount of memory: "680 MiB", "3.2 GiB".
+pub(crate) fn memory(bytes: u64) -> String {
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    if mebibytes < 1000.0 { format!("{mebibytes:.0} MiB") } else { format!("{:.1} GiB", mebibytes / 1024.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

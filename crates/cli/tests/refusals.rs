@@ -35,7 +35,7 @@ fn impossible_experiments_are_usage_errors_that_name_place_field_and_way_out() {
         (train, r#"File("nowhere.txt")"#, &["prompts.train", "nowhere.txt"]),
         ("rank: 2", "rank: 0", &["bad.ron:8:", "lora.rank is 0", "1 to 1024"]),
         ("epochs: 1", "epochs: 1.5", &["training.epochs", "whole number"]),
-        ("lora: (rank: 2)", r#"lora: (rank: 2), base: "sd-9""#, &["base is `sd-9`", "emoji-32"]),
+        ("lora: (rank: 2)", r#"lora: (rank: 2), base: "sd-9""#, &["/sd-9`, and there is no such folder", "emoji-32"]),
         ("sampler: (steps: 3)", "sampler: (kind: Ddim(eta: 1), steps: 3)", &["sampler.kind", "FlowSde"]),
         ("lora: (rank: 2)", r#"lora: (rank: 2, targets: ["to_z"])"#, &["lora.targets", "to_z"]),
     ] {

@@ -85,11 +85,7 @@ impl TextContext {
         self.states.is_autodiff() || self.added.as_ref().is_some_and(|added| added.pooled.is_autodiff())
     }
 
-    fn map(
-        &self,
-        states: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        pooled: impl FnOnce(Tensor<2>) -> Tensor<2>,
-    ) -> Self {
+    fn map(&self, states: impl FnOnce(Tensor<3>) -> Tensor<3>, pooled: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
         let added = self.added.clone().map(|added| AddedConditions { pooled: pooled(added.pooled), ..added });
         Self { states: states(self.states.clone()), added }
     }
@@ -120,7 +116,10 @@ mod tests {
         assert_eq!(values(&all.select(&[2, 0, 2])), [[3.0, 1.0, 3.0]; 2]);
         assert_eq!(values(&all.repeat(2)), [[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]; 2]);
         assert_eq!(values(&all.select(&[1]).expand(3)), [[2.0; 3]; 2]);
-        assert_eq!(values(&TextContext::cat(vec![all.select(&[1]), all.clone()]).expect("two")), [[2.0, 1.0, 2.0, 3.0]; 2]);
+        assert_eq!(
+            values(&TextContext::cat(vec![all.select(&[1]), all.clone()]).expect("two")),
+            [[2.0, 1.0, 2.0, 3.0]; 2]
+        );
         let zeros = all.zeros_like();
         assert_eq!(values(&zeros), [[0.0; 3]; 2]);
         assert_eq!(zeros.added.expect("added").time_ids, [8.0], "sizes are no text");

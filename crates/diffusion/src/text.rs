@@ -110,13 +110,13 @@ impl TextEncoder {
         states.reshape([rows * tokens, width]).select(0, ends)
     }
 
-    /// Returns the position of the end token. Configs that say 2 are older than the field's meaning: there the largest
+    /// Returns the position of the first end token, as transformers finds it: 0 where there is none. Configs that say 2 are older than the field's meaning: there the largest
     /// id marks the end.
     fn end(&self, ids: &[u32]) -> usize {
         if self.config.eos_token_id == 2 {
             let largest = ids.iter().max().copied().unwrap_or(0);
             return ids.iter().position(|id| *id == largest).unwrap_or(0);
         }
-        ids.iter().position(|id| i64::from(*id) == self.config.eos_token_id).unwrap_or(ids.len().saturating_sub(1))
+        ids.iter().position(|id| i64::from(*id) == self.config.eos_token_id).unwrap_or(0)
     }
 }

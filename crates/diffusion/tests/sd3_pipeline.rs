@@ -150,8 +150,8 @@ fn parts_of_other_models_are_refused_by_field() {
             "DDIMScheduler\", \"beta_start\": 0.1, \
         \"beta_end\": 0.2, \"beta_schedule\": \"linear\","
         ),
-        "scheduler/scheduler_config.json: `_class_name` is DDIMScheduler: Stable Diffusion 3 predicts velocities, which \
-         FlowMatchEulerDiscreteScheduler takes"
+        "scheduler/scheduler_config.json: `_class_name` is no FlowMatchEulerDiscreteScheduler: Stable Diffusion 3 is a \
+         rectified flow: write such a scheduler's config, with the model's shift"
     );
     assert_eq!(
         refuse("model_index.json", "SD3Transformer2DModel", "FluxTransformer2DModel"),

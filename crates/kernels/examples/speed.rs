@@ -1,4 +1,4 @@
-//! Times each kernel at the sizes of `emoji-32`: `cargo run --release -p moa-kernels --example speed`.
+//! Times each kernel at the sizes of `emoji-32`, and the core's limit: `cargo run --release -p moa-kernels --example speed`.
 
 use std::time::Instant;
 
@@ -19,7 +19,51 @@ fn time(name: &str, products: usize, mut work: impl FnMut()) {
     println!("{name:<40} {:>9.1} µs {:>7.1} multiply-adds/ns", best * 1e6, products as f64 / best / 1e9);
 }
 
+/// The core's limit: multiply-adds on registers alone, in chains that do not wait for each other.
+#[cfg(target_arch = "x86_64")]
+mod limit {
+    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};
+    use std::hint::black_box;
+
+    const ROUNDS: usize = 100_000;
+
+    macro_rules! chains {
+        ($name:ident, $features:literal, $count:literal, $set:ident, $fma:ident) => {
+            #[target_feature(enable = $features)]
+            fn $name() {
+                let (factor, mut sums) = ($set(black_box(0.5)), [$set(black_box(1.0)); $count]);
+                for _ in 0..ROUNDS {
+                    for sum in &mut sums {
+                        *sum = $fma(*sum, factor, factor);
+                    }
+                }
+                black_box(sums);
+            }
+        };
+    }
+
+    chains!(wide, "avx512f", 24, _mm512_set1_ps, _mm512_fmadd_ps);
+    chains!(narrow, "avx2,fma", 12, _mm256_set1_ps, _mm256_fmadd_ps);
+
+    /// Returns the multiply-adds of a call, and the call; nothing on processors without FMA.
+    pub(super) fn work() -> Option<(usize, fn())> {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has the feature.
+            #[expect(unsafe_code, reason = "calls code for instructions that were found at run time")]
+            return Some((ROUNDS * 24 * 16, || unsafe { wide() }));
+        }
+        let known = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        // SAFETY: the processor has the features.
+        #[expect(unsafe_code, reason = "calls code for instructions that were found at run time")]
+        known.then_some((ROUNDS * 12 * 8, || unsafe { narrow() }))
+    }
+}
+
 fn main() {
+    #[cfg(target_arch = "x86_64")]
+    if let Some((products, work)) = limit::work() {
+        time("the core's limit, on registers", products, work);
+    }
     let values = |count: usize| (0..count).map(|i| (i * 7919 % 2003) as f32 / 1001.5 - 1.0).collect::<Vec<f32>>();
     let mut workspace = Workspace::default();
     for [m, n, k] in [[512, 96, 96], [512, 768, 96], [512, 96, 384], [64, 48, 48], [40, 96, 192]] {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use moa_adapter::LayerShape;
 use moa_core::spec::BaseName;
+use moa_diffusion::Pipeline;
 use moa_diffusion::hub::HubModel;
 use moa_diffusion::pipeline::{LAYOUT, adaptable_in};
-use moa_diffusion::Pipeline;
 use sha2::{Digest, Sha256};
 
 use crate::ZooError;
@@ -99,7 +99,9 @@ impl BaseModel {
     /// Fails when a folder cannot be listed.
     pub fn files(&self) -> Result<BTreeMap<String, BaseFile>, ZooError> {
         match &self.folder {
-            None => Ok(embedded::pipeline_files().into_iter().map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect()),
+            None => {
+                Ok(embedded::pipeline_files().into_iter().map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect())
+            }
             Some(folder) => {
                 let files = listed(folder).map_err(|error| unreadable(folder, &error))?;
                 Ok(files.into_iter().map(|(name, path)| (name, BaseFile::Path(path))).collect())

@@ -9,11 +9,12 @@ use crate::calibrate;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::output::print;
-use crate::text::estimate;
+use crate::text::{estimate, memory};
 
-/// Checks an experiment file and prints the plan, with an estimate of the time.
+/// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
-/// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device for a moment.
+/// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device
+/// for a moment. Memory is the host's, and grows with `training.micro_batch` above all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,15 +30,15 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
     let models = Models::open(&experiment.spec, &experiment.base()?, &device.device)?;
-    let cost = calibrate::measure(&experiment, &models, &device)?;
-    let seconds = experiment.plan.seconds(&cost);
+    let estimated = calibrate::measure(&experiment, &models, &device)?;
+    let memory = estimated.memory.map_or(String::new(), |bytes| format!("{:<11}about {}\n", "memory", memory(bytes)));
     print(format!(
-        "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{:<11}{}\n",
+        "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n",
         arguments.experiment.display(),
         experiment.describe_runs(),
         experiment.describe(),
         "time",
-        estimate(seconds),
+        estimate(estimated.seconds),
         device.description(),
         "results",
         experiment.default_results().display(),

@@ -27,7 +27,11 @@ impl ExperimentSpec {
             check_name("name", name)?;
         }
         if self.base.trim().is_empty() {
-            return Err(Finding::value("base", quoted(&self.base), "name a base model, e.g. \"emoji-32\""));
+            return Err(Finding::value(
+                "base",
+                quoted(&self.base),
+                "name a base model: \"emoji-32\", a folder, or \"hf:org/name\"",
+            ));
         }
         if let PromptSource::Split { .. } = self.prompts.train {
             return Err(split_alone("prompts.train"));

@@ -96,18 +96,17 @@ pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
     layers().map_err(|source: PipelineError| source.within(folder))
 }
 
+/// Reads the schedule, with the noise levels of the family's flows.
 fn schedule(json: &[u8], family: Family) -> Result<ScheduleConfig, PipelineError> {
-    let mut schedule: ScheduleConfig =
-        serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: SCHEDULER, source })?;
+    let mut schedule = ScheduleConfig::read(json)?;
     match (family, &mut schedule) {
         (Family::Sd3, ScheduleConfig::Flow(flow)) => flow.levels = FlowLevels::Timesteps,
         (Family::Sd3, ScheduleConfig::Ddim(_)) => {
-            let wanted = "Stable Diffusion 3 predicts velocities, which FlowMatchEulerDiscreteScheduler takes";
-            let (field, value) = ("_class_name", "DDIMScheduler".into());
+            let wanted = "Stable Diffusion 3 is a rectified flow: write such a scheduler's config, with the model's shift";
+            let (field, value) = ("_class_name", "no FlowMatchEulerDiscreteScheduler".into());
             return Err(ConfigError::Field { file: SCHEDULER, field, value, wanted }.into());
         }
-        (_, ScheduleConfig::Ddim(ddim)) => ddim.check()?,
-        (_, ScheduleConfig::Flow(_)) => {}
+        _ => {}
     }
     Ok(schedule)
 }

@@ -10,8 +10,8 @@ mod transformer;
 
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::activation::silu;
 use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
 use moa_adapter::{AdapterBank, LayerShape, Parameters, ParametersError};
 
 pub use config::{ADDED_NUMBERS, AddedWidths, BlockType, PerBlock, UnetConfig};
@@ -108,9 +108,7 @@ impl Unet {
             conv_in: Conv2d::load(&p.at("conv_in"), [config.in_channels, first], 3, 1)?,
             time: TimeEmbedding::load(&p.at("time_embedding"), first, config.time_width())?,
             added: match (config.added_widths(), config.projection_class_embeddings_input_dim) {
-                (Some(_), Some(d_in)) => {
-                    Some(TimeEmbedding::load(&p.at("add_embedding"), d_in, config.time_width())?)
-                }
+                (Some(_), Some(d_in)) => Some(TimeEmbedding::load(&p.at("add_embedding"), d_in, config.time_width())?),
                 _ => None,
             },
             down,

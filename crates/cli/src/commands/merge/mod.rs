@@ -123,8 +123,9 @@ pub(crate) fn write_adapter(
     base: &str,
     folder: &Path,
 ) -> Result<(), CliError> {
-    let files =
-        adapter.outgoing(format, &BaseName::of(base).for_others()).map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+    let files = adapter
+        .outgoing(format, &BaseName::of(base).for_others())
+        .map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
     if let Some(config) = &files.config {
         write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
     }

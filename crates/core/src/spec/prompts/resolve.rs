@@ -99,7 +99,7 @@ impl ExperimentSpec {
     /// Returns the prompts of the experiment in the file `experiment`, held-out ones cut to `evaluation.prompts`.
     ///
     /// # Errors
-    /// Refuses what [`PromptSource::resolve`] does, a prompt that is both trained on and held out (letter case and runs of
+    /// Refuses what [`PromptSource::resolve`] does, sets where the base is not the built-in one, whose they are, a prompt that is both trained on and held out (letter case and runs of
     /// blanks aside), and fewer prompts than an epoch or the evaluation asks for.
     pub fn resolve_prompts(
         &self,
@@ -111,7 +111,9 @@ impl ExperimentSpec {
 
     fn find_prompts(&self, experiment: &Path, sets: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Prompts, Finding> {
         if BaseName::of(&self.base) != BaseName::BuiltIn {
-            for (field, source) in [("prompts.train", &self.prompts.train), ("prompts.held_out", &self.prompts.held_out)] {
+            for (field, source) in
+                [("prompts.train", &self.prompts.train), ("prompts.held_out", &self.prompts.held_out)]
+            {
                 if let PromptSource::Set(name) = source {
                     let way_out = format!(
                         "the sets are {BUILT_IN_BASE}'s own, and base is another model: give prompts of your own, such as \

@@ -119,6 +119,7 @@ impl Unet {
         let (wanted, factors) = inputs.bank.map_or_else(Default::default, |bank| Wanted::of(bank, &self.names));
         let bank = inputs.bank.map(|bank| self.last.merged(bank, &self.names));
         let records = !factors.is_empty();
+        let device = x.device();
         let x = values(x.into_data());
         let context = values(inputs.context.clone().into_data());
         let parts = parts(rows, bank.as_ref().map_or(1, |bank| bank.members()), &context)?;
@@ -135,10 +136,10 @@ impl Unet {
             output.extend_from_slice(&values);
             traces.extend(trace);
         }
-        let output = TensorData::new(output, [rows, self.channels[1], height, width]);
+        let output = Tensor::from_data(TensorData::new(output, [rows, self.channels[1], height, width]), &device);
         match bank {
             Some(bank) if records => tie(self.clone(), factors, Trace { bank, wanted, parts: traces }, output),
-            _ => Some(Tensor::from_data(output, &burn::tensor::Device::flex())),
+            _ => Some(output),
         }
     }
 

@@ -1,0 +1,73 @@
+//! How much of the host's memory a sweep will take: what a trial of it took, scaled to its size.
+
+use std::fs;
+
+/// Returns the most bytes of memory that this process has held so far; `None` where the system does not tell.
+pub(crate) fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?;
+    Some(kibibytes.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// What the report's drawings take, in bytes: canvases and their compressors, whatever is drawn.
+const DRAWING: u64 = 64 << 20;
+
+/// What a trial epoch took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    /// The peak before it, in bytes: the models, and what drawing pictures took.
+    pub(crate) before: u64,
+    /// The peak after it.
+    pub(crate) after: u64,
+    /// Rows that were in training at a time, on all threads together.
+    pub(crate) rows: u64,
+}
+
+/// What of an experiment takes memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Rows in training at a time, on all threads together.
+    pub(crate) rows: u64,
+    /// Samples of an epoch's trajectories, of all runs and steps.
+    pub(crate) samples: u64,
+    /// Values of a sample.
+    pub(crate) dims: u64,
+    /// Pictures of the whole evaluation.
+    pub(crate) pictures: u64,
+    /// Values of a picture.
+    pub(crate) pixels: u64,
+}
+
+impl Trial {
+    /// Returns the estimated peak of the whole sweep, in bytes: what the trial took, which few rows do not undercut; activations of
+    /// the rows beyond it; trajectories, held twice, as they were drawn and as they are trained on; the evaluation's pictures,
+    /// as they were drawn and as they are judged; and the drawings.
+    pub(crate) fn predict(&self, size: &Size) -> u64 {
+        let per_row = self.after.saturating_sub(self.before) / self.rows.max(1);
+        let values = size.samples * size.dims + size.pictures * size.pixels;
+        self.after + per_row * size.rows.saturating_sub(self.rows) + 2 * values * size_of::<f32>() as u64 + DRAWING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_rows_trajectories_and_pictures() {
+        let trial = Trial { before: 1000, after: 3000, rows: 10 };
+        let size = Size { rows: 10, samples: 0, dims: 4, pictures: 0, pixels: 3 };
+        let extra = |size: &Size| trial.predict(size) - DRAWING;
+        assert_eq!(extra(&size), 3000);
+        assert_eq!(extra(&Size { rows: 1, ..size }), 3000);
+        assert_eq!(extra(&Size { rows: 20, ..size }), 5000);
+        assert_eq!(extra(&Size { samples: 5, ..size }), 3160);
+        assert_eq!(extra(&Size { pictures: 5, ..size }), 3120);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_holds_memory() {
+        assert!(peak().is_some_and(|bytes| bytes > 100_000));
+    }
+}

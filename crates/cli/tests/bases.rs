@@ -1,0 +1,117 @@
+//! Base models from folders and from the hub's cache, through the real binary: a pipeline that diffusers saved.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::Desk;
+
+const EXPERIMENT: &str = r#"(
+    base: "BASE",
+    prompts: (
+        train: List(["a red apple", "a horse"]),
+        held_out: List(["a dog", "a tree by night"]),
+    ),
+    rewards: [(kind: Colourfulness), (kind: Contrast)],
+    weightings: [Corners],
+    sampler: (kind: Ddim(eta: 1.0), steps: 3, guidance: 2.0),
+    lora: (rank: 2, targets: ["to_q", "to_v"]),
+    training: (epochs: 1, prompts_per_epoch: 2, pictures_per_prompt: 2, train_steps: 1, micro_batch: 8),
+    evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 2),
+)"#;
+
+fn pipeline(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../diffusion/tests/fixtures").join(name)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A sweep over a folder beside the experiment file, from another folder, and what comes after it.
+#[test]
+fn a_folder_is_a_base_for_every_command() {
+    let desk = Desk::new();
+    copy(&pipeline("pipeline_sd2"), &desk.path("experiments/models/sd"));
+    desk.write("experiments/own.ron", EXPERIMENT.replace("BASE", "models/sd"));
+    let plan = desk.moa(["check", "experiments/own.ron", "--quiet"]).success();
+    assert!(plan.contains("sound experiment"), "{plan}");
+    desk.moa(["sweep", "experiments/own.ron", "--quiet"]).success();
+    let results = desk.path("results/own");
+    let receipt: Value = serde_json::from_slice(&fs::read(results.join("receipt.json")).unwrap()).unwrap();
+    let hashes = receipt["sha256"].as_object().or(receipt["models"].as_object()).unwrap();
+    assert!(hashes.contains_key("base") && !hashes.contains_key("judge-clip"), "{receipt}");
+
+    // The copy beside the results names the folder from anywhere.
+    let spec = fs::read_to_string(results.join("experiment.ron")).unwrap();
+    let base = desk.path("experiments/models/sd");
+    assert!(
+        spec.contains(&format!("{:?}", base.canonicalize().unwrap_or(base.clone())))
+            || spec.contains(&format!("{base:?}")),
+        "{spec}"
+    );
+    let config = fs::read_to_string(results.join("runs/contrast/adapter_config.json")).unwrap();
+    assert!(config.contains("experiments/models/sd"), "{config}");
+
+    let at = ["merge", "results/own", "--at", "contrast=0.5,colourfulness=0.5", "--out", "soup"];
+    desk.moa(at).success();
+    desk.moa(["sample", "soup", "--base", "experiments/models/sd", "--prompt", "a horse", "-n", "2", "--quiet"])
+        .success();
+    assert!(desk.path("sample.png").is_file());
+    let kohya = ["convert", "soup", "--to", "kohya", "--base", "experiments/models/sd", "--out", "kohya"];
+    desk.moa(kohya).success();
+    let wrong = desk.moa(["sample", "soup", "--prompt", "a horse"]);
+    wrong.refusal(1, &["does not fit the base model emoji-32", "--base"]);
+
+    desk.moa(["export-model", "--base", "experiments/models/sd", "--out", "copy", "--quiet"]).success();
+    for file in ["model_index.json", "unet/config.json", "vae/diffusion_pytorch_model.fp16.safetensors"] {
+        let [own, copied] =
+            ["experiments/models/sd", "copy"].map(|folder| fs::read(desk.path(folder).join(file)).unwrap());
+        assert!(own == copied, "{file} differs");
+    }
+    assert!(!desk.path("copy/io.safetensors").exists(), "it is no part of a pipeline");
+}
+
+#[test]
+fn the_hubs_downloads_are_bases_by_name() {
+    let desk = Desk::new();
+    let snapshot = "hub/models--ann--tiny/snapshots/0123abc";
+    copy(&pipeline("pipeline_sd2"), &desk.path(snapshot));
+    desk.write("hub/models--ann--tiny/refs/main", "0123abc");
+    let draw = |base: &str| {
+        let mut command =
+            desk.command(["sample", "--base", base, "--prompt", "a horse", "-n", "1", "--steps", "2", "--quiet"]);
+        support::Outcome::of(command.env("HF_HUB_CACHE", desk.path("hub")).output().unwrap())
+    };
+    draw("hf:ann/tiny").success();
+    draw("hf:ann/other").refusal(1, &["hf:ann/other is not in ", "hf download ann/other"]);
+    draw("hf:ann/tiny@v2").refusal(1, &["revision v2 is not in"]);
+}
+
+#[test]
+fn what_cannot_be_a_base_is_refused_with_the_way_out() {
+    let desk = Desk::new();
+    copy(&pipeline("pipeline_sd2"), &desk.path("sd"));
+    let sets = "rewards: [(kind: Contrast)], sampler: (kind: Ddim(eta: 1.0))";
+    desk.write("sets.ron", format!("(base: \"sd\", {sets})"));
+    desk.moa(["check", "sets.ron"]).refusal(2, &["prompts.train", "emoji-32's own", "File("]);
+    desk.write("typo.ron", format!("(base: \"emoji-33\", {sets})"));
+    desk.moa(["check", "typo.ron"]).refusal(2, &["emoji-33`, and there is no such folder", "emoji-32"]);
+    let sample = |base: &str| desk.moa(["sample", "--base", base, "--prompt", "a horse"]);
+    sample("sd/io.safetensors").refusal(2, &["io.safetensors`, a file", "model_index.json"]);
+    sample("sd/unet").refusal(1, &["sd/unet: there is no model_index.json"]);
+    sample("hf:a/b/c").refusal(2, &["hf:a/b/c", "hf:org/name"]);
+    fs::remove_file(desk.path("sd/unet/config.json")).unwrap();
+    sample("sd").refusal(1, &["the base model sd: the pipeline has no `unet/config.json`"]);
+}
