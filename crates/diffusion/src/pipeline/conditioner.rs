@@ -32,7 +32,7 @@ impl Reader {
 #[derive(Clone)]
 pub(super) enum Conditioner {
     /// Stable Diffusion 1 and 2: one encoder's states after its final norm.
-    One(Reader),
+    One(Box<Reader>),
     /// Stable Diffusion XL: two encoders' states before their last layers, side by side; the second one's pooled vector, and
     /// sizes in pixels (Podell et al., 2307.01952).
     Two {
@@ -64,7 +64,7 @@ impl Conditioner {
 
     fn encode_batch(&self, prompts: &[impl AsRef<str>]) -> Result<TextContext, ConfigError> {
         match self {
-            Self::One(Reader { tokenizer, encoder }) => Ok(encoder.forward(&tokenizer.encode(prompts)?).into()),
+            Self::One(reader) => Ok(reader.encoder.forward(&reader.tokenizer.encode(prompts)?).into()),
             Self::Two { readers, sizes, .. } => {
                 let [first, second] = &**readers;
                 let own = first.encoder.states(&first.tokenizer.encode(prompts)?).penultimate;

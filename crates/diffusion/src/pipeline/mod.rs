@@ -66,7 +66,7 @@ impl Pipeline {
         schedule: ScheduleConfig,
         device: &Device,
     ) -> Self {
-        let conditioner = Conditioner::One(Reader::new(tokenizer, text_encoder));
+        let conditioner = Conditioner::One(Box::new(Reader::new(tokenizer, text_encoder)));
         let codec = Codec::Pixels(PixelCodec { factor: 2 });
         Self { conditioner, backbone: Backbone::Unet(Box::new(unet)), schedule, codec, device: device.clone() }
     }

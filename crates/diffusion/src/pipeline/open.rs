@@ -44,7 +44,7 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     };
     let first = next(TEXT_ENCODER, index.family == Family::Sd3)?;
     let conditioner = match index.family {
-        Family::StableDiffusion => Conditioner::One(first),
+        Family::StableDiffusion => Conditioner::One(Box::new(first)),
         Family::Xl => {
             let side = (network.sample_size() * codec.factor()) as f32;
             Conditioner::Two {
