@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn diffusers_finds_adapters_under_the_name_of_their_denoiser() {
-        for (name, model) in [("mid_block.attentions.0.proj_out", "unet"), ("transformer_blocks.0.attn.to_q", "transformer")] {
+        for (name, model) in
+            [("mid_block.attentions.0.proj_out", "unet"), ("transformer_blocks.0.attn.to_q", "transformer")]
+        {
             let mut adapter = adapter();
             adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
             let files = adapter.to_files(AdapterFormat::Diffusers, "b").unwrap();

@@ -102,7 +102,8 @@ fn schedule(json: &[u8], family: Family) -> Result<ScheduleConfig, PipelineError
     match (family, &mut schedule) {
         (Family::Sd3, ScheduleConfig::Flow(flow)) => flow.levels = FlowLevels::Timesteps,
         (Family::Sd3, ScheduleConfig::Ddim(_)) => {
-            let wanted = "Stable Diffusion 3 is a rectified flow: write such a scheduler's config, with the model's shift";
+            let wanted =
+                "Stable Diffusion 3 is a rectified flow: write such a scheduler's config, with the model's shift";
             let (field, value) = ("_class_name", "no FlowMatchEulerDiscreteScheduler".into());
             return Err(ConfigError::Field { file: SCHEDULER, field, value, wanted }.into());
         }
