@@ -48,7 +48,7 @@ enum PictureNorm {
 #[derive(Clone, Debug)]
 enum TextPath {
     /// Attention and feed-forward, like the picture.
-    On { norm: BranchNorm<2>, feed_forward: FeedForward },
+    On { norm: BranchNorm<2>, feed_forward: Box<FeedForward> },
     /// It is attended to once more, and ends here.
     Last(FinalNorm),
 }
@@ -80,7 +80,7 @@ impl JointBlock {
             } else {
                 TextPath::On {
                     norm: BranchNorm::load(&p.at("norm1_context"), width)?,
-                    feed_forward: FeedForward::load(&p.at("ff_context"), width)?,
+                    feed_forward: Box::new(FeedForward::load(&p.at("ff_context"), width)?),
                 }
             },
         })
