@@ -105,7 +105,7 @@ fn flow_configs_are_read_with_their_shift() {
     });
     match read(&config).unwrap() {
         ScheduleConfig::Flow(flow) => {
-            assert_eq!((flow.num_train_timesteps, flow.shift.to_bits()), (1000, 3.0f32.to_bits()))
+            assert_eq!((flow.num_train_timesteps, flow.shift.to_bits()), (1000, 3.0f32.to_bits()));
         }
         ScheduleConfig::Ddim(_) => panic!("not a flow"),
     }
