@@ -1,6 +1,6 @@
 //! Pictures from tensors to bytes.
 
-use moa_plot::RgbPicture;
+use moa_plot::{GridRow, RgbPicture};
 use moa_reward::Pictures;
 
 /// Returns pictures as bytes.
@@ -13,4 +13,13 @@ pub(crate) fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
     let bytes: Vec<u8> = values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
     let picture = |pixels: &[u8]| RgbPicture { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
     bytes.chunks_exact(3 * height * width).map(picture).collect()
+}
+
+/// Small pictures are enlarged to about so many pixels.
+const SIDE: u32 = 96;
+
+/// Returns how large a pixel is drawn in a grid.
+pub(crate) fn scale(rows: &[GridRow]) -> u32 {
+    let side = rows.iter().flat_map(|row| &row.pictures).map(|picture| picture.width.max(picture.height)).max();
+    (SIDE / side.unwrap_or(SIDE).max(1)).max(1)
 }

@@ -148,6 +148,11 @@ fn parts_that_do_not_belong_together_are_named() {
     );
     let few = refused("pipeline_sd2", edit("text_encoder/config.json", "\"vocab_size\": 590", "\"vocab_size\": 580"));
     assert!(few.contains("vocab_size") && few.contains("580"), "{few}");
+    let short = refused("pipeline_xl", edit("tokenizer_2/tokenizer_config.json", ": 77", ": 70"));
+    assert!(
+        short.starts_with("tokenizer_2/tokenizer_config.json: `model_max_length` is 70: tokenizer cuts"),
+        "{short}"
+    );
     let pooled = edit(
         "unet/config.json",
         "\"projection_class_embeddings_input_dim\": 60",
@@ -185,6 +190,9 @@ fn what_a_u_net_cannot_do_here_is_refused_by_field() {
         ("time_cond_proj_dim", "256", "is 256: guidance as an input is not known"),
         ("attention_head_dim", "[2]", "is [2]: one number, or one for each block"),
         ("attention_head_dim", "3", "is 3: a divisor of the block's channels"),
+        ("block_out_channels", "[3, 6]", "a multiple of norm_num_groups"),
+        ("layers_per_block", "0", "is 0: at least 1"),
+        ("sample_size", "9", "is 9: divisible by 2"),
         ("conv_in_kernel", "1", "is 1: only 3 is known"),
     ] {
         let kept = config[field].take();

@@ -203,7 +203,7 @@ fn unknown_configs_are_refused_by_field() {
     );
     assert_eq!(
         refuse("\"pos_embed_max_size\": 7", "\"pos_embed_max_size\": 3"),
-        "transformer/config.json: `pos_embed_max_size` is 3: at least sample_size / patch_size"
+        "transformer/config.json: `pos_embed_max_size` is 3: sample_size / patch_size to 1048576"
     );
     assert_eq!(
         refuse("\"out_channels\": 4", "\"out_channels\": 8"),
@@ -212,6 +212,10 @@ fn unknown_configs_are_refused_by_field() {
     assert_eq!(
         refuse("    1\n", "    3\n"),
         "transformer/config.json: `dual_attention_layers` is 3: blocks below num_layers"
+    );
+    assert_eq!(
+        refuse("\"num_attention_heads\": 3", "\"num_attention_heads\": 18446744073709551615"),
+        "transformer/config.json: `num_attention_heads` is 18446744073709551615: 1 to 1048576"
     );
     assert_eq!(
         refuse("\"sample_size\": 8", "\"sample_size\": 7"),

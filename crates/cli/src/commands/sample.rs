@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::base;
 use crate::error::CliError;
 use crate::output::note;
-use crate::pictures::rgb;
+use crate::pictures::{rgb, scale};
 
 /// Draws pictures of any prompt, by the base model and by adapters.
 ///
@@ -58,10 +58,8 @@ pub(crate) struct Arguments {
     output: PathBuf,
 }
 
-/// Rows of one pass through the denoiser.
-const MICRO_BATCH: usize = 32;
-/// How large a picture's pixels are drawn.
-const SCALE: u32 = 3;
+/// Values in the samples of one pass through the denoiser: 32 of `emoji-32`, 6 of Stable Diffusion 1's, 1 of XL's.
+const VALUES: usize = 32 * 12 * 16 * 16;
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     if let Some(blank) = arguments.prompt.iter().find(|prompt| prompt.trim().is_empty()) {
@@ -80,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         rules: &rules,
         guidance: arguments.guidance,
         key: NoiseKey::new(arguments.seed).named("sample"),
-        micro_batch: MICRO_BATCH,
+        micro_batch: (VALUES / pipeline.latent_dims()).clamp(1, 32),
         workers: device.workers,
     };
     let mut rows = vec![row(&pipeline, None, &request)?];
@@ -90,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let count = arguments.count as usize;
     let captions: Vec<String> =
         arguments.prompt.iter().flat_map(|prompt| std::iter::repeat_n(prompt.clone(), count)).collect();
-    draw_picture_grid(&arguments.output, &rows, &captions, SCALE)
+    draw_picture_grid(&arguments.output, &rows, &captions, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))?;
     if !global.quiet {
         note(&format!("wrote {}", arguments.output.display()));

@@ -24,7 +24,7 @@ pub(super) fn check_sd3(config: &Sd3Config, texts: &[TextConfig], codec: &Codec)
         let wanted = format!("samples have {} channels: are transformer and vae of one model?", codec.channels());
         return refuse("in_channels", config.in_channels, wanted);
     }
-    check_lengths(texts)
+    Ok(())
 }
 
 /// Refuses a U-Net that its text encoders or its codec do not fit.
@@ -72,20 +72,18 @@ pub(super) fn check_unet(
         let wanted = format!("samples have {channels} channels, and predicted variances are not known");
         return refuse("out_channels", unet.out_channels.to_string(), wanted);
     }
-    check_lengths(texts)
+    Ok(())
 }
 
-/// Refuses two text encoders whose states cannot lie side by side.
-fn check_lengths(texts: &[TextConfig]) -> Result<(), PipelineError> {
-    if let [first, second] = texts
-        && first.max_position_embeddings != second.max_position_embeddings
-    {
-        return Err(PipelineError::Mismatch {
-            file: "text_encoder_2/config.json",
-            field: "max_position_embeddings",
-            value: second.max_position_embeddings.to_string(),
-            wanted: format!("text_encoder has {}, and their states lie side by side", first.max_position_embeddings),
-        });
+/// Refuses two tokenizers whose texts have different lengths.
+pub(super) fn check_lengths(first: usize, second: usize) -> Result<(), PipelineError> {
+    if first == second {
+        return Ok(());
     }
-    Ok(())
+    Err(PipelineError::Mismatch {
+        file: "tokenizer_2/tokenizer_config.json",
+        field: "model_max_length",
+        value: second.to_string(),
+        wanted: format!("tokenizer cuts texts to {first} tokens, and the states of both lie side by side"),
+    })
 }

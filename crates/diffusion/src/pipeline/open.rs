@@ -9,7 +9,7 @@ use super::conditioner::{Conditioner, Reader};
 use super::index::{self, Family, ModelIndex};
 use super::network::Network;
 use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, VAE};
-use super::{Pipeline, PipelineError};
+use super::{Pipeline, PipelineError, fit};
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::{FlowLevels, ScheduleConfig};
 use crate::tokenizer::Tokenizer;
@@ -28,6 +28,9 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     let mut texts = vec![words(TEXT_ENCODER, "tokenizer")?];
     if index.family != Family::StableDiffusion {
         texts.push(words(TEXT_ENCODER_2, "tokenizer_2")?);
+    }
+    if let [(_, first), (_, second)] = &texts[..] {
+        fit::check_lengths(first.length(), second.length())?;
     }
     let codec = codec(source, &index, device)?;
     let configs: Vec<TextConfig> = texts.iter().map(|(config, _)| config.clone()).collect();

@@ -121,6 +121,9 @@ impl TextConfig {
                 wanted: "at least 1",
             });
         }
+        if self.hidden_size == 0 {
+            return Err(ConfigError::Field { file, field: "hidden_size", value: "0".into(), wanted: "at least 1" });
+        }
         if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let value = self.num_attention_heads.to_string();
             return Err(ConfigError::Field {

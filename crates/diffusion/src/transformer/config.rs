@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ConfigError;
 
 const FILE: &str = "transformer/config.json";
+/// More than any model has of anything: products of two such numbers can be computed.
+const LARGEST: usize = 1 << 20;
 
 /// The shape of Stable Diffusion 3's transformer; field names are diffusers'. Fields that diffusers writes and moa does not
 /// need are passed over, fields that would change the computation are refused by [`Sd3Config::check`].
@@ -118,6 +120,8 @@ impl Sd3Config {
             return refuse("quantization_config", &"given", "quantised weights are not known, take the full ones");
         }
         for (field, number) in [
+            ("sample_size", self.sample_size),
+            ("patch_size", self.patch_size),
             ("in_channels", self.in_channels),
             ("num_layers", self.num_layers),
             ("num_attention_heads", self.num_attention_heads),
@@ -125,8 +129,8 @@ impl Sd3Config {
             ("joint_attention_dim", self.joint_attention_dim),
             ("pooled_projection_dim", self.pooled_projection_dim),
         ] {
-            if number == 0 {
-                return refuse(field, &number, "at least 1");
+            if number == 0 || number > LARGEST {
+                return refuse(field, &number, "1 to 1048576");
             }
         }
         if self.out_channels() != self.in_channels {
@@ -140,7 +144,7 @@ impl Sd3Config {
         if let Some(other) = self.qk_norm.as_ref().filter(|norm| *norm != "rms_norm") {
             return refuse("qk_norm", other, "only \"rms_norm\" is known, or null");
         }
-        if self.patch_size == 0 || self.sample_size == 0 || !self.sample_size.is_multiple_of(self.patch_size) {
+        if !self.sample_size.is_multiple_of(self.patch_size) {
             return refuse("sample_size", &self.sample_size, "a multiple of patch_size");
         }
         let Some(positions) = self.pos_embed_max_size else {
@@ -150,8 +154,8 @@ impl Sd3Config {
                 "a number, as positions are cropped from a table of this size",
             );
         };
-        if self.sample_size / self.patch_size > positions {
-            return refuse("pos_embed_max_size", &positions, "at least sample_size / patch_size");
+        if self.sample_size / self.patch_size > positions || positions > LARGEST {
+            return refuse("pos_embed_max_size", &positions, "sample_size / patch_size to 1048576");
         }
         if let Some(block) = self.dual_attention_layers.iter().find(|block| **block >= self.num_layers) {
             return refuse("dual_attention_layers", block, "blocks below num_layers");

@@ -113,6 +113,9 @@ pub struct UnetConfig {
     pub class_name: String,
 }
 
+/// More resolutions than any U-Net has: a picture's side is halved at each.
+const MOST_BLOCKS: usize = 16;
+
 /// The widths of the conditions that are added to the time embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddedWidths {
@@ -180,6 +183,9 @@ impl UnetConfig {
             Err(ConfigError::Field { file: FILE, field, value, wanted })
         };
         let blocks = self.block_out_channels.len();
+        if blocks > MOST_BLOCKS {
+            return refuse("block_out_channels", format!("a list of {blocks}"), "at most 16 entries");
+        }
         if blocks == 0 || self.down_block_types.len() != blocks || self.up_block_types.len() != blocks {
             let value = format!("{:?}", self.block_out_channels);
             return refuse("block_out_channels", value, "one entry for each down and up block");
@@ -187,6 +193,10 @@ impl UnetConfig {
         let groups = self.norm_num_groups;
         if let Some(channels) = self.block_out_channels.iter().find(|c| **c == 0 || groups == 0 || *c % groups != 0) {
             return refuse("block_out_channels", channels.to_string(), "a multiple of norm_num_groups");
+        }
+        if !self.block_out_channels[0].is_multiple_of(2) {
+            let value = self.block_out_channels[0].to_string();
+            return refuse("block_out_channels", value, "an even first entry: half of it are sines, half cosines");
         }
         if self.layers_per_block == 0 {
             return refuse("layers_per_block", "0".into(), "at least 1");
@@ -221,7 +231,8 @@ impl UnetConfig {
         }
         if self.addition_embed_type.is_some() && self.added_widths().is_none() {
             let value = self.projection_class_embeddings_input_dim.map_or("absent".into(), |width| width.to_string());
-            let wanted = "the width of the pooled text and 6 · addition_time_embed_dim, which must be given too";
+            let wanted =
+                "the width of the pooled text and 6 · addition_time_embed_dim, which must be given too, and even";
             return refuse("projection_class_embeddings_input_dim", value, wanted);
         }
         if self.resnet_time_scale_shift != "default" {
@@ -239,8 +250,8 @@ impl UnetConfig {
     /// Returns the widths of added conditions; `None` where nothing is added.
     pub fn added_widths(&self) -> Option<AddedWidths> {
         self.addition_embed_type.as_ref()?;
-        let number = self.addition_time_embed_dim.filter(|width| *width > 0)?;
-        let pooled = self.projection_class_embeddings_input_dim?.checked_sub(ADDED_NUMBERS * number)?;
+        let number = self.addition_time_embed_dim.filter(|width| *width > 0 && width.is_multiple_of(2))?;
+        let pooled = self.projection_class_embeddings_input_dim?.checked_sub(number.checked_mul(ADDED_NUMBERS)?)?;
         (pooled > 0).then_some(AddedWidths { pooled, number })
     }
 }

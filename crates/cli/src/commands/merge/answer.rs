@@ -8,13 +8,11 @@ use moa_plot::{GridRow, draw_picture_grid};
 use moa_runner::{Promise, SoupBench, Tasting};
 
 use crate::error::CliError;
-use crate::pictures::rgb;
+use crate::pictures::{rgb, scale};
 use crate::text::{Table, count};
 
 /// Prompts in the grid.
 const PROMPTS: usize = 8;
-/// How large a picture's pixels are drawn.
-const SCALE: u32 = 3;
 
 /// Returns what was found, in a sentence.
 pub(super) fn verdict(
@@ -146,6 +144,6 @@ pub(super) fn draw(folder: &Path, prompts: &[String], tasting: &Tasting) -> Resu
         pictures: (0..shown.len()).filter_map(|prompt| pictures.get(prompt * group + index).cloned()).collect(),
     };
     let rows: Vec<GridRow> = (0..group.min(4)).map(row).collect();
-    draw_picture_grid(&folder.join("pictures.png"), &rows, &shown, SCALE)
+    draw_picture_grid(&folder.join("pictures.png"), &rows, &shown, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))
 }
