@@ -42,14 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let candidate = vec![0.9 / (objectives as f64).sqrt(); objectives];
                 row("a point more", timed(|| hypervolume_gain(&points, &candidate, &reference))?);
             }
-            row("non-dominated", timed(|| Ok(non_dominated(&points)?.len() as f64))?);
-            row("ranks", timed(|| Ok(ranks(&points)?.iter().max().copied().unwrap_or(0) as f64))?);
+            row("non-dominated", timed(|| non_dominated(&points).map(|front| front.len() as f64))?);
+            row("ranks", timed(|| ranks(&points).map(|ranks| ranks.into_iter().max().unwrap_or(0) as f64))?);
         }
     }
     // An experiment's report: 13 points in four objectives on 96 prompts of four pictures.
     let evaluations: Vec<Vec<Vec<f64>>> = (0..13).map(|point| grid(point, 96, 4)).collect();
     let bootstrap = Bootstrap::seeded(1);
-    let (seconds, value) = timed(|| Ok(bootstrap.hypervolume(&evaluations, &[0.0; 4])?.mean))?;
+    let (seconds, value) = timed(|| bootstrap.hypervolume(&evaluations, &[0.0; 4]).map(|interval| interval.mean))?;
     println!("interval of the hypervolume of 13 points, 96 prompts: {:.1} ms   {value:.6}", seconds * 1e3);
     fs::write(folder.join("moa.csv"), found)?;
     println!("points and figures in {}", folder.display());
