@@ -144,7 +144,11 @@ fn parts_of_other_models_are_refused_by_field() {
          encoders of one model?"
     );
     assert_eq!(
-        refuse("scheduler/scheduler_config.json", "FlowMatchEulerDiscreteScheduler\",", "EulerDiscreteScheduler\","),
+        refuse(
+            "scheduler/scheduler_config.json",
+            r#""FlowMatchEulerDiscreteScheduler","#,
+            r#""EulerDiscreteScheduler", "beta_start": 0.1, "beta_end": 0.2, "beta_schedule": "linear","#,
+        ),
         "scheduler/scheduler_config.json: `_class_name` is no FlowMatchEulerDiscreteScheduler: Stable Diffusion 3 is a \
          rectified flow: write such a scheduler's config, with the model's shift"
     );
