@@ -7,6 +7,8 @@ use crate::{ParetoError, check, divide};
 
 /// From so many points on, dividing is faster than comparing each with the front so far.
 const MANY: usize = 400;
+/// A front with one in so many points, or more, is taken off by dividing.
+const LARGE: usize = 8;
 
 /// Returns whether `a` is at least as good as `b` in every objective and better in one.
 ///
@@ -55,25 +57,40 @@ pub fn non_dominated<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, Pareto
 /// so on.
 ///
 /// Efficient non-dominated sort (Zhang et al. 2015, ENS with binary search over the fronts): points are visited in
-/// descending lexicographic order, so that a later point never dominates an earlier one.
+/// descending lexicographic order, so that a later point never dominates an earlier one. Of many points in four or more
+/// objectives, fronts that hold a good part of what is left are taken off by divide and conquer first.
 ///
 /// # Errors
 /// Rows of different lengths, and NaN or infinite values.
 pub fn ranks<P: AsRef<[f64]>>(points: &[P]) -> Result<Vec<usize>, ParetoError> {
     let dims = check::rows("point", points)?;
-    let mut fronts: Vec<Archive> = Vec::new();
+    let order = descending(points);
+    let twins: Vec<&[usize]> = order.chunk_by(|&a, &b| points[a].as_ref() == points[b].as_ref()).collect();
+    let mut left: Vec<(&[usize], &[f64])> = twins.iter().map(|twins| (*twins, points[twins[0]].as_ref())).collect();
     let mut ranks = vec![0; points.len()];
-    for twins in descending(points).chunk_by(|&a, &b| points[a].as_ref() == points[b].as_ref()) {
-        let point = points[twins[0]].as_ref();
+    let mut taken = 0;
+    while dims > 3 && left.len() > MANY {
+        let before = left.len();
+        let rows: Vec<&[f64]> = left.iter().map(|(_, point)| *point).collect();
+        let mut covered = divide::covered(&rows).into_iter();
+        left.retain(|(twins, _)| {
+            twins.iter().for_each(|&twin| ranks[twin] = taken);
+            covered.next().unwrap_or(false)
+        });
+        taken += 1;
+        if left.len() > before - before / LARGE {
+            break;
+        }
+    }
+    let mut fronts: Vec<Archive> = Vec::new();
+    for (twins, point) in left {
         // Dominated by a front means dominated by every front before it, so the fronts are partitioned.
         let rank = fronts.partition_point(|front| front.covers(point));
         if rank == fronts.len() {
             fronts.push(Archive::new(dims));
         }
         fronts[rank].push(point);
-        for &twin in twins {
-            ranks[twin] = rank;
-        }
+        twins.iter().for_each(|&twin| ranks[twin] = taken + rank);
     }
     Ok(ranks)
 }
