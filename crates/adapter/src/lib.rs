@@ -15,4 +15,4 @@ pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
 pub use format::{AdapterFileError, AdapterFiles, AdapterFormat, OutgoingFiles, base_named_by};
 pub use linear::Linear;
 pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};
-pub use parameters::{Init, Parameter, Parameters, ParametersError, weight_files};
+pub use parameters::{Init, Origin, Parameter, Parameters, ParametersError, weight_files};

@@ -7,6 +7,7 @@
 mod error;
 mod files;
 mod folder;
+mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use safetensors::{Dtype, SafeTensors};
 pub use error::ParametersError;
 use files::WeightFiles;
 pub use folder::weight_files;
+pub use view::Origin;
+use view::View;
 
 /// How a fresh parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +51,7 @@ pub struct Parameter {
 enum Source {
     Stored(BTreeMap<String, Parameter>),
     Files(WeightFiles),
+    View(View),
     Fresh { key: NoiseKey, created: Mutex<BTreeMap<String, Parameter>> },
 }
 
@@ -80,6 +84,12 @@ impl Parameters {
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, ParametersError> {
         let source = Arc::new(Source::Files(WeightFiles::open(paths)?));
         Ok(Self { source, prefix: String::new(), device: device.clone() })
+    }
+
+    /// Returns these parameters under other names. Nothing is read; a part of a fused tensor is cut out when it is asked for.
+    pub fn view(&self, origins: BTreeMap<String, Origin>) -> Self {
+        let source = Arc::new(Source::View(View { of: self.clone(), origins }));
+        Self { source, prefix: String::new(), device: self.device.clone() }
     }
 
     /// Reads a safetensors file's bytes; half-precision values are widened to f32.
@@ -120,6 +130,7 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.contains_key(&self.path(name)),
             Source::Files(files) => files.has(&self.path(name)),
+            Source::View(view) => view.shape(&self.path(name)).is_some(),
             Source::Fresh { .. } => true,
         }
     }
@@ -130,6 +141,7 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.get(&name).map(|parameter| parameter.shape.clone()),
             Source::Files(files) => files.shape(&name).map(<[usize]>::to_vec),
+            Source::View(view) => view.shape(&name),
             Source::Fresh { .. } => None,
         }
     }
@@ -162,6 +174,7 @@ impl Parameters {
                 let flat = Tensor::from_data(TensorData::new(values, [count]), &self.device);
                 Parameter { shape: shape.to_vec(), flat }
             }
+            Source::View(view) => Parameter { shape: shape.to_vec(), flat: view.flat(&name, shape)? },
             Source::Fresh { key, created } => {
                 let parameter = create(key.named(&name), shape, init, &self.device);
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name, parameter.clone());
@@ -176,17 +189,18 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.keys().cloned().collect(),
             Source::Files(files) => files.names().cloned().collect(),
+            Source::View(view) => view.origins.keys().cloned().collect(),
             Source::Fresh { created, .. } => {
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keys().cloned().collect()
             }
         }
     }
 
-    /// Returns all parameters that are in memory, by full name; of opened files none, as they keep no tensor.
+    /// Returns all parameters that are in memory, by full name; of opened files and views none, as they keep no tensor.
     pub fn into_map(self) -> BTreeMap<String, Parameter> {
         match &*self.source {
             Source::Stored(map) => map.clone(),
-            Source::Files(_) => BTreeMap::new(),
+            Source::Files(_) | Source::View(_) => BTreeMap::new(),
             Source::Fresh { created, .. } => created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         }
     }

@@ -1,11 +1,12 @@
 //! Weight files as users have them: halves, shards, damage.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use half::{bf16, f16};
-use moa_adapter::{Init, Parameters, ParametersError, weight_files};
+use moa_adapter::{Init, Origin, Parameters, ParametersError, weight_files};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -150,4 +151,39 @@ fn folders_without_weights_that_can_be_read_say_the_way_out() {
     fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
     let message = message(weight_files(folder.path(), "model"), folder.path());
     assert!(message.contains("it names ../elsewhere.safetensors, which is no file beside it"), "{message}");
+}
+
+#[test]
+fn a_view_reads_tensors_of_another_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let values: Vec<f32> = (0_u8..12).map(f32::from).collect();
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensors = [("fused", vec![6, 2]), ("kernel", vec![3, 4, 1, 1]), ("projection", vec![3, 4])];
+    let views = tensors.map(|(name, shape)| (name, TensorView::new(Dtype::F32, shape, &bytes).unwrap()));
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let rows = |part| Origin::Rows { name: "fused".into(), part, parts: 3 };
+    let view = open(&path).unwrap().view(BTreeMap::from([
+        ("attention.q".into(), rows(0)),
+        ("attention.v".into(), rows(2)),
+        ("attention.out".into(), Origin::Matrix("kernel".into())),
+        ("attention.gone".into(), Origin::Whole("gone".into())),
+        ("projection".into(), Origin::Transposed("projection".into())),
+        ("whole".into(), Origin::Whole("kernel".into())),
+    ]));
+    let read = |parameters: &Parameters, name: &str, shape: &[usize]| {
+        assert_eq!(parameters.shape(name).as_deref(), Some(shape));
+        parameters.flat(name, shape, Init::Zeros).unwrap().into_data().try_into_vec::<f32>().unwrap()
+    };
+    let attention = view.at("attention");
+    assert_eq!(read(&attention, "q", &[2, 2]), values[..4]);
+    assert_eq!(read(&attention, "v", &[2, 2]), values[8..]);
+    assert_eq!(read(&attention, "out", &[3, 4]), values);
+    assert_eq!(read(&view, "whole", &[3, 4, 1, 1]), values);
+    let transposed = [0.0, 4.0, 8.0, 1.0, 5.0, 9.0, 2.0, 6.0, 10.0, 3.0, 7.0, 11.0];
+    assert_eq!(read(&view, "projection", &[4, 3]), transposed);
+    assert!(attention.has("q") && !attention.has("k") && !attention.has("gone"));
+    let message = |name: &str| attention.flat(name, &[4, 2], Init::Zeros).unwrap_err().to_string();
+    assert!(message("gone").starts_with("tensor `attention.gone` of shape [4, 2] is missing"), "{}", message("gone"));
+    assert_eq!(message("q"), "tensor `attention.q, from fused` has shape [2, 2], but the config implies [4, 2]");
 }

@@ -12,6 +12,7 @@ mod nn;
 pub mod pipeline;
 pub mod sampler;
 pub mod schedule;
+pub mod single_file;
 pub mod text;
 pub mod tokenizer;
 pub mod transformer;
