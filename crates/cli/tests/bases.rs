@@ -109,7 +109,8 @@ fn what_cannot_be_a_base_is_refused_with_the_way_out() {
     desk.write("typo.ron", format!("(base: \"emoji-33\", {sets})"));
     desk.moa(["check", "typo.ron"]).refusal(2, &["emoji-33`, and there is no such folder", "emoji-32"]);
     let sample = |base: &str| desk.moa(["sample", "--base", base, "--prompt", "a horse"]);
-    sample("sd/io.safetensors").refusal(2, &["io.safetensors`, a file", "model_index.json"]);
+    sample("sd/model_index.json").refusal(2, &["model_index.json`, a file", "name a checkpoint"]);
+    sample("sd/io.safetensors").refusal(1, &["io.safetensors: it has `", "single files of Stable Diffusion"]);
     sample("sd/unet").refusal(1, &["sd/unet: there is no model_index.json"]);
     sample("hf:a/b/c").refusal(2, &["hf:a/b/c", "hf:org/name"]);
     fs::remove_file(desk.path("sd/unet/config.json")).unwrap();

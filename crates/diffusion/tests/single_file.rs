@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use moa_adapter::LayerShape;
+use moa_diffusion::pipeline::{adaptable_in_file, tokenizer_beside};
 use moa_diffusion::schedule::Prediction;
 use moa_diffusion::single_file::{Family, SingleFile};
-use moa_diffusion::{ScheduleConfig, TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
+use moa_diffusion::{Pipeline, ScheduleConfig, TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -207,4 +209,27 @@ fn the_tokenizer_is_named_by_the_user_and_padded_as_the_family_is() {
         found.contains("model.safetensors: a single file holds no tokenizer: name a folder with CLIP's"),
         "{found}"
     );
+}
+
+#[test]
+fn a_file_with_a_tokenizer_beside_it_is_a_pipeline() {
+    const TABLE: &str = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight";
+    let folder = tempfile::tempdir().unwrap();
+    let mut tensors = tensors("sd1");
+    tensors.get_mut(TABLE).unwrap()[0] = 1600;
+    let path = write(&folder, &tensors);
+    let open = || Pipeline::open_file(&path, None, &Device::flex());
+    let lacking = open().err().unwrap().to_string();
+    assert!(lacking.contains("a single file holds no tokenizer"), "{lacking}");
+    let beside = tokenizer_beside(&path);
+    fs::create_dir(&beside).unwrap();
+    for entry in fs::read_dir(fixture("tokenizer/saved")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), beside.join(entry.file_name())).unwrap();
+    }
+    let pipeline = open().unwrap();
+    assert_eq!(pipeline.encode_prompts(&["a cat", "a dog"]).unwrap().rows(), 2);
+    assert_eq!(pipeline.picture_size(), [pipeline.latent_shape()[1] * pipeline.codec().factor(); 2]);
+    let names = |layers: Vec<LayerShape>| layers.into_iter().map(|layer| layer.name).collect::<BTreeSet<_>>();
+    assert_eq!(names(adaptable_in_file(&path).unwrap()), names(pipeline.adaptable()));
 }

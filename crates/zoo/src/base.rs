@@ -10,7 +10,8 @@ use moa_adapter::LayerShape;
 use moa_core::spec::BaseName;
 use moa_diffusion::Pipeline;
 use moa_diffusion::hub::HubModel;
-use moa_diffusion::pipeline::{LAYOUT, adaptable_in};
+use moa_diffusion::pipeline::{LAYOUT, adaptable_in, adaptable_in_file, tokenizer_beside};
+use moa_diffusion::schedule::Prediction;
 use sha2::{Digest, Sha256};
 
 use crate::ZooError;
@@ -23,8 +24,15 @@ const LARGEST_HEADER: u64 = 100_000_000;
 #[derive(Clone, Debug)]
 pub struct BaseModel {
     name: String,
-    /// `None` for the embedded model.
-    folder: Option<PathBuf>,
+    place: Place,
+}
+
+/// Where a base model lies.
+#[derive(Clone, Debug)]
+enum Place {
+    Embedded,
+    Folder(PathBuf),
+    File { path: PathBuf, prediction: Option<Prediction> },
 }
 
 /// A file of a base model.
@@ -39,25 +47,32 @@ pub enum BaseFile {
 impl BaseModel {
     /// Returns the embedded model.
     pub fn embedded() -> Self {
-        Self { name: embedded::EMOJI_32.into(), folder: None }
+        Self { name: embedded::EMOJI_32.into(), place: Place::Embedded }
     }
 
-    /// Finds the model that a name stands for (see [`BaseName`]). `cache` is the folder where the hub's downloads lie.
+    /// Finds the model that a name stands for (see [`BaseName`]). A folder's name may be that of a checkpoint in one file, too:
+    /// `x.safetensors`, or `x.safetensors@v_prediction` where the file does not tell what the model predicts. `cache` is the folder where the hub's downloads lie.
     ///
     /// # Errors
     /// Says that there is no such folder, or no such download, and the way out.
     pub fn find(name: &str, cache: Option<&Path>) -> Result<Self, ZooError> {
-        let folder = match BaseName::of(name) {
-            BaseName::BuiltIn => None,
-            BaseName::Folder(folder) if folder.is_dir() => Some(folder.to_owned()),
-            BaseName::Folder(file) if file.is_file() => return Err(ZooError::BaseIsFile(file.to_owned())),
-            BaseName::Folder(_) => return Err(ZooError::UnknownBase(name.to_owned())),
+        let place = match BaseName::of(name) {
+            BaseName::BuiltIn => Place::Embedded,
+            BaseName::Folder(folder) if folder.is_dir() => Place::Folder(folder.to_owned()),
+            BaseName::Folder(_) => {
+                let (path, prediction) = checkpoint(name);
+                match path.extension() {
+                    Some(ending) if path.is_file() && ending == "safetensors" => Place::File { path, prediction },
+                    _ if path.is_file() => return Err(ZooError::BaseIsFile(path)),
+                    _ => return Err(ZooError::UnknownBase(name.to_owned())),
+                }
+            }
             BaseName::Hub(_) => match HubModel::parse(name) {
-                Some(model) => Some(model?.find(cache.ok_or(ZooError::NoCache)?)?),
+                Some(model) => Place::Folder(model?.find(cache.ok_or(ZooError::NoCache)?)?),
                 None => return Err(ZooError::UnknownBase(name.to_owned())),
             },
         };
-        Ok(Self { name: name.to_owned(), folder })
+        Ok(Self { name: name.to_owned(), place })
     }
 
     /// Returns the name that the model was found by.
@@ -67,7 +82,7 @@ impl BaseModel {
 
     /// Whether it is the embedded model, which alone has prompt sets and judges.
     pub fn is_embedded(&self) -> bool {
-        self.folder.is_none()
+        matches!(self.place, Place::Embedded)
     }
 
     /// Opens the model.
@@ -75,9 +90,10 @@ impl BaseModel {
     /// # Errors
     /// Names the file, and the field or tensor.
     pub fn open(&self, device: &Device) -> Result<Pipeline, ZooError> {
-        match &self.folder {
-            None => embedded::open_pipeline(device),
-            Some(folder) => Pipeline::open_folder(folder, device).map_err(ZooError::Base),
+        match &self.place {
+            Place::Embedded => embedded::open_pipeline(device),
+            Place::Folder(folder) => Pipeline::open_folder(folder, device).map_err(ZooError::Base),
+            Place::File { path, prediction } => Pipeline::open_file(path, *prediction, device).map_err(ZooError::Base),
         }
     }
 
@@ -86,9 +102,10 @@ impl BaseModel {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn adaptable(&self) -> Result<Vec<LayerShape>, ZooError> {
-        match &self.folder {
-            None => Ok(embedded::open_pipeline(&Device::flex())?.adaptable()),
-            Some(folder) => adaptable_in(folder).map_err(ZooError::Base),
+        match &self.place {
+            Place::Embedded => Ok(embedded::open_pipeline(&Device::flex())?.adaptable()),
+            Place::Folder(folder) => adaptable_in(folder).map_err(ZooError::Base),
+            Place::File { path, .. } => adaptable_in_file(path).map_err(ZooError::Base),
         }
     }
 
@@ -98,15 +115,16 @@ impl BaseModel {
     /// # Errors
     /// Fails when a folder cannot be listed.
     pub fn files(&self) -> Result<BTreeMap<String, BaseFile>, ZooError> {
-        match &self.folder {
-            None => {
-                Ok(embedded::pipeline_files().into_iter().map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect())
+        let on_disk = match &self.place {
+            Place::Embedded => {
+                let files = embedded::pipeline_files().into_iter();
+                return Ok(files.map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect());
             }
-            Some(folder) => {
-                let files = listed(folder).map_err(|error| unreadable(folder, &error))?;
-                Ok(files.into_iter().map(|(name, path)| (name, BaseFile::Path(path))).collect())
-            }
-        }
+            Place::Folder(folder) => listed(folder),
+            Place::File { path, .. } => with_tokenizer(path),
+        };
+        let files = on_disk.map_err(|error| self.unlisted(&error))?;
+        Ok(files.into_iter().map(|(name, path)| (name, BaseFile::Path(path))).collect())
     }
 
     /// Returns the SHA-256 of what results with this base depend on, in hexadecimal, by name: `base`, and the embedded models
@@ -120,12 +138,39 @@ impl BaseModel {
     /// Fails when a file cannot be read.
     pub fn sha256(&self) -> Result<BTreeMap<String, String>, ZooError> {
         let mut hashes = embedded::hashes();
-        if let Some(folder) = &self.folder {
-            hashes.retain(|name, _| !embedded::JUDGES.contains(&name.as_str()));
-            hashes.insert("base".into(), hash(folder)?);
-        }
+        let files = match &self.place {
+            Place::Embedded => return Ok(hashes),
+            Place::Folder(folder) => listed(folder),
+            Place::File { path, .. } => with_tokenizer(path),
+        };
+        hashes.retain(|name, _| !embedded::JUDGES.contains(&name.as_str()));
+        hashes.insert("base".into(), hash(files.map_err(|error| self.unlisted(&error))?)?);
         Ok(hashes)
     }
+
+    fn unlisted(&self, error: &io::Error) -> ZooError {
+        unreadable(Path::new(&self.name), error)
+    }
+}
+
+/// Splits the name of a checkpoint in one file from what it says of the model's prediction.
+fn checkpoint(name: &str) -> (PathBuf, Option<Prediction>) {
+    let kinds = [("@epsilon", Prediction::Epsilon), ("@v_prediction", Prediction::VPrediction)];
+    let said = kinds.into_iter().find_map(|(ending, kind)| Some((name.strip_suffix(ending)?, kind)));
+    said.map_or((name.into(), None), |(path, kind)| (path.into(), Some(kind)))
+}
+
+/// Returns a checkpoint in one file and the tokenizer's files beside it, by their path in the checkpoint's folder.
+fn with_tokenizer(path: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    let folder = tokenizer_beside(path);
+    if folder.is_dir() {
+        list("tokenizer", &folder, &mut files)?;
+    }
+    if let Some(name) = path.file_name() {
+        files.insert(name.to_string_lossy().into_owned(), path.to_owned());
+    }
+    Ok(files)
 }
 
 /// Returns the files of a pipeline's folder by their path inside it.
@@ -136,24 +181,30 @@ fn listed(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
         if inside.is_file() {
             files.insert(part.to_owned(), inside);
         } else if inside.is_dir() {
-            for entry in fs::read_dir(&inside)? {
-                let path = entry?.path();
-                let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-                if path.is_file()
-                    && ["json", "txt", "safetensors"].contains(&ending)
-                    && let Some(name) = path.file_name()
-                {
-                    files.insert(format!("{part}/{}", name.to_string_lossy()), path);
-                }
-            }
+            list(part, &inside, &mut files)?;
         }
     }
     Ok(files)
 }
 
-fn hash(folder: &Path) -> Result<String, ZooError> {
+/// Adds the configs, tokenizer files and safetensors of a part's folder.
+fn list(part: &str, folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if path.is_file()
+            && ["json", "txt", "safetensors"].contains(&ending)
+            && let Some(name) = path.file_name()
+        {
+            files.insert(format!("{part}/{}", name.to_string_lossy()), path);
+        }
+    }
+    Ok(())
+}
+
+fn hash(files: BTreeMap<String, PathBuf>) -> Result<String, ZooError> {
     let mut digest = Sha256::new();
-    for (name, path) in listed(folder).map_err(|error| unreadable(folder, &error))? {
+    for (name, path) in files {
         let (size, bytes) = identity(&path).map_err(|error| unreadable(&path, &error))?;
         digest.update(name.as_bytes());
         digest.update(size.to_le_bytes());

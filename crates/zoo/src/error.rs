@@ -18,7 +18,7 @@ pub enum ZooError {
     )]
     UnknownBase(String),
     /// The experiment's base is a file.
-    #[error("base is `{}`, a file: name the folder with model_index.json in it", .0.display())]
+    #[error("base is `{}`, a file: name a checkpoint that ends in .safetensors, or a folder with model_index.json in it", .0.display())]
     BaseIsFile(PathBuf),
     /// The base is a model of the hub, which is not there.
     #[error("base is {0}")]

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FORMAT", value_enum)]
     to: FormatName,
 
-    /// The base model: a folder, hf:org/name, or the built-in one, whose layers kohya's names are looked up in
+    /// The base model, whose layers kohya's names are looked up in: a folder, hf:org/name, or the built-in one
     #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 

@@ -12,7 +12,7 @@ pub enum BaseName<'a> {
     BuiltIn,
     /// `hf:org/name`, perhaps `@revision`: a model that the hub's cache holds.
     Hub(&'a str),
-    /// Anything else: a folder in diffusers' layout.
+    /// Anything else: a folder in diffusers' layout, or a checkpoint in one file.
     Folder(&'a Path),
 }
 

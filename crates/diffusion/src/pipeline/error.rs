@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use moa_adapter::ParametersError;
 
 use crate::ConfigError;
+use crate::single_file::SingleFileError;
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +50,13 @@ pub enum PipelineError {
         /// What is wrong.
         source: ParametersError,
     },
-    /// Something is wrong with a folder.
+    /// A checkpoint in one file cannot be used.
+    #[error(transparent)]
+    SingleFile(#[from] SingleFileError),
+    /// Something is wrong with a folder, or a checkpoint in one file.
     #[error("{}: {source}", folder.display())]
     InFolder {
-        /// The pipeline's folder.
+        /// The pipeline's folder or file.
         folder: PathBuf,
         /// What is wrong.
         source: Box<PipelineError>,

@@ -2,6 +2,7 @@
 
 mod conditioner;
 mod error;
+mod file;
 mod fit;
 mod index;
 mod network;
@@ -16,6 +17,7 @@ use moa_adapter::{AdapterBank, LayerShape};
 
 use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
+pub use file::{adaptable_in_file, tokenizer_beside};
 pub use open::adaptable_in;
 pub use source::LAYOUT;
 use source::Source;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use moa_adapter::LayerShape;
+use moa_adapter::{LayerShape, Parameters};
 
 use super::conditioner::{Conditioner, Reader};
 use super::index::{self, Family, ModelIndex};
@@ -84,19 +84,22 @@ fn read_index(source: &Source<'_>) -> Result<ModelIndex, PipelineError> {
 /// Names the folder, and the file that is missing, damaged or unknown.
 pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
     let source = Source::Folder(folder);
-    let layers = || {
+    let read = || {
         let family = read_index(&source)?.family;
         Network::read(&source, family)?;
-        source.load(Network::part(family), &Device::flex(), |parameters| {
-            let layer = |tensor: String| {
-                let name = tensor.strip_suffix(".weight")?.to_owned();
-                let [d_out, d_in] = parameters.shape(&tensor)?.try_into().ok()?;
-                Some(LayerShape { name, d_in, d_out })
-            };
-            Ok(parameters.names().into_iter().filter_map(layer).collect())
-        })
+        source.load(Network::part(family), &Device::flex(), |parameters| Ok(layers(parameters)))
     };
-    layers().map_err(|source: PipelineError| source.within(folder))
+    read().map_err(|source: PipelineError| source.within(folder))
+}
+
+/// Returns the linear layers among a denoiser's parameters: those with weights of two dimensions.
+pub(super) fn layers(parameters: &Parameters) -> Vec<LayerShape> {
+    let layer = |tensor: String| {
+        let name = tensor.strip_suffix(".weight")?.to_owned();
+        let [d_out, d_in] = parameters.shape(&tensor)?.try_into().ok()?;
+        Some(LayerShape { name, d_in, d_out })
+    };
+    parameters.names().into_iter().filter_map(layer).collect()
 }
 
 /// Reads the schedule, with the noise levels of the family's flows.

@@ -10,6 +10,7 @@ use moa_adapter::{Parameters, ParametersError, weight_files};
 
 use super::{PipelineError, PipelineFiles};
 use crate::ConfigError;
+use crate::single_file::SingleFile;
 use crate::tokenizer::Tokenizer;
 
 /// Everything that a pipeline is read from: its index, and the folders of its parts.
@@ -59,6 +60,13 @@ pub(super) enum Source<'a> {
     Memory(&'a PipelineFiles<'a>),
     /// On disk.
     Folder(&'a Path),
+    /// In one checkpoint of the original layout.
+    File {
+        /// The checkpoint.
+        file: &'a SingleFile,
+        /// The folder with the tokenizer's files, where there is one.
+        tokenizer: Option<&'a Path>,
+    },
 }
 
 impl Source<'_> {
@@ -74,6 +82,10 @@ impl Source<'_> {
                 Err(error) if error.kind() == ErrorKind::NotFound => Err(PipelineError::MissingFile(name)),
                 Err(error) => Err(PipelineError::Unreadable { file: name, problem: error.to_string() }),
             },
+            Self::File { file, .. } => {
+                let config = file.config(name).ok_or(PipelineError::MissingFile(name))?;
+                Ok(Cow::Owned(config.into_bytes()))
+            }
         }
     }
 
@@ -84,6 +96,7 @@ impl Source<'_> {
                 files.keys().any(|file| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
             }
             Self::Folder(folder) => folder.join(name).exists(),
+            Self::File { file, .. } => file.parameters(name).is_some(),
         }
     }
 
@@ -97,6 +110,7 @@ impl Source<'_> {
                 Ok(Tokenizer::read(text, tokens)?)
             }
             Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),
+            Self::File { file, tokenizer } => Ok(file.tokenizer(name, *tokenizer, tokens)?),
         }
     }
 
@@ -112,6 +126,10 @@ impl Source<'_> {
             Self::Folder(folder) => {
                 let files = weight_files(&folder.join(part.folder), part.stem);
                 (part.folder, files.and_then(|files| Parameters::open(&files, device)))
+            }
+            Self::File { file, .. } => {
+                let parameters = file.parameters(part.folder).ok_or(PipelineError::MissingFile(part.config))?;
+                (part.folder, Ok(parameters.clone()))
             }
         };
         let built = parameters.and_then(|parameters| build(&parameters));
