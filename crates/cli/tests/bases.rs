@@ -116,3 +116,28 @@ fn what_cannot_be_a_base_is_refused_with_the_way_out() {
     fs::remove_file(desk.path("sd/unet/config.json")).unwrap();
     sample("sd").refusal(1, &["the base model sd: the pipeline has no `unet/config.json`"]);
 }
+
+/// Stable Diffusion 3: a transformer instead of a U-Net, and a rectified flow instead of discrete diffusion.
+#[test]
+fn a_pipeline_with_a_transformer_is_a_base_for_every_command() {
+    let desk = Desk::new();
+    copy(&pipeline("sd3_pipeline"), &desk.path("sd3"));
+    let experiment = EXPERIMENT.replace("BASE", "sd3").replace("Ddim(eta: 1.0)", "FlowSde(noise: 0.7)");
+    desk.write("own.ron", experiment.replace("\"to_v\"", "\"add_v_proj\", \"ff.net.2\""));
+    desk.moa(["check", "own.ron", "--quiet"]).success();
+    desk.moa(["sweep", "own.ron", "--quiet"]).success();
+
+    desk.moa(["merge", "results/own", "--at", "contrast=0.5,colourfulness=0.5", "--out", "soup"]).success();
+    desk.moa(["sample", "soup", "--base", "sd3", "--prompt", "a horse", "-n", "2", "--quiet"]).success();
+    assert!(desk.path("sample.png").is_file());
+    desk.moa(["convert", "soup", "--to", "diffusers", "--base", "sd3", "--out", "diffusers"]).success();
+    let file = fs::read(desk.path("diffusers/pytorch_lora_weights.safetensors")).unwrap();
+    let header = String::from_utf8_lossy(&file);
+    let layer = "\"transformer.transformer_blocks.0.attn.add_v_proj.lora.down.weight\"";
+    assert!(header.contains(layer), "diffusers' load_lora_weights looks for the denoiser's name");
+
+    desk.moa(["export-model", "--base", "sd3", "--out", "copy", "--quiet"]).success();
+    let weights = "transformer/diffusion_pytorch_model.safetensors";
+    let [own, copied] = ["sd3", "copy"].map(|folder| fs::read(desk.path(folder).join(weights)).unwrap());
+    assert!(own == copied, "{weights} differs");
+}

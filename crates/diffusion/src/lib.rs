@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod backbone;
 pub mod codec;
 mod context;
 mod denoiser;
@@ -14,9 +15,11 @@ pub mod schedule;
 pub mod single_file;
 pub mod text;
 pub mod tokenizer;
+pub mod transformer;
 pub mod unet;
 pub mod vae;
 
+pub use backbone::Backbone;
 pub use codec::{Codec, PixelCodec};
 pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};
@@ -26,6 +29,7 @@ pub use sampler::Conditions;
 pub use schedule::{ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::{Tokenizer, TokenizerFiles};
+pub use transformer::{Sd3Config, Sd3Transformer};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 

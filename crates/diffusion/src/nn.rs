@@ -128,6 +128,25 @@ impl Embedding {
     }
 }
 
+/// Returns the sinusoidal embedding of numbers (Vaswani et al., 1706.03762), `[numbers, width]` row-major: sines and cosines of
+/// t · 10000^(−i / (width/2 − `shift`)), the cosines first where `flip` says so (diffusers' `Timesteps`).
+pub(crate) fn time_waves(timesteps: &[f32], width: usize, shift: f64, flip: bool) -> Vec<f32> {
+    let half = width / 2;
+    let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - shift)).exp() as f32;
+    let frequencies: Vec<f32> = (0..half).map(frequency).collect();
+    let mut waves = Vec::with_capacity(timesteps.len() * width);
+    for t in timesteps {
+        let sines = frequencies.iter().map(|f| (t * f).sin());
+        let cosines = frequencies.iter().map(|f| (t * f).cos());
+        if flip {
+            waves.extend(cosines.chain(sines));
+        } else {
+            waves.extend(sines.chain(cosines));
+        }
+    }
+    waves
+}
+
 /// Splits `[rows, tokens, heads·width]` into `[rows, heads, tokens, width]`.
 pub(crate) fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
     let [rows, tokens, width] = x.dims();

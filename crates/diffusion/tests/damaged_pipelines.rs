@@ -65,7 +65,8 @@ fn classes_that_are_unknown_or_missing_are_named() {
     let message = |from, to| refused("pipeline_sd2", edit("model_index.json", from, to));
     assert_eq!(
         message("\"StableDiffusionPipeline\"", "\"FluxPipeline\""),
-        "model_index.json: `_class_name` is FluxPipeline: StableDiffusionPipeline and StableDiffusionXLPipeline are known"
+        "model_index.json: `_class_name` is FluxPipeline: StableDiffusionPipeline, StableDiffusionXLPipeline and \
+         StableDiffusion3Pipeline are known"
     );
     assert_eq!(
         message("\"CLIPTextModel\"", "\"T5EncoderModel\""),

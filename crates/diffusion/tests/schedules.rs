@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use moa_diffusion::StepRule;
-use moa_diffusion::schedule::{DdimConfig, FlowConfig, mean_log_prob};
+use moa_diffusion::schedule::{DdimConfig, FlowConfig, FlowLevels, mean_log_prob};
 use serde_json::Value;
 
 fn fixture(name: &str) -> Value {
@@ -120,7 +120,8 @@ fn assert_gaussian(rule: &StepRule, case: &Value, tolerance: f64) {
 #[test]
 fn stochastic_flow_steps_match_flow_grpo() {
     for case in list(&fixture("flow_sde.json")["cases"]) {
-        let config = FlowConfig { num_train_timesteps: 1000, shift: number(&case["shift"]) as f32 };
+        let config =
+            FlowConfig { num_train_timesteps: 1000, shift: number(&case["shift"]) as f32, levels: FlowLevels::Even };
         let steps = case["num_inference_steps"].as_u64().expect("steps") as usize;
         let rules = config.sde(&config.default_sigmas(steps), number(&case["noise_level"]) as f32);
         assert_gaussian(&rules[case["index"].as_u64().expect("index") as usize], case, 1e-3);
@@ -142,7 +143,7 @@ fn stochastic_ddim_steps_match_ddpo() {
 
 #[test]
 fn levels_of_our_flow_sampler_fall_evenly_from_pure_noise_to_none() {
-    let config = FlowConfig { num_train_timesteps: 1000, shift: 1.0 };
+    let config = FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even };
     let wanted = [1.0, 0.75, 0.5, 0.25, 0.0];
     assert_close(config.sigmas(4).into_iter().map(f64::from), &wanted, 1e-6, "levels");
 }

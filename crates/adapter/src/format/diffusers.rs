@@ -14,6 +14,15 @@ const METADATA: &str = "lora_adapter_metadata";
 const PLACE: &str = "lora_adapter_metadata in the file's header";
 /// What a denoiser is called.
 const MODELS: [&str; 2] = ["unet", "transformer"];
+/// How the names of a transformer's layers begin, and those of a U-Net's do not.
+const OF_TRANSFORMERS: [&str; 6] = [
+    "context_embedder",
+    "norm_out.",
+    "proj_out",
+    "time_text_embed.",
+    "transformer_blocks.",
+    "single_transformer_blocks.",
+];
 const SIDES: [(&str, Side); 4] = [
     (".lora.down.weight", Side::Down),
     (".lora_A.weight", Side::Down),
@@ -23,7 +32,8 @@ const SIDES: [(&str, Side); 4] = [
 
 /// Returns the file.
 pub(super) fn file<'a>(adapter: &'a Adapter, base: &str) -> Result<factors::File<'a>, AdapterFileError> {
-    let model = MODELS[0];
+    let of_transformer = |layer: &String| OF_TRANSFORMERS.iter().any(|start| layer.starts_with(start));
+    let model = MODELS[usize::from(adapter.layers.keys().any(of_transformer))];
     let Value::Object(config) = peft::config(adapter, base) else { unreachable!("the config is an object") };
     let prefixed: Map<String, Value> =
         config.into_iter().map(|(field, value)| (format!("{model}.{field}"), value)).collect();

@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn diffusers_finds_adapters_under_the_name_of_their_denoiser() {
+        for (name, model) in
+            [("mid_block.attentions.0.proj_out", "unet"), ("transformer_blocks.0.attn.to_q", "transformer")]
+        {
+            let mut adapter = adapter();
+            adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
+            let files = adapter.to_files(AdapterFormat::Diffusers, "b").unwrap();
+            let file = SafeTensors::deserialize(&files.tensors).unwrap();
+            assert!(file.tensor(&format!("{model}.{name}.lora.down.weight")).is_ok(), "{:?}", file.names());
+            assert_eq!(read(&files).unwrap(), (adapter, AdapterFormat::Diffusers));
+        }
+    }
+
+    #[test]
     fn halves_stay_halves_in_every_format() {
         for precision in [Precision::F16, Precision::Bf16] {
             let mut adapter = Adapter { precision, ..adapter() };

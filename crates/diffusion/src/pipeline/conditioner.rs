@@ -43,6 +43,9 @@ pub(super) enum Conditioner {
         /// Whether zeros stand for no prompt.
         zeros: bool,
     },
+    /// Stable Diffusion 3: two encoders' states before their last layers, side by side, and both pooled vectors (Esser et al.,
+    /// 2403.03206, section 4). The transformer puts zeros where its third encoder's states would be.
+    Pooled(Box<[Reader; 2]>),
 }
 
 impl Conditioner {
@@ -50,7 +53,7 @@ impl Conditioner {
     pub(super) fn encode(&self, prompts: &[impl AsRef<str>]) -> Result<TextContext, ConfigError> {
         let batch = match self {
             Self::One(reader) => reader.batch(),
-            Self::Two { readers, .. } => readers[0].batch().min(readers[1].batch()),
+            Self::Two { readers, .. } | Self::Pooled(readers) => readers[0].batch().min(readers[1].batch()),
         };
         if prompts.len() <= batch {
             return self.encode_batch(prompts);
@@ -70,6 +73,17 @@ impl Conditioner {
                 let pooled = second.encoder.pool_and_project(other.last, &ids);
                 let states = Tensor::cat(vec![own, other.penultimate], 2);
                 Ok(TextContext { states, added: Some(AddedConditions { pooled, time_ids: sizes.to_vec() }) })
+            }
+            Self::Pooled(readers) => {
+                let (mut states, mut pooled) = (Vec::new(), Vec::new());
+                for Reader { tokenizer, encoder } in &**readers {
+                    let ids = tokenizer.encode(prompts)?;
+                    let own = encoder.states(&ids);
+                    pooled.push(encoder.pool_and_project(own.last, &ids));
+                    states.push(own.penultimate);
+                }
+                let added = AddedConditions { pooled: Tensor::cat(pooled, 1), time_ids: Vec::new() };
+                Ok(TextContext { states: Tensor::cat(states, 2), added: Some(added) })
             }
         }
     }

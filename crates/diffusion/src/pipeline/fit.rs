@@ -3,10 +3,32 @@
 use super::PipelineError;
 use super::index::Family;
 use crate::codec::Codec;
-use crate::{TextConfig, UnetConfig};
+use crate::{Sd3Config, TextConfig, UnetConfig};
 
-/// Refuses a denoiser that its text encoders or its codec do not fit.
-pub(super) fn check(
+/// Refuses a transformer that its text encoders or its codec do not fit.
+pub(super) fn check_sd3(config: &Sd3Config, texts: &[TextConfig], codec: &Codec) -> Result<(), PipelineError> {
+    let refuse = |field, value: usize, wanted| {
+        Err(PipelineError::Mismatch { file: "transformer/config.json", field, value: value.to_string(), wanted })
+    };
+    let width: usize = texts.iter().map(|text| text.hidden_size).sum();
+    if config.joint_attention_dim < width {
+        let wanted = format!("the text states are {width} wide: are transformer and text encoders of one model?");
+        return refuse("joint_attention_dim", config.joint_attention_dim, wanted);
+    }
+    let pooled: usize = texts.iter().map(TextConfig::projected_width).sum();
+    if config.pooled_projection_dim != pooled {
+        let wanted = format!("the pooled texts are {pooled} wide: are transformer and text encoders of one model?");
+        return refuse("pooled_projection_dim", config.pooled_projection_dim, wanted);
+    }
+    if config.in_channels != codec.channels() {
+        let wanted = format!("samples have {} channels: are transformer and vae of one model?", codec.channels());
+        return refuse("in_channels", config.in_channels, wanted);
+    }
+    Ok(())
+}
+
+/// Refuses a U-Net that its text encoders or its codec do not fit.
+pub(super) fn check_unet(
     family: Family,
     unet: &UnetConfig,
     texts: &[TextConfig],

@@ -13,6 +13,8 @@ pub(super) enum Family {
     StableDiffusion,
     /// Stable Diffusion XL.
     Xl,
+    /// Stable Diffusion 3 and 3.5.
+    Sd3,
 }
 
 /// A part of a pipeline whose class is checked: the name of its folder, and the classes that are known.
@@ -27,6 +29,13 @@ const ONE: &[Part] = &[
 const TWO: &[Part] = &[
     ("tokenizer_2", TOKENIZERS, "CLIPTokenizer is known"),
     ("text_encoder_2", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
+];
+const SD3: &[Part] = &[
+    ("tokenizer", TOKENIZERS, "CLIPTokenizer is known"),
+    ("tokenizer_2", TOKENIZERS, "CLIPTokenizer is known"),
+    ("text_encoder", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
+    ("text_encoder_2", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
+    ("transformer", &["SD3Transformer2DModel"], "SD3Transformer2DModel is known"),
 ];
 const VAES: &[&str] = &["AutoencoderKL", "AutoencoderTiny"];
 
@@ -51,19 +60,26 @@ impl ModelIndex {
         let family = match index.get("_class_name").and_then(Value::as_str) {
             Some("StableDiffusionPipeline") => Family::StableDiffusion,
             Some("StableDiffusionXLPipeline") => Family::Xl,
+            Some("StableDiffusion3Pipeline") => Family::Sd3,
             other => {
-                let wanted = "StableDiffusionPipeline and StableDiffusionXLPipeline are known";
+                let wanted =
+                    "StableDiffusionPipeline, StableDiffusionXLPipeline and StableDiffusion3Pipeline are known";
                 return Err(refuse("_class_name", other, wanted));
             }
         };
-        for (part, classes, wanted) in ONE.iter().chain(if family == Family::Xl { TWO } else { &[] }) {
+        let parts = match family {
+            Family::StableDiffusion => vec![ONE],
+            Family::Xl => vec![ONE, TWO],
+            Family::Sd3 => vec![SD3],
+        };
+        for (part, classes, wanted) in parts.into_iter().flatten() {
             check(&index, part, classes, wanted)?;
         }
         let has_vae = index.get("vae").is_some_and(|vae| class(vae).is_some());
         if has_vae {
             check(&index, "vae", VAES, "AutoencoderKL and AutoencoderTiny are known")?;
-        } else if family == Family::Xl {
-            return Err(refuse("vae", None, "Stable Diffusion XL needs its autoencoder"));
+        } else if family != Family::StableDiffusion {
+            return Err(refuse("vae", None, "Stable Diffusion XL and 3 need their autoencoders"));
         }
         let flag = |name: &str| index.get(name).and_then(Value::as_bool);
         if flag("requires_aesthetics_score") == Some(true) {

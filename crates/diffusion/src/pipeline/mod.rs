@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod fit;
 mod index;
+mod network;
 mod open;
 mod source;
 
@@ -24,13 +25,13 @@ use source::Source;
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::ScheduleConfig;
 use crate::tokenizer::Tokenizer;
-use crate::{ConfigError, TextContext, TextEncoder, Unet};
+use crate::{Backbone, ConfigError, TextContext, TextEncoder, Unet};
 
 /// A text-to-image pipeline on a device.
 #[derive(Clone)]
 pub struct Pipeline {
     conditioner: Conditioner,
-    unet: Unet,
+    backbone: Backbone,
     schedule: ScheduleConfig,
     codec: Codec,
     device: Device,
@@ -49,8 +50,8 @@ impl Pipeline {
         open::open(&Source::Memory(files), device)
     }
 
-    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2 and XL. Weights are widened
-    /// to f32, whatever precision they are stored in.
+    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3. Weights are
+    /// widened to f32, whatever precision they are stored in. Stable Diffusion 3 is computed without its third text encoder.
     ///
     /// # Errors
     /// Names the folder, the file, and the field or tensor, with the way out.
@@ -69,7 +70,7 @@ impl Pipeline {
     ) -> Self {
         let conditioner = Conditioner::One(Box::new(Reader::new(tokenizer, text_encoder)));
         let codec = Codec::Pixels(PixelCodec { factor: 2 });
-        Self { conditioner, unet, schedule, codec, device: device.clone() }
+        Self { conditioner, backbone: Backbone::Unet(Box::new(unet)), schedule, codec, device: device.clone() }
     }
 
     /// Returns the device.
@@ -89,13 +90,12 @@ impl Pipeline {
 
     /// Returns every layer that adapters can bend, by diffusers' key names.
     pub fn adaptable(&self) -> Vec<LayerShape> {
-        self.unet.linears()
+        self.backbone.linears()
     }
 
     /// Returns the shape of one sample in the denoiser's space, `[channels, size, size]`.
     pub fn latent_shape(&self) -> [usize; 3] {
-        let config = self.unet.config();
-        [config.in_channels, config.sample_size, config.sample_size]
+        self.backbone.sample_shape()
     }
 
     /// Returns the number of dimensions of one sample.
@@ -105,7 +105,8 @@ impl Pipeline {
 
     /// Returns height and width of pictures, in pixels.
     pub fn picture_size(&self) -> [usize; 2] {
-        [self.unet.config().sample_size * self.codec.factor(); 2]
+        let [_, height, width] = self.latent_shape();
+        [height * self.codec.factor(), width * self.codec.factor()]
     }
 
     /// Returns what the denoiser is conditioned on by prompts, one row each.
@@ -125,7 +126,7 @@ impl Pipeline {
         self.conditioner.unconditional()
     }
 
-    /// Predicts noise or velocity; see [`Unet::forward`].
+    /// Predicts noise or velocity; see [`Backbone::forward`].
     pub fn denoise(
         &self,
         x: Tensor<4>,
@@ -133,7 +134,7 @@ impl Pipeline {
         context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        self.unet.forward(x, timesteps, context, bank)
+        self.backbone.forward(x, timesteps, context, bank)
     }
 
     /// Returns the pictures of finished samples, `[rows, 3, height, width]` in `[0, 1]`.

@@ -7,27 +7,26 @@ use moa_adapter::{LayerShape, Parameters};
 
 use super::conditioner::{Conditioner, Reader};
 use super::index::{self, Family, ModelIndex};
-use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE};
+use super::network::Network;
+use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, VAE};
 use super::{Pipeline, PipelineError, fit};
 use crate::codec::{Codec, PixelCodec};
-use crate::schedule::ScheduleConfig;
+use crate::schedule::{FlowLevels, ScheduleConfig};
 use crate::tokenizer::Tokenizer;
-use crate::{TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
+use crate::{ConfigError, TextConfig, TextEncoder, Vae, VaeConfig};
 
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
+/// Stable Diffusion 3's third text encoder.
+const T5: &str = "text_encoder_3";
 
 /// Opens a pipeline.
 pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, PipelineError> {
-    let index = source.bytes(index::FILE).map_err(|error| match error {
-        PipelineError::MissingFile(_) => PipelineError::NoIndex,
-        other => other,
-    })?;
-    let index = ModelIndex::read(&index)?;
-    let unet = UnetConfig::read(&source.bytes(UNET.config)?)?;
-    let schedule = ScheduleConfig::read(&source.bytes(SCHEDULER)?)?;
+    let index = read_index(source)?;
+    let network = Network::read(source, index.family)?;
+    let schedule = schedule(&source.bytes(SCHEDULER)?, index.family)?;
     let words = |part, tokenizer| words(source, part, tokenizer);
     let mut texts = vec![words(TEXT_ENCODER, "tokenizer")?];
-    if index.family == Family::Xl {
+    if index.family != Family::StableDiffusion {
         texts.push(words(TEXT_ENCODER_2, "tokenizer_2")?);
     }
     if let [(_, first), (_, second)] = &texts[..] {
@@ -35,7 +34,7 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     }
     let codec = codec(source, &index, device)?;
     let configs: Vec<TextConfig> = texts.iter().map(|(config, _)| config.clone()).collect();
-    fit::check(index.family, &unet, &configs, &codec)?;
+    network.check(index.family, &configs, &codec)?;
 
     let mut texts = texts.into_iter();
     let mut next = |part, projects| {
@@ -46,20 +45,36 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
         })?;
         Ok::<_, PipelineError>(Reader::new(tokenizer, encoder))
     };
-    let first = next(TEXT_ENCODER, false)?;
+    let first = next(TEXT_ENCODER, index.family == Family::Sd3)?;
     let conditioner = match index.family {
         Family::StableDiffusion => Conditioner::One(Box::new(first)),
         Family::Xl => {
-            let side = (unet.sample_size * codec.factor()) as f32;
+            let side = (network.sample_size() * codec.factor()) as f32;
             Conditioner::Two {
                 readers: Box::new([first, next(TEXT_ENCODER_2, true)?]),
                 sizes: [side, side, 0.0, 0.0, side, side],
                 zeros: index.zeros_for_empty_prompt,
             }
         }
+        Family::Sd3 => Conditioner::Pooled(Box::new([first, next(TEXT_ENCODER_2, true)?])),
     };
-    let unet = source.load(UNET, device, |parameters| Unet::load(&unet, parameters))?;
-    Ok(Pipeline { conditioner, unet, schedule, codec, device: device.clone() })
+    let backbone = network.load(source, device)?;
+    Ok(Pipeline { conditioner, backbone, schedule, codec, device: device.clone() })
+}
+
+/// Reads the index, and refuses a part that would be left out against its will.
+fn read_index(source: &Source<'_>) -> Result<ModelIndex, PipelineError> {
+    let index = source.bytes(index::FILE).map_err(|error| match error {
+        PipelineError::MissingFile(_) => PipelineError::NoIndex,
+        other => other,
+    })?;
+    let index = ModelIndex::read(&index)?;
+    if index.family == Family::Sd3 && source.has_part(T5) {
+        let wanted = "it is not known: take the folder text_encoder_3 away, and pictures are drawn without it, as diffusers \
+                      draws them with text_encoder_3=None";
+        return Err(ConfigError::Field { file: index::FILE, field: T5, value: "there".into(), wanted }.into());
+    }
+    Ok(index)
 }
 
 /// Returns the layers of the denoiser in a pipeline's folder that adapters can bend, as [`Pipeline::adaptable`] does, from the
@@ -70,8 +85,9 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
 pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
     let source = Source::Folder(folder);
     let read = || {
-        UnetConfig::read(&source.bytes(UNET.config)?)?;
-        source.load(UNET, &Device::flex(), |parameters| Ok(layers(parameters)))
+        let family = read_index(&source)?.family;
+        Network::read(&source, family)?;
+        source.load(Network::part(family), &Device::flex(), |parameters| Ok(layers(parameters)))
     };
     read().map_err(|source: PipelineError| source.within(folder))
 }
@@ -84,6 +100,22 @@ pub(super) fn layers(parameters: &Parameters) -> Vec<LayerShape> {
         Some(LayerShape { name, d_in, d_out })
     };
     parameters.names().into_iter().filter_map(layer).collect()
+}
+
+/// Reads the schedule, with the noise levels of the family's flows.
+fn schedule(json: &[u8], family: Family) -> Result<ScheduleConfig, PipelineError> {
+    let mut schedule = ScheduleConfig::read(json)?;
+    match (family, &mut schedule) {
+        (Family::Sd3, ScheduleConfig::Flow(flow)) => flow.levels = FlowLevels::Timesteps,
+        (Family::Sd3, ScheduleConfig::Ddim(_)) => {
+            let wanted =
+                "Stable Diffusion 3 is a rectified flow: write such a scheduler's config, with the model's shift";
+            let (field, value) = ("_class_name", "no FlowMatchEulerDiscreteScheduler".into());
+            return Err(ConfigError::Field { file: SCHEDULER, field, value, wanted }.into());
+        }
+        _ => {}
+    }
+    Ok(schedule)
 }
 
 /// Reads the config of a text encoder, and the tokenizer that belongs to it.

@@ -14,8 +14,17 @@ use crate::single_file::SingleFile;
 use crate::tokenizer::Tokenizer;
 
 /// Everything that a pipeline is read from: its index, and the folders of its parts.
-pub const LAYOUT: [&str; 8] =
-    ["model_index.json", "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"];
+pub const LAYOUT: [&str; 9] = [
+    "model_index.json",
+    "scheduler",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "transformer",
+    "unet",
+    "vae",
+];
 
 /// A model inside a pipeline, by its folder's name.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +50,7 @@ macro_rules! part {
 
 pub(super) const TEXT_ENCODER: Part = part!("text_encoder", "model");
 pub(super) const TEXT_ENCODER_2: Part = part!("text_encoder_2", "model");
+pub(super) const TRANSFORMER: Part = part!("transformer", "diffusion_pytorch_model");
 pub(super) const UNET: Part = part!("unet", "diffusion_pytorch_model");
 pub(super) const VAE: Part = part!("vae", "diffusion_pytorch_model");
 
@@ -76,6 +86,17 @@ impl Source<'_> {
                 let config = file.config(name).ok_or(PipelineError::MissingFile(name))?;
                 Ok(Cow::Owned(config.into_bytes()))
             }
+        }
+    }
+
+    /// Returns whether there is anything of a part.
+    pub(super) fn has_part(&self, name: &str) -> bool {
+        match self {
+            Self::Memory(files) => {
+                files.keys().any(|file| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')))
+            }
+            Self::Folder(folder) => folder.join(name).exists(),
+            Self::File { file, .. } => file.parameters(name).is_some(),
         }
     }
 

@@ -13,6 +13,20 @@ pub struct FlowConfig {
     /// Shift of the noise levels towards more noise (Esser et al., 2403.03206).
     #[serde(default = "default_shift")]
     pub shift: f32,
+    /// Which noise levels a number of steps means; the pipeline's family says it, no file does.
+    #[serde(skip)]
+    pub levels: FlowLevels,
+}
+
+/// The noise levels that a number of steps means, before the final 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowLevels {
+    /// Evenly from 1 to 1/steps, shifted: what diffusers' pipelines pass to the schedule where they pass levels.
+    #[default]
+    Even,
+    /// Evenly in timesteps from the largest to the smallest level, shifted twice: diffusers' `set_timesteps(steps)`, which
+    /// Stable Diffusion 3's pipeline calls.
+    Timesteps,
 }
 
 fn default_shift() -> f32 {
@@ -20,15 +34,17 @@ fn default_shift() -> f32 {
 }
 
 impl FlowConfig {
-    /// Returns the noise levels of `steps` steps and the final 0: evenly from 1 to 1/steps, shifted. These are the
-    /// levels that diffusers' flow pipelines pass to the schedule.
+    /// Returns the noise levels of `steps` steps and the final 0; see [`FlowLevels`].
     pub fn sigmas(&self, steps: usize) -> Vec<f32> {
+        if self.levels == FlowLevels::Timesteps {
+            return self.default_sigmas(steps);
+        }
         let even = |i: usize| 1.0 - i as f64 / steps as f64;
         (0..steps).map(|i| self.shifted(even(i)) as f32).chain([0.0]).collect()
     }
 
-    /// Returns the noise levels of diffusers' `set_timesteps(steps)` without levels given: evenly in timesteps from the
-    /// shifted largest to the shifted smallest level, and shifted again.
+    /// Returns the noise levels of diffusers' `set_timesteps(steps)` without levels given, and the final 0: evenly in
+    /// timesteps from the shifted largest to the shifted smallest level, and shifted again.
     pub fn default_sigmas(&self, steps: usize) -> Vec<f32> {
         let (high, low) = (self.shifted(1.0), self.shifted(1.0 / self.num_train_timesteps as f64));
         let share = |i: usize| if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };

@@ -11,7 +11,7 @@ mod read;
 use serde::{Deserialize, Serialize};
 
 pub use ddim::{BetaSchedule, DdimConfig, Prediction, Spacing};
-pub use flow::FlowConfig;
+pub use flow::{FlowConfig, FlowLevels};
 
 /// One step of a sampler: x' ~ N(`sample`·x + `output`·m, `std`²), m the model's output at `timestep`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 
 use super::UnetConfig;
 use crate::context::AddedConditions;
+use crate::nn::time_waves;
 
 /// diffusers' `TimestepEmbedding`: two linear layers with SiLU between them.
 #[derive(Clone, Debug)]
@@ -63,18 +64,5 @@ impl TimeEmbedding {
 
 /// Returns the sinusoidal embedding of numbers (Vaswani et al., 1706.03762), `[numbers, width]` row-major.
 pub(super) fn waves(config: &UnetConfig, numbers: &[f32], width: usize) -> Vec<f32> {
-    let half = width / 2;
-    let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - config.freq_shift)).exp() as f32;
-    let frequencies: Vec<f32> = (0..half).map(frequency).collect();
-    let mut waves = Vec::with_capacity(numbers.len() * width);
-    for number in numbers {
-        let sines = frequencies.iter().map(|f| (number * f).sin());
-        let cosines = frequencies.iter().map(|f| (number * f).cos());
-        if config.flip_sin_to_cos {
-            waves.extend(cosines.chain(sines));
-        } else {
-            waves.extend(sines.chain(cosines));
-        }
-    }
-    waves
+    time_waves(numbers, width, config.freq_shift, config.flip_sin_to_cos)
 }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use moa_adapter::Parameters;
 use moa_core::spec::{ExperimentSpec, RewardKind, RewardSpec};
 use moa_core::{NoiseKey, RunId, Weighting};
-use moa_diffusion::schedule::{FlowConfig, ScheduleConfig};
+use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
 use moa_diffusion::{Pipeline, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
@@ -61,7 +61,7 @@ pub(crate) fn pipeline() -> Pipeline {
     let text = TextEncoder::load(&text_config(None), &fresh.at("text")).expect("fresh parameters fit");
     let unet = Unet::load(&unet_config(), &fresh.at("unet")).expect("fresh parameters fit");
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, tokenizer::MODEL_MAX_LENGTH).expect("tokenizer");
-    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0 });
+    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even });
     Pipeline::assemble(words, text, unet, schedule, &device)
 }
 

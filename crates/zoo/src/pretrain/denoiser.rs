@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Parameter, Parameters};
 use moa_core::NoiseKey;
 use moa_diffusion::codec::PixelCodec;
-use moa_diffusion::schedule::{FlowConfig, ScheduleConfig};
+use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
 use moa_diffusion::{TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
@@ -124,7 +124,7 @@ fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<
     };
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata.clone());
-    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0 });
+    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even });
     let index = serde_json::json!({
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],

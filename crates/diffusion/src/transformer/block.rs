@@ -1,0 +1,156 @@
+//! One block of the transformer: joint attention and a feed-forward layer for each stream.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+
+use super::Sd3Config;
+use super::attention::{JointAttention, SelfAttention};
+use super::norm::{BranchNorm, FinalNorm, plain_norm};
+
+/// diffusers' `FeedForward` with `gelu-approximate`.
+#[derive(Clone, Debug)]
+struct FeedForward {
+    proj: Linear,
+    out: Linear,
+}
+
+impl FeedForward {
+    fn load(p: &Parameters, width: usize) -> Result<Self, ParametersError> {
+        Ok(Self {
+            proj: Linear::load(&p.at("net.0.proj"), width, 4 * width, true)?,
+            out: Linear::load(&p.at("net.2"), 4 * width, width, true)?,
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<3> {
+        self.out.forward(gelu_tanh(self.proj.forward(x, bank)), bank)
+    }
+}
+
+/// Applies x · ½(1 + tanh z), z = √(2/π)·(x + 0.044715·x³) (Hendrycks & Gimpel, 1606.08415), as x · σ(2z).
+fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    let slope = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let z = x.clone() * ((x.clone() * x.clone()) * (slope * 0.044_715) + slope);
+    x * sigmoid(z)
+}
+
+/// The norm before the attention of the picture.
+#[derive(Clone, Debug)]
+enum PictureNorm {
+    /// Attention and feed-forward.
+    Two(BranchNorm<2>),
+    /// Attention, feed-forward, and attention to the picture alone.
+    Three(BranchNorm<3>, Box<SelfAttention>),
+}
+
+/// What the text goes through.
+#[derive(Clone, Debug)]
+enum TextPath {
+    /// Attention and feed-forward, like the picture.
+    On { norm: BranchNorm<2>, feed_forward: Box<FeedForward> },
+    /// It is attended to once more, and ends here.
+    Last(FinalNorm),
+}
+
+/// diffusers' `JointTransformerBlock`.
+#[derive(Clone, Debug)]
+pub(super) struct JointBlock {
+    norm: PictureNorm,
+    attention: JointAttention,
+    feed_forward: FeedForward,
+    text: TextPath,
+}
+
+impl JointBlock {
+    /// Takes the parameters of block `index`.
+    pub(super) fn load(p: &Parameters, config: &Sd3Config, index: usize) -> Result<Self, ParametersError> {
+        let (width, last) = (config.width(), index + 1 == config.num_layers);
+        Ok(Self {
+            norm: if config.dual_attention_layers.contains(&index) {
+                let own = Box::new(SelfAttention::load(&p.at("attn2"), config)?);
+                PictureNorm::Three(BranchNorm::load(&p.at("norm1"), width)?, own)
+            } else {
+                PictureNorm::Two(BranchNorm::load(&p.at("norm1"), width)?)
+            },
+            attention: JointAttention::load(&p.at("attn"), config, last)?,
+            feed_forward: FeedForward::load(&p.at("ff"), width)?,
+            text: if last {
+                TextPath::Last(FinalNorm::load(&p.at("norm1_context"), width)?)
+            } else {
+                TextPath::On {
+                    norm: BranchNorm::load(&p.at("norm1_context"), width)?,
+                    feed_forward: Box::new(FeedForward::load(&p.at("ff_context"), width)?),
+                }
+            },
+        })
+    }
+
+    /// Applies the block.
+    ///
+    /// # Shapes
+    /// - `picture`: `[rows, patches, width]`, `text`: `[rows, tokens, width]`
+    /// - `conditions`: time and pooled text after SiLU, `[rows, width]`
+    /// - returns the shapes of picture and text; after the last block the text is what came in
+    pub(super) fn forward(
+        &self,
+        [picture, text]: [Tensor<3>; 2],
+        conditions: &Tensor<2>,
+        bank: Option<&AdapterBank>,
+    ) -> [Tensor<3>; 2] {
+        let normal = plain_norm(picture.clone());
+        let ([attend, feed], own) = match &self.norm {
+            PictureNorm::Two(norm) => (norm.modulations(conditions, bank), None),
+            PictureNorm::Three(norm, own) => {
+                let [attend, feed, alone] = norm.modulations(conditions, bank);
+                let output = own.forward(&alone.enter(normal.clone()), bank);
+                ([attend, feed], Some((alone, output)))
+            }
+        };
+        let (text_branches, text_in) = match &self.text {
+            TextPath::Last(norm) => (None, norm.forward(text.clone(), conditions, bank)),
+            TextPath::On { norm, feed_forward } => {
+                let [attend, feed] = norm.modulations(conditions, bank);
+                let text_in = attend.enter(plain_norm(text.clone()));
+                (Some((attend, feed, feed_forward)), text_in)
+            }
+        };
+        let (picture_out, text_out) = self.attention.forward(&attend.enter(normal), &text_in, bank);
+
+        let mut picture = attend.leave(picture, picture_out);
+        if let Some((alone, output)) = own {
+            picture = alone.leave(picture, output);
+        }
+        let output = self.feed_forward.forward(feed.enter(plain_norm(picture.clone())), bank);
+        let picture = feed.leave(picture, output);
+
+        let text = match (text_branches, text_out) {
+            (Some((attend, feed, feed_forward)), Some(output)) => {
+                let text = attend.leave(text, output);
+                let output = feed_forward.forward(feed.enter(plain_norm(text.clone())), bank);
+                feed.leave(text, output)
+            }
+            _ => text,
+        };
+        [picture, text]
+    }
+
+    pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
+        match &self.norm {
+            PictureNorm::Two(norm) => out.push(norm.shape()),
+            PictureNorm::Three(norm, own) => {
+                out.push(norm.shape());
+                own.linears(out);
+            }
+        }
+        self.attention.linears(out);
+        out.extend([&self.feed_forward.proj, &self.feed_forward.out].map(Linear::shape));
+        match &self.text {
+            TextPath::Last(norm) => out.push(norm.shape()),
+            TextPath::On { norm, feed_forward } => {
+                out.push(norm.shape());
+                out.extend([&feed_forward.proj, &feed_forward.out].map(Linear::shape));
+            }
+        }
+    }
+}

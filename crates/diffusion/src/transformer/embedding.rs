@@ -1,0 +1,99 @@
+//! What goes in: patches with their positions, and the time with the pooled text.
+
+use burn::tensor::activation::silu;
+use burn::tensor::{Tensor, TensorData};
+use moa_adapter::{AdapterBank, Init, LayerShape, Linear, Parameters, ParametersError};
+
+use super::Sd3Config;
+use crate::nn::time_waves;
+
+/// Width of the sinusoidal embedding of timesteps.
+const WAVES: usize = 256;
+
+/// diffusers' `PatchEmbed`: a token for each patch, and its position from the middle of a table.
+#[derive(Clone, Debug)]
+pub(super) struct PatchEmbed {
+    patch: usize,
+    /// Patches along each side of the table.
+    side: usize,
+    /// The kernel as a matrix, `[channels·patch², width]`.
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    /// `[side, side, width]`.
+    positions: Tensor<3>,
+}
+
+impl PatchEmbed {
+    /// Takes `proj` and the buffer `pos_embed`.
+    pub(super) fn load(p: &Parameters, config: &Sd3Config) -> Result<Self, ParametersError> {
+        let (width, patch, side) = (config.width(), config.patch_size, config.positions());
+        let d_in = config.in_channels * patch * patch;
+        let bound = Init::Uniform(1.0 / (d_in as f32).sqrt());
+        let kernel = p.get("proj.weight", [width, config.in_channels, patch, patch], bound)?;
+        let positions = p.get("pos_embed", [1, side * side, width], Init::Normal(0.02))?;
+        Ok(Self {
+            patch,
+            side,
+            weight: kernel.reshape([width, d_in]).transpose(),
+            bias: p.get("proj.bias", [width], bound)?,
+            positions: positions.reshape([side, side, width]),
+        })
+    }
+
+    /// Returns the tokens of `[rows, channels, height, width]`, `[rows, patches, width]` in rows of patches.
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<3> {
+        let ([rows, channels, height, width], patch) = (x.dims(), self.patch);
+        let (high, wide, d_out) = (height / patch, width / patch, self.bias.dims()[0]);
+        let patches = x.reshape([rows, channels, high, patch, wide, patch]).permute([0, 2, 4, 1, 3, 5]);
+        let patches = patches.reshape([rows * high * wide, channels * patch * patch]);
+        let tokens = patches.matmul(self.weight.clone()) + self.bias.clone().unsqueeze();
+        let (top, left) = ((self.side - high) / 2, (self.side - wide) / 2);
+        let positions = self.positions.clone().narrow(0, top, high).narrow(1, left, wide);
+        tokens.reshape([rows, high * wide, d_out]) + positions.reshape([1, high * wide, d_out])
+    }
+
+    /// Returns the picture of tokens that hold a patch each, `[rows, patches, patch²·channels]`, channels innermost.
+    ///
+    /// # Shapes
+    /// - `size`: `[height, width]` of the picture
+    /// - returns `[rows, channels, height, width]`
+    pub(super) fn picture(&self, tokens: Tensor<3>, size: [usize; 2]) -> Tensor<4> {
+        let ([rows, _, width], patch) = (tokens.dims(), self.patch);
+        let (high, wide, channels) = (size[0] / patch, size[1] / patch, width / (patch * patch));
+        let patches = tokens.reshape([rows, high, wide, patch, patch, channels]).permute([0, 5, 1, 3, 2, 4]);
+        patches.reshape([rows, channels, high * patch, wide * patch])
+    }
+}
+
+/// diffusers' `CombinedTimestepTextProjEmbeddings`: what every block is modulated by.
+#[derive(Clone, Debug)]
+pub(super) struct TimeTextEmbed {
+    time_1: Linear,
+    time_2: Linear,
+    text_1: Linear,
+    text_2: Linear,
+}
+
+impl TimeTextEmbed {
+    pub(super) fn load(p: &Parameters, config: &Sd3Config) -> Result<Self, ParametersError> {
+        let (width, pooled) = (config.width(), config.pooled_projection_dim);
+        Ok(Self {
+            time_1: Linear::load(&p.at("timestep_embedder.linear_1"), WAVES, width, true)?,
+            time_2: Linear::load(&p.at("timestep_embedder.linear_2"), width, width, true)?,
+            text_1: Linear::load(&p.at("text_embedder.linear_1"), pooled, width, true)?,
+            text_2: Linear::load(&p.at("text_embedder.linear_2"), width, width, true)?,
+        })
+    }
+
+    /// Embeds one timestep for each row, and the pooled text `[rows, pooled_projection_dim]`; returns `[rows, width]`.
+    pub(super) fn forward(&self, timesteps: &[f32], pooled: &Tensor<2>, bank: Option<&AdapterBank>) -> Tensor<2> {
+        let waves = TensorData::new(time_waves(timesteps, WAVES, 0.0, true), [timesteps.len(), WAVES]);
+        let waves = Tensor::<2>::from_data(waves, (&pooled.device().without_autodiff(), pooled.dtype()));
+        let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
+        time + self.text_2.forward(silu(self.text_1.forward(pooled.clone(), bank)), bank)
+    }
+
+    pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
+        out.extend([&self.time_1, &self.time_2, &self.text_1, &self.text_2].map(Linear::shape));
+    }
+}

@@ -1,0 +1,123 @@
+//! `SD3Transformer2DModel`: the denoiser of Stable Diffusion 3 and 3.5 (Esser et al., 2403.03206), with diffusers' config and
+//! key names.
+
+mod attention;
+mod block;
+mod config;
+mod embedding;
+mod norm;
+
+use block::JointBlock;
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+pub use config::Sd3Config;
+use embedding::{PatchEmbed, TimeTextEmbed};
+use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use norm::FinalNorm;
+
+use crate::TextContext;
+
+/// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
+const T5_TOKENS: usize = 256;
+
+/// The denoiser: a transformer over patches of the picture and states of the text, both at once.
+#[derive(Clone, Debug)]
+pub struct Sd3Transformer {
+    config: Sd3Config,
+    pos_embed: PatchEmbed,
+    time_text_embed: TimeTextEmbed,
+    context_embedder: Linear,
+    blocks: Vec<JointBlock>,
+    norm_out: FinalNorm,
+    proj_out: Linear,
+}
+
+impl Sd3Transformer {
+    /// Takes the parameters that the config implies. The config must be one that [`Sd3Config::check`] accepts.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &Sd3Config, p: &Parameters) -> Result<Self, ParametersError> {
+        let (width, patch) = (config.width(), config.patch_size);
+        let blocks = (0..config.num_layers)
+            .map(|index| JointBlock::load(&p.at(format_args!("transformer_blocks.{index}")), config, index));
+        Ok(Self {
+            pos_embed: PatchEmbed::load(&p.at("pos_embed"), config)?,
+            time_text_embed: TimeTextEmbed::load(&p.at("time_text_embed"), config)?,
+            context_embedder: Linear::load(&p.at("context_embedder"), config.joint_attention_dim, width, true)?,
+            blocks: blocks.collect::<Result<_, _>>()?,
+            norm_out: FinalNorm::load(&p.at("norm_out"), width)?,
+            proj_out: Linear::load(&p.at("proj_out"), width, patch * patch * config.out_channels(), true)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Returns the config.
+    pub fn config(&self) -> &Sd3Config {
+        &self.config
+    }
+
+    /// Returns every linear layer: what adapters can bend.
+    pub fn linears(&self) -> Vec<LayerShape> {
+        let mut out = Vec::new();
+        self.time_text_embed.linears(&mut out);
+        out.push(self.context_embedder.shape());
+        self.blocks.iter().for_each(|block| block.linears(&mut out));
+        out.extend([self.norm_out.shape(), self.proj_out.shape()]);
+        out
+    }
+
+    /// Predicts the velocity.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, in_channels, height, width]`, sides multiples of `patch_size` and at most `patch_size ·
+    ///   pos_embed_max_size`; with a bank of K adapters, rows belong to adapters in order
+    /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
+    /// - `states`: `[rows, tokens, joint_attention_dim]`
+    /// - `pooled`: `[rows, pooled_projection_dim]`
+    /// - returns the shape of `x`
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        timesteps: &[f32],
+        states: &Tensor<3>,
+        pooled: &Tensor<2>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let conditions = silu(self.time_text_embed.forward(timesteps, pooled, bank));
+        let streams = [self.pos_embed.forward(x), self.context_embedder.forward(states.clone(), bank)];
+        let [picture, _] = self.blocks.iter().fold(streams, |streams, block| block.forward(streams, &conditions, bank));
+        let tokens = self.proj_out.forward(self.norm_out.forward(picture, &conditions, bank), bank);
+        self.pos_embed.picture(tokens, [height, width])
+    }
+
+    /// Predicts the velocity for texts that the two CLIP encoders have read, and T5 has not: their states are as wide as they
+    /// are, and zeros stand for all that T5 would add, as with diffusers' `text_encoder_3=None`. They are put in here, not
+    /// where texts are encoded: contexts of many prompts take a tenth of the memory.
+    ///
+    /// # Shapes
+    /// - `x`, `timesteps` and what is returned: as [`Sd3Transformer::forward`] has them
+    /// - `context`: that of every row, states `[rows, tokens, at most joint_attention_dim]`, with pooled vectors (without
+    ///   them, zeros)
+    pub fn forward_without_t5(
+        &self,
+        x: Tensor<4>,
+        timesteps: &[f32],
+        context: &TextContext,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        let [rows, tokens, width] = context.states.dims();
+        let device = context.states.device().without_autodiff();
+        let states = match self.config.joint_attention_dim.saturating_sub(width) {
+            0 => context.states.clone(),
+            missing => Tensor::cat(vec![context.states.clone(), Tensor::zeros([rows, tokens, missing], &device)], 2),
+        };
+        let t5 = Tensor::zeros([rows, T5_TOKENS, self.config.joint_attention_dim], &device);
+        let pooled = match &context.added {
+            Some(added) => added.pooled.clone(),
+            None => Tensor::zeros([rows, self.config.pooled_projection_dim], &device),
+        };
+        self.forward(x, timesteps, &Tensor::cat(vec![states, t5], 1), &pooled, bank)
+    }
+}
