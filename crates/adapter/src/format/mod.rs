@@ -9,8 +9,8 @@ mod unet_names;
 
 use std::io::{self, Write};
 
-use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 pub use error::AdapterFileError;
@@ -69,11 +69,14 @@ impl AdapterFormat {
     /// Tells the format of a safetensors file by its tensors' names.
     ///
     /// # Errors
-    /// Refuses what is no safetensors file.
+    /// Refuses what is no safetensors file, and files without any factor of a LoRA.
     pub fn of(tensors: &[u8]) -> Result<Self, AdapterFileError> {
         let file = SafeTensors::deserialize(tensors).map_err(ParametersError::from)?;
         let names = file.names();
         let any = |is: &dyn Fn(&str) -> bool| names.iter().any(|name| is(name));
+        if let Some(name) = names.iter().min().filter(|_| !any(&|name| name.contains("lora"))) {
+            return Err(AdapterFileError::NotLora((*name).to_owned()));
+        }
         Ok(if any(&|name| name.starts_with(kohya::PREFIX) || name.contains(".lora_down.")) {
             Self::Kohya
         } else if any(&|name| name.starts_with("unet.") || name.starts_with("transformer.")) {
@@ -145,7 +148,7 @@ pub fn base_named_by(tensors: &[u8], config: Option<&str>) -> Option<String> {
 fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterFileError> {
     let mut common: Option<f32> = None;
     for (layer, tensor) in alphas {
-        let found = match widen(layer, tensor)?[..] {
+        let found = match numbers(layer, tensor)?[..] {
             [alpha] if alpha.is_finite() => alpha,
             _ => return Err(AdapterFileError::NotFinite(layer.clone())),
         };
@@ -157,6 +160,21 @@ fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterF
         }
     }
     Ok(common)
+}
+
+/// Returns a tensor's numbers, whole ones too: diffusers converts adapters to kohya's format with such alphas.
+fn numbers(layer: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, AdapterFileError> {
+    match tensor.dtype() {
+        Dtype::I64 => {
+            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i64::from_le_bytes(bytes) as f32);
+            Ok(tensor.data().chunks_exact(8).map(whole).collect())
+        }
+        Dtype::I32 => {
+            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i32::from_le_bytes(bytes) as f32);
+            Ok(tensor.data().chunks_exact(4).map(whole).collect())
+        }
+        _ => Ok(widen(layer, tensor)?),
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +242,20 @@ mod tests {
             let merged = Adapter::mean(&[(&adapter, 0.5), (&adapter, 0.5)]).unwrap();
             assert_eq!(merged.precision, precision);
         }
+    }
+
+    #[test]
+    fn kohyas_format_is_for_u_nets_and_adapters_are_told_from_weights() {
+        let mut adapter = adapter();
+        let name = "transformer_blocks.0.attn.to_q";
+        adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
+        let error = adapter.to_files(AdapterFormat::Kohya, "b").unwrap_err();
+        assert!(matches!(&error, AdapterFileError::KohyaTransformer(layer) if layer == name), "{error}");
+
+        let weight = TensorView::new(safetensors::Dtype::F32, vec![2, 3], &[0; 24]).unwrap();
+        let bytes = safetensors::serialize([("conv_in.weight", weight)], None).unwrap();
+        let error = Adapter::read_any(&bytes, None, &[]).unwrap_err();
+        assert!(matches!(&error, AdapterFileError::NotLora(name) if name == "conv_in.weight"), "{error}");
     }
 
     #[test]
@@ -333,5 +365,10 @@ mod tests {
         let scalar = TensorView::new(safetensors::Dtype::F32, vec![], &alpha).unwrap();
         let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
         assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 3.5f32.to_bits());
+        // As diffusers' convert_state_dict_to_kohya writes it.
+        let alpha = 6i64.to_le_bytes();
+        let scalar = TensorView::new(safetensors::Dtype::I64, vec![], &alpha).unwrap();
+        let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
+        assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 6f32.to_bits());
     }
 }
