@@ -201,5 +201,5 @@ fn files_that_are_no_models_are_refused_and_files_are_hashed() {
     assert!(refusal(&spec).starts_with("cannot be read: "), "{}", refusal(&spec));
     let rewards = [RewardSpec { name: "judge".into(), kind: RewardKind::Onnx(spec), kl: None }];
     let hashes = hashes(&rewards).expect("a file");
-    assert_eq!(hashes["reward.judge"], "205ffa0aaca692b7de90802bdd8f5ef0acd2645a13675e1ab36941f76290771f");
+    assert_eq!(hashes["reward judge"], "205ffa0aaca692b7de90802bdd8f5ef0acd2645a13675e1ab36941f76290771f");
 }

@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 
 use super::diffusers::is_of_transformer;
 use super::factors::{self, Factors, Side};
-use super::unet_names::{dotted, in_order_of_diffusers};
+use super::unet_names::{dotted, for_kohya, in_order_of_diffusers};
 use super::{AdapterFileError, alpha_of};
 use crate::{Adapter, LayerShape, ParametersError};
 
@@ -26,7 +26,7 @@ pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileEr
     }
     by_flat_name(adapter.layers.keys())?;
     let names = |layer: &str| {
-        let stem = format!("{PREFIX}{}", flat(layer));
+        let stem = format!("{PREFIX}{}", for_kohya(flat(layer)));
         (format!("{stem}.lora_down.weight"), format!("{stem}.lora_up.weight"), Some(format!("{stem}.alpha")))
     };
     let metadata = [

@@ -26,7 +26,7 @@ pub use protocol::PROTOCOL;
 
 use crate::RewardError;
 
-/// Returns the SHA-256 of every ONNX file that rewards are made of, in hexadecimal, by `reward.NAME`: results of other
+/// Returns the SHA-256 of every ONNX file that rewards are made of, in hexadecimal, by `reward NAME`: results of other
 /// files are other results. What programs and services do nobody can hash.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub fn hashes(rewards: &[RewardSpec]) -> Result<BTreeMap<String, String>, Reward
     for reward in rewards {
         let RewardKind::Onnx(spec) = &reward.kind else { continue };
         let hash = sha256(&spec.model).map_err(|error| onnx::unreadable(&reward.name, &spec.model, &error))?;
-        hashes.insert(format!("reward.{}", reward.name), hash);
+        hashes.insert(format!("reward {}", reward.name), hash);
     }
     Ok(hashes)
 }

@@ -3,6 +3,7 @@
 mod facts;
 mod picture;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -39,6 +40,8 @@ impl Onnx {
     /// picture's score.
     pub fn open(name: impl Into<String>, spec: &OnnxSpec) -> Result<Self, RewardError> {
         let name = name.into();
+        // What the reader of models says of files that are not there is hard to read.
+        File::open(&spec.model).map_err(|error| unreadable(&name, &spec.model, &error))?;
         let opened = Self::read(&name, spec);
         Ok(opened.map_err(|reason| failure(&name, &spec.model, reason))?)
     }
