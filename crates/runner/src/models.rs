@@ -37,7 +37,6 @@ impl Models {
         let group = spec.training.pictures_per_prompt as usize;
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
-        sha256.extend(moa_reward::external::hashes(&spec.rewards).map_err(moa_zoo::ZooError::from)?);
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
         Ok(Self { pipeline: base.open(device)?, scorer, sha256 })
     }

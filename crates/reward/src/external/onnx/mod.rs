@@ -3,6 +3,7 @@
 mod facts;
 mod picture;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -39,6 +40,8 @@ impl Onnx {
     /// picture's score.
     pub fn open(name: impl Into<String>, spec: &OnnxSpec) -> Result<Self, RewardError> {
         let name = name.into();
+        // What the reader of models says of files that are not there is hard to read.
+        File::open(&spec.model).map_err(|error| unreadable(&name, &spec.model, &error))?;
         let opened = Self::read(&name, spec);
         Ok(opened.map_err(|reason| failure(&name, &spec.model, reason))?)
     }
@@ -138,8 +141,8 @@ fn chosen(spec: &OnnxSpec, numbers: usize) -> Result<usize, String> {
 }
 
 /// Returns the error about a model's file that cannot be read.
-pub(super) fn unreadable(reward: &str, model: &Path, error: &io::Error) -> ExternalError {
-    failure(reward, model, format!("cannot be read: {error}"))
+fn unreadable(reward: &str, model: &Path, error: &io::Error) -> ExternalError {
+    failure(reward, model, format!("cannot be read: {error}; paths count from the experiment file's folder"))
 }
 
 fn failure(reward: &str, model: &Path, reason: String) -> ExternalError {
