@@ -116,7 +116,7 @@ fn one_file_is_preferred_then_shards_then_halves() {
     write_floats(&at("model-00001-of-00002.safetensors"), "a");
     assert_eq!(
         message(weight_files(folder.path(), "model"), folder.path()),
-        "the folder DIR: 1 of 2 shards are missing: model-00002-of-00002.safetensors"
+        "the folder DIR: 1 of 2 shards are missing: model-00002-of-00002.safetensors; fetch them too"
     );
     write_floats(&at("model-00002-of-00002.safetensors"), "a");
     let shards = weight_files(folder.path(), "model").unwrap();
@@ -138,7 +138,8 @@ fn folders_without_weights_that_can_be_read_say_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(
         message(weight_files(folder.path(), "model"), folder.path()),
-        "the folder DIR: it has neither model.safetensors nor model.safetensors.index.json"
+        "the folder DIR: it has neither model.safetensors nor model.safetensors.index.json: fetch the whole folder, or write it \
+         again with save_pretrained"
     );
     fs::write(folder.path().join("pytorch_model.bin"), "pickle").unwrap();
     assert_eq!(

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use moa_core::spec::SpecError;
-use moa_diffusion::hub::HubError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
 use moa_store::StoreError;
@@ -149,7 +148,7 @@ impl From<ZooError> for CliError {
         match error {
             ZooError::UnknownBase(_)
             | ZooError::BaseIsFile(_)
-            | ZooError::Hub(HubError::Name(_))
+            | ZooError::Hub(_)
             | ZooError::Reward(RewardError::Reward { .. } | RewardError::EmojiOnly { .. }) => {
                 Self::usage(error.to_string())
             }

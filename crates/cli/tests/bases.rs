@@ -3,10 +3,10 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
-use support::Desk;
+use support::{Desk, copy, fixture};
 
 const EXPERIMENT: &str = r#"(
     base: "BASE",
@@ -23,20 +23,7 @@ const EXPERIMENT: &str = r#"(
 )"#;
 
 fn pipeline(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../diffusion/tests/fixtures").join(name)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
+    fixture("diffusion", name)
 }
 
 /// A sweep over a folder beside the experiment file, from another folder, and what comes after it.
@@ -95,8 +82,8 @@ fn the_hubs_downloads_are_bases_by_name() {
         support::Outcome::of(command.env("HF_HUB_CACHE", desk.path("hub")).output().unwrap())
     };
     draw("hf:ann/tiny").success();
-    draw("hf:ann/other").refusal(1, &["hf:ann/other is not in ", "hf download ann/other"]);
-    draw("hf:ann/tiny@v2").refusal(1, &["revision v2 is not in"]);
+    draw("hf:ann/other").refusal(2, &["the base hf:ann/other is not in ", "hf download ann/other"]);
+    draw("hf:ann/tiny@v2").refusal(2, &["revision v2 is not in"]);
 }
 
 #[test]

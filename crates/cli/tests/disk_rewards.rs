@@ -4,10 +4,9 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
-use support::Desk;
+use support::{Desk, copy, fixture};
 
 const EXPERIMENT: &str = r#"(
     prompts: (
@@ -27,26 +26,13 @@ const EXPERIMENT: &str = r#"(
 )
 "#;
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A folder with the models, a hub's cache and the experiment.
 fn desk() -> Desk {
     let desk = Desk::new();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reward/tests/fixtures");
     for name in ["disk_clip", "disk_heads", "disk_checker"] {
-        copy(&fixtures.join(name), &desk.path("models").join(name));
+        copy(&fixture("reward", name), &desk.path("models").join(name));
     }
-    copy(&fixtures.join("disk_clip"), &desk.path("hub/models--org--clip/snapshots/abc"));
+    copy(&fixture("reward", "disk_clip"), &desk.path("hub/models--org--clip/snapshots/abc"));
     desk.write("experiments/own.ron", EXPERIMENT);
     desk
 }

@@ -30,6 +30,31 @@ fn shipped_experiments_are_sound() {
     }
 }
 
+/// The example of Stable Diffusion is sound but for the models, which are fetched apart.
+#[test]
+fn the_experiment_with_stable_diffusion_says_what_is_missing() {
+    let desk = Desk::new();
+    let shipped = shipped("stable-diffusion.ron");
+    let check = |file: &str| {
+        let mut command = desk.command(["check", file]);
+        support::Outcome::of(command.env("HF_HUB_CACHE", desk.path("hub")).output().unwrap())
+    };
+    let model = "stable-diffusion-v1-5/stable-diffusion-v1-5";
+    let words = [&format!("the base hf:{model} is not in "), &*format!("`hf download {model}`")];
+    check(shipped.to_str().unwrap()).refusal(2, &words);
+
+    // With a base at hand, what is missing next.
+    let base = support::fixture("diffusion", "pipeline_sd1").canonicalize().unwrap();
+    let text = fs::read_to_string(&shipped).unwrap().replacen(&format!("hf:{model}"), base.to_str().unwrap(), 1);
+    desk.write("experiments/own.ron", text);
+    fs::copy(shipped.with_extension("txt"), desk.path("experiments/stable-diffusion.txt")).unwrap();
+    let words = [
+        "reward `clip_score`: hf:openai/clip-vit-large-patch14 is not in ",
+        "`hf download openai/clip-vit-large-patch14`",
+    ];
+    check("experiments/own.ron").refusal(2, &words);
+}
+
 #[test]
 fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     let desk = Desk::new();

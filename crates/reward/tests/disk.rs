@@ -298,6 +298,11 @@ fn folders_that_are_no_clip_are_refused_with_the_way_out() {
     says(score(name("disk_checker/safety_checker")), &["preprocessor_config.json", "processor"]);
     says(RewardKind::SafetyChecker { model: clip() }, &["`concept_embeds`", "safety_checker"]);
 
+    let pipelines = concat!(env!("CARGO_MANIFEST_DIR"), "/../diffusion/tests/fixtures/pipeline_sd1");
+    says(score(pipelines.into()), &["it is a whole pipeline", "CLIPModel", "hf:openai/clip-vit-large-patch14"]);
+    says(score(format!("{pipelines}/text_encoder")), &["`model_type` is clip_text_model", "CLIPModel"]);
+    says(RewardKind::SafetyChecker { model: pipelines.into() }, &["the pipeline has no safety_checker", "hf:"]);
+
     let copy = copied("disk_clip");
     edit(&copy, "config.json", "\"model_type\": \"clip\"", "\"model_type\": \"siglip\"");
     says(score(of(&copy)), &["config.json", "`model_type` is siglip", "moa reads clip"]);

@@ -35,9 +35,10 @@ impl Models {
         device: &Device,
     ) -> Result<Self, RunnerError> {
         let group = spec.training.pictures_per_prompt as usize;
+        // Opening says best what is wrong with a model: it comes before its files are hashed.
+        let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
-        let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
         Ok(Self { pipeline: base.open(device)?, scorer, sha256 })
     }
 }

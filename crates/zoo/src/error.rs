@@ -21,10 +21,12 @@ pub enum ZooError {
     #[error("base is `{}`, a file: name a checkpoint that ends in .safetensors, or a folder with model_index.json in it", .0.display())]
     BaseIsFile(PathBuf),
     /// The base is a model of the hub, which is not there.
-    #[error("base is {0}")]
+    #[error("the base {0}")]
     Hub(#[from] HubError),
     /// The base is a model of the hub, and nothing says where the hub's downloads lie.
-    #[error("base is a model of the hub, and there is no home folder that its downloads could be in: set HF_HUB_CACHE")]
+    #[error(
+        "the base is a model of the hub, and there is no home folder that its downloads could be in: set HF_HUB_CACHE"
+    )]
     NoCache,
     /// A file of the base cannot be read.
     #[error("{}: cannot be read: {problem}", path.display())]

@@ -30,10 +30,14 @@ const SIDES: [(&str, Side); 4] = [
     (".lora_B.weight", Side::Up),
 ];
 
+/// Returns whether a layer is a transformer's, by its name.
+pub(super) fn is_of_transformer(layer: &str) -> bool {
+    OF_TRANSFORMERS.iter().any(|start| layer.starts_with(start))
+}
+
 /// Returns the file.
 pub(super) fn file<'a>(adapter: &'a Adapter, base: &str) -> Result<factors::File<'a>, AdapterFileError> {
-    let of_transformer = |layer: &String| OF_TRANSFORMERS.iter().any(|start| layer.starts_with(start));
-    let model = MODELS[usize::from(adapter.layers.keys().any(of_transformer))];
+    let model = MODELS[usize::from(adapter.layers.keys().any(|layer| is_of_transformer(layer)))];
     let Value::Object(config) = peft::config(adapter, base) else { unreachable!("the config is an object") };
     let prefixed: Map<String, Value> =
         config.into_iter().map(|(field, value)| (format!("{model}.{field}"), value)).collect();

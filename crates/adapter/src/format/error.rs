@@ -41,7 +41,10 @@ pub enum AdapterFileError {
     #[error("tensor `{0}` belongs to a DoRA: moa applies plain LoRA only; export the adapter again without it")]
     Dora(String),
     /// A layer's name with underscores is none of the base model's.
-    #[error("layer `{0}` is not in the base model: the adapter belongs to another one")]
+    #[error(
+        "layer `{0}` is no linear layer of the base model's denoiser: the adapter belongs to another base, or bends convolutions \
+         too, which moa does not"
+    )]
     UnknownLayer(String),
     /// Two layers of the base model have the same name once dots are underscores.
     #[error("`{one}` and `{other}` are both called `{flat}` in kohya's format: use another format")]
@@ -53,6 +56,15 @@ pub enum AdapterFileError {
         /// Their common name.
         flat: String,
     },
+    /// A transformer's adapter is to be written in kohya's format.
+    #[error(
+        "layer `{0}` is a transformer's, and programs that read kohya's format look for those under other names: write \
+         diffusers' format, which ComfyUI reads too"
+    )]
+    KohyaTransformer(String),
+    /// The file holds other tensors than an adapter's.
+    #[error("tensor `{0}` and the others are no LoRA's: name an adapter, not a model's weights")]
+    NotLora(String),
     /// A layer has only one of its factors.
     #[error("layer `{0}` has only one of its two factors: the file is incomplete")]
     Unpaired(String),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use safetensors::SafeTensors;
 
+use super::diffusers::is_of_transformer;
 use super::factors::{self, Factors, Side};
-use super::unet_names::{dotted, in_order_of_diffusers};
+use super::unet_names::{dotted, for_kohya, in_order_of_diffusers};
 use super::{AdapterFileError, alpha_of};
 use crate::{Adapter, LayerShape, ParametersError};
 
@@ -16,10 +17,16 @@ fn flat(layer: &str) -> String {
 }
 
 /// Returns the file.
+///
+/// # Errors
+/// Refuses layers whose names would be equal, and transformers: no program reads these under such names.
 pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileError> {
+    if let Some(layer) = adapter.layers.keys().find(|layer| is_of_transformer(layer)) {
+        return Err(AdapterFileError::KohyaTransformer(layer.clone()));
+    }
     by_flat_name(adapter.layers.keys())?;
     let names = |layer: &str| {
-        let stem = format!("{PREFIX}{}", flat(layer));
+        let stem = format!("{PREFIX}{}", for_kohya(flat(layer)));
         (format!("{stem}.lora_down.weight"), format!("{stem}.lora_up.weight"), Some(format!("{stem}.alpha")))
     };
     let metadata = [

@@ -9,8 +9,8 @@ mod unet_names;
 
 use std::io::{self, Write};
 
-use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 pub use error::AdapterFileError;
@@ -69,11 +69,14 @@ impl AdapterFormat {
     /// Tells the format of a safetensors file by its tensors' names.
     ///
     /// # Errors
-    /// Refuses what is no safetensors file.
+    /// Refuses what is no safetensors file, and files without any factor of a LoRA.
     pub fn of(tensors: &[u8]) -> Result<Self, AdapterFileError> {
         let file = SafeTensors::deserialize(tensors).map_err(ParametersError::from)?;
         let names = file.names();
         let any = |is: &dyn Fn(&str) -> bool| names.iter().any(|name| is(name));
+        if let Some(name) = names.iter().min().filter(|_| !any(&|name| name.contains("lora"))) {
+            return Err(AdapterFileError::NotLora((*name).to_owned()));
+        }
         Ok(if any(&|name| name.starts_with(kohya::PREFIX) || name.contains(".lora_down.")) {
             Self::Kohya
         } else if any(&|name| name.starts_with("unet.") || name.starts_with("transformer.")) {
@@ -145,7 +148,7 @@ pub fn base_named_by(tensors: &[u8], config: Option<&str>) -> Option<String> {
 fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterFileError> {
     let mut common: Option<f32> = None;
     for (layer, tensor) in alphas {
-        let found = match widen(layer, tensor)?[..] {
+        let found = match numbers(layer, tensor)?[..] {
             [alpha] if alpha.is_finite() => alpha,
             _ => return Err(AdapterFileError::NotFinite(layer.clone())),
         };
@@ -159,179 +162,20 @@ fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterF
     Ok(common)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::{AdapterLayer, Precision};
-
-    const FORMATS: [AdapterFormat; 3] = [AdapterFormat::Peft, AdapterFormat::Diffusers, AdapterFormat::Kohya];
-
-    /// An adapter whose α is neither its rank nor a short decimal fraction.
-    fn adapter() -> Adapter {
-        let layer =
-            AdapterLayer { d_in: 3, d_out: 2, a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], b: vec![0.5, -0.5, 0.25, 1e-20] };
-        let layers = ["down_blocks.0.attn1.to_q", "mid.to_out.0"].map(|name| (name.to_owned(), layer.clone()));
-        Adapter { rank: 2, alpha: 0.1 + 0.2, precision: Precision::F32, layers: BTreeMap::from(layers) }
-    }
-
-    fn layers(adapter: &Adapter) -> Vec<LayerShape> {
-        let shape = |(name, layer): (&String, &AdapterLayer)| LayerShape {
-            name: name.clone(),
-            d_in: layer.d_in,
-            d_out: layer.d_out,
-        };
-        adapter.layers.iter().map(shape).collect()
-    }
-
-    fn read(files: &AdapterFiles) -> Result<(Adapter, AdapterFormat), AdapterFileError> {
-        Adapter::read_any(&files.tensors, files.config.as_deref(), &layers(&adapter()))
-    }
-
-    #[test]
-    fn every_format_reads_back_bit_for_bit_and_is_recognised() {
-        let adapter = adapter();
-        for format in FORMATS {
-            let files = adapter.to_files(format, "emoji-32").unwrap();
-            assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+/// Returns a tensor's numbers, whole ones too: diffusers converts adapters to kohya's format with such alphas.
+fn numbers(layer: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, AdapterFileError> {
+    match tensor.dtype() {
+        Dtype::I64 => {
+            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i64::from_le_bytes(bytes) as f32);
+            Ok(tensor.data().chunks_exact(8).map(whole).collect())
         }
-    }
-
-    #[test]
-    fn diffusers_finds_adapters_under_the_name_of_their_denoiser() {
-        for (name, model) in
-            [("mid_block.attentions.0.proj_out", "unet"), ("transformer_blocks.0.attn.to_q", "transformer")]
-        {
-            let mut adapter = adapter();
-            adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
-            let files = adapter.to_files(AdapterFormat::Diffusers, "b").unwrap();
-            let file = SafeTensors::deserialize(&files.tensors).unwrap();
-            assert!(file.tensor(&format!("{model}.{name}.lora.down.weight")).is_ok(), "{:?}", file.names());
-            assert_eq!(read(&files).unwrap(), (adapter, AdapterFormat::Diffusers));
+        Dtype::I32 => {
+            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i32::from_le_bytes(bytes) as f32);
+            Ok(tensor.data().chunks_exact(4).map(whole).collect())
         }
-    }
-
-    #[test]
-    fn halves_stay_halves_in_every_format() {
-        for precision in [Precision::F16, Precision::Bf16] {
-            let mut adapter = Adapter { precision, ..adapter() };
-            adapter.layers.values_mut().for_each(|layer| layer.b[3] = 0.125);
-            for format in FORMATS {
-                let files = adapter.to_files(format, "emoji-32").unwrap();
-                assert_eq!(read(&files).unwrap().0, adapter, "{format:?}");
-            }
-            let merged = Adapter::mean(&[(&adapter, 0.5), (&adapter, 0.5)]).unwrap();
-            assert_eq!(merged.precision, precision);
-        }
-    }
-
-    #[test]
-    fn truncated_empty_and_diverged_files_are_refused_in_every_format() {
-        for format in FORMATS {
-            let mut files = adapter().to_files(format, "emoji-32").unwrap();
-            files.tensors.truncate(files.tensors.len() - 3);
-            assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
-            files.tensors.clear();
-            assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
-            let mut diverged = adapter();
-            diverged.layers.get_mut("mid.to_out.0").unwrap().b[0] = f32::NAN;
-            let files = diverged.to_files(format, "emoji-32").unwrap();
-            assert!(
-                matches!(read(&files), Err(AdapterFileError::NotFinite(layer)) if layer.contains("mid")),
-                "{format:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_would_be_applied_wrongly_is_refused_by_name() {
-        let files = adapter().to_files(AdapterFormat::Peft, "b").unwrap();
-        let config = files.config.clone().unwrap();
-        let with = |from: &str, to: &str| {
-            assert!(config.contains(from), "{from} is not in {config}");
-            let changed = AdapterFiles { config: Some(config.replace(from, to)), ..files.clone() };
-            read(&changed).unwrap_err().to_string()
-        };
-        assert!(with("\"r\": 2", "\"r\": 4").contains("the rank is 4"));
-        assert!(with("\"use_dora\": false", "\"use_dora\": true").contains("`use_dora` is true"));
-        assert!(with("\"bias\": \"none\"", "\"bias\": \"all\"").contains("`bias`"));
-        assert!(with("\"r\": 2", "\"r\": 2, \"alpha_pattern\": {\"to_q\": 3}").contains("`alpha_pattern`"));
-        assert!(with("\"lora_alpha\"", "\"lora_beta\"").contains("`lora_alpha` is missing"));
-        assert!(matches!(
-            read(&AdapterFiles { config: Some("{".into()), ..files.clone() }),
-            Err(AdapterFileError::Config(_))
-        ));
-        assert!(matches!(read(&AdapterFiles { config: None, ..files }), Err(AdapterFileError::ConfigMissing)));
-    }
-
-    #[test]
-    fn adapters_of_other_models_and_text_encoders_are_refused_by_name() {
-        let mut other = adapter();
-        let layer = other.layers.remove("mid.to_out.0").unwrap();
-        other.layers.insert("elsewhere.to_q".into(), layer);
-        let files = other.to_files(AdapterFormat::Kohya, "b").unwrap();
-        assert!(matches!(read(&files), Err(AdapterFileError::UnknownLayer(name)) if name == "elsewhere_to_q"));
-
-        let layer = other.layers["elsewhere.to_q"].clone();
-        other.layers.insert("elsewhere_to.q".into(), layer);
-        let error = other.to_files(AdapterFormat::Kohya, "b").unwrap_err();
-        assert!(matches!(error, AdapterFileError::Ambiguous { .. }), "{error}");
-
-        let mut text = Vec::new();
-        for (name, shape) in [("text_encoder.x.lora_A.weight", vec![2, 3]), ("unet.x.lora_A.weight", vec![2, 3])] {
-            text.push((name, TensorView::new(safetensors::Dtype::F32, shape, &[0; 24]).unwrap()));
-        }
-        let tensors = safetensors::serialize(text, None).unwrap();
-        let error = read(&AdapterFiles { tensors, config: None }).unwrap_err().to_string();
-        assert!(error.contains("text_encoder.x.lora_A.weight") && error.contains("not adapted"), "{error}");
-    }
-
-    #[test]
-    fn files_of_kohya_are_read_without_their_base_and_in_the_original_order_of_blocks() {
-        let mut adapter = adapter();
-        let layer = adapter.layers["mid.to_out.0"].clone();
-        let name = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_k";
-        adapter.layers = BTreeMap::from([(name.to_owned(), layer.clone())]);
-        let bytes = adapter.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
-        assert_eq!(Adapter::read_any(&bytes, None, &[]).unwrap().0, adapter);
-        let original = "input_blocks.4.1.transformer_blocks.0.attn1.to_k";
-        let renamed = Adapter { layers: BTreeMap::from([(original.to_owned(), layer)]), ..adapter.clone() };
-        let bytes = renamed.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
-        for known in [vec![], layers(&adapter)] {
-            assert_eq!(Adapter::read_any(&bytes, None, &known).unwrap().0, adapter);
-        }
-        let elsewhere = LayerShape { name: "conv_in".into(), d_in: 1, d_out: 1 };
-        assert!(matches!(Adapter::read_any(&bytes, None, &[elsewhere]), Err(AdapterFileError::UnknownLayer(_))));
-    }
-
-    #[test]
-    fn files_name_their_base_and_say_when_they_are_dora() {
-        let adapter = adapter();
-        for (format, base) in
-            [(AdapterFormat::Peft, Some("sd")), (AdapterFormat::Diffusers, Some("sd")), (AdapterFormat::Kohya, None)]
-        {
-            let files = adapter.to_files(format, "sd").unwrap();
-            assert_eq!(base_named_by(&files.tensors, files.config.as_deref()).as_deref(), base, "{format:?}");
-            let unnamed = adapter.to_files(format, "").unwrap();
-            assert_eq!(base_named_by(&unnamed.tensors, unnamed.config.as_deref()), None, "{format:?}");
-        }
-        let scale = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
-        for name in ["lora_unet_mid_to_q.dora_scale", "unet.mid.to_q.lora_magnitude_vector"] {
-            let bytes = safetensors::serialize([(name, scale.clone())], None).unwrap();
-            assert!(matches!(Adapter::read_any(&bytes, None, &[]), Err(AdapterFileError::Dora(_))), "{name}");
-        }
-    }
-
-    #[test]
-    fn without_metadata_alpha_comes_from_tensors_and_is_the_rank_without_these() {
-        let factor = |shape: [usize; 2]| TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &[0; 24]).unwrap();
-        let alpha = 3.5f32.to_le_bytes();
-        let pair = || [("unet.x.lora.down.weight", factor([2, 3])), ("unet.x.lora.up.weight", factor([3, 2]))];
-        let bare = safetensors::serialize(pair(), None).unwrap();
-        assert_eq!(Adapter::read_any(&bare, None, &[]).unwrap().0.alpha.to_bits(), 2.0f32.to_bits());
-        let scalar = TensorView::new(safetensors::Dtype::F32, vec![], &alpha).unwrap();
-        let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
-        assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 3.5f32.to_bits());
+        _ => Ok(widen(layer, tensor)?),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,17 +64,26 @@ pub(super) fn dotted(flat: &str) -> Option<String> {
 /// Residual blocks of a stage in every U-Net of Stable Diffusion; on the way up there is one more.
 const BLOCKS: usize = 2;
 
+/// Embeddings in the original names and in diffusers'.
+const EMBEDDINGS: [(&str, &str); 4] = [
+    ("time_embed_0", "time_embedding_linear_1"),
+    ("time_embed_2", "time_embedding_linear_2"),
+    ("label_emb_0_0", "add_embedding_linear_1"),
+    ("label_emb_0_2", "add_embedding_linear_2"),
+];
+
+/// Returns the flat name that programs of kohya's format look for. They take diffusers' names, but for the embedding of added
+/// conditions, which has the original's: diffusers itself, ComfyUI and A1111 know it by no other.
+pub(super) fn for_kohya(flat: String) -> String {
+    let original = EMBEDDINGS[2..].iter().find(|(_, name)| *name == flat);
+    original.map_or(flat, |(original, _)| (*original).to_owned())
+}
+
 /// Returns a flat name in diffusers' order of blocks from one in the original order; nothing for any other name.
 ///
 /// Every block of the original is a list: a residual block, then an attention where the stage has one, then what changes the
 /// size.
 pub(super) fn in_order_of_diffusers(flat: &str) -> Option<String> {
-    const EMBEDDINGS: [(&str, &str); 4] = [
-        ("time_embed_0", "time_embedding_linear_1"),
-        ("time_embed_2", "time_embedding_linear_2"),
-        ("label_emb_0_0", "add_embedding_linear_1"),
-        ("label_emb_0_2", "add_embedding_linear_2"),
-    ];
     if let Some((_, name)) = EMBEDDINGS.iter().find(|(original, _)| *original == flat) {
         return Some((*name).to_owned());
     }

@@ -44,7 +44,10 @@ pub fn weight_files(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, Parameter
             "it has {pickle}, a pickle, which can run any program when it is read, and no {stem}.safetensors: load it \
              once where you trust it, and write it again with save_pretrained(…, safe_serialization=True)"
         ),
-        None => format!("it has neither {stem}.safetensors nor {stem}.safetensors.index.json"),
+        None => format!(
+            "it has neither {stem}.safetensors nor {stem}.safetensors.index.json: fetch the whole folder, or write it again with \
+             save_pretrained"
+        ),
     }))
 }
 
@@ -61,7 +64,9 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ParametersError> 
     }
     let missing: Vec<&str> = names.iter().filter(|name| !folder.join(name).is_file()).map(String::as_str).collect();
     if !missing.is_empty() {
-        let problem = format!("{} of {} shards are missing: {}", missing.len(), names.len(), missing.join(", "));
+        let missing_names = missing.join(", ");
+        let problem =
+            format!("{} of {} shards are missing: {missing_names}; fetch them too", missing.len(), names.len());
         return Err(ParametersError::Folder { folder: folder.to_owned(), problem });
     }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())

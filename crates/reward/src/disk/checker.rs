@@ -53,6 +53,11 @@ impl Checker {
     /// Says which file or tensor is missing or damaged.
     pub(super) fn open(folder: &Path, device: &Device) -> Result<Self, RewardError> {
         let folder = &checker_folder(folder);
+        if folder.join("model_index.json").is_file() {
+            let problem = "the pipeline has no safety_checker: name the folder of a StableDiffusionSafetyChecker, or a pipeline \
+                           that has one, such as hf:stable-diffusion-v1-5/stable-diffusion-v1-5";
+            return Err(RewardError::file(folder, problem));
+        }
         let config = read_config(folder)?;
         let parameters = open_weights(folder, device)?;
         if !parameters.has("concept_embeds") {

@@ -15,7 +15,12 @@ use crate::{ClipConfig, RewardError};
 pub(super) fn read_config(folder: &Path) -> Result<ClipConfig, RewardError> {
     let path = folder.join("config.json");
     if !path.is_file() {
-        let problem = "it has no config.json: name the folder of a CLIP that transformers saved";
+        let problem = if folder.join("model_index.json").is_file() {
+            "it is a whole pipeline: name the folder of a CLIPModel of transformers, such as hf:openai/clip-vit-large-patch14 \
+             (a pipeline's text_encoder is half of one: it reads no pictures)"
+        } else {
+            "it has no config.json: name the folder of a CLIP that transformers saved"
+        };
         return Err(RewardError::file(folder, problem));
     }
     let mut found = read_object(&path)?;
