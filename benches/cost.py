@@ -83,6 +83,7 @@ def plot(rows, path):
         own = [row for row in rows if row["axis"] == axis]
         for panel, key, label in [(panels[0, column], "seconds", "seconds"), (panels[1, column], "mebibytes", "MiB at most")]:
             panel.plot([row["value"] for row in own], [row[key] for row in own], "o-", color="#0b6e99")
+            panel.set_xticks([row["value"] for row in own])
             panel.set_xlabel(axis)
             panel.set_ylabel(label)
             panel.set_ylim(bottom=0)

@@ -12,6 +12,9 @@ pub(crate) fn peak() -> Option<u64> {
 /// What the report's drawings take, in bytes: canvases and their compressors, whatever is drawn.
 const DRAWING: u64 = 64 << 20;
 
+/// What allocators and threads keep beside the parts, in percent of them: measured over the sweeps of docs/performance.md.
+const SLACK: u64 = 15;
+
 /// What a trial epoch took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trial {
@@ -45,7 +48,8 @@ impl Trial {
     pub(crate) fn predict(&self, size: &Size) -> u64 {
         let per_row = self.after.saturating_sub(self.before) / self.rows.max(1);
         let values = size.samples * size.dims + size.pictures * size.pixels;
-        self.after + per_row * size.rows.saturating_sub(self.rows) + 2 * values * size_of::<f32>() as u64 + DRAWING
+        let parts = self.after + per_row * size.rows.saturating_sub(self.rows) + 2 * values * size_of::<f32>() as u64;
+        (parts + DRAWING) / 100 * (100 + SLACK)
     }
 }
 
@@ -57,12 +61,12 @@ mod tests {
     fn memory_grows_with_rows_trajectories_and_pictures() {
         let trial = Trial { before: 1000, after: 3000, rows: 10 };
         let size = Size { rows: 10, samples: 0, dims: 4, pictures: 0, pixels: 3 };
-        let extra = |size: &Size| trial.predict(size) - DRAWING;
-        assert_eq!(extra(&size), 3000);
-        assert_eq!(extra(&Size { rows: 1, ..size }), 3000);
-        assert_eq!(extra(&Size { rows: 20, ..size }), 5000);
-        assert_eq!(extra(&Size { samples: 5, ..size }), 3160);
-        assert_eq!(extra(&Size { pictures: 5, ..size }), 3120);
+        let with_slack = |parts: u64| (parts + DRAWING) / 100 * (100 + SLACK);
+        assert_eq!(trial.predict(&size), with_slack(3000));
+        assert_eq!(trial.predict(&Size { rows: 1, ..size }), with_slack(3000));
+        assert_eq!(trial.predict(&Size { rows: 20, ..size }), with_slack(5000));
+        assert_eq!(trial.predict(&Size { samples: 5, ..size }), with_slack(3160));
+        assert_eq!(trial.predict(&Size { pictures: 5, ..size }), with_slack(3120));
     }
 
     #[test]

@@ -39,7 +39,6 @@ impl Models {
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
-        sha256.extend(moa_reward::external::hashes(&spec.rewards).map_err(moa_zoo::ZooError::from)?);
         Ok(Self { pipeline: base.open(device)?, scorer, sha256 })
     }
 }

@@ -5,11 +5,10 @@ use super::bounds::{Bounds, bounds_of};
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
 /// The settings of rewards that are texts.
-const TEXTS_OF_KINDS: [&str; 6] = [
+const TEXTS_OF_KINDS: [&str; 5] = [
     "rewards[].kind.command[]",
     "rewards[].kind.folder",
     "rewards[].kind.url",
-    "rewards[].kind.model",
     "rewards[].kind.input",
     "rewards[].kind.output",
 ];

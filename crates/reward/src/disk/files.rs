@@ -14,7 +14,8 @@ use crate::RewardError;
 const TOKENIZER: [&str; 4] = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"];
 
 /// Returns the files that a reward is read from: configs, weights, tokenizer, picture processor and head. `hub` is the folder
-/// that has `models--org--name`. None for rewards without files.
+/// that has `models--org--name`. None for rewards without files: what programs and
+/// services do nobody can tell by files.
 ///
 /// # Errors
 /// Says which folder or file is missing.
@@ -42,6 +43,7 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
             let model = checker_folder(&folder(model)?);
             pictures(&model, &processor_folders(&model))
         }
+        RewardKind::Onnx(onnx) => Ok(vec![onnx.model.clone()]),
         _ => Ok(Vec::new()),
     }
 }

@@ -141,7 +141,7 @@ fn chosen(spec: &OnnxSpec, numbers: usize) -> Result<usize, String> {
 }
 
 /// Returns the error about a model's file that cannot be read.
-pub(super) fn unreadable(reward: &str, model: &Path, error: &io::Error) -> ExternalError {
+fn unreadable(reward: &str, model: &Path, error: &io::Error) -> ExternalError {
     failure(reward, model, format!("cannot be read: {error}; paths count from the experiment file's folder"))
 }
 
