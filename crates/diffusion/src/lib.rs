@@ -37,7 +37,7 @@ pub use vae::{Vae, VaeConfig};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The text is no JSON of the expected form.
-    #[error("{file} is unreadable: {source}")]
+    #[error("{file} is unreadable: {source}: fetch or write it again")]
     Json {
         /// The file.
         file: &'static str,

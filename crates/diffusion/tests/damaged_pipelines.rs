@@ -126,7 +126,7 @@ fn weights_that_do_not_fit_their_config_are_named() {
     assert_eq!(
         refused("pipeline_sd2", wide),
         "text_encoder: text_encoder/model.fp16.safetensors: tensor `encoder.layers.0.mlp.fc1.weight` has shape \
-         [48, 32], but the config implies [40, 32]"
+         [48, 32], but the config implies [40, 32]: do config and weights belong together?"
     );
     let deep = edit("text_encoder/config.json", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4");
     let message = refused("pipeline_sd2", deep);

@@ -151,5 +151,8 @@ fn what_would_be_computed_wrongly_is_refused_by_name() {
         assert!(found.starts_with(&format!("scheduler/scheduler_config.json: {wanted}")), "{found}");
     }
     let found = read(&with(&json!({"beta_start": null}))).unwrap_err();
-    assert_eq!(found, "scheduler/scheduler_config.json is unreadable: missing field `beta_start`");
+    assert_eq!(
+        found,
+        "scheduler/scheduler_config.json is unreadable: missing field `beta_start`: fetch or write it again"
+    );
 }

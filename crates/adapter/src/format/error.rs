@@ -83,6 +83,17 @@ pub enum AdapterFileError {
         /// The rank that was expected.
         rank: usize,
     },
+    /// A layer is a convolution.
+    #[error(
+        "layer `{layer}` is a convolution's (its factor has shape {shape:?}), and moa bends linear layers alone: train or export the \
+         adapter without convolutions (proj_in and proj_out of Stable Diffusion 1 are such)"
+    )]
+    Convolution {
+        /// The layer.
+        layer: String,
+        /// Shape of the projection down.
+        shape: Vec<usize>,
+    },
     /// A layer's α is not that of the others.
     #[error("layer `{layer}` has alpha {found}, others {wanted}: moa's adapters have one alpha for all layers")]
     MixedAlpha {

@@ -52,7 +52,10 @@ impl<'a> Factors<'a> {
         let layer = |(name, pair): (String, [Option<TensorView<'a>>; 2])| {
             let [Some(down), Some(up)] = pair else { return Err(AdapterFileError::Unpaired(name)) };
             let (&[down_rank, d_in], &[d_out, up_rank]) = (down.shape(), up.shape()) else {
-                return Err(misshapen(name, &down, &up, rank));
+                return Err(match down.shape().len() {
+                    4 => AdapterFileError::Convolution { layer: name, shape: down.shape().to_vec() },
+                    _ => misshapen(name, &down, &up, rank),
+                });
             };
             if down_rank != rank || up_rank != rank {
                 return Err(misshapen(name, &down, &up, rank));

@@ -205,3 +205,16 @@ fn without_metadata_alpha_comes_from_tensors_and_is_the_rank_without_these() {
     let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
     assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 6f32.to_bits());
 }
+
+#[test]
+fn convolutions_are_refused_by_name() {
+    let factor = |shape: [usize; 4]| TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &[0; 24]).unwrap();
+    let pair = [
+        ("unet.mid_block.attentions.0.proj_in.lora.down.weight", factor([2, 3, 1, 1])),
+        ("unet.mid_block.attentions.0.proj_in.lora.up.weight", factor([3, 2, 1, 1])),
+    ];
+    let bytes = safetensors::serialize(pair, None).unwrap();
+    let error = Adapter::read_any(&bytes, None, &[]).unwrap_err();
+    let AdapterFileError::Convolution { layer, shape } = &error else { panic!("{error}") };
+    assert_eq!((&**layer, &shape[..]), ("mid_block.attentions.0.proj_in", &[2, 3, 1, 1][..]));
+}

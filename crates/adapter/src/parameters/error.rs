@@ -19,7 +19,9 @@ pub enum ParametersError {
         wanted: Vec<usize>,
     },
     /// A tensor has another shape than the model's config implies.
-    #[error("tensor `{name}` has shape {found:?}, but the config implies {wanted:?}")]
+    #[error(
+        "tensor `{name}` has shape {found:?}, but the config implies {wanted:?}: do config and weights belong together?"
+    )]
     Shape {
         /// The tensor's full name.
         name: String,
