@@ -22,6 +22,14 @@ impl Codec {
         }
     }
 
+    /// Returns about how many bytes it takes to decode one picture of so many pixels.
+    pub fn decoding_bytes(&self, height: usize, width: usize) -> u64 {
+        match self {
+            Self::Pixels(_) => (3 * height * width * size_of::<f32>()) as u64,
+            Self::Vae(vae) => vae.decoding_bytes(height, width),
+        }
+    }
+
     /// Returns f, the pixels along a side of a picture for each along a side of a sample.
     pub fn factor(&self) -> usize {
         match self {

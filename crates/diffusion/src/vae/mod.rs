@@ -57,9 +57,12 @@ impl Vae {
         self
     }
 
-    /// Returns about how many bytes the activations of decoding one picture of `height × width` pixels take, untiled.
+    /// Returns about how many bytes the activations of decoding one picture of `height × width` pixels take, in tiles where the
+    /// autoencoder has a budget.
     pub fn decoding_bytes(&self, height: usize, width: usize) -> u64 {
-        (height / self.factor * (width / self.factor)) as u64 * self.bytes_per_latent
+        let latents = [height / self.factor, width / self.factor];
+        let [height, width] = self.tiling.map_or(latents, |tiling| tiling.tile(latents));
+        (height * width) as u64 * self.bytes_per_latent
     }
 
     /// Returns how many pixels along a side one latent pixel stands for; 8 for Stable Diffusion.
