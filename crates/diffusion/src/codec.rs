@@ -9,7 +9,7 @@ use crate::Vae;
 pub enum Codec {
     /// Pixels, folded into channels.
     Pixels(PixelCodec),
-    /// An autoencoder's latents. It decodes one picture at a time, so that memory does not grow with the batch.
+    /// An autoencoder's latents. It decodes one picture at a time on each thread, so that memory does not grow with the batch.
     Vae(Box<Vae>),
 }
 

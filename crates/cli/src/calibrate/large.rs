@@ -97,7 +97,8 @@ fn drawn(pipeline: &Pipeline, prompts: &[String]) -> Result<Pictures, CliError> 
 /// Returns the bytes of all that training holds of one adapter.
 fn adapter_bytes(experiment: &Experiment, pipeline: &Pipeline) -> u64 {
     let lora = &experiment.spec.lora;
-    let adapted = |name: &str| lora.targets.is_empty() || lora.targets.iter().any(|target| name.ends_with(target.as_str()));
+    let adapted =
+        |name: &str| lora.targets.is_empty() || lora.targets.iter().any(|target| name.ends_with(target.as_str()));
     let layers = pipeline.adaptable().into_iter().filter(|layer| adapted(&layer.name));
     let widths: usize = layers.map(|layer| layer.d_in + layer.d_out).sum();
     (widths * size_of::<f32>()) as u64 * u64::from(lora.rank) * ADAPTER_COPIES

@@ -31,14 +31,16 @@ pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         x.clone().reshape([rows * heads, tokens, width])
     };
     let [kept_q, kept_k, kept_v] = [&q, &k, &v].map(|x| heads(x).inner());
-    let [as_q, as_k, as_v] = [(&kept_q, dims), (&kept_k, key_dims), (&kept_v, key_dims)].map(|(x, dims)| x.clone().reshape(dims));
+    let [as_q, as_k, as_v] =
+        [(&kept_q, dims), (&kept_k, key_dims), (&kept_v, key_dims)].map(|(x, dims)| x.clone().reshape(dims));
     let output = plain(as_q, as_k, as_v);
     let parents = [&q, &k, &v].map(|x| flat(x.clone()));
     let kept_output = heads(&output);
     let pass = move |gradient: Tensor<1>, wanted: [bool; 3]| {
         let gradient = gradient.reshape(kept_q.dims());
         let kept = Kept { q: kept_q, k: kept_k, v: kept_v, output: kept_output };
-        let mut gradients = kept.backward(&gradient).into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| flat(gradient)));
+        let mut gradients =
+            kept.backward(&gradient).into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| flat(gradient)));
         std::array::from_fn(|_| gradients.next().flatten())
     };
     match tie(parents, flat(output), pass) {

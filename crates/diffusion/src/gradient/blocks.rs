@@ -160,5 +160,7 @@ fn factors(bank: Option<&AdapterBank>) -> impl Iterator<Item = &Tensor<3>> {
 /// Returns the bank with each factor replaced, in the order of [`factors`].
 fn each(bank: &AdapterBank, mut with: impl FnMut(&Tensor<3>) -> Tensor<3>) -> AdapterBank {
     let layers = bank.layers().iter();
-    bank.with_layers(layers.map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: with(a), b: with(b) })).collect())
+    bank.with_layers(
+        layers.map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: with(a), b: with(b) })).collect(),
+    )
 }

@@ -126,7 +126,9 @@ impl Sd3Transformer {
                 out
             };
             let block = block.clone();
-            pass.block(both, layers, move |both, conditions, bank| block.forward_joined(both, lengths, conditions, bank))
+            pass.block(both, layers, move |both, conditions, bank| {
+                block.forward_joined(both, lengths, conditions, bank)
+            })
         });
         let picture = both.narrow(1, 0, patches);
         let tokens = self.proj_out.forward(self.norm_out.forward(picture, &conditions, bank), bank);
