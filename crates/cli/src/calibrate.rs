@@ -1,10 +1,13 @@
 //! What the parts of the work cost on this device, by trying each for a moment.
 
+mod large;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use moa_core::spec::CostModel;
 use moa_core::{NoiseKey, RunId, Weighting};
+use moa_diffusion::Pipeline;
 use moa_reward::Pictures;
 use moa_runner::Models;
 use moa_train::{DrawRequest, Trainer, TrainerSetup, draw};
@@ -32,13 +35,19 @@ pub(crate) struct Estimate {
     pub(crate) seconds: f64,
     /// Most of the host's memory, in bytes; `None` where the system does not tell.
     pub(crate) memory: Option<u64>,
+    /// What the machine can give this process, in bytes; `None` where the system does not tell.
+    pub(crate) available: Option<u64>,
 }
 
-/// Measures the costs of an experiment's work. Takes a second or two with the embedded model.
+/// Measures the costs of an experiment's work. Takes a second or two with the embedded model, and with a large one what a pass of
+/// its denoiser takes.
 ///
 /// # Errors
 /// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
 pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<Estimate, CliError> {
+    if let Some(row) = models.pipeline.training_bytes() {
+        return large::measure(experiment, models, device, row);
+    }
     let whole = experiment;
     let mut experiment = experiment.clone();
     let micro_batch = &mut experiment.spec.training.micro_batch;
@@ -60,11 +69,17 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
         seconds_per_scored_picture,
     };
     let seconds = whole.plan.seconds(&cost);
-    Ok(Estimate { seconds, memory: trial.map(|trial| trial.predict(&size(whole, models, device, &pictures))) })
+    let memory = trial.map(|trial| trial.predict(&size(whole, models, device, pixels(&models.pipeline))));
+    Ok(Estimate { seconds, memory, available: memory::available() })
 }
 
-/// Returns what of an experiment takes memory.
-fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, drawn: &Pictures) -> Size {
+/// Returns the values of a picture.
+fn pixels(pipeline: &Pipeline) -> u64 {
+    pipeline.picture_size().iter().map(|side| *side as u64).product::<u64>() * 3
+}
+
+/// Returns what of an experiment takes memory; `pixels` are the values of a picture.
+fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u64) -> Size {
     let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
     let pictures = experiment.plan.training_pictures / (runs * u64::from(training.epochs)).max(1);
     let trained = runs * training.trained(pictures as usize) as u64;
@@ -73,7 +88,7 @@ fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, drawn: &P
         samples: runs * pictures * u64::from(experiment.spec.sampler.steps + 1),
         dims: models.pipeline.latent_dims() as u64,
         pictures: experiment.plan.evaluation_pictures,
-        pixels: drawn.pixels().dims().iter().skip(1).map(|side| *side as u64).product(),
+        pixels,
     }
 }
 

@@ -67,6 +67,11 @@ impl fmt::Display for DeviceName {
 }
 
 impl OpenDevice {
+    /// Whether its tensors lie in the host's memory.
+    pub(crate) fn is_host(&self) -> bool {
+        !self.name.contains("cuda")
+    }
+
     /// Returns what it is, in words.
     pub(crate) fn description(&self) -> String {
         match self.name.as_str() {

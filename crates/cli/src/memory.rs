@@ -1,11 +1,27 @@
-//! How much of the host's memory a sweep will take: what a trial of it took, scaled to its size.
+//! How much of the host's memory a sweep will take: what a trial of it took, scaled to its size; of a large model, the sum of its parts.
 
 use std::fs;
 
 /// Returns the most bytes of memory that this process has held so far; `None` where the system does not tell.
 pub(crate) fn peak() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?;
+    read("/proc/self/status", "VmHWM:")
+}
+
+/// Returns the bytes of memory that this process holds; `None` where the system does not tell.
+pub(crate) fn resident() -> Option<u64> {
+    read("/proc/self/status", "VmRSS:")
+}
+
+/// Returns the bytes of memory that this process could hold: what it has, and what the machine can give it without swapping; `None`
+/// where the system does not tell.
+pub(crate) fn available() -> Option<u64> {
+    Some(resident()? + read("/proc/meminfo", "MemAvailable:")?)
+}
+
+/// Reads a line of Linux's figures, in kibibytes.
+fn read(file: &str, label: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let kibibytes = text.lines().find_map(|line| line.strip_prefix(label))?.trim().strip_suffix("kB")?;
     Some(kibibytes.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -47,9 +63,39 @@ impl Trial {
     /// as they were drawn and as they are judged; and the drawings.
     pub(crate) fn predict(&self, size: &Size) -> u64 {
         let per_row = self.after.saturating_sub(self.before) / self.rows.max(1);
-        let values = size.samples * size.dims + size.pictures * size.pixels;
-        let parts = self.after + per_row * size.rows.saturating_sub(self.rows) + 2 * values * size_of::<f32>() as u64;
-        (parts + DRAWING) / 100 * (100 + SLACK)
+        let parts = self.after + per_row * size.rows.saturating_sub(self.rows) + size.held();
+        parts / 100 * (100 + SLACK)
+    }
+}
+
+impl Size {
+    /// Returns the bytes of trajectories, pictures and drawings.
+    fn held(&self) -> u64 {
+        2 * (self.samples * self.dims + self.pictures * self.pixels) * size_of::<f32>() as u64 + DRAWING
+    }
+}
+
+/// What the parts of a sweep with a large denoiser take, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// The models, opened.
+    pub(crate) resident: u64,
+    /// A row in training.
+    pub(crate) row: u64,
+    /// A picture that is decoded.
+    pub(crate) picture: u64,
+    /// Threads that decode pictures beside each other.
+    pub(crate) workers: u64,
+    /// All adapters, with what trains them.
+    pub(crate) adapters: u64,
+}
+
+impl Parts {
+    /// Returns the estimated peak of the whole sweep, in bytes: models and adapters; rows in training or pictures being decoded,
+    /// whichever takes more; and what [`Trial::predict`] adds for trajectories, pictures and drawings.
+    pub(crate) fn predict(&self, size: &Size) -> u64 {
+        let work = (self.row * size.rows).max(self.picture * self.workers);
+        self.resident + self.adapters + work + size.held()
     }
 }
 
@@ -70,8 +116,18 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_summed_and_training_and_decoding_take_turns() {
+        let parts = Parts { resident: 1000, row: 10, picture: 50, workers: 2, adapters: 7 };
+        let size = Size { rows: 4, samples: 0, dims: 4, pictures: 0, pixels: 3 };
+        assert_eq!(parts.predict(&size) - DRAWING, 1000 + 7 + 100);
+        assert_eq!(parts.predict(&Size { rows: 40, ..size }) - DRAWING, 1000 + 7 + 400);
+        assert_eq!(parts.predict(&Size { samples: 5, ..size }) - DRAWING, 1000 + 7 + 100 + 160);
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn this_process_holds_memory() {
         assert!(peak().is_some_and(|bytes| bytes > 100_000));
+        assert!(resident().zip(available()).is_some_and(|(held, available)| held > 100_000 && available > held));
     }
 }

@@ -32,6 +32,15 @@ impl Backbone {
         [channels, size, size]
     }
 
+    /// Returns about how many bytes a training pass takes for each row of a large network, whose blocks are computed again in the
+    /// backward pass; `None` of a small one.
+    pub fn training_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Unet(unet) => unet.training_bytes(),
+            Self::Sd3(transformer) => transformer.training_bytes(),
+        }
+    }
+
     /// Predicts noise or velocity.
     ///
     /// # Shapes

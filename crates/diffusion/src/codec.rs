@@ -9,7 +9,7 @@ use crate::Vae;
 pub enum Codec {
     /// Pixels, folded into channels.
     Pixels(PixelCodec),
-    /// An autoencoder's latents. It decodes one picture at a time, so that memory does not grow with the batch.
+    /// An autoencoder's latents. It decodes one picture at a time on each thread, so that memory does not grow with the batch.
     Vae(Box<Vae>),
 }
 
@@ -19,6 +19,14 @@ impl Codec {
         match self {
             Self::Pixels(codec) => codec.decode(samples),
             Self::Vae(vae) => vae.decode(samples),
+        }
+    }
+
+    /// Returns about how many bytes it takes to decode one picture of so many pixels.
+    pub fn decoding_bytes(&self, height: usize, width: usize) -> u64 {
+        match self {
+            Self::Pixels(_) => (3 * height * width * size_of::<f32>()) as u64,
+            Self::Vae(vae) => vae.decoding_bytes(height, width),
         }
     }
 

@@ -7,6 +7,7 @@ mod backbone;
 pub mod codec;
 mod context;
 mod denoiser;
+mod gradient;
 pub mod hub;
 mod nn;
 pub mod pipeline;

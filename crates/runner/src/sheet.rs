@@ -36,8 +36,11 @@ impl SheetSize {
 }
 
 impl Sheet {
-    /// Returns the sheet of a batch.
+    /// Returns the sheet of a batch; an empty one where no prompts are shown.
     pub(crate) fn of(pictures: &Pictures, size: SheetSize) -> Self {
+        if size.columns == 0 {
+            return Self { columns: Vec::new() };
+        }
         let (group, (width, height)) = (pictures.group(), size.picture);
         let shown = pictures.pixels().narrow(0, 0, (size.columns * group).min(pictures.len()));
         let rgb =
@@ -143,6 +146,13 @@ mod tests {
         assert_eq!(Sheet::read(&path, size).unwrap(), None);
         sheet.write(&path, size).unwrap();
         assert_eq!(Sheet::read(&path, size).unwrap(), Some(sheet));
+    }
+
+    #[test]
+    fn an_experiment_that_shows_no_prompts_has_empty_sheets() {
+        let pixels = Tensor::<4>::zeros([2, 3, 4, 5], &Device::flex());
+        let pictures = Pictures::new(pixels, vec!["a".to_owned(); 2], 2).unwrap();
+        assert_eq!(Sheet::of(&pictures, SheetSize::new(0, 2, (5, 4))), Sheet { columns: Vec::new() });
     }
 
     #[test]

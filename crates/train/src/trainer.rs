@@ -246,11 +246,9 @@ impl<'a> Trainer<'a> {
 
     /// Returns the scores of every run: a column for each reward.
     fn score(&self, batch: &EpochBatch, trajectories: &[Trajectory]) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
-        let pictures: Vec<Tensor<4>> = trajectories
-            .iter()
-            .filter_map(|trajectory| trajectory.latents.last())
-            .map(|latents| self.setup.pipeline.decode(latents.clone()))
-            .collect();
+        let samples: Vec<&Tensor<4>> = trajectories.iter().filter_map(|trajectory| trajectory.latents.last()).collect();
+        let decode = |latents: &&Tensor<4>| Ok::<_, TrainError>(self.setup.pipeline.decode((*latents).clone()));
+        let pictures = in_order(&samples, self.setup.workers, decode)?;
         let group = batch.texts.group;
         let prompts: Vec<String> =
             batch.prompts.iter().flat_map(|p| std::iter::repeat_n(self.setup.prompts[*p].clone(), group)).collect();

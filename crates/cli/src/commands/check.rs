@@ -15,7 +15,8 @@ use crate::text::{estimate, memory};
 /// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
 /// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device
-/// for a moment. Memory is the host's, and grows with `training.micro_batch` above all.
+/// for a moment; of a large denoiser, from one pass, by known ratios. Memory is the host's, and grows with `training.micro_batch` above
+/// all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +33,11 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = global.device.open()?;
     let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
-    let memory = estimated.memory.map_or(String::new(), |bytes| format!("{:<11}about {}\n", "memory", memory(bytes)));
+    let memory = estimated.memory.map_or(String::new(), |bytes| {
+        let short = estimated.available.filter(|available| *available < bytes);
+        let short = short.map_or(String::new(), |available| too_much(&experiment, available));
+        format!("{:<11}about {}{short}\n", "memory", memory(bytes))
+    });
     print(format!(
         "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n",
         arguments.experiment.display(),
@@ -44,4 +49,20 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         "results",
         experiment.default_results().display(),
     ))
+}
+
+/// Says that the machine has less memory than is wanted, and what to lower.
+fn too_much(experiment: &Experiment, available: u64) -> String {
+    let (micro_batch, runs) = (experiment.spec.training.micro_batch, experiment.plan.runs);
+    let rows = if u64::from(micro_batch) > runs {
+        format!("lower `training.micro_batch` (now {micro_batch}; every adapter needs one row, so {runs} is the least)")
+    } else {
+        format!("list fewer weightings ({runs} adapters train together), or spread them over several experiments")
+    };
+    let label = format!("{:<11}", "");
+    format!(
+        ", more than the {} that this machine can give: {rows};\n{label}`training.prompts_per_epoch`, `training.pictures_per_prompt` \
+         and `sampler.steps` set how much of an epoch is held",
+        memory(available)
+    )
 }

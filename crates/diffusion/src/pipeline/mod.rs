@@ -93,6 +93,18 @@ impl Pipeline {
         self.backbone.linears()
     }
 
+    /// Returns about how many bytes a training pass takes for each row; `None` of small networks (see
+    /// [`Backbone::training_bytes`]).
+    pub fn training_bytes(&self) -> Option<u64> {
+        self.backbone.training_bytes()
+    }
+
+    /// Returns about how many bytes it takes to decode one picture.
+    pub fn decoding_bytes(&self) -> u64 {
+        let [height, width] = self.picture_size();
+        self.codec.decoding_bytes(height, width)
+    }
+
     /// Returns the shape of one sample in the denoiser's space, `[channels, size, size]`.
     pub fn latent_shape(&self) -> [usize; 3] {
         self.backbone.sample_shape()

@@ -16,6 +16,9 @@ use crate::tokenizer::Tokenizer;
 use crate::{ConfigError, TextConfig, TextEncoder, Vae, VaeConfig};
 
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
+/// The most that activations take while a picture is decoded, 4 GiB: larger pictures than 1024 × 1024 by Stable Diffusion's autoencoder
+/// are decoded in tiles.
+const DECODING: u64 = 4 << 30;
 /// Stable Diffusion 3's third text encoder.
 const T5: &str = "text_encoder_3";
 
@@ -132,5 +135,5 @@ fn codec(source: &Source<'_>, index: &ModelIndex, device: &Device) -> Result<Cod
     }
     let config = VaeConfig::read(&source.bytes(VAE.config)?)?;
     let vae = source.load(VAE, device, |parameters| Vae::load(&config, parameters))?;
-    Ok(Codec::Vae(Box::new(vae)))
+    Ok(Codec::Vae(Box::new(vae.within(DECODING))))
 }

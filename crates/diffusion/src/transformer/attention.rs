@@ -1,13 +1,12 @@
 //! Joint attention: picture and text attend to both at once, each with projections of its own.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 
 use super::Sd3Config;
 use super::norm::RmsNorm;
 
+use crate::gradient::attention;
 use crate::nn::{join_heads, split_heads};
 
 /// Queries, keys and values, each `[rows, heads, tokens, head width]`.
@@ -46,7 +45,7 @@ impl Projections {
 }
 
 fn attend([q, k, v]: Heads) -> Tensor<3> {
-    join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default()))
+    join_heads(attention(q, k, v))
 }
 
 /// Attention of the picture to itself: diffusers' `Attention` of one stream.

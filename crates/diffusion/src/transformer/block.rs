@@ -135,6 +135,18 @@ impl JointBlock {
         [picture, text]
     }
 
+    /// Applies the block to both streams in one tensor, picture first: `[rows, patches + tokens, width]`.
+    pub(super) fn forward_joined(
+        &self,
+        both: Tensor<3>,
+        [patches, tokens]: [usize; 2],
+        conditions: &Tensor<2>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<3> {
+        let streams = [both.clone().narrow(1, 0, patches), both.narrow(1, patches, tokens)];
+        Tensor::cat(self.forward(streams, conditions, bank).into(), 1)
+    }
+
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
         match &self.norm {
             PictureNorm::Two(norm) => out.push(norm.shape()),

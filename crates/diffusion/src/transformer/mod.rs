@@ -16,9 +16,14 @@ use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 use norm::FinalNorm;
 
 use crate::TextContext;
+use crate::gradient::{Activations, Pass};
 
 /// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
 const T5_TOKENS: usize = 256;
+/// Tokens of the two CLIP encoders, side by side.
+const CLIP_TOKENS: usize = 77;
+/// Copies of both streams that the gradient of one block holds at a time, half of them those of its feed-forward layers.
+const BLOCK_COPIES: u64 = 72;
 
 /// The denoiser: a transformer over patches of the picture and states of the text, both at once.
 #[derive(Clone, Debug)]
@@ -30,6 +35,7 @@ pub struct Sd3Transformer {
     blocks: Vec<JointBlock>,
     norm_out: FinalNorm,
     proj_out: Linear,
+    activations: Activations,
 }
 
 impl Sd3Transformer {
@@ -41,7 +47,7 @@ impl Sd3Transformer {
         let (width, patch) = (config.width(), config.patch_size);
         let blocks = (0..config.num_layers)
             .map(|index| JointBlock::load(&p.at(format_args!("transformer_blocks.{index}")), config, index));
-        Ok(Self {
+        let mut transformer = Self {
             pos_embed: PatchEmbed::load(&p.at("pos_embed"), config)?,
             time_text_embed: TimeTextEmbed::load(&p.at("time_text_embed"), config)?,
             context_embedder: Linear::load(&p.at("context_embedder"), config.joint_attention_dim, width, true)?,
@@ -49,7 +55,20 @@ impl Sd3Transformer {
             norm_out: FinalNorm::load(&p.at("norm_out"), width)?,
             proj_out: Linear::load(&p.at("proj_out"), width, patch * patch * config.out_channels(), true)?,
             config: config.clone(),
-        })
+            activations: Activations::Kept,
+        };
+        // Weights that are trained are no part of what blocks are computed again from.
+        if !transformer.proj_out.weight().is_autodiff() {
+            transformer.activations = Activations::of(&transformer.linears());
+        }
+        Ok(transformer)
+    }
+
+    /// Returns the network with another choice of what a forward pass keeps.
+    #[cfg(test)]
+    pub(crate) fn keeping(mut self, activations: Activations) -> Self {
+        self.activations = activations;
+        self
     }
 
     /// Returns the config.
@@ -65,6 +84,15 @@ impl Sd3Transformer {
         self.blocks.iter().for_each(|block| block.linears(&mut out));
         out.extend([self.norm_out.shape(), self.proj_out.shape()]);
         out
+    }
+
+    /// Returns about how many bytes a training pass takes for each row; `None` where the network is small enough to keep all
+    /// activations, which is best tried out.
+    pub fn training_bytes(&self) -> Option<u64> {
+        let Sd3Config { sample_size, patch_size, num_layers, .. } = &self.config;
+        let tokens = (sample_size / patch_size).pow(2) + CLIP_TOKENS + T5_TOKENS;
+        let streams = (tokens * self.config.width() * size_of::<f32>()) as u64;
+        (self.activations == Activations::Recomputed).then(|| streams * (*num_layers as u64 + BLOCK_COPIES))
     }
 
     /// Predicts the velocity.
@@ -86,8 +114,23 @@ impl Sd3Transformer {
     ) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let conditions = silu(self.time_text_embed.forward(timesteps, pooled, bank));
-        let streams = [self.pos_embed.forward(x), self.context_embedder.forward(states.clone(), bank)];
-        let [picture, _] = self.blocks.iter().fold(streams, |streams, block| block.forward(streams, &conditions, bank));
+        let picture = self.pos_embed.forward(x);
+        let text = self.context_embedder.forward(states.clone(), bank);
+        let lengths @ [patches, _] = [picture.dims()[1], text.dims()[1]];
+        let pass = Pass { conditions: &conditions, bank, activations: self.activations };
+        // A block computed again has one input: both streams, one after the other.
+        let both = self.blocks.iter().fold(Tensor::cat(vec![picture, text], 1), |both, block| {
+            let layers = || {
+                let mut out = Vec::new();
+                block.linears(&mut out);
+                out
+            };
+            let block = block.clone();
+            pass.block(both, layers, move |both, conditions, bank| {
+                block.forward_joined(both, lengths, conditions, bank)
+            })
+        });
+        let picture = both.narrow(1, 0, patches);
         let tokens = self.proj_out.forward(self.norm_out.forward(picture, &conditions, bank), bank);
         self.pos_embed.picture(tokens, [height, width])
     }

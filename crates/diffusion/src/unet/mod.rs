@@ -2,7 +2,9 @@
 //! Rombach et al., 2112.10752), with diffusers' config and key names.
 
 mod config;
+mod memory;
 mod native;
+mod pass;
 mod refusals;
 mod resnet;
 mod time;
@@ -15,11 +17,13 @@ use burn::tensor::activation::silu;
 use moa_adapter::{AdapterBank, LayerShape, Parameters, ParametersError};
 
 pub use config::{ADDED_NUMBERS, AddedWidths, BlockType, PerBlock, UnetConfig};
+use pass::UnetPass;
 use resnet::{ResnetBlock, upsample};
 use time::{TimeEmbedding, waves};
 use transformer::SpatialTransformer;
 
 use crate::TextContext;
+use crate::gradient::{Activations, Pass};
 use crate::nn::{Conv2d, GroupNorm};
 
 /// The residual blocks of one resolution, with their transformers and the change of resolution that follows.
@@ -42,6 +46,7 @@ pub struct Unet {
     up: Vec<Stage>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    activations: Activations,
     /// The engine for the CPU, built when it is first used; `None` inside where the weights cannot be its.
     native: Arc<OnceLock<Option<Arc<native::Unet>>>>,
 }
@@ -104,7 +109,7 @@ impl Unet {
             let attentions = attentions(&p, block, kind.attends(), config.layers_per_block + 1)?;
             up.push(Stage { resnets, attentions, resample });
         }
-        Ok(Self {
+        let mut unet = Self {
             conv_in: Conv2d::load(&p.at("conv_in"), [config.in_channels, first], 3, 1)?,
             time: TimeEmbedding::load(&p.at("time_embedding"), first, config.time_width())?,
             added: match (config.added_widths(), config.projection_class_embeddings_input_dim) {
@@ -117,8 +122,28 @@ impl Unet {
             conv_norm_out: GroupNorm::load(&p.at("conv_norm_out"), first, config.norm_num_groups, config.norm_eps)?,
             conv_out: Conv2d::load(&p.at("conv_out"), [first, config.out_channels], 3, 1)?,
             config: config.clone(),
+            activations: Activations::Kept,
             native: Arc::default(),
-        })
+        };
+        // Weights that are trained are no part of what blocks are computed again from.
+        if !unet.conv_in.weight.is_autodiff() {
+            unet.activations = Activations::of(&unet.linears());
+        }
+        Ok(unet)
+    }
+
+    /// Returns the network without the CPU's engine.
+    #[cfg(test)]
+    pub(crate) fn without_engine(mut self) -> Self {
+        self.native = Arc::new(OnceLock::from(None));
+        self
+    }
+
+    /// Returns the network with another choice of what a forward pass keeps.
+    #[cfg(test)]
+    pub(crate) fn keeping(mut self, activations: Activations) -> Self {
+        self.activations = activations;
+        self
     }
 
     /// Returns the config.
@@ -135,6 +160,12 @@ impl Unet {
             stage.attentions.iter().for_each(|attention| attention.linears(&mut out));
         }
         out
+    }
+
+    /// Returns about how many bytes a training pass takes for each row; `None` where the network is small enough to keep all
+    /// activations, which is best tried out.
+    pub fn training_bytes(&self) -> Option<u64> {
+        (self.activations == Activations::Recomputed).then(|| memory::training_bytes(&self.config))
     }
 
     /// Predicts noise or velocity.
@@ -167,6 +198,7 @@ impl Unet {
         self.forward_on_device(x, timesteps, context, bank)
     }
 
+    /// Predicts by burn's operations.
     fn forward_on_device(
         &self,
         x: Tensor<4>,
@@ -180,15 +212,16 @@ impl Unet {
             time = time + embedding.of_added(&self.config, added, &device, bank);
         }
         let time = silu(time);
-        let context = &context.states;
+        let pass = Pass { conditions: &time, bank, activations: self.activations };
+        let pass = UnetPass { pass, context: &context.states };
 
         let mut hidden = self.conv_in.forward(x);
         let mut skips = vec![hidden.clone()];
         for stage in &self.down {
             for (i, resnet) in stage.resnets.iter().enumerate() {
-                hidden = resnet.forward(hidden, time.clone(), bank);
+                hidden = pass.resnet(resnet, hidden);
                 if let Some(attention) = stage.attentions.get(i) {
-                    hidden = attention.forward(hidden, context, bank);
+                    hidden = pass.attention(attention, hidden);
                 }
                 skips.push(hidden.clone());
             }
@@ -197,15 +230,15 @@ impl Unet {
                 skips.push(hidden.clone());
             }
         }
-        hidden = self.mid.resnets[0].forward(hidden, time.clone(), bank);
-        hidden = self.mid.attentions[0].forward(hidden, context, bank);
-        hidden = self.mid.resnets[1].forward(hidden, time.clone(), bank);
+        hidden = pass.resnet(&self.mid.resnets[0], hidden);
+        hidden = pass.attention(&self.mid.attentions[0], hidden);
+        hidden = pass.resnet(&self.mid.resnets[1], hidden);
         for stage in &self.up {
             for (i, resnet) in stage.resnets.iter().enumerate() {
                 let skip = skips.pop().unwrap_or_else(|| unreachable!("the way up mirrors the way down"));
-                hidden = resnet.forward(Tensor::cat(vec![hidden, skip], 1), time.clone(), bank);
+                hidden = pass.resnet(resnet, Tensor::cat(vec![hidden, skip], 1));
                 if let Some(attention) = stage.attentions.get(i) {
-                    hidden = attention.forward(hidden, context, bank);
+                    hidden = pass.attention(attention, hidden);
                 }
             }
             if let Some(conv) = &stage.resample {

@@ -2,11 +2,10 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::gelu;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 
 use super::UnetConfig;
+use crate::gradient::attention;
 use crate::nn::{Conv2d, GroupNorm, LayerNorm, join_heads, split_heads};
 
 #[derive(Clone, Debug)]
@@ -33,7 +32,7 @@ impl Attention {
         let q = split_heads(self.to_q.forward(x, bank), self.heads);
         let k = split_heads(self.to_k.forward(context.clone(), bank), self.heads);
         let v = split_heads(self.to_v.forward(context, bank), self.heads);
-        self.to_out.forward(join_heads(attention(q, k, v, None, None, AttentionModuleOptions::default())), bank)
+        self.to_out.forward(join_heads(attention(q, k, v)), bank)
     }
 
     fn linears(&self, out: &mut Vec<LayerShape>) {
@@ -66,7 +65,8 @@ impl TransformerBlock {
         })
     }
 
-    fn forward(&self, x: Tensor<3>, context: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<3> {
+    /// Applies the block to tokens, `[rows, positions, width]`.
+    pub(super) fn forward(&self, x: Tensor<3>, context: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<3> {
         let y = self.norm1.forward(x.clone());
         let x = x + self.attn1.forward(y.clone(), y, bank);
         let x = x.clone() + self.attn2.forward(self.norm2.forward(x), context, bank);
@@ -78,7 +78,7 @@ impl TransformerBlock {
         x + self.ff_out.forward(value * gelu(gate), bank)
     }
 
-    fn linears(&self, out: &mut Vec<LayerShape>) {
+    pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
         self.attn1.linears(out);
         self.attn2.linears(out);
         out.extend([&self.ff_in, &self.ff_out].map(Linear::shape));
@@ -135,17 +135,28 @@ impl SpatialTransformer {
     /// - `x`: `[rows, channels, height, width]`; `context`: `[rows, tokens, cross_attention_dim]`
     /// - returns the shape of `x`
     pub(super) fn forward(&self, x: Tensor<4>, context: &Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
-        let [rows, channels, height, width] = x.dims();
-        let to_tokens = |map: Tensor<4>| map.reshape([rows, channels, height * width]).swap_dims(1, 2);
-        let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([rows, channels, height, width]);
-        let map = self.norm.forward(x.clone());
-        let mut tokens = match &self.proj_in {
-            Projection::Linear(linear) => linear.forward(to_tokens(map), bank),
-            Projection::Conv(conv) => to_tokens(conv.forward(map)),
-        };
+        let mut tokens = self.enter(x.clone(), bank);
         for block in &self.blocks {
             tokens = block.forward(tokens, context.clone(), bank);
         }
+        self.leave(x, tokens, bank)
+    }
+
+    /// Returns the tokens that the blocks work on, `[rows, height · width, channels]`.
+    pub(super) fn enter(&self, x: Tensor<4>, bank: Option<&AdapterBank>) -> Tensor<3> {
+        let [rows, channels, height, width] = x.dims();
+        let to_tokens = |map: Tensor<4>| map.reshape([rows, channels, height * width]).swap_dims(1, 2);
+        let map = self.norm.forward(x);
+        match &self.proj_in {
+            Projection::Linear(linear) => linear.forward(to_tokens(map), bank),
+            Projection::Conv(conv) => to_tokens(conv.forward(map)),
+        }
+    }
+
+    /// Adds what the blocks made of the tokens to the map that came in.
+    pub(super) fn leave(&self, x: Tensor<4>, tokens: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
+        let [rows, channels, height, width] = x.dims();
+        let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([rows, channels, height, width]);
         x + match &self.proj_out {
             Projection::Linear(linear) => to_map(linear.forward(tokens, bank)),
             Projection::Conv(conv) => conv.forward(to_map(tokens)),

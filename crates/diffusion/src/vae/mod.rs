@@ -6,8 +6,9 @@ mod kl;
 mod tiles;
 mod tiny;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use moa_adapter::{Parameters, ParametersError};
+use rayon::prelude::*;
 
 pub use config::{KlConfig, TinyConfig, VaeConfig};
 use kl::AutoencoderKl;
@@ -20,7 +21,7 @@ enum Network {
     Tiny(AutoencoderTiny),
 }
 
-/// An autoencoder between pictures and the denoiser's latents; always in f32, one picture at a time.
+/// An autoencoder between pictures and the denoiser's latents; always in f32, one picture at a time on each thread.
 #[derive(Clone, Debug)]
 pub struct Vae {
     network: Network,
@@ -57,9 +58,12 @@ impl Vae {
         self
     }
 
-    /// Returns about how many bytes the activations of decoding one picture of `height × width` pixels take, untiled.
+    /// Returns about how many bytes the activations of decoding one picture of `height × width` pixels take, in tiles where the
+    /// autoencoder has a budget.
     pub fn decoding_bytes(&self, height: usize, width: usize) -> u64 {
-        (height / self.factor * (width / self.factor)) as u64 * self.bytes_per_latent
+        let latents = [height / self.factor, width / self.factor];
+        let [height, width] = self.tiling.map_or(latents, |tiling| tiling.tile(latents));
+        (height * width) as u64 * self.bytes_per_latent
     }
 
     /// Returns how many pixels along a side one latent pixel stands for; 8 for Stable Diffusion.
@@ -83,11 +87,18 @@ impl Vae {
             Network::Kl(network) => network.decode(latents),
             Network::Tiny(network) => network.decode(latents),
         };
-        let pictures = rows(&latents).map(|row| match self.tiling {
+        let one = |row: Tensor<4>| match self.tiling {
             Some(tiling) => tiling.decode(&row, self.factor, one),
             None => one(row),
-        });
-        Tensor::cat(pictures.collect(), 0).clamp(0.0, 1.0)
+        };
+        let rows: Vec<Tensor<4>> = rows(&latents).collect();
+        // On the CPU's own device most of the work keeps one core busy.
+        let pictures = if latents.device() == Device::flex() {
+            rows.into_par_iter().map(one).collect()
+        } else {
+            rows.into_iter().map(one).collect()
+        };
+        Tensor::cat(pictures, 0).clamp(0.0, 1.0)
     }
 
     /// Returns the latents of pictures in the denoiser's scale: the posterior's mean.

@@ -18,6 +18,11 @@ impl Tiling {
         Self { side: (side / 8 * 8).max(SMALLEST) }
     }
 
+    /// Returns height and width of the tiles of latents of this height and width.
+    pub(super) fn tile(self, [height, width]: [usize; 2]) -> [usize; 2] {
+        [height.min(self.side), width.min(self.side)]
+    }
+
     /// Decodes one picture's latents `[1, c, h, w]`. Pixels of several tiles are averaged, those near a tile's edge with
     /// less weight.
     pub(super) fn decode(self, latents: &Tensor<4>, factor: usize, one: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {

@@ -1,0 +1,166 @@
+//! Blocks that are computed again in the backward pass (Chen et al., 1604.06174), so that a forward pass keeps their inputs alone.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use moa_adapter::{AdapterBank, LayerShape, LowRank};
+
+use super::tie;
+
+/// Most weights in linear layers for which activations are kept, 2²⁴: 64 MiB in f32. Stable Diffusion 1 has thirty times as many, and
+/// keeps some 5 GB of activations for each row.
+const MOST_WEIGHTS: usize = 1 << 24;
+
+/// What a forward pass with autodiff keeps for the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activations {
+    /// Everything: fastest.
+    Kept,
+    /// The inputs of blocks, which are computed once more in the backward pass: a quarter more work, with the memory of one block at
+    /// a time.
+    Recomputed,
+}
+
+impl Activations {
+    /// Returns what suits a network with these linear layers.
+    pub(crate) fn of(linears: &[LayerShape]) -> Self {
+        let weights: usize = linears.iter().map(|layer| layer.d_in * layer.d_out).sum();
+        if weights > MOST_WEIGHTS { Self::Recomputed } else { Self::Kept }
+    }
+}
+
+/// What the blocks of one forward pass share.
+pub(crate) struct Pass<'a> {
+    /// Conditions of every row, `[rows, width]`.
+    pub(crate) conditions: &'a Tensor<2>,
+    /// The adapters.
+    pub(crate) bank: Option<&'a AdapterBank>,
+    /// What is kept.
+    pub(crate) activations: Activations,
+}
+
+impl Pass<'_> {
+    /// Applies a block of some layers, which lives on in `block` until the backward pass has computed it again.
+    ///
+    /// # Shapes
+    /// - `x`: what comes in, `[rows, …]`; it and conditions and adapters are what `block` may take gradients to
+    pub(crate) fn block<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        layers: impl FnOnce() -> Vec<LayerShape>,
+        block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D> + Send + Sync + 'static,
+    ) -> Tensor<D> {
+        if self.activations == Activations::Kept || !self.is_followed() {
+            return block(x, self.conditions, self.bank);
+        }
+        let bank = self.bank.map(|bank| of_layers(bank, &layers()));
+        let plain = Inputs {
+            x: x.clone().inner(),
+            conditions: self.conditions.clone().inner(),
+            bank: bank.as_ref().map(|bank| each(bank, |factor| factor.clone().inner())),
+        };
+        let output = block(plain.x.clone(), &plain.conditions, plain.bank.as_ref());
+        let (dims, device) = (output.dims(), output.device());
+        let mut others = Vec::new();
+        if self.conditions.is_autodiff() {
+            others.push(flat(self.conditions.clone()));
+        }
+        others.extend(factors(bank.as_ref()).filter(|factor| factor.is_autodiff()).cloned().map(flat));
+        if others.is_empty() && !x.is_autodiff() {
+            return output;
+        }
+        let others = if others.is_empty() { Tensor::zeros([1], &device) } else { Tensor::cat(others, 0) };
+        let followed = Followed {
+            conditions: self.conditions.is_autodiff(),
+            factors: factors(bank.as_ref()).map(Tensor::is_autodiff).collect(),
+        };
+        let block = Arc::new(block);
+        let again = block.clone();
+        let pass = move |gradient: Tensor<1>, wanted: [bool; 2]| {
+            plain.backward(&followed, wanted, |x, conditions, bank| {
+                (again(x, conditions, bank) * gradient.reshape(dims)).sum()
+            })
+        };
+        match tie([flat(x.clone()), others], flat(output), pass) {
+            Some(output) => output.reshape(dims),
+            // Other backends keep everything.
+            None => block(x, self.conditions, bank.as_ref()),
+        }
+    }
+
+    /// Whether autodiff follows any adapter: whether there will be a backward pass.
+    fn is_followed(&self) -> bool {
+        factors(self.bank).any(Tensor::is_autodiff)
+    }
+}
+
+/// What a block is computed from, without autodiff.
+struct Inputs<const D: usize> {
+    x: Tensor<D>,
+    conditions: Tensor<2>,
+    bank: Option<AdapterBank>,
+}
+
+/// Which of a block's inputs autodiff follows, besides what comes in.
+struct Followed {
+    conditions: bool,
+    factors: Vec<bool>,
+}
+
+impl<const D: usize> Inputs<D> {
+    /// Returns the gradients of `loss` with respect to what comes in, and to all else that is followed, one after another.
+    fn backward(
+        self,
+        followed: &Followed,
+        [wants_x, wants_others]: [bool; 2],
+        loss: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<1>,
+    ) -> [Option<Tensor<1>>; 2] {
+        let x = leaf(self.x, wants_x);
+        let conditions = leaf(self.conditions, followed.conditions && wants_others);
+        let mut marks = followed.factors.iter();
+        let bank = self.bank.map(|bank| {
+            each(&bank, |factor| leaf(factor.clone(), wants_others && marks.next().copied().unwrap_or_default()))
+        });
+        let mut gradients = loss(x.clone(), &conditions, bank.as_ref()).backward();
+        let dx = wants_x.then(|| flat(x.grad_remove(&mut gradients).unwrap_or_else(|| x.clone().inner().zeros_like())));
+        let mut others = Vec::new();
+        if followed.conditions && wants_others {
+            let found = conditions.grad_remove(&mut gradients);
+            others.push(flat(found.unwrap_or_else(|| conditions.clone().inner().zeros_like())));
+        }
+        for factor in factors(bank.as_ref()).filter(|factor| factor.is_autodiff()) {
+            let found = factor.grad_remove(&mut gradients);
+            others.push(flat(found.unwrap_or_else(|| factor.clone().inner().zeros_like())));
+        }
+        [dx, (wants_others && !others.is_empty()).then(|| Tensor::cat(others, 0))]
+    }
+}
+
+/// Returns a tensor as it is, or as a leaf of a new graph.
+fn leaf<const D: usize>(x: Tensor<D>, wanted: bool) -> Tensor<D> {
+    if wanted { x.autodiff().require_grad() } else { x }
+}
+
+fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let count = x.dims().iter().product::<usize>();
+    x.reshape([count])
+}
+
+/// Returns the part of a bank that bends some layers.
+fn of_layers(bank: &AdapterBank, layers: &[LayerShape]) -> AdapterBank {
+    let kept = layers.iter().filter_map(|layer| bank.layers().get_key_value(&layer.name));
+    bank.with_layers(kept.map(|(name, factors)| (name.clone(), factors.clone())).collect())
+}
+
+/// Returns all factors of a bank, in order.
+fn factors(bank: Option<&AdapterBank>) -> impl Iterator<Item = &Tensor<3>> {
+    bank.into_iter().flat_map(|bank| bank.layers().values()).flat_map(|LowRank { a, b }| [a, b])
+}
+
+/// Returns the bank with each factor replaced, in the order of [`factors`].
+fn each(bank: &AdapterBank, mut with: impl FnMut(&Tensor<3>) -> Tensor<3>) -> AdapterBank {
+    let layers = bank.layers().iter();
+    bank.with_layers(
+        layers.map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: with(a), b: with(b) })).collect(),
+    )
+}

@@ -1,0 +1,52 @@
+//! What a training pass of a large U-Net takes, by its config.
+
+use super::UnetConfig;
+
+/// Maps as wide as what a residual block takes in, or gives out, that its gradient holds at a time.
+const RESNET_MAPS: usize = 16;
+/// Maps that the gradient of a transformer block holds at a time, half of them those of its feed-forward layers.
+const BLOCK_MAPS: usize = 72;
+/// Maps that a spatial transformer of several blocks keeps beside what they take in.
+const ENTRY_MAPS: usize = 6;
+
+/// Returns about how many bytes a forward and backward pass takes for each row where blocks are computed again: what every block
+/// takes in, and the largest block's own.
+pub(super) fn training_bytes(config: &UnetConfig) -> u64 {
+    let mut kept = 0;
+    let mut largest = 0;
+    let channels = &config.block_out_channels;
+    let last = channels.len() - 1;
+    let positions = |block: usize| (config.sample_size >> block).pow(2);
+    let mut resnet = |block: usize, d_in: usize, d_out: usize, attends: bool| {
+        let map = |width: usize| width * positions(block);
+        kept += map(d_in);
+        largest = largest.max(RESNET_MAPS * map(d_in.max(d_out)));
+        if attends {
+            let depth = config.transformer_layers_per_block.of(block);
+            kept += map(d_out) * if depth == 1 { 1 } else { depth + ENTRY_MAPS };
+            largest = largest.max(BLOCK_MAPS * map(d_out));
+        }
+    };
+    let mut skips = vec![channels[0]];
+    for (block, kind) in config.down_block_types.iter().enumerate() {
+        for layer in 0..config.layers_per_block {
+            let d_in = if layer == 0 { channels[block.saturating_sub(1)] } else { channels[block] };
+            resnet(block, d_in, channels[block], kind.attends());
+            skips.push(channels[block]);
+        }
+        if block < last {
+            skips.push(channels[block]);
+        }
+    }
+    resnet(last, channels[last], channels[last], true);
+    resnet(last, channels[last], channels[last], false);
+    let mut width = channels[last];
+    for (position, kind) in config.up_block_types.iter().enumerate() {
+        let block = last - position;
+        for _ in 0..=config.layers_per_block {
+            resnet(block, width + skips.pop().unwrap_or_default(), channels[block], kind.attends());
+            width = channels[block];
+        }
+    }
+    ((kept + largest) * size_of::<f32>()) as u64
+}

@@ -1,0 +1,48 @@
+//! The blocks of one forward pass by burn's operations.
+
+use burn::tensor::Tensor;
+use moa_adapter::LayerShape;
+
+use super::resnet::ResnetBlock;
+use super::transformer::SpatialTransformer;
+use crate::gradient::Pass;
+
+/// A forward pass: what its blocks share.
+pub(super) struct UnetPass<'a> {
+    /// The time embedding after SiLU, the adapters, and what is kept for the backward pass.
+    pub(super) pass: Pass<'a>,
+    /// Text states, `[rows, tokens, cross_attention_dim]`.
+    pub(super) context: &'a Tensor<3>,
+}
+
+impl UnetPass<'_> {
+    /// Applies a residual block.
+    pub(super) fn resnet(&self, resnet: &ResnetBlock, x: Tensor<4>) -> Tensor<4> {
+        let layers = || linears(|out| resnet.linears(out));
+        let resnet = resnet.clone();
+        self.pass.block(x, layers, move |x, time, bank| resnet.forward(x, time.clone(), bank))
+    }
+
+    /// Applies a spatial transformer: one of a single block as a whole, one of several block by block, so that no more than
+    /// one is computed again at a time.
+    pub(super) fn attention(&self, transformer: &SpatialTransformer, x: Tensor<4>) -> Tensor<4> {
+        if transformer.blocks.len() == 1 {
+            let layers = || linears(|out| transformer.linears(out));
+            let (transformer, context) = (transformer.clone(), self.context.clone());
+            return self.pass.block(x, layers, move |x, _, bank| transformer.forward(x, &context, bank));
+        }
+        let mut tokens = transformer.enter(x.clone(), self.pass.bank);
+        for block in &transformer.blocks {
+            let layers = || linears(|out| block.linears(out));
+            let (block, context) = (block.clone(), self.context.clone());
+            tokens = self.pass.block(tokens, layers, move |x, _, bank| block.forward(x, context.clone(), bank));
+        }
+        transformer.leave(x, tokens, self.pass.bank)
+    }
+}
+
+fn linears(of: impl FnOnce(&mut Vec<LayerShape>)) -> Vec<LayerShape> {
+    let mut out = Vec::new();
+    of(&mut out);
+    out
+}
