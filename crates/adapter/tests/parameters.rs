@@ -60,7 +60,7 @@ fn what_does_not_fit_is_named_with_its_file() {
     let parameters = open(&path).unwrap();
     assert_eq!(
         message(parameters.get("weight", [3, 2], Init::Zeros), folder.path()),
-        "DIR/model.safetensors: tensor `weight` has shape [2, 3], but the config implies [3, 2]"
+        "DIR/model.safetensors: tensor `weight` has shape [2, 3], but the config implies [3, 2]: do config and weights belong together?"
     );
     assert_eq!(
         message(get(&parameters.at("mid"), "bias"), folder.path()),
@@ -186,5 +186,8 @@ fn a_view_reads_tensors_of_another_layout() {
     assert!(attention.has("q") && !attention.has("k") && !attention.has("gone"));
     let message = |name: &str| attention.flat(name, &[4, 2], Init::Zeros).unwrap_err().to_string();
     assert!(message("gone").starts_with("tensor `attention.gone` of shape [4, 2] is missing"), "{}", message("gone"));
-    assert_eq!(message("q"), "tensor `attention.q, from fused` has shape [2, 2], but the config implies [4, 2]");
+    assert_eq!(
+        message("q"),
+        "tensor `attention.q, from fused` has shape [2, 2], but the config implies [4, 2]: do config and weights belong together?"
+    );
 }
