@@ -42,8 +42,9 @@ fn difference(found: &[f32], wanted: &[f32]) -> f32 {
     assert_eq!(found.len(), wanted.len());
     let largest = wanted.iter().fold(0.0f32, |most, x| most.max(x.abs()));
     let worst = found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).fold(0.0, f32::max);
-    assert!(largest > 0.0 && worst.is_finite(), "largest {largest}, worst {worst}");
-    worst / largest
+    assert!(worst.is_finite());
+    // What the last block makes of the text goes nowhere: some gradients are zero.
+    if largest == 0.0 { worst } else { worst / largest }
 }
 
 /// A network, what it is fed, and the way to choose what it keeps.
@@ -134,6 +135,7 @@ impl Case {
         let (output, found) = self.gradients(recomputed, &bank, share_a);
         let error = difference(&output, &wanted_output);
         assert!(error < TOLERANCE, "output: {error}");
+        assert!(wanted.iter().any(|(_, gradient)| gradient.iter().any(|x| *x != 0.0)));
         assert_eq!(found.len(), wanted.len());
         let (mut apart, mut length) = (0.0, 0.0);
         for ((name, found), (_, wanted)) in found.iter().zip(&wanted) {
@@ -155,7 +157,7 @@ fn recomputed_unets_have_the_same_gradients() {
             case.assert_same(|_| true, members, share_a);
         }
         // The first blocks have no adapter then, and the time embedding none.
-        case.assert_same(|layer| layer.contains("up_blocks.1") && layer.contains("to_"), 2, true);
+        case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 2, true);
     }
 }
 
