@@ -7,8 +7,8 @@ use moa_adapter::{AdapterBank, LayerShape, LowRank};
 
 use super::tie;
 
-/// Most weights in linear layers for which activations are kept, 2²⁴: 64 MiB in f32. Stable Diffusion 1 has thirty times as many, and
-/// keeps some 5 GB of activations for each row.
+/// Most weights in linear layers for which activations are kept, 2²⁴: 64 MiB in f32. Stable Diffusion 1 has thirty times as
+/// many.
 const MOST_WEIGHTS: usize = 1 << 24;
 
 /// What a forward pass with autodiff keeps for the backward pass.
@@ -16,8 +16,8 @@ const MOST_WEIGHTS: usize = 1 << 24;
 pub(crate) enum Activations {
     /// Everything: fastest.
     Kept,
-    /// The inputs of blocks, which are computed once more in the backward pass: a quarter more work, with the memory of one block at
-    /// a time.
+    /// The inputs of blocks, which are computed once more in the backward pass: a forward pass more, with the memory of one block at a
+    /// time.
     Recomputed,
 }
 

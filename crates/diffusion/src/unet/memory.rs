@@ -50,3 +50,22 @@ pub(super) fn training_bytes(config: &UnetConfig) -> u64 {
     }
     ((kept + largest) * size_of::<f32>()) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_stable_diffusion_1_grows_with_the_area() {
+        let json = r#"{"sample_size": 64, "in_channels": 4, "out_channels": 4, "block_out_channels": [320, 640, 1280, 1280],
+            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            "layers_per_block": 2, "cross_attention_dim": 768, "attention_head_dim": 8}"#;
+        let config: UnetConfig = serde_json::from_str(json).expect("a config");
+        // 127 MB of what 38 blocks take in, and 377 MB of the largest block.
+        let bytes = training_bytes(&config);
+        assert!((504_000_000..505_000_000).contains(&bytes), "{bytes}");
+        let larger = UnetConfig { sample_size: 128, ..config };
+        assert_eq!(training_bytes(&larger), 4 * bytes);
+    }
+}
