@@ -46,6 +46,14 @@ bench-cost PYTHON="python3":
     cargo build --release
     {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png
 
+# An epoch at Stable Diffusion 1.5's true size with random weights, made in DIR (3 GB), and the same in diffusers and peft.
+bench-real PYTHON="python3" DIR="/tmp/moa-bench-real":
+    cargo build --release
+    mkdir -p {{DIR}} && cp benches/real/sd15.ron {{DIR}}
+    test -d {{DIR}}/sd15 || HF_HUB_OFFLINE=1 {{PYTHON}} benches/real/make_sd15.py {{DIR}}/sd15
+    bash -c 'time target/release/moa sweep {{DIR}}/sd15.ron --plain --out "$(mktemp -d)/sd15"'
+    HF_HUB_OFFLINE=1 {{PYTHON}} benches/real/peer.py {{DIR}}/sd15
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}
