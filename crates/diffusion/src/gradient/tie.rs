@@ -12,9 +12,11 @@ use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::Flex;
+
+/// LibTorch's backend.
 #[cfg(feature = "libtorch")]
 #[expect(deprecated, reason = "LibTorch is burn 0.22's way to CUDA without a download: docs/decisions/001")]
-use burn_tch::LibTorch;
+type LibTorch = burn_tch::LibTorch;
 
 /// From the gradient of the output, and which parents want one, the gradients of the parents.
 type BackwardPass<const N: usize> = Box<dyn FnOnce(Tensor<1>, [bool; N]) -> [Option<Tensor<1>>; N] + Send>;
