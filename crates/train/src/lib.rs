@@ -16,5 +16,6 @@ mod trainer;
 pub use advantages::{Advantages, advantages};
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;
+pub use plan::targeted;
 pub use surrogate::{SurrogateStats, clip_range};
 pub use trainer::{EpochMetrics, Trainer, TrainerSetup};

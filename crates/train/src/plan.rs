@@ -41,7 +41,10 @@ fn ending(name: &str) -> &str {
 }
 
 /// Returns the layers whose names end in one of the targets; all of them when there are no targets.
-pub(crate) fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShape>, TrainError> {
+///
+/// # Errors
+/// Refuses targets that no layer has, and lists some that would do.
+pub fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<LayerShape>, TrainError> {
     if targets.is_empty() {
         return Ok(layers);
     }

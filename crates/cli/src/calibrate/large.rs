@@ -11,6 +11,7 @@ use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::Pictures;
 use moa_runner::Models;
+use moa_train::targeted;
 
 use super::{Estimate, GROUP, pixels, scoring, size};
 use crate::device::OpenDevice;
@@ -30,7 +31,7 @@ const ADAPTER_COPIES: u64 = 5;
 /// decoded, two pictures scored; `row` is what a row in training takes, in bytes.
 ///
 /// # Errors
-/// A prompt that cannot be read, or a reward that fails.
+/// A prompt that cannot be read, a reward that fails, or targets that the denoiser has not.
 pub(super) fn measure(
     experiment: &Experiment,
     models: &Models,
@@ -48,16 +49,13 @@ pub(super) fn measure(
         seconds_per_training_pass: TRAINING * seconds_per_forward,
         seconds_per_scored_picture,
     };
-    let parts = |resident| Parts {
-        resident,
-        row,
-        picture: pipeline.decoding_bytes(),
-        workers: device.workers as u64,
-        adapters: experiment.plan.runs * adapter_bytes(experiment, pipeline),
-    };
+    let adapters = experiment.plan.runs * adapter_bytes(experiment, pipeline)?;
     let size = size(experiment, models, device, pixels(pipeline));
     // The figures are of the host's memory; elsewhere activations lie on the device.
-    let memory = resident.filter(|_| device.is_host()).map(|resident| parts(resident).predict(&size));
+    let memory = resident.filter(|_| device.is_host()).map(|resident| {
+        let (picture, workers) = (pipeline.decoding_bytes(), device.workers as u64);
+        Parts { resident, row, picture, workers, adapters }.predict(&size)
+    });
     Ok(Estimate { seconds: experiment.plan.seconds(&cost), memory, available: memory::available() })
 }
 
@@ -100,11 +98,9 @@ fn drawn(pipeline: &Pipeline, prompts: &[String]) -> Result<Pictures, CliError> 
 }
 
 /// Returns the bytes of all that training holds of one adapter.
-fn adapter_bytes(experiment: &Experiment, pipeline: &Pipeline) -> u64 {
+fn adapter_bytes(experiment: &Experiment, pipeline: &Pipeline) -> Result<u64, CliError> {
     let lora = &experiment.spec.lora;
-    let adapted =
-        |name: &str| lora.targets.is_empty() || lora.targets.iter().any(|target| name.ends_with(target.as_str()));
-    let layers = pipeline.adaptable().into_iter().filter(|layer| adapted(&layer.name));
-    let widths: usize = layers.map(|layer| layer.d_in + layer.d_out).sum();
-    (widths * size_of::<f32>()) as u64 * u64::from(lora.rank) * ADAPTER_COPIES
+    let layers = targeted(pipeline.adaptable(), &lora.targets)?;
+    let widths: usize = layers.iter().map(|layer| layer.d_in + layer.d_out).sum();
+    Ok((widths * size_of::<f32>()) as u64 * u64::from(lora.rank) * ADAPTER_COPIES)
 }
