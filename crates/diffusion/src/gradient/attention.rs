@@ -6,7 +6,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Tensor, module};
 
-use super::tie;
+use super::{flat, tie};
 
 /// Most attention weights that the backward pass holds at a time: 16 MiB, of which it has a few copies. All weights of one row
 /// at 64 × 64 positions are 4096² for each head, 67 MB.
@@ -51,11 +51,6 @@ pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
 
 fn plain(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     module::attention(q, k, v, None, None, AttentionModuleOptions::default())
-}
-
-fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    let count = x.dims().iter().product::<usize>();
-    x.reshape([count])
 }
 
 /// What the backward pass needs, each `[heads of all rows, tokens, width]`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LayerShape, LowRank};
 
-use super::tie;
+use super::{flat, tie};
 
 /// Most weights in linear layers for which activations are kept, 2²⁴: 64 MiB in f32. Stable Diffusion 1 has thirty times as
 /// many.
@@ -139,11 +139,6 @@ impl<const D: usize> Inputs<D> {
 /// Returns a tensor as it is, or as a leaf of a new graph.
 fn leaf<const D: usize>(x: Tensor<D>, wanted: bool) -> Tensor<D> {
     if wanted { x.autodiff().require_grad() } else { x }
-}
-
-fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    let count = x.dims().iter().product::<usize>();
-    x.reshape([count])
 }
 
 /// Returns the part of a bank that bends some layers.

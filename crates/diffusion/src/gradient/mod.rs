@@ -9,3 +9,11 @@ mod tie;
 pub(crate) use attention::attention;
 pub(crate) use blocks::{Activations, Pass};
 pub(crate) use tie::tie;
+
+use burn::tensor::Tensor;
+
+/// Returns a tensor's values in a row, as [`tie`] takes them.
+fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let count = x.dims().iter().product::<usize>();
+    x.reshape([count])
+}
