@@ -190,28 +190,6 @@ fn pictures_that_are_not_finite_are_not_sent() {
     assert!(matches!(error, RewardError::NotFinite { picture: 1, .. }), "{error}");
 }
 
-/// How long 64 pictures of 512 × 512 take: `cargo test --release --workspace --test program -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn what_the_way_costs() {
-    const SIDE: usize = 512;
-    let wave = |place: usize| {
-        let (x, y) = ((place % SIDE) as f32, (place / SIDE % SIDE) as f32);
-        let grain = (place.wrapping_mul(2_654_435_761) >> 16 & 15) as f32 / 255.0;
-        0.5 + 0.4 * (x / 40.0).sin() * (y / 60.0).cos() + grain
-    };
-    let pictures = of_values((0..64 * 3 * SIDE * SIDE).map(wave).collect(), 64, SIDE, SIDE);
-    for behaviour in ["careless", "good"] {
-        let program =
-            Program::start("bright", &ProgramSpec { batch: 16, ..spec(behaviour, Path::new("")) }).expect("greets");
-        for _ in 0..3 {
-            let start = Instant::now();
-            score(&program, &pictures).expect("scores");
-            println!("{behaviour}: {:?}", start.elapsed());
-        }
-    }
-}
-
 #[cfg(unix)]
 mod processes {
     use nix::sys::signal::kill;
