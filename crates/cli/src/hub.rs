@@ -50,6 +50,9 @@ mod tests {
         assert_eq!(found(&set).as_deref(), Some("/old"));
         set.push(("HF_HUB_CACHE", "/hub"));
         assert_eq!(found(&set).as_deref(), Some("/hub"));
-        assert_eq!(found(&[("HOME", "/root"), ("HF_HOME", "")]).as_deref(), Some("/root/.cache/huggingface/hub"));
+        assert_eq!(
+            found(&[("HOME", "/home/bob"), ("HF_HOME", "")]).as_deref(),
+            Some("/home/bob/.cache/huggingface/hub")
+        );
     }
 }

@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn folders_count_from_the_experiment_file() {
-        let file = Path::new("/work/experiments/a.ron");
-        assert_eq!(located("sd", file), "/work/experiments/sd");
+        let file = Path::new("/home/ann/experiments/a.ron");
+        assert_eq!(located("sd", file), "/home/ann/experiments/sd");
         assert_eq!(located(" /models/sd/ ", file), "/models/sd");
         assert_eq!(located("emoji-32", file), "emoji-32");
         assert_eq!(located("hf:a/b", file), "hf:a/b");

@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use super::RewardKind;
+use crate::spec::BaseName;
 use crate::spec::finding::Finding;
-
-/// Begins the name of a model that the hub's cache holds.
-const HUB: &str = "hf:";
 
 impl RewardKind {
     /// Returns whether the reward is made for the pictures of `emoji-32` and embedded beside it.
@@ -33,7 +31,9 @@ impl RewardKind {
             Self::Program(program) => program.anchor(folder),
             Self::Onnx(onnx) => onnx.anchor(folder),
             _ => {
-                for (_, file) in self.files().into_iter().filter(|(_, file)| !file.starts_with(HUB)) {
+                for (_, file) in
+                    self.files().into_iter().filter(|(_, file)| !matches!(BaseName::of(file), BaseName::Hub(_)))
+                {
                     *file = folder.join(&*file).display().to_string();
                 }
             }
