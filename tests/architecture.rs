@@ -31,6 +31,8 @@ const TENSOR_FREE: [&str; 7] =
 /// A crate with what it depends on.
 struct Package {
     name: String,
+    /// The binary that a bare `cargo run` runs.
+    default_run: Option<String>,
     /// Name and kind (`None` is a normal dependency) of each.
     dependencies: Vec<(String, Option<String>)>,
 }
@@ -47,6 +49,7 @@ fn packages() -> Vec<Package> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let package = |package: &Value| Package {
         name: text(&package["name"]).expect("packages have names"),
+        default_run: text(&package["default_run"]),
         dependencies: package["dependencies"]
             .as_array()
             .expect("packages have dependencies")
@@ -98,4 +101,11 @@ fn only_the_command_touches_the_terminal() {
         let found = package.dependencies.iter().find(|(name, _)| terminal.contains(&&**name));
         assert!(found.is_none(), "{} depends on {found:?}: emit an event instead", package.name);
     }
+}
+
+/// The README's first command is `cargo run`, without a name.
+#[test]
+fn a_bare_cargo_run_runs_moa() {
+    let runs: Vec<String> = packages().into_iter().filter_map(|package| package.default_run).collect();
+    assert_eq!(runs, ["moa"], "cargo refuses to choose among several binaries");
 }
