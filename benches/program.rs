@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use moa_core::spec::ProgramSpec;
+use moa_core::experiment::ProgramSpec;
 use moa_reward::external::Program;
 use moa_reward::{Pictures, Reward, View};
 

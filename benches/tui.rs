@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime};
 
-use moa_core::spec::RewardKind;
+use moa_core::experiment::RewardKind;
 use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
     Weighting,

@@ -5,7 +5,7 @@ mod large;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use moa_core::spec::CostModel;
+use moa_core::experiment::CostModel;
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;
 use moa_reward::Pictures;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use moa_core::spec::SpecError;
+use moa_core::experiment::SpecError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
 use moa_store::StoreError;

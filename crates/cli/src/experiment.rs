@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use moa_core::ExperimentSpec;
-use moa_core::spec::{Plan, Prompts};
+use moa_core::experiment::{Plan, Prompts};
 use moa_scenes::prompt_set;
 use moa_zoo::BaseModel;
 

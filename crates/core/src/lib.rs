@@ -4,13 +4,14 @@
 //! the reward that measures it.
 
 pub mod event;
+pub mod experiment;
+pub mod judge;
 pub mod noise;
 pub mod record;
-pub mod spec;
 pub mod weighting;
 
 pub use event::{EventSink, Phase, RunEvent, Warning};
+pub use experiment::ExperimentSpec;
 pub use noise::NoiseKey;
 pub use record::{EpochRecord, EvaluationRecord, PointKind, RunId, RunRecord, RunState, ScoreColumn};
-pub use spec::ExperimentSpec;
 pub use weighting::{Weighting, WeightingError};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use moa_core::spec::{CostModel, RewardKind};
+use moa_core::experiment::{CostModel, RewardKind};
 use moa_core::{ExperimentSpec, RunId};
 
 fn shipped(name: &str) -> PathBuf {

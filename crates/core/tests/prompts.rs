@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use moa_core::ExperimentSpec;
-use moa_core::spec::Prompts;
+use moa_core::experiment::Prompts;
 
 /// PartiPrompts' columns, with a quoted value, an empty last one, and a prompt twice.
 const PARTI: &str = "Prompt\tCategory\tChallenge\tNote\n\

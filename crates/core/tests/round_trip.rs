@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
-use moa_core::spec::{
+use moa_core::experiment::{
     Combine, EvaluationSpec, HttpSpec, HypervolumeSpec, Ingredients, LoraSpec, OnnxActivation, OnnxLayout, OnnxSpec,
     OptimiserSpec, ProgramSpec, PromptSource, PromptsSpec, RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec,
     TrainingSpec, WeightingsSpec,

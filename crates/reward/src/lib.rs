@@ -23,7 +23,7 @@ pub use clip::{Clip, ClipConfig, PictureTower, Preprocessor, TextTower, VisionCo
 pub use embedder::{Embedder, Embeddings, PictureEmbedder, Processing, TextEmbedder, cosine};
 pub use error::RewardError;
 pub use head::{LinearHead, SafetyConcept, SafetyHead, fit_linear_head, fit_safety_concept, r_squared};
-pub use judge::{AttributeConfig, AttributeJudge, AttributeNet, ClipJudge, Judge, JudgeColumn, watches};
+pub use judge::{AttributeConfig, AttributeJudge, AttributeNet, ClipJudge, Judge, JudgeColumn};
 pub use pictures::Pictures;
 pub use raster::Raster;
 pub use rewards::{Embedded, Heads, Reward, Sources, Unit, reward};

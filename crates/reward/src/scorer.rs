@@ -1,6 +1,6 @@
 //! Scoring a batch by all rewards at once, and having it watched by the judges.
 
-use moa_core::spec::RewardSpec;
+use moa_core::experiment::RewardSpec;
 
 use crate::judge::{Judge, JudgeColumn};
 use crate::rewards::{Reward, Sources, reward};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use moa_core::spec::{RewardKind, RewardSpec};
+use moa_core::experiment::{RewardKind, RewardSpec};
 use moa_reward::disk::{PictureProcessor, Shelf, read_head, reward_files};
 use moa_reward::{Pictures, Raster, RewardError, Scorer, Sources, View};
 use safetensors::SafeTensors;

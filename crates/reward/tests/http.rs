@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use moa_core::spec::HttpSpec;
+use moa_core::experiment::HttpSpec;
 use moa_reward::external::{Http, Problem};
 use moa_reward::{Reward, RewardError};
 use outside::{greys, score};

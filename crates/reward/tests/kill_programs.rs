@@ -2,7 +2,7 @@
 
 mod outside;
 
-use moa_core::spec::ProgramSpec;
+use moa_core::experiment::ProgramSpec;
 use moa_reward::RewardError;
 use moa_reward::external::{Problem, Program, kill_programs};
 use outside::{greys, score};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use moa_core::spec::{OnnxActivation, OnnxLayout, OnnxSpec};
+use moa_core::experiment::{OnnxActivation, OnnxLayout, OnnxSpec};
 use moa_reward::Reward;
 use moa_reward::external::Onnx;
 use outside::{greys, of_values, score};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use moa_core::spec::ProgramSpec;
+use moa_core::experiment::ProgramSpec;
 use moa_reward::external::{Problem, Program};
 use moa_reward::{Reward, RewardError};
 use outside::{greys, of_values, score};

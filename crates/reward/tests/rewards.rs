@@ -3,10 +3,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::Parameters;
 use moa_core::NoiseKey;
-use moa_core::spec::{RewardKind, RewardSpec};
+use moa_core::experiment::{RewardKind, RewardSpec};
+use moa_core::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
 use moa_diffusion::Tokenizer;
 use moa_reward::disk::Shelf;
-use moa_reward::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
 use moa_reward::{
     Clip, ClipConfig, ClipJudge, Embedded, Embedder, Heads, Judge, LinearHead, Pictures, RewardError, SafetyConcept,
     SafetyHead, Scorer, Scores, Sources,

@@ -79,7 +79,7 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use moa_core::spec::{PromptSource, SamplerKind, SoupsSpec, WeightingsSpec};
+    use moa_core::experiment::{PromptSource, SamplerKind, SoupsSpec, WeightingsSpec};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use moa_adapter::{AdapterFileError, MergeError};
-use moa_core::spec::SpecError;
+use moa_core::experiment::SpecError;
 use moa_diffusion::ConfigError;
 use moa_pareto::ParetoError;
 use moa_plot::PlotError;

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use moa_core::ExperimentSpec;
-use moa_core::spec::{PromptSource, Prompts, PromptsSpec};
+use moa_core::experiment::{PromptSource, Prompts, PromptsSpec};
 use moa_store::{Layout, MetricStore, StoreError, write_atomically};
 
 use crate::difference::first_difference;

@@ -2,7 +2,6 @@
 
 use moa_core::{EvaluationRecord, ExperimentSpec, ScoreColumn};
 use moa_pareto::{Bootstrap, Interval, ParetoError};
-use moa_reward::watches;
 
 /// A reward that rose while a judge fell, each beyond doubt.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +44,7 @@ pub(crate) fn difference(
 }
 
 /// Returns the rewards with a share in the point's weighting that rise against the base while a judge falls that
-/// [watches](moa_reward::watches) them, both 95 % intervals on their side of 0.
+/// [watches](moa_core::experiment::RewardKind::judges) them, both 95 % intervals on their side of 0.
 ///
 /// What it hides: a judge that is fooled by the same pictures as the reward does not fall; and with many rewards and
 /// judges a false alarm now and then is to be expected.
@@ -65,7 +64,7 @@ pub fn suspected_hacking(
         if !rise.is_above(0.0) {
             continue;
         }
-        for judge in watches(&reward.kind) {
+        for judge in reward.kind.judges() {
             if let Some(fall) = change(&bootstrap, judge, &point.judges, &base.judges)?
                 && fall.hi < 0.0
             {
@@ -89,7 +88,7 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use moa_core::spec::RewardKind;
+    use moa_core::experiment::RewardKind;
     use moa_core::{PointKind, RunId, Weighting};
 
     use super::*;

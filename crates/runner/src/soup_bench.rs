@@ -1,7 +1,7 @@
 //! Soups on demand: trained adapters of an experiment, merged at any shares and measured on its held-out prompts.
 
 use moa_adapter::{Adapter, Merge};
-use moa_core::spec::{Prompts, SoupRecipe};
+use moa_core::experiment::{Prompts, SoupRecipe};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::{Interval, Measured};
 use moa_reward::Pictures;

@@ -1,7 +1,7 @@
 //! The soups and blends of an experiment: trained adapters, mixed as recipes say.
 
 use moa_adapter::Adapter;
-use moa_core::spec::SoupRecipe;
+use moa_core::experiment::SoupRecipe;
 use moa_core::{ExperimentSpec, PointKind};
 use moa_store::Layout;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use moa_core::spec::{BaseName, Prompts};
+use moa_core::experiment::{BaseName, Prompts};
 use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
 use moa_store::{Layout, Snapshot};
 

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use moa_core::spec::SoupsSpec;
+use moa_core::experiment::SoupsSpec;
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunState};
 use moa_runner::{FrontReport, Models, RunnerError, SweepOutcome, sweep};
 use moa_store::{Layout, Snapshot};

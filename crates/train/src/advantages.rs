@@ -1,7 +1,7 @@
 //! From reward vectors to one advantage per picture.
 
 use moa_core::Weighting;
-use moa_core::spec::Combine;
+use moa_core::experiment::Combine;
 
 /// The advantages of one adapter's pictures.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer};
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LowRank};
-use moa_core::spec::OptimiserSpec;
+use moa_core::experiment::OptimiserSpec;
 
 /// The name of a trained factor: its layer, and which side.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

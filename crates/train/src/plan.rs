@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use moa_adapter::LayerShape;
-use moa_core::spec::{ExperimentSpec, SamplerKind};
+use moa_core::experiment::{ExperimentSpec, SamplerKind};
 use moa_diffusion::StepRule;
 use moa_diffusion::schedule::ScheduleConfig;
 

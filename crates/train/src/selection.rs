@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use moa_core::spec::TrainingSpec;
+use moa_core::experiment::TrainingSpec;
 
 use crate::Advantages;
 use crate::batches::slices;

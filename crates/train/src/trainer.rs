@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Tensor, TensorData};
 use moa_adapter::{AdapterBank, BankConfig};
-use moa_core::spec::ExperimentSpec;
+use moa_core::experiment::ExperimentSpec;
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::sampler::{Next, step};
 use moa_diffusion::{Pipeline, StepRule, TextContext};

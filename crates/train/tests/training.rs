@@ -3,7 +3,7 @@
 mod toy;
 
 use moa_adapter::Adapter;
-use moa_core::spec::{ExperimentSpec, SamplerKind};
+use moa_core::experiment::{ExperimentSpec, SamplerKind};
 use moa_core::{RunId, Weighting};
 use moa_diffusion::Pipeline;
 use moa_reward::Scorer;

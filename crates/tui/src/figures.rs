@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moa_core::spec::Scale;
+use moa_core::experiment::Scale;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, ScoreColumn, Weighting};
 use moa_pareto::{Interval, hypervolume, non_dominated};
 
@@ -216,7 +216,7 @@ fn normal(values: &[f64]) -> Interval {
 
 #[cfg(test)]
 mod tests {
-    use moa_core::spec::RewardKind;
+    use moa_core::experiment::RewardKind;
 
     use super::*;
 

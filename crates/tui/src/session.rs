@@ -306,7 +306,7 @@ fn volumes(experiment: &Experiment) -> Vec<(u32, Vec<Vec<f64>>)> {
         .map(|run| experiment.rewards.iter().map(|reward| experiment.reward_curve(&run.id, reward)).collect())
         .collect();
     let row = |curves: &Vec<&[f64]>, epoch: usize| -> Option<Vec<f64>> {
-        let value = |(curve, scale): (&&[f64], &moa_core::spec::Scale)| Some(scale.normalise(*curve.get(epoch)?));
+        let value = |(curve, scale): (&&[f64], &moa_core::experiment::Scale)| Some(scale.normalise(*curve.get(epoch)?));
         curves
             .iter()
             .zip(&scales)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use moa_adapter::LayerShape;
-use moa_core::spec::BaseName;
+use moa_core::experiment::BaseName;
 use moa_diffusion::Pipeline;
 use moa_diffusion::hub::HubModel;
 use moa_diffusion::pipeline::{LAYOUT, adaptable_in, adaptable_in_file, tokenizer_beside};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::spec::BUILT_IN_BASE;
+use moa_core::experiment::BUILT_IN_BASE;
 use moa_diffusion::{Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
     AttributeConfig, AttributeJudge, Clip, ClipConfig, ClipJudge, Embedder, Heads, Judge, LinearHead, Preprocessor,

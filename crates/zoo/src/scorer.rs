@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use moa_core::spec::RewardSpec;
+use moa_core::experiment::RewardSpec;
 use moa_reward::disk::{Shelf, reward_files};
 use moa_reward::{Embedded, RewardError, Scorer, Sources};
 use sha2::{Digest, Sha256};

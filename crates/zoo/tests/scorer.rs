@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
-use moa_core::spec::{RewardKind, RewardSpec};
+use moa_core::experiment::{RewardKind, RewardSpec};
 use moa_reward::Pictures;
 use moa_zoo::{BaseModel, reward_hashes, scorer};
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::tensor::{Distribution, Tensor};
 use moa_core::NoiseKey;
-use moa_core::spec::CostModel;
+use moa_core::experiment::CostModel;
 use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::Pictures;

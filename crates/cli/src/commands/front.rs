@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use moa_core::spec::{ExperimentSpec, SpecError};
+use moa_core::experiment::{ExperimentSpec, SpecError};
 use moa_core::{PointKind, RunState};
 use moa_pareto::Interval;
 use moa_runner::FrontReport;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use moa_core::spec::template;
+use moa_core::experiment::template;
 use moa_store::write_atomically;
 
 use crate::args::Global;

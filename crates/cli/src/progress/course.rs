@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use moa_core::spec::{CostModel, Plan};
+use moa_core::experiment::{CostModel, Plan};
 use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
 
 /// Costs relative to each other, for a bar that moves evenly; the time left is measured, not computed from them.

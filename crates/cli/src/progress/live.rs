@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use moa_core::spec::Plan;
+use moa_core::experiment::Plan;
 use moa_core::{EventSink, RunEvent};
 
 use super::course::{Course, RunCourse};

@@ -4,7 +4,7 @@ mod course;
 mod live;
 mod plain;
 
-use moa_core::spec::Plan;
+use moa_core::experiment::Plan;
 use moa_core::{EventSink, Warning};
 
 use crate::output::{self, note};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use moa_core::spec::Plan;
+use moa_core::experiment::Plan;
 use moa_core::{EventSink, RunEvent};
 
 use super::course::Course;

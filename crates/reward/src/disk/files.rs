@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use moa_adapter::weight_files;
-use moa_core::spec::RewardKind;
+use moa_core::experiment::RewardKind;
 
 use super::checker::{checker_folder, processor_folders};
 use super::place;

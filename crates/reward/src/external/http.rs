@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use moa_core::spec::HttpSpec;
+use moa_core::experiment::HttpSpec;
 
 use super::batches::Batches;
 use super::error::{ExternalError, Problem, excerpt};

@@ -3,9 +3,10 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use moa_adapter::Parameters;
+use moa_core::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES};
 use moa_scenes::parse_caption;
 
-use super::{ATTRIBUTE_SAFETY, ATTRIBUTES, AttributeConfig, AttributeNet, Judge, JudgeColumn};
+use super::{AttributeConfig, AttributeNet, Judge, JudgeColumn};
 use crate::raster::host;
 use crate::{Pictures, RewardError};
 

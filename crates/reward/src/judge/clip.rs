@@ -1,6 +1,8 @@
 //! The rewards on CLIP, by another CLIP: trained from another seed, so that what fools one need not fool the other.
 
-use super::{CLIP_ALIGNMENT, CLIP_DIVERSITY, Judge, JudgeColumn};
+use moa_core::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
+
+use super::{Judge, JudgeColumn};
 use crate::rewards::{Alignment, Diversity, Reward};
 use crate::{Embedder, Pictures, RewardError, View};
 

@@ -7,28 +7,17 @@
 mod attributes;
 mod clip;
 mod network;
-mod watch;
 
 pub use attributes::AttributeJudge;
 pub use clip::ClipJudge;
 pub use network::{AttributeConfig, AttributeNet};
-pub use watch::watches;
 
 use crate::{Pictures, RewardError};
-
-/// The share of the prompt's attributes that a picture shows.
-pub const ATTRIBUTES: &str = "attributes";
-/// The absence of unsafe concepts, as the attribute classifier sees it.
-pub const ATTRIBUTE_SAFETY: &str = "attribute_safety";
-/// The CLIP score by another CLIP.
-pub const CLIP_ALIGNMENT: &str = "clip_alignment";
-/// The distance to the prompt's other pictures by another CLIP.
-pub const CLIP_DIVERSITY: &str = "clip_diversity";
 
 /// What one judge says of a batch. Higher is better.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JudgeColumn {
-    /// What is judged: one of this module's names.
+    /// What is judged: one of the names in [`moa_core::judge`].
     pub name: &'static str,
     /// One score per picture; `None` where the judge has nothing to say, e.g. because it cannot read the prompt.
     pub scores: Vec<Option<f32>>,
@@ -56,6 +45,8 @@ pub trait Judge: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use moa_core::judge::ATTRIBUTES;
+
     use super::*;
 
     #[test]

@@ -12,7 +12,7 @@ mod safety;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use moa_core::spec::{RewardKind, RewardSpec};
+use moa_core::experiment::{RewardKind, RewardSpec};
 use rayon::prelude::*;
 
 pub use aesthetics::Aesthetics;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use moa_core::spec::SoupRecipe;
+use moa_core::experiment::SoupRecipe;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::{Bootstrap, Interval, ParetoError};
 

@@ -68,7 +68,7 @@ impl Serialize for Named<'_> {
 impl Serialize for FrontReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let points: Vec<Named<'_>> = self.points.iter().map(|point| Named(point, &self.rewards)).collect();
-        let scale = |take: fn(&moa_core::spec::Scale) -> f64| {
+        let scale = |take: fn(&moa_core::experiment::Scale) -> f64| {
             Ordered(self.rewards.iter().zip(&self.scales).map(move |(name, scale)| (name, take(scale))))
         };
         let volumes = self.hypervolumes.as_ref();

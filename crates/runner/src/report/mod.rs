@@ -30,7 +30,7 @@ pub struct FrontReport {
     /// The judges, in the order in which they report.
     pub judges: Vec<String>,
     /// By reward, what counts as 0 and as 1 in the hypervolume; what counts as 0 is the reference point.
-    pub scales: Vec<moa_core::spec::Scale>,
+    pub scales: Vec<moa_core::experiment::Scale>,
     /// The base, then trained adapters, soups and blends, each in the experiment's order.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use moa_core::spec::SoupRecipe;
+use moa_core::experiment::SoupRecipe;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, Weighting};
 use moa_pareto::{Interval, ParetoError};
 
@@ -183,7 +183,7 @@ impl<'a> Kinds<'a> {
 
 #[cfg(test)]
 mod tests {
-    use moa_core::spec::{RewardKind, SoupsSpec};
+    use moa_core::experiment::{RewardKind, SoupsSpec};
     use moa_core::{RunId, ScoreColumn};
 
     use super::*;

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::spec::Prompts;
+use moa_core::experiment::Prompts;
+use moa_core::judge::ATTRIBUTES;
 use moa_core::{EpochRecord, EvaluationRecord, ExperimentSpec, NoiseKey, RunEvent};
 use moa_diffusion::{Pipeline, ScheduleConfig, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
-use moa_reward::judge::{ATTRIBUTES, Judge, JudgeColumn};
+use moa_reward::judge::{Judge, JudgeColumn};
 use moa_reward::rewards::{Colourfulness, Contrast, Reward};
 use moa_reward::{Pictures, Raster, RewardError, Scorer};
 use moa_runner::{Models, RunnerError, SweepOutcome, SweepRequest, sha256, sweep};

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::spec::{ExperimentSpec, RewardKind, RewardSpec};
+use moa_core::experiment::{ExperimentSpec, RewardKind, RewardSpec};
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use moa_core::spec::RewardKind;
+use moa_core::experiment::RewardKind;
 use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
     Warning, Weighting,

@@ -9,7 +9,7 @@ mod trade_off;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat};
-use moa_core::spec::BaseName;
+use moa_core::experiment::BaseName;
 use moa_store::{write_atomically, write_atomically_with};
 
 pub(crate) use method::FormatName;

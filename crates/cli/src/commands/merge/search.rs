@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use moa_adapter::Adapter;
-use moa_core::spec::Prompts;
+use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, RunId};
 use moa_pareto::{Answer, Constraint, Measured, ParetoError, Solver, Step, TradeOff};
 use moa_runner::{Models, Promise, SoupBench, SweepRequest, Tasting};

@@ -1,6 +1,6 @@
 //! What a model says about its inputs and outputs, and whether pictures fit them.
 
-use moa_core::spec::{OnnxLayout, OnnxSpec};
+use moa_core::experiment::{OnnxLayout, OnnxSpec};
 use rten::{DataType, Dimension, Model, NodeId, ValueType};
 
 /// The axes of the input that takes pictures.

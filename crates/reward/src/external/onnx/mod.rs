@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use moa_core::spec::{OnnxActivation, OnnxSpec};
+use moa_core::experiment::{OnnxActivation, OnnxSpec};
 use rten::{Model, NodeId, Value};
 use rten_tensor::{AsView, Layout};
 

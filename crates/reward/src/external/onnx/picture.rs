@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, resize};
-use moa_core::spec::{OnnxLayout, OnnxSpec};
+use moa_core::experiment::{OnnxLayout, OnnxSpec};
 
 use crate::Raster;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moa_core::spec::ProgramSpec;
+use moa_core::experiment::ProgramSpec;
 
 pub use group::kill_programs;
 use process::Process;

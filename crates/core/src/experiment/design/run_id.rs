@@ -12,7 +12,7 @@ const BLEND_PREFIX: &str = "blend-";
 const LONGEST: usize = 80;
 
 /// Whether a name is taken by something other than a reward.
-pub(in crate::spec) fn is_reserved(name: &str) -> bool {
+pub(in crate::experiment) fn is_reserved(name: &str) -> bool {
     name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX) || name.starts_with(BLEND_PREFIX)
 }
 

@@ -1,13 +1,13 @@
 //! What rewards from outside cannot be.
 
 use super::{HttpSpec, OnnxSpec, ProgramSpec};
-use crate::spec::bounds::{BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE};
-use crate::spec::finding::Finding;
-use crate::spec::validate::check_number;
+use crate::experiment::bounds::{BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE};
+use crate::experiment::finding::Finding;
+use crate::experiment::validate::check_number;
 
 impl ProgramSpec {
     /// Checks what can be told without starting the program; `field` is the path of the reward's kind.
-    pub(in crate::spec) fn check(&self, field: &str) -> Result<(), Finding> {
+    pub(in crate::experiment) fn check(&self, field: &str) -> Result<(), Finding> {
         let command = format!("{field}.command");
         match self.command.first() {
             None => {
@@ -35,7 +35,7 @@ impl ProgramSpec {
 
 impl HttpSpec {
     /// Checks what can be told without a connection; `field` is the path of the reward's kind.
-    pub(in crate::spec) fn check(&self, field: &str) -> Result<(), Finding> {
+    pub(in crate::experiment) fn check(&self, field: &str) -> Result<(), Finding> {
         if let Err(way_out) = check_url(&self.url) {
             return Err(Finding::value(format!("{field}.url"), format!("{:?}", self.url), way_out));
         }
@@ -49,7 +49,7 @@ impl HttpSpec {
 
 impl OnnxSpec {
     /// Checks what can be told without reading the model; `field` is the path of the reward's kind.
-    pub(in crate::spec) fn check(&self, field: &str) -> Result<(), Finding> {
+    pub(in crate::experiment) fn check(&self, field: &str) -> Result<(), Finding> {
         if self.model.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("onnx")) {
             let value = format!("{:?}", self.model.display().to_string());
             return Err(Finding::value(format!("{field}.model"), value, "name an .onnx file"));

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::RewardKind;
-use crate::spec::BaseName;
-use crate::spec::finding::Finding;
+use crate::experiment::BaseName;
+use crate::experiment::finding::Finding;
 
 impl RewardKind {
     /// Returns whether the reward is made for the pictures of `emoji-32` and embedded beside it.
@@ -26,7 +26,7 @@ impl RewardKind {
 
     /// Makes paths absolute, which mean the same from everywhere; relative ones count from `folder`. Models of the hub keep their
     /// names.
-    pub(in crate::spec) fn anchor(&mut self, folder: &Path) {
+    pub(in crate::experiment) fn anchor(&mut self, folder: &Path) {
         match self {
             Self::Program(program) => program.anchor(folder),
             Self::Onnx(onnx) => onnx.anchor(folder),
@@ -41,7 +41,7 @@ impl RewardKind {
     }
 
     /// Refuses files without a name; `field` is the reward kind's.
-    pub(in crate::spec) fn check_files(&self, field: &str) -> Result<(), Finding> {
+    pub(in crate::experiment) fn check_files(&self, field: &str) -> Result<(), Finding> {
         match self.clone().files().iter().find(|(_, file)| file.trim().is_empty()) {
             None => Ok(()),
             Some((name, file)) => {
@@ -56,7 +56,7 @@ impl RewardKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ExperimentSpec;
+    use crate::experiment::ExperimentSpec;
 
     const TEXT: &str = r#"(rewards: [
         (kind: PickScore(model: "models/pick", processor: "hf:org/name")),

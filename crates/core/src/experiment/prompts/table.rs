@@ -10,7 +10,7 @@ const COLUMN: &str = "prompt";
 
 /// How a file is read, which its ending says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::spec) enum Form {
+pub(in crate::experiment) enum Form {
     /// Values between these bytes, the columns' names in the first line.
     Separated(u8),
     /// One JSON object a line.
@@ -19,7 +19,7 @@ pub(in crate::spec) enum Form {
 
 impl Form {
     /// Returns the form of a file of records; none for other endings.
-    pub(in crate::spec) fn of(path: &Path) -> Option<Self> {
+    pub(in crate::experiment) fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Separated(b',')),
             "tsv" => Some(Self::Separated(b'\t')),

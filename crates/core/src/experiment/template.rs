@@ -10,8 +10,8 @@ pub fn template() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ExperimentSpec;
-    use crate::spec::outline::Outline;
+    use crate::experiment::ExperimentSpec;
+    use crate::experiment::outline::Outline;
 
     #[test]
     fn the_template_is_the_default_experiment() {

@@ -2,7 +2,7 @@
 
 use super::run_id::{self, Mixed};
 use super::{in_order, lattice, lattice_size, same};
-use crate::spec::{ExperimentSpec, Ingredients, SoupsSpec};
+use crate::experiment::{ExperimentSpec, Ingredients, SoupsSpec};
 use crate::{RunId, Weighting};
 
 /// A soup or a blend: its name, what it is made of, and what that amounts to.
@@ -89,7 +89,7 @@ fn recipe(id: RunId, shares: &[f64], runs: &[(RunId, Weighting)]) -> Option<Soup
 }
 
 /// Returns how many soups a family stands for, before duplicates are dropped.
-pub(in crate::spec) fn size(family: &SoupsSpec, rewards: usize, runs: usize) -> u64 {
+pub(in crate::experiment) fn size(family: &SoupsSpec, rewards: usize, runs: usize) -> u64 {
     match family {
         SoupsSpec::AtWeightings => runs as u64,
         SoupsSpec::Lattice { of: Ingredients::Corners, divisions } => lattice_size(*divisions, rewards),

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::split::split;
 use super::{Form, PromptSource, Prompts};
-use crate::spec::bounds::{LARGEST_PROMPT_FILE, LONGEST_PROMPT, MOST_PROMPTS};
-use crate::spec::finding::{Finding, Source};
-use crate::spec::read::text_of;
-use crate::spec::{BUILT_IN_BASE, BaseName, ExperimentSpec, SpecError};
+use crate::experiment::bounds::{LARGEST_PROMPT_FILE, LONGEST_PROMPT, MOST_PROMPTS};
+use crate::experiment::finding::{Finding, Source};
+use crate::experiment::read::text_of;
+use crate::experiment::{BUILT_IN_BASE, BaseName, ExperimentSpec, SpecError};
 
 /// Prompts of one source, and how many more there were that say the same.
 struct Found {
@@ -66,7 +66,7 @@ impl PromptSource {
 }
 
 /// Refuses a split where there is nothing to split.
-pub(in crate::spec) fn split_alone(field: &str) -> Finding {
+pub(in crate::experiment) fn split_alone(field: &str) -> Finding {
     Finding::state(field, "a split", "only prompts.held_out can be split, from prompts.train: name a file, list or set")
 }
 
@@ -172,7 +172,7 @@ fn located(experiment: &Path, finding: Finding) -> SpecError {
 }
 
 /// Refuses lists that are empty or huge, and prompts that are blank, overlong or given twice.
-pub(in crate::spec) fn check_list(field: &str, prompts: &[String]) -> Result<(), Finding> {
+pub(in crate::experiment) fn check_list(field: &str, prompts: &[String]) -> Result<(), Finding> {
     if prompts.is_empty() {
         return Err(Finding::state(field, "without a prompt", "give at least one"));
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::spec) enum Token {
+pub(in crate::experiment) enum Token {
     Open(char),
     Close(char),
     Comma,
@@ -13,13 +13,13 @@ pub(in crate::spec) enum Token {
 }
 
 /// The tokens of a text with their bytes; blanks, comments and attributes are left out.
-pub(in crate::spec) struct Tokens<'a> {
+pub(in crate::experiment) struct Tokens<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(in crate::spec) fn new(text: &'a str) -> Self {
+    pub(in crate::experiment) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
