@@ -7,12 +7,13 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 14] = [
+const RANKS: [(&str, u32); 15] = [
     ("moa-core", 0),
     ("moa-kernels", 1),
     ("moa-pareto", 1),
     ("moa-store", 1),
     ("moa-adapter", 1),
+    ("moa-optimiser", 1),
     ("moa-scenes", 1),
     ("moa-diffusion", 2),
     ("moa-plot", 2),

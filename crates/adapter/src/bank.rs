@@ -51,19 +51,25 @@ pub struct AdapterBank {
 }
 
 impl AdapterBank {
-    /// Returns a bank of `members` adapters that change nothing yet: A ~ N(0, 1/d_in) seeded by layer name, B = 0.
-    pub fn fresh(config: &BankConfig, members: usize, shapes: &[LayerShape], device: &Device) -> Self {
+    /// Returns a bank of adapters that change nothing yet: A ~ N(0, 1/d_in) seeded by layer name (and, where adapters do not share
+    /// it, by the adapter's own name, so that a part of a bank is what it is in the whole), B = 0.
+    ///
+    /// - `names`: one per adapter
+    pub fn fresh(config: &BankConfig, names: &[impl AsRef<str>], shapes: &[LayerShape], device: &Device) -> Self {
+        let members = names.len();
         let key = NoiseKey::new(config.seed).named("lora-a");
-        let copies = if config.share_a { 1 } else { members };
+        let keys = |layer: &str| -> Vec<NoiseKey> {
+            let key = key.named(layer);
+            if config.share_a { vec![key.with(0)] } else { names.iter().map(|name| key.named(name.as_ref())).collect() }
+        };
         let layers = shapes
             .iter()
             .map(|shape| {
                 let deviation = 1.0 / (shape.d_in as f32).sqrt();
-                let values: Vec<f32> = (0..copies as u64)
-                    .flat_map(|copy| key.named(&shape.name).with(copy).normal(shape.d_in * config.rank))
-                    .map(|x| x * deviation)
-                    .collect();
-                let a = Tensor::from_data(TensorData::new(values, [copies, shape.d_in, config.rank]), device);
+                let keys = keys(&shape.name);
+                let draws = keys.iter().flat_map(|key| key.normal(shape.d_in * config.rank));
+                let values: Vec<f32> = draws.map(|x| x * deviation).collect();
+                let a = Tensor::from_data(TensorData::new(values, [keys.len(), shape.d_in, config.rank]), device);
                 let b = Tensor::zeros([members, config.rank, shape.d_out], device);
                 (shape.name.clone(), LowRank { a, b })
             })
@@ -137,15 +143,17 @@ impl AdapterBank {
 
     /// Returns the bank of adapter `index` alone.
     pub fn member(&self, index: usize) -> Self {
-        let layers = self
-            .layers
-            .iter()
-            .map(|(name, layer)| {
-                let a = if layer.a.dims()[0] == 1 { layer.a.clone() } else { layer.a.clone().narrow(0, index, 1) };
-                (name.clone(), LowRank { a, b: layer.b.clone().narrow(0, index, 1) })
-            })
-            .collect();
-        Self { members: 1, scale: self.scale, layers }
+        self.select(&[index])
+    }
+
+    /// Returns the bank of the adapters at `places`, one or more, in this order.
+    pub fn select(&self, places: &[usize]) -> Self {
+        let rows = |x: &Tensor<3>| Tensor::cat(places.iter().map(|place| x.clone().narrow(0, *place, 1)).collect(), 0);
+        let select = |(name, layer): (&String, &LowRank)| {
+            let a = if layer.a.dims()[0] == 1 { layer.a.clone() } else { rows(&layer.a) };
+            (name.clone(), LowRank { a, b: rows(&layer.b) })
+        };
+        Self { members: places.len(), scale: self.scale, layers: self.layers.iter().map(select).collect() }
     }
 
     /// Returns the branch of one layer for all rows, or `None` when the bank does not adapt it.
@@ -199,7 +207,7 @@ mod tests {
 
     fn filled(share_a: bool) -> AdapterBank {
         let config = BankConfig { rank: 2, alpha: 4.0, share_a, seed: 3 };
-        let bank = AdapterBank::fresh(&config, 3, &shapes(), &Device::flex());
+        let bank = AdapterBank::fresh(&config, &["a", "b", "c"], &shapes(), &Device::flex());
         let layers = bank.layers().clone().into_iter().map(|(name, layer)| {
             let dims = layer.b.dims();
             let values = NoiseKey::new(1).named(&name).normal(dims.iter().product());
@@ -212,7 +220,7 @@ mod tests {
     #[test]
     fn a_fresh_bank_changes_nothing() {
         let config = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 3 };
-        let bank = AdapterBank::fresh(&config, 3, &shapes(), &Device::flex());
+        let bank = AdapterBank::fresh(&config, &["a", "b", "c"], &shapes(), &Device::flex());
         let branch = bank.branch("x.to_q", Tensor::ones([6, 6], &Device::flex()));
         assert!(branch.map(host).is_some_and(|values| values.iter().all(|v| *v == 0.0)));
         assert!(bank.branch("x.other", Tensor::ones([6, 6], &Device::flex())).is_none());

@@ -82,7 +82,7 @@ fn pixels(pipeline: &Pipeline) -> u64 {
 fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u64) -> Size {
     let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
     let pictures = experiment.plan.training_pictures / (runs * u64::from(training.epochs)).max(1);
-    let trained = runs * training.trained(pictures as usize) as u64;
+    let trained = runs * training.advantages.trained(pictures as usize) as u64;
     Size {
         rows: trained.min(u64::from(training.micro_batch).max(runs) * device.workers as u64),
         samples: runs * pictures * u64::from(experiment.spec.sampler.steps + 1),

@@ -64,7 +64,6 @@ impl Experiment {
     pub(crate) fn describe(&self) -> String {
         let Self { spec, prompts, plan } = self;
         let training = &spec.training;
-        let forward = plan.rollout_passes + plan.reference_passes + plan.evaluation_passes;
         let points = [(plan.runs, "adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
         let points: Vec<String> =
             points.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
@@ -76,9 +75,10 @@ impl Experiment {
             ("rewards", spec.reward_names().join(", ")),
             ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
             ("prompts", format!("{} to train on, {} held out{dropped}", prompts.train.len(), prompts.held_out.len())),
+            ("method", training.method.name().to_owned()),
             ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
             ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "))),
-            ("denoiser", format!("{} forward, {} in training", passes(forward), whole(plan.training_passes))),
+            ("denoiser", format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes))),
         ];
         lines.map(|(label, text)| format!("{label:<11}{text}\n")).concat()
     }

@@ -10,6 +10,7 @@ mod finding;
 mod form;
 mod hypervolume;
 mod lora;
+mod method;
 mod optimiser;
 mod outline;
 mod parse_error;
@@ -33,6 +34,10 @@ pub use evaluation::EvaluationSpec;
 pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
+pub use method::{
+    AwmSpec, DifferentiableSpec, MethodSpec, MixedSpec, NftSpec, PolicyGradientSpec, Ratio, StepWeights, Through,
+    Window,
+};
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
@@ -40,7 +45,7 @@ pub use reward::{Combine, RewardKind, RewardSpec};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use soups::{Ingredients, SoupsSpec};
 pub use template::template;
-pub use training::TrainingSpec;
+pub use training::{AdvantageSpec, Guard, ProbePrompts, ProbeSpec, Spread, TrainingSpec};
 pub use weightings::WeightingsSpec;
 
 use crate::Weighting;

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod experiment;
 pub mod judge;
+pub mod metric;
 pub mod noise;
 pub mod record;
 pub mod weighting;

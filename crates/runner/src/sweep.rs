@@ -135,12 +135,13 @@ fn interrupted(mut recorder: Recorder<'_>, epoch: u32) -> Result<SweepOutcome, R
 
 /// Returns how the sweep begins: every run as it stands.
 fn started(context: &Context<'_>, runs: &[(RunId, Weighting)], training: &Training<'_>, before: &Snapshot) -> RunEvent {
-    let (done, epochs) = (training.epochs_done(), context.spec.training.epochs);
+    let epochs = context.spec.training.epochs;
     let record = |(id, weighting): &(RunId, Weighting)| {
+        let done = training.epochs_of(id);
         let evaluated = before.evaluations.iter().any(|known| known.id == *id && known.kind == PointKind::Trained);
         let state = match done {
             0 => RunState::Planned,
-            _ if done < epochs => RunState::Training,
+            _ if !training.is_trained(id) => RunState::Training,
             _ if evaluated => RunState::Evaluated,
             _ => RunState::Trained,
         };

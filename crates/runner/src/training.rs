@@ -32,6 +32,7 @@ impl<'a> Training<'a> {
             pipeline: &context.models.pipeline,
             scorer: &context.models.scorer,
             prompts: &context.request.prompts.train,
+            held_out: &context.request.prompts.held_out,
             spec: context.spec,
             runs,
             workers: context.request.workers,
@@ -52,9 +53,19 @@ impl<'a> Training<'a> {
         self.trainer.epochs_done()
     }
 
+    /// Returns the epochs that a run has trained: fewer where it has ended before its time.
+    pub(crate) fn epochs_of(&self, run: &RunId) -> u32 {
+        self.trainer.ended_after(run).unwrap_or_else(|| self.epochs_done())
+    }
+
+    /// Returns whether a run has no epoch left.
+    pub(crate) fn is_trained(&self, run: &RunId) -> bool {
+        self.is_complete() || self.trainer.ended_after(run).is_some()
+    }
+
     /// Returns whether no epoch is left.
     pub(crate) fn is_complete(&self) -> bool {
-        self.epochs_done() >= self.epochs
+        self.epochs_done() >= self.epochs || self.trainer.is_over()
     }
 
     /// Trains one epoch and makes it safe: the metrics reach the disk before the checkpoint that speaks of them, so a
@@ -62,12 +73,17 @@ impl<'a> Training<'a> {
     pub(crate) fn epoch(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
         let start = Instant::now();
         let trainer = &mut self.trainer;
-        let metrics = with_progress(recorder, Phase::Training, |progress| trainer.epoch(progress))?
+        let report = with_progress(recorder, Phase::Training, |progress| trainer.epoch(progress))?
             .map_err(RunnerError::Train)?;
-        let seconds = start.elapsed().as_secs_f64() / self.runs.len().max(1) as f64;
+        let trained = report.metrics.iter().flatten().count();
+        let seconds = start.elapsed().as_secs_f64() / trained.max(1) as f64;
         let epoch = self.trainer.epochs_done();
-        for ((run, _), metrics) in self.runs.iter().zip(metrics) {
+        for ((run, _), metrics) in self.runs.iter().zip(report.metrics) {
+            let Some(metrics) = metrics else { continue };
             recorder.emit(&RunEvent::EpochFinished(EpochRecord { run: run.clone(), epoch, seconds, metrics }))?;
+        }
+        for (run, finding) in report.findings {
+            recorder.warn(Some(&run), finding)?;
         }
         recorder.flush()?;
         let state = self.trainer.checkpoint().map_err(RunnerError::Train)?;

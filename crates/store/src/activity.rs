@@ -38,7 +38,8 @@ pub(crate) fn epoch_finished(run: &mut RunRecord, epoch: u32) {
 
 /// Moves a run on after an evaluation.
 pub(crate) fn evaluated(run: &mut RunRecord, evaluation: &EvaluationRecord) {
-    if evaluation.kind == PointKind::Trained && run.epochs_done >= run.epochs {
+    // A run that has ended before its time is evaluated, too.
+    if evaluation.kind == PointKind::Trained {
         run.state = RunState::Evaluated;
     }
 }

@@ -1,6 +1,5 @@
 //! From reward vectors to one advantage per picture.
 
-use moa_core::Weighting;
 use moa_core::experiment::Combine;
 
 /// The advantages of one adapter's pictures.
@@ -21,22 +20,28 @@ const RELATIVE_SPREAD: f64 = 1e-6;
 /// that no reward wins by its scale (GDPO). [`Combine::RawSum`] adds up raw scores and z-scores the sum in its group:
 /// there the widest reward wins. A group without spread gives zeros; nothing is divided by a small number.
 ///
+/// With `spreads` scores are divided by these, one for each reward, and not by their group's own standard deviation: groups in
+/// which a reward hardly varies then pull less ([`moa_core::experiment::Spread::Running`]).
+///
 /// - `scores`: one column per reward, each of `groups · group` scores
+/// - `shares`: one per reward
 pub fn advantages(
     scores: &[Vec<f32>],
-    weighting: &Weighting,
+    shares: &[f64],
+    spreads: Option<&[f64]>,
     group: usize,
     combine: Combine,
     limit: f64,
 ) -> Advantages {
     let count = scores.first().map_or(0, Vec::len);
     let mut values = vec![0.0f64; count];
-    for (column, share) in scores.iter().zip(weighting.shares()).filter(|(_, share)| **share > 0.0) {
+    for (index, (column, share)) in scores.iter().zip(shares).enumerate().filter(|(_, (_, share))| **share > 0.0) {
         let column: Vec<f64> = column.iter().map(|score| f64::from(*score)).collect();
         for (sum, score) in values.chunks_mut(group).zip(column.chunks(group)) {
-            let score = match combine {
-                Combine::Normalised => z_scores(score),
-                Combine::RawSum => score.to_vec(),
+            let score = match (combine, spreads) {
+                (Combine::Normalised, None) => z_scores(score),
+                (Combine::Normalised, Some(spreads)) => scaled(score, spreads[index]),
+                (Combine::RawSum, _) => score.to_vec(),
             };
             for (sum, score) in sum.iter_mut().zip(score) {
                 *sum += share * score;
@@ -74,6 +79,17 @@ fn z_scores(scores: &[f64]) -> Vec<f64> {
     scores.iter().map(|score| (score - mean) / deviation).collect()
 }
 
+/// Returns the scores less their mean, divided by a standard deviation of more than this group; zeros when they are all the same.
+fn scaled(scores: &[f64], deviation: f64) -> Vec<f64> {
+    // What counts as all the same is the group's own matter.
+    let same = z_scores(scores).iter().all(|score| *score == 0.0);
+    if same || deviation <= 0.0 {
+        return vec![0.0; scores.len()];
+    }
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    scores.iter().map(|score| (score - mean) / deviation).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,17 +103,15 @@ mod tests {
         covariance / (vx * vy).sqrt()
     }
 
-    fn equal() -> Weighting {
-        Weighting::new(vec![1.0, 1.0]).expect("valid")
-    }
+    const EQUAL: [f64; 2] = [0.5, 0.5];
 
     #[test]
     fn a_wide_reward_wins_the_raw_sum_but_not_the_normalised_one() {
         let wide: Vec<f32> = NoiseKey::new(1).normal(256).iter().map(|x| x * 10.0).collect();
         let narrow: Vec<f32> = NoiseKey::new(2).normal(256).iter().map(|x| x * 0.1).collect();
         let scores = [wide.clone(), narrow.clone()];
-        let raw = advantages(&scores, &equal(), 8, Combine::RawSum, 5.0).values;
-        let normalised = advantages(&scores, &equal(), 8, Combine::Normalised, 5.0).values;
+        let raw = advantages(&scores, &EQUAL, None, 8, Combine::RawSum, 5.0).values;
+        let normalised = advantages(&scores, &EQUAL, None, 8, Combine::Normalised, 5.0).values;
         assert!(correlation(&raw, &narrow) < 0.2, "{}", correlation(&raw, &narrow));
         assert!(correlation(&normalised, &narrow) > 0.5);
         assert!(correlation(&normalised, &wide) > 0.5);
@@ -107,9 +121,8 @@ mod tests {
     fn groups_without_spread_teach_nothing() {
         let mut scores = vec![0.7f32; 8];
         scores.extend([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
-        let one = Weighting::corner(0, 1);
         for combine in [Combine::Normalised, Combine::RawSum] {
-            let found = advantages(&[scores.clone()], &one, 8, combine, 5.0);
+            let found = advantages(&[scores.clone()], &[1.0], None, 8, combine, 5.0);
             assert!(found.values[..8].iter().all(|v| *v == 0.0));
             assert!(found.values[8..].iter().all(|v| v.abs() > 0.5 && v.is_finite()));
             assert!((found.silent_groups - 0.5).abs() < 1e-12);
@@ -119,7 +132,7 @@ mod tests {
     #[test]
     fn prompts_of_different_difficulty_do_not_leak_into_each_other() {
         let scores = vec![0.9f32, 0.8, 0.9, 0.8, 0.2, 0.1, 0.2, 0.1];
-        let found = advantages(&[scores], &Weighting::corner(0, 1), 4, Combine::Normalised, 5.0).values;
+        let found = advantages(&[scores], &[1.0], None, 4, Combine::Normalised, 5.0).values;
         assert!((found[0] - found[4]).abs() < 1e-4 && found[0] > 0.0 && found[1] < 0.0);
     }
 
@@ -127,7 +140,19 @@ mod tests {
     fn advantages_are_clamped() {
         let mut scores = vec![0.0f32; 64];
         scores[0] = 1.0;
-        let found = advantages(&[scores], &Weighting::corner(0, 1), 64, Combine::Normalised, 5.0).values;
+        let found = advantages(&[scores], &[1.0], None, 64, Combine::Normalised, 5.0).values;
         assert!((found[0] - 5.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_spread_of_all_groups_lets_those_that_vary_pull_more() {
+        // Two prompts: one on which the reward varies by 0.1, one by 0.001.
+        let scores = [vec![0.6f32, 0.4, 0.6, 0.4, 0.951, 0.949, 0.951, 0.949]];
+        let own = advantages(&scores, &[1.0], None, 4, Combine::Normalised, 5.0).values;
+        assert!((own[0] - own[4]).abs() < 1e-3, "each by its own spread: {own:?}");
+        let shared = advantages(&scores, &[1.0], Some(&[0.07]), 4, Combine::Normalised, 5.0).values;
+        assert!((shared[0] / shared[4] - 100.0).abs() < 1.0, "by one spread: {shared:?}");
+        let square: f32 = shared.iter().map(|value| value * value).sum::<f32>() / 8.0;
+        assert!((square - 1.0).abs() < 1e-5, "whitened over the batch: {square}");
     }
 }

@@ -1,21 +1,27 @@
-//! Policy gradient for banks of adapters: roll out → score → advantages → update (DDPO, Black et al., 2305.13301;
-//! Flow-GRPO, Liu et al., 2505.05470; GDPO's per-reward normalisation).
+//! Training of banks of adapters: an epoch draws pictures, scores them, and updates every adapter by a method (`method/`).
 
 mod advantages;
+mod anchor;
 mod batches;
 mod checkpoint;
 mod draw;
+mod epoch;
 mod error;
-mod optimiser;
-mod plan;
+mod factors;
+mod guard;
+mod method;
+mod probe;
 mod rollout;
+mod sampler;
 mod selection;
+mod spread;
 mod surrogate;
 mod trainer;
+mod world;
 
 pub use advantages::{Advantages, advantages};
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;
-pub use plan::targeted;
-pub use surrogate::{SurrogateStats, clip_range};
-pub use trainer::{EpochMetrics, Trainer, TrainerSetup};
+pub use sampler::targeted;
+pub use surrogate::clip_range;
+pub use trainer::{EpochMetrics, EpochReport, Trainer, TrainerSetup};

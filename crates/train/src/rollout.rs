@@ -19,21 +19,41 @@ pub(crate) struct TextStates {
 }
 
 impl TextStates {
-    /// Returns the conditions of samples, one a row.
+    /// Returns the conditions of samples, one per row.
     pub(crate) fn conditions(&self, samples: &[usize]) -> Conditions {
         let prompts: Vec<usize> = samples.iter().map(|sample| sample / self.group).collect();
         Conditions { context: self.prompts.select(&prompts), guidance: self.guidance.clone() }
     }
 }
 
-/// The trajectories of one slice of samples for all adapters: rows of adapter 0 first.
+/// The trajectories of one slice of samples for all adapters, from some step on: rows of adapter 0 first.
 pub(crate) struct Trajectory {
     /// Which samples.
     pub(crate) slice: Range<usize>,
-    /// The sample before each step and after the last, each `[members · slice, c, h, w]`.
+    /// The sample before each step that is kept and after the last, each `[members · slice, c, h, w]`.
     pub(crate) latents: Vec<Tensor<4>>,
+    /// The mean of each step that is kept, where means are, each `[members · slice, c, h, w]`.
+    pub(crate) means: Vec<Tensor<4>>,
     /// Mean squared distance of each step's next sample to its mean, each `[members · slice]`.
     pub(crate) distances: Vec<Tensor<1>>,
+    /// What the step before the first that is kept leaves to it (see `moa_diffusion::sampler::Step::kept`).
+    pub(crate) previous: Option<Tensor<4>>,
+}
+
+impl Trajectory {
+    /// Returns the sample after the last step.
+    pub(crate) fn last(&self) -> &Tensor<4> {
+        self.latents.last().unwrap_or_else(|| unreachable!("a trajectory has a sample, if only the noise that it starts from"))
+    }
+}
+
+/// What is kept of a trajectory.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep {
+    /// The first step.
+    pub(crate) from: usize,
+    /// Whether means are kept.
+    pub(crate) means: bool,
 }
 
 /// Rolls out one slice: `keys` name the noise of every row.
@@ -44,18 +64,40 @@ pub(crate) fn roll_out(
     texts: &TextStates,
     slice: &Range<usize>,
     keys: &[NoiseKey],
+    keep: Keep,
 ) -> Trajectory {
     let samples: Vec<usize> = (0..bank.members()).flat_map(|_| slice.clone()).collect();
     let conditions = texts.conditions(&samples);
-    let mut latents = vec![keyed_noise(pipeline, keys)];
-    let mut distances = Vec::with_capacity(rules.len());
+    let mut x = keyed_noise(pipeline, keys);
+    let mut previous = None;
+    let mut kept = Trajectory {
+        slice: slice.clone(),
+        latents: Vec::new(),
+        means: Vec::new(),
+        distances: Vec::new(),
+        previous: None,
+    };
     for (index, rule) in rules.iter().enumerate() {
+        if index == keep.from {
+            kept.previous.clone_from(&previous);
+        }
         let noise = || keyed_noise(pipeline, &keys.iter().map(|key| key.with(1 + index as u64)).collect::<Vec<_>>());
-        let taken = step(pipeline, Some(bank), rule, latents[index].clone(), &conditions, Next::Draw(&noise));
-        latents.push(taken.next);
-        distances.push(taken.squared_distance);
+        let taken =
+            step(pipeline, Some(bank), rule, x.clone(), &conditions, previous.as_ref(), Next::Draw(&noise));
+        if index >= keep.from {
+            kept.latents.push(x);
+            kept.distances.push(taken.squared_distance);
+            if keep.means {
+                kept.means.push(taken.mean);
+            }
+        }
+        (x, previous) = (taken.next, Some(taken.kept));
     }
-    Trajectory { slice: slice.clone(), latents, distances }
+    if keep.from >= rules.len() {
+        kept.previous = previous;
+    }
+    kept.latents.push(x);
+    kept
 }
 
 /// Sorts the rows of slices (`[members · slice, …]` each) by adapter: `[samples, …]` for each of them.
@@ -69,4 +111,13 @@ pub(crate) fn by_member<const D: usize>(slices: &[Tensor<D>], members: usize) ->
             Tensor::cat(slices.iter().map(part).collect(), 0)
         })
         .collect()
+}
+
+/// Sorts adapters' rows (`[samples, …]` each) by slice: the inverse of [`by_member`].
+pub(crate) fn by_slice<const D: usize>(members: &[Tensor<D>], slices: &[Range<usize>]) -> Vec<Tensor<D>> {
+    let slice = |slice: &Range<usize>| {
+        let part = |rows: &Tensor<D>| rows.clone().narrow(0, slice.start, slice.len());
+        Tensor::cat(members.iter().map(part).collect(), 0)
+    };
+    slices.iter().map(slice).collect()
 }

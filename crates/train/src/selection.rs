@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use moa_core::experiment::TrainingSpec;
+use moa_core::experiment::AdvantageSpec;
 
 use crate::Advantages;
 use crate::batches::slices;
@@ -21,31 +21,30 @@ pub(crate) struct TrainingSlice {
     pub(crate) advantages: Tensor<1>,
     /// The sample before each step and after the last, each `[rows, c, h, w]`.
     pub(crate) latents: Vec<Tensor<4>>,
+    /// The mean of each step when it was drawn, where means are kept, each `[rows, c, h, w]`.
+    pub(crate) means: Vec<Tensor<4>>,
     /// Mean squared distance of each step's next sample to its mean when it was drawn, each `[rows]`.
     pub(crate) distances: Vec<Tensor<1>>,
 }
 
 /// Returns the slices to train on: of every adapter the share of pictures with the largest advantages by magnitude, at least
-/// one ([`TrainingSpec::trained`]); all of them, as they were rolled out, for a share of 1.
+/// one ([`AdvantageSpec::trained`]); all of them, as they were rolled out, for a share of 1.
 pub(crate) fn select(
     trajectories: &[Trajectory],
     advantages: &[Advantages],
-    training: &TrainingSpec,
+    spec: &AdvantageSpec,
+    micro_batch: usize,
 ) -> Vec<TrainingSlice> {
     let members = advantages.len();
     let count = advantages.first().map_or(0, |advantages| advantages.values.len());
-    let keep = training.trained(count);
+    let keep = spec.trained(count);
     if keep == count {
         return trajectories.iter().map(|trajectory| whole(trajectory, advantages)).collect();
     }
     let chosen: Vec<Vec<usize>> = advantages.iter().map(|advantages| largest(&advantages.values, keep)).collect();
-    let steps = trajectories.first().map_or(0, |trajectory| trajectory.distances.len());
-    let latents: Vec<Tensor<4>> = (0..=steps)
-        .map(|step| join(trajectories.iter().map(|trajectory| trajectory.latents[step].clone()), members))
-        .collect();
-    let distances: Vec<Tensor<1>> = (0..steps)
-        .map(|step| join(trajectories.iter().map(|trajectory| trajectory.distances[step].clone()), members))
-        .collect();
+    let latents = joined(trajectories, members, |trajectory| &trajectory.latents);
+    let means = joined(trajectories, members, |trajectory| &trajectory.means);
+    let distances = joined(trajectories, members, |trajectory| &trajectory.distances);
     let slice = |range: Range<usize>| {
         let samples: Vec<usize> = chosen.iter().flat_map(|chosen| chosen[range.clone()].iter().copied()).collect();
         let rows = samples.iter().enumerate().map(|(row, sample)| ((row / range.len()) * count + sample) as i64);
@@ -54,11 +53,12 @@ pub(crate) fn select(
         TrainingSlice {
             advantages: values(&samples, advantages, range.len(), &latents[0]),
             latents: latents.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
+            means: means.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
             distances: distances.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
             samples,
         }
     };
-    slices(keep, members, training.micro_batch as usize).into_iter().map(slice).collect()
+    slices(keep, members, micro_batch).into_iter().map(slice).collect()
 }
 
 fn whole(trajectory: &Trajectory, advantages: &[Advantages]) -> TrainingSlice {
@@ -66,6 +66,7 @@ fn whole(trajectory: &Trajectory, advantages: &[Advantages]) -> TrainingSlice {
     TrainingSlice {
         advantages: values(&samples, advantages, trajectory.slice.len(), &trajectory.latents[0]),
         latents: trajectory.latents.clone(),
+        means: trajectory.means.clone(),
         distances: trajectory.distances.clone(),
         samples,
     }
@@ -78,9 +79,18 @@ fn values(samples: &[usize], advantages: &[Advantages], share: usize, like: &Ten
     Tensor::from_data(TensorData::new(values, [samples.len()]), &like.device())
 }
 
-/// Joins slices (`[members · slice, …]` each) to `[members · samples, …]`.
-fn join<const D: usize>(slices: impl Iterator<Item = Tensor<D>>, members: usize) -> Tensor<D> {
-    Tensor::cat(by_member(&slices.collect::<Vec<_>>(), members), 0)
+/// Joins what slices keep of each step (`[members · slice, …]` each) to `[members · samples, …]`.
+fn joined<const D: usize>(
+    trajectories: &[Trajectory],
+    members: usize,
+    of: impl Fn(&Trajectory) -> &Vec<Tensor<D>>,
+) -> Vec<Tensor<D>> {
+    let steps = trajectories.first().map_or(0, |trajectory| of(trajectory).len());
+    let step = |step: usize| {
+        let slices: Vec<Tensor<D>> = trajectories.iter().map(|trajectory| of(trajectory)[step].clone()).collect();
+        Tensor::cat(by_member(&slices, members), 0)
+    };
+    (0..steps).map(step).collect()
 }
 
 /// Returns the places of the `keep` largest values by magnitude, rising; of equal ones the first.
@@ -109,7 +119,9 @@ mod tests {
         };
         let trajectory = |slice: Range<usize>| Trajectory {
             latents: (0..3).map(|step| tensor(&slice, step)).collect(),
+            means: Vec::new(),
             distances: (0..2).map(|step| tensor(&slice, step).flatten(0, 3)).collect(),
+            previous: None,
             slice,
         };
         vec![trajectory(0..2), trajectory(2..5)]
@@ -120,8 +132,8 @@ mod tests {
             .map(|values| Advantages { values: values.to_vec(), silent_groups: 0.0 })
     }
 
-    fn training(trained_share: f64, micro_batch: u32) -> TrainingSpec {
-        TrainingSpec { trained_share, micro_batch, ..TrainingSpec::default() }
+    fn share(trained_share: f64) -> AdvantageSpec {
+        AdvantageSpec { trained_share, ..AdvantageSpec::default() }
     }
 
     fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
@@ -130,14 +142,14 @@ mod tests {
 
     #[test]
     fn the_largest_advantages_keep_their_own_trajectories() {
-        let found = select(&trajectories(), &advantages(), &training(0.4, 100));
+        let found = select(&trajectories(), &advantages(), &share(0.4), 100);
         let [slice] = &found[..] else { panic!("{} slices", found.len()) };
         assert_eq!(slice.samples, [1, 3, 0, 4]);
         assert_eq!(host(&slice.advantages), [-2.0, 1.0, 1.5, -3.0]);
         assert_eq!(host(&slice.latents[2]), [12.0, 32.0, 102.0, 142.0]);
         assert_eq!(host(&slice.distances[1]), [11.0, 31.0, 101.0, 141.0]);
         assert_eq!(
-            select(&trajectories(), &advantages(), &training(0.4, 2)).len(),
+            select(&trajectories(), &advantages(), &share(0.4), 2).len(),
             2,
             "slices keep to the micro-batch"
         );
@@ -145,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_share_of_one_changes_nothing() {
-        let found = select(&trajectories(), &advantages(), &training(1.0, 2));
+        let found = select(&trajectories(), &advantages(), &share(1.0), 2);
         assert_eq!(found.len(), 2, "the slices of the rollout");
         assert_eq!(found[1].samples, [2, 3, 4, 2, 3, 4]);
         assert_eq!(host(&found[1].advantages), [0.3, 1.0, 0.0, -0.1, 0.2, -3.0]);
@@ -154,7 +166,7 @@ mod tests {
 
     #[test]
     fn at_least_one_picture_is_trained_on() {
-        let found = select(&trajectories(), &advantages(), &training(1e-9, 100));
+        let found = select(&trajectories(), &advantages(), &share(1e-9), 100);
         assert_eq!(found[0].samples, [1, 4]);
     }
 }

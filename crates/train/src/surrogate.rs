@@ -11,39 +11,36 @@ pub fn clip_range(clip: f64, dims: usize) -> f64 {
     clip * (REFERENCE_DIMS / dims as f64).sqrt()
 }
 
-/// What the surrogate saw, per row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SurrogateStats {
-    /// Probability ratios of new to old.
-    pub ratios: Vec<f32>,
-}
-
-impl SurrogateStats {
-    /// Returns the largest deviation of a ratio from 1.
-    pub fn deviation(&self) -> f64 {
-        self.ratios.iter().map(|ratio| (f64::from(*ratio) - 1.0).abs()).fold(0.0, f64::max)
-    }
-}
-
-/// Returns each row's loss −min(ρ·A, clip(ρ, 1±range)·A) and the ratios ρ.
+/// Returns each row's ratio ρ of the new density to the old one.
 ///
 /// ρ is the ratio of the mean log-probabilities' exponentials, from the mean squared distances of the next sample to
 /// the step's mean: the constants of the Gaussian cancel, and with them their rounding.
 ///
 /// # Shapes
+/// - `distance`, `old_distance`: `[rows]`, by the new and the old policy
+pub(crate) fn ratio(distance: Tensor<1>, old_distance: Tensor<1>, std: f32) -> Tensor<1> {
+    ((old_distance - distance) * (0.5 / (std * std))).exp()
+}
+
+/// Returns each row's normalised ratio (GRPO-Guard, 2510.22319): exp(s·(ln ρ + ‖Δμ‖²/2s²)), s the step's noise, Δμ by how much its
+/// mean has moved and the norm a mean over dimensions.
+///
+/// ln ρ has the mean −‖Δμ‖²/2s² over what the old policy draws, and the standard deviation ‖Δμ‖/s (over √dims): without its mean
+/// and times s it is ε·Δμ, centred at 0 and as wide at every step as means move.
+///
+/// # Shapes
+/// - `moved`: `[rows]`, the mean squared difference of the step's mean by the new and the old policy; the others as in [`ratio`]
+pub(crate) fn normalised_ratio(distance: Tensor<1>, old_distance: Tensor<1>, moved: Tensor<1>, std: f32) -> Tensor<1> {
+    ((old_distance - distance + moved) * (0.5 / std)).exp()
+}
+
+/// Returns each row's loss −min(ρ·A, clip(ρ, 1±range)·A).
+///
+/// # Shapes
 /// All `[rows]`.
-pub(crate) fn clipped(
-    distance: Tensor<1>,
-    old_distance: Tensor<1>,
-    std: f32,
-    advantages: Tensor<1>,
-    range: f64,
-) -> (Tensor<1>, SurrogateStats) {
-    let ratio = ((old_distance - distance) * (0.5 / (std * std))).exp();
-    let ratios = ratio.clone().inner().into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+pub(crate) fn clipped(ratio: Tensor<1>, advantages: Tensor<1>, range: f64) -> Tensor<1> {
     let clipped = ratio.clone().clamp(1.0 - range, 1.0 + range);
-    let loss = (ratio * advantages.clone()).min_pair(clipped * advantages).neg();
-    (loss, SurrogateStats { ratios })
+    (ratio * advantages.clone()).min_pair(clipped * advantages).neg()
 }
 
 #[cfg(test)]
@@ -56,17 +53,37 @@ mod tests {
         Tensor::from_data(TensorData::new(values, [count]), &Device::flex())
     }
 
+    fn host(tensor: Tensor<1>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().expect("f32")
+    }
+
     #[test]
     fn gains_are_clipped_and_losses_are_not() {
-        // Ratios e^0.1 and e^−0.1 with advantages of both signs, clipped at 1 ± 0.01.
-        let distance = tensor(vec![0.8, 1.2, 0.8, 1.2]);
-        let (loss, stats) = clipped(distance, tensor(vec![1.0; 4]), 1.0, tensor(vec![1.0, 1.0, -1.0, -1.0]), 0.01);
-        let loss = loss.into_data().try_into_vec::<f32>().expect("f32");
+        // With σ = 2, distances that differ by ±0.8 are ratios e^±0.1; advantages of both signs, clipped at 1 ± 0.01.
+        let ratio = ratio(tensor(vec![0.2, 1.8, 0.2, 1.8]), tensor(vec![1.0; 4]), 2.0);
         let (up, down) = (0.1f32.exp(), (-0.1f32).exp());
+        for (found, wanted) in host(ratio.clone()).iter().zip([up, down, up, down]) {
+            assert!((found - wanted).abs() < 1e-6, "{found} for {wanted}");
+        }
+        let loss = host(clipped(ratio, tensor(vec![1.0, 1.0, -1.0, -1.0]), 0.01));
         for (found, wanted) in loss.iter().zip([-1.01, -down, up, 0.99]) {
             assert!((found - wanted).abs() < 1e-5, "{loss:?}");
         }
-        assert!((stats.deviation() - f64::from(up - 1.0)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_normalised_ratio_is_centred_and_does_not_depend_on_the_noise() {
+        // One dimension: x' = μ_old + s·ε; the new mean is 0.1 larger.
+        let log = |epsilon: f32, std: f32| {
+            let (old, new) = (tensor(vec![(std * epsilon).powi(2)]), tensor(vec![(std * epsilon - 0.1).powi(2)]));
+            host(normalised_ratio(new, old, tensor(vec![0.01]), std))[0].ln()
+        };
+        for std in [0.3, 3.0] {
+            for epsilon in [-2.0, 0.5, 1.0] {
+                let found = log(epsilon, std);
+                assert!((found - 0.1 * epsilon).abs() < 1e-5, "{found} for ε {epsilon} with σ {std}");
+            }
+        }
     }
 
     #[test]

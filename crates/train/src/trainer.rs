@@ -1,37 +1,35 @@
-//! The trainer: an epoch of policy gradient for every adapter of a bank at once.
+//! The trainer: it owns bank, threads, optimiser, averages and checkpoint; what an epoch does with them is its method's.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::{Tensor, TensorData};
-use moa_adapter::{AdapterBank, BankConfig};
+use moa_adapter::AdapterBank;
 use moa_core::experiment::ExperimentSpec;
-use moa_core::{NoiseKey, RunId, Weighting};
-use moa_diffusion::sampler::{Next, step};
-use moa_diffusion::{Pipeline, StepRule, TextContext};
-use moa_reward::{Pictures, Scorer};
+use moa_core::{RunId, Weighting, metric};
+use moa_diffusion::Pipeline;
+use moa_optimiser::{AdamW, Average};
+use moa_reward::Scorer;
 
-use crate::batches::{in_order, slices};
-use crate::checkpoint::{Checkpoint, restore};
-use crate::optimiser::{BankOptimiser, FactorName, Factors, trained, with_factors};
-use crate::plan::{stochastic_steps, targeted};
-use crate::rollout::{TextStates, Trajectory, by_member, roll_out};
-use crate::selection::{TrainingSlice, select};
-use crate::surrogate::{SurrogateStats, clipped};
-use crate::{Advantages, TrainError, advantages, clip_range};
-
-/// The largest deviation of a probability ratio from 1 before the first update of an epoch.
-const RATIO_TOLERANCE: f64 = 1e-5;
+use crate::TrainError;
+use crate::batches::in_order;
+use crate::epoch::{Epoch, Meter};
+use crate::factors::{Factors, add, clipped, leaves, member, member_norms, members, trained};
+use crate::guard::{Ending, Verdict};
+use crate::method::{Loss, Method, Pass, Rows, method};
+use crate::probe::{Columns, Probe};
+use crate::spread::Spreads;
+use crate::world::World;
 
 /// What a trainer works with.
+#[derive(Clone, Copy)]
 pub struct TrainerSetup<'a> {
     /// The base model.
     pub pipeline: &'a Pipeline,
-    /// The rewards, in the experiment's order.
+    /// The rewards, in the experiment's order, and the judges.
     pub scorer: &'a Scorer,
     /// The training prompts.
     pub prompts: &'a [String],
+    /// The held-out prompts; looked at where the experiment's probe asks for them, and never trained on.
+    pub held_out: &'a [String],
     /// The experiment.
     pub spec: &'a ExperimentSpec,
     /// The runs trained together.
@@ -40,37 +38,52 @@ pub struct TrainerSetup<'a> {
     pub workers: usize,
 }
 
-/// The metrics of one run's epoch, by standard names.
+/// The metrics of one run's epoch, by the names in [`moa_core::metric`].
 pub type EpochMetrics = BTreeMap<String, f64>;
+
+/// What an epoch left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochReport {
+    /// The metrics of every run, in the runs' order; none of runs that had ended before.
+    pub metrics: Vec<Option<EpochMetrics>>,
+    /// What the guard found, and did.
+    pub findings: Vec<(RunId, String)>,
+}
+
+/// Everything of the adapters that an epoch changes.
+#[derive(Clone)]
+pub(crate) struct Learned {
+    pub(crate) factors: Factors,
+    pub(crate) average: Option<Average<3>>,
+    pub(crate) adamw: AdamW<3>,
+    pub(crate) spreads: Spreads,
+}
 
 /// Trains one adapter per run, all in one batch over the frozen base.
 pub struct Trainer<'a> {
-    setup: TrainerSetup<'a>,
-    rules: Vec<StepRule>,
-    contexts: TextContext,
-    empty_context: TextContext,
-    frame: AdapterBank,
-    factors: Factors,
-    average: Option<Factors>,
-    optimiser: BankOptimiser,
-    /// The weight of each run's KL divergence to the base.
-    ties: Vec<f32>,
-    epoch: u32,
+    pub(crate) setup: TrainerSetup<'a>,
+    /// The world of the runs that are still trained.
+    pub(crate) world: World<'a>,
+    pub(crate) learned: Learned,
+    pub(crate) method: Box<dyn Method>,
+    pub(crate) probe: Probe,
+    /// The adapters as they were at the last probe that found them sound: the runs' that are still trained.
+    pub(crate) sound: Factors,
+    /// The epoch of that probe, by run still trained.
+    pub(crate) sound_since: Vec<u32>,
+    /// The runs that have ended, with the adapters that are kept of them.
+    pub(crate) ended: BTreeMap<RunId, Ending>,
+    pub(crate) epoch: u32,
 }
 
-/// The samples of one epoch: which prompts, and the noise of every row.
-struct EpochBatch {
-    prompts: Vec<usize>,
-    texts: TextStates,
-    slices: Vec<Range<usize>>,
-}
-
-/// What an update saw, per adapter.
+/// What an update saw.
 struct UpdateStats {
-    ratios: Vec<Vec<f32>>,
+    rows: Rows,
     grad_norms: Vec<f64>,
-    kl: Vec<f64>,
 }
+
+/// Passes of an update are summed up in so many lanes, whatever the number of threads: as few gradients are held at once.
+const LANES: usize = 16;
 
 impl<'a> Trainer<'a> {
     /// Returns a trainer before its first epoch.
@@ -79,28 +92,26 @@ impl<'a> Trainer<'a> {
     /// Fails when the sampler does not fit the base model, `lora.targets` match no layer, or a prompt cannot be
     /// tokenised.
     pub fn new(setup: TrainerSetup<'a>) -> Result<Self, TrainError> {
-        let TrainerSetup { pipeline, spec, runs, .. } = &setup;
-        let rules = stochastic_steps(pipeline.schedule(), spec)?;
-        let layers = targeted(pipeline.adaptable(), &spec.lora.targets)?;
-        let config = BankConfig {
-            rank: spec.lora.rank as usize,
-            alpha: spec.lora.alpha,
-            share_a: spec.lora.share_a,
-            seed: spec.seed,
+        let world = World::new(&setup)?;
+        let spec = setup.spec;
+        let factors = trained(world.frame(), spec.lora.share_a);
+        let learned = Learned {
+            average: spec.optimiser.ema.map(|_| Average::of(&factors)),
+            adamw: AdamW::new(&spec.optimiser),
+            spreads: Spreads::new(world.members(), spec.rewards.len()),
+            factors,
         };
-        let frame = AdapterBank::fresh(&config, runs.len(), &layers, pipeline.device());
-        let factors = trained(&frame, spec.lora.share_a);
-        let average = spec.optimiser.ema.map(|_| factors.clone());
-        let optimiser = BankOptimiser::new(&spec.optimiser);
-        let contexts = pipeline.encode_prompts(setup.prompts)?;
-        let empty_context = pipeline.unconditional()?;
-        let ties = runs.iter().map(|(_, weighting)| spec.kl(weighting) as f32).collect();
-        Ok(Self { setup, rules, contexts, empty_context, frame, factors, average, optimiser, ties, epoch: 0 })
-    }
-
-    /// Whether any run is tied to the base by a KL divergence; it is measured for all then.
-    fn is_tied(&self) -> bool {
-        self.ties.iter().any(|tie| *tie > 0.0)
+        Ok(Self {
+            method: method(&spec.training.method, &learned.factors),
+            probe: Probe::new(&setup),
+            sound: learned.factors.clone(),
+            sound_since: vec![0; world.members()],
+            ended: BTreeMap::new(),
+            epoch: 0,
+            learned,
+            world,
+            setup,
+        })
     }
 
     /// Returns the epochs finished.
@@ -108,311 +119,239 @@ impl<'a> Trainer<'a> {
         self.epoch
     }
 
-    /// Returns the adapters as they stand: the moving average where one is kept.
-    pub fn bank(&self) -> AdapterBank {
-        with_factors(&self.frame, self.average.as_ref().unwrap_or(&self.factors))
+    /// Returns whether every run has ended before its time.
+    pub fn is_over(&self) -> bool {
+        self.world.members() == 0
     }
 
-    /// Trains one epoch and returns the metrics of every run, in the runs' order.
+    /// Returns the epoch after which a run has ended before its time; `None` where it has not.
+    pub fn ended_after(&self, run: &RunId) -> Option<u32> {
+        self.ended.get(run).map(|ending| ending.after)
+    }
+
+    /// Returns the adapters as they stand, in the runs' order: the moving average where one is kept, and the last sound one of a run
+    /// that has ended.
+    pub fn bank(&self) -> AdapterBank {
+        let current = self.current();
+        let of_run = |(id, _): &(RunId, Weighting)| {
+            let ended = self.ended.get(id).map(|ending| ending.factors.clone());
+            let place = || self.world.runs.iter().position(|(run, _)| run == id);
+            ended.or_else(|| place().map(|place| member(current, place)))
+        };
+        let parts: Vec<Factors> = self.setup.runs.iter().filter_map(of_run).collect();
+        crate::factors::joined(self.full_frame(), &parts)
+    }
+
+    /// Returns the factors that are kept and evaluated.
+    pub(crate) fn current(&self) -> &Factors {
+        self.learned.average.as_ref().map_or(&self.learned.factors, Average::tensors)
+    }
+
+    fn full_frame(&self) -> &AdapterBank {
+        self.world.whole_frame()
+    }
+
+    /// Trains one epoch, and looks at the adapters where that is due.
     ///
     /// `progress` is told the share of the epoch that is finished, from any thread.
     ///
     /// # Errors
     /// See [`TrainError`]; the trainer is as before the epoch then.
-    pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<EpochMetrics>, TrainError> {
-        let epoch = self.epoch + 1;
-        let batch = self.choose_prompts(epoch);
+    pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
+        let before = self.learned.clone();
+        let trained = self.train(progress);
+        if trained.is_err() {
+            self.learned = before;
+        }
+        let mut metrics = trained?;
+        self.epoch += 1;
         let training = &self.setup.spec.training;
-        let trained = slices(
-            training.trained(batch.texts.group * batch.prompts.len()),
-            self.setup.runs.len(),
-            training.micro_batch as usize,
-        );
-        let work = batch.slices.len() * self.rules.len() + trained.len() * 2 * training.train_steps as usize;
-        let finished = AtomicUsize::new(0);
-        let done = |units: usize| progress((finished.fetch_add(units, Ordering::Relaxed) + units) as f64 / work as f64);
+        let mut findings = Vec::new();
+        if training.probe.is_due(self.epoch, training.epochs) && self.world.members() > 0 {
+            let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
+            for (metrics, look) in metrics.iter_mut().zip(&looks) {
+                metrics.extend(look.gains());
+            }
+            let ids: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
+            findings = self.guard(&looks)?;
+            return Ok(EpochReport { metrics: self.in_order_of_runs(&ids, metrics), findings });
+        }
+        let ids: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
+        Ok(EpochReport { metrics: self.in_order_of_runs(&ids, metrics), findings })
+    }
 
-        let trajectories = self.roll_out(epoch, &batch, &done)?;
-        let scores = self.score(&batch, &trajectories)?;
+    fn in_order_of_runs(&self, ids: &[RunId], metrics: Vec<EpochMetrics>) -> Vec<Option<EpochMetrics>> {
+        let mut found: BTreeMap<&RunId, EpochMetrics> = ids.iter().zip(metrics).collect();
+        self.setup.runs.iter().map(|(id, _)| found.remove(id)).collect()
+    }
+
+    /// Gathers and updates.
+    fn train(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<EpochMetrics>, TrainError> {
+        let number = self.epoch + 1;
+        let members = self.world.members();
         let spec = self.setup.spec;
-        let advantages: Vec<Advantages> = scores
-            .iter()
-            .zip(self.setup.runs)
-            .map(|(scores, (_, weighting))| {
-                let group = spec.training.pictures_per_prompt as usize;
-                advantages(scores, weighting, group, spec.combine, spec.training.advantage_clip)
-            })
-            .collect();
-        let chosen = select(&trajectories, &advantages, &spec.training);
-        let mut updates = Vec::new();
-        for (index, steps) in self.trained_steps(epoch).iter().enumerate() {
-            updates.push(self.update(epoch, index == 0, &batch.texts, &chosen, steps, &done)?);
-        }
-        if let (Some(average), Some(decay)) = (&mut self.average, spec.optimiser.ema) {
-            for (name, factor) in &self.factors {
-                average.entry(name.clone()).and_modify(|a| *a = a.clone() * decay + factor.clone() * (1.0 - decay));
-            }
-        }
-        self.epoch = epoch;
-        Ok(self.metrics(&scores, &advantages, &updates))
-    }
-
-    /// Returns everything that the next epoch depends on, as bytes.
-    ///
-    /// # Errors
-    /// Fails when the state cannot be serialised.
-    pub fn checkpoint(&self) -> Result<Vec<u8>, TrainError> {
-        let digest = self.digest();
-        Checkpoint {
-            epoch: self.epoch,
-            digest: &digest,
-            factors: &self.factors,
-            average: self.average.as_ref(),
-            optimiser: &self.optimiser,
-        }
-        .write()
-    }
-
-    /// Goes back to a checkpoint of the same experiment; what follows is bit-identical to never having stopped.
-    ///
-    /// # Errors
-    /// Refuses checkpoints that are unreadable or of another experiment.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
-        let digest = self.digest();
-        let restored = restore(bytes, &digest, &self.factors, &mut self.optimiser, self.setup.pipeline.device())?;
-        self.epoch = restored.epoch;
-        self.factors = restored.factors;
-        self.average = self.average.as_ref().and(restored.average);
-        Ok(())
-    }
-
-    /// Names what a checkpoint must belong to: everything that training depends on but the number of epochs.
-    fn digest(&self) -> String {
-        let default = ExperimentSpec::default();
-        let mut spec = self.setup.spec.clone();
-        spec.training.epochs = 1;
-        (spec.name, spec.evaluation, spec.hypervolume) = (None, default.evaluation, default.hypervolume);
-        (spec.soups, spec.blends) = (default.soups, default.blends);
-        let runs: Vec<String> = self.setup.runs.iter().map(|(id, w)| format!("{id}={:?}", w.shares())).collect();
-        let text = format!("{}\n{}", spec.to_ron(), runs.join("\n"));
-        format!("{:016x}", NoiseKey::new(0).named(&text).bits(0))
-    }
-
-    /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn.
-    fn choose_prompts(&self, epoch: u32) -> EpochBatch {
-        let training = &self.setup.spec.training;
-        let (count, wanted) = (self.setup.prompts.len(), training.prompts_per_epoch as usize);
-        let key = NoiseKey::new(self.setup.spec.seed).named("prompts");
-        let first = (epoch as usize - 1) * wanted;
-        let prompts: Vec<usize> = (first..first + wanted)
-            .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
-            .collect();
-        let strength = self.setup.spec.sampler.guidance;
-        let guided = (strength - 1.0).abs() > f32::EPSILON;
-        let group = training.pictures_per_prompt as usize;
-        let texts = TextStates {
-            prompts: self.contexts.select(&prompts),
-            guidance: guided.then(|| (self.empty_context.clone(), strength)),
-            group,
+        let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
+        let meter = Meter::new(each, progress);
+        let (scores, own, updates) = {
+            let epoch = Epoch::choose(&self.world, number, &meter);
+            let policy = self.learned.factors.clone();
+            let gathered = self.method.gather(&epoch, &policy, &mut self.learned.spreads)?;
+            (gathered.scores, gathered.metrics, gathered.updates)
         };
-        let slices = slices(wanted * group, self.setup.runs.len(), training.micro_batch as usize);
-        EpochBatch { prompts, texts, slices }
+        let mut seen = Vec::new();
+        for (index, passes) in updates.iter().enumerate() {
+            seen.push(self.update(index, passes, &meter)?);
+        }
+        if let (Some(average), Some(decay)) = (&mut self.learned.average, spec.optimiser.ema) {
+            average.follow(&self.learned.factors, decay);
+        }
+        self.method.after(number, &self.learned.factors);
+        let names = spec.reward_names();
+        let metrics = own.into_iter().enumerate().map(|(run, own)| {
+            let mut metrics = own;
+            for (name, column) in names.iter().zip(&scores[run]) {
+                let (mean, deviation) = moments(column);
+                metrics.insert(metric::reward_mean(name), mean);
+                metrics.insert(metric::reward_std(name), deviation);
+            }
+            metrics.extend(rows_of(&seen, run));
+            let passes = f64::from(number) * spec.pass_equivalents(&self.world.runs[run].1);
+            metrics.insert(metric::PASSES.into(), passes);
+            metrics
+        });
+        debug_assert_eq!(scores.len(), members);
+        Ok(metrics.collect())
     }
 
-    fn roll_out(
-        &self,
-        epoch: u32,
-        batch: &EpochBatch,
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<Trajectory>, TrainError> {
-        let bank = with_factors(&self.frame, &self.factors);
-        let key = NoiseKey::new(self.setup.spec.seed).named("rollout");
-        let group = batch.texts.group;
-        in_order(&batch.slices, self.setup.workers, |slice| {
-            let keys: Vec<NoiseKey> = self
-                .setup
-                .runs
-                .iter()
-                .flat_map(|(id, _)| {
-                    let key = key.named(id.as_str()).with(u64::from(epoch));
-                    slice.clone().map(move |s| key.with((s / group) as u64).with((s % group) as u64))
-                })
-                .collect();
-            let trajectory = roll_out(self.setup.pipeline, &bank, &self.rules, &batch.texts, slice, &keys);
-            done(self.rules.len());
-            Ok(trajectory)
-        })
-    }
-
-    /// Returns the scores of every run: a column for each reward.
-    fn score(&self, batch: &EpochBatch, trajectories: &[Trajectory]) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
-        let samples: Vec<&Tensor<4>> = trajectories.iter().filter_map(|trajectory| trajectory.latents.last()).collect();
-        let decode = |latents: &&Tensor<4>| Ok::<_, TrainError>(self.setup.pipeline.decode((*latents).clone()));
-        let pictures = in_order(&samples, self.setup.workers, decode)?;
-        let group = batch.texts.group;
-        let prompts: Vec<String> =
-            batch.prompts.iter().flat_map(|p| std::iter::repeat_n(self.setup.prompts[*p].clone(), group)).collect();
-        let pictures: Vec<Pictures> = by_member(&pictures, self.setup.runs.len())
-            .into_iter()
-            .map(|pixels| Pictures::new(pixels, prompts.clone(), group))
-            .collect::<Result<_, _>>()?;
-        in_order(&pictures, self.setup.workers, |pictures| Ok(self.setup.scorer.score(pictures)?.columns))
-    }
-
-    /// Returns the steps trained in this epoch, shared out among its updates. The last step has no noise and no
-    /// probability, and is never among them.
-    fn trained_steps(&self, epoch: u32) -> Vec<Vec<usize>> {
-        let training = &self.setup.spec.training;
-        let key = NoiseKey::new(self.setup.spec.seed).named("steps").with(u64::from(epoch));
-        let mut steps = key.permutation(self.rules.len() - 1);
-        steps.truncate(training.train_steps as usize);
-        let share = steps.len().div_ceil(training.updates_per_epoch as usize).max(1);
-        steps.chunks(share).map(<[usize]>::to_vec).collect()
-    }
-
-    fn update(
-        &mut self,
-        epoch: u32,
-        first: bool,
-        texts: &TextStates,
-        slices: &[TrainingSlice],
-        steps: &[usize],
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<UpdateStats, TrainError> {
-        let members = self.setup.runs.len();
-        let parts = in_order(slices, self.setup.workers, |slice| {
-            let part = self.gradients(texts, slice, steps);
-            done(2 * steps.len());
-            Ok::<_, TrainError>(part)
+    /// Takes one step on the gradient of all passes' losses.
+    fn update(&mut self, index: usize, passes: &[Box<dyn Pass>], meter: &Meter<'_>) -> Result<UpdateStats, TrainError> {
+        let world = &self.world;
+        let factors = &self.learned.factors;
+        let lanes: Vec<&[Box<dyn Pass>]> = passes.chunks(passes.len().div_ceil(LANES).max(1)).collect();
+        let parts = in_order(&lanes, world.workers, |lane| {
+            let mut sum = Part::default();
+            for pass in *lane {
+                sum.take(pass.as_ref(), world, factors);
+                meter.trained(pass.rows());
+            }
+            Ok::<_, TrainError>(sum)
         })?;
-        let mut gradients = Factors::new();
-        let mut stats =
-            UpdateStats { ratios: vec![Vec::new(); members], grad_norms: Vec::new(), kl: vec![0.0; members] };
+        let mut all = Part::default();
         for part in parts {
-            for (name, gradient) in part.gradients {
-                let sum = match gradients.remove(&name) {
-                    Some(sum) => sum + gradient,
-                    None => gradient,
-                };
-                gradients.insert(name, sum);
-            }
-            for (surrogate, kl) in part.steps {
-                let share = surrogate.ratios.len() / members;
-                for (member, ratios) in surrogate.ratios.chunks(share).enumerate() {
-                    stats.ratios[member].extend_from_slice(ratios);
-                }
-                for (member, kl) in kl.chunks(share).enumerate() {
-                    stats.kl[member] += kl.iter().map(|kl| f64::from(*kl)).sum::<f64>();
-                }
+            add(&mut all.gradients, part.gradients);
+            for (name, lists) in part.rows {
+                let known = all.rows.entry(name).or_insert_with(|| vec![Vec::new(); lists.len()]);
+                known.iter_mut().zip(lists).for_each(|(known, list)| known.extend(list));
             }
         }
-        for (kl, ratios) in stats.kl.iter_mut().zip(&stats.ratios) {
-            *kl /= ratios.len() as f64;
-        }
-        if first {
-            let all = SurrogateStats { ratios: stats.ratios.concat() };
-            let deviation = all.deviation();
-            if deviation > RATIO_TOLERANCE || all.ratios.iter().any(|ratio| !ratio.is_finite()) {
-                return Err(TrainError::RatioOff { deviation });
-            }
-        }
-        let (factors, norms) = self.optimiser.update(&self.factors, &gradients);
+        self.method.check(index, &all.rows)?;
+        let norms = member_norms(&all.gradients);
         if let Some(member) = norms.iter().position(|norm| !norm.is_finite()) {
-            return Err(TrainError::Diverged { run: self.setup.runs[member].0.clone(), epoch });
+            return Err(TrainError::Diverged { run: world.runs[member].0.clone(), epoch: self.epoch + 1 });
         }
-        self.factors = factors;
-        stats.grad_norms = norms;
-        Ok(stats)
+        let optimiser = &self.setup.spec.optimiser;
+        let gradients = clipped(all.gradients, &norms, optimiser.max_grad_norm);
+        let Learned { factors, adamw, .. } = &mut self.learned;
+        adamw.step(optimiser.learning_rate, factors, gradients);
+        Ok(UpdateStats { rows: all.rows, grad_norms: norms })
     }
 
-    /// Returns the gradient of the surrogate (and of the KL to the base) for one slice of samples, summed over steps.
-    fn gradients(&self, texts: &TextStates, slice: &TrainingSlice, steps: &[usize]) -> PartialGradients {
-        let training = &self.setup.spec.training;
-        let pipeline = self.setup.pipeline;
-        let count = slice.samples.len();
-        let samples = (training.prompts_per_epoch * training.pictures_per_prompt) as usize;
-        let weight = 1.0 / (samples * steps.len()) as f32;
-        let range = clip_range(training.clip, pipeline.latent_dims());
-        let conditions = texts.conditions(&slice.samples);
-        let share = count / self.ties.len();
-        let tie: Vec<f32> = self.ties.iter().flat_map(|tie| std::iter::repeat_n(*tie, share)).collect();
-        let tie = Tensor::<1>::from_data(TensorData::new(tie, [count]), &slice.latents[0].device());
-        let mut sum = PartialGradients { gradients: Factors::new(), steps: Vec::new() };
-        for index in steps {
-            let rule = &self.rules[*index];
-            let leaves: Factors =
-                self.factors.iter().map(|(name, f)| (name.clone(), f.clone().autodiff().require_grad())).collect();
-            let bank = with_factors(&self.frame, &leaves);
-            let (x, next) = (slice.latents[*index].clone(), slice.latents[*index + 1].clone());
-            let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, Next::Score(&next));
-            let old = slice.distances[*index].clone();
-            let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, slice.advantages.clone(), range);
-            let mut kl_values = Vec::new();
-            if self.is_tied() {
-                let base = step(pipeline, None, rule, x, &conditions, Next::Score(&next)).output;
-                let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
-                let kl = (taken.output - base).powi_scalar(2).reshape([count as i64, -1]).mean_dim(1).reshape([count])
-                    * scale;
-                kl_values = kl.clone().inner().into_data().convert::<f32>().try_into_vec().unwrap_or_default();
-                loss = loss + kl * tie.clone();
+    /// Has the guard look at what a probe found, and does what it says.
+    fn guard(&mut self, looks: &[Columns]) -> Result<Vec<(RunId, String)>, TrainError> {
+        let base = self.probe.base(&self.world)?.clone();
+        let mut findings = Vec::new();
+        let mut going_on = Vec::new();
+        for (place, look) in looks.iter().enumerate() {
+            let (id, weighting) = self.world.runs[place].clone();
+            let verdict = crate::guard::verdict(self.setup.spec, &weighting, look, &base, self.world.ties[place])?;
+            match verdict {
+                Verdict::Sound => {
+                    self.sound = crate::factors::replaced(&self.sound, place, &member(self.current(), place));
+                    self.sound_since[place] = self.epoch;
+                    going_on.push(place);
+                }
+                Verdict::Watched => going_on.push(place),
+                Verdict::End(why) => {
+                    let kept = self.sound_since[place];
+                    let why = format!("{why}: ended after epoch {}, and the adapter of epoch {kept} is kept", self.epoch);
+                    findings.push((id.clone(), why));
+                    self.ended.insert(id, Ending { after: self.epoch, kept, factors: member(&self.sound, place) });
+                }
+                Verdict::Tighten { tie, why } => {
+                    let kept = self.sound_since[place];
+                    let one = member(&self.sound, place);
+                    self.learned.factors = crate::factors::replaced(&self.learned.factors, place, &one);
+                    if let Some(average) = &mut self.learned.average {
+                        *average = Average::of(&crate::factors::replaced(average.tensors(), place, &one));
+                    }
+                    self.world.ties[place] = tie;
+                    let after = self.epoch;
+                    findings.push((id, format!("{why}: after epoch {after} it went back to its adapter of epoch {kept}, with kl {tie}")));
+                    going_on.push(place);
+                }
             }
-            let mut gradients = (loss.sum() * weight).backward();
-            for (name, leaf) in leaves {
-                let Some(gradient) = leaf.grad_remove(&mut gradients) else { continue };
-                let total = match sum.gradients.remove(&name) {
-                    Some(total) => total + gradient,
-                    None => gradient,
-                };
-                sum.gradients.insert(name, total);
-            }
-            sum.steps.push((stats, kl_values));
         }
-        sum
+        if going_on.len() < looks.len() {
+            self.keep(&going_on);
+        }
+        Ok(findings)
     }
 
-    fn metrics(
-        &self,
-        scores: &[Vec<Vec<f32>>],
-        advantages: &[Advantages],
-        updates: &[UpdateStats],
-    ) -> Vec<EpochMetrics> {
-        let training = &self.setup.spec.training;
-        let range = clip_range(training.clip, self.setup.pipeline.latent_dims());
-        let names = self.setup.spec.reward_names();
-        (0..self.setup.runs.len())
-            .map(|member| {
-                let mut metrics = EpochMetrics::new();
-                for (name, column) in names.iter().zip(&scores[member]) {
-                    let (mean, deviation) = moments(column);
-                    metrics.insert(format!("reward/{name}/mean"), mean);
-                    metrics.insert(format!("reward/{name}/std"), deviation);
-                }
-                let ratios: Vec<f64> =
-                    updates.iter().flat_map(|u| u.ratios[member].iter().map(|ratio| f64::from(*ratio))).collect();
-                let mean = |value: &dyn Fn(f64) -> f64| {
-                    ratios.iter().map(|ratio| value(*ratio)).sum::<f64>() / ratios.len().max(1) as f64
-                };
-                metrics.insert("ratio_mean".into(), mean(&|ratio| ratio));
-                metrics.insert("approx_kl".into(), mean(&|ratio| ratio - 1.0 - ratio.ln()));
-                metrics.insert("clip_fraction".into(), mean(&|ratio| f64::from((ratio - 1.0).abs() > range)));
-                let average = |value: &dyn Fn(&UpdateStats) -> f64| {
-                    updates.iter().map(value).sum::<f64>() / updates.len().max(1) as f64
-                };
-                metrics.insert("grad_norm".into(), average(&|update| update.grad_norms[member]));
-                if self.is_tied() {
-                    metrics.insert("kl_to_base".into(), average(&|update| update.kl[member]));
-                }
-                metrics.insert("silent_groups".into(), advantages[member].silent_groups);
-                metrics
-            })
-            .collect()
+    /// Goes on with the runs at `places` alone.
+    pub(crate) fn keep(&mut self, places: &[usize]) {
+        self.world.keep(places);
+        self.method.keep(places);
+        self.sound_since = places.iter().map(|place| self.sound_since[*place]).collect();
+        if places.is_empty() {
+            return;
+        }
+        self.sound = members(&self.sound, places);
+        let Learned { factors, average, adamw, spreads } = &mut self.learned;
+        *factors = members(factors, places);
+        *average = average.as_ref().map(|average| Average::of(&members(average.tensors(), places)));
+        adamw.map_moments(|moments| crate::factors::rows(&moments, places));
+        spreads.keep(places);
     }
 }
 
-/// The gradients of one slice, and what its steps saw: ratios, and the KL of each row where it is measured.
-struct PartialGradients {
-    gradients: BTreeMap<FactorName, Tensor<3>>,
-    steps: Vec<(SurrogateStats, Vec<f32>)>,
+/// Gradients and what was seen of rows, summed over passes.
+#[derive(Default)]
+struct Part {
+    gradients: Factors,
+    rows: Rows,
+}
+
+impl Part {
+    fn take(&mut self, pass: &dyn Pass, world: &World<'_>, factors: &Factors) {
+        let leaves = leaves(factors);
+        let Loss { total, rows } = pass.loss(world, &world.bank(&leaves));
+        let mut graph = total.backward();
+        let own = leaves.into_iter().filter_map(|(name, leaf)| Some((name, leaf.grad_remove(&mut graph)?)));
+        add(&mut self.gradients, own.collect());
+        for (name, values) in rows {
+            let share = values.len() / world.members();
+            let known = self.rows.entry(name).or_insert_with(|| vec![Vec::new(); world.members()]);
+            known.iter_mut().zip(values.chunks(share.max(1))).for_each(|(known, values)| known.extend(values));
+        }
+    }
+}
+
+/// Returns what an epoch's updates saw of a run: the mean of every metric over rows, and of the gradients' norms.
+fn rows_of(updates: &[UpdateStats], run: usize) -> EpochMetrics {
+    let mut metrics = EpochMetrics::new();
+    let names: std::collections::BTreeSet<&str> = updates.iter().flat_map(|update| update.rows.keys().copied()).collect();
+    for name in names {
+        let values = updates.iter().filter_map(|update| update.rows.get(name)).flat_map(|lists| &lists[run]);
+        let values: Vec<f64> = values.filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect();
+        if !values.is_empty() {
+            metrics.insert(name.to_owned(), values.iter().sum::<f64>() / values.len() as f64);
+        }
+    }
+    let norms: Vec<f64> = updates.iter().filter_map(|update| update.grad_norms.get(run).copied()).collect();
+    if !norms.is_empty() {
+        metrics.insert(metric::GRAD_NORM.into(), norms.iter().sum::<f64>() / norms.len() as f64);
+    }
+    metrics
 }
 
 fn moments(values: &[f32]) -> (f64, f64) {
@@ -420,49 +359,4 @@ fn moments(values: &[f32]) -> (f64, f64) {
     let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
     let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
     (mean, variance.sqrt())
-}
-
-#[cfg(test)]
-#[path = "../tests/toy/mod.rs"]
-mod toy;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_update_makes_good_pictures_likelier_and_bad_ones_less_likely() {
-        let mut spec = toy::spec();
-        spec.training.pictures_per_prompt = 8;
-        spec.training.micro_batch = 1000;
-        let (pipeline, scorer, prompts, runs) = (toy::pipeline(), toy::scorer(&spec), toy::prompts(), toy::runs());
-        let setup = TrainerSetup {
-            pipeline: &pipeline,
-            scorer: &scorer,
-            prompts: &prompts,
-            spec: &spec,
-            runs: &runs,
-            workers: 1,
-        };
-        let mut trainer = Trainer::new(setup).expect("trainer");
-        let batch = trainer.choose_prompts(1);
-        let trajectories = trainer.roll_out(1, &batch, &|_| ()).expect("rollout");
-        let scores = trainer.score(&batch, &trajectories).expect("scores");
-        let advantages: Vec<Advantages> = scores
-            .iter()
-            .zip(&runs)
-            .map(|(scores, (_, weighting))| advantages(scores, weighting, 8, spec.combine, 5.0))
-            .collect();
-        let chosen = select(&trajectories, &advantages, &spec.training);
-        let mut update =
-            |first| trainer.update(1, first, &batch.texts, &chosen, &[0], &|_| ()).expect("an update").ratios;
-        update(true);
-        let ratios = update(false);
-        for (member, (id, _)) in runs.iter().enumerate() {
-            let gain: f32 =
-                ratios[member].iter().zip(&advantages[member].values).map(|(ratio, a)| (ratio - 1.0) * a).sum();
-            assert!(gain > 0.0, "{id}: {gain}");
-            assert!(ratios[member].iter().any(|ratio| (ratio - 1.0).abs() > 1e-6), "{id} has moved");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use moa_core::metric;
 use moa_core::{EpochRecord, EvaluationRecord, ExperimentSpec, RunEvent, RunId, RunRecord, RunState};
 use moa_store::{Activity, Layout, Snapshot, Source};
 
@@ -143,11 +144,12 @@ impl Experiment {
     }
 
     fn metric_rank(&self, name: &str) -> usize {
-        let reward = name.strip_prefix("reward/").and_then(|rest| rest.strip_suffix("/mean"));
-        match reward.and_then(|reward| self.rewards.iter().position(|known| known == reward)) {
-            Some(place) => place,
-            None if name.starts_with("reward/") => 1001,
-            None => 1000,
+        let place = |reward: &str| self.rewards.iter().position(|known| known == reward);
+        match (metric::reward_of_gain(name).and_then(place), metric::reward_of_mean(name).and_then(place)) {
+            (Some(place), _) => place,
+            (_, Some(place)) => self.rewards.len() + place,
+            _ if metric::is_of_reward(name) => 1001,
+            _ => 1000,
         }
     }
 
@@ -170,7 +172,7 @@ impl Experiment {
 
     /// Returns the mean of a reward over a run's training pictures, by epoch.
     pub(crate) fn reward_curve(&self, run: &RunId, reward: &str) -> &[f64] {
-        self.curve(run, &format!("reward/{reward}/mean"))
+        self.curve(run, &metric::reward_mean(reward))
     }
 
     /// Returns how many metric values there are.

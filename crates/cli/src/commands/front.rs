@@ -85,7 +85,8 @@ impl Results {
         if evaluated == runs.len() {
             return String::new();
         }
-        let epochs = runs.iter().map(|run| run.epochs_done).min().unwrap_or(0);
+        // Some may have ended before their time.
+        let epochs = runs.iter().map(|run| run.epochs_done).max().unwrap_or(0);
         let how = if self.snapshot.source == Source::Live { "a sweep is running" } else { "the sweep is not complete" };
         let all = runs.first().map_or(0, |run| run.epochs);
         format!("{how}: {epochs} of {all} epochs, {evaluated} of {} evaluated\n", count(runs.len() as u64, "adapter"))

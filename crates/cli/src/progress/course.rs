@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moa_core::experiment::{CostModel, Plan};
+use moa_core::metric;
 use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
 
 /// Costs relative to each other, for a bar that moves evenly; the time left is measured, not computed from them.
@@ -42,7 +43,15 @@ impl Course {
     /// Returns the course of a sweep before its first event.
     pub(crate) fn new(plan: &Plan) -> Self {
         let evaluation =
-            Plan { training_pictures: 0, rollout_passes: 0, training_passes: 0, reference_passes: 0, ..*plan };
+            Plan {
+                training_pictures: 0,
+                rollout_passes: 0,
+                training_passes: 0,
+                reference_passes: 0,
+                probe_pictures: 0,
+                probe_passes: 0,
+                ..*plan
+            };
         let (all, evaluation) = (plan.seconds(&COST), evaluation.seconds(&COST));
         let share = if all > 0.0 { evaluation / all } else { 1.0 };
         Self {
@@ -154,7 +163,7 @@ impl Course {
 
 /// Returns the mean of each reward; those that the epoch does not tell are not a number.
 fn means(rewards: &[String], epoch: &EpochRecord) -> Vec<f64> {
-    let mean = |metrics: &BTreeMap<String, f64>, name: &String| metrics.get(&format!("reward/{name}/mean")).copied();
+    let mean = |metrics: &BTreeMap<String, f64>, name: &String| metrics.get(&metric::reward_mean(name)).copied();
     rewards.iter().map(|name| mean(&epoch.metrics, name).unwrap_or(f64::NAN)).collect()
 }
 
@@ -172,6 +181,8 @@ mod tests {
             rollout_passes: 640,
             training_passes: 240,
             reference_passes: 0,
+            probe_pictures: 0,
+            probe_passes: 0,
             evaluation_pictures: 40,
             evaluation_passes: 400,
         }

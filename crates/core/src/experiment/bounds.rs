@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ExperimentSpec, PromptSource, SamplerKind};
+use super::{ExperimentSpec, Guard, PromptSource, SamplerKind, Spread, method};
 
 /// An interval of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,11 +65,15 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     }),
     ("sampler.kind.noise", Bounds::Above(0.0, 10.0), |spec| match spec.sampler.kind {
         SamplerKind::FlowSde { noise } => Some(noise.into()),
-        SamplerKind::Ddim { .. } => None,
+        _ => None,
     }),
     ("sampler.kind.eta", Bounds::Above(0.0, 1.0), |spec| match spec.sampler.kind {
-        SamplerKind::Ddim { eta } => Some(eta.into()),
-        SamplerKind::FlowSde { .. } => None,
+        SamplerKind::Ddim { eta } | SamplerKind::Cps { eta } => Some(eta.into()),
+        _ => None,
+    }),
+    ("sampler.kind.order", Bounds::Whole(1, 2), |spec| match spec.sampler.kind {
+        SamplerKind::Ode { order } => Some(order.into()),
+        _ => None,
     }),
     ("sampler.steps", Bounds::Whole(2, 1000), |spec| Some(spec.sampler.steps.into())),
     ("sampler.guidance", Bounds::Closed(0.0, 100.0), |spec| Some(spec.sampler.guidance.into())),
@@ -85,12 +89,26 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     ("training.epochs", Bounds::Whole(1, 100_000), |spec| Some(spec.training.epochs.into())),
     ("training.prompts_per_epoch", Bounds::Whole(1, 4096), |spec| Some(spec.training.prompts_per_epoch.into())),
     ("training.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.training.pictures_per_prompt.into())),
-    ("training.train_steps", Bounds::Whole(1, 999), |spec| Some(spec.training.train_steps.into())),
-    ("training.trained_share", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.trained_share)),
-    ("training.updates_per_epoch", Bounds::Whole(1, 999), |spec| Some(spec.training.updates_per_epoch.into())),
-    ("training.clip", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.clip)),
     ("training.kl", KL, |spec| Some(spec.training.kl)),
-    ("training.advantage_clip", Bounds::Above(0.0, 1000.0), |spec| Some(spec.training.advantage_clip)),
+    ("training.advantages.clip", Bounds::Above(0.0, 1000.0), |spec| Some(spec.training.advantages.clip)),
+    ("training.advantages.trained_share", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.advantages.trained_share)),
+    ("training.advantages.spread.decay", Bounds::Below(0.0, 1.0), |spec| match spec.training.advantages.spread {
+        Spread::Running { decay } => Some(decay),
+        Spread::Group => None,
+    }),
+    ("training.probe.every", Bounds::Whole(0, 100_000), |spec| Some(spec.training.probe.every.into())),
+    ("training.probe.prompts", Bounds::Whole(2, 4096), |spec| Some(spec.training.probe.prompts.into())),
+    ("training.probe.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| {
+        Some(spec.training.probe.pictures_per_prompt.into())
+    }),
+    ("training.guard.factor", Bounds::Above(1.0, 1000.0), |spec| match spec.training.guard {
+        Guard::Tighten { factor, .. } => Some(factor),
+        Guard::Off | Guard::Stop => None,
+    }),
+    ("training.guard.from", Bounds::Above(0.0, 1000.0), |spec| match spec.training.guard {
+        Guard::Tighten { from, .. } => Some(from),
+        Guard::Off | Guard::Stop => None,
+    }),
     ("training.micro_batch", Bounds::Whole(1, 4096), |spec| Some(spec.training.micro_batch.into())),
     ("evaluation.prompts", Bounds::Whole(1, 100_000), |spec| spec.evaluation.prompts.map(f64::from)),
     ("evaluation.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.evaluation.pictures_per_prompt.into())),
@@ -100,6 +118,8 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     ("evaluation.grid_prompts", Bounds::Whole(0, 64), |spec| Some(spec.evaluation.grid_prompts.into())),
 ];
 
+/// What stands before the settings of a training method.
+pub(super) const METHOD: &str = "training.method.";
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
 /// Pictures in one request, `rewards[].kind.batch`.
@@ -166,6 +186,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
+        _ if path.starts_with(METHOD) => method::bounds_of(&path[METHOD.len()..]),
         _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
         _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),
     }

@@ -1,6 +1,7 @@
 //! How each field is written, for messages about values of the wrong form.
 
-use super::bounds::{Bounds, bounds_of};
+use super::bounds::{Bounds, METHOD, bounds_of};
+use super::method;
 
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
@@ -67,10 +68,19 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
         "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
-        "sampler.kind" => "give FlowSde(noise: 0.7) or Ddim(eta: 1)",
+        "sampler.kind" => "give Cps(eta: 0.9), FlowSde(noise: 0.7), Ddim(eta: 1) or Ode(order: 1)",
+        "training.method" => {
+            "give PolicyGradient(train_steps: 3), Differentiable(through: LastSteps(1)), Mixed(), Nft(levels: 2) or Awm(levels: 2); \
+             () after the name takes all defaults"
+        }
+        "training.advantages" | "training.probe" => FIELDS,
+        "training.advantages.spread" => "give Group or Running(decay: 0.9)",
+        "training.probe.of" => "give Train or HeldOut",
+        "training.guard" => "give Off, Stop or Tighten(factor: 2, from: 0.1)",
         "lora.share_a" | "rewards[].kind.negate" => "give true or false",
         "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
         "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
+        _ if path.starts_with(METHOD) => method::form_of(&path[METHOD.len()..])?,
         _ if path.starts_with("prompts.") || TEXTS_OF_KINDS.contains(&&*path) => TEXT,
         _ => return None,
     };

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ExperimentSpec;
+use super::{ExperimentSpec, ProbePrompts};
+use crate::Weighting;
 
 /// The work of an experiment. A *pass* is one picture through the denoiser once; guidance makes two passes of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +18,14 @@ pub struct Plan {
     pub training_pictures: u64,
     /// Passes that draw the training pictures: pictures × sampler steps.
     pub rollout_passes: u64,
-    /// Passes forward and backward that train the adapters: pictures trained on × trained steps.
+    /// Passes forward and backward that train the adapters: pictures trained on × passes that the method trains of each.
     pub training_passes: u64,
-    /// Passes of the base alone that the KL divergence needs: as many as training passes, 0 where no run has one.
+    /// Passes forward beside them: of the base for runs that are tied to it, and of an older policy where the method has one.
     pub reference_passes: u64,
+    /// Pictures drawn and scored while training is looked at: (base once + runs × probes) × prompts × pictures per prompt.
+    pub probe_pictures: u64,
+    /// Passes that draw them: pictures × evaluation steps.
+    pub probe_passes: u64,
     /// Pictures drawn and scored in evaluation: (base + runs + soups + blends) × prompts × pictures per prompt. Picture
     /// grids show pictures of the evaluation and cost nothing more.
     pub evaluation_pictures: u64,
@@ -40,16 +45,33 @@ pub struct CostModel {
 }
 
 impl Plan {
+    /// Returns all passes that are forward alone.
+    pub fn forward_passes(&self) -> u64 {
+        self.rollout_passes + self.reference_passes + self.probe_passes + self.evaluation_passes
+    }
+
     /// Returns the estimated time of the whole experiment, in seconds. Start-up, plots and disk are left out.
     pub fn seconds(&self, cost: &CostModel) -> f64 {
-        let forward = self.rollout_passes + self.reference_passes + self.evaluation_passes;
-        forward as f64 * cost.seconds_per_forward
+        let scored = self.training_pictures + self.probe_pictures + self.evaluation_pictures;
+        self.forward_passes() as f64 * cost.seconds_per_forward
             + self.training_passes as f64 * cost.seconds_per_training_pass
-            + (self.training_pictures + self.evaluation_pictures) as f64 * cost.seconds_per_scored_picture
+            + scored as f64 * cost.seconds_per_scored_picture
     }
 }
 
 impl ExperimentSpec {
+    /// Returns the passes that an epoch of one run takes, a pass forward and backward counted as three: what methods are compared by.
+    /// Probes do not count.
+    pub fn pass_equivalents(&self, weighting: &Weighting) -> f64 {
+        let training = &self.training;
+        let pictures = (training.prompts_per_epoch * training.pictures_per_prompt) as usize;
+        let each = training.method.passes(self);
+        let trained = if each.selects { training.advantages.trained(pictures) } else { pictures };
+        let tie = if self.kl(weighting) > 0.0 { each.training } else { 0.0 };
+        let passes = pictures as f64 * each.rollout + trained as f64 * (3.0 * each.training + each.reference + tie);
+        passes * passes_per_step(self.sampler.guidance) as f64
+    }
+
     /// Returns the work of this experiment.
     ///
     /// `train_prompts` bounds the prompts of an epoch, `held_out_prompts` those of the evaluation.
@@ -63,22 +85,35 @@ impl ExperimentSpec {
         let prompts = u64::from(training.prompts_per_epoch).min(train_prompts as u64);
         let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.pictures_per_prompt));
         let training_pictures = runs * epochs * pictures;
-        let trained_pictures = runs * epochs * training.trained(pictures as usize) as u64;
+        let each = training.method.passes(self);
+        let trained = if each.selects { training.advantages.trained(pictures as usize) as u64 } else { pictures };
         let passes = passes_per_step(self.sampler.guidance);
-        let training_passes = trained_pictures * u64::from(training.train_steps) * passes;
+        // Rounded once: a method may draw how many steps it trains.
+        let whole = |pictures: u64, each: f64| (pictures as f64 * each).round() as u64 * passes;
+        let training_passes = whole(runs * epochs * trained, each.training);
+        let tied = self.kl_weights().filter(|kl| *kl > 0.0).count() as u64;
+        let reference_passes =
+            whole(runs * epochs * trained, each.reference) + whole(tied * epochs * trained, each.training);
         let evaluation = &self.evaluation;
         let prompts = evaluation.prompts.map_or(u64::MAX, u64::from).min(held_out_prompts as u64);
         let each = prompts * u64::from(evaluation.pictures_per_prompt);
-        let evaluation_passes =
-            (1 + runs + soups + blended) * each * u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
+        let probe = &training.probe;
+        let looks = u64::from(probe.times(training.epochs));
+        let listed = if probe.of == ProbePrompts::Train { train_prompts } else { held_out_prompts };
+        let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.pictures_per_prompt);
+        let probe_pictures = if looks == 0 { 0 } else { (1 + runs * looks) * probed };
+        let guided = u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
+        let evaluation_passes = (1 + runs + soups + blended) * each * guided;
         Plan {
             runs,
             soups,
             blends,
             training_pictures,
-            rollout_passes: training_pictures * u64::from(self.sampler.steps) * passes,
+            rollout_passes: whole(training_pictures, training.method.passes(self).rollout),
             training_passes,
-            reference_passes: if self.kl_weights().any(|kl| kl > 0.0) { training_passes } else { 0 },
+            reference_passes,
+            probe_pictures,
+            probe_passes: probe_pictures * guided,
             evaluation_pictures: (1 + runs + soups + blends) * each,
             evaluation_passes,
         }

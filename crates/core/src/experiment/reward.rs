@@ -1,6 +1,7 @@
 //! What pictures are scored by.
 
 mod files;
+mod gradient;
 mod judges;
 
 use serde::{Deserialize, Serialize};

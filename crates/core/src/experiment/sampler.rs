@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The stochastic sampler of the rollouts, whose steps are Gaussian and hence have log-probabilities.
+/// The sampler of the rollouts. Policy gradient needs Gaussian steps, which have log-probabilities; other methods take any.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplerSpec {
-    /// The kind of step. Default: `FlowSde(noise: 0.7)`.
+    /// The kind of step. Default: `Cps(eta: 0.9)`.
     pub kind: SamplerKind,
     /// Denoising steps per picture. Default: 8.
     pub steps: u32,
@@ -21,11 +21,19 @@ impl Default for SamplerSpec {
     }
 }
 
-/// The kind of stochastic step.
+/// The kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum SamplerKind {
-    /// The rectified-flow SDE of Flow-GRPO: σ_t = noise · √(σ / (1 − σ)).
+    /// Coefficients-preserving sampling of rectified flow (Flow-CPS, 2509.05952): signal and noise keep the shares that the model was
+    /// trained on, however large the steps.
+    Cps {
+        /// How much of a step's noise is drawn anew, above 0 and at most 1. Default: 0.9.
+        #[serde(default = "cps_eta")]
+        eta: f32,
+    },
+    /// The rectified-flow SDE of Flow-GRPO: σ_t = noise · √(σ / (1 − σ)). In few steps its samples are noisier than the model
+    /// expects.
     FlowSde {
         /// Scale of the injected noise. Default: 0.7.
         #[serde(default = "flow_noise")]
@@ -37,12 +45,26 @@ pub enum SamplerKind {
         #[serde(default = "ddim_eta")]
         eta: f32,
     },
+    /// Without noise after the start.
+    Ode {
+        /// 1: Euler's steps (DDIM's); 2: steps that use the prediction before, too, at no further pass. Default: 1.
+        #[serde(default = "ode_order")]
+        order: u32,
+    },
 }
 
 impl Default for SamplerKind {
     fn default() -> Self {
-        Self::FlowSde { noise: flow_noise() }
+        Self::Cps { eta: cps_eta() }
     }
+}
+
+fn cps_eta() -> f32 {
+    0.9
+}
+
+fn ode_order() -> u32 {
+    1
 }
 
 fn flow_noise() -> f32 {

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The policy-gradient loop: each epoch draws pictures, scores them, and updates every adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+use super::MethodSpec;
+
+/// The training loop: each epoch draws pictures, scores them, and updates every adapter by a method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingSpec {
     /// Rollouts per run. Default: 20.
@@ -12,22 +14,19 @@ pub struct TrainingSpec {
     pub prompts_per_epoch: u32,
     /// Pictures per prompt and epoch: the group that advantages are taken in, 2 or more. Default: 8.
     pub pictures_per_prompt: u32,
-    /// How many of the sampler's steps are trained per epoch, drawn at random; the last step has no usable density and is
-    /// never among them. Default: 3.
-    pub train_steps: u32,
-    /// The share of each run's pictures that is trained on: those with the largest advantages by magnitude, which hold most of
-    /// what there is to learn. Default: 1.
-    pub trained_share: f64,
-    /// Optimiser updates per epoch; divides `train_steps`. Default: 1.
-    pub updates_per_epoch: u32,
-    /// Half-width of the clipped ratio, at 16,384 latent dimensions; scaled by √(16384 / D) to D dimensions. Default: 1e-4.
-    pub clip: f64,
-    /// Weight of the KL divergence to the base, per trained step. Default: 0.
+    /// How adapters learn from what was drawn. Default: `PolicyGradient()`.
+    pub method: MethodSpec,
+    /// How scores become advantages, for the methods that use them.
+    pub advantages: AdvantageSpec,
+    /// Weight of the distance to the base, per trained pass: the KL divergence of a step in policy gradient, the mean squared
+    /// difference of predictions elsewhere. Default: 0.
     pub kl: f64,
-    /// Advantages are clamped to ± this, in standard deviations. Default: 5.
-    pub advantage_clip: f64,
     /// Pictures per pass through the denoiser. Changes memory and time, and results by rounding alone. Default: 32.
     pub micro_batch: u32,
+    /// Where training is looked at while it goes on.
+    pub probe: ProbeSpec,
+    /// What is done when a judge falls while its reward rises. Default: `Stop`.
+    pub guard: Guard,
 }
 
 impl Default for TrainingSpec {
@@ -36,20 +35,129 @@ impl Default for TrainingSpec {
             epochs: 20,
             prompts_per_epoch: 8,
             pictures_per_prompt: 8,
-            train_steps: 3,
-            trained_share: 1.0,
-            updates_per_epoch: 1,
-            clip: 1e-4,
+            method: MethodSpec::default(),
+            advantages: AdvantageSpec::default(),
             kl: 0.0,
-            advantage_clip: 5.0,
             micro_batch: 32,
+            probe: ProbeSpec::default(),
+            guard: Guard::default(),
         }
     }
 }
 
-impl TrainingSpec {
+/// How scores become advantages: how much better a picture is than its group, in standard deviations.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdvantageSpec {
+    /// By which standard deviation scores are divided. Default: `Group`.
+    pub spread: Spread,
+    /// Advantages are clamped to ± this, in standard deviations. Default: 5.
+    pub clip: f64,
+    /// The share of each run's pictures that is trained on: those with the largest advantages by magnitude, which hold most of
+    /// what there is to learn. Default: 1.
+    pub trained_share: f64,
+}
+
+impl Default for AdvantageSpec {
+    fn default() -> Self {
+        Self { spread: Spread::Group, clip: 5.0, trained_share: 1.0 }
+    }
+}
+
+impl AdvantageSpec {
     /// Returns how many of so many pictures are trained on: their share, rounded up, at least one.
     pub fn trained(&self, pictures: usize) -> usize {
         ((pictures as f64 * self.trained_share).ceil() as usize).clamp(1, pictures.max(1))
     }
+}
+
+/// By which standard deviation a reward's scores are divided, before they are weighted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Spread {
+    /// That of the prompt's own pictures (GRPO, GDPO): every prompt pulls alike, those on which the reward hardly varies too.
+    #[default]
+    Group,
+    /// A running root mean square of all groups' standard deviations: prompts on which the reward varies pull more.
+    Running {
+        /// Decay per epoch, 0 to below 1. Default: 0.9.
+        #[serde(default = "running_decay")]
+        decay: f64,
+    },
+}
+
+fn running_decay() -> f64 {
+    0.9
+}
+
+/// Where training is looked at while it goes on: pictures of the same prompts from the same noise by base and adapters, drawn as in
+/// evaluation. What the curves of gains are made of, and what [`Guard`] decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeSpec {
+    /// After every so many epochs, and after the last; 0 never looks. Default: 5.
+    pub every: u32,
+    /// Which prompts. Default: `Train`.
+    pub of: ProbePrompts,
+    /// So many of them, spread evenly over the list; all where there are fewer. Default: 16.
+    pub prompts: u32,
+    /// Pictures of each, 2 or more. Default: 2.
+    pub pictures_per_prompt: u32,
+}
+
+impl Default for ProbeSpec {
+    fn default() -> Self {
+        Self { every: 5, of: ProbePrompts::Train, prompts: 16, pictures_per_prompt: 2 }
+    }
+}
+
+impl ProbeSpec {
+    /// Returns whether adapters are looked at after an epoch, which counts from 1.
+    pub fn is_due(&self, epoch: u32, epochs: u32) -> bool {
+        self.every > 0 && (epoch.is_multiple_of(self.every) || epoch == epochs)
+    }
+
+    /// Returns how often adapters are looked at in so many epochs.
+    pub fn times(&self, epochs: u32) -> u32 {
+        (1..=epochs).filter(|epoch| self.is_due(*epoch, epochs)).count() as u32
+    }
+}
+
+/// Which prompts a probe draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProbePrompts {
+    /// Training prompts: what is decided by them leaves the evaluation untouched.
+    #[default]
+    Train,
+    /// Held-out prompts, to follow what generalises; nothing may be decided by them then (`guard: Off`).
+    HeldOut,
+}
+
+/// What is done with a run when, at a probe, a reward that it is trained for has risen while a judge that watches it has fallen, both
+/// beyond chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Guard {
+    /// Nothing.
+    Off,
+    /// The run ends, and its adapter of the last probe that was sound is kept.
+    #[default]
+    Stop,
+    /// The run goes back to its adapter of the last sound probe, and its distance to the base weighs more from there on.
+    Tighten {
+        /// By what the weight is multiplied, more than 1. Default: 2.
+        #[serde(default = "tighten_factor")]
+        factor: f64,
+        /// The weight that counts where a run had none. Default: 0.1.
+        #[serde(default = "tighten_from")]
+        from: f64,
+    },
+}
+
+fn tighten_factor() -> f64 {
+    2.0
+}
+
+fn tighten_from() -> f64 {
+    0.1
 }

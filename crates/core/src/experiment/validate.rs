@@ -9,7 +9,7 @@ use super::bounds::{
 use super::design;
 use super::finding::{Finding, Source};
 use super::prompts::{Form, split_alone};
-use super::{ExperimentSpec, PromptSource, RewardKind, SoupsSpec, SpecError, WeightingsSpec};
+use super::{ExperimentSpec, Guard, ProbePrompts, PromptSource, RewardKind, SoupsSpec, SpecError, WeightingsSpec};
 
 impl ExperimentSpec {
     /// Checks an experiment that was built or changed in memory; those read from files are checked already.
@@ -161,23 +161,12 @@ impl ExperimentSpec {
     }
 
     fn check_training(&self) -> Result<(), Finding> {
-        let (steps, training) = (self.sampler.steps, &self.training);
-        if training.train_steps > steps - 1 {
+        let training = &self.training;
+        training.method.check(self, "training.method")?;
+        if training.probe.of == ProbePrompts::HeldOut && training.guard != Guard::Off {
             let way_out =
-                format!("give at most {}, as sampler.steps is {steps} and the last step is never trained", steps - 1);
-            return Err(Finding::value("training.train_steps", training.train_steps.to_string(), way_out));
-        }
-        if !training.train_steps.is_multiple_of(training.updates_per_epoch) {
-            let divisors: Vec<String> = (1..=training.train_steps)
-                .filter(|divisor| training.train_steps.is_multiple_of(*divisor))
-                .map(|divisor| divisor.to_string())
-                .collect();
-            let way_out = format!(
-                "give a divisor of training.train_steps, which is {}: {}",
-                training.train_steps,
-                divisors.join(", ")
-            );
-            return Err(Finding::value("training.updates_per_epoch", training.updates_per_epoch.to_string(), way_out));
+                "nothing may be decided by held-out prompts: give training.guard: Off, or probe training prompts";
+            return Err(Finding::value("training.probe.of", "HeldOut", way_out));
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ fn sd3(name: &str) -> Case {
 
 fn bank(layers: &[LayerShape], members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
-    let bank = AdapterBank::fresh(&config, members, layers, &Device::flex());
+    let bank = AdapterBank::fresh(&config, &vec![""; members], layers, &Device::flex());
     let layers = bank
         .layers()
         .iter()

@@ -2,26 +2,34 @@
 
 use std::path::PathBuf;
 
+use moa_core::metric;
 use moa_plot::{Curve, CurvePanel, PlotError, draw_curves};
 use moa_store::{Layout, Snapshot};
 
 use crate::report::FrontReport;
 
 /// What is drawn of the training itself, with its unit.
-const TRAINING: [(&str, &str); 4] = [
-    ("grad_norm", "gradient norm before clipping"),
-    ("approx_kl", "approximate KL to the rollout (nats per dimension)"),
-    ("clip_fraction", "share of clipped ratios"),
-    ("silent_groups", "share of groups without spread"),
+const TRAINING: [(&str, &str); 6] = [
+    (metric::LOSS, "loss"),
+    (metric::GRAD_NORM, "gradient norm before clipping"),
+    (metric::KL_TO_BASE, "distance to the base"),
+    (metric::APPROX_KL, "approximate KL to the rollout (nats per dimension)"),
+    (metric::CLIP_FRACTION, "share of clipped ratios"),
+    (metric::SILENT_GROUPS, "share of groups without spread"),
 ];
 
 /// Draws the curves and returns the files.
 pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
-    let rewards = report.rewards.iter().map(|name| (format!("reward/{name}/mean"), name.clone()));
+    let of = |names: &[String], metric: fn(&str) -> String| -> Vec<(String, String)> {
+        names.iter().map(|name| (metric(name), name.clone())).collect()
+    };
+    let mut gains = of(&report.rewards, metric::reward_gain);
+    gains.extend(report.judges.iter().map(|name| (metric::judge_gain(name), format!("{name} (judge)"))));
     let training = TRAINING.iter().map(|(metric, title)| ((*metric).to_owned(), (*title).to_owned()));
     let mut written = Vec::new();
     for (name, title, metrics) in [
-        ("curves", "Rewards of the training pictures, mean of each epoch", rewards.collect::<Vec<_>>()),
+        ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains),
+        ("curves", "Rewards of the training images, mean of each epoch", of(&report.rewards, metric::reward_mean)),
         ("training", "Training", training.collect()),
     ] {
         let panels: Vec<CurvePanel> =

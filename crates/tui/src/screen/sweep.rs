@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use moa_core::{Phase, RunRecord};
+use moa_core::{Phase, RunRecord, metric};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::Style;
@@ -49,7 +49,7 @@ impl SweepState {
         match self.order {
             Order::Experiment => {}
             Order::Reward(reward) => {
-                let metric = experiment.rewards.get(reward).map(|reward| format!("reward/{reward}/mean"));
+                let metric = experiment.rewards.get(reward).map(|reward| metric::reward_mean(reward));
                 let last = |place: usize| experiment.last(&runs[place].id, metric.as_ref()?);
                 let value: Vec<f64> = (0..runs.len()).map(|place| last(place).unwrap_or(f64::NEG_INFINITY)).collect();
                 rows.sort_by(|a, b| value[*b].total_cmp(&value[*a]));
@@ -105,10 +105,10 @@ pub(crate) fn click(app: &mut App, index: usize) {
 /// Returns what a reader must know of a run: what the sweep warned of, and what its last epoch shows.
 pub(crate) fn findings(experiment: &Experiment, run: &RunRecord) -> Vec<String> {
     let mut found = run.warnings.clone();
-    if let Some(ratio) = experiment.last(&run.id, "ratio_mean").filter(|ratio| (ratio - 1.0).abs() > RATIO_OFF) {
+    if let Some(ratio) = experiment.last(&run.id, metric::RATIO_MEAN).filter(|ratio| (ratio - 1.0).abs() > RATIO_OFF) {
         found.push(format!("ratio {ratio:.2} is far from 1: updates leave what was sampled"));
     }
-    if let Some(silent) = experiment.last(&run.id, "silent_groups").filter(|silent| *silent > SILENT) {
+    if let Some(silent) = experiment.last(&run.id, metric::SILENT_GROUPS).filter(|silent| *silent > SILENT) {
         found.push(format!("{:.0} % of the groups have no spread: nothing is learnt from them", 100.0 * silent));
     }
     found
@@ -300,15 +300,15 @@ impl Fit {
             ]);
         }
         if self.training {
-            let kl = experiment.last(&run.id, "kl_to_base").or_else(|| experiment.last(&run.id, "approx_kl"));
+            let kl = experiment.last(&run.id, metric::KL_TO_BASE).or_else(|| experiment.last(&run.id, metric::APPROX_KL));
             let text = |value: Option<f64>| value.map_or("–".into(), crate::widget::short);
             let percent = |value: Option<f64>| value.map_or("–".into(), |value| format!("{:.0} %", 100.0 * value));
             spans.push(Span::styled(
                 format!(
                     "{:>9}{:>8}{:>9} ",
                     text(kl),
-                    percent(experiment.last(&run.id, "clip_fraction")),
-                    text(experiment.last(&run.id, "grad_norm"))
+                    percent(experiment.last(&run.id, metric::CLIP_FRACTION)),
+                    text(experiment.last(&run.id, metric::GRAD_NORM))
                 ),
                 theme.dim(),
             ));

@@ -33,7 +33,7 @@ fn noise<const D: usize>(name: &str, dims: [usize; D]) -> Tensor<D> {
 
 fn bank(unet: &Unet, members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
-    let bank = AdapterBank::fresh(&config, members, &unet.linears(), &Device::flex());
+    let bank = AdapterBank::fresh(&config, &vec![""; members], &unet.linears(), &Device::flex());
     let layers = bank
         .layers()
         .iter()

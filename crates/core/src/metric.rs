@@ -1,0 +1,60 @@
+//! The names of metrics, in one place: who measures and who shows must agree on them.
+
+/// The ratio of probabilities, new to old, mean over what was trained on.
+pub const RATIO_MEAN: &str = "ratio_mean";
+/// The estimate ratio − 1 − ln ratio of the KL divergence from the policy that drew, in nats per dimension.
+pub const APPROX_KL: &str = "approx_kl";
+/// The share of ratios outside of the clip range.
+pub const CLIP_FRACTION: &str = "clip_fraction";
+/// The norm of an adapter's gradient before it is clipped.
+pub const GRAD_NORM: &str = "grad_norm";
+/// The distance to the base that `kl` weighs; only of runs that are tied to it.
+pub const KL_TO_BASE: &str = "kl_to_base";
+/// The share of groups whose advantages are all 0.
+pub const SILENT_GROUPS: &str = "silent_groups";
+/// The loss of the method.
+pub const LOSS: &str = "loss";
+/// Passes through the denoiser so far, with a pass forward and backward counted as three: those of training alone, without probes.
+pub const PASSES: &str = "passes";
+/// The share of pictures on which the method's own judgement (DiffusionNFT's r) calls them good.
+pub const GOOD_SHARE: &str = "good_share";
+
+const REWARD: &str = "reward/";
+const JUDGE: &str = "judge/";
+const MEAN: &str = "/mean";
+const GAIN: &str = "/gain";
+
+/// Returns the metric of a reward's mean over an epoch's training pictures.
+pub fn reward_mean(reward: &str) -> String {
+    format!("{REWARD}{reward}{MEAN}")
+}
+
+/// Returns the metric of the standard deviation of a reward over an epoch's training pictures.
+pub fn reward_std(reward: &str) -> String {
+    format!("{REWARD}{reward}/std")
+}
+
+/// Returns the metric of a reward's gain over the base at a probe: same prompts, same noise.
+pub fn reward_gain(reward: &str) -> String {
+    format!("{REWARD}{reward}{GAIN}")
+}
+
+/// Returns the metric of a judge's gain over the base at a probe.
+pub fn judge_gain(judge: &str) -> String {
+    format!("{JUDGE}{judge}{GAIN}")
+}
+
+/// Returns the reward whose mean a metric is.
+pub fn reward_of_mean(metric: &str) -> Option<&str> {
+    metric.strip_prefix(REWARD)?.strip_suffix(MEAN)
+}
+
+/// Returns the reward whose gain a metric is.
+pub fn reward_of_gain(metric: &str) -> Option<&str> {
+    metric.strip_prefix(REWARD)?.strip_suffix(GAIN)
+}
+
+/// Returns whether a metric is of a reward.
+pub fn is_of_reward(metric: &str) -> bool {
+    metric.starts_with(REWARD)
+}

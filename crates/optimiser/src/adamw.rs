@@ -1,0 +1,75 @@
+//! AdamW (Loshchilov & Hutter, ICLR 2019) over named tensors.
+
+use burn::optim::{self, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
+use burn::tensor::Device;
+use moa_core::experiment::OptimiserSpec;
+
+use crate::{Named, StateError, StateReader, StateWriter};
+
+/// AdamW with its moments, by the names of what it has stepped.
+pub struct AdamW<const D: usize> {
+    adamw: optim::AdamW,
+    moments: std::collections::BTreeMap<String, AdamWState<D>>,
+}
+
+const FIRST: &str = "moment_1";
+const SECOND: &str = "moment_2";
+
+impl<const D: usize> AdamW<D> {
+    /// Returns the optimiser before its first step. Of the settings it takes decays, ε and weight decay; step size and the bound on
+    /// the gradient's norm are its caller's.
+    pub fn new(spec: &OptimiserSpec) -> Self {
+        let adamw = AdamWConfig::new()
+            .with_beta_1(spec.beta1 as f32)
+            .with_beta_2(spec.beta2 as f32)
+            .with_epsilon(spec.epsilon as f32)
+            .with_weight_decay(spec.weight_decay as f32)
+            .build();
+        Self { adamw, moments: std::collections::BTreeMap::new() }
+    }
+
+    /// Takes one step of size `rate` on every tensor that has a gradient; the others stay.
+    pub fn step(&mut self, rate: f64, tensors: &mut Named<D>, gradients: Named<D>) {
+        for (name, gradient) in gradients {
+            let Some(tensor) = tensors.get_mut(&name) else { continue };
+            let (next, moments) = self.adamw.step(rate, tensor.clone(), gradient, self.moments.remove(&name));
+            *tensor = next;
+            self.moments.extend(moments.map(|moments| (name, moments)));
+        }
+    }
+
+    /// Changes the moments, e.g. where tensors are cut: `change` gets each with its name.
+    pub fn map_moments(&mut self, change: impl Fn(burn::tensor::Tensor<D>) -> burn::tensor::Tensor<D>) {
+        for state in self.moments.values_mut() {
+            let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum.clone();
+            *state = AdamWState::new(AdaptiveMomentumState::new(time, change(moment_1), change(moment_2)));
+        }
+    }
+
+    /// Adds the moments to a file.
+    pub fn save(&self, file: &mut StateWriter) {
+        for (name, state) in &self.moments {
+            file.add(&format!("{FIRST}/{name}"), &state.momentum.moment_1);
+            file.add(&format!("{SECOND}/{name}"), &state.momentum.moment_2);
+            file.count(name, state.momentum.time as u64);
+        }
+    }
+
+    /// Takes the moments of tensors like `like` from a file.
+    ///
+    /// # Errors
+    /// Refuses moments of another shape; the optimiser is as before then.
+    pub fn load(&mut self, file: &StateReader<'_>, like: &Named<D>, device: &Device) -> Result<(), StateError> {
+        let mut moments = std::collections::BTreeMap::new();
+        for (name, own) in like {
+            let first = file.tensor(&format!("{FIRST}/{name}"), own.dims(), device)?;
+            let second = file.tensor(&format!("{SECOND}/{name}"), own.dims(), device)?;
+            if let (Some(first), Some(second), Some(time)) = (first, second, file.counted(name)) {
+                let state = AdaptiveMomentumState::new(time as usize, first, second);
+                moments.insert(name.clone(), AdamWState::new(state));
+            }
+        }
+        self.moments = moments;
+        Ok(())
+    }
+}

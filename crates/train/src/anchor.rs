@@ -1,0 +1,73 @@
+//! The tie to the base: how far a trained denoiser's predictions are from the base's.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use moa_diffusion::Conditions;
+use moa_diffusion::sampler::predict;
+
+use crate::world::World;
+
+/// The distance of each row's prediction to the base's, for rows of runs that are tied.
+pub(crate) struct Anchor {
+    /// Mean squared differences of predictions, `[tied rows]`, with autodiff.
+    pub(crate) squares: Tensor<1>,
+    /// The weights of the rows' runs, `[tied rows]`.
+    weights: Tensor<1>,
+    /// Which rows they are.
+    rows: Vec<usize>,
+    /// All rows.
+    count: usize,
+}
+
+impl Anchor {
+    /// Measures the distance where any run is tied: no other row passes through the base.
+    ///
+    /// # Shapes
+    /// - `x`, `output`: `[rows, c, h, w]`, rows of the first run first; `timesteps`: one per row
+    pub(crate) fn of(
+        world: &World<'_>,
+        x: &Tensor<4>,
+        timesteps: &[f32],
+        conditions: &Conditions,
+        output: &Tensor<4>,
+    ) -> Option<Self> {
+        let count = timesteps.len();
+        let share = count / world.members();
+        let tied = |row: &usize| world.ties[row / share] > 0.0;
+        let rows: Vec<usize> = (0..count).filter(tied).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let device = x.device().without_autodiff();
+        let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
+        let weights = Tensor::from_data(TensorData::new(weights, [rows.len()]), &device);
+        let (x, output, timesteps, conditions) = if rows.len() == count {
+            (x.clone(), output.clone(), timesteps.to_vec(), conditions.clone())
+        } else {
+            let index: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+            let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows.len()]), &device);
+            let conditions =
+                Conditions { context: conditions.context.select(&rows), guidance: conditions.guidance.clone() };
+            let timesteps = rows.iter().map(|row| timesteps[*row]).collect();
+            (x.clone().select(0, index.clone()), output.clone().select(0, index), timesteps, conditions)
+        };
+        let base = predict(world.pipeline, None, x.without_autodiff(), &timesteps, &conditions);
+        let squares = (output - base).powi_scalar(2).reshape([rows.len() as i64, -1]).mean_dim(1).reshape([rows.len()]);
+        Some(Self { squares, weights, rows, count })
+    }
+
+    /// Returns what the distance adds to a loss that is summed over rows: each row's, times its run's weight and `scale`.
+    pub(crate) fn penalty(&self, scale: f32) -> Tensor<1> {
+        (self.squares.clone() * self.weights.clone()).sum() * scale
+    }
+
+    /// Returns the distances times `scale` by row; not a number where a row's run is not tied.
+    pub(crate) fn values(&self, scale: f32) -> Vec<f32> {
+        let found = self.squares.clone().inner().into_data().convert::<f32>().try_into_vec::<f32>();
+        let found = found.unwrap_or_else(|_| unreachable!("the data has been converted to f32"));
+        let mut values = vec![f32::NAN; self.count];
+        for (row, value) in self.rows.iter().zip(found) {
+            values[*row] = value * scale;
+        }
+        values
+    }
+}

@@ -1,0 +1,88 @@
+//! Advantage-weighted matching (Xue et al., 2509.25050): policy gradient with log p := −mean‖m − m*‖², the denoising loss at a random
+//! level; the same level and noise for the old and the new policy. What it pretrained on is what it is aligned on.
+
+use burn::tensor::Tensor;
+use moa_adapter::AdapterBank;
+use moa_core::experiment::AwmSpec;
+use moa_core::metric;
+use moa_diffusion::sampler::predict;
+
+use super::forward::{Noised, finished, updates, weight};
+use super::{Gathered, Loss, Method, Pass, host, mean_squares};
+use crate::TrainError;
+use crate::anchor::Anchor;
+use crate::batches::in_order;
+use crate::epoch::Epoch;
+use crate::factors::Factors;
+use crate::spread::Spreads;
+use crate::surrogate::clipped;
+use crate::world::World;
+
+/// The method.
+pub(crate) struct Awm {
+    pub(crate) spec: AwmSpec,
+}
+
+impl Method for Awm {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+        let world = epoch.world;
+        let drawn = finished(epoch, policy, spreads)?;
+        let bank = world.bank(policy);
+        let mut all = Vec::new();
+        for (update, levels) in updates(self.spec.levels, self.spec.updates_per_epoch).into_iter().enumerate() {
+            let weight = weight(world, epoch, levels.len());
+            let pairs: Vec<_> = drawn.slices.iter().flat_map(|slice| levels.iter().map(move |level| (slice, *level))).collect();
+            let passes = in_order(&pairs, world.workers, |(slice, level)| {
+                let noised = Noised::new(epoch, slice, *level, self.spec.levels);
+                // In the first update the old policy is the one that is trained: its loss is the new one's own.
+                let old = (update > 0).then(|| {
+                    let output = predict(world.pipeline, Some(&bank), noised.x.clone(), &noised.timesteps, &noised.conditions);
+                    epoch.meter.forward(noised.rows());
+                    mean_squares(output - noised.target.clone())
+                });
+                let pass: Box<dyn Pass> = Box::new(AwmPass { noised, old, range: self.spec.clip, weight });
+                Ok::<_, TrainError>(pass)
+            })?;
+            all.push(passes);
+        }
+        Ok(Gathered { scores: drawn.scores, metrics: drawn.metrics, updates: all })
+    }
+}
+
+/// Noised pictures whose denoising loss is weighted by advantage.
+struct AwmPass {
+    noised: Noised,
+    /// The old policy's loss, `[rows]`.
+    old: Option<Tensor<1>>,
+    range: f64,
+    weight: f32,
+}
+
+impl Pass for AwmPass {
+    fn rows(&self) -> usize {
+        self.noised.rows()
+    }
+
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
+        let Noised { x, target, timesteps, conditions, slice, .. } = &self.noised;
+        let output = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
+        let error = mean_squares(output.clone() - target.clone());
+        let losses = host(error.clone());
+        let old = self.old.clone().map_or_else(|| error.clone().detach(), Tensor::from_inner);
+        let ratio = (old - error).exp();
+        let ratios = host(ratio.clone());
+        let surrogate = clipped(ratio, slice.advantages.clone(), self.range);
+        let mut total = surrogate.sum() * self.weight;
+        let outside = |ratio: &f32| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range));
+        let mut rows = vec![
+            (metric::LOSS, losses),
+            (metric::CLIP_FRACTION, ratios.iter().map(outside).collect()),
+            (metric::RATIO_MEAN, ratios),
+        ];
+        if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &output) {
+            total = total + anchor.penalty(self.weight);
+            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+        }
+        Loss { total, rows }
+    }
+}

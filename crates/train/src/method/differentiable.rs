@@ -1,0 +1,337 @@
+//! The rewards' own gradient, through decoder and sampler: DRaFT-K and DRaFT-LV (Clark et al., 2309.17400), AlignProp (Prabhudesai
+//! et al., 2310.03739), ReFL (Xu et al., 2304.05977).
+//!
+//! The chain is cut at the finished sample: rewards and decoder give ∂reward/∂x₀ once for all pictures, in whole groups and without
+//! the denoiser's graph; then passes through the denoiser's last steps are trained on ⟨x₀, ∂reward/∂x₀⟩, whose gradient is the
+//! whole chain's. It costs one more pass forward for each step, and lets a reward compare pictures, or live on another device,
+//! whatever the size of a micro-batch.
+
+use std::ops::Range;
+
+use burn::tensor::{Tensor, TensorData};
+use moa_adapter::AdapterBank;
+use moa_core::experiment::{DifferentiableSpec, Through};
+use moa_core::metric;
+use moa_diffusion::sampler::{Next, keyed_noise, predict, step};
+use moa_diffusion::{Conditions, NoiseLevel, StepRule};
+use moa_reward::Pictures;
+
+use super::{Gathered, Loss, Method, Pass};
+use crate::anchor::Anchor;
+use crate::batches::in_order;
+use crate::epoch::{Epoch, RunScores};
+use crate::factors::Factors;
+use crate::rollout::{Keep, by_slice};
+use crate::spread::Spreads;
+use crate::trainer::EpochMetrics;
+use crate::world::World;
+use crate::TrainError;
+
+/// The method.
+pub(crate) struct Differentiable {
+    pub(crate) spec: DifferentiableSpec,
+}
+
+/// What lies between a noisy sample and the finished one, with the gradient going through it.
+#[derive(Clone)]
+pub(super) enum Tail {
+    /// The sampler's last steps.
+    Steps(Vec<StepRule>),
+    /// The clean sample as predicted in one go.
+    Clean(NoiseLevel),
+}
+
+/// Samples on their way: what a slice's tail starts from.
+pub(super) struct Start {
+    pub(super) slice: Range<usize>,
+    /// `[members · slice, c, h, w]`
+    pub(super) x: Tensor<4>,
+    /// What the step before leaves to a second-order step.
+    pub(super) previous: Option<Tensor<4>>,
+}
+
+impl Method for Differentiable {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+        let world = epoch.world;
+        let bank = world.bank(policy);
+        let rules = world.sampler.rules();
+        let steps = rules.len();
+        let last = |count: u32| steps - (count as usize).min(steps);
+        let (from, tail) = match self.spec.through {
+            Through::LastSteps(count) => (last(count), Tail::Steps(rules[last(count)..].to_vec())),
+            Through::Random(most) => {
+                let count = 1 + epoch.below("through", most as usize) as u32;
+                (last(count), Tail::Steps(rules[last(count)..].to_vec()))
+            }
+            Through::LowVariance(_) => (steps, Tail::Steps(rules[steps - 1..].to_vec())),
+            Through::SingleStep { from, to } => {
+                let index = from as usize - 1 + epoch.below("through", (to - from + 1) as usize);
+                (index, Tail::Clean(world.pipeline.schedule().level_of(&rules[index])))
+            }
+        };
+        // Towards a single step the rollout ends there; otherwise it goes to the end, whose pictures are scored.
+        let walked = if matches!(tail, Tail::Clean(_)) { &rules[..from] } else { rules };
+        let trajectories = epoch.roll_out(&bank, walked, Keep { from, means: false })?;
+        let finished: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
+        let start = |trajectory: &crate::rollout::Trajectory| Start {
+            slice: trajectory.slice.clone(),
+            x: trajectory.latents[0].clone(),
+            previous: trajectory.previous.clone(),
+        };
+        let starts: Vec<Start> = trajectories.iter().map(start).collect();
+        let objective = |scores: &RunScores, spreads: &Spreads| coefficients(world, scores, spreads, &|_| true);
+        let mut passes = Vec::new();
+        let (scores, losses) = match self.spec.through {
+            Through::LastSteps(_) | Through::Random(_) => {
+                let pictures = epoch.pictures(&finished)?;
+                let scores = epoch.score(&pictures, spreads)?;
+                let objective = objective(&scores, spreads);
+                let gradients = gradients(epoch, &finished, &pictures, &objective)?;
+                passes.extend(tail_passes(epoch, starts, &tail, gradients, 1.0));
+                let losses = objective_values(&scores, &objective);
+                (scores, losses)
+            }
+            Through::LowVariance(count) => {
+                let scores = epoch.score(&epoch.pictures(&finished)?, spreads)?;
+                let objective = objective(&scores, spreads);
+                let level = world.pipeline.schedule().level_of(&rules[steps - 1]);
+                for copy in 0..count {
+                    let name = format!("low-variance-{copy}");
+                    let noised = |start: &Start| {
+                        let keys = epoch.keys(&name, &epoch.rows(&start.slice));
+                        let x = start.x.clone() * level.signal + keyed_noise(world.pipeline, &keys) * level.noise;
+                        Start { slice: start.slice.clone(), x, previous: None }
+                    };
+                    let noised: Vec<Start> = starts.iter().map(noised).collect();
+                    let samples = ahead(epoch, &bank, &noised, &tail)?;
+                    let gradients = gradients(epoch, &samples, &epoch.pictures(&samples)?, &objective)?;
+                    passes.extend(tail_passes(epoch, noised, &tail, gradients, 1.0 / count as f32));
+                }
+                let losses = objective_values(&scores, &objective);
+                (scores, losses)
+            }
+            Through::SingleStep { .. } => {
+                let samples = ahead(epoch, &bank, &starts, &tail)?;
+                let pictures = epoch.pictures(&samples)?;
+                let scores = epoch.score(&pictures, spreads)?;
+                let objective = objective(&scores, spreads);
+                let gradients = gradients(epoch, &samples, &pictures, &objective)?;
+                passes.extend(tail_passes(epoch, starts, &tail, gradients, 1.0));
+                let losses = objective_values(&scores, &objective);
+                (scores, losses)
+            }
+        };
+        let metrics = losses.iter().map(|value| EpochMetrics::from([(metric::LOSS.to_owned(), -value)])).collect();
+        Ok(Gathered { scores, metrics, updates: vec![passes] })
+    }
+}
+
+/// Returns by run what each reward counts: its share over its standard deviation within prompts, so that none wins by its scale;
+/// 0 where it does not vary, or where `counts` does not let it through.
+pub(super) fn coefficients(
+    world: &World<'_>,
+    scores: &RunScores,
+    spreads: &Spreads,
+    counts: &dyn Fn(usize) -> bool,
+) -> Vec<Vec<f32>> {
+    debug_assert_eq!(scores.len(), world.members());
+    let of_run = |(run, (_, weighting)): (usize, &(_, moa_core::Weighting))| {
+        let pairs = weighting.shares().iter().zip(spreads.of(run)).enumerate();
+        let coefficient = |(reward, (share, spread)): (usize, (&f64, f64))| {
+            if counts(reward) && spread > 0.0 { (share / spread) as f32 } else { 0.0 }
+        };
+        pairs.map(coefficient).collect()
+    };
+    world.runs.iter().enumerate().map(of_run).collect()
+}
+
+/// Returns the mean over pictures of what is maximised, by run.
+fn objective_values(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<f64> {
+    let of_run = |(columns, coefficients): (&Vec<Vec<f32>>, &Vec<f32>)| {
+        let mean = |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len().max(1) as f64;
+        columns.iter().zip(coefficients).map(|(column, coefficient)| mean(column) * f64::from(*coefficient)).sum()
+    };
+    scores.iter().zip(coefficients).map(of_run).collect()
+}
+
+/// Returns the gradient of what each run maximises, summed over pictures, with respect to finished samples: a tensor per slice.
+///
+/// - `samples`: a tensor per slice, and `pictures` what they look like, by run
+pub(super) fn gradients(
+    epoch: &Epoch<'_>,
+    samples: &[Tensor<4>],
+    pictures: &[Pictures],
+    coefficients: &[Vec<f32>],
+) -> Result<Vec<Tensor<4>>, TrainError> {
+    let world = epoch.world;
+    let runs: Vec<(&Pictures, &Vec<f32>)> = pictures.iter().zip(coefficients).collect();
+    let pixels = in_order(&runs, world.workers, |(pictures, coefficients)| {
+        Ok::<_, TrainError>(world.scorer.gradient(pictures, coefficients)?)
+    })?;
+    let pairs: Vec<(&Tensor<4>, Tensor<4>)> = samples.iter().zip(by_slice(&pixels, &epoch.slices())).collect();
+    in_order(&pairs, world.workers, |(samples, pixels)| {
+        let leaf = (*samples).clone().autodiff().require_grad();
+        let decoded = world.pipeline.decode(leaf.clone());
+        let mut graph = (decoded * Tensor::from_inner(pixels.clone())).sum().backward();
+        let gradient = leaf.grad_remove(&mut graph);
+        Ok(gradient.unwrap_or_else(|| unreachable!("pictures are decoded from the samples")))
+    })
+}
+
+/// Goes through a tail without a gradient: a tensor of finished samples per slice.
+fn ahead(
+    epoch: &Epoch<'_>,
+    bank: &AdapterBank,
+    starts: &[Start],
+    tail: &Tail,
+) -> Result<Vec<Tensor<4>>, TrainError> {
+    let world = epoch.world;
+    in_order(starts, world.workers, |start| {
+        let rows = epoch.rows(&start.slice);
+        let conditions = epoch.texts.conditions(&rows);
+        let keys = epoch.keys("rollout", &rows);
+        let walk = Walk { x: start.x.clone(), previous: start.previous.clone(), conditions: &conditions, keys: &keys, from: 0 };
+        let finished = tail.walk(world, bank, walk, &mut |_, _, _| ());
+        epoch.meter.forward(rows.len() * tail.passes());
+        Ok(finished)
+    })
+}
+
+/// Returns the passes that train a tail; `share` is what its loss weighs.
+pub(super) fn tail_passes(
+    epoch: &Epoch<'_>,
+    starts: Vec<Start>,
+    tail: &Tail,
+    gradients: Vec<Tensor<4>>,
+    share: f32,
+) -> impl Iterator<Item = Box<dyn Pass>> {
+    let steps = epoch.world.sampler.rules().len();
+    let from = match tail {
+        Tail::Steps(rules) => steps - rules.len(),
+        Tail::Clean(_) => 0,
+    };
+    let weight = share / epoch.samples() as f32;
+    let passes: Vec<Box<dyn Pass>> = starts
+        .into_iter()
+        .zip(gradients)
+        .map(|(start, gradient)| -> Box<dyn Pass> {
+            let rows = epoch.rows(&start.slice);
+            Box::new(TailPass {
+                conditions: epoch.texts.conditions(&rows),
+                keys: epoch.keys("rollout", &rows),
+                start,
+                from,
+                tail: tail.clone(),
+                gradient,
+                weight,
+            })
+        })
+        .collect();
+    passes.into_iter()
+}
+
+/// What a walk through a tail starts from.
+struct Walk<'a> {
+    x: Tensor<4>,
+    previous: Option<Tensor<4>>,
+    conditions: &'a Conditions,
+    keys: &'a [moa_core::NoiseKey],
+    /// The place of the tail's first step in the sampler, which names its noise.
+    from: usize,
+}
+
+impl Tail {
+    /// Returns the passes through the denoiser.
+    fn passes(&self) -> usize {
+        match self {
+            Self::Steps(rules) => rules.len(),
+            Self::Clean(_) => 1,
+        }
+    }
+
+    /// Returns the finished sample; `seen` is shown every sample with its timestep and what was predicted from it.
+    fn walk(
+        &self,
+        world: &World<'_>,
+        bank: &AdapterBank,
+        walk: Walk<'_>,
+        seen: &mut dyn FnMut(&Tensor<4>, f32, &Tensor<4>),
+    ) -> Tensor<4> {
+        let Walk { mut x, mut previous, conditions, keys, from } = walk;
+        let [rows, ..] = x.dims();
+        match self {
+            Self::Clean(level) => {
+                let output = predict(world.pipeline, Some(bank), x.clone(), &vec![level.timestep; rows], conditions);
+                seen(&x, level.timestep, &output);
+                x * level.clean[0] + output * level.clean[1]
+            }
+            Self::Steps(rules) => {
+                for (index, rule) in rules.iter().enumerate() {
+                    let keys = || keys.iter().map(|key| key.with(1 + (from + index) as u64)).collect::<Vec<_>>();
+                    let noise = || keyed_noise(world.pipeline, &keys());
+                    let taken = step(
+                        world.pipeline,
+                        Some(bank),
+                        rule,
+                        x.clone(),
+                        conditions,
+                        previous.as_ref(),
+                        Next::Draw(&noise),
+                    );
+                    seen(&x, rule.timestep, &taken.output);
+                    (x, previous) = (taken.next, Some(taken.kept));
+                }
+                x
+            }
+        }
+    }
+}
+
+/// Some samples that go through a tail with the gradient on.
+struct TailPass {
+    start: Start,
+    conditions: Conditions,
+    keys: Vec<moa_core::NoiseKey>,
+    from: usize,
+    tail: Tail,
+    /// ∂objective/∂x₀ of every row, `[rows, c, h, w]`.
+    gradient: Tensor<4>,
+    /// What a row weighs: 1 / pictures, over the copies of each.
+    weight: f32,
+}
+
+impl Pass for TailPass {
+    fn rows(&self) -> usize {
+        self.keys.len() * self.tail.passes()
+    }
+
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
+        let Start { x, previous, .. } = &self.start;
+        let walk = Walk {
+            x: x.clone(),
+            previous: previous.clone(),
+            conditions: &self.conditions,
+            keys: &self.keys,
+            from: self.from,
+        };
+        let mut anchors = Vec::new();
+        let finished = self.tail.walk(world, bank, walk, &mut |x, timestep, output| {
+            anchors.extend(Anchor::of(world, x, &vec![timestep; self.keys.len()], &self.conditions, output));
+        });
+        let objective = (finished * Tensor::from_inner(self.gradient.clone())).sum();
+        let mut total = objective * -self.weight;
+        let mut rows = Vec::new();
+        let share = self.weight / self.tail.passes() as f32;
+        for anchor in anchors {
+            total = total + anchor.penalty(share);
+            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+        }
+        Loss { total, rows }
+    }
+}
+
+/// Returns numbers as a tensor, one per row.
+pub(super) fn tensor(values: Vec<f32>, world: &World<'_>) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), world.device())
+}

@@ -1,0 +1,76 @@
+//! The gradient of rewards that have one, and policy gradient for those that have none, on the same pictures and in one update.
+
+use burn::tensor::Tensor;
+use moa_core::experiment::{MixedSpec, Ratio, Through};
+
+use super::differentiable::{Start, Tail, coefficients, gradients, tail_passes};
+use super::policy_gradient::{PolicyGradient, silent};
+use super::{Gathered, Method, Pass, Rows};
+use crate::TrainError;
+use crate::epoch::Epoch;
+use crate::factors::Factors;
+use crate::rollout::Keep;
+use crate::spread::Spreads;
+
+/// The method.
+pub(crate) struct Mixed {
+    pub(crate) spec: MixedSpec,
+}
+
+impl Mixed {
+    fn policy(&self) -> PolicyGradient {
+        PolicyGradient { spec: self.spec.policy_gradient }
+    }
+}
+
+impl Method for Mixed {
+    fn gather(&self, epoch: &Epoch<'_>, factors: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+        let world = epoch.world;
+        let policy = self.policy();
+        let rules = policy.rules(epoch);
+        let keep = Keep { from: 0, means: policy.spec.ratio == Ratio::Normalised };
+        let trajectories = epoch.roll_out(&world.bank(factors), &rules, keep)?;
+        let finished: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
+        let pictures = epoch.pictures(&finished)?;
+        let scores = epoch.score(&pictures, spreads)?;
+        let smooth = |reward: usize| world.spec.rewards[reward].kind.has_gradient();
+        // Advantages are whitened to one size, so each run's weigh as much as the shares of what they are made of.
+        let advantages = epoch.advantages(&scores, spreads, &|reward| !smooth(reward));
+        let pull: Vec<f32> = world
+            .runs
+            .iter()
+            .map(|(_, weighting)| {
+                let shares = weighting.shares().iter().enumerate();
+                shares.filter(|(reward, _)| !smooth(*reward)).map(|(_, share)| *share as f32).sum()
+            })
+            .collect();
+        let mut updates = policy.updates(epoch, &rules, &trajectories, &advantages, &pull);
+        let count = match self.spec.differentiable.through {
+            Through::Random(most) => 1 + epoch.below("through", most as usize),
+            Through::LastSteps(count) | Through::LowVariance(count) => count as usize,
+            Through::SingleStep { .. } => 1,
+        };
+        let from = rules.len() - count.min(rules.len());
+        let tail = Tail::Steps(rules[from..].to_vec());
+        let objective = coefficients(world, &scores, spreads, &smooth);
+        if objective.iter().flatten().any(|coefficient| *coefficient != 0.0) {
+            let gradients = gradients(epoch, &finished, &pictures, &objective)?;
+            let start = |trajectory: &crate::rollout::Trajectory| Start {
+                slice: trajectory.slice.clone(),
+                x: trajectory.latents[from].clone(),
+                previous: None,
+            };
+            let starts = trajectories.iter().map(start).collect();
+            let passes: Vec<Box<dyn Pass>> = tail_passes(epoch, starts, &tail, gradients, 1.0).collect();
+            match updates.last_mut() {
+                Some(update) => update.extend(passes),
+                None => updates.push(passes),
+            }
+        }
+        Ok(Gathered { scores, metrics: silent(&advantages), updates })
+    }
+
+    fn check(&self, update: usize, rows: &Rows) -> Result<(), TrainError> {
+        self.policy().check(update, rows)
+    }
+}

@@ -1,0 +1,125 @@
+//! The training methods, one file each: what a method draws and scores in an epoch, and the loss of each pass that it trains.
+//!
+//! A method reads like its paper: [`Method::gather`] is what happens before the update, [`Pass::loss`] is the formula. Bank, threads,
+//! optimiser, averages, checkpoints, probes and guard are the trainer's. To add one: its settings in `core/src/experiment/method`, its
+//! file here, a line in [`method`].
+
+mod awm;
+mod differentiable;
+mod forward;
+mod mixed;
+mod nft;
+mod policy_gradient;
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use moa_adapter::AdapterBank;
+use moa_core::experiment::MethodSpec;
+use moa_optimiser::{StateError, StateReader, StateWriter};
+
+use crate::epoch::{Epoch, RunScores};
+use crate::factors::Factors;
+use crate::spread::Spreads;
+use crate::trainer::EpochMetrics;
+use crate::world::World;
+use crate::TrainError;
+
+/// What a method has gathered in an epoch.
+pub(crate) struct Gathered {
+    /// The scores of the pictures drawn.
+    pub(crate) scores: RunScores,
+    /// Metrics of the method's own, by run.
+    pub(crate) metrics: Vec<EpochMetrics>,
+    /// What each update of the adapters trains on.
+    pub(crate) updates: Vec<Vec<Box<dyn Pass>>>,
+}
+
+/// A training method.
+pub(crate) trait Method: Send + Sync {
+    /// Draws and scores an epoch's pictures.
+    ///
+    /// # Errors
+    /// Fails where a picture cannot be drawn or scored.
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        spreads: &mut Spreads,
+    ) -> Result<Gathered, TrainError>;
+
+    /// Looks at what an update saw, before the adapters change.
+    ///
+    /// # Errors
+    /// Says what cannot be.
+    fn check(&self, _update: usize, _rows: &Rows) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    /// Is told how an epoch ended.
+    fn after(&mut self, _epoch: u32, _policy: &Factors) {}
+
+    /// Goes on with the runs at `places` alone.
+    fn keep(&mut self, _places: &[usize]) {}
+
+    /// Adds the method's own state to a checkpoint.
+    fn save(&self, _file: &mut StateWriter) {}
+
+    /// Takes it from one.
+    ///
+    /// # Errors
+    /// Refuses state that is incomplete or of another shape.
+    fn load(&mut self, _file: &StateReader<'_>, _like: &Factors, _world: &World<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// Some rows of every run that pass through the trained denoiser together.
+pub(crate) trait Pass: Send + Sync {
+    /// Returns the rows, of all runs.
+    fn rows(&self) -> usize;
+
+    /// Returns the loss of the rows: a mean over all rows that the update trains on of a run, so that the losses of an update's passes
+    /// add up to it.
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss;
+}
+
+/// What a pass computes.
+pub(crate) struct Loss {
+    /// Summed over the pass's rows and runs, `[1]`, with autodiff.
+    pub(crate) total: Tensor<1>,
+    /// What is reported of each row, by metric; rows of the first run first, not a number where there is nothing to report.
+    pub(crate) rows: Vec<(&'static str, Vec<f32>)>,
+}
+
+/// What an update saw of its rows: by metric, a list for each run.
+pub(crate) type Rows = BTreeMap<&'static str, Vec<Vec<f32>>>;
+
+/// Returns the method that an experiment asks for; `policy` are the factors before training.
+pub(crate) fn method(spec: &MethodSpec, policy: &Factors) -> Box<dyn Method> {
+    match spec {
+        MethodSpec::PolicyGradient(spec) => Box::new(policy_gradient::PolicyGradient { spec: *spec }),
+        MethodSpec::Differentiable(spec) => Box::new(differentiable::Differentiable { spec: *spec }),
+        MethodSpec::Mixed(spec) => Box::new(mixed::Mixed { spec: *spec }),
+        MethodSpec::Nft(spec) => Box::new(nft::Nft::new(*spec, policy)),
+        MethodSpec::Awm(spec) => Box::new(awm::Awm { spec: *spec }),
+    }
+}
+
+/// Returns the values of rows on the host.
+fn host(rows: Tensor<1>) -> Vec<f32> {
+    let values = rows.inner().into_data().convert::<f32>().try_into_vec();
+    values.unwrap_or_else(|_| unreachable!("the data has been converted to f32"))
+}
+
+/// Returns the mean of squares of each row, `[rows]`.
+fn mean_squares(x: Tensor<4>) -> Tensor<1> {
+    let [rows, ..] = x.dims();
+    x.powi_scalar(2).reshape([rows as i64, -1]).mean_dim(1).reshape([rows])
+}
+
+/// Shares the parts of what is trained out among an epoch's updates, as evenly as they divide.
+fn shared_out(parts: Vec<usize>, updates: u32) -> Vec<Vec<usize>> {
+    let share = parts.len().div_ceil(updates.max(1) as usize).max(1);
+    parts.chunks(share).map(<[usize]>::to_vec).collect()
+}

@@ -1,0 +1,125 @@
+//! DiffusionNFT (Zheng et al., 2509.16117): a positive and a negative policy, implied by the trained one and the one that drew, are
+//! fitted to good and bad pictures in the forward process. No trajectories, no densities, any sampler.
+
+use burn::tensor::Tensor;
+use moa_adapter::AdapterBank;
+use moa_core::experiment::NftSpec;
+use moa_core::metric;
+use moa_diffusion::sampler::predict;
+use moa_optimiser::{Average, StateError, StateReader, StateWriter};
+
+use super::forward::{Noised, finished, updates, weight};
+use super::{Gathered, Loss, Method, Pass, host, mean_squares};
+use crate::TrainError;
+use crate::anchor::Anchor;
+use crate::epoch::Epoch;
+use crate::factors::{Factors, members};
+use crate::spread::Spreads;
+use crate::world::World;
+
+/// Errors count at least this much in the weights of the two fits.
+const LEAST_ERROR: f64 = 1e-5;
+
+/// The method, with the policy that draws.
+pub(crate) struct Nft {
+    spec: NftSpec,
+    old: Average<3>,
+}
+
+impl Nft {
+    pub(crate) fn new(spec: NftSpec, policy: &Factors) -> Self {
+        Self { spec, old: Average::of(policy) }
+    }
+}
+
+impl Method for Nft {
+    fn gather(&self, epoch: &Epoch<'_>, _: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+        let world = epoch.world;
+        let drawn = finished(epoch, self.old.tensors(), spreads)?;
+        let old = world.bank(self.old.tensors());
+        let most = world.spec.training.advantages.clip;
+        let mut all: Vec<Vec<Box<dyn Pass>>> = Vec::new();
+        for levels in updates(self.spec.levels, self.spec.updates_per_epoch) {
+            let weight = weight(world, epoch, levels.len());
+            let mut passes: Vec<Box<dyn Pass>> = Vec::new();
+            for slice in &drawn.slices {
+                for level in &levels {
+                    let noised = Noised::new(epoch, slice, *level, self.spec.levels);
+                    passes.push(Box::new(NftPass { noised, old: old.clone(), beta: self.spec.beta as f32, most, weight }));
+                }
+            }
+            all.push(passes);
+        }
+        Ok(Gathered { scores: drawn.scores, metrics: drawn.metrics, updates: all })
+    }
+
+    fn after(&mut self, epoch: u32, policy: &Factors) {
+        self.old.follow(policy, self.spec.decay(epoch));
+    }
+
+    fn keep(&mut self, places: &[usize]) {
+        self.old = Average::of(&members(self.old.tensors(), places));
+    }
+
+    fn save(&self, file: &mut StateWriter) {
+        file.add_all("old", self.old.tensors());
+    }
+
+    fn load(&mut self, file: &StateReader<'_>, like: &Factors, world: &World<'_>) -> Result<(), StateError> {
+        self.old = Average::of(&file.all("old", like, world.device())?);
+        Ok(())
+    }
+}
+
+/// Noised pictures that the trained policy is fitted to.
+struct NftPass {
+    noised: Noised,
+    old: AdapterBank,
+    beta: f32,
+    /// Advantages of this size are certain.
+    most: f64,
+    weight: f32,
+}
+
+impl Pass for NftPass {
+    fn rows(&self) -> usize {
+        self.noised.rows()
+    }
+
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
+        let Noised { x, timesteps, conditions, slice, .. } = &self.noised;
+        let sample = slice.latents[0].clone();
+        let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
+        let old = predict(world.pipeline, Some(&self.old), x.clone(), timesteps, conditions);
+        let good = optimality(slice.advantages.clone(), self.most);
+        let row = nft(&self.noised, new.clone(), old, &sample, good.clone(), self.beta) * self.most as f32;
+        let losses = host(row.clone());
+        let mut total = row.sum() * self.weight;
+        let mut rows = vec![(metric::LOSS, losses), (metric::GOOD_SHARE, host(good))];
+        if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &new) {
+            total = total + anchor.penalty(self.weight);
+            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+        }
+        Loss { total, rows }
+    }
+}
+
+/// Returns the probability that a picture is a good one, r = clamp(A / 2A_max + ½, 0, 1), `[rows]`.
+fn optimality(advantages: Tensor<1>, most: f64) -> Tensor<1> {
+    (advantages * (0.5 / most) + 0.5).clamp(0.0, 1.0)
+}
+
+/// Returns each row's loss r·‖x̂₀⁺ − x₀‖²/(β·w⁺) + (1−r)·‖x̂₀⁻ − x₀‖²/(β·w⁻): means over dimensions, with v± = (1∓β)·v_old ± β·v and w±
+/// the mean absolute error of x̂₀±, without a gradient.
+fn nft(noised: &Noised, new: Tensor<4>, old: Tensor<4>, sample: &Tensor<4>, good: Tensor<1>, beta: f32) -> Tensor<1> {
+    let fit = |output: Tensor<4>| {
+        let off = noised.cleaned(output) - sample.clone();
+        let [rows, ..] = off.dims();
+        let error = off.clone().detach().abs().reshape([rows as i64, -1]).mean_dim(1).reshape([rows]);
+        mean_squares(off) / error.clamp_min(LEAST_ERROR)
+    };
+    let positive = fit(old.clone() * (1.0 - beta) + new.clone() * beta);
+    let negative = fit(old * (1.0 + beta) - new * beta);
+    let bad = good.clone().neg() + 1.0;
+    (good * positive + bad * negative) / beta
+}

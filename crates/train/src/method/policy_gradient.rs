@@ -1,0 +1,196 @@
+//! Policy gradient on the sampler's stochastic steps: DDPO (Black et al., 2305.13301), Flow-GRPO (Liu et al., 2505.05470), with
+//! GDPO's normalisation, MixGRPO's windows and GRPO-Guard's ratio as settings.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use moa_adapter::AdapterBank;
+use moa_core::experiment::{PolicyGradientSpec, Ratio, StepWeights};
+use moa_core::metric;
+use moa_diffusion::sampler::{Next, step};
+use moa_diffusion::{Conditions, StepRule};
+
+use super::{Gathered, Loss, Method, Pass, Rows, host, mean_squares, shared_out};
+use crate::anchor::Anchor;
+use crate::epoch::Epoch;
+use crate::factors::Factors;
+use crate::rollout::{Keep, Trajectory};
+use crate::selection::{TrainingSlice, select};
+use crate::spread::Spreads;
+use crate::surrogate::{clipped, normalised_ratio, ratio};
+use crate::trainer::EpochMetrics;
+use crate::world::World;
+use crate::{Advantages, TrainError, clip_range};
+
+/// The largest deviation of a probability ratio from 1 before the first update of an epoch.
+const RATIO_TOLERANCE: f64 = 1e-5;
+
+/// The method.
+pub(crate) struct PolicyGradient {
+    pub(crate) spec: PolicyGradientSpec,
+}
+
+impl Method for PolicyGradient {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+        let rules = self.rules(epoch);
+        let keep = Keep { from: 0, means: self.spec.ratio == Ratio::Normalised };
+        let trajectories = epoch.roll_out(&epoch.world.bank(policy), &rules, keep)?;
+        let samples: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
+        let scores = epoch.score(&epoch.pictures(&samples)?, spreads)?;
+        let advantages = epoch.advantages(&scores, spreads, &|_| true);
+        let updates = self.updates(epoch, &rules, &trajectories, &advantages, &vec![1.0; epoch.world.members()]);
+        Ok(Gathered { scores, metrics: silent(&advantages), updates })
+    }
+
+    fn check(&self, update: usize, rows: &Rows) -> Result<(), TrainError> {
+        if update > 0 {
+            return Ok(());
+        }
+        let ratios = rows.get(metric::RATIO_MEAN).into_iter().flatten().flatten();
+        let off = |ratio: &f32| if ratio.is_finite() { (f64::from(*ratio) - 1.0).abs() } else { f64::INFINITY };
+        let deviation = ratios.map(off).fold(0.0, f64::max);
+        if deviation > RATIO_TOLERANCE { Err(TrainError::RatioOff { deviation }) } else { Ok(()) }
+    }
+}
+
+/// Returns the share of silent groups by run.
+pub(super) fn silent(advantages: &[Advantages]) -> Vec<EpochMetrics> {
+    let of_run = |advantages: &Advantages| {
+        EpochMetrics::from([(metric::SILENT_GROUPS.to_owned(), advantages.silent_groups)])
+    };
+    advantages.iter().map(of_run).collect()
+}
+
+impl PolicyGradient {
+    /// Returns the epoch's steps: those in its window are stochastic.
+    pub(super) fn rules(&self, epoch: &Epoch<'_>) -> Vec<StepRule> {
+        let sampler = &epoch.world.sampler;
+        let steps = sampler.rules().len();
+        sampler.within(&self.spec.window.of(epoch.number, steps, |places| epoch.below("window", places)))
+    }
+
+    /// Returns the steps trained in this epoch, shared out among its updates: stochastic ones, drawn at random.
+    fn trained_steps(&self, epoch: &Epoch<'_>, rules: &[StepRule]) -> Vec<Vec<usize>> {
+        let stochastic: Vec<usize> = (0..rules.len()).filter(|index| rules[*index].std > 0.0).collect();
+        let order = epoch.world.key("steps").with(u64::from(epoch.number)).permutation(stochastic.len());
+        let mut steps: Vec<usize> = order.into_iter().map(|place| stochastic[place]).collect();
+        steps.truncate(self.spec.train_steps as usize);
+        shared_out(steps, self.spec.updates_per_epoch)
+    }
+
+    /// Returns how much a step weighs: all alike, or by one over the size of its gradient, so that the mean over the stochastic
+    /// steps is 1. With the model's output m, μ = … + c·m and noise s, the gradient of ln ρ with respect to m is ε·c/s, that of
+    /// the normalised ratio ε·c.
+    fn weight(&self, rules: &[StepRule], index: usize) -> f32 {
+        if self.spec.step_weights == StepWeights::Equal {
+            return 1.0;
+        }
+        let inverse = |rule: &StepRule| match self.spec.ratio {
+            Ratio::Plain => rule.std / rule.output.abs(),
+            Ratio::Normalised => 1.0 / rule.output.abs(),
+        };
+        let all: Vec<f32> = rules.iter().filter(|rule| rule.std > 0.0).map(inverse).collect();
+        inverse(&rules[index]) * all.len() as f32 / all.iter().sum::<f32>()
+    }
+
+    /// Returns what the epoch's updates train on; `pull` is how much each run's advantages weigh.
+    pub(super) fn updates(
+        &self,
+        epoch: &Epoch<'_>,
+        rules: &[StepRule],
+        trajectories: &[Trajectory],
+        advantages: &[Advantages],
+        pull: &[f32],
+    ) -> Vec<Vec<Box<dyn Pass>>> {
+        let training = &epoch.world.spec.training;
+        let chosen = select(trajectories, advantages, &training.advantages, training.micro_batch as usize);
+        let trained = training.advantages.trained(epoch.samples());
+        let range = clip_range(self.spec.clip, epoch.world.pipeline.latent_dims());
+        let chosen: Vec<Arc<Chosen>> = chosen
+            .into_iter()
+            .map(|slice| {
+                let share = slice.samples.len() / pull.len();
+                let pull = pull.iter().flat_map(|pull| std::iter::repeat_n(*pull, share)).collect::<Vec<_>>();
+                let pull = Tensor::from_data(TensorData::new(pull, [slice.samples.len()]), epoch.world.device());
+                let conditions = epoch.texts.conditions(&slice.samples);
+                Arc::new(Chosen { slice, pull, conditions })
+            })
+            .collect();
+        let pass = |steps: &Vec<usize>, chosen: &Arc<Chosen>, index: usize| -> Box<dyn Pass> {
+            Box::new(StepPass {
+                chosen: chosen.clone(),
+                rule: rules[index],
+                index,
+                weight: self.weight(rules, index) / (epoch.samples() * steps.len()) as f32,
+                tie: 1.0 / (trained * steps.len()) as f32,
+                range,
+                ratio: self.spec.ratio,
+            })
+        };
+        let update = |steps: Vec<usize>| {
+            chosen.iter().flat_map(|chosen| steps.iter().map(|index| pass(&steps, chosen, *index))).collect()
+        };
+        self.trained_steps(epoch, rules).into_iter().map(update).collect()
+    }
+}
+
+/// A slice of pictures to train on, and what they are conditioned on.
+struct Chosen {
+    slice: TrainingSlice,
+    /// How much each row's advantage weighs, `[rows]`.
+    pull: Tensor<1>,
+    conditions: Conditions,
+}
+
+/// One step of a slice of pictures, scored again by the adapters as they are now.
+struct StepPass {
+    chosen: Arc<Chosen>,
+    rule: StepRule,
+    /// The step's place.
+    index: usize,
+    /// What the surrogate of a row weighs: 1 / (pictures drawn · steps), times the step's own weight. Pictures that were not chosen
+    /// count as surrogates of about 0.
+    weight: f32,
+    /// What the distance to the base of a row weighs: 1 / (pictures trained on · steps).
+    tie: f32,
+    range: f64,
+    ratio: Ratio,
+}
+
+impl Pass for StepPass {
+    fn rows(&self) -> usize {
+        self.chosen.slice.samples.len()
+    }
+
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
+        let (Chosen { slice, pull, conditions }, rule, index) = (&*self.chosen, &self.rule, self.index);
+        let (x, next) = (&slice.latents[index], &slice.latents[index + 1]);
+        let taken = step(world.pipeline, Some(bank), rule, x.clone(), conditions, None, Next::Score(next));
+        let old = slice.distances[index].clone();
+        let plain = ratio(taken.squared_distance.clone(), old.clone(), rule.std);
+        let ratios = host(plain.clone());
+        let ratio = match self.ratio {
+            Ratio::Plain => plain,
+            Ratio::Normalised => {
+                let moved = mean_squares(taken.mean - slice.means[index].clone());
+                normalised_ratio(taken.squared_distance, old, moved, rule.std)
+            }
+        };
+        let judged = host(ratio.clone());
+        let surrogate = clipped(ratio, slice.advantages.clone(), self.range) * pull.clone();
+        let mut total = surrogate.sum() * self.weight;
+        let mut rows = vec![
+            (metric::APPROX_KL, ratios.iter().map(|ratio| ratio - 1.0 - ratio.ln()).collect()),
+            (metric::CLIP_FRACTION, judged.iter().map(|ratio| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range))).collect()),
+            (metric::RATIO_MEAN, ratios),
+        ];
+        let timesteps = vec![rule.timestep; self.rows()];
+        if let Some(anchor) = Anchor::of(world, x, &timesteps, conditions, &taken.output) {
+            // KL of two Gaussians of one variance, a mean over dimensions: ‖Δμ‖² / 2s² with Δμ = c·Δm.
+            let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
+            total = total + anchor.penalty(scale * self.tie);
+            rows.push((metric::KL_TO_BASE, anchor.values(scale)));
+        }
+        Loss { total, rows }
+    }
+}
