@@ -51,7 +51,7 @@ pub(crate) fn roll_out(
     let mut distances = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter().enumerate() {
         let noise = || keyed_noise(pipeline, &keys.iter().map(|key| key.with(1 + index as u64)).collect::<Vec<_>>());
-        let taken = step(pipeline, Some(bank), rule, latents[index].clone(), &conditions, Next::Draw(&noise));
+        let taken = step(pipeline, Some(bank), rule, latents[index].clone(), &conditions, None, Next::Draw(&noise));
         latents.push(taken.next);
         distances.push(taken.squared_distance);
     }

@@ -344,12 +344,12 @@ impl<'a> Trainer<'a> {
                 self.factors.iter().map(|(name, f)| (name.clone(), f.clone().autodiff().require_grad())).collect();
             let bank = with_factors(&self.frame, &leaves);
             let (x, next) = (slice.latents[*index].clone(), slice.latents[*index + 1].clone());
-            let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, Next::Score(&next));
+            let taken = step(pipeline, Some(&bank), rule, x.clone(), &conditions, None, Next::Score(&next));
             let old = slice.distances[*index].clone();
             let (mut loss, stats) = clipped(taken.squared_distance, old, rule.std, slice.advantages.clone(), range);
             let mut kl_values = Vec::new();
             if self.is_tied() {
-                let base = step(pipeline, None, rule, x, &conditions, Next::Score(&next)).output;
+                let base = step(pipeline, None, rule, x, &conditions, None, Next::Score(&next)).output;
                 let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
                 let kl = (taken.output - base).powi_scalar(2).reshape([count as i64, -1]).mean_dim(1).reshape([count])
                     * scale;
