@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut x = noise.clone();
         for rule in pipeline.schedule().deterministic(STEPS) {
             let none = || unreachable!("the steps are deterministic");
-            x = step(&pipeline, Denoiser::from(bank), &rule, x, &conditions, Next::Draw(&none)).next;
+            x = step(&pipeline, Denoiser::from(bank), &rule, x, &conditions, None, Next::Draw(&none)).next;
         }
         x
     };

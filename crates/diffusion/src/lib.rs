@@ -27,7 +27,7 @@ pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
 pub use pipeline::{Pipeline, PipelineError, PipelineFiles};
 pub use sampler::Conditions;
-pub use schedule::{ScheduleConfig, StepRule};
+pub use schedule::{NoiseLevel, ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};
 pub use tokenizer::{Tokenizer, TokenizerFiles};
 pub use transformer::{Sd3Config, Sd3Transformer};

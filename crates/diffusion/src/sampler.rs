@@ -1,4 +1,4 @@
-//! Sampling: from noise to samples through a list of [`StepRule`]s, and the log-probability of what was sampled.
+//! Sampling: from noise to samples through a list of [`StepRule`]s, and what the log-probability of a sample needs.
 
 use burn::tensor::{Tensor, TensorData};
 use moa_core::NoiseKey;
@@ -6,7 +6,7 @@ use moa_core::NoiseKey;
 use crate::context::TextContext;
 use crate::denoiser::Denoiser;
 use crate::pipeline::Pipeline;
-use crate::schedule::{StepRule, mean_log_prob};
+use crate::schedule::StepRule;
 
 /// The conditions that a batch of rows is sampled under.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Step {
     pub next: Tensor<4>,
     /// The model's output, `[rows, c, h, w]`.
     pub output: Tensor<4>,
+    /// What the next step takes as `previous`, `[rows, c, h, w]` (see [`StepRule::kept`]): most often the model's output.
+    pub kept: Tensor<4>,
     /// Mean squared distance of `next` to the step's mean, per row, `[rows]`: what the log-probability needs.
     pub squared_distance: Tensor<1>,
 }
@@ -42,12 +44,18 @@ pub enum Next<'a> {
 ///
 /// # Shapes
 /// - `x`: `[rows, c, h, w]`; with a bank of K adapters, rows belong to adapters in order
+/// - `previous`: the [`Step::kept`] of the step before, `[rows, c, h, w]`; `None` before the first step. Rules of one step pass it
+///   over
+///
+/// # Panics
+/// When the rule needs what the step before kept, and it is not given: no schedule's first rule does.
 pub fn step<'a>(
     pipeline: &Pipeline,
     denoiser: impl Into<Denoiser<'a>>,
     rule: &StepRule,
     x: Tensor<4>,
     conditions: &Conditions,
+    previous: Option<&Tensor<4>>,
     next: Next<'_>,
 ) -> Step {
     let denoiser = denoiser.into();
@@ -58,7 +66,15 @@ pub fn step<'a>(
         let unconditional = denoiser.predict(pipeline, x.clone(), &timesteps, &empty.expand(rows));
         output = unconditional.clone() + (output - unconditional) * *strength;
     }
-    let mean = x * rule.sample + output.clone() * rule.output;
+    let kept = match rule.kept {
+        [0.0, 1.0] => output.clone(),
+        [sample, model] => x.clone() * sample + output.clone() * model,
+    };
+    let mut mean = x * rule.sample + output.clone() * rule.output;
+    if rule.previous != 0.0 {
+        let previous = previous.unwrap_or_else(|| panic!("a second-order step needs what the step before kept"));
+        mean = mean + previous.clone() * rule.previous;
+    }
     let next = match next {
         Next::Draw(noise) if rule.std > 0.0 => mean.clone() + noise() * rule.std,
         Next::Draw(_) => mean.clone(),
@@ -66,12 +82,7 @@ pub fn step<'a>(
     };
     let difference = next.clone() - mean;
     let squared_distance = difference.clone().powi_scalar(2).reshape([rows as i64, -1]).mean_dim(1).reshape([rows]);
-    Step { next, output, squared_distance }
-}
-
-/// Returns each row's mean log-probability under a step, from [`Step::squared_distance`].
-pub fn log_probs(squared_distance: Tensor<1>, std: f32) -> Tensor<1> {
-    squared_distance * (-0.5 / (std * std)) + mean_log_prob(0.0, std)
+    Step { next, output, kept, squared_distance }
 }
 
 /// Returns noise for rows that each have a key of their own, `[rows, c, h, w]`.
@@ -96,9 +107,11 @@ pub fn sample<'a>(
 ) -> Tensor<4> {
     let denoiser = denoiser.into();
     let mut x = keyed_noise(pipeline, keys);
+    let mut previous = None;
     for (index, rule) in rules.iter().enumerate() {
         let noise = || keyed_noise(pipeline, &keys.iter().map(|key| key.with(1 + index as u64)).collect::<Vec<_>>());
-        x = step(pipeline, denoiser, rule, x, conditions, Next::Draw(&noise)).next;
+        let taken = step(pipeline, denoiser, rule, x, conditions, previous.as_ref(), Next::Draw(&noise));
+        (x, previous) = (taken.next, Some(taken.kept));
     }
     x
 }

@@ -48,7 +48,7 @@ impl Drawing {
         let mut x = Tensor::cat(vec![self.noise.clone(); members], 0);
         for rule in self.pipeline.schedule().deterministic(STEPS) {
             let noise = || unreachable!("the steps are deterministic");
-            x = step(&self.pipeline, Denoiser::from(bank), &rule, x, &conditions, Next::Draw(&noise)).next;
+            x = step(&self.pipeline, Denoiser::from(bank), &rule, x, &conditions, None, Next::Draw(&noise)).next;
         }
         x
     }

@@ -40,7 +40,7 @@ fn matches_diffusers(name: &str) -> Pipeline {
     let mut x = golden.tensor::<4>("noise");
     for rule in pipeline.schedule().deterministic(STEPS) {
         let noise = || unreachable!("without noise");
-        x = step(&pipeline, Denoiser::Base, &rule, x, &conditions, Next::Draw(&noise)).next;
+        x = step(&pipeline, Denoiser::Base, &rule, x, &conditions, None, Next::Draw(&noise)).next;
     }
     golden.assert_close(&x, "latents");
     golden.assert_close(&pipeline.decode(golden.tensor("latents")), "pictures");

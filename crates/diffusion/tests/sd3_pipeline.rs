@@ -92,7 +92,7 @@ fn texts_latents_and_pictures_match_diffusers() {
     let mut x = golden.tensor::<4>("noise");
     for rule in rules {
         let noise = || unreachable!("the steps are deterministic");
-        x = step(&pipeline, Denoiser::Base, &rule, x, &conditions, Next::Draw(&noise)).next;
+        x = step(&pipeline, Denoiser::Base, &rule, x, &conditions, None, Next::Draw(&noise)).next;
     }
     golden.assert_close(x.clone(), "latents");
     golden.assert_close(pipeline.decode(x), "pictures");

@@ -50,7 +50,7 @@ impl Pass<'_> {
         layers: impl FnOnce() -> Vec<LayerShape>,
         block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D> + Send + Sync + 'static,
     ) -> Tensor<D> {
-        if self.activations == Activations::Kept || !self.is_followed() {
+        if self.activations == Activations::Kept || !(x.is_autodiff() || self.is_followed()) {
             return block(x, self.conditions, self.bank);
         }
         let bank = self.bank.map(|bank| of_layers(bank, &layers()));
@@ -88,7 +88,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether autodiff follows any adapter: whether there will be a backward pass.
+    /// Whether autodiff follows any adapter: with what comes in, whether there may be a backward pass.
     fn is_followed(&self) -> bool {
         factors(self.bank).any(Tensor::is_autodiff)
     }

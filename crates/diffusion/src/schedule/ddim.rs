@@ -78,6 +78,27 @@ pub enum Prediction {
     Sample,
 }
 
+impl Prediction {
+    /// Returns x₀ and ε at ᾱ, each as factors of the sample x = √ᾱ·x₀ + √(1−ᾱ)·ε and of the model's output.
+    pub(super) fn parts(self, alpha: f64) -> [[f64; 2]; 2] {
+        let (root, rest) = (alpha.sqrt(), (1.0 - alpha).sqrt());
+        match self {
+            Self::Epsilon => [[1.0 / root, -rest / root], [0.0, 1.0]],
+            Self::VPrediction => [[root, -rest], [rest, root]],
+            Self::Sample => [[0.0, 1.0], [1.0 / rest, -root / rest]],
+        }
+    }
+
+    /// Returns what the model is trained to predict at ᾱ, as factors of x₀ and ε.
+    pub(super) fn target(self, alpha: f64) -> [f64; 2] {
+        match self {
+            Self::Epsilon => [0.0, 1.0],
+            Self::VPrediction => [-(1.0 - alpha).sqrt(), alpha.sqrt()],
+            Self::Sample => [1.0, 0.0],
+        }
+    }
+}
+
 fn default_alpha_to_one() -> bool {
     true
 }
@@ -164,19 +185,9 @@ impl DdimConfig {
                 let variance = (1.0 - next) / (1.0 - alpha) * (1.0 - alpha / next);
                 let std = f64::from(eta) * variance.max(0.0).sqrt();
                 let direction = (1.0 - next - std * std).max(0.0).sqrt();
-                // x₀ and ε as (factor of x, factor of m).
-                let (root, rest) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-                let (clean, noise) = match self.prediction_type {
-                    Prediction::Epsilon => ((1.0 / root, -rest / root), (0.0, 1.0)),
-                    Prediction::VPrediction => ((root, -rest), (rest, root)),
-                    Prediction::Sample => ((0.0, 1.0), (1.0 / rest, -root / rest)),
-                };
-                StepRule {
-                    timestep: timestep as f32,
-                    sample: (next.sqrt() * clean.0 + direction * noise.0) as f32,
-                    output: (next.sqrt() * clean.1 + direction * noise.1) as f32,
-                    std: std as f32,
-                }
+                let [clean, noise] = self.prediction_type.parts(alpha);
+                let mean = |i: usize| (next.sqrt() * clean[i] + direction * noise[i]) as f32;
+                StepRule::one_step(timestep as f32, mean(0), mean(1), std as f32)
             })
             .collect()
     }

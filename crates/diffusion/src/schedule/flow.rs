@@ -1,5 +1,7 @@
 //! Rectified flow: noise levels, and Euler steps through them.
 
+use std::f64::consts::FRAC_PI_2;
+
 use serde::{Deserialize, Serialize};
 
 use super::{StepRule, default_train_timesteps};
@@ -58,20 +60,21 @@ impl FlowConfig {
 
     /// Returns the deterministic Euler steps through the given levels.
     pub fn ode(&self, sigmas: &[f32]) -> Vec<StepRule> {
-        sigmas
-            .windows(2)
-            .map(|pair| StepRule {
-                timestep: pair[0] * self.num_train_timesteps as f32,
-                sample: 1.0,
-                output: pair[1] - pair[0],
-                std: 0.0,
-            })
-            .collect()
+        sigmas.windows(2).map(|pair| StepRule::one_step(self.timestep(pair[0]), 1.0, pair[1] - pair[0], 0.0)).collect()
     }
 
-    /// Returns Flow-GRPO's stochastic steps through the given levels (Liu et al., 2505.05470): the same marginals as
-    /// the ODE, with σ_t = noise·√(σ/(1−σ)). In the denominator the level 1 counts as the next one: the root would be
-    /// infinite.
+    /// Returns the model's time input at a noise level.
+    pub(super) fn timestep(&self, sigma: f32) -> f32 {
+        sigma * self.num_train_timesteps as f32
+    }
+
+    /// Returns Flow-GRPO's stochastic steps through the given levels (Liu et al., 2505.05470), Euler–Maruyama steps of an SDE with
+    /// σ_t = noise·√(σ/(1−σ)). In the denominator the level 1 counts as the next one: the root would be infinite.
+    ///
+    /// The SDE has the marginals of the ODE, and these steps have them only as the steps shrink: with few steps and much noise
+    /// samples are noisier than the model expects at their level. For normal data of variance 0.42 and the best possible model, the
+    /// variance after each of 6 even steps at noise 1.2, but for the last, is 2.06, 2.45, 1.73, 1.38 and 1.13 times what it should
+    /// be. [`FlowConfig::cps`] adds no noise that its level does not have.
     pub fn sde(&self, sigmas: &[f32], noise: f32) -> Vec<StepRule> {
         sigmas
             .windows(2)
@@ -80,12 +83,41 @@ impl FlowConfig {
                 let level = if pair[0] >= 1.0 { f64::from(sigmas[1]) } else { sigma };
                 let deviation = f64::from(noise) * (sigma / (1.0 - level)).sqrt();
                 let drift = deviation * deviation / (2.0 * sigma) * dt;
-                StepRule {
-                    timestep: pair[0] * self.num_train_timesteps as f32,
-                    sample: (1.0 + drift) as f32,
-                    output: (dt + drift * (1.0 - sigma)) as f32,
-                    std: (deviation * (-dt).sqrt()) as f32,
-                }
+                StepRule::one_step(
+                    self.timestep(pair[0]),
+                    (1.0 + drift) as f32,
+                    (dt + drift * (1.0 - sigma)) as f32,
+                    (deviation * (-dt).sqrt()) as f32,
+                )
+            })
+            .collect()
+    }
+
+    /// Returns the stochastic steps of coefficients-preserving sampling through the given levels (Wang & Yu, 2509.05952): from σ to
+    /// σ′ the mean is (1−σ′)·x̂₀ + √(σ′²−s²)·x̂₁ and the standard deviation s = σ′·sin(η·π/2), with x̂₀ = x − σ·v and
+    /// x̂₁ = x + (1−σ)·v the predicted image and noise.
+    ///
+    /// The predicted image keeps the coefficient 1−σ′ and noise, predicted and fresh together, the coefficient σ′, for every η and any
+    /// number of steps: a part of the predicted noise is replaced by fresh noise. Where the model tells image and noise apart, samples
+    /// have exactly the level that it was trained on. Where it predicts a mean over many possible images, they have less variance, as
+    /// the ODE's have with few steps, and a larger η means less: for normal data of variance 0.42 and the best possible model, after 6
+    /// even steps at η = 0.9 0.98, 0.92, 0.76, 0.56 and 0.43 times what it should be (the ODE's: 0.98, 0.95, 0.89, 0.79 and 0.69).
+    ///
+    /// η = 0 is [`FlowConfig::ode`]; at η = 1 all noise is fresh. The step to σ′ = 0 is deterministic whatever η, and has no
+    /// log-probability.
+    pub fn cps(&self, sigmas: &[f32], eta: f32) -> Vec<StepRule> {
+        let (sine, cosine) = (f64::from(eta) * FRAC_PI_2).sin_cos();
+        sigmas
+            .windows(2)
+            .map(|pair| {
+                let (sigma, next) = (f64::from(pair[0]), f64::from(pair[1]));
+                let kept = next * cosine;
+                StepRule::one_step(
+                    self.timestep(pair[0]),
+                    (1.0 - next + kept) as f32,
+                    ((1.0 - sigma) * kept - sigma * (1.0 - next)) as f32,
+                    (next * sine) as f32,
+                )
             })
             .collect()
     }

@@ -183,9 +183,8 @@ impl Unet {
         context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        // With autodiff on the input or the weights, or on another device, burn's operations take over.
-        if !x.is_autodiff()
-            && !context.is_autodiff()
+        // With autodiff on the text or the weights, or on another device, burn's operations take over.
+        if !context.is_autodiff()
             && x.dims()[0] == timesteps.len()
             && let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new))
         {

@@ -56,7 +56,7 @@ pub(super) fn draw(
                 return Ok(());
             }
             let noise = || keyed_noise(&models.pipeline, &keys);
-            x = step(&models.pipeline, bank.as_ref(), &rule, x, &conditions, Next::Draw(&noise)).next;
+            x = step(&models.pipeline, bank.as_ref(), &rule, x, &conditions, None, Next::Draw(&noise)).next;
         }
         let pictures = pictures(&models.pipeline, x, &prompts)?;
         say(Reply::Preview { root: root.to_path_buf(), shares: shares.to_vec(), pictures, coarse });

@@ -109,11 +109,11 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Returns the factors of a bank that autodiff follows, with those factors themselves, flat, in order.
-    pub(super) fn of(bank: &AdapterBank, names: &[String]) -> (Self, Vec<Tensor<1>>) {
+    /// Returns the factors of a bank that autodiff follows, with those factors themselves, flat, in order; none without a bank.
+    pub(super) fn of(bank: Option<&AdapterBank>, names: &[String]) -> (Self, Vec<Tensor<1>>) {
         let mut wanted = Self { places: vec![GradientPlaces::default(); names.len()], ..Self::default() };
         let mut tensors = Vec::new();
-        for (name, LowRank { a, b }) in bank.layers() {
+        for (name, LowRank { a, b }) in bank.into_iter().flat_map(AdapterBank::layers) {
             let Ok(layer) = names.binary_search(name) else { continue };
             for (is_a, tensor) in [(true, a), (false, b)] {
                 if !tensor.is_autodiff() {

@@ -60,7 +60,7 @@ pub(crate) struct Unet {
 /// What a forward pass leaves for the backward pass.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    bank: Arc<MergedBank>,
+    bank: Option<Arc<MergedBank>>,
     wanted: Wanted,
     parts: Vec<PartTrace>,
 }
@@ -106,7 +106,8 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Unet {
-    /// Predicts noise or velocity; `None` when the tensors are not this engine's.
+    /// Predicts noise or velocity; `None` when the tensors are not this engine's. Gradients flow to `x` and to the adapters' factors,
+    /// whichever of them autodiff follows.
     ///
     /// # Shapes
     /// - `x`: `[rows, in_channels, size, size]`
@@ -116,9 +117,11 @@ impl Unet {
         if height != self.size || width != self.size || rows == 0 {
             return None;
         }
-        let (wanted, factors) = inputs.bank.map_or_else(Default::default, |bank| Wanted::of(bank, &self.names));
+        let (wanted, factors) = Wanted::of(inputs.bank, &self.names);
         let bank = inputs.bank.map(|bank| self.last.merged(bank, &self.names));
-        let records = !factors.is_empty();
+        let records = !factors.is_empty() || x.is_autodiff();
+        let followed = x.clone();
+        let x = x.inner();
         let device = x.device();
         let x = values(x.into_data());
         let context = values(inputs.context.clone().into_data());
@@ -137,28 +140,32 @@ impl Unet {
             traces.extend(trace);
         }
         let output = Tensor::from_data(TensorData::new(output, [rows, self.channels[1], height, width]), &device);
-        match bank {
-            Some(bank) if records => tie(self.clone(), factors, Trace { bank, wanted, parts: traces }, output),
-            _ => Some(output),
+        if records {
+            return tie(self.clone(), factors, followed, Trace { bank, wanted, parts: traces }, output);
         }
+        Some(output)
     }
 
-    /// Returns the gradients of all wanted factors, from the gradient of the output, `[rows, out_channels, size, size]`.
-    fn backward(&self, trace: Trace, gradient: &[f32]) -> Vec<f32> {
+    /// Returns the gradients of all factors that autodiff follows, and of the input where `to_input` asks for it
+    /// (`[rows, in_channels, size, size]`, else empty), from the gradient of the output, `[rows, out_channels, size, size]`.
+    fn backward(&self, trace: Trace, gradient: &[f32], to_input: bool) -> (Vec<f32>, Vec<f32>) {
         let Trace { bank, wanted, parts } = trace;
         let linears = self.linears();
-        let sums: Vec<(usize, Vec<f32>)> = parts
+        let sums: Vec<(usize, Vec<f32>, Vec<f32>)> = parts
             .into_par_iter()
             .map(|part| {
-                let adapter = bank.member(part.part.member, &linears);
-                (part.part.member, self.backward_part(part, gradient, adapter, &wanted))
+                let member = part.part.member;
+                let adapter = bank.as_ref().map(|bank| bank.member(member, &linears));
+                let (sums, input) = self.backward_part(part, gradient, adapter, &wanted, to_input);
+                (member, sums, input)
             })
             .collect();
-        let mut all = vec![0.0; wanted.total];
-        for (member, sums) in sums {
+        let (mut all, mut inputs) = (vec![0.0; wanted.total], Vec::new());
+        for (member, sums, input) in sums {
             wanted.add(member, &sums, &mut all);
+            inputs.extend(input);
         }
-        all
+        (all, inputs)
     }
 
     fn map(&self, rows: usize) -> Map {
@@ -252,15 +259,16 @@ impl Unet {
         &self,
         trace: PartTrace,
         gradient: &[f32],
-        adapter: &[Option<linear::Merged>],
+        adapter: Option<&[Option<linear::Merged>]>,
         wanted: &Wanted,
-    ) -> Vec<f32> {
+        to_input: bool,
+    ) -> (Vec<f32>, Vec<f32>) {
         let PartTrace { part, mut workspace, tape, time } = trace;
         let rows = part.rows.len();
         let per_row = self.channels[1] * self.size * self.size;
         let mut pass = Pass {
             rows,
-            adapter: Some(adapter),
+            adapter,
             texts: &part.texts,
             text_count: part.text_count,
             text_of: &part.text_of,
@@ -326,18 +334,28 @@ impl Unet {
                     attention.backward(&mut pass, map, &mut inner);
                 }
                 // Before the first block lie no adapters.
-                let wanted = level > 0 || i > 0;
+                let wanted = to_input || level > 0 || i > 0;
                 inner = resnet.backward(&mut pass, map, inner, times, &mut time_gradient, wanted);
             }
         }
-        self.time_backward(&mut pass, &time, time_gradient);
-        pass.workspace.give(inner);
-        for skip in skips {
-            pass.workspace.give(skip);
+        if wanted.size > 0 {
+            self.time_backward(&mut pass, &time, &mut time_gradient);
+        }
+        let mut input = Vec::new();
+        if to_input {
+            add_skip(&mut pass, &mut skips, &mut inner);
+            let mut x = pass.workspace.take(map.positions() * self.channels[0]);
+            self.conv_in.backward(map, &inner, false, &mut x, pass.workspace);
+            input.resize(x.len(), 0.0);
+            transpose(&x, rows, self.channels[0], &mut input);
+            pass.workspace.give(x);
+        }
+        for buffer in skips.into_iter().chain([inner, time_gradient]) {
+            pass.workspace.give(buffer);
         }
         let gradients = std::mem::take(&mut pass.gradients);
         workspace.put_back();
-        gradients
+        (gradients, input)
     }
 
     /// Returns the embedding of the time after SiLU, once for all rows when they are at one step.
@@ -355,14 +373,13 @@ impl Unet {
         TimeTrace { waves, hidden, active, embedding, time }
     }
 
-    fn time_backward(&self, pass: &mut Pass<'_>, time: &TimeTrace, mut gradient: Vec<f32>) {
-        silu_backward(&time.embedding, &mut gradient);
+    fn time_backward(&self, pass: &mut Pass<'_>, time: &TimeTrace, gradient: &mut [f32]) {
+        silu_backward(&time.embedding, gradient);
         let mut inner = pass.workspace.take(time.active.len());
-        self.time_2.backward(pass, &time.active, &gradient, Some(&mut inner), false);
+        self.time_2.backward(pass, &time.active, gradient, Some(&mut inner), false);
         silu_backward(&time.hidden, &mut inner);
         self.time_1.backward(pass, &time.waves, &inner, None, false);
         pass.workspace.give(inner);
-        pass.workspace.give(gradient);
     }
 
     /// Returns the channels of the skips, in the order in which the backward pass meets them.
