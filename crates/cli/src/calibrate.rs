@@ -5,7 +5,7 @@ mod large;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use moa_core::experiment::CostModel;
+use moa_core::experiment::{CostModel, Passes};
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;
 use moa_reward::Pictures;
@@ -58,10 +58,11 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     let (pictures, seconds_per_forward) = forward(experiment, models, device, rows)?;
     let seconds_per_scored_picture = scoring(models, &pictures)?;
     let before = memory::peak();
-    let epoch = epoch(experiment, models, device, rows)?;
+    let (epoch, passes) = epoch(experiment, models, device, rows)?;
     let trial = before.zip(memory::peak()).map(|(before, after)| Trial { before, after, rows: rows as u64 });
     let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };
-    let seconds_per_training_pass = (epoch - seconds_per_scored_picture) / guided - STEPS as f64 * seconds_per_forward;
+    let forward = (passes.rollout + passes.reference) * seconds_per_forward;
+    let seconds_per_training_pass = ((epoch - seconds_per_scored_picture) / guided - forward) / passes.training;
     let cost = CostModel {
         seconds_per_forward,
         // A backward pass costs at least as much as a forward one; clocks of shared machines may say otherwise.
@@ -130,20 +131,28 @@ fn scoring(models: &Models, pictures: &Pictures) -> Result<f64, CliError> {
     Ok(seconds / pictures.len() as f64)
 }
 
-/// Returns the seconds of an epoch of the shortest kind, per picture: drawn in two steps, scored, one step trained.
-fn epoch(experiment: &Experiment, models: &Models, device: &OpenDevice, rows: usize) -> Result<f64, CliError> {
+/// Returns the seconds of an epoch of the shortest kind, per picture, and its passes: drawn in two steps, scored, trained as little as
+/// the method can.
+fn epoch(
+    experiment: &Experiment,
+    models: &Models,
+    device: &OpenDevice,
+    rows: usize,
+) -> Result<(f64, Passes), CliError> {
     let mut spec = experiment.spec.clone();
     let runs: Vec<(RunId, Weighting)> = spec.weightings().into_iter().take(MOST_RUNS).collect();
     let prompts = rows.div_ceil(GROUP * runs.len()).clamp(1, experiment.prompts.train.len());
     spec.sampler.steps = STEPS as u32;
-    spec.training.train_steps = 1;
-    spec.training.updates_per_epoch = 1;
+    spec.training.method = spec.training.method.smallest();
+    spec.training.advantages.trained_share = 1.0;
+    spec.training.probe.every = 0;
     spec.training.prompts_per_epoch = prompts as u32;
     spec.training.pictures_per_prompt = GROUP as u32;
     let setup = TrainerSetup {
         pipeline: &models.pipeline,
         scorer: &models.scorer,
         prompts: &experiment.prompts.train,
+        held_out: &experiment.prompts.held_out,
         spec: &spec,
         runs: &runs,
         workers: device.workers,
@@ -153,7 +162,10 @@ fn epoch(experiment: &Experiment, models: &Models, device: &OpenDevice, rows: us
         trainer.epoch(&|_| {})?;
         Ok(())
     })?;
-    Ok(seconds / (runs.len() * prompts * GROUP) as f64)
+    let mut passes = spec.training.method.passes(&spec);
+    let tied = runs.iter().filter(|(_, weighting)| spec.kl(weighting) > 0.0).count() as f64 / runs.len() as f64;
+    passes.reference += tied * passes.training;
+    Ok((seconds / (runs.len() * prompts * GROUP) as f64, passes))
 }
 
 /// Returns the seconds of one call: the fastest of several, the first of which warms up and does not count.

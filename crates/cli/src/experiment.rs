@@ -78,7 +78,10 @@ impl Experiment {
             ("method", training.method.name().to_owned()),
             ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
             ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "))),
-            ("denoiser", format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes))),
+            (
+                "denoiser",
+                format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes)),
+            ),
         ];
         lines.map(|(label, text)| format!("{label:<11}{text}\n")).concat()
     }

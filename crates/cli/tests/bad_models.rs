@@ -17,7 +17,7 @@ const EXPERIMENT: &str = r#"(
         (name: "class", kind: Onnx(model: "models/onnx/classifier.onnx", output: "logits", index: 1)),
     ],
     sampler: (kind: Ddim(eta: 1.0), steps: 3),
-    training: (prompts_per_epoch: 1, pictures_per_prompt: 2, train_steps: 1),
+    training: (prompts_per_epoch: 1, pictures_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
     evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100),
 )
 "#;

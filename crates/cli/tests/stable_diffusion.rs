@@ -30,7 +30,7 @@ const EXPERIMENT: &str = r#"(
     sampler: (kind: Ddim(eta: 1.0), steps: 3, guidance: 2.0),
     lora: (rank: 2, alpha: 3),
     optimiser: (learning_rate: 0.05),
-    training: (epochs: 2, prompts_per_epoch: 2, pictures_per_prompt: 3, train_steps: 1, micro_batch: 18),
+    training: (epochs: 2, prompts_per_epoch: 2, pictures_per_prompt: 3, method: PolicyGradient(train_steps: 1), micro_batch: 18),
     evaluation: (pictures_per_prompt: 2, steps: 2, guidance: 2.0, resamples: 100, grid_prompts: 2),
     hypervolume: (reference: {"laion_aesthetics": -100}, best: {"laion_aesthetics": 100}),
 )

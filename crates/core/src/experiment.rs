@@ -35,8 +35,8 @@ pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use method::{
-    AwmSpec, DifferentiableSpec, MethodSpec, MixedSpec, NftSpec, PolicyGradientSpec, Ratio, StepWeights, Through,
-    Window,
+    AwmSpec, DifferentiableSpec, MethodSpec, MixedSpec, NftSpec, Passes, PolicyGradientSpec, Ratio, StepWeights,
+    Through, Window,
 };
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};

@@ -197,7 +197,7 @@ fn prompts_come_from_lists_files_and_sets() {
 fn plans_count_every_picture_and_pass() {
     let spec = parse(
         "weightings: [Corners, Centre], sampler: (steps: 8), evaluation: (pictures_per_prompt: 4, steps: 10),
-        training: (epochs: 10, prompts_per_epoch: 8, pictures_per_prompt: 8, train_steps: 3)",
+        training: (epochs: 10, prompts_per_epoch: 8, pictures_per_prompt: 8, method: PolicyGradient(train_steps: 3), probe: (every: 0))",
     );
     let plan = spec.plan(100, 20);
     assert_eq!((plan.runs, plan.soups), (3, 1));
@@ -214,7 +214,7 @@ fn plans_count_every_picture_and_pass() {
     assert_eq!((plan.rollout_passes, plan.training_passes), (1920 * 8 * 2, 1920 * 3 * 2));
     assert_eq!(plan.reference_passes, plan.training_passes);
 
-    guided.training.trained_share = 0.4;
+    guided.training.advantages.trained_share = 0.4;
     let chosen = guided.plan(100, 20);
     assert_eq!(chosen.rollout_passes, plan.rollout_passes);
     assert_eq!(chosen.training_passes, 3 * 10 * 26 * 3 * 2, "26 of 64 pictures, rounded up");

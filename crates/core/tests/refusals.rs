@@ -348,12 +348,32 @@ fn numbers_out_of_bounds() {
         ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
         ("training: (prompts_per_epoch: 0)", "2:31: training.prompts_per_epoch is 0: give 1 to 4096"),
         ("training: (pictures_per_prompt: 1)", "2:33: training.pictures_per_prompt is 1: give 2 to 1024"),
-        ("training: (train_steps: 0)", "2:25: training.train_steps is 0: give 1 to 999"),
-        ("training: (updates_per_epoch: 0)", "2:31: training.updates_per_epoch is 0: give 1 to 999"),
-        ("training: (clip: 0)", "2:18: training.clip is 0: give more than 0, up to 1"),
+        ("training: (method: PolicyGradient(train_steps: 0))", "2:48: training.method.train_steps is 0: give 1 to 999"),
+        (
+            "training: (method: PolicyGradient(updates_per_epoch: 0))",
+            "2:54: training.method.updates_per_epoch is 0: give 1 to 999",
+        ),
+        ("training: (method: PolicyGradient(clip: 0))", "2:41: training.method.clip is 0: give more than 0, up to 1"),
+        ("training: (method: Awm(levels: 0))", "2:32: training.method.levels is 0: give 1 to 999"),
+        ("training: (method: Awm(clip: 2))", "2:30: training.method.clip is 2: give more than 0, up to 1"),
+        ("training: (method: Nft(beta: 0))", "2:30: training.method.beta is 0: give more than 0, up to 100"),
+        ("training: (method: Nft(old_most: 1))", "2:34: training.method.old_most is 1: give 0 to less than 1"),
+        (
+            "training: (method: Mixed(policy_gradient: (clip: -1)))",
+            "2:49: training.method.policy_gradient.clip is -1: give more than 0, up to 1",
+        ),
         ("training: (kl: -0.1)", "2:16: training.kl is -0.1: give 0 to 1000"),
-        ("training: (trained_share: 0)", "2:27: training.trained_share is 0: give more than 0, up to 1"),
-        ("training: (advantage_clip: 0)", "2:28: training.advantage_clip is 0: give more than 0, up to 1000"),
+        (
+            "training: (advantages: (trained_share: 0))",
+            "2:40: training.advantages.trained_share is 0: give more than 0, up to 1",
+        ),
+        ("training: (advantages: (clip: 0))", "2:31: training.advantages.clip is 0: give more than 0, up to 1000"),
+        (
+            "training: (advantages: (spread: Running(decay: 1)))",
+            "2:48: training.advantages.spread.decay is 1: give 0 to less than 1",
+        ),
+        ("training: (probe: (prompts: 1))", "2:29: training.probe.prompts is 1: give 2 to 4096"),
+        ("training: (guard: Tighten(factor: 1))", "2:35: training.guard.factor is 1: give more than 1, up to 1000"),
         ("training: (micro_batch: 0)", "2:25: training.micro_batch is 0: give 1 to 4096"),
         ("evaluation: (prompts: 0)", "2:23: evaluation.prompts is 0: give 1 to 100000"),
         ("evaluation: (pictures_per_prompt: 1)", "2:35: evaluation.pictures_per_prompt is 1: give 2 to 1024"),
@@ -367,17 +387,49 @@ fn numbers_out_of_bounds() {
 fn values_that_are_impossible_beside_others() {
     check_fields(&[
         (
-            "training: (train_steps: 8)",
-            "2:25: training.train_steps is 8: give at most 7, as sampler.steps is 8 and the last step is never trained",
+            "training: (method: PolicyGradient(train_steps: 8))",
+            "2:48: training.method.train_steps is 8: give at most 7, as sampler.steps is 8 and the last step is never trained",
         ),
         (
             "sampler: (steps: 3)",
-            "1:1: training.train_steps is 3 by default: give at most 2, as sampler.steps is 3 and the last step is never \
-             trained",
+            "1:1: training.method.train_steps is 3 by default: give at most 2, as sampler.steps is 3 and the last step is \
+             never trained",
         ),
         (
-            "training: (train_steps: 6, updates_per_epoch: 4)",
-            "2:47: training.updates_per_epoch is 4: give a divisor of training.train_steps, which is 6: 1, 2, 3, 6",
+            "training: (method: PolicyGradient(window: Random(2)))",
+            "2:20: training.method.train_steps is 3 by default: give at most 2, as training.method.window has that many \
+             stochastic steps",
+        ),
+        (
+            "training: (method: PolicyGradient(train_steps: 6, updates_per_epoch: 4))",
+            "2:70: training.method.updates_per_epoch is 4: give a divisor of training.method.train_steps, which is 6: 1, 2, 3, 6",
+        ),
+        (
+            "training: (method: Nft(levels: 4, updates_per_epoch: 3))",
+            "2:54: training.method.updates_per_epoch is 3: give a divisor of training.method.levels, which is 4: 1, 2, 4",
+        ),
+        (
+            "sampler: (kind: Ode(order: 1))",
+            "2:17: sampler.kind is Ode(order: 1): policy gradient needs steps that have a density: give Cps(eta: 0.9), \
+             FlowSde(noise: 0.7) or Ddim(eta: 1)",
+        ),
+        (
+            "training: (method: Differentiable(through: LastSteps(9)))",
+            "2:44: training.method.through is LastSteps(9): give 1 to 8, which sampler.steps is",
+        ),
+        (
+            "training: (method: Differentiable(through: SingleStep(from: 5, to: 4)))",
+            "2:61: training.method.through.from is 5: give at most 4, which training.method.through.to is",
+        ),
+        (
+            "training: (method: Mixed(differentiable: (through: LowVariance(2))))",
+            "2:52: training.method.differentiable.through is LowVariance or SingleStep: give LastSteps(1) or Random(4): the \
+             pictures are those that advantages are taken of",
+        ),
+        (
+            "training: (probe: (of: HeldOut))",
+            "2:24: training.probe.of is HeldOut: nothing may be decided by held-out prompts: give training.guard: Off, or \
+             probe training prompts",
         ),
         (
             "hypervolume: (reference: {\"safety\": 1})",

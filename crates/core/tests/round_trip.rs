@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{
-    Combine, EvaluationSpec, HttpSpec, HypervolumeSpec, Ingredients, LoraSpec, OnnxActivation, OnnxLayout, OnnxSpec,
-    OptimiserSpec, ProgramSpec, PromptSource, PromptsSpec, RewardKind, RewardSpec, SamplerKind, SamplerSpec, SoupsSpec,
-    TrainingSpec, WeightingsSpec,
+    AdvantageSpec, AwmSpec, Combine, DifferentiableSpec, EvaluationSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients,
+    LoraSpec, MethodSpec, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PolicyGradientSpec,
+    ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec, SamplerKind,
+    SamplerSpec, SoupsSpec, Spread, StepWeights, Through, TrainingSpec, WeightingsSpec, Window,
 };
 use proptest::prelude::*;
 
@@ -114,6 +115,7 @@ fn sampler() -> impl Strategy<Value = SamplerSpec> {
     let kind = prop_oneof![
         (0.01..10f32).prop_map(|noise| SamplerKind::FlowSde { noise }),
         (0.01..1f32).prop_map(|eta| SamplerKind::Ddim { eta }),
+        (0.01..1f32).prop_map(|eta| SamplerKind::Cps { eta }),
     ];
     (kind, 13..=1000u32, 0.0..100f32).prop_map(|(kind, steps, guidance)| SamplerSpec { kind, steps, guidance })
 }
@@ -137,21 +139,72 @@ fn optimiser() -> impl Strategy<Value = OptimiserSpec> {
     )
 }
 
+fn method() -> impl Strategy<Value = MethodSpec> {
+    let updates = || prop::sample::select(vec![1, 2, 3, 4, 6, 12]);
+    let window = prop_oneof![
+        Just(Window::All),
+        Just(Window::Random(12)),
+        (1..99u32).prop_map(|every| Window::Sliding { steps: 12, every }),
+    ];
+    let ratio = prop::sample::select(vec![Ratio::Plain, Ratio::Normalised]);
+    let step_weights = prop::sample::select(vec![StepWeights::Equal, StepWeights::Noise]);
+    let policy = (updates(), 1e-9..1.0, ratio, step_weights, window).prop_map(
+        |(updates_per_epoch, clip, ratio, step_weights, window)| PolicyGradientSpec {
+            train_steps: 12,
+            updates_per_epoch,
+            clip,
+            ratio,
+            step_weights,
+            window,
+        },
+    );
+    let mixed = policy.clone().prop_map(|policy| MixedSpec {
+        policy_gradient: PolicyGradientSpec { updates_per_epoch: 1, ..policy },
+        differentiable: DifferentiableSpec { through: Through::Random(3) },
+    });
+    let nft = (updates(), 0.01..10.0, 0.0..1.0, 0.0..0.99).prop_map(|(updates_per_epoch, beta, old_rate, old_most)| {
+        NftSpec { levels: 12, updates_per_epoch, beta, old_rate, old_most }
+    });
+    let awm =
+        (updates(), 0.01..1.0).prop_map(|(updates_per_epoch, clip)| AwmSpec { levels: 12, updates_per_epoch, clip });
+    prop_oneof![
+        policy.prop_map(MethodSpec::PolicyGradient),
+        mixed.prop_map(MethodSpec::Mixed),
+        nft.prop_map(MethodSpec::Nft),
+        awm.prop_map(MethodSpec::Awm),
+    ]
+}
+
 fn training() -> impl Strategy<Value = TrainingSpec> {
-    let updates = prop::sample::select(vec![1, 2, 3, 4, 6, 12]);
-    (1..1000u32, 1..64u32, 2..64u32, updates, 1e-9..1.0, 0.0..10.0, 0.1..10.0, 1..512u32).prop_map(
-        |(epochs, prompts_per_epoch, pictures_per_prompt, updates_per_epoch, clip, kl, advantage_clip, micro_batch)| {
+    let spread = prop_oneof![Just(Spread::Group), (0.0..0.99).prop_map(|decay| Spread::Running { decay })];
+    let advantages = (spread, 0.1..10.0, 0.01..1.0).prop_map(|(spread, clip, trained_share)| AdvantageSpec {
+        spread,
+        clip,
+        trained_share,
+    });
+    let guard = prop_oneof![
+        Just(Guard::Stop),
+        (1.1..9.0, 0.01..1.0).prop_map(|(factor, from)| Guard::Tighten { factor, from }),
+    ];
+    let probe = (0..99u32, 2..99u32, 2..9u32).prop_map(|(every, prompts, pictures_per_prompt)| ProbeSpec {
+        every,
+        of: ProbePrompts::Train,
+        prompts,
+        pictures_per_prompt,
+    });
+    let counts = (1..1000u32, 1..64u32, 2..64u32, 1..512u32);
+    (counts, method(), advantages, 0.0..10.0, probe, guard).prop_map(
+        |((epochs, prompts_per_epoch, pictures_per_prompt, micro_batch), method, advantages, kl, probe, guard)| {
             TrainingSpec {
                 epochs,
                 prompts_per_epoch,
                 pictures_per_prompt,
-                train_steps: 12,
-                trained_share: 0.5,
-                updates_per_epoch,
-                clip,
+                method,
+                advantages,
                 kl,
-                advantage_clip,
                 micro_batch,
+                probe,
+                guard,
             }
         },
     )

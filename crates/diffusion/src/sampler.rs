@@ -22,6 +22,8 @@ pub struct Conditions {
 pub struct Step {
     /// The sample after the step, `[rows, c, h, w]`.
     pub next: Tensor<4>,
+    /// The step's mean, `[rows, c, h, w]`.
+    pub mean: Tensor<4>,
     /// The model's output, `[rows, c, h, w]`.
     pub output: Tensor<4>,
     /// What the next step takes as `previous`, `[rows, c, h, w]` (see [`StepRule::kept`]): most often the model's output.
@@ -37,6 +39,26 @@ pub enum Next<'a> {
     Draw(&'a dyn Fn() -> Tensor<4>),
     /// It was drawn before, and the step scores it.
     Score(&'a Tensor<4>),
+}
+
+/// Predicts noise or velocity, with guidance where the conditions ask for it.
+///
+/// # Shapes
+/// - `x`: `[rows, c, h, w]`; with a bank of K adapters, rows belong to adapters in order
+/// - `timesteps`: one per row, in the schedule's unit
+/// - returns `[rows, c, h, w]`
+pub fn predict<'a>(
+    pipeline: &Pipeline,
+    denoiser: impl Into<Denoiser<'a>>,
+    x: Tensor<4>,
+    timesteps: &[f32],
+    conditions: &Conditions,
+) -> Tensor<4> {
+    let denoiser = denoiser.into();
+    let output = denoiser.predict(pipeline, x.clone(), timesteps, &conditions.context);
+    let Some((empty, strength)) = &conditions.guidance else { return output };
+    let unconditional = denoiser.predict(pipeline, x, timesteps, &empty.expand(timesteps.len()));
+    unconditional.clone() + (output - unconditional) * *strength
 }
 
 /// Takes one step: draws the next sample, or scores one that was drawn before. Rolling out and re-scoring go through
@@ -58,14 +80,8 @@ pub fn step<'a>(
     previous: Option<&Tensor<4>>,
     next: Next<'_>,
 ) -> Step {
-    let denoiser = denoiser.into();
     let [rows, ..] = x.dims();
-    let timesteps = vec![rule.timestep; rows];
-    let mut output = denoiser.predict(pipeline, x.clone(), &timesteps, &conditions.context);
-    if let Some((empty, strength)) = &conditions.guidance {
-        let unconditional = denoiser.predict(pipeline, x.clone(), &timesteps, &empty.expand(rows));
-        output = unconditional.clone() + (output - unconditional) * *strength;
-    }
+    let output = predict(pipeline, denoiser, x.clone(), &vec![rule.timestep; rows], conditions);
     let kept = match rule.kept {
         [0.0, 1.0] => output.clone(),
         [sample, model] => x.clone() * sample + output.clone() * model,
@@ -80,9 +96,9 @@ pub fn step<'a>(
         Next::Draw(_) => mean.clone(),
         Next::Score(next) => next.clone(),
     };
-    let difference = next.clone() - mean;
+    let difference = next.clone() - mean.clone();
     let squared_distance = difference.clone().powi_scalar(2).reshape([rows as i64, -1]).mean_dim(1).reshape([rows]);
-    Step { next, output, kept, squared_distance }
+    Step { next, mean, output, kept, squared_distance }
 }
 
 /// Returns noise for rows that each have a key of their own, `[rows, c, h, w]`.

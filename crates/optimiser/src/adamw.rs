@@ -7,6 +7,7 @@ use moa_core::experiment::OptimiserSpec;
 use crate::{Named, StateError, StateReader, StateWriter};
 
 /// AdamW with its moments, by the names of what it has stepped.
+#[derive(Clone)]
 pub struct AdamW<const D: usize> {
     adamw: optim::AdamW,
     moments: std::collections::BTreeMap<String, AdamWState<D>>,

@@ -70,7 +70,10 @@ impl Trainer<'_> {
         let about: About = file.about().map_err(refused)?;
         let method = self.setup.spec.training.method.name();
         if about.method != method {
-            return Err(TrainError::Checkpoint(format!("of the method {}, and the experiment asks for {method}", about.method)));
+            return Err(TrainError::Checkpoint(format!(
+                "of the method {}, and the experiment asks for {method}",
+                about.method
+            )));
         }
         if about.digest != self.digest() {
             return Err(TrainError::Checkpoint("of another experiment".into()));

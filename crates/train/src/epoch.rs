@@ -127,7 +127,12 @@ impl<'a> Epoch<'a> {
         let spec = self.world.spec;
         let settings = spec.training.advantages;
         let of_run = |(run, (_, weighting)): (usize, &(_, moa_core::Weighting))| {
-            let shares: Vec<f64> = weighting.shares().iter().enumerate().map(|(reward, share)| share * f64::from(u8::from(counts(reward)))).collect();
+            let shares: Vec<f64> = weighting
+                .shares()
+                .iter()
+                .enumerate()
+                .map(|(reward, share)| share * f64::from(u8::from(counts(reward))))
+                .collect();
             let running = matches!(settings.spread, Spread::Running { .. }).then(|| spreads.of(run));
             advantages(&scores[run], &shares, running.as_deref(), self.texts.group, spec.combine, settings.clip)
         };

@@ -53,6 +53,8 @@ pub(crate) fn verdict(
     Ok(match guard {
         Guard::Off => Verdict::Watched,
         Guard::Stop => Verdict::Sound,
-        Guard::Tighten { factor, from } => Verdict::Tighten { tie: (f64::from(tie) * factor).max(from) as f32, why: String::new() },
+        Guard::Tighten { factor, from } => {
+            Verdict::Tighten { tie: (f64::from(tie) * factor).max(from) as f32, why: String::new() }
+        }
     })
 }

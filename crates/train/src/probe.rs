@@ -7,10 +7,10 @@ use moa_core::metric;
 use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
+use crate::TrainError;
 use crate::draw::{DrawRequest, draw};
 use crate::trainer::{EpochMetrics, TrainerSetup};
 use crate::world::World;
-use crate::TrainError;
 
 /// What one model scores at a probe, and what it gains over the base.
 #[derive(Clone, Debug, PartialEq)]

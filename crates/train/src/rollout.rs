@@ -43,7 +43,9 @@ pub(crate) struct Trajectory {
 impl Trajectory {
     /// Returns the sample after the last step.
     pub(crate) fn last(&self) -> &Tensor<4> {
-        self.latents.last().unwrap_or_else(|| unreachable!("a trajectory has a sample, if only the noise that it starts from"))
+        self.latents
+            .last()
+            .unwrap_or_else(|| unreachable!("a trajectory has a sample, if only the noise that it starts from"))
     }
 }
 
@@ -82,8 +84,7 @@ pub(crate) fn roll_out(
             kept.previous.clone_from(&previous);
         }
         let noise = || keyed_noise(pipeline, &keys.iter().map(|key| key.with(1 + index as u64)).collect::<Vec<_>>());
-        let taken =
-            step(pipeline, Some(bank), rule, x.clone(), &conditions, previous.as_ref(), Next::Draw(&noise));
+        let taken = step(pipeline, Some(bank), rule, x.clone(), &conditions, previous.as_ref(), Next::Draw(&noise));
         if index >= keep.from {
             kept.latents.push(x);
             kept.distances.push(taken.squared_distance);

@@ -148,11 +148,7 @@ mod tests {
         assert_eq!(host(&slice.advantages), [-2.0, 1.0, 1.5, -3.0]);
         assert_eq!(host(&slice.latents[2]), [12.0, 32.0, 102.0, 142.0]);
         assert_eq!(host(&slice.distances[1]), [11.0, 31.0, 101.0, 141.0]);
-        assert_eq!(
-            select(&trajectories(), &advantages(), &share(0.4), 2).len(),
-            2,
-            "slices keep to the micro-batch"
-        );
+        assert_eq!(select(&trajectories(), &advantages(), &share(0.4), 2).len(), 2, "slices keep to the micro-batch");
     }
 
     #[test]

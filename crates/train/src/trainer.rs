@@ -273,7 +273,8 @@ impl<'a> Trainer<'a> {
                 Verdict::Watched => going_on.push(place),
                 Verdict::End(why) => {
                     let kept = self.sound_since[place];
-                    let why = format!("{why}: ended after epoch {}, and the adapter of epoch {kept} is kept", self.epoch);
+                    let why =
+                        format!("{why}: ended after epoch {}, and the adapter of epoch {kept} is kept", self.epoch);
                     findings.push((id.clone(), why));
                     self.ended.insert(id, Ending { after: self.epoch, kept, factors: member(&self.sound, place) });
                 }
@@ -286,7 +287,12 @@ impl<'a> Trainer<'a> {
                     }
                     self.world.ties[place] = tie;
                     let after = self.epoch;
-                    findings.push((id, format!("{why}: after epoch {after} it went back to its adapter of epoch {kept}, with kl {tie}")));
+                    findings.push((
+                        id,
+                        format!(
+                            "{why}: after epoch {after} it went back to its adapter of epoch {kept}, with kl {tie}"
+                        ),
+                    ));
                     going_on.push(place);
                 }
             }
@@ -339,7 +345,8 @@ impl Part {
 /// Returns what an epoch's updates saw of a run: the mean of every metric over rows, and of the gradients' norms.
 fn rows_of(updates: &[UpdateStats], run: usize) -> EpochMetrics {
     let mut metrics = EpochMetrics::new();
-    let names: std::collections::BTreeSet<&str> = updates.iter().flat_map(|update| update.rows.keys().copied()).collect();
+    let names: std::collections::BTreeSet<&str> =
+        updates.iter().flat_map(|update| update.rows.keys().copied()).collect();
     for name in names {
         let values = updates.iter().filter_map(|update| update.rows.get(name)).flat_map(|lists| &lists[run]);
         let values: Vec<f64> = values.filter(|value| !value.is_nan()).map(|value| f64::from(*value)).collect();

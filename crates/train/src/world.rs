@@ -7,11 +7,11 @@ use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::Scorer;
 
+use crate::TrainError;
 use crate::factors::{Factors, with_factors};
 use crate::rollout::TextStates;
 use crate::sampler::{Sampler, targeted};
 use crate::trainer::TrainerSetup;
-use crate::TrainError;
 
 /// What every part of training needs.
 pub(crate) struct World<'a> {

@@ -3,8 +3,11 @@
 mod toy;
 
 use moa_adapter::Adapter;
-use moa_core::experiment::{ExperimentSpec, SamplerKind};
-use moa_core::{RunId, Weighting};
+use moa_core::experiment::{
+    AwmSpec, DifferentiableSpec, ExperimentSpec, MethodSpec, MixedSpec, NftSpec, PolicyGradientSpec, Ratio,
+    SamplerKind, Spread, Through, Window,
+};
+use moa_core::{RunId, Weighting, metric};
 use moa_diffusion::Pipeline;
 use moa_reward::Scorer;
 use moa_train::{EpochMetrics, TrainError, Trainer, TrainerSetup};
@@ -23,7 +26,7 @@ impl World {
 
     fn trainer<'a>(&'a self, runs: &'a [(RunId, Weighting)], workers: usize) -> Result<Trainer<'a>, TrainError> {
         let Self { pipeline, scorer, spec, prompts } = self;
-        Trainer::new(TrainerSetup { pipeline, scorer, prompts, spec, runs, workers })
+        Trainer::new(TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers })
     }
 }
 
@@ -33,7 +36,38 @@ fn adapters(trainer: &Trainer<'_>) -> Vec<Adapter> {
 }
 
 fn train(trainer: &mut Trainer<'_>, epochs: usize) -> Vec<Vec<EpochMetrics>> {
-    (0..epochs).map(|_| trainer.epoch(&|_| ()).expect("an epoch")).collect()
+    let epoch = |trainer: &mut Trainer<'_>| trainer.epoch(&|_| ()).expect("an epoch").metrics.into_iter().flatten();
+    (0..epochs).map(|_| epoch(trainer).collect()).collect()
+}
+
+/// Every method, and every way in which its settings change what is computed.
+fn methods() -> Vec<(&'static str, MethodSpec)> {
+    let policy = PolicyGradientSpec { train_steps: 2, updates_per_epoch: 2, ..PolicyGradientSpec::default() };
+    let through = |through| MethodSpec::Differentiable(DifferentiableSpec { through });
+    vec![
+        ("policy gradient", MethodSpec::PolicyGradient(policy)),
+        (
+            "a window and normalised ratios",
+            MethodSpec::PolicyGradient(PolicyGradientSpec {
+                ratio: Ratio::Normalised,
+                window: Window::Random(2),
+                ..policy
+            }),
+        ),
+        ("DRaFT-2", through(Through::LastSteps(2))),
+        ("DRaFT-LV", through(Through::LowVariance(2))),
+        ("AlignProp", through(Through::Random(3))),
+        ("ReFL", through(Through::SingleStep { from: 2, to: 4 })),
+        (
+            "mixed",
+            MethodSpec::Mixed(MixedSpec {
+                policy_gradient: PolicyGradientSpec { updates_per_epoch: 1, ..policy },
+                differentiable: DifferentiableSpec { through: Through::LastSteps(1) },
+            }),
+        ),
+        ("DiffusionNFT", MethodSpec::Nft(NftSpec { updates_per_epoch: 2, old_rate: 0.3, ..NftSpec::default() })),
+        ("AWM", MethodSpec::Awm(AwmSpec { updates_per_epoch: 2, ..AwmSpec::default() })),
+    ]
 }
 
 /// Returns the largest difference of two adapters' B, relative to the largest value.
@@ -50,55 +84,91 @@ fn difference(one: &Adapter, other: &Adapter) -> f32 {
 
 #[test]
 fn a_bank_learns_what_each_adapter_learns_alone() {
-    for share_a in [true, false] {
-        let mut spec = toy::spec();
-        spec.lora.share_a = share_a;
-        // AdamW's first step is the gradient's sign: with a large epsilon it is the gradient.
-        spec.optimiser.epsilon = 1.0;
-        spec.optimiser.max_grad_norm = 1e9;
-        let world = World::new(spec);
-        let runs = toy::runs();
-        let mut together = world.trainer(&runs, 1).expect("trainer");
-        train(&mut together, 1);
-        let together = adapters(&together);
-        for (member, run) in runs.iter().enumerate().filter(|_| share_a) {
-            let run = [run.clone()];
-            let mut alone = world.trainer(&run, 1).expect("trainer");
-            train(&mut alone, 1);
-            let off = difference(&adapters(&alone)[0], &together[member]);
-            assert!(off <= 1e-4, "{}: {off}", run[0].0);
+    for (name, method) in methods() {
+        for share_a in [true, false] {
+            let mut spec = toy::spec();
+            spec.training.method = method.clone();
+            spec.training.advantages.spread = Spread::Running { decay: 0.5 };
+            spec.rewards[1].kl = Some(0.5);
+            spec.lora.share_a = share_a;
+            // AdamW's first step is the gradient's sign: with a large epsilon it is the gradient.
+            spec.optimiser.epsilon = 1.0;
+            spec.optimiser.max_grad_norm = 1e9;
+            let world = World::new(spec);
+            let runs = toy::runs();
+            let mut together = world.trainer(&runs, 1).expect("trainer");
+            train(&mut together, 2);
+            let together = adapters(&together);
+            for (member, run) in runs.iter().enumerate() {
+                let run = [run.clone()];
+                let mut alone = world.trainer(&run, 1).expect("trainer");
+                train(&mut alone, 2);
+                let off = difference(&adapters(&alone)[0], &together[member]);
+                assert!(off <= 1e-4, "{name}, share_a {share_a}, {}: {off}", run[0].0);
+            }
+            assert!(together.iter().all(|adapter| adapter.layers.values().any(|l| l.b.iter().any(|b| *b != 0.0))));
+            assert!(difference(&together[0], &together[1]) > 1e-2, "{name}: different rewards teach different things");
         }
-        assert!(together.iter().all(|adapter| adapter.layers.values().any(|l| l.b.iter().any(|b| *b != 0.0))));
-        assert!(difference(&together[0], &together[1]) > 1e-2, "different rewards teach different things");
     }
 }
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let world = World::new(toy::spec());
-    let runs = toy::runs();
-    let (mut one, mut three) = (world.trainer(&runs, 1).expect("trainer"), world.trainer(&runs, 3).expect("trainer"));
-    assert_eq!(train(&mut one, 2), train(&mut three, 2));
-    assert_eq!(adapters(&one), adapters(&three));
+    for (name, method) in methods() {
+        let mut spec = toy::spec();
+        spec.training.method = method;
+        spec.training.probe.every = 2;
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let (mut one, mut three) =
+            (world.trainer(&runs, 1).expect("trainer"), world.trainer(&runs, 3).expect("trainer"));
+        assert_eq!(train(&mut one, 2), train(&mut three, 2), "{name}");
+        assert_eq!(adapters(&one), adapters(&three), "{name}");
+    }
 }
 
 #[test]
 fn a_restored_trainer_goes_on_bit_for_bit() {
-    let mut spec = toy::spec();
-    spec.optimiser.ema = Some(0.9);
-    spec.training.updates_per_epoch = 2;
-    let world = World::new(spec);
-    let runs = toy::runs();
-    let mut whole = world.trainer(&runs, 1).expect("trainer");
-    let metrics = train(&mut whole, 4);
-    let mut first = world.trainer(&runs, 1).expect("trainer");
-    train(&mut first, 2);
-    let bytes = first.checkpoint().expect("checkpoint");
-    let mut second = world.trainer(&runs, 1).expect("trainer");
-    second.restore(&bytes).expect("restores");
-    assert_eq!(second.epochs_done(), 2);
-    assert_eq!(train(&mut second, 2)[..], metrics[2..]);
-    assert_eq!(adapters(&whole), adapters(&second));
+    for (name, method) in methods() {
+        let mut spec = toy::spec();
+        spec.training.method = method;
+        spec.training.advantages.spread = Spread::Running { decay: 0.7 };
+        spec.training.probe.every = 3;
+        spec.optimiser.ema = Some(0.9);
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let mut whole = world.trainer(&runs, 1).expect("trainer");
+        let metrics = train(&mut whole, 4);
+        let mut first = world.trainer(&runs, 1).expect("trainer");
+        train(&mut first, 2);
+        let bytes = first.checkpoint().expect("checkpoint");
+        let mut second = world.trainer(&runs, 1).expect("trainer");
+        second.restore(&bytes).expect("restores");
+        assert_eq!(second.epochs_done(), 2);
+        assert_eq!(train(&mut second, 2)[..], metrics[2..], "{name}");
+        assert_eq!(adapters(&whole), adapters(&second), "{name}");
+    }
+}
+
+#[test]
+fn every_method_raises_the_reward_that_it_trains_for() {
+    for (name, method) in methods() {
+        let mut spec = toy::spec();
+        spec.training.method = method;
+        spec.training.epochs = 25;
+        spec.training.prompts_per_epoch = 3;
+        spec.training.pictures_per_prompt = 8;
+        spec.training.probe.every = 25;
+        spec.training.probe.pictures_per_prompt = 8;
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let mut trainer = world.trainer(&runs[..2], 2).expect("trainer");
+        let last = train(&mut trainer, 25).pop().expect("25 epochs");
+        for (metrics, reward) in last.iter().zip(["colourfulness", "contrast"]) {
+            let gain = metrics[&metric::reward_gain(reward)];
+            assert!(gain > 0.0, "{name}: {reward} {gain:+.5}");
+        }
+    }
 }
 
 #[test]
@@ -125,6 +195,11 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     let mut other = other.trainer(&runs, 1).expect("trainer");
     let refused = other.restore(&bytes).expect_err("another experiment").to_string();
     assert!(refused.contains("another experiment"), "{refused}");
+    let mut spec = toy::spec();
+    spec.training.method = MethodSpec::Nft(NftSpec::default());
+    let other = World::new(spec);
+    let refused = other.trainer(&runs, 1).expect("trainer").restore(&bytes).expect_err("another method").to_string();
+    assert!(refused.contains("PolicyGradient") && refused.contains("asks for Nft"), "{refused}");
 }
 
 #[test]
@@ -147,8 +222,9 @@ fn the_anchor_holds_the_adapter_near_the_base() {
         (held[1] - free[1]).abs() < 1e-5 * free[1],
         "the other reward's run is not tied: {held:?} against {free:?}"
     );
-    assert!(metrics[0][0]["kl_to_base"].abs() < 1e-9, "before the first update the adapter is the base");
-    assert!(metrics[5][0]["kl_to_base"] > 0.0);
+    assert!(metrics[0][0][metric::KL_TO_BASE].abs() < 1e-9, "before the first update the adapter is the base");
+    assert!(metrics[5][0][metric::KL_TO_BASE] > 0.0);
+    assert!(!metrics[5][1].contains_key(metric::KL_TO_BASE), "the other run is not compared with the base");
 }
 
 #[test]
@@ -158,7 +234,7 @@ fn samplers_and_targets_that_do_not_fit_are_refused() {
     spec.sampler.kind = SamplerKind::Ddim { eta: 1.0 };
     let world = World::new(spec);
     let refused = world.trainer(&runs, 1).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(refused.contains("use FlowSde"), "{refused}");
+    assert!(refused.contains("use Cps"), "{refused}");
     let mut spec = toy::spec();
     spec.lora.targets = vec!["to_z".into()];
     let world = World::new(spec);

@@ -42,16 +42,15 @@ pub(crate) struct Course {
 impl Course {
     /// Returns the course of a sweep before its first event.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let evaluation =
-            Plan {
-                training_pictures: 0,
-                rollout_passes: 0,
-                training_passes: 0,
-                reference_passes: 0,
-                probe_pictures: 0,
-                probe_passes: 0,
-                ..*plan
-            };
+        let evaluation = Plan {
+            training_pictures: 0,
+            rollout_passes: 0,
+            training_passes: 0,
+            reference_passes: 0,
+            probe_pictures: 0,
+            probe_passes: 0,
+            ..*plan
+        };
         let (all, evaluation) = (plan.seconds(&COST), evaluation.seconds(&COST));
         let share = if all > 0.0 { evaluation / all } else { 1.0 };
         Self {

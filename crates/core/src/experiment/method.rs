@@ -40,17 +40,17 @@ impl Default for MethodSpec {
     }
 }
 
-/// Passes that a method takes for each picture drawn, before guidance doubles them.
+/// Passes that a method takes for each picture, before guidance doubles them; means where a method draws how many it takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Passes {
+pub struct Passes {
     /// Forward, to draw it.
-    pub(super) rollout: f64,
+    pub rollout: f64,
     /// Forward and backward; of the pictures that are trained on.
-    pub(super) training: f64,
+    pub training: f64,
     /// Forward beside the training passes, whatever the distance to the base weighs.
-    pub(super) reference: f64,
+    pub reference: f64,
     /// Whether only the share of pictures with the largest advantages is trained on.
-    pub(super) selects: bool,
+    pub selects: bool,
 }
 
 /// A number of a method's settings: the field below `training.method`, its bounds, its value where there is one.
@@ -77,6 +77,31 @@ impl MethodSpec {
             Self::Mixed(_) => "Mixed",
             Self::Nft(_) => "Nft",
             Self::Awm(_) => "Awm",
+        }
+    }
+
+    /// Returns the method with as few passes as it can do with, to try out what they cost.
+    pub fn smallest(&self) -> Self {
+        let policy = |spec: &PolicyGradientSpec| PolicyGradientSpec {
+            train_steps: 1,
+            updates_per_epoch: 1,
+            window: Window::All,
+            ..*spec
+        };
+        let through = |through: Through| match through {
+            Through::LastSteps(_) | Through::Random(_) => Through::LastSteps(1),
+            Through::LowVariance(_) => Through::LowVariance(1),
+            Through::SingleStep { .. } => Through::SingleStep { from: 1, to: 1 },
+        };
+        match self {
+            Self::PolicyGradient(spec) => Self::PolicyGradient(policy(spec)),
+            Self::Differentiable(spec) => Self::Differentiable(DifferentiableSpec { through: through(spec.through) }),
+            Self::Mixed(MixedSpec { policy_gradient, differentiable }) => Self::Mixed(MixedSpec {
+                policy_gradient: policy(policy_gradient),
+                differentiable: DifferentiableSpec { through: through(differentiable.through) },
+            }),
+            Self::Nft(spec) => Self::Nft(NftSpec { levels: 1, updates_per_epoch: 1, ..*spec }),
+            Self::Awm(spec) => Self::Awm(AwmSpec { levels: 1, updates_per_epoch: 1, ..*spec }),
         }
     }
 
@@ -111,7 +136,8 @@ impl MethodSpec {
         self.method().check(spec, field)
     }
 
-    pub(super) fn passes(&self, spec: &ExperimentSpec) -> Passes {
+    /// Returns the passes that a picture takes in an experiment.
+    pub fn passes(&self, spec: &ExperimentSpec) -> Passes {
         self.method().passes(spec)
     }
 }

@@ -88,7 +88,10 @@ pub(crate) fn spec() -> ExperimentSpec {
         weightings: [Corners, Centre],
         sampler: (steps: 3),
         lora: (rank: 2),
-        training: (epochs: 3, prompts_per_epoch: 2, pictures_per_prompt: 3, train_steps: 2, micro_batch: 6),
+        training: (
+            epochs: 3, prompts_per_epoch: 2, pictures_per_prompt: 3, micro_batch: 6,
+            method: PolicyGradient(train_steps: 2), probe: (every: 2, prompts: 2),
+        ),
         evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 3),
     )"#;
     ExperimentSpec::from_ron(text, "tiny.ron").unwrap()

@@ -31,12 +31,14 @@ impl Method for Awm {
         let mut all = Vec::new();
         for (update, levels) in updates(self.spec.levels, self.spec.updates_per_epoch).into_iter().enumerate() {
             let weight = weight(world, epoch, levels.len());
-            let pairs: Vec<_> = drawn.slices.iter().flat_map(|slice| levels.iter().map(move |level| (slice, *level))).collect();
+            let pairs: Vec<_> =
+                drawn.slices.iter().flat_map(|slice| levels.iter().map(move |level| (slice, *level))).collect();
             let passes = in_order(&pairs, world.workers, |(slice, level)| {
                 let noised = Noised::new(epoch, slice, *level, self.spec.levels);
                 // In the first update the old policy is the one that is trained: its loss is the new one's own.
                 let old = (update > 0).then(|| {
-                    let output = predict(world.pipeline, Some(&bank), noised.x.clone(), &noised.timesteps, &noised.conditions);
+                    let output =
+                        predict(world.pipeline, Some(&bank), noised.x.clone(), &noised.timesteps, &noised.conditions);
                     epoch.meter.forward(noised.rows());
                     mean_squares(output - noised.target.clone())
                 });

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{DifferentiableSpec, Through};
 use moa_core::metric;
@@ -17,6 +17,7 @@ use moa_diffusion::{Conditions, NoiseLevel, StepRule};
 use moa_reward::Pictures;
 
 use super::{Gathered, Loss, Method, Pass};
+use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::batches::in_order;
 use crate::epoch::{Epoch, RunScores};
@@ -25,7 +26,6 @@ use crate::rollout::{Keep, by_slice};
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
-use crate::TrainError;
 
 /// The method.
 pub(crate) struct Differentiable {
@@ -148,7 +148,8 @@ pub(super) fn coefficients(
 /// Returns the mean over pictures of what is maximised, by run.
 fn objective_values(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<f64> {
     let of_run = |(columns, coefficients): (&Vec<Vec<f32>>, &Vec<f32>)| {
-        let mean = |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len().max(1) as f64;
+        let mean =
+            |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len().max(1) as f64;
         columns.iter().zip(coefficients).map(|(column, coefficient)| mean(column) * f64::from(*coefficient)).sum()
     };
     scores.iter().zip(coefficients).map(of_run).collect()
@@ -179,18 +180,19 @@ pub(super) fn gradients(
 }
 
 /// Goes through a tail without a gradient: a tensor of finished samples per slice.
-fn ahead(
-    epoch: &Epoch<'_>,
-    bank: &AdapterBank,
-    starts: &[Start],
-    tail: &Tail,
-) -> Result<Vec<Tensor<4>>, TrainError> {
+fn ahead(epoch: &Epoch<'_>, bank: &AdapterBank, starts: &[Start], tail: &Tail) -> Result<Vec<Tensor<4>>, TrainError> {
     let world = epoch.world;
     in_order(starts, world.workers, |start| {
         let rows = epoch.rows(&start.slice);
         let conditions = epoch.texts.conditions(&rows);
         let keys = epoch.keys("rollout", &rows);
-        let walk = Walk { x: start.x.clone(), previous: start.previous.clone(), conditions: &conditions, keys: &keys, from: 0 };
+        let walk = Walk {
+            x: start.x.clone(),
+            previous: start.previous.clone(),
+            conditions: &conditions,
+            keys: &keys,
+            from: 0,
+        };
         let finished = tail.walk(world, bank, walk, &mut |_, _, _| ());
         epoch.meter.forward(rows.len() * tail.passes());
         Ok(finished)
@@ -328,10 +330,4 @@ impl Pass for TailPass {
         }
         Loss { total, rows }
     }
-}
-
-/// Returns numbers as a tensor, one per row.
-pub(super) fn tensor(values: Vec<f32>, world: &World<'_>) -> Tensor<1> {
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), world.device())
 }

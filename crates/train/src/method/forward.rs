@@ -25,11 +25,7 @@ pub(super) struct Finished {
 }
 
 /// Draws an epoch's pictures by some policy, scores them and chooses those to train on.
-pub(super) fn finished(
-    epoch: &Epoch<'_>,
-    policy: &Factors,
-    spreads: &mut Spreads,
-) -> Result<Finished, TrainError> {
+pub(super) fn finished(epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Finished, TrainError> {
     let rules = epoch.world.sampler.rules();
     let trajectories = epoch.roll_out(&epoch.world.bank(policy), rules, Keep { from: rules.len(), means: false })?;
     let samples: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();

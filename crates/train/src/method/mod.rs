@@ -18,12 +18,12 @@ use moa_adapter::AdapterBank;
 use moa_core::experiment::MethodSpec;
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
+use crate::TrainError;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
-use crate::TrainError;
 
 /// What a method has gathered in an epoch.
 pub(crate) struct Gathered {
@@ -41,12 +41,7 @@ pub(crate) trait Method: Send + Sync {
     ///
     /// # Errors
     /// Fails where a picture cannot be drawn or scored.
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        spreads: &mut Spreads,
-    ) -> Result<Gathered, TrainError>;
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError>;
 
     /// Looks at what an update saw, before the adapters change.
     ///

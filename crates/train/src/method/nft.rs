@@ -45,7 +45,13 @@ impl Method for Nft {
             for slice in &drawn.slices {
                 for level in &levels {
                     let noised = Noised::new(epoch, slice, *level, self.spec.levels);
-                    passes.push(Box::new(NftPass { noised, old: old.clone(), beta: self.spec.beta as f32, most, weight }));
+                    passes.push(Box::new(NftPass {
+                        noised,
+                        old: old.clone(),
+                        beta: self.spec.beta as f32,
+                        most,
+                        weight,
+                    }));
                 }
             }
             all.push(passes);

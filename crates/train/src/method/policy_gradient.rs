@@ -55,9 +55,8 @@ impl Method for PolicyGradient {
 
 /// Returns the share of silent groups by run.
 pub(super) fn silent(advantages: &[Advantages]) -> Vec<EpochMetrics> {
-    let of_run = |advantages: &Advantages| {
-        EpochMetrics::from([(metric::SILENT_GROUPS.to_owned(), advantages.silent_groups)])
-    };
+    let of_run =
+        |advantages: &Advantages| EpochMetrics::from([(metric::SILENT_GROUPS.to_owned(), advantages.silent_groups)]);
     advantages.iter().map(of_run).collect()
 }
 
@@ -181,7 +180,10 @@ impl Pass for StepPass {
         let mut total = surrogate.sum() * self.weight;
         let mut rows = vec![
             (metric::APPROX_KL, ratios.iter().map(|ratio| ratio - 1.0 - ratio.ln()).collect()),
-            (metric::CLIP_FRACTION, judged.iter().map(|ratio| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range))).collect()),
+            (
+                metric::CLIP_FRACTION,
+                judged.iter().map(|ratio| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range))).collect(),
+            ),
             (metric::RATIO_MEAN, ratios),
         ];
         let timesteps = vec![rule.timestep; self.rows()];

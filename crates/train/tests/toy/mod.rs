@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::experiment::{ExperimentSpec, RewardKind, RewardSpec};
+use moa_core::experiment::{ExperimentSpec, MethodSpec, PolicyGradientSpec, RewardKind, RewardSpec};
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
@@ -83,8 +83,8 @@ pub(crate) fn spec() -> ExperimentSpec {
     (spec.lora.rank, spec.lora.alpha) = (2, 2.0);
     spec.training.prompts_per_epoch = 2;
     spec.training.pictures_per_prompt = 4;
-    spec.training.train_steps = 2;
-    spec.training.updates_per_epoch = 1;
+    spec.training.method = MethodSpec::PolicyGradient(PolicyGradientSpec { train_steps: 2, ..Default::default() });
+    spec.training.probe.every = 0;
     spec.training.micro_batch = 8;
     spec.optimiser.learning_rate = 1e-2;
     spec

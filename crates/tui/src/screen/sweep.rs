@@ -300,7 +300,8 @@ impl Fit {
             ]);
         }
         if self.training {
-            let kl = experiment.last(&run.id, metric::KL_TO_BASE).or_else(|| experiment.last(&run.id, metric::APPROX_KL));
+            let kl =
+                experiment.last(&run.id, metric::KL_TO_BASE).or_else(|| experiment.last(&run.id, metric::APPROX_KL));
             let text = |value: Option<f64>| value.map_or("–".into(), crate::widget::short);
             let percent = |value: Option<f64>| value.map_or("–".into(), |value| format!("{:.0} %", 100.0 * value));
             spans.push(Span::styled(
