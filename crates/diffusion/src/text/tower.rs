@@ -78,6 +78,19 @@ impl Tower {
         self.layers.iter().fold(x, |x, layer| layer.forward(x, causal))
     }
 
+    /// Returns the number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Transforms `[rows, tokens, width]` by one layer, so that a caller can take gradients a layer at a time.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn layer(&self, index: usize, x: Tensor<3>, causal: bool) -> Tensor<3> {
+        self.layers[index].forward(x, causal)
+    }
+
     /// Transforms `[rows, tokens, width]`; returns the states before the last layer and after it.
     pub(super) fn last_two(&self, x: Tensor<3>, causal: bool) -> [Tensor<3>; 2] {
         let Some((last, others)) = self.layers.split_last() else { return [x.clone(), x] };

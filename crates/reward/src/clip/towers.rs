@@ -54,7 +54,16 @@ impl PictureTower {
     /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
     /// - returns `[rows, width]`
     pub fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let states = self.vision.forward(pixels);
+        self.project(self.vision.forward(pixels))
+    }
+
+    /// Returns the vision transformer.
+    pub(super) fn vision(&self) -> &VisionEncoder {
+        &self.vision
+    }
+
+    /// Returns the embeddings, of unit length, of the last layer's states.
+    pub(super) fn project(&self, states: Tensor<3>) -> Tensor<2> {
         unit_length(self.projection.forward(self.vision.pool(states), None))
     }
 }

@@ -59,6 +59,17 @@ impl VisionEncoder {
     /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
     /// - returns `[rows, 1 + patches², hidden_size]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.tower.forward(self.tokens(pixels), false)
+    }
+
+    /// Returns the transformer between [`VisionEncoder::tokens`] and [`VisionEncoder::pool`].
+    pub(super) fn tower(&self) -> &Tower {
+        &self.tower
+    }
+
+    /// Returns what the first layer takes: the class token and every patch with its position, normed. Shapes as in
+    /// [`VisionEncoder::forward`].
+    pub(super) fn tokens(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [rows, channels, height, width] = pixels.dims();
         let (side, patch) = (self.config.patches(), self.config.patch_size);
         debug_assert_eq!([height, width], [self.config.image_size; 2]);
@@ -72,7 +83,7 @@ impl VisionEncoder {
         let patches = flat.matmul(weight).reshape([rows, side * side, hidden]);
         let class = self.class.clone().reshape([1, 1, hidden]).expand([rows, 1, hidden]);
         let x = Tensor::cat(vec![class, patches], 1) + self.positions.table().unsqueeze();
-        self.tower.forward(self.pre_norm.forward(x), false)
+        self.pre_norm.forward(x)
     }
 
     /// Returns the normed state of the class token, `[rows, hidden_size]`.
