@@ -1,52 +1,95 @@
 //! The gradient of embeddings with respect to pixels, with the memory of one layer at a time.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::PictureTower;
+use super::native::{Engine, Tape, tape_values};
+use crate::raster::host;
 
-/// Most values of states between layers that a forward pass keeps for the backward pass, 2²⁶: 256 MiB in f32.
-const MOST_STATES: usize = 1 << 26;
+/// Most values that a forward pass keeps for the backward pass, 2²⁶: 256 MiB in f32.
+const MOST_KEPT: usize = 1 << 26;
 
 /// What the backward pass needs of a forward pass through a [`PictureTower`].
 pub(crate) struct Followed {
     /// `[rows, 3, image_size, image_size]`, normalised.
     pixels: Tensor<4>,
-    /// What each layer takes, and what the last one gives; nothing where that is too much to keep.
-    states: Option<Vec<Tensor<3>>>,
+    kept: Kept,
+}
+
+enum Kept {
+    /// All activations, by the engine of the CPU, image by image.
+    Tapes(Vec<Tape>),
+    /// What each layer takes, and what the last one gives.
+    States(Vec<Tensor<3>>),
+    /// Nothing: all together is too much.
+    Nothing,
 }
 
 impl PictureTower {
-    /// Returns pictures' embeddings, as [`PictureTower::embed`] does, and what their gradient needs.
+    /// Returns images' embeddings, as [`PictureTower::embed`] does up to rounding, and what their gradient needs.
     ///
-    /// The backward pass computes each layer once more, so that it holds the activations of a single layer (Chen et al.,
-    /// 1604.06174); of a batch whose states between layers are over 256 MiB it holds those of a few rows.
+    /// On the CPU, towers up to ViT-B are computed by an engine of their own, whose backward pass costs as much as its forward pass.
+    /// Elsewhere, and for larger towers, burn's operations do the work a layer at a time: the backward pass computes each layer once
+    /// more, so that it holds the activations of a single one (Chen et al., 1604.06174). Where a batch would keep more than 256 MiB,
+    /// it keeps nothing, and the backward pass repeats the forward pass a few rows at a time.
     pub(crate) fn follow(&self, pixels: Tensor<4>) -> (Tensor<2>, Followed) {
         let (count, step) = (pixels.dims()[0], self.rows_at_once());
-        if step < count {
-            let part = |start: usize| self.embed(pixels.clone().narrow(0, start, step.min(count - start)));
-            let embeddings = Tensor::cat((0..count).step_by(step).map(part).collect(), 0);
-            return (embeddings, Followed { pixels, states: None });
+        if let Some(engine) = self.engine() {
+            let images = host(pixels.clone());
+            let images = images.par_chunks_exact(images.len() / count.max(1));
+            let (kept, values) = if count <= step {
+                let tapes: Vec<Tape> = images.map(|image| engine.forward(image)).collect();
+                let values: Vec<f32> = tapes.iter().flat_map(Tape::embedding).copied().collect();
+                (Kept::Tapes(tapes), values)
+            } else {
+                let values = images.flat_map_iter(|image| engine.forward(image).embedding().to_vec()).collect();
+                (Kept::Nothing, values)
+            };
+            let embeddings = Tensor::from_data(TensorData::new(values, [count, self.width()]), &pixels.device());
+            return (embeddings, Followed { pixels, kept });
         }
-        let states = self.states(pixels.clone());
-        let last = states[states.len() - 1].clone();
-        (self.project(last), Followed { pixels, states: Some(states) })
+        if count <= step {
+            let states = self.states(pixels.clone());
+            let last = states[states.len() - 1].clone();
+            return (self.project(last), Followed { pixels, kept: Kept::States(states) });
+        }
+        let part = |start: usize| self.embed(pixels.clone().narrow(0, start, step.min(count - start)));
+        let embeddings = Tensor::cat((0..count).step_by(step).map(part).collect(), 0);
+        (embeddings, Followed { pixels, kept: Kept::Nothing })
     }
 
     /// Returns the gradient with respect to the pixels, `[rows, 3, image_size, image_size]`, from that of the embeddings,
     /// `[rows, width]`.
     pub(crate) fn pull_back(&self, followed: Followed, gradient: Tensor<2>) -> Tensor<4> {
-        let Followed { pixels, states } = followed;
-        if let Some(states) = states {
-            return self.pull_back_states(pixels, states, gradient);
+        let Followed { pixels, kept } = followed;
+        match (kept, self.engine()) {
+            (Kept::States(states), _) => self.pull_back_states(pixels, states, gradient),
+            (Kept::Tapes(tapes), Some(engine)) => {
+                let gradients = host(gradient);
+                let rows = gradients.par_chunks_exact(self.width());
+                let values = tapes.into_par_iter().zip(rows).flat_map_iter(|(tape, row)| engine.backward(&tape, row));
+                of_values(values.collect(), &pixels)
+            }
+            (_, Some(engine)) => self.pull_back_again(engine, &pixels, gradient),
+            (_, None) => {
+                let (count, step) = (pixels.dims()[0], self.rows_at_once());
+                let part = |start: usize| {
+                    let rows = step.min(count - start);
+                    let pixels = pixels.clone().narrow(0, start, rows);
+                    let states = self.states(pixels.clone());
+                    self.pull_back_states(pixels, states, gradient.clone().narrow(0, start, rows))
+                };
+                Tensor::cat((0..count).step_by(step).map(part).collect(), 0)
+            }
         }
-        let (count, step) = (pixels.dims()[0], self.rows_at_once());
-        let part = |start: usize| {
-            let rows = step.min(count - start);
-            let pixels = pixels.clone().narrow(0, start, rows);
-            let states = self.states(pixels.clone());
-            self.pull_back_states(pixels, states, gradient.clone().narrow(0, start, rows))
-        };
-        Tensor::cat((0..count).step_by(step).map(part).collect(), 0)
+    }
+
+    fn pull_back_again(&self, engine: &Engine, pixels: &Tensor<4>, gradient: Tensor<2>) -> Tensor<4> {
+        let (images, gradients) = (host(pixels.clone()), host(gradient));
+        let images = images.par_chunks_exact(images.len() / pixels.dims()[0].max(1));
+        let pairs = images.zip(gradients.par_chunks_exact(self.width()));
+        of_values(pairs.flat_map_iter(|(image, row)| engine.backward(&engine.forward(image), row)).collect(), pixels)
     }
 
     fn pull_back_states(&self, pixels: Tensor<4>, mut states: Vec<Tensor<3>>, gradient: Tensor<2>) -> Tensor<4> {
@@ -69,12 +112,21 @@ impl PictureTower {
         states
     }
 
-    /// Returns the number of rows whose states are kept at a time.
+    /// Returns the number of rows of which what the backward pass needs is kept.
     fn rows_at_once(&self) -> usize {
         let config = self.config();
-        let states = (config.num_hidden_layers + 1) * (config.patches().pow(2) + 1) * config.hidden_size;
-        (MOST_STATES / states).max(1)
+        let of_row = if self.engine().is_some() {
+            tape_values(config)
+        } else {
+            (config.num_hidden_layers + 1) * (config.patches().pow(2) + 1) * config.hidden_size
+        };
+        (MOST_KEPT / of_row).max(1)
     }
+}
+
+/// Returns values with the shape and the device of a tensor.
+fn of_values(values: Vec<f32>, like: &Tensor<4>) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
 }
 
 /// Returns the gradient of a function's argument from that of its result.
@@ -98,9 +150,11 @@ mod tests {
     use crate::raster::host;
     use crate::{Clip, ClipConfig};
 
-    #[test]
-    fn states_that_are_computed_again_give_the_gradient_of_states_that_were_kept() {
-        let tower = r#""hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 2"#;
+    fn tower(activation: &str) -> PictureTower {
+        let tower = format!(
+            r#""hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 2,
+               "hidden_act": "{activation}""#
+        );
         let json = format!(
             r#"{{ "projection_dim": 8,
                 "text_config": {{ {tower}, "vocab_size": 9, "max_position_embeddings": 4, "eos_token_id": 8 }},
@@ -108,16 +162,42 @@ mod tests {
         );
         let (config, device) = (ClipConfig::read(&json).expect("config"), Device::flex());
         let map = Clip::fresh(&config, NoiseKey::new(1), &device).expect("fits");
-        let (tower, _) = Clip::load(&config, &Parameters::stored(map, &device)).expect("fits").into_towers();
-        let normal = |stream, dims: [usize; 4]| {
-            let values = NoiseKey::new(stream).normal(dims.iter().product());
-            Tensor::<4>::from_data(TensorData::new(values, dims), &device)
-        };
+        Clip::load(&config, &Parameters::stored(map, &device)).expect("fits").into_towers().0
+    }
+
+    fn normal(stream: u64, dims: [usize; 4]) -> Tensor<4> {
+        let values = NoiseKey::new(stream).normal(dims.iter().product());
+        Tensor::from_data(TensorData::new(values, dims), &Device::flex())
+    }
+
+    fn assert_close(found: Vec<f32>, wanted: &[f32]) {
+        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        assert!(largest > 0.0 && found.len() == wanted.len());
+        let worst = found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).fold(0.0, f32::max);
+        assert!(worst <= 1e-5 * largest, "{worst} of {largest}");
+    }
+
+    #[test]
+    fn the_engine_has_the_embeddings_and_gradients_of_burns_operations() {
+        for activation in ["quick_gelu", "gelu"] {
+            let tower = tower(activation);
+            let pixels = normal(2, [3, 3, 16, 16]);
+            let gradient = normal(3, [3, 8, 1, 1]).reshape([3, 8]);
+            let (embeddings, followed) = tower.follow(pixels.clone());
+            assert!(matches!(followed.kept, Kept::Tapes(_)));
+            assert_close(host(embeddings), &host(tower.embed(pixels.clone())));
+            let wanted = host(tower.pull_back_states(pixels.clone(), tower.states(pixels), gradient.clone()));
+            assert_close(host(tower.pull_back(followed, gradient)), &wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_computed_again_gives_the_gradient_of_what_was_kept() {
+        let tower = tower("quick_gelu");
         let pixels = normal(2, [3, 3, 16, 16]);
         let gradient = normal(3, [3, 8, 1, 1]).reshape([3, 8]);
-        let (embeddings, kept) = tower.follow(pixels.clone());
-        assert_eq!(host(embeddings), host(tower.embed(pixels.clone())));
-        let again = Followed { pixels, states: None };
+        let (_, kept) = tower.follow(pixels.clone());
+        let again = Followed { pixels, kept: Kept::Nothing };
         let (kept, again) = (tower.pull_back(kept, gradient.clone()), tower.pull_back(again, gradient));
         assert_eq!(host(kept), host(again));
     }

@@ -2,6 +2,7 @@
 
 mod config;
 mod follow;
+mod native;
 mod towers;
 mod vision;
 
