@@ -97,6 +97,21 @@ impl LayerNorm {
         Ok(Self { weight, bias, epsilon })
     }
 
+    /// Returns the factors, `[width]`.
+    pub fn weight(&self) -> Tensor<1> {
+        self.weight.clone()
+    }
+
+    /// Returns what is added, `[width]`.
+    pub fn bias(&self) -> Tensor<1> {
+        self.bias.clone()
+    }
+
+    /// Returns what is added to the variance.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// Normalises `[…, width]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)

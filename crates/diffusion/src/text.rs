@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use moa_adapter::{Linear, Parameters, ParametersError};
 
 pub use config::{Activation, TextConfig, TowerConfig};
-pub use tower::Tower;
+pub use tower::{Block, Tower};
 
 use crate::nn::{Embedding, LayerNorm};
 

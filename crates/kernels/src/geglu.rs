@@ -6,8 +6,15 @@ use crate::simd::vectorised;
 /// Returns Φ(x), the normal distribution's mass below x.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
-fn mass_below(x: f32) -> f32 {
+pub(crate) fn mass_below(x: f32) -> f32 {
     0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+/// Returns the normal distribution's density at x, e^(−x²/2) / √(2π).
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
+pub(crate) fn density(x: f32) -> f32 {
+    0.398_942_3 * exp(-0.5 * x * x)
 }
 
 vectorised! {
@@ -30,10 +37,8 @@ vectorised! {
             for ((value, gate), gradient) in values.iter_mut().zip(gates).zip(gradient) {
                 let (v, g) = (*value, *gate);
                 let below = mass_below(g);
-                // 1/√(2π)
-                let density = 0.398_942_3 * exp(-0.5 * g * g);
                 *value = gradient * g * below;
-                *gate = gradient * v * g.mul_add(density, below);
+                *gate = gradient * v * g.mul_add(density(g), below);
             }
         }
     }

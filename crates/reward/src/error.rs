@@ -54,6 +54,23 @@ pub enum RewardError {
         /// Pictures of each prompt.
         group: usize,
     },
+    /// A reward is asked for a gradient and has none.
+    #[error(
+        "reward `{reward}` has no gradient to the images: train it by policy gradient, alone or beside rewards with a gradient, \
+         or replace it by one that has a gradient"
+    )]
+    NoGradient {
+        /// The reward's name.
+        reward: String,
+    },
+    /// There is not one coefficient per reward.
+    #[error("{given} coefficients do not fit {rewards} rewards: give one per reward")]
+    Coefficients {
+        /// Coefficients given.
+        given: usize,
+        /// Rewards of the scorer.
+        rewards: usize,
+    },
     /// A file is no JSON of the expected form.
     #[error("{file} is unreadable: {source}")]
     Json {

@@ -1,5 +1,7 @@
 //! A batch of pictures with their prompts.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use crate::RewardError;
@@ -40,6 +42,12 @@ impl Pictures {
             return refuse("the pictures of a group must share one prompt");
         }
         Ok(Self { pixels: pixels.without_autodiff(), prompts, group })
+    }
+
+    /// Returns some of the pictures: whole groups, by their places.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let pixels = self.pixels.clone().narrow(0, range.start, range.len());
+        Self { pixels, prompts: self.prompts[range].to_vec(), group: self.group }
     }
 
     /// Returns the number of pictures.

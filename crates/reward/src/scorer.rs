@@ -1,5 +1,7 @@
 //! Scoring a batch by all rewards at once, and having it watched by the judges.
 
+mod gradient;
+
 use moa_core::experiment::RewardSpec;
 
 use crate::judge::{Judge, JudgeColumn};

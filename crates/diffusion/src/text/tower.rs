@@ -57,6 +57,21 @@ impl Layer {
     }
 }
 
+/// One layer of a [`Tower`], for engines that compute it themselves: h = x + out(attention(norm(x))), then h + fc2(act(fc1(norm(h)))).
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    /// Attention heads.
+    pub heads: usize,
+    /// The activation.
+    pub activation: Activation,
+    /// Before attention, and before the feed-forward layers.
+    pub norms: [&'a LayerNorm; 2],
+    /// Queries, keys, values and output.
+    pub attention: [&'a Linear; 4],
+    /// The two feed-forward layers.
+    pub feed_forward: [&'a Linear; 2],
+}
+
 /// The pre-norm transformer that both of CLIP's towers are.
 #[derive(Clone, Debug)]
 pub struct Tower {
@@ -76,6 +91,30 @@ impl Tower {
     /// Transforms `[rows, tokens, width]`.
     pub fn forward(&self, x: Tensor<3>, causal: bool) -> Tensor<3> {
         self.layers.iter().fold(x, |x, layer| layer.forward(x, causal))
+    }
+
+    /// Returns the layers.
+    pub fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        self.layers.iter().map(|layer| Block {
+            heads: layer.heads,
+            activation: layer.activation,
+            norms: [&layer.layer_norm1, &layer.layer_norm2],
+            attention: [&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.out_proj],
+            feed_forward: [&layer.fc1, &layer.fc2],
+        })
+    }
+
+    /// Returns the number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Transforms `[rows, tokens, width]` by one layer, so that a caller can take gradients a layer at a time.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    pub fn layer(&self, index: usize, x: Tensor<3>, causal: bool) -> Tensor<3> {
+        self.layers[index].forward(x, causal)
     }
 
     /// Transforms `[rows, tokens, width]`; returns the states before the last layer and after it.

@@ -1,6 +1,6 @@
 //! `config.json` and `preprocessor_config.json` of a CLIP, with transformers' field names.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use moa_diffusion::TextConfig;
 use moa_diffusion::text::{Activation, TowerConfig};
 use serde::{Deserialize, Serialize};
@@ -164,9 +164,15 @@ impl Preprocessor {
 
     /// Returns (x − mean) / deviation of each channel of `[rows, 3, height, width]`.
     pub fn normalise(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let device = pixels.device().without_autodiff();
-        let channel = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
-        (pixels - channel(self.image_mean)) * channel(self.image_std.map(f32::recip))
+        let mean = of_channels(self.image_mean, &pixels.device());
+        self.scaled(pixels - mean)
+    }
+
+    /// Returns x / deviation of each channel of `[rows, 3, height, width]`: what turns the gradient of normalised pixels into that of
+    /// the pixels.
+    pub(crate) fn scaled(&self, x: Tensor<4>) -> Tensor<4> {
+        let factor = of_channels(self.image_std.map(f32::recip), &x.device());
+        x * factor
     }
 
     /// Returns `preprocessor_config.json` for pictures of `size` × `size` pixels, as transformers reads it.
@@ -185,4 +191,9 @@ impl Preprocessor {
         });
         format!("{json:#}\n")
     }
+}
+
+/// Returns a value per channel, `[1, 3, 1, 1]`.
+fn of_channels(values: [f32; 3], device: &Device) -> Tensor<4> {
+    Tensor::<1>::from_floats(values, &device.clone().without_autodiff()).reshape([1, 3, 1, 1])
 }

@@ -1,6 +1,8 @@
 //! CLIP: pictures and texts in one space (Radford et al., 2103.00020), `CLIPModel` of transformers.
 
 mod config;
+mod follow;
+mod native;
 mod towers;
 mod vision;
 
@@ -11,6 +13,7 @@ use moa_adapter::{Init, Parameter, Parameters, ParametersError};
 use moa_core::NoiseKey;
 
 pub use config::{ClipConfig, Preprocessor, VisionConfig};
+pub(crate) use follow::Followed;
 pub use towers::{PictureTower, TextTower};
 pub use vision::VisionEncoder;
 

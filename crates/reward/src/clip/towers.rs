@@ -1,10 +1,17 @@
 //! CLIP's two halves, each a tower with its projection into the joint space.
 
+use std::sync::{Arc, OnceLock};
+
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{Linear, Parameters, ParametersError};
 use moa_diffusion::TextEncoder;
 
+use super::native::Engine;
 use super::{ClipConfig, VisionConfig, VisionEncoder};
+
+/// Most weights in layers of a tower that the engine of the CPU takes, 2²⁷: it holds them twice more, 1 GiB in f32. ViT-B has 85
+/// million, ViT-L 302 million.
+const MOST_WEIGHTS: usize = 1 << 27;
 
 /// A picture tower with its projection: `CLIPVisionModelWithProjection` of transformers.
 #[derive(Clone, Debug)]
@@ -12,6 +19,8 @@ pub struct PictureTower {
     vision: VisionEncoder,
     projection: Linear,
     width: usize,
+    /// Made when a gradient is first asked for.
+    engine: Arc<OnceLock<Engine>>,
 }
 
 impl PictureTower {
@@ -30,6 +39,7 @@ impl PictureTower {
             vision: VisionEncoder::load(vision, &tower)?,
             projection: Linear::load(&p.at("visual_projection"), vision.hidden_size, width, false)?,
             width,
+            engine: Arc::default(),
         })
     }
 
@@ -54,7 +64,24 @@ impl PictureTower {
     /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
     /// - returns `[rows, width]`
     pub fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let states = self.vision.forward(pixels);
+        self.project(self.vision.forward(pixels))
+    }
+
+    /// Returns the engine of the CPU; nothing on other devices, and for towers that are too large to be held once more.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        if self.device().without_autodiff() != Device::flex() || weights(self.config()) > MOST_WEIGHTS {
+            return None;
+        }
+        Some(self.engine.get_or_init(|| Engine::new(self.vision.parts(&self.projection))))
+    }
+
+    /// Returns the vision transformer.
+    pub(super) fn vision(&self) -> &VisionEncoder {
+        &self.vision
+    }
+
+    /// Returns the embeddings, of unit length, of the last layer's states.
+    pub(super) fn project(&self, states: Tensor<3>) -> Tensor<2> {
         unit_length(self.projection.forward(self.vision.pool(states), None))
     }
 }
@@ -97,6 +124,11 @@ impl TextTower {
         let states = self.text.forward(&ids);
         unit_length(self.projection.forward(self.text.pool(states, &ids), None))
     }
+}
+
+/// Returns the number of weights in the layers of a tower.
+fn weights(config: &VisionConfig) -> usize {
+    config.num_hidden_layers * config.hidden_size * (4 * config.hidden_size + 2 * config.intermediate_size)
 }
 
 /// Returns the rows scaled to unit length.

@@ -1,11 +1,13 @@
 //! CLIP's picture tower: `CLIPVisionModel` of transformers.
 
 use burn::tensor::{Device, Tensor};
-use moa_adapter::{Init, Parameters, ParametersError};
+use moa_adapter::{Init, Linear, Parameters, ParametersError};
 use moa_diffusion::text::Tower;
 use moa_diffusion::{Embedding, LayerNorm};
 
 use super::VisionConfig;
+use super::native::Parts;
+use crate::raster::host;
 
 /// The picture tower.
 #[derive(Clone, Debug)]
@@ -59,6 +61,35 @@ impl VisionEncoder {
     /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
     /// - returns `[rows, 1 + patches², hidden_size]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.tower.forward(self.tokens(pixels), false)
+    }
+
+    /// Returns the encoder's parts for the engine of the CPU.
+    pub(super) fn parts<'a>(&'a self, projection: &'a Linear) -> Parts<'a> {
+        let config = &self.config;
+        let d_in = config.num_channels * config.patch_size.pow(2);
+        let patches = self.patches.clone().inner().reshape([config.hidden_size, d_in]).transpose();
+        let (mut start, class) = (host(self.positions.table().inner()), host(self.class.clone().inner()));
+        start.iter_mut().zip(class).for_each(|(value, class)| *value += class);
+        Parts {
+            config,
+            patches: host(patches),
+            start,
+            pre_norm: &self.pre_norm,
+            tower: &self.tower,
+            post_norm: &self.post_norm,
+            projection,
+        }
+    }
+
+    /// Returns the transformer between [`VisionEncoder::tokens`] and [`VisionEncoder::pool`].
+    pub(super) fn tower(&self) -> &Tower {
+        &self.tower
+    }
+
+    /// Returns what the first layer takes: the class token and every patch with its position, normed. Shapes as in
+    /// [`VisionEncoder::forward`].
+    pub(super) fn tokens(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [rows, channels, height, width] = pixels.dims();
         let (side, patch) = (self.config.patches(), self.config.patch_size);
         debug_assert_eq!([height, width], [self.config.image_size; 2]);
@@ -72,7 +103,7 @@ impl VisionEncoder {
         let patches = flat.matmul(weight).reshape([rows, side * side, hidden]);
         let class = self.class.clone().reshape([1, 1, hidden]).expand([rows, 1, hidden]);
         let x = Tensor::cat(vec![class, patches], 1) + self.positions.table().unsqueeze();
-        self.tower.forward(self.pre_norm.forward(x), false)
+        self.pre_norm.forward(x)
     }
 
     /// Returns the normed state of the class token, `[rows, hidden_size]`.

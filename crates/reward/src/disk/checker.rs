@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Init, Parameters};
 
 use super::config::read_config;
@@ -75,10 +75,29 @@ impl Checker {
         &self.pictures
     }
 
+    /// Returns the margins of rows of embeddings, `[n, width]`, as [`Checker::verdict`] does, with autodiff. The gradient is that of
+    /// the concept with the largest margin; special care, a step, has none.
+    pub(crate) fn margins(&self, embeddings: Tensor<2>) -> Tensor<1> {
+        let ([count, width], device) = (embeddings.dims(), embeddings.device().without_autodiff());
+        let rows = host(embeddings.clone().inner());
+        let adjustments: Vec<f32> = rows.chunks_exact(width).map(|row| self.adjustment(row)).collect();
+        let adjustments = Tensor::<2>::from_data(TensorData::new(adjustments, [count, 1]), &device);
+        let directions = self.concepts.iter().flat_map(|concept| concept.direction.iter().copied()).collect::<Vec<_>>();
+        let directions = Tensor::<2>::from_data(TensorData::new(directions, [self.concepts.len(), width]), &device);
+        let thresholds: Vec<f32> = self.concepts.iter().map(|concept| concept.threshold).collect();
+        let thresholds = Tensor::<1>::from_floats(thresholds.as_slice(), &device).unsqueeze_dim(0);
+        (embeddings.matmul(directions.transpose()) - thresholds + adjustments).max_dim(1).squeeze_dim(1)
+    }
+
+    /// Returns what special care adds to the margins of a picture with this embedding.
+    fn adjustment(&self, embedding: &[f32]) -> f32 {
+        let shows = |concept: &Concept| is_above(concept.margin(embedding));
+        if self.special.iter().any(shows) { ADJUSTMENT } else { 0.0 }
+    }
+
     /// Judges a picture by its embedding.
     pub fn verdict(&self, embedding: &[f32]) -> Verdict {
-        let shows = |concept: &Concept| is_above(concept.margin(embedding));
-        let adjustment = if self.special.iter().any(shows) { ADJUSTMENT } else { 0.0 };
+        let adjustment = self.adjustment(embedding);
         let margins = self.concepts.iter().map(|concept| concept.margin(embedding) + adjustment);
         let margin = margins.fold(f32::NEG_INFINITY, |largest, margin| {
             if largest.is_nan() || margin.is_nan() { f32::NAN } else { largest.max(margin) }

@@ -1,5 +1,7 @@
 //! `CLIPImageProcessor` of transformers: pictures of any size become a tower's input.
 
+mod gradient;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -189,12 +191,7 @@ fn normaliser(found: &Value) -> Option<Preprocessor> {
 
 /// Returns the centre of a picture; where the picture is smaller, black around it.
 fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
-    // Where a side of the result lies in the picture. Halves round down inside the picture, and the other way around it.
-    let start = |whole: usize, part: usize| {
-        let (whole, part) = (whole as isize, part as isize);
-        if part <= whole { (whole - part) / 2 } else { -((part - whole + 1) / 2) }
-    };
-    let (top, left) = (start(picture.height, height), start(picture.width, width));
+    let (top, left) = (crop_start(picture.height, height), crop_start(picture.width, width));
     let mut rgb = vec![0; height * width * 3];
     for (row, line) in rgb.chunks_exact_mut(width * 3).enumerate() {
         let y = row as isize + top;
@@ -210,4 +207,10 @@ fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
         }
     }
     Bytes { width, height, rgb }
+}
+
+/// Returns where a side of a crop lies in the picture. Halves round down inside the picture, and the other way around it.
+fn crop_start(whole: usize, part: usize) -> isize {
+    let (whole, part) = (whole as isize, part as isize);
+    if part <= whole { (whole - part) / 2 } else { -((part - whole + 1) / 2) }
 }

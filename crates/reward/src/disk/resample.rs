@@ -64,27 +64,76 @@ pub(super) struct Bytes {
 impl Bytes {
     /// Returns the picture at another size; no side may be 0.
     pub(super) fn resized(&self, width: usize, height: usize, filter: Filter) -> Self {
-        let mut picture = self.clone();
-        if width != self.width {
-            let taps = taps(self.width, width, filter);
-            let mut rgb = Vec::with_capacity(width * self.height * 3);
-            for row in self.rgb.chunks_exact(self.width * 3) {
-                for Taps { first, weights } in &taps {
-                    rgb.extend([0, 1, 2].map(|channel| mixed(weights, row[first * 3 + channel..].iter().step_by(3))));
+        self.widened(width, filter).heightened(height, filter)
+    }
+
+    /// Returns the gradient with respect to this picture's bytes from the one of the picture at another size, both row by row,
+    /// RGB.
+    ///
+    /// Rounding passes a gradient on as it is; where a mixture left the range of a byte and was cut, its gradient is 0.
+    pub(super) fn resized_gradient(&self, width: usize, height: usize, filter: Filter, gradient: &[f32]) -> Vec<f32> {
+        let between = self.widened(width, filter);
+        let of_rows = between.heightened_gradient(height, filter, gradient);
+        if width == self.width {
+            return of_rows;
+        }
+        let taps = taps(self.width, width, filter);
+        let mut result = vec![0.0; self.rgb.len()];
+        let stride = self.width * 3;
+        let rows = self.rgb.chunks_exact(stride).zip(of_rows.chunks_exact(width * 3));
+        for ((row, gradient), result) in rows.zip(result.chunks_exact_mut(stride)) {
+            for (Taps { first, weights }, gradient) in taps.iter().zip(gradient.chunks_exact(3)) {
+                for (channel, gradient) in gradient.iter().enumerate() {
+                    let start = first * 3 + channel;
+                    spread(weights, row[start..].iter().step_by(3), *gradient, result[start..].iter_mut().step_by(3));
                 }
             }
-            picture = Self { width, height: self.height, rgb };
         }
-        if height != picture.height {
-            let stride = width * 3;
-            let mut rgb = Vec::with_capacity(height * stride);
-            for Taps { first, weights } in taps(picture.height, height, filter) {
-                let column = |place: usize| picture.rgb[first * stride + place..].iter().step_by(stride);
-                rgb.extend((0..stride).map(|place| mixed(&weights, column(place))));
+        result
+    }
+
+    fn widened(&self, width: usize, filter: Filter) -> Self {
+        if width == self.width {
+            return self.clone();
+        }
+        let taps = taps(self.width, width, filter);
+        let mut rgb = Vec::with_capacity(width * self.height * 3);
+        for row in self.rgb.chunks_exact(self.width * 3) {
+            for Taps { first, weights } in &taps {
+                rgb.extend([0, 1, 2].map(|channel| byte(mixed(weights, row[first * 3 + channel..].iter().step_by(3)))));
             }
-            picture = Self { width, height, rgb };
         }
-        picture
+        Self { width, height: self.height, rgb }
+    }
+
+    fn heightened(self, height: usize, filter: Filter) -> Self {
+        if height == self.height {
+            return self;
+        }
+        let stride = self.width * 3;
+        let mut rgb = Vec::with_capacity(height * stride);
+        for Taps { first, weights } in taps(self.height, height, filter) {
+            let column = |place: usize| self.rgb[first * stride + place..].iter().step_by(stride);
+            rgb.extend((0..stride).map(|place| byte(mixed(&weights, column(place)))));
+        }
+        Self { width: self.width, height, rgb }
+    }
+
+    fn heightened_gradient(&self, height: usize, filter: Filter, gradient: &[f32]) -> Vec<f32> {
+        if height == self.height {
+            return gradient.to_vec();
+        }
+        let stride = self.width * 3;
+        let mut result = vec![0.0; self.rgb.len()];
+        let taps = taps(self.height, height, filter);
+        for (Taps { first, weights }, gradient) in taps.iter().zip(gradient.chunks_exact(stride)) {
+            for (place, gradient) in gradient.iter().enumerate() {
+                let start = first * stride + place;
+                let column = self.rgb[start..].iter().step_by(stride);
+                spread(weights, column, *gradient, result[start..].iter_mut().step_by(stride));
+            }
+        }
+        result
     }
 }
 
@@ -115,10 +164,29 @@ fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
     (0..to).map(of).collect()
 }
 
-fn mixed<'a>(weights: &[i32], pixels: impl Iterator<Item = &'a u8>) -> u8 {
+/// Returns a mixture of bytes, rounded, which may lie outside the range of a byte.
+fn mixed<'a>(weights: &[i32], pixels: impl Iterator<Item = &'a u8>) -> i32 {
     let half = 1 << (PRECISION - 1);
     let sum = weights.iter().zip(pixels).fold(half, |sum, (weight, pixel)| sum + weight * i32::from(*pixel));
-    (sum >> PRECISION).clamp(0, 255) as u8
+    sum >> PRECISION
+}
+
+fn byte(mixture: i32) -> u8 {
+    mixture.clamp(0, 255) as u8
+}
+
+/// Adds the gradient of a mixture to those of the pixels that it is mixed from.
+fn spread<'a>(
+    weights: &[i32],
+    pixels: impl Iterator<Item = &'a u8>,
+    gradient: f32,
+    result: impl Iterator<Item = &'a mut f32>,
+) {
+    if gradient == 0.0 || !(0..=255).contains(&mixed(weights, pixels)) {
+        return;
+    }
+    let unit = gradient / (1 << PRECISION) as f32;
+    weights.iter().zip(result).for_each(|(weight, result)| *result += *weight as f32 * unit);
 }
 
 #[cfg(test)]

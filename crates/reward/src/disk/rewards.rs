@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+
 use super::Checker;
 use crate::rewards::{Reward, Unit};
-use crate::{LinearHead, PictureEmbedder, RewardError, TextEmbedder, View, cosine};
+use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, RewardError, TextEmbedder, View, cosine};
 
 /// A factor times the cosine of picture and prompt: the CLIP score (Hessel et al., 2104.08718) and preference models of
 /// CLIP's form such as PickScore (Kirstain et al., 2305.01569).
@@ -47,6 +49,16 @@ impl Reward for ClipScore {
         let score = |(picture, prompt): (&[f32], &String)| Ok(self.scale * cosine(picture, &self.texts.embed(prompt)?));
         embeddings.rows().zip(view.pictures().prompts()).map(score).collect()
     }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for ClipScore {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        Ok(view.prompt_cosines(&self.pictures, &self.texts)? * self.scale)
+    }
 }
 
 /// LAION's aesthetic predictor: w·e + b, where e is the picture's embedding of unit length.
@@ -74,6 +86,16 @@ impl Reward for LaionAesthetics {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(view.embeddings(&self.pictures)?.rows().map(|row| self.head.apply(row)).collect())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for LaionAesthetics {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        Ok(self.head.apply_to(view.embeddings(&self.pictures)?))
     }
 }
 
@@ -108,5 +130,15 @@ impl Reward for SafetyChecker {
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         let embeddings = view.embeddings(self.checker.pictures())?;
         Ok(embeddings.rows().map(|row| -self.checker.verdict(row).margin).collect())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for SafetyChecker {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        Ok(-self.checker.margins(view.embeddings(self.checker.pictures())?))
     }
 }

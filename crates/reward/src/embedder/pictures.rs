@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::Embeddings;
+use crate::clip::Followed;
 use crate::disk::PictureProcessor;
 use crate::raster::{Raster, host};
 use crate::{PictureTower, Preprocessor, RewardError};
@@ -53,18 +54,62 @@ impl PictureEmbedder {
                 host(self.tower.embed(preprocessor.normalise(pixels.to_device(&device))))
             }
             Processing::Processed(processor) => {
-                let side = self.tower.config().image_size;
                 let mut values = Vec::new();
                 for rasters in Raster::of(pixels).chunks(ROWS) {
-                    let input: Vec<f32> =
-                        rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
-                    let shape = [rasters.len(), 3, side, side];
-                    values.extend(host(self.tower.embed(Tensor::from_data(TensorData::new(input, shape), &device))));
+                    values.extend(host(self.tower.embed(self.processed(processor, rasters))));
                 }
                 values
             }
         };
         Ok(Embeddings::new(self.width(), values))
+    }
+
+    /// Embeds pictures as [`PictureEmbedder::embed`] does, and returns beside it what their gradient needs.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[n, 3, height, width]` in [0, 1]
+    /// - returns `[n, width]`
+    ///
+    /// # Errors
+    /// Refuses pictures of another size than the tower's where they are not processed.
+    pub(crate) fn follow(&self, pixels: Tensor<4>) -> Result<(Tensor<2>, Followed), RewardError> {
+        let input = match &self.processing {
+            Processing::Normalised(preprocessor) => {
+                self.check_size(pixels.dims())?;
+                preprocessor.normalise(pixels.to_device(&self.tower.device()))
+            }
+            Processing::Processed(processor) => self.processed(processor, &Raster::of(pixels)),
+        };
+        Ok(self.tower.follow(input))
+    }
+
+    /// Returns the gradient with respect to pictures from the one with respect to their embeddings.
+    ///
+    /// # Shapes
+    /// - `pixels`: what was given to [`PictureEmbedder::follow`]
+    /// - `gradient`: `[n, width]`
+    /// - returns the shape of `pixels`
+    pub(crate) fn pull_back(&self, pixels: Tensor<4>, followed: Followed, gradient: Tensor<2>) -> Tensor<4> {
+        let (device, dims) = (pixels.device(), pixels.dims());
+        let gradient = self.tower.pull_back(followed, gradient.to_device(&self.tower.device()));
+        match &self.processing {
+            Processing::Normalised(preprocessor) => preprocessor.scaled(gradient).to_device(&device),
+            Processing::Processed(processor) => {
+                let [_, channels, height, width] = gradient.dims();
+                let gradient = host(gradient);
+                let of_input: Vec<&[f32]> = gradient.chunks_exact(channels * height * width).collect();
+                let pairs = Raster::of(pixels).into_par_iter().zip(of_input);
+                let values = pairs.flat_map_iter(|(raster, gradient)| processor.gradient(&raster, gradient)).collect();
+                Tensor::from_data(TensorData::new::<f32, _>(values, dims), &device)
+            }
+        }
+    }
+
+    /// Returns pictures as the tower's input, `[n, 3, image_size, image_size]`.
+    fn processed(&self, processor: &PictureProcessor, rasters: &[Raster]) -> Tensor<4> {
+        let side = self.tower.config().image_size;
+        let input: Vec<f32> = rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
+        Tensor::from_data(TensorData::new(input, [rasters.len(), 3, side, side]), &self.tower.device())
     }
 
     fn check_size(&self, [_, channels, height, width]: [usize; 4]) -> Result<(), RewardError> {

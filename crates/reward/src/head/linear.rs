@@ -1,5 +1,6 @@
 //! A linear head, fitted by ridge regression.
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::RewardError;
@@ -48,6 +49,12 @@ impl LinearHead {
     pub fn apply(&self, embedding: &[f32]) -> f32 {
         let dot: f64 = self.weights.iter().zip(embedding).map(|(w, e)| f64::from(*w) * f64::from(*e)).sum();
         (dot + f64::from(self.bias)) as f32
+    }
+
+    /// Returns w·e + b of rows `[n, width]` with autodiff, `[n]`.
+    pub(crate) fn apply_to(&self, embeddings: Tensor<2>) -> Tensor<1> {
+        let weights = Tensor::<1>::from_floats(self.weights.as_slice(), &embeddings.device().without_autodiff());
+        embeddings.matmul(weights.unsqueeze_dim(1)).squeeze_dim(1) + self.bias
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+
 use super::{Reward, Unit};
-use crate::{LinearHead, PictureEmbedder, RewardError, View};
+use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, RewardError, View};
 
 /// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]).
 pub struct Aesthetics {
@@ -39,5 +41,15 @@ impl Reward for Aesthetics {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(view.embeddings(&self.pictures)?.rows().map(|row| self.head.apply(row)).collect())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Aesthetics {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        Ok(self.head.apply_to(view.embeddings(&self.pictures)?))
     }
 }

@@ -1,7 +1,9 @@
 //! Text alignment: the CLIP score of picture and prompt (Hessel et al., 2104.08718).
 
+use burn::tensor::Tensor;
+
 use super::{Reward, Unit};
-use crate::{Embedder, RewardError, View, cosine};
+use crate::{Differentiable, Embedder, GradientView, RewardError, View, cosine};
 
 /// (1 + cos) / 2 of the embeddings of picture and prompt.
 pub struct Alignment {
@@ -31,5 +33,16 @@ impl Reward for Alignment {
         rows.zip(view.pictures().prompts())
             .map(|(picture, prompt)| Ok(f32::midpoint(1.0, cosine(picture, &self.embedder.text(prompt)?))))
             .collect()
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Alignment {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let cosines = view.prompt_cosines(self.embedder.picture_embedder(), self.embedder.text_embedder())?;
+        Ok((cosines + 1.0) * 0.5)
     }
 }

@@ -1,8 +1,11 @@
 //! Colourfulness (Hasler & Süsstrunk, "Measuring colourfulness in natural images", 2003).
 
+use burn::tensor::Tensor;
+
+use super::moments::{TINY, channels, mean_variance};
 use super::{Reward, Unit, per_picture};
 use crate::colour::mean_deviation;
-use crate::{Raster, RewardError, View};
+use crate::{Differentiable, GradientView, Raster, RewardError, View};
 
 /// M = √(σ_rg² + σ_yb²) + 0.3·√(μ_rg² + μ_yb²) with rg = R − G and yb = (R + G)/2 − B, on colours in [0, 1].
 pub struct Colourfulness {
@@ -39,5 +42,19 @@ impl Reward for Colourfulness {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(per_picture(view, colourfulness))
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Colourfulness {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let [red, green, blue] = channels(view);
+        let (rg_mean, rg_variance) = mean_variance(red.clone() - green.clone());
+        let (yb_mean, yb_variance) = mean_variance((red + green) * 0.5 - blue);
+        let level = (rg_mean.square() + yb_mean.square() + TINY).sqrt();
+        Ok((rg_variance + yb_variance + TINY).sqrt() + level * 0.3)
     }
 }

@@ -8,8 +8,10 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+
 use super::{Reward, Unit};
-use crate::{Embeddings, PictureEmbedder, RewardError, View, cosine};
+use crate::{Differentiable, Embeddings, GradientView, PictureEmbedder, RewardError, View, cosine};
 
 /// Mean cosine distance to the other pictures of the same prompt.
 pub struct Diversity {
@@ -46,6 +48,25 @@ impl Reward for Diversity {
             return Err(RewardError::GroupTooSmall { reward: self.name.clone(), group });
         }
         Ok(distances(&*view.embeddings(&self.pictures)?, view.pictures().len(), group))
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Diversity {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let (count, group) = (view.pictures().len(), view.pictures().group());
+        if group < 2 {
+            return Err(RewardError::GroupTooSmall { reward: self.name.clone(), group });
+        }
+        let embeddings = view.embeddings(&self.pictures)?;
+        let rows = embeddings.reshape([count / group, group, self.pictures.width()]);
+        // Σ_{j≠i} e_i·e_j = e_i·Σ_j e_j − e_i·e_i
+        let all = (rows.clone() * rows.clone().sum_dim(1)).sum_dim(2);
+        let cosines = all - rows.square().sum_dim(2);
+        Ok((cosines / -((group - 1) as f64) + 1.0).reshape([count]))
     }
 }
 

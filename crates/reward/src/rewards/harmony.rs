@@ -6,12 +6,18 @@
 //! no say). Harmony is e^(−d / 5°) with d the least discord over five templates (i, V, L, I, Y) and 72 turns. The templates
 //! that cover half of the wheel and more (T, X) are left out: two colours always fit them.
 
+use burn::tensor::{Tensor, TensorData};
+
+use super::moments::channels;
 use super::{Reward, Unit, per_picture};
 use crate::colour::hue_saturation;
-use crate::{Raster, RewardError, View};
+use crate::{Differentiable, GradientView, Raster, RewardError, View};
 
 /// Hue bins and turns: 5° each.
 const BINS: usize = 72;
+
+/// The width of a bin.
+const DEGREES: f32 = 360.0 / BINS as f32;
 
 /// Sectors as (centre, half width), in bins.
 const TEMPLATES: [&[(f32, f32)]; 5] = [
@@ -36,23 +42,44 @@ impl Harmony {
 
 /// Returns the harmony of a picture, in [0, 1]; a picture without colours has 1.
 pub fn harmony(raster: &Raster) -> f32 {
-    let mut histogram = [0.0_f32; BINS];
-    for colour in &raster.colours {
-        let (hue, saturation) = hue_saturation(*colour);
-        let chroma = saturation * colour[0].max(colour[1]).max(colour[2]);
-        histogram[(hue / 360.0 * BINS as f32).round() as usize % BINS] += chroma;
+    let Some(fit) = Fit::of(raster) else { return 1.0 };
+    (-fit.discord / 5.0).exp()
+}
+
+/// The template and turn that fit a picture best.
+struct Fit {
+    template: &'static [(f32, f32)],
+    turn: usize,
+    /// In degrees.
+    discord: f32,
+}
+
+impl Fit {
+    /// Returns the best fit; nothing for a picture without colours.
+    fn of(raster: &Raster) -> Option<Self> {
+        let mut histogram = [0.0_f32; BINS];
+        for colour in &raster.colours {
+            let (hue, saturation) = hue_saturation(*colour);
+            let chroma = saturation * colour[0].max(colour[1]).max(colour[2]);
+            histogram[bin(hue)] += chroma;
+        }
+        let total: f32 = histogram.iter().sum();
+        if total <= f32::EPSILON * raster.colours.len() as f32 {
+            return None;
+        }
+        let discord = |template: &[(f32, f32)], turn: usize| {
+            let weighted = histogram.iter().enumerate().map(|(bin, weight)| weight * outside(template, bin, turn));
+            weighted.sum::<f32>() / total * DEGREES
+        };
+        let turns = |template: &'static [(f32, f32)]| {
+            (0..BINS).map(move |turn| Self { template, turn, discord: discord(template, turn) })
+        };
+        TEMPLATES.into_iter().flat_map(turns).min_by(|a, b| a.discord.total_cmp(&b.discord))
     }
-    let total: f32 = histogram.iter().sum();
-    if total <= f32::EPSILON * raster.colours.len() as f32 {
-        return 1.0;
-    }
-    let discord = |template: &[(f32, f32)], turn: usize| {
-        let weighted = histogram.iter().enumerate().map(|(bin, weight)| weight * outside(template, bin, turn));
-        weighted.sum::<f32>() / total * (360.0 / BINS as f32)
-    };
-    let turns = |template: &'static [(f32, f32)]| (0..BINS).map(move |turn| (template, turn));
-    let least = TEMPLATES.into_iter().flat_map(turns).map(|(template, turn)| discord(template, turn));
-    (-least.fold(f32::INFINITY, f32::min) / 5.0).exp()
+}
+
+fn bin(hue: f32) -> usize {
+    (hue / 360.0 * BINS as f32).round() as usize % BINS
 }
 
 /// Returns how many bins a hue lies outside the nearest sector of a turned template.
@@ -76,6 +103,36 @@ impl Reward for Harmony {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(per_picture(view, harmony))
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Harmony {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let [red, green, blue] = channels(view);
+        let dims = red.dims();
+        let mut angles = Vec::with_capacity(dims[0] * dims[1]);
+        let mut grey = Vec::with_capacity(dims[0]);
+        for raster in view.rasters() {
+            let fit = raster.is_finite().then(|| Fit::of(raster));
+            let angle = |colour: &[f32; 3]| match &fit {
+                Some(Some(fit)) => outside(fit.template, bin(hue_saturation(*colour).0), fit.turn) / 5.0 * DEGREES,
+                Some(None) => 0.0,
+                None => f32::NAN,
+            };
+            angles.extend(raster.colours.iter().map(angle));
+            grey.push(if matches!(fit, Some(None)) { 1.0 } else { 0.0 });
+        }
+        let device = view.pictures().pixels().device();
+        let angles = Tensor::<2>::from_data(TensorData::new(angles, dims), &device);
+        let grey = Tensor::<1>::from_floats(grey.as_slice(), &device);
+        let most = red.clone().max_pair(green.clone()).max_pair(blue.clone());
+        let chroma = most - red.min_pair(green).min_pair(blue);
+        let discord = (chroma.clone() * angles).sum_dim(1).squeeze_dim(1) / (chroma.sum_dim(1).squeeze_dim(1) + grey);
+        Ok((-discord).exp())
     }
 }
 

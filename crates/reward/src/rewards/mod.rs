@@ -7,6 +7,7 @@ mod contrast;
 mod diversity;
 mod harmony;
 mod jpeg;
+mod moments;
 mod safety;
 
 use std::borrow::Cow;
@@ -26,7 +27,9 @@ pub use safety::Safety;
 
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Http, Onnx, Program};
-use crate::{Embedder, LinearHead, PictureEmbedder, Raster, RewardError, SafetyHead, TextEmbedder, View};
+use crate::{
+    Differentiable, Embedder, LinearHead, PictureEmbedder, Raster, RewardError, SafetyHead, TextEmbedder, View,
+};
 
 /// What a reward's numbers mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +55,11 @@ pub trait Reward: Send + Sync {
     /// # Errors
     /// Says why the pictures cannot be scored. Scores that are not finite are the [`crate::Scorer`]'s to refuse.
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError>;
+
+    /// Returns the reward as one whose scores have a gradient; nothing where there is none.
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        None
+    }
 }
 
 /// The fitted heads that rewards on CLIP embeddings need.

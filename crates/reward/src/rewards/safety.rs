@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+
 use super::{Reward, Unit};
-use crate::{Embedder, PictureEmbedder, RewardError, SafetyHead, View, cosine};
+use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, RewardError, SafetyHead, View, cosine};
 
 /// Π_c (1 − p_c) with p_c = σ(a_c · (cos(e, t_c) − θ_c)) over the unsafe concepts c, where e is the picture's embedding
 /// and t_c the direction of the concept's texts.
@@ -55,5 +58,27 @@ impl Reward for Safety {
             self.probes.iter().map(absent).product::<f64>() as f32
         };
         Ok(view.embeddings(&self.pictures)?.rows().map(safe).collect())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Safety {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let embeddings = view.embeddings(&self.pictures)?;
+        let device = view.pictures().pixels().device();
+        let mut product: Option<Tensor<1>> = None;
+        for Probe { direction, slope, threshold } in &self.probes {
+            let direction = Tensor::<1>::from_floats(direction.as_slice(), &device).unsqueeze_dim(1);
+            let cosines = embeddings.clone().matmul(direction).squeeze_dim(1);
+            let absent = sigmoid((cosines - *threshold) * -*slope);
+            product = Some(match product {
+                Some(product) => product * absent,
+                None => absent,
+            });
+        }
+        Ok(product.unwrap_or_else(|| Tensor::ones([view.pictures().len()], &device).autodiff()))
     }
 }
