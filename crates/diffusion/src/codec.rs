@@ -1,20 +1,34 @@
-//! Pictures out of the denoiser's space: by an autoencoder, or by pixel-unshuffle where there is none.
+//! Images into and out of the denoiser's space: by an autoencoder, or by pixel-unshuffle where there is none.
 
 use burn::tensor::Tensor;
+use moa_adapter::ParametersError;
 
 use crate::Vae;
 
-/// What lies between the denoiser's space and pictures.
+/// What lies between the denoiser's space and images.
 #[derive(Clone, Debug)]
 pub enum Codec {
     /// Pixels, folded into channels.
     Pixels(PixelCodec),
-    /// An autoencoder's latents. It decodes one picture at a time on each thread, so that memory does not grow with the batch.
+    /// An autoencoder's latents. It takes one image at a time on each thread, so that memory does not grow with the batch.
     Vae(Box<Vae>),
 }
 
 impl Codec {
-    /// Returns the pictures of samples `[n, channels, h, w]`: `[n, 3, h·f, w·f]` in `[0, 1]`.
+    /// Returns the samples of images `[n, 3, h·f, w·f]` in `[0, 1]`: `[n, channels, h, w]`, in the denoiser's scale. An autoencoder
+    /// encodes as [`Vae::encode`] says.
+    ///
+    /// # Errors
+    /// Fails when an autoencoder's encoder, which is read at the first call, is missing or does not fit its config.
+    pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>, ParametersError> {
+        match self {
+            Self::Pixels(codec) => Ok(codec.encode(images)),
+            Self::Vae(vae) => vae.encode(images),
+        }
+    }
+
+    /// Returns the images of samples `[n, channels, h, w]`: `[n, 3, h·f, w·f]` in `[0, 1]`. Gradients flow to the samples; not to
+    /// pixels that are clamped to the range.
     pub fn decode(&self, samples: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Pixels(codec) => codec.decode(samples),
@@ -22,7 +36,7 @@ impl Codec {
         }
     }
 
-    /// Returns about how many bytes it takes to decode one picture of so many pixels.
+    /// Returns about how many bytes it takes to decode one image of so many pixels.
     pub fn decoding_bytes(&self, height: usize, width: usize) -> u64 {
         match self {
             Self::Pixels(_) => (3 * height * width * size_of::<f32>()) as u64,
@@ -30,7 +44,7 @@ impl Codec {
         }
     }
 
-    /// Returns f, the pixels along a side of a picture for each along a side of a sample.
+    /// Returns f, the pixels along a side of an image for each along a side of a sample.
     pub fn factor(&self) -> usize {
         match self {
             Self::Pixels(codec) => codec.factor,
@@ -56,10 +70,10 @@ pub struct PixelCodec {
 }
 
 impl PixelCodec {
-    /// Returns latents `[n, c·f², h/f, w/f]` of pictures `[n, c, h, w]`.
-    pub fn encode(self, pictures: Tensor<4>) -> Tensor<4> {
-        let ([n, c, h, w], f) = (pictures.dims(), self.factor);
-        (pictures * 2.0 - 1.0).reshape([n, c, h / f, f, w / f, f]).permute([0, 1, 3, 5, 2, 4]).reshape([
+    /// Returns latents `[n, c·f², h/f, w/f]` of images `[n, c, h, w]`.
+    pub fn encode(self, images: Tensor<4>) -> Tensor<4> {
+        let ([n, c, h, w], f) = (images.dims(), self.factor);
+        (images * 2.0 - 1.0).reshape([n, c, h / f, f, w / f, f]).permute([0, 1, 3, 5, 2, 4]).reshape([
             n,
             c * f * f,
             h / f,
@@ -67,11 +81,11 @@ impl PixelCodec {
         ])
     }
 
-    /// Returns pictures `[n, c, h·f, w·f]` of latents `[n, c·f², h, w]`, clamped to `[0, 1]`.
+    /// Returns images `[n, c, h·f, w·f]` of latents `[n, c·f², h, w]`, clamped to `[0, 1]`.
     pub fn decode(self, latents: Tensor<4>) -> Tensor<4> {
         let ([n, c, h, w], f) = (latents.dims(), self.factor);
-        let pictures = latents.reshape([n, c / (f * f), f, f, h, w]).permute([0, 1, 4, 2, 5, 3]);
-        ((pictures.reshape([n, c / (f * f), h * f, w * f]) + 1.0) / 2.0).clamp(0.0, 1.0)
+        let images = latents.reshape([n, c / (f * f), f, f, h, w]).permute([0, 1, 4, 2, 5, 3]);
+        ((images.reshape([n, c / (f * f), h * f, w * f]) + 1.0) / 2.0).clamp(0.0, 1.0)
     }
 }
 
@@ -90,5 +104,19 @@ mod tests {
         let wanted: Vec<f32> = [1.0, 3.0, 9.0, 11.0].iter().map(|v| v / 16.0 * 2.0 - 1.0).collect();
         assert_eq!(first, wanted, "channel 1 holds row 0, column 1 of every square");
         assert_eq!(codec.decode(latents).into_data().try_into_vec::<f32>().expect("f32"), values);
+    }
+
+    #[test]
+    fn gradients_flow_to_latents_whose_pixels_are_not_clamped() {
+        let device = Device::flex();
+        let codec = PixelCodec { factor: 2 };
+        // Channel 1 is row 0, column 1: pixels 0.75, clamped, 0.25 and 0.5 in order of channels.
+        let latents = Tensor::<4>::from_data([[[[0.5f32]], [[1.5]], [[-0.5]], [[0.0]]]], &device);
+        let leaf = latents.autodiff().require_grad();
+        let weights = Tensor::<4>::from_data([[[[1.0f32, 2.0], [3.0, 4.0]]]], &device);
+        let mut gradients = (codec.decode(leaf.clone()) * weights).sum().backward();
+        let gradient = leaf.grad_remove(&mut gradients).expect("a leaf has a gradient");
+        // Half of each pixel's weight: colours span 2 in latents.
+        assert_eq!(gradient.into_data().try_into_vec::<f32>().expect("f32"), [0.5, 0.0, 1.5, 2.0]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use moa_adapter::LayerShape;
 use moa_diffusion::pipeline::{adaptable_in_file, tokenizer_beside};
 use moa_diffusion::schedule::Prediction;
@@ -107,7 +107,9 @@ fn every_model_loads_by_the_configs_read_off_the_tensors() {
         text.check().unwrap();
         TextEncoder::load(&text, file.parameters("text_encoder").unwrap()).unwrap();
         let vae = VaeConfig::read(file.config("vae/config.json").unwrap().as_bytes()).unwrap();
-        Vae::load(&vae, file.parameters("vae").unwrap()).unwrap();
+        let vae = Vae::load(&vae, file.parameters("vae").unwrap()).unwrap();
+        let side = 2 * vae.factor();
+        vae.encode(Tensor::zeros([1, 3, side, side], &Device::flex())).unwrap();
         ScheduleConfig::read(file.config("scheduler/scheduler_config.json").unwrap().as_bytes()).unwrap();
     }
 }

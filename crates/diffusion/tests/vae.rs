@@ -38,14 +38,20 @@ fn matches(vae: &Vae, name: &str) -> Tensor<4> {
     let io = fs::read(fixture(name).join("io.safetensors")).expect("io");
     let io = SafeTensors::deserialize(&io).expect("io");
     let pictures = tensor(&io, "pictures");
-    assert_close(vae.encode(&pictures), tensor(&io, "mean"), &format!("{name} mean"));
-    if io.tensor("noise").is_ok() {
-        let sampled = vae.encode_with(&pictures, &tensor(&io, "noise"));
-        assert_close(sampled, tensor(&io, "sampled"), &format!("{name} sampled"));
-    }
+    assert_close(vae.encode(pictures).expect("an encoder"), tensor(&io, "mean"), &format!("{name} mean"));
     let decoded = vae.decode(tensor(&io, "latents"));
     assert_close(decoded.clone(), tensor(&io, "decoded"), &format!("{name} decoded"));
+    // Two rows, each on a thread of its own; some pixels are clamped.
+    let gradient = gradient(&tensor(&io, "latents"), |latents| vae.decode(latents) * tensor(&io, "towards"));
+    assert_close(gradient, tensor(&io, "gradient"), &format!("{name} gradient"));
     decoded
+}
+
+/// Returns the gradient of the sum of what `of` makes of `x`.
+fn gradient(x: &Tensor<4>, of: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    let leaf = x.clone().autodiff().require_grad();
+    let mut gradients = of(leaf.clone()).sum().backward();
+    leaf.grad_remove(&mut gradients).expect("a leaf has a gradient")
 }
 
 #[test]
@@ -69,6 +75,49 @@ fn the_tiny_autoencoder_matches_diffusers() {
     let vae = load("vae_tiny", "vae_tiny");
     assert_eq!((vae.factor(), vae.latent_channels()), (4, 4));
     matches(&vae, "vae_tiny");
+}
+
+#[test]
+fn gradients_flow_through_tiles() {
+    let vae = load("vae_kl", "vae_kl").within(1);
+    let io = fs::read(fixture("vae_kl").join("io.safetensors")).expect("io");
+    let latents = tensor(&SafeTensors::deserialize(&io).expect("io"), "latents").repeat(&[1, 1, 5, 3]);
+    let dims @ [_, _, height, width] = latents.dims();
+    assert!(height > 16 && width > 16, "two tiles each way");
+    // Rows and columns weigh differently, so that no place can take another's.
+    let count = |dims: [usize; 4]| dims.iter().product::<usize>();
+    let waves = |dims: [usize; 4], speed: f32| {
+        let values: Vec<f32> = (0..count(dims)).map(|i| (speed * i as f32).sin()).collect();
+        Tensor::<4>::from_data(TensorData::new(values, dims), &Device::flex())
+    };
+    let towards = waves([dims[0], 3, height * vae.factor(), width * vae.factor()], 0.37);
+    let direction = waves(dims, 0.61);
+    let value = |latents: Tensor<4>| vae.decode(latents) * towards.clone();
+    let sum = |by: f32| {
+        let values = value(latents.clone() + direction.clone() * by).into_data().try_into_vec::<f32>().expect("f32");
+        values.into_iter().map(f64::from).sum::<f64>()
+    };
+    let (up, down, step) = (sum(1e-3), sum(-1e-3), 2e-3);
+    let slope = f64::from((gradient(&latents, value) * direction.clone()).sum().into_scalar::<f32>());
+    let measured = (up - down) / step;
+    println!("slope {slope}, measured {measured}");
+    assert!((slope - measured).abs() < 0.02 * measured.abs(), "{slope} against a measured {measured}");
+}
+
+#[test]
+fn an_encoder_is_asked_for_when_it_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = fs::read(fixture("vae_tiny").join("diffusion_pytorch_model.safetensors")).expect("weights");
+    let all = SafeTensors::deserialize(&bytes).expect("weights");
+    let decoder = all.tensors().into_iter().filter(|(name, _)| name.starts_with("decoder."));
+    let path = folder.path().join("diffusion_pytorch_model.safetensors");
+    safetensors::serialize_to_file(decoder, None, &path).expect("written");
+    let config = VaeConfig::read(&fs::read(fixture("vae_tiny").join("config.json")).expect("config")).expect("known");
+    let parameters = Parameters::open(&[path], &Device::flex()).expect("weights");
+    let vae = Vae::load(&config, &parameters).expect("a decoder is enough to decode");
+    assert_eq!(vae.decode(Tensor::zeros([1, 4, 2, 2], &Device::flex())).dims(), [1, 3, 8, 8]);
+    let error = vae.encode(Tensor::zeros([1, 3, 8, 8], &Device::flex())).expect_err("no encoder").to_string();
+    assert!(error.contains("encoder.layers.0"), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(crate) use tie::tie;
 use burn::tensor::Tensor;
 
 /// Returns a tensor's values in a row, as [`tie`] takes them.
-fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+pub(crate) fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let count = x.dims().iter().product::<usize>();
     x.reshape([count])
 }

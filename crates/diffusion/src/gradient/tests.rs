@@ -15,7 +15,7 @@ use crate::{Backbone, Sd3Config, Sd3Transformer, TextContext, Unet, UnetConfig};
 
 /// The difference of outputs and of all gradients together, as shares of their length.
 const TOLERANCE: f32 = 1e-5;
-/// The largest difference in one factor's gradient, as a share of its largest value: queries and keys have small gradients that are
+/// The largest difference in the gradient of one factor or of the input, as a share of its largest value: queries and keys have small gradients that are
 /// sums of large ones, and group norms round otherwise with autodiff than without.
 const FACTOR_TOLERANCE: f32 = 1e-4;
 const ROWS: usize = 4;
@@ -100,7 +100,13 @@ fn bank(layers: &[LayerShape], members: usize, share_a: bool) -> AdapterBank {
 }
 
 impl Case {
-    /// Returns the output, and the gradients of all factors that are trained.
+    /// Returns the case with gradients to what comes in.
+    fn to_input(mut self) -> Self {
+        self.x = self.x.autodiff().require_grad();
+        self
+    }
+
+    /// Returns the output, and the gradients of all factors that are trained, and of the input where autodiff follows it.
     fn gradients(&self, network: &Backbone, plain: &AdapterBank, share_a: bool) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
         let leaves: BTreeMap<String, LowRank> = plain
             .layers()
@@ -116,6 +122,10 @@ impl Case {
         let towards = noise("towards", output.dims());
         let mut gradients = (output * towards).sum().backward();
         let mut found = Vec::new();
+        if self.x.is_autodiff() {
+            let gradient = self.x.grad_remove(&mut gradients).expect("the input has a gradient");
+            found.push(("input".to_owned(), host(gradient)));
+        }
         for (name, LowRank { a, b }) in &leaves {
             for (factor, leaf) in [("A", a), ("B", b)] {
                 if leaf.is_autodiff() {
@@ -125,6 +135,18 @@ impl Case {
             }
         }
         (values, found)
+    }
+
+    /// Compares the gradients to what comes in through the base alone.
+    fn assert_same_without_adapters(&self) {
+        let [wanted, found] = self.networks.each_ref().map(|network| {
+            let output = network.forward(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, None);
+            let towards = noise("towards", output.dims());
+            let mut gradients = (output * towards).sum().backward();
+            host(self.x.grad_remove(&mut gradients).expect("the input has a gradient"))
+        });
+        let error = difference(&found, &wanted);
+        assert!(error < FACTOR_TOLERANCE, "input: {error}");
     }
 
     fn assert_same(&self, chosen: impl Fn(&str) -> bool, members: usize, share_a: bool) {
@@ -158,6 +180,10 @@ fn recomputed_unets_have_the_same_gradients() {
         }
         // The first blocks have no adapter then, and the time embedding none.
         case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 2, true);
+        let case = case.to_input();
+        case.assert_same(|_| true, 2, false);
+        case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 1, true);
+        case.assert_same_without_adapters();
     }
 }
 
@@ -170,6 +196,9 @@ fn recomputed_transformers_have_the_same_gradients() {
             case.assert_same(|_| true, members, share_a);
         }
         case.assert_same(|layer| layer.contains("transformer_blocks.1."), 2, true);
+        let case = case.to_input();
+        case.assert_same(|_| true, 2, false);
+        case.assert_same_without_adapters();
     }
 }
 

@@ -50,6 +50,16 @@ pub enum PipelineError {
         /// What is wrong.
         source: ParametersError,
     },
+    /// Images cannot be encoded.
+    #[error(
+        "images of shape {dims:?} cannot be encoded: make them [rows, 3, height, width], with height and width multiples of {factor}"
+    )]
+    Images {
+        /// Their shape.
+        dims: [usize; 4],
+        /// Pixels along a side for each along a side of a sample.
+        factor: usize,
+    },
     /// A checkpoint in one file cannot be used.
     #[error(transparent)]
     SingleFile(#[from] SingleFileError),

@@ -83,7 +83,7 @@ impl Pipeline {
         &self.schedule
     }
 
-    /// Returns what decodes samples.
+    /// Returns what lies between samples and images.
     pub fn codec(&self) -> &Codec {
         &self.codec
     }
@@ -99,7 +99,7 @@ impl Pipeline {
         self.backbone.training_bytes()
     }
 
-    /// Returns about how many bytes it takes to decode one picture.
+    /// Returns about how many bytes it takes to decode one image.
     pub fn decoding_bytes(&self) -> u64 {
         let [height, width] = self.picture_size();
         self.codec.decoding_bytes(height, width)
@@ -115,7 +115,7 @@ impl Pipeline {
         self.latent_shape().iter().product()
     }
 
-    /// Returns height and width of pictures, in pixels.
+    /// Returns height and width of images, in pixels.
     pub fn picture_size(&self) -> [usize; 2] {
         let [_, height, width] = self.latent_shape();
         [height * self.codec.factor(), width * self.codec.factor()]
@@ -149,8 +149,31 @@ impl Pipeline {
         self.backbone.forward(x, timesteps, context, bank)
     }
 
-    /// Returns the pictures of finished samples, `[rows, 3, height, width]` in `[0, 1]`.
+    /// Returns the images of finished samples, `[rows, 3, height, width]` in `[0, 1]`.
+    ///
+    /// Gradients flow to samples that autodiff follows. An autoencoder keeps the samples alone, and decodes each once more in the
+    /// backward pass, one image (or tile of a large one) at a time on each thread.
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         self.codec.decode(latents)
+    }
+
+    /// Returns the samples of images, as the denoiser wants them: of an autoencoder the latents (z − `shift_factor`) ·
+    /// `scaling_factor`, with z the mean of the posterior where there is one, which is its mode. No noise is drawn.
+    ///
+    /// An autoencoder's encoder is read from the pipeline's files at the first call, and kept.
+    ///
+    /// # Shapes
+    /// - `images`: `[rows, 3, height, width]` in `[0, 1]`, sides multiples of the codec's factor
+    /// - returns `[rows, channels, height / factor, width / factor]`
+    ///
+    /// # Errors
+    /// Refuses images of another shape, and files without an encoder that fits its config.
+    pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>, PipelineError> {
+        let (dims @ [_, channels, height, width], factor) = (images.dims(), self.codec.factor());
+        if channels != 3 || !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
+            return Err(PipelineError::Images { dims, factor });
+        }
+        let failed = |source| PipelineError::Weights { file: source::VAE.folder, source };
+        self.codec.encode(images).map_err(failed)
     }
 }

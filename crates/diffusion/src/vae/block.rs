@@ -6,6 +6,8 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use moa_adapter::{Linear, Parameters, ParametersError};
 
+use super::recompute::part;
+use crate::gradient::{Activations, attention};
 use crate::nn::{Conv2d, GroupNorm};
 
 /// Epsilon of every group norm of the autoencoder.
@@ -75,9 +77,15 @@ impl Attention {
         let dims @ [rows, channels, height, width] = x.dims();
         let positions = height * width;
         let tokens = self.norm.forward(x.clone()).reshape([rows, channels, positions]).swap_dims(1, 2);
-        let query = self.query.forward(tokens.clone(), None) / (channels as f32).sqrt();
-        let key = self.key.forward(tokens.clone(), None).swap_dims(1, 2);
+        let query = self.query.forward(tokens.clone(), None);
+        let key = self.key.forward(tokens.clone(), None);
         let value = self.value.forward(tokens, None);
+        if x.is_autodiff() {
+            let [query, key, value] = [query, key, value].map(|x| x.reshape([rows, 1, positions, channels]));
+            let mixed = attention(query, key, value).reshape([rows, positions, channels]);
+            return self.out.forward(mixed, None).swap_dims(1, 2).reshape(dims) + x;
+        }
+        let (query, key) = (query / (channels as f32).sqrt(), key.swap_dims(1, 2));
         let turn = (SCORES / (rows * positions)).clamp(1, positions);
         let turns = (0..positions).step_by(turn).map(|start| {
             let query = query.clone().narrow(1, start, turn.min(positions - start));
@@ -105,17 +113,18 @@ impl Middle {
         })
     }
 
-    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.first.forward(x);
-        let x = match &self.attention {
-            Some(attention) => attention.forward(x),
+    pub(super) fn forward(&self, x: Tensor<4>, activations: Activations) -> Tensor<4> {
+        let Self { first, attention, second } = self.clone();
+        let x = part(x, activations, move |x| first.forward(x));
+        let x = match attention {
+            Some(attention) => part(x, activations, move |x| attention.forward(x)),
             None => x,
         };
-        self.second.forward(x)
+        part(x, activations, move |x| second.forward(x))
     }
 }
 
-/// Halves height and width; the picture is padded on the right and below only.
+/// Halves height and width; the image is padded on the right and below only.
 pub(super) fn halve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let ([rows, channels, height, width], device) = (x.dims(), x.device());
     let x = Tensor::cat(vec![x, Tensor::zeros([rows, channels, height, 1], &device)], 3);

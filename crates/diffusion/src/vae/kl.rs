@@ -6,6 +6,8 @@ use moa_adapter::{Parameters, ParametersError};
 
 use super::KlConfig;
 use super::block::{EPSILON, Middle, Resnet, double, halve};
+use super::recompute::part;
+use crate::gradient::Activations;
 use crate::nn::{Conv2d, GroupNorm};
 
 /// Residual blocks of one resolution, and what leads to the next.
@@ -33,12 +35,12 @@ impl Level {
         Ok(Self { resnets: resnets.collect::<Result<_, _>>()?, resample: resample.map(conv).transpose()? })
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.resnets.iter().fold(x, |x, resnet| resnet.forward(x))
+    fn forward(&self, x: Tensor<4>, activations: Activations) -> Tensor<4> {
+        self.resnets.iter().cloned().fold(x, |x, resnet| part(x, activations, move |x| resnet.forward(x)))
     }
 }
 
-/// From pictures to means and log-variances of latents.
+/// From images to means and log-variances of latents.
 #[derive(Clone, Debug)]
 struct Encoder {
     conv_in: Conv2d,
@@ -68,17 +70,18 @@ impl Encoder {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.levels.iter().fold(self.conv_in.forward(x), |x, level| {
-            let x = level.forward(x);
+            let x = level.forward(x, Activations::Kept);
             match &level.resample {
                 Some(conv) => halve(conv, x),
                 None => x,
             }
         });
-        self.conv_out.forward(silu(self.norm_out.forward(self.middle.forward(x))))
+        let x = self.middle.forward(x, Activations::Kept);
+        self.conv_out.forward(silu(self.norm_out.forward(x)))
     }
 }
 
-/// From latents to pictures.
+/// From latents to images.
 #[derive(Clone, Debug)]
 struct Decoder {
     conv_in: Conv2d,
@@ -107,56 +110,76 @@ impl Decoder {
         })
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.middle.forward(self.conv_in.forward(x));
+    fn forward(&self, x: Tensor<4>, activations: Activations) -> Tensor<4> {
+        let x = self.middle.forward(self.conv_in.forward(x), activations);
         let x = self.levels.iter().fold(x, |x, level| {
-            let x = level.forward(x);
-            match &level.resample {
-                Some(conv) => conv.forward(double(x)),
+            let x = level.forward(x, activations);
+            match level.resample.clone() {
+                Some(conv) => part(x, activations, move |x| conv.forward(double(x))),
                 None => x,
             }
         });
-        self.conv_out.forward(silu(self.norm_out.forward(x)))
+        let (norm, conv) = (self.norm_out.clone(), self.conv_out.clone());
+        part(x, activations, move |x| conv.forward(silu(norm.forward(x))))
     }
 }
 
-/// An autoencoder whose latents are close to normal (Kingma & Welling, 1312.6114).
+/// The half that encodes of an autoencoder whose latents are close to normal (Kingma & Welling, 1312.6114).
 #[derive(Clone, Debug)]
-pub(super) struct AutoencoderKl {
+pub(super) struct KlEncoder {
     encoder: Encoder,
     quant_conv: Option<Conv2d>,
+    latent_channels: usize,
+}
+
+impl KlEncoder {
+    pub(super) fn load(config: &KlConfig, p: &Parameters) -> Result<Self, ParametersError> {
+        let latent_channels = config.latent_channels;
+        Ok(Self {
+            encoder: Encoder::load(&p.at("encoder"), config)?,
+            quant_conv: config.use_quant_conv.then(|| pointwise(p, "quant_conv", 2 * latent_channels)).transpose()?,
+            latent_channels,
+        })
+    }
+
+    /// Returns the mean of the latents of images in [0, 1], in the autoencoder's own scale.
+    pub(super) fn encode(&self, images: Tensor<4>) -> Tensor<4> {
+        let moments = self.encoder.forward(images * 2.0 - 1.0);
+        let moments = match &self.quant_conv {
+            Some(conv) => conv.forward(moments),
+            None => moments,
+        };
+        // The log-variances follow.
+        moments.narrow(1, 0, self.latent_channels)
+    }
+}
+
+/// The half that decodes.
+#[derive(Clone, Debug)]
+pub(super) struct KlDecoder {
     post_quant_conv: Option<Conv2d>,
     decoder: Decoder,
 }
 
-impl AutoencoderKl {
+impl KlDecoder {
     pub(super) fn load(config: &KlConfig, p: &Parameters) -> Result<Self, ParametersError> {
-        let pointwise = |name: &str, channels| Conv2d::load(&p.at(name), [channels, channels], 1, 1);
         let latent = config.latent_channels;
         Ok(Self {
-            encoder: Encoder::load(&p.at("encoder"), config)?,
-            quant_conv: config.use_quant_conv.then(|| pointwise("quant_conv", 2 * latent)).transpose()?,
-            post_quant_conv: config.use_post_quant_conv.then(|| pointwise("post_quant_conv", latent)).transpose()?,
+            post_quant_conv: config.use_post_quant_conv.then(|| pointwise(p, "post_quant_conv", latent)).transpose()?,
             decoder: Decoder::load(&p.at("decoder"), config)?,
         })
     }
 
-    /// Returns mean and standard deviation of the latents of pictures in [0, 1].
-    pub(super) fn encode(&self, pictures: Tensor<4>) -> [Tensor<4>; 2] {
-        let mut moments = self.encoder.forward(pictures * 2.0 - 1.0);
-        if let Some(conv) = &self.quant_conv {
-            moments = conv.forward(moments);
-        }
-        let [mean, log_variance] = moments.chunk(2, 1).try_into().unwrap_or_else(|_| unreachable!("2·latent channels"));
-        [mean, (log_variance.clamp(-30.0, 20.0) / 2.0).exp()]
-    }
-
-    /// Returns pictures, about in [0, 1], of latents in the autoencoder's own scale.
-    pub(super) fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+    /// Returns images, about in [0, 1], of latents in the autoencoder's own scale.
+    pub(super) fn decode(&self, latents: Tensor<4>, activations: Activations) -> Tensor<4> {
         let latents = match &self.post_quant_conv {
             Some(conv) => conv.forward(latents),
             None => latents,
         };
-        (self.decoder.forward(latents) + 1.0) / 2.0
+        (self.decoder.forward(latents, activations) + 1.0) / 2.0
     }
+}
+
+fn pointwise(p: &Parameters, name: &str, channels: usize) -> Result<Conv2d, ParametersError> {
+    Conv2d::load(&p.at(name), [channels, channels], 1, 1)
 }

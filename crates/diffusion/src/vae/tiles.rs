@@ -1,4 +1,4 @@
-//! Decoding a large picture in overlapping tiles, so that memory does not grow with the picture.
+//! Decoding a large image in overlapping tiles, so that memory does not grow with the image.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -23,10 +23,10 @@ impl Tiling {
         [height.min(self.side), width.min(self.side)]
     }
 
-    /// Decodes one picture's latents `[1, c, h, w]`. Pixels of several tiles are averaged, those near a tile's edge with
+    /// Decodes one image's latents `[1, c, h, w]`. Pixels of several tiles are averaged, those near a tile's edge with
     /// less weight.
     pub(super) fn decode(self, latents: &Tensor<4>, factor: usize, one: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-        let ([_, _, height, width], device) = (latents.dims(), latents.device());
+        let ([_, _, height, width], device) = (latents.dims(), latents.device().without_autodiff());
         if height <= self.side && width <= self.side {
             return one(latents.clone());
         }

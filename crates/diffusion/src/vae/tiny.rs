@@ -8,6 +8,8 @@ use moa_adapter::{Init, Parameters, ParametersError};
 
 use super::TinyConfig;
 use super::block::double;
+use super::recompute::part;
+use crate::gradient::Activations;
 use crate::nn::Conv2d;
 
 /// Three convolutions around which the input goes too.
@@ -97,14 +99,11 @@ impl Layers<'_> {
     }
 }
 
-/// A small autoencoder without randomness; its pictures are close to those of the large one.
+/// The half that encodes of a small autoencoder without randomness; its latents are close to those of the large one.
 #[derive(Clone, Debug)]
-pub(super) struct AutoencoderTiny {
-    encoder: Vec<Layer>,
-    decoder: Vec<Layer>,
-}
+pub(super) struct TinyEncoder(Vec<Layer>);
 
-impl AutoencoderTiny {
+impl TinyEncoder {
     pub(super) fn load(config: &TinyConfig, p: &Parameters) -> Result<Self, ParametersError> {
         let encoder = p.at("encoder");
         let mut down = Layers { parameters: &encoder, list: Vec::new() };
@@ -118,7 +117,21 @@ impl AutoencoderTiny {
             down.blocks(*blocks, width)?;
         }
         down.conv([width, config.latent_channels])?;
+        Ok(Self(down.list))
+    }
 
+    /// Returns the latents of images in [0, 1].
+    pub(super) fn encode(&self, images: Tensor<4>) -> Tensor<4> {
+        self.0.iter().fold(images, |x, layer| layer.forward(x))
+    }
+}
+
+/// The half that decodes; its images are close to those of the large one.
+#[derive(Clone, Debug)]
+pub(super) struct TinyDecoder(Vec<Layer>);
+
+impl TinyDecoder {
+    pub(super) fn load(config: &TinyConfig, p: &Parameters) -> Result<Self, ParametersError> {
         let decoder = p.at("decoder");
         let mut up = Layers { parameters: &decoder, list: Vec::new() };
         let width = config.decoder_block_out_channels[0];
@@ -133,17 +146,12 @@ impl AutoencoderTiny {
             }
         }
         up.conv([width, config.out_channels])?;
-        Ok(Self { encoder: down.list, decoder: up.list })
+        Ok(Self(up.list))
     }
 
-    /// Returns the latents of pictures in [0, 1].
-    pub(super) fn encode(&self, pictures: Tensor<4>) -> Tensor<4> {
-        self.encoder.iter().fold(pictures, |x, layer| layer.forward(x))
-    }
-
-    /// Returns pictures, about in [0, 1], of latents, which are bent into ±3 first.
-    pub(super) fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
-        let bent = activation::tanh(latents / 3.0) * 3.0;
-        self.decoder.iter().fold(bent, |x, layer| layer.forward(x))
+    /// Returns images, about in [0, 1], of latents, which are squashed into ±3 first.
+    pub(super) fn decode(&self, latents: Tensor<4>, activations: Activations) -> Tensor<4> {
+        let squashed = activation::tanh(latents / 3.0) * 3.0;
+        self.0.iter().cloned().fold(squashed, |x, layer| part(x, activations, move |x| layer.forward(x)))
     }
 }

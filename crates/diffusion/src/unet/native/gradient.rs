@@ -32,10 +32,5 @@ pub(super) fn tie(
         };
         [to_factors.then(|| tensor(sums)), to_input.then(|| tensor(input))]
     };
-    gradient::tie([factors, flat(x)], flat(output), pass).map(|output| output.reshape(dims))
-}
-
-fn flat(x: Tensor<4>) -> Tensor<1> {
-    let count = x.dims().iter().product::<usize>();
-    x.reshape([count])
+    gradient::tie([factors, gradient::flat(x)], gradient::flat(output), pass).map(|output| output.reshape(dims))
 }
