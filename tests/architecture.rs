@@ -7,17 +7,18 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 14] = [
+const RANKS: [(&str, u32); 15] = [
     ("moa-core", 0),
     ("moa-kernels", 1),
     ("moa-pareto", 1),
     ("moa-store", 1),
     ("moa-adapter", 1),
     ("moa-scenes", 1),
+    ("moa-analysis", 2),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
-    ("moa-tui", 2),
     ("moa-reward", 3),
+    ("moa-tui", 3),
     ("moa-zoo", 4),
     ("moa-train", 4),
     ("moa-runner", 5),
@@ -25,8 +26,16 @@ const RANKS: [(&str, u32); 14] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 7] =
-    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot", "moa-tui"];
+const TENSOR_FREE: [&str; 8] = [
+    "moa-core",
+    "moa-kernels",
+    "moa-pareto",
+    "moa-store",
+    "moa-scenes",
+    "moa-analysis",
+    "moa-plot",
+    "moa-tui",
+];
 
 /// A crate with what it depends on.
 struct Package {

@@ -2,8 +2,12 @@
 
 mod files;
 mod judges;
+mod range;
 
 use serde::{Deserialize, Serialize};
+
+pub use judges::{Watch, WatchedPrompts};
+pub use range::judge_range;
 
 use super::{HttpSpec, OnnxSpec, ProgramSpec};
 
