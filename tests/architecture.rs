@@ -15,10 +15,11 @@ const RANKS: [(&str, u32); 15] = [
     ("moa-adapter", 1),
     ("moa-optimiser", 1),
     ("moa-scenes", 1),
+    ("moa-analysis", 2),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
-    ("moa-tui", 2),
     ("moa-reward", 3),
+    ("moa-tui", 3),
     ("moa-zoo", 4),
     ("moa-train", 4),
     ("moa-runner", 5),
@@ -26,8 +27,8 @@ const RANKS: [(&str, u32); 15] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 7] =
-    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-plot", "moa-tui"];
+const TENSOR_FREE: [&str; 8] =
+    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-analysis", "moa-plot", "moa-tui"];
 
 /// A crate with what it depends on.
 struct Package {

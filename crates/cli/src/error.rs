@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use moa_analysis::AnalysisError;
 use moa_core::experiment::SpecError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
@@ -122,6 +123,16 @@ impl From<RunnerError> for CliError {
             RunnerError::Store(error) => error.into(),
             RunnerError::Train(error) => error.into(),
             RunnerError::Models(error) => error.into(),
+            RunnerError::Analysis(error) => error.into(),
+            error => Self::failure(format!("failed to {error}")),
+        }
+    }
+}
+
+impl From<AnalysisError> for CliError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Store(error) => error.into(),
             error => Self::failure(format!("failed to {error}")),
         }
     }

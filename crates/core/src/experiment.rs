@@ -41,7 +41,7 @@ pub use method::{
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
-pub use reward::{Combine, RewardKind, RewardSpec};
+pub use reward::{Combine, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use soups::{Ingredients, SoupsSpec};
 pub use template::template;
@@ -157,7 +157,8 @@ impl ExperimentSpec {
         self.weightings().into_iter().map(|(_, weighting)| self.kl(&weighting))
     }
 
-    /// Returns the hypervolume scale of each reward, in the experiment's order.
+    /// Returns the hypervolume scale of each reward that the experiment or its kind gives, in the experiment's order; before
+    /// base and corners are evaluated, there is no other.
     pub fn scales(&self) -> Vec<Scale> {
         let HypervolumeSpec { reference, best } = &self.hypervolume;
         let scale = |reward: &RewardSpec| {

@@ -92,14 +92,47 @@ pub struct EpochRecord {
 pub struct ScoreColumn {
     /// The reward's or judge's name.
     pub name: String,
-    /// The mean score of each prompt's pictures, in the order of the prompts. The prompt is the unit of resampling.
+    /// The mean score of each prompt's images, in the order of the prompts. The prompt is the unit of resampling.
     pub prompt_means: Vec<f64>,
+    /// The places of these prompts among all of the evaluation, rising; nothing where the column has all of them. Judges leave
+    /// out prompts on which they have nothing to say.
+    ///
+    /// Records of moa 0.1 before this field hold nothing even for such judges: see [`ScoreColumn::places`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<Vec<u32>>,
 }
 
 impl ScoreColumn {
+    /// Returns a column that has every prompt.
+    pub fn of_all(name: impl Into<String>, prompt_means: Vec<f64>) -> Self {
+        Self { name: name.into(), prompt_means, prompts: None }
+    }
+
+    /// Returns a column of those prompts that have a mean; nothing where none has.
+    pub fn of_some(name: impl Into<String>, prompt_means: &[Option<f64>]) -> Option<Self> {
+        let known = (0..).zip(prompt_means).filter_map(|(place, mean)| Some((place, (*mean)?)));
+        let (places, means): (Vec<u32>, Vec<f64>) = known.unzip();
+        let prompts = (places.len() < prompt_means.len()).then_some(places);
+        (!means.is_empty()).then(|| Self { name: name.into(), prompt_means: means, prompts })
+    }
+
     /// Returns the mean over prompts.
     pub fn mean(&self) -> f64 {
         self.prompt_means.iter().sum::<f64>() / self.prompt_means.len().max(1) as f64
+    }
+
+    /// Returns the places of the column's prompts among `count`; nothing where it does not say, as in old records of judges that
+    /// left prompts out.
+    pub fn places(&self, count: usize) -> Option<Vec<usize>> {
+        match &self.prompts {
+            Some(places) => Some(places.iter().map(|place| *place as usize).collect()),
+            None => (self.prompt_means.len() == count).then(|| (0..count).collect()),
+        }
+    }
+
+    /// Returns whether both columns are over the same prompts, so that they can be paired.
+    pub fn pairs_with(&self, other: &Self) -> bool {
+        self.prompts == other.prompts && self.prompt_means.len() == other.prompt_means.len()
     }
 }
 
@@ -125,5 +158,27 @@ impl EvaluationRecord {
     /// Returns the mean of each reward, in the experiment's order.
     pub fn reward_means(&self) -> Vec<f64> {
         self.rewards.iter().map(ScoreColumn::mean).collect()
+    }
+
+    /// Returns how many prompts were drawn: those of the first reward, which scores all of them.
+    pub fn prompts(&self) -> usize {
+        self.rewards.first().map_or(0, |column| column.prompt_means.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_say_which_prompts_they_have() {
+        let some = ScoreColumn::of_some("attributes", &[Some(0.5), None, Some(1.0)]).unwrap();
+        assert_eq!(some.places(3).unwrap(), [0, 2]);
+        let all = ScoreColumn::of_some("attributes", &[Some(0.5), Some(0.0)]).unwrap();
+        assert_eq!((all.prompts.clone(), all.places(2).unwrap()), (None, vec![0, 1]));
+        assert_eq!(ScoreColumn::of_some("attributes", &[None, None]), None);
+        assert!(!some.pairs_with(&all), "two prompts each, but other ones");
+        // An old record of a judge that left prompts out.
+        assert_eq!(ScoreColumn::of_all("attributes", vec![0.5]).places(3), None);
     }
 }

@@ -61,7 +61,7 @@ fn names_that_are_unknown() {
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
         ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),
-        ("sampler: (kind: Ddpm())", "2:17: unknown sampler kind `Ddpm`: known kinds are FlowSde, Ddim"),
+        ("sampler: (kind: Ddpm())", "2:17: unknown sampler kind `Ddpm`: known kinds are Cps, FlowSde, Ddim, Ode"),
         ("combine: Sum", "2:10: unknown kind of combination `Sum`: known kinds are Normalised, RawSum"),
         (
             "weightings: [Corners, Latice(divisions: 4)]",
@@ -116,7 +116,10 @@ fn values_of_the_wrong_form() {
         ("sampler: (steps: \"3\")", "2:18: sampler.steps is \"3\": give a whole number, 2 to 1000"),
         ("sampler: (steps: 99999999999)", "2:18: sampler.steps is 99999999999: give a whole number, 2 to 1000"),
         ("sampler: (guidance: high)", "2:21: sampler.guidance is high: give a number, 0 to 100"),
-        ("sampler: (kind: FlowSde)", "2:17: sampler.kind is FlowSde: give FlowSde(noise: 0.7) or Ddim(eta: 1)"),
+        (
+            "sampler: (kind: FlowSde)",
+            "2:17: sampler.kind is FlowSde: give Cps(eta: 0.9), FlowSde(noise: 0.7), Ddim(eta: 1) or Ode(order: 1)",
+        ),
         ("sampler: 8", "2:10: sampler is 8: give fields in parentheses"),
         ("seed: -1", "2:7: seed is -1: give a whole number, 0 to 18446744073709551615"),
         ("name: pareto", "2:7: name is pareto: give a text in quotes"),
@@ -360,7 +363,7 @@ fn numbers_out_of_bounds() {
         ("training: (method: Nft(old_most: 1))", "2:34: training.method.old_most is 1: give 0 to less than 1"),
         (
             "training: (method: Mixed(policy_gradient: (clip: -1)))",
-            "2:49: training.method.policy_gradient.clip is -1: give more than 0, up to 1",
+            "2:50: training.method.policy_gradient.clip is -1: give more than 0, up to 1",
         ),
         ("training: (kl: -0.1)", "2:16: training.kl is -0.1: give 0 to 1000"),
         (

@@ -1,16 +1,18 @@
-//! Percentile bootstrap over prompts.
+//! The bootstrap over prompts.
 
 use rayon::prelude::*;
 
+use crate::draws::{Deviations, Tails, counts as draw_counts};
 use crate::hypervolume::volume_above;
 use crate::random::Stream;
-use crate::{Interval, ParetoError, check};
+use crate::student::student_quantile;
+use crate::{FEWEST_PROMPTS, Interval, ParetoError, Sample, check};
 
 /// Draws prompts again and again, with replacement, to say how sure a number is.
 ///
-/// The unit that is drawn is the **prompt** with all its pictures (the cluster bootstrap): pictures of one prompt
+/// The unit that is drawn is the **prompt** with all its pictures (the cluster bootstrap): images of one prompt
 /// resemble each other, and drawing them singly would give intervals that are too narrow. Every prompt weighs the
-/// same, however many pictures it has.
+/// same, however many images it has.
 ///
 /// Resample `r` depends on the seed and `r` only: the interval is the same for any number of threads, and two
 /// intervals with one seed are made of the same resamples.
@@ -25,11 +27,14 @@ pub struct Bootstrap {
     pub level: f64,
     /// The seed of the draws. Default 0.
     pub seed: u64,
+    /// The fewest prompts that are resampled: of fewer, nothing is said but what their range allows. Default
+    /// [`FEWEST_PROMPTS`]; less than that is for finding out how often intervals of fewer hold.
+    pub fewest: usize,
 }
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self { resamples: 2000, level: 0.95, seed: 0 }
+        Self { resamples: 2000, level: 0.95, seed: 0, fewest: FEWEST_PROMPTS }
     }
 }
 
@@ -39,31 +44,46 @@ impl Bootstrap {
         Self { seed, ..Self::default() }
     }
 
-    /// Returns the mean score with its interval, from the scores of the pictures of each prompt.
+    /// Returns the mean of a column with its interval, for the mean over *all* prompts of this kind.
+    ///
+    /// The interval is x̄ − q·s/√n to x̄ + q'·s/√n, with −q' and q the quantiles of t* = (x̄* − x̄) / (s*/√n) over the resamples,
+    /// each divided by its own standard error, and both at least the quantile of |t*| (the studentised bootstrap; Hall, 1988).
+    /// Quantiles of the resampled means
+    /// themselves would be too narrow with few prompts, and on the wrong side with skewed scores.
+    ///
+    /// A column that [cannot be resampled](Sample::can_be_resampled) gets Hoeffding's bound from its range, or infinite ends.
     ///
     /// # Errors
-    /// No prompts, a prompt without pictures, NaN or infinite scores, and impossible settings.
-    pub fn mean<G: AsRef<[f64]>>(&self, prompts: &[G]) -> Result<Interval, ParetoError> {
-        let means = prompt_means(prompts)?;
-        self.statistic(means.len(), |counts| weighted_mean(&means, counts))
+    /// No prompts, NaN or infinite scores, and impossible settings.
+    pub fn mean(&self, column: Sample<'_>) -> Result<Interval, ParetoError> {
+        column.check(0)?;
+        let prompts = column.values.len();
+        self.check(prompts)?;
+        let share = 1.0 / prompts as f64;
+        if !column.can_be_resampled(self.fewest) {
+            return Ok(column.hoeffding(share, 1.0 - self.level));
+        }
+        let deviations = Deviations::of(column.values);
+        let distance = |counts: &[f64]| {
+            let drawn = deviations.drawn(counts);
+            let distance = drawn.in_errors(drawn.mean, share);
+            (distance, -distance)
+        };
+        Ok(Tails::of(&self.resampled(prompts, &distance)?, self.level).interval(&column, share))
     }
 
-    /// Returns the mean of `treated` − `control` with its interval, where row `i` of both is the same prompt.
+    /// Returns the mean of `treated` − `control` with its interval, where value `i` of both is the same prompt.
     ///
-    /// Pairing takes the prompts' own difficulty out of the difference.
+    /// Pairing takes the prompts' own difficulty out of the difference. A range of both, `[a, b]`, makes one of the difference,
+    /// `[a − b, b − a]`.
     ///
     /// # Errors
     /// As [`Bootstrap::mean`], and different numbers of prompts.
-    pub fn paired_difference<A, B>(&self, treated: &[A], control: &[B]) -> Result<Interval, ParetoError>
-    where
-        A: AsRef<[f64]>,
-        B: AsRef<[f64]>,
-    {
-        paired(treated.len(), control.len())?;
-        let control = prompt_means(control)?;
-        let treated = prompt_means(treated)?;
-        let gains: Vec<f64> = treated.iter().zip(&control).map(|(t, c)| t - c).collect();
-        self.statistic(gains.len(), |counts| weighted_mean(&gains, counts))
+    pub fn paired_difference(&self, treated: Sample<'_>, control: Sample<'_>) -> Result<Interval, ParetoError> {
+        paired(treated.values.len(), control.values.len())?;
+        let gains: Vec<f64> = treated.values.iter().zip(control.values).map(|(t, c)| t - c).collect();
+        let range = treated.range.map(|[least, greatest]| [least - greatest, greatest - least]);
+        self.mean(Sample::within(&gains, range))
     }
 
     /// Returns the hypervolume of the points' means with its interval.
@@ -73,10 +93,11 @@ impl Bootstrap {
     /// differ in scale.
     ///
     /// Noise spreads points outwards, so resamples have more hypervolume than the data, the more so the more points
-    /// there are. The interval is that of the resamples moved back by this mean excess, so that it lies about the
-    /// estimate.
+    /// there are, and the estimate itself is too large by about the same excess. The interval reaches from estimate − excess −
+    /// h to estimate + h, with h = t·σ*·√(n/(n − 1)), σ* the resamples' standard deviation and t Student's quantile of n − 1
+    /// degrees of freedom. Below [`FEWEST_PROMPTS`](crate::FEWEST_PROMPTS) both ends are infinite.
     ///
-    /// What it hides: the estimate is itself too large by about the same excess, for the same reason. Compare two
+    /// What it hides: it is no studentised interval, which would take a resampling of every resample. Compare two
     /// sets with [`Bootstrap::hypervolume_difference`], not by whether their intervals overlap.
     ///
     /// # Errors
@@ -88,13 +109,13 @@ impl Bootstrap {
         reference: &[f64],
     ) -> Result<Interval, ParetoError> {
         let table = Table::new(evaluations, reference)?;
-        let interval = self.centred(table.prompts, |counts| table.volume(counts, reference))?;
+        let interval = self.spread(table.prompts, |counts| table.volume(counts, reference))?;
         Ok(Interval { lo: interval.lo.max(0.0), ..interval })
     }
 
     /// Returns the hypervolume of `left` − that of `right` with its interval, both evaluated on the same prompts.
     ///
-    /// The interval is moved as in [`Bootstrap::hypervolume`]. What it hides: the larger set gains more from noise.
+    /// The interval is made as in [`Bootstrap::hypervolume`]. What it hides: the larger set gains more from noise.
     ///
     /// # Errors
     /// As [`Bootstrap::hypervolume`], and different numbers of prompts.
@@ -107,50 +128,42 @@ impl Bootstrap {
         let left = Table::new(left, reference)?;
         let right = Table::new(right, reference)?;
         paired(left.prompts, right.prompts)?;
-        self.centred(left.prompts, |counts| left.volume(counts, reference) - right.volume(counts, reference))
+        self.spread(left.prompts, |counts| left.volume(counts, reference) - right.volume(counts, reference))
     }
 
-    /// Returns any statistic of resampled prompts with its percentile interval.
-    ///
-    /// The statistic is given how often each prompt was drawn; the counts sum to the number of prompts, and are all 1
-    /// for the estimate itself.
-    ///
-    /// # Errors
-    /// No prompts, no resamples, and a level that is not between 0 and 1.
-    pub fn statistic(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
+    /// Returns a statistic with the interval that its resamples' spread gives.
+    fn spread(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
         let values = self.resampled(prompts, &statistic)?;
-        Ok(self.interval(statistic(&vec![1.0; prompts]), &values))
+        let mean = statistic(&vec![1.0; prompts]);
+        if values.iter().all(|value| value.total_cmp(&mean).is_eq()) {
+            // Whatever is drawn, it stays: the same set on both sides, or nothing above the reference.
+            return Ok(Interval::exact(mean));
+        }
+        if prompts < self.fewest {
+            return Ok(Interval::unbounded(mean));
+        }
+        let centre = values.iter().sum::<f64>() / values.len() as f64;
+        let square = values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / values.len() as f64;
+        let freedom = (prompts - 1) as f64;
+        let error = (square * prompts as f64 / freedom).sqrt();
+        let half = student_quantile(f64::midpoint(1.0, self.level), freedom) * error;
+        let excess = centre - mean;
+        Ok(Interval { mean, lo: mean - excess.max(0.0) - half, hi: mean - excess.min(0.0) + half })
     }
 
-    /// Returns a statistic with its percentile interval moved by the resamples' mean excess over the statistic.
-    fn centred(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
-        let values = self.resampled(prompts, &statistic)?;
-        let estimate = statistic(&vec![1.0; prompts]);
-        let excess = values.iter().sum::<f64>() / values.len() as f64 - estimate;
-        let Interval { mean, lo, hi } = self.interval(estimate, &values);
-        Ok(Interval { mean, lo: lo - excess, hi: hi - excess })
-    }
-
-    fn interval(&self, mean: f64, sorted: &[f64]) -> Interval {
-        let tail = (1.0 - self.level) / 2.0;
-        Interval { mean, lo: quantile(sorted, tail), hi: quantile(sorted, 1.0 - tail) }
-    }
-
-    /// Returns the statistic of each resample, sorted.
-    fn resampled(&self, prompts: usize, statistic: &(impl Fn(&[f64]) -> f64 + Sync)) -> Result<Vec<f64>, ParetoError> {
+    /// Returns the statistic of each resample.
+    fn resampled<T: Send>(
+        &self,
+        prompts: usize,
+        statistic: &(impl Fn(&[f64]) -> T + Sync),
+    ) -> Result<Vec<T>, ParetoError> {
         self.check(prompts)?;
         let draw = |counts: &mut Vec<f64>, number: usize| {
             let mut stream = Stream::new(self.seed, number as u64);
-            counts.fill(0.0);
-            for _ in 0..prompts {
-                counts[stream.below(prompts as u64) as usize] += 1.0;
-            }
+            draw_counts(&mut stream, prompts, prompts, counts);
             statistic(counts)
         };
-        let numbers = (0..self.resamples).into_par_iter();
-        let mut values: Vec<f64> = numbers.map_init(|| vec![0.0; prompts], draw).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        Ok(values)
+        Ok((0..self.resamples).into_par_iter().map_init(Vec::new, draw).collect())
     }
 
     pub(crate) fn check(&self, prompts: usize) -> Result<(), ParetoError> {
@@ -215,30 +228,4 @@ fn paired(left: usize, right: usize) -> Result<(), ParetoError> {
         return Err(ParetoError::Unpaired { left, right });
     }
     Ok(())
-}
-
-/// Returns the mean score of each prompt.
-fn prompt_means<G: AsRef<[f64]>>(prompts: &[G]) -> Result<Vec<f64>, ParetoError> {
-    let mean = |(index, scores): (usize, &G)| {
-        let scores = scores.as_ref();
-        check::not_empty("the list of a prompt's pictures", scores)?;
-        if let Some(&value) = scores.iter().find(|s| !s.is_finite()) {
-            return Err(ParetoError::NotFinite { what: "prompt", index, objective: 0, value });
-        }
-        Ok(scores.iter().sum::<f64>() / scores.len() as f64)
-    };
-    prompts.iter().enumerate().map(mean).collect()
-}
-
-fn weighted_mean(values: &[f64], counts: &[f64]) -> f64 {
-    let sum: f64 = values.iter().zip(counts).map(|(v, c)| v * c).sum();
-    sum / values.len() as f64
-}
-
-/// Returns a quantile of sorted values, interpolated linearly between neighbours.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }

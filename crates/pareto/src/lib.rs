@@ -11,6 +11,7 @@
 //! | what does one point add? | [`hypervolume_gain`], [`exclusive_contributions`] |
 //! | how sure is a number? | [`Bootstrap`] |
 //! | what holds on other prompts? | [`Bootstrap::simultaneous`] |
+//! | which of many claims hold? | [`Bootstrap::family`] |
 //! | which weightings to train? | [`simplex`] |
 //! | what would a soup score? | [`Surrogate`] |
 //! | which soup hits a trade-off? | [`Solver`] |
@@ -22,16 +23,20 @@ mod check;
 mod distance;
 mod divide;
 mod dominance;
+mod draws;
 mod error;
+mod family;
 mod front;
 mod hypervolume;
 mod interval;
 mod normalisation;
 mod random;
+mod sample;
 pub mod simplex;
 mod simultaneous;
 mod solve;
 mod sparsity;
+mod student;
 mod surrogate;
 mod utility;
 
@@ -39,10 +44,12 @@ pub use bootstrap::Bootstrap;
 pub use distance::{additive_epsilon, igd_plus};
 pub use dominance::{dominates, non_dominated, ranks};
 pub use error::ParetoError;
+pub use family::{Covered, Family};
 pub use front::{Insertion, ParetoFront};
 pub use hypervolume::{exclusive_contributions, hypervolume, hypervolume_gain};
 pub use interval::Interval;
 pub use normalisation::Normalisation;
+pub use sample::{FEWEST_PROMPTS, FEWEST_VARYING, Sample};
 pub use solve::{Answer, Bound, Constraint, Goal, Measured, Solver, Step, TradeOff};
 pub use sparsity::sparsity;
 pub use surrogate::{Prediction, Surrogate};

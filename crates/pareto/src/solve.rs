@@ -227,7 +227,12 @@ impl Solver {
         if let Some(best) = met.max_by(|one, other| value(one).total_cmp(&value(other))) {
             return Answer::Met(best.clone());
         }
-        let nearest = self.measured.iter().max_by(|one, other| slack(one).total_cmp(&slack(other)));
+        // Where bounds are missing, the means say what comes nearest.
+        let by_means = |point: &Measured| self.slack(|objective, bound| margin(bound, point.scores[objective].mean));
+        let order = |one: &&Measured, other: &&Measured| {
+            slack(one).total_cmp(&slack(other)).then_with(|| by_means(one).total_cmp(&by_means(other)))
+        };
+        let nearest = self.measured.iter().max_by(order);
         Answer::NotMet(nearest.unwrap_or_else(|| unreachable!("a solver knows at least one point")).clone())
     }
 
@@ -236,7 +241,10 @@ impl Solver {
         let fit = |objective: usize| {
             let scores = || self.measured.iter().map(|point| point.scores[objective]);
             let values: Vec<f64> = scores().map(|score| score.mean).collect();
-            let errors: Vec<f64> = scores().map(|score| OWN * (score.hi - score.lo) / (2.0 * HALF)).collect();
+            // Bounds from a range, or none, say little of the noise: it is taken to be no more than the points' spread.
+            let most = self.trade_off.scale[objective];
+            let errors: Vec<f64> =
+                scores().map(|score| (OWN * (score.hi - score.lo) / (2.0 * HALF)).min(most)).collect();
             Surrogate::fit(&shares, &values, &errors)
         };
         (0..self.trade_off.scale.len()).map(fit).collect()
@@ -277,8 +285,11 @@ fn check_measured(measured: &[Measured], objectives: usize) -> Result<usize, Par
     let width = measured[0].shares.len();
     for (index, point) in measured.iter().enumerate() {
         check::row("shares of measurement", index, &point.shares, width)?;
-        let means: Vec<f64> = point.scores.iter().flat_map(|s| [s.mean, s.lo, s.hi]).collect();
-        check::row("scores of measurement", index, &means, 3 * objectives)?;
+        let means: Vec<f64> = point.scores.iter().map(|score| score.mean).collect();
+        check::row("scores of measurement", index, &means, objectives)?;
+        if let Some(objective) = point.scores.iter().position(|score| score.lo.is_nan() || score.hi.is_nan()) {
+            return Err(ParetoError::NotFinite { what: "bounds of measurement", index, objective, value: f64::NAN });
+        }
     }
     Ok(width)
 }

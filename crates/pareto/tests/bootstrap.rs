@@ -1,6 +1,6 @@
-//! What a bootstrap interval must do: cover, notice clusters, use the pairing, and repeat itself.
+//! What a bootstrap interval must do: cover, use the pairing, say nothing where it knows nothing, and repeat itself.
 
-use moa_pareto::{Bootstrap, Interval, ParetoError, hypervolume};
+use moa_pareto::{Bootstrap, FEWEST_PROMPTS, Interval, ParetoError, Sample, hypervolume};
 
 /// A small generator of normal numbers, independent of the one under test.
 struct Normal(u64);
@@ -19,54 +19,58 @@ fn width(interval: Interval) -> f64 {
     interval.hi - interval.lo
 }
 
+/// Quantiles of resampled means hold the truth of skewed scores in 0.90 of the cases with 32 prompts.
 #[test]
-fn the_interval_covers_the_truth_about_as_often_as_it_says() {
+fn the_interval_covers_the_truth_as_often_as_it_says() {
     let mut normal = Normal(11);
-    let bootstrap = Bootstrap { resamples: 400, ..Bootstrap::default() };
-    let trials = 300;
-    let covered = (0..trials)
-        .filter(|_| {
-            let prompts: Vec<Vec<f64>> = (0..30)
-                .map(|_| {
-                    let of_prompt = 5.0 + normal.draw();
-                    (0..3).map(|_| of_prompt + 0.5 * normal.draw()).collect()
-                })
-                .collect();
-            bootstrap.mean(&prompts).unwrap().contains(5.0)
-        })
-        .count();
-    // The percentile interval of 30 prompts covers a little less than 95 %; three standard errors either way.
-    assert!((268..=297).contains(&covered), "{covered} of {trials}");
-}
-
-#[test]
-fn pictures_of_one_prompt_are_not_taken_for_independent() {
-    let scores = [0.1, 0.9, 0.3, 0.7, 0.5];
-    let one_each: Vec<Vec<f64>> = scores.iter().map(|&s| vec![s]).collect();
-    let many_each: Vec<Vec<f64>> = scores.iter().map(|&s| vec![s; 50]).collect();
-    let bootstrap = Bootstrap::seeded(1);
-    assert!(width(bootstrap.mean(&one_each).unwrap()) > 0.3);
-    let (one, many) = (bootstrap.mean(&one_each).unwrap(), bootstrap.mean(&many_each).unwrap());
-    assert!((width(one) - width(many)).abs() < 1e-12);
+    let trials = 400;
+    for skew in [0.0, 0.7] {
+        let truth = if skew > 0.0 { (skew * skew / 2.0_f64).exp() } else { 0.0 };
+        let mut covered = 0;
+        for trial in 0..trials {
+            let value = |x: f64| if skew > 0.0 { (skew * x).exp() } else { x };
+            let prompts: Vec<f64> = (0..32).map(|_| value(normal.draw())).collect();
+            let bootstrap = Bootstrap { resamples: 400, ..Bootstrap::seeded(trial) };
+            covered += usize::from(bootstrap.mean(Sample::new(&prompts)).unwrap().contains(truth));
+        }
+        // Three standard errors below 0.95.
+        assert!(covered >= 367 && covered < 400, "{covered} of {trials}, skew {skew}");
+    }
 }
 
 #[test]
 fn pairing_takes_the_prompts_difficulty_out() {
     let mut normal = Normal(3);
-    let control: Vec<Vec<f64>> = (0..40).map(|_| vec![10.0 * normal.draw()]).collect();
-    let treated: Vec<Vec<f64>> = control.iter().map(|c| vec![c[0] + 0.5 + 0.1 * normal.draw()]).collect();
-    let gain = Bootstrap::seeded(2).paired_difference(&treated, &control).unwrap();
+    let control: Vec<f64> = (0..40).map(|_| 10.0 * normal.draw()).collect();
+    let treated: Vec<f64> = control.iter().map(|c| c + 0.5 + 0.1 * normal.draw()).collect();
+    let (control, treated) = (Sample::new(&control), Sample::new(&treated));
+    let gain = Bootstrap::seeded(2).paired_difference(treated, control).unwrap();
     assert!(gain.is_above(0.3) && gain.hi < 0.7, "{gain:?}");
     assert!((gain.mean - 0.5).abs() < 0.1);
-    let loss = Bootstrap::seeded(2).paired_difference(&control, &treated).unwrap();
-    assert!((loss.mean + gain.mean).abs() < 1e-12 && loss.hi < 0.0);
+    let loss = Bootstrap::seeded(2).paired_difference(control, treated).unwrap();
+    assert!((loss.mean + gain.mean).abs() < 1e-12 && loss.is_below(0.0));
+}
+
+#[test]
+fn a_range_cuts_intervals_and_of_a_difference_it_is_twice_as_wide() {
+    let mut normal = Normal(9);
+    let near = |x: f64| (1.0 - 0.02 * x.abs()).max(0.0);
+    let high: Vec<f64> = (0..40).map(|_| near(normal.draw())).collect();
+    let unit = Some([0.0, 1.0]);
+    let interval = Bootstrap::default().mean(Sample::within(&high, unit)).unwrap();
+    assert!(interval.hi <= 1.0 && interval.lo > 0.9);
+    let same = Sample::within(&high, unit);
+    let none = Bootstrap::default().paired_difference(same, same).unwrap();
+    // 40 equal differences say nothing by resampling; their range is -1 to 1.
+    let half = 2.0 * ((2.0_f64 / 0.05).ln() / 80.0).sqrt();
+    assert!((none.hi - half).abs() < 1e-12 && (none.lo + half).abs() < 1e-12, "{none:?}");
 }
 
 #[test]
 fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
     let mut normal = Normal(5);
     let mut evaluate = |centre: [f64; 3]| -> Vec<Vec<f64>> {
-        (0..25).map(|_| centre.iter().map(|c| c + 0.1 * normal.draw()).collect()).collect()
+        (0..35).map(|_| centre.iter().map(|c| c + 0.1 * normal.draw()).collect()).collect()
     };
     let front = vec![evaluate([0.9, 0.5, 0.5]), evaluate([0.5, 0.9, 0.5]), evaluate([0.5, 0.5, 0.9])];
     let base = vec![evaluate([0.5, 0.5, 0.5])];
@@ -75,7 +79,7 @@ fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
     assert!(volume.contains(volume.mean) && width(volume) > 0.0);
 
     let mean = |prompts: &Vec<Vec<f64>>| -> Vec<f64> {
-        (0..3).map(|j| prompts.iter().map(|row| row[j]).sum::<f64>() / 25.0).collect()
+        (0..3).map(|j| prompts.iter().map(|row| row[j]).sum::<f64>() / 35.0).collect()
     };
     let means: Vec<Vec<f64>> = front.iter().map(mean).collect();
     assert!((volume.mean - hypervolume(&means, &[0.0; 3]).unwrap()).abs() < 1e-12);
@@ -98,29 +102,31 @@ fn noise_among_many_like_points_does_not_push_the_interval_off_the_estimate() {
 
 #[test]
 fn the_seed_decides_and_the_number_of_threads_does_not() {
-    let prompts: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i).sin()]).collect();
+    let prompts: Vec<f64> = (0..40).map(|i| f64::from(i).sin()).collect();
     let interval = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| Bootstrap::seeded(seed).mean(&prompts).unwrap())
+        pool.install(|| Bootstrap::seeded(seed).mean(Sample::new(&prompts)).unwrap())
     };
     assert_eq!(interval(1, 7), interval(3, 7));
     assert_ne!(interval(1, 7), interval(1, 8));
 }
 
 #[test]
-fn one_prompt_gives_an_interval_of_no_width() {
-    let interval = Bootstrap::default().mean(&[[1.0, 3.0]]).unwrap();
-    assert_eq!(interval, Interval::exact(2.0));
+fn of_few_prompts_and_of_prompts_that_do_not_differ_nothing_is_claimed() {
+    let varied: Vec<f64> = (0..FEWEST_PROMPTS - 1).map(|i| (i as f64).sin()).collect();
+    assert!(!Bootstrap::default().mean(Sample::new(&varied)).unwrap().is_bounded());
+    assert!(!Bootstrap::default().mean(Sample::new(&[0.5; 200])).unwrap().is_bounded());
+    let rows: Vec<Vec<f64>> = varied.iter().map(|value| vec![1.0 + value]).collect();
+    assert!(!Bootstrap::default().hypervolume(&[rows], &[0.0]).unwrap().is_bounded());
 }
 
 #[test]
 fn what_cannot_be_resampled_is_refused() {
     let bootstrap = Bootstrap::default();
-    assert!(matches!(bootstrap.mean::<Vec<f64>>(&[]), Err(ParetoError::Empty { .. })));
-    assert!(matches!(bootstrap.mean(&[vec![1.0], vec![]]), Err(ParetoError::Empty { .. })));
-    assert!(matches!(bootstrap.mean(&[[f64::NAN]]), Err(ParetoError::NotFinite { .. })));
+    assert!(matches!(bootstrap.mean(Sample::new(&[])), Err(ParetoError::Empty { .. })));
+    assert!(matches!(bootstrap.mean(Sample::new(&[f64::NAN])), Err(ParetoError::NotFinite { .. })));
     assert_eq!(
-        bootstrap.paired_difference(&[[1.0], [2.0]], &[[1.0]]),
+        bootstrap.paired_difference(Sample::new(&[1.0, 2.0]), Sample::new(&[1.0])),
         Err(ParetoError::Unpaired { left: 2, right: 1 })
     );
     let uneven = vec![vec![vec![1.0]], vec![vec![1.0], vec![2.0]]];
@@ -130,6 +136,6 @@ fn what_cannot_be_resampled_is_refused() {
         Bootstrap { level: 1.0, ..bootstrap },
         Bootstrap { level: f64::NAN, ..bootstrap },
     ] {
-        assert!(matches!(broken.mean(&[[1.0]]), Err(ParetoError::Setting { .. })));
+        assert!(matches!(broken.mean(Sample::new(&[1.0])), Err(ParetoError::Setting { .. })));
     }
 }

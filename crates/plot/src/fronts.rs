@@ -34,7 +34,7 @@ pub struct FrontPoint {
     pub label: String,
     /// What it is.
     pub kind: PointKind,
-    /// Whether no other point is at least as good in every reward; if not, it is dimmed.
+    /// Whether it is shown to be on the front, beyond noise; if not, it is dimmed.
     pub on_front: bool,
     /// Mean of each reward, in the order of the rewards' names, with the 95 % interval of its paired difference to the base laid
     /// around it; the base's is empty.
@@ -54,8 +54,8 @@ const NUMBERS: LabelStyle = LabelStyle { size: 8.5, reaches: &[2.5, 7.0, 13.0, 2
 /// Draws every pair of rewards against each other: a triangle of panels with common axes.
 ///
 /// Points are numbered; the free corner holds the key. In each panel the line is the front of *that pair*, while
-/// dimmed points are dominated in *all* rewards together. Numbers that find no free place are left out, dominated
-/// points' first.
+/// dimmed points are not shown to be on the front of *all* rewards together. Numbers that find no free place are left out,
+/// dimmed points' first.
 ///
 /// # Errors
 /// No points, fewer than two rewards, points with another number of rewards, numbers that are not finite, an ending

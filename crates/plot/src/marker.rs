@@ -1,4 +1,4 @@
-//! What stands for a point: its shape says the kind, its fill whether it is dominated.
+//! What stands for a point: its shape says the kind, its fill whether it is shown to be on the front.
 
 use crate::colour::Colour;
 use crate::figure::{Figure, Point, Stroke};

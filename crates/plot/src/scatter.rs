@@ -148,7 +148,7 @@ pub(crate) fn legend(points: &[FrontPoint]) -> Vec<Entry> {
     let dimmed = points.iter().find(|p| !p.on_front && p.kind != PointKind::Base);
     if let Some(point) = dimmed {
         let mark = Mark::Point(Marker { kind: point.kind, on_front: false, radius });
-        entries.push(Entry::new(mark, "dominated in all rewards"));
+        entries.push(Entry::new(mark, "not shown to be on the front"));
     }
     entries.push(Entry::new(Mark::Line(FRONT_LINE), "front of the pair"));
     if points.iter().any(|p| p.rewards.iter().any(|r| r.lo < r.hi)) {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use moa_adapter::{AdapterFileError, MergeError};
+use moa_analysis::AnalysisError;
 use moa_core::experiment::SpecError;
 use moa_diffusion::ConfigError;
-use moa_pareto::ParetoError;
 use moa_plot::PlotError;
 use moa_reward::RewardError;
 use moa_store::StoreError;
@@ -108,9 +108,6 @@ pub enum RunnerError {
         /// The blend.
         blend: String,
     },
-    /// Gains cannot be counted.
-    #[error("compare with the base: it is not evaluated on these prompts yet (let the sweep end first)")]
-    NoBase,
     /// Training stopped.
     #[error("train: {0}")]
     Train(#[source] TrainError),
@@ -132,8 +129,8 @@ pub enum RunnerError {
     #[error("draw results: {0}")]
     Plot(#[from] PlotError),
     /// Evaluations cannot be compared.
-    #[error("compare evaluations: {0}")]
-    Compare(#[from] ParetoError),
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
     /// The base model, a reward or a judge cannot be opened.
     #[error("open models: {0}")]
     Models(#[from] ZooError),

@@ -158,7 +158,7 @@ impl<'a> Evaluator<'a> {
             kind: point.kind,
             weighting: point.weighting.clone(),
             pictures_per_prompt: group as u32,
-            rewards: rewards.map(|(name, scores)| ScoreColumn { name, prompt_means: means(scores, group) }).collect(),
+            rewards: rewards.map(|(name, scores)| ScoreColumn::of_all(name, means(scores, group))).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
         })
     }
@@ -172,6 +172,5 @@ fn means(scores: &[f32], group: usize) -> Vec<f64> {
 
 /// Returns a judge's means over the prompts that it can judge, the same ones for every point; nothing when there are none.
 fn judge_column(column: &JudgeColumn, group: usize) -> Option<ScoreColumn> {
-    let prompt_means: Vec<f64> = column.prompt_means(group).into_iter().flatten().collect();
-    (!prompt_means.is_empty()).then(|| ScoreColumn { name: column.name.to_owned(), prompt_means })
+    ScoreColumn::of_some(column.name, &column.prompt_means(group))
 }

@@ -1,16 +1,15 @@
 //! Soups on demand: trained adapters of an experiment, merged at any shares and measured on its held-out prompts.
 
 use moa_adapter::{Adapter, Merge};
+use moa_analysis::{AnalysisError, Promise, Score, bootstrap, promises, scores};
 use moa_core::experiment::{Prompts, SoupRecipe};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::{Interval, Measured};
+use moa_pareto::Measured;
 use moa_reward::Pictures;
 use moa_store::{Layout, Snapshot};
 
 use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::as_run;
-use crate::hacking::bootstrap;
-use crate::report::{Score, scores};
 use crate::sweep::Context;
 use crate::{Models, RunnerError, SweepRequest};
 
@@ -32,15 +31,6 @@ pub struct Tasting {
     pub record: EvaluationRecord,
     /// The pictures themselves.
     pub pictures: Pictures,
-}
-
-/// What is claimed of a soup on other prompts, all at once with 95 %.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Promise {
-    /// The mean of every reward, in the experiment's order.
-    pub means: Vec<Interval>,
-    /// The paired difference of every reward to the base on the same prompts and noise.
-    pub gains: Vec<Interval>,
 }
 
 impl<'a> SoupBench<'a> {
@@ -166,12 +156,24 @@ impl<'a> SoupBench<'a> {
     /// # Errors
     /// Fails when scores cannot be resampled.
     pub fn scores(&self, record: &EvaluationRecord) -> Result<Vec<Score>, RunnerError> {
-        let base = self.snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base);
-        let columns = base.map(|base| &base.rewards[..]);
-        let comparable = columns.filter(|columns| {
-            columns.iter().zip(&record.rewards).all(|(one, other)| one.prompt_means.len() == other.prompt_means.len())
-        });
-        Ok(scores(&bootstrap(&self.spec), &record.rewards, comparable)?)
+        let columns = self.base().map(|base| &base.rewards[..]);
+        let range = |name: &str| self.spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
+        Ok(scores(&bootstrap(&self.spec), &record.rewards, columns, &range)?)
+    }
+
+    /// Returns the base as the sweep has evaluated it.
+    pub fn base(&self) -> Option<&EvaluationRecord> {
+        self.snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base)
+    }
+
+    /// Returns the experiment as it was run.
+    pub fn spec(&self) -> &ExperimentSpec {
+        &self.spec
+    }
+
+    /// Returns what the sweep has evaluated.
+    pub fn evaluations(&self) -> &[EvaluationRecord] {
+        &self.snapshot.evaluations
     }
 
     /// Returns what the sweep has measured already, with 95 % intervals: the ingredients alone, and soups of these.
@@ -207,29 +209,16 @@ impl<'a> SoupBench<'a> {
         found
     }
 
-    /// Returns what evaluations let one claim of `fresh` other prompts: for each evaluation the mean of every reward, then its
-    /// gain over the base on the same prompts. All bounds hold at once with 95 %, whichever evaluation is picked, and for
-    /// whatever reason: see [`Bootstrap::simultaneous`](moa_pareto::Bootstrap::simultaneous).
+    /// Returns what evaluations let one claim of `fresh` other prompts: see [`promises`].
     ///
     /// # Errors
     /// Refuses results whose base is not evaluated, or on other prompts.
     pub fn promises(&self, records: &[&EvaluationRecord], fresh: usize) -> Result<Vec<Promise>, RunnerError> {
-        let prompts = |record: &EvaluationRecord| record.rewards.first().map_or(0, |column| column.prompt_means.len());
-        let base = self.snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base);
-        let comparable = |base: &&EvaluationRecord| records.iter().all(|record| prompts(record) == prompts(base));
-        let base = base.filter(comparable).ok_or(RunnerError::NoBase)?;
-        let mut columns: Vec<Vec<f64>> = Vec::new();
-        for record in records {
-            columns.extend(record.rewards.iter().map(|column| column.prompt_means.clone()));
-            columns.extend(record.rewards.iter().zip(&base.rewards).map(|(one, other)| {
-                one.prompt_means.iter().zip(&other.prompt_means).map(|(one, other)| one - other).collect()
-            }));
+        let base = self.base().ok_or(AnalysisError::NoBase)?;
+        if records.iter().any(|record| record.prompts() != base.prompts()) {
+            return Err(AnalysisError::NoBase.into());
         }
-        let bounds = bootstrap(&self.spec).simultaneous(&columns, fresh)?;
-        let count = self.spec.rewards.len();
-        let promise =
-            |bounds: &[Interval]| Promise { means: bounds[..count].to_vec(), gains: bounds[count..].to_vec() };
-        Ok(bounds.chunks_exact(2 * count).map(promise).collect())
+        Ok(promises(&bootstrap(&self.spec), &self.spec.rewards, base, records, fresh)?)
     }
 
     /// Returns the shares of a soup of the sweep by ingredient; nothing when one of its adapters does not take part, or when

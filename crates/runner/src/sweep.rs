@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::{BaseName, Prompts};
 use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
 use moa_store::{Layout, Snapshot};
 
 use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::{Folder, as_run};
-use crate::hacking::suspected_hacking;
 use crate::recorder::Recorder;
-use crate::report::FrontReport;
 use crate::sheet::Sheet;
 use crate::soups::mixtures;
 use crate::training::{Training, keep_adapter};
@@ -112,13 +111,14 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
     else {
         return interrupted(recorder, epoch);
     };
-    watch(&context, &mut recorder)?;
     if context.is_stopped() {
         return interrupted(recorder, epoch);
     }
 
+    let scales = Scales::keep(&layout, spec, &recorder.snapshot()?.evaluations, !adapters_known)?;
+    let report = FrontReport::of(&recorder.snapshot()?, spec, scales)?;
+    warn(&report, &mut recorder)?;
     let snapshot = recorder.snapshot()?;
-    let report = FrontReport::of(&snapshot, spec)?;
     let all: Vec<(&Point, &Sheet)> = base.iter().chain(&points).zip(base_sheet.iter().chain(&sheets)).collect();
     drawing::draw_all(&context, &layout, &snapshot, &report, &all, &mut recorder)?;
     recorder.emit(&RunEvent::SweepFinished)?;
@@ -210,11 +210,9 @@ fn evaluate_all(
 }
 
 /// Warns of trained adapters whose rewards rose while their judges fell.
-fn watch(context: &Context<'_>, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
-    let snapshot = recorder.snapshot()?;
-    let Some(base) = snapshot.evaluations.iter().find(|known| known.kind == PointKind::Base) else { return Ok(()) };
-    for point in snapshot.evaluations.iter().filter(|known| known.kind == PointKind::Trained) {
-        for finding in suspected_hacking(context.spec, point, base)? {
+fn warn(report: &FrontReport, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+    for point in report.points.iter().filter(|point| point.kind == PointKind::Trained) {
+        for finding in &point.suspected_hacking {
             recorder.warn(Some(&point.id), finding.to_string())?;
         }
     }

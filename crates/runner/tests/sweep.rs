@@ -7,9 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::SoupsSpec;
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunState};
-use moa_runner::{FrontReport, Models, RunnerError, SweepOutcome, sweep};
+use moa_runner::{Models, RunnerError, SweepOutcome, sweep};
 use moa_store::{Layout, Snapshot};
 use tiny::{Results, models, request, results, run, spec};
 
@@ -37,6 +38,7 @@ fn a_sweep_leaves_adapters_evaluations_pictures_and_plots() {
         "front.csv",
         "front.json",
         "hypervolume.csv",
+        "hypervolume.json",
         "runs/base/samples.png",
         "runs/contrast/adapter.safetensors",
         "runs/contrast/adapter_config.json",
@@ -56,10 +58,12 @@ fn a_sweep_leaves_adapters_evaluations_pictures_and_plots() {
     let kinds: Vec<PointKind> = snapshot.evaluations.iter().map(|evaluation| evaluation.kind).collect();
     let trained = PointKind::Trained;
     assert_eq!(kinds, [PointKind::Base, trained, trained, trained, PointKind::Soup]);
-    let judged = &snapshot.evaluations[0].judges[0].prompt_means;
-    assert_eq!(judged.len(), 2, "the judge has nothing to say of dogs");
+    let judged = &snapshot.evaluations[0].judges[0];
+    let places = judged.places(snapshot.evaluations[0].prompts()).unwrap();
+    assert_eq!((judged.prompt_means.len(), places.len()), (2, 2), "the judge has nothing to say of dogs");
+    assert!(judged.prompts.is_some(), "and it is known of which prompts it speaks");
 
-    assert_eq!(report, FrontReport::of(&snapshot, &spec()).unwrap());
+    assert_eq!(report, FrontReport::of(&snapshot, &spec(), Scales::of(&spec(), &snapshot.evaluations)).unwrap());
     let phases: Vec<Phase> = events
         .iter()
         .filter_map(|event| match event {
@@ -302,21 +306,27 @@ fn the_report_has_the_documented_form() {
         }
         assert!(point["on_front"].is_boolean());
     }
-    assert!(points.iter().any(|point| point["on_front"] == true));
+    assert!(points.iter().any(|point| point["front"]["undominated"] == true));
+    assert!(points.iter().all(|point| point["front"]["standing"] == "unclear"), "so few prompts leave it open");
     assert_eq!(points[0]["reward_differences"]["contrast"]["hi"], 0.0, "the base is no better than itself");
     assert!(json["hypervolume"]["value"].as_f64().unwrap() >= json["hypervolumes"]["base"]["value"].as_f64().unwrap());
-    assert_eq!(json["reference_point"]["colourfulness"], 0.0);
+    let means: Vec<f64> =
+        ["base", "colourfulness", "contrast"].map(|id| report.point(id).unwrap().rewards[0].mean.mean).to_vec();
+    let worst = means.iter().fold(f64::INFINITY, |worst, mean| worst.min(*mean));
+    assert!((json["reference_point"]["colourfulness"].as_f64().unwrap() - worst).abs() < 1e-12);
+    assert_eq!(json["scales"]["colourfulness"]["reference_from"], "measured");
+    assert_eq!(json["hypervolume_scale_points"].as_array().unwrap().len(), 3);
 
     let csv = report.front_csv();
     let mut lines = csv.lines();
     let width = lines.next().unwrap().split(',').count();
-    assert_eq!(width, 4 + 2 + 6 * 3);
+    assert_eq!(width, 8 + 2 + 6 * 3);
     assert!(lines.all(|line| line.split(',').count() == width), "{csv}");
 }
 
 #[test]
 fn a_report_of_nothing_has_no_points() {
-    let report = FrontReport::of(&Snapshot::default(), &spec()).unwrap();
+    let report = FrontReport::of(&Snapshot::default(), &spec(), Scales::of(&spec(), &[])).unwrap();
     assert!(report.points.is_empty() && report.hypervolumes.is_none());
     assert!(report.to_json().contains("\"hypervolume\": null"));
 }

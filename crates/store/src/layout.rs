@@ -12,6 +12,7 @@ use crate::atomic::remove_leftovers;
 /// ```text
 /// experiment.ron             the experiment as run
 /// receipt.json               versions, seed, hashes
+/// hypervolume.json           what counts as 0 and as 1 in the hypervolume, once that is measured
 /// metrics.sled/              metrics, evaluations and runs
 /// live.jsonl                 the same while a sweep runs, for readers
 /// checkpoint/                what a killed sweep goes on from
@@ -44,6 +45,11 @@ impl Layout {
     /// Returns the path of the receipt: versions, seed and hashes.
     pub fn receipt_file(&self) -> PathBuf {
         self.root.join("receipt.json")
+    }
+
+    /// Returns the path of what counts as 0 and as 1 in the hypervolume.
+    pub fn hypervolume_file(&self) -> PathBuf {
+        self.root.join("hypervolume.json")
     }
 
     /// Returns the folder of the metric store.

@@ -10,6 +10,9 @@ pub enum TrainError {
     /// A reward failed, or gave a score that is not finite.
     #[error(transparent)]
     Reward(#[from] RewardError),
+    /// What a probe found cannot be compared.
+    #[error(transparent)]
+    Analysis(#[from] moa_analysis::AnalysisError),
     /// A prompt cannot be tokenised.
     #[error(transparent)]
     Prompt(#[from] ConfigError),

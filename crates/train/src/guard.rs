@@ -1,7 +1,13 @@
-//! The guard: what is done with a run whose reward rises while a judge that watches it falls.
+//! The guard: what is done with a run whose reward rises at a probe while a judge that watches it falls.
+//!
+//! The test is that of the report, [`Watcher`]: all claims of a probe together at 95 %, divided by the number of probes. Mixtures are
+//! compared with the specialists that are trained beside them, so a decision depends on what a run is trained with; adapters do not
+//! otherwise.
 
-use moa_core::Weighting;
+use moa_analysis::{SuspectedHacking, Watched, Watcher, harmless_prompts};
 use moa_core::experiment::{ExperimentSpec, Guard};
+use moa_core::{RunId, Weighting};
+use moa_pareto::Bootstrap;
 
 use crate::TrainError;
 use crate::factors::Factors;
@@ -18,11 +24,10 @@ pub(crate) struct Ending {
 }
 
 /// What is done with a run after a probe.
+#[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     /// It goes on, and its adapter is one to go back to.
     Sound,
-    /// It goes on, whatever was found.
-    Watched,
     /// It ends, and why.
     End(String),
     /// It goes back to its last sound adapter, with this weight of the distance to the base from there on, and why.
@@ -34,27 +39,96 @@ pub(crate) enum Verdict {
     },
 }
 
-/// Returns what is done with a run.
+/// Returns what is done with every run, in their order.
+///
+/// - `looks`, `ties`: what a probe found of each run, and the weight of its distance to the base
 ///
 /// # Errors
 /// Fails where the columns do not fit one another.
-pub(crate) fn verdict(
+pub(crate) fn verdicts(
     spec: &ExperimentSpec,
-    weighting: &Weighting,
-    look: &Columns,
+    runs: &[(RunId, Weighting)],
+    looks: &[Columns],
     base: &Columns,
-    tie: f32,
-) -> Result<Verdict, TrainError> {
-    let guard = spec.training.guard;
-    if guard == Guard::Off {
-        return Ok(Verdict::Watched);
+    prompts: &[String],
+    ties: &[f32],
+) -> Result<Vec<Verdict>, TrainError> {
+    let training = &spec.training;
+    if training.guard == Guard::Off {
+        return Ok(runs.iter().map(|_| Verdict::Sound).collect());
     }
-    let _ = (weighting, look, base);
-    Ok(match guard {
-        Guard::Off => Verdict::Watched,
-        Guard::Stop => Verdict::Sound,
-        Guard::Tighten { factor, from } => {
-            Verdict::Tighten { tie: (f64::from(tie) * factor).max(from) as f32, why: String::new() }
+    let times = training.probe.times(training.epochs).max(1);
+    let bootstrap = Bootstrap {
+        resamples: spec.evaluation.resamples as usize,
+        level: 1.0 - 0.05 / f64::from(times),
+        ..Bootstrap::seeded(spec.seed)
+    };
+    let harmless = harmless_prompts(prompts);
+    let watcher = Watcher { rewards: &spec.rewards, harmless: &harmless, bootstrap };
+    let watched = |columns: &'_ Columns, shares| Watched { shares, rewards: &columns.rewards, judges: &columns.judges };
+    let pairs = runs.iter().zip(looks);
+    let points: Vec<Watched<'_>> = pairs.map(|((_, weighting), look)| watched(look, weighting.shares())).collect();
+    let findings = watcher.findings(watched(base, &[]), &points)?;
+    let verdict = |(findings, tie): (Vec<SuspectedHacking>, &f32)| {
+        let Some(first) = findings.first() else { return Verdict::Sound };
+        let why = first.to_string();
+        match training.guard {
+            Guard::Tighten { factor, from } => {
+                Verdict::Tighten { tie: (f64::from(*tie) * factor).max(from) as f32, why }
+            }
+            Guard::Off | Guard::Stop => Verdict::End(why),
         }
-    })
+    };
+    Ok(findings.into_iter().zip(ties).map(verdict).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use moa_core::experiment::RewardKind;
+    use moa_core::{NoiseKey, ScoreColumn};
+
+    use super::*;
+
+    const PROMPTS: usize = 48;
+
+    fn columns(seed: u64, reward: f64, judge: f64) -> Columns {
+        let column = |name: &str, shift: f64| {
+            let (prompt, own) = (NoiseKey::new(1).named(name), NoiseKey::new(seed).named(name));
+            let noise = prompt.normal(PROMPTS).into_iter().zip(own.normal(PROMPTS));
+            ScoreColumn::of_all(name, noise.map(|(p, o)| 0.5 + shift + f64::from(0.2 * p + 0.02 * o)).collect())
+        };
+        Columns::new(
+            vec![column("aesthetics", reward)],
+            vec![column("attributes", judge), column("clip_alignment", 0.0)],
+        )
+    }
+
+    fn verdict(guard: Guard, look: &Columns, tie: f32) -> Verdict {
+        let mut spec = ExperimentSpec { rewards: vec![RewardKind::Aesthetics.into()], ..ExperimentSpec::default() };
+        (spec.training.guard, spec.evaluation.resamples) = (guard, 500);
+        let runs = [(RunId("aesthetics".into()), Weighting::corner(0, 1))];
+        let prompts = vec![String::new(); PROMPTS];
+        let looks = std::slice::from_ref(look);
+        verdicts(&spec, &runs, looks, &columns(0, 0.0, 0.0), &prompts, &[tie]).expect("they fit").remove(0)
+    }
+
+    #[test]
+    fn a_run_ends_or_is_tied_when_its_judge_falls_while_its_reward_rises() {
+        let hacked = columns(7, 0.1, -0.1);
+        assert_eq!(verdict(Guard::Off, &hacked, 0.0), Verdict::Sound);
+        let Verdict::End(why) = verdict(Guard::Stop, &hacked, 0.0) else { panic!("it goes on") };
+        assert!(why.contains("aesthetics rises") && why.contains("attributes falls"), "{why}");
+        let guard = Guard::Tighten { factor: 3.0, from: 0.1 };
+        for (before, after) in [(0.0, 0.1), (0.2, 0.6)] {
+            let Verdict::Tighten { tie, .. } = verdict(guard, &hacked, before) else { panic!("it goes on") };
+            assert!((tie - after).abs() < 1e-6, "{tie}");
+        }
+    }
+
+    #[test]
+    fn sound_runs_go_on() {
+        for (reward, judge) in [(0.1, 0.0), (0.1, 0.1), (0.0, -0.1), (0.0, 0.0)] {
+            assert_eq!(verdict(Guard::Stop, &columns(3, reward, judge), 0.0), Verdict::Sound, "{reward} {judge}");
+        }
+    }
 }

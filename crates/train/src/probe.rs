@@ -1,9 +1,9 @@
 //! A look at the adapters while they are trained: the same prompts from the same noise by base and adapters, drawn as in evaluation.
 
 use moa_adapter::AdapterBank;
-use moa_core::NoiseKey;
 use moa_core::experiment::ProbePrompts;
 use moa_core::metric;
+use moa_core::{NoiseKey, ScoreColumn};
 use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
@@ -12,21 +12,31 @@ use crate::draw::{DrawRequest, draw};
 use crate::trainer::{EpochMetrics, TrainerSetup};
 use crate::world::World;
 
-/// What one model scores at a probe, and what it gains over the base.
+/// What one model scores at a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Columns {
-    /// By reward, in the experiment's order: the mean of each prompt's pictures.
-    pub(crate) rewards: Vec<(String, Vec<f64>)>,
-    /// By judge: the same, of the prompts that it can judge.
-    pub(crate) judges: Vec<(String, Vec<Option<f64>>)>,
-    /// By metric: the mean difference to the base.
-    gains: EpochMetrics,
+    /// One per reward, in the experiment's order.
+    pub(crate) rewards: Vec<ScoreColumn>,
+    /// One per judge that can judge any of the prompts.
+    pub(crate) judges: Vec<ScoreColumn>,
 }
 
 impl Columns {
-    /// Returns the gains over the base by metric; none of the base's own.
-    pub(crate) fn gains(&self) -> EpochMetrics {
-        self.gains.clone()
+    pub(crate) fn new(rewards: Vec<ScoreColumn>, judges: Vec<ScoreColumn>) -> Self {
+        Self { rewards, judges }
+    }
+
+    /// Returns the mean differences to the base, by metric.
+    pub(crate) fn gains(&self, base: &Self) -> EpochMetrics {
+        let gain = |own: &ScoreColumn, others: &[ScoreColumn]| {
+            let other = others.iter().find(|other| other.name == own.name && other.pairs_with(own))?;
+            Some(own.mean() - other.mean())
+        };
+        let rewards =
+            self.rewards.iter().filter_map(|own| Some((metric::reward_gain(&own.name), gain(own, &base.rewards)?)));
+        let judges =
+            self.judges.iter().filter_map(|own| Some((metric::judge_gain(&own.name), gain(own, &base.judges)?)));
+        rewards.chain(judges).collect()
     }
 }
 
@@ -64,23 +74,13 @@ impl Probe {
     ///
     /// # Errors
     /// Fails where a picture cannot be drawn or scored.
-    pub(crate) fn look(&mut self, world: &World<'_>, bank: &AdapterBank) -> Result<Vec<Columns>, TrainError> {
-        let base = self.base(world)?.clone();
-        let mut looks = Vec::new();
-        for pictures in self.draw(world, Some(bank))? {
-            let mut found = columns(world, &pictures)?;
-            let mean = |pairs: Vec<f64>| pairs.iter().sum::<f64>() / pairs.len().max(1) as f64;
-            for ((name, own), (_, other)) in found.rewards.iter().zip(&base.rewards) {
-                let gain = mean(own.iter().zip(other).map(|(own, other)| own - other).collect());
-                found.gains.insert(metric::reward_gain(name), gain);
-            }
-            for ((name, own), (_, other)) in found.judges.iter().zip(&base.judges) {
-                let gain = mean(own.iter().zip(other).filter_map(|(own, other)| Some((*own)? - (*other)?)).collect());
-                found.gains.insert(metric::judge_gain(name), gain);
-            }
-            looks.push(found);
-        }
-        Ok(looks)
+    pub(crate) fn look(&self, world: &World<'_>, bank: &AdapterBank) -> Result<Vec<Columns>, TrainError> {
+        self.draw(world, Some(bank))?.iter().map(|pictures| columns(world, pictures)).collect()
+    }
+
+    /// Returns the prompts.
+    pub(crate) fn prompts(&self) -> &[String] {
+        &self.prompts
     }
 
     fn draw(&self, world: &World<'_>, bank: Option<&AdapterBank>) -> Result<Vec<Pictures>, TrainError> {
@@ -105,9 +105,9 @@ fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError
     };
     let scores = world.scorer.score(pictures)?.columns;
     let judged = world.scorer.judge(pictures)?;
-    Ok(Columns {
-        rewards: world.spec.reward_names().into_iter().zip(scores.iter().map(means)).collect(),
-        judges: judged.iter().map(|column| (column.name.to_owned(), column.prompt_means(group))).collect(),
-        gains: EpochMetrics::new(),
-    })
+    let rewards = world.spec.reward_names().into_iter().zip(scores.iter().map(means));
+    Ok(Columns::new(
+        rewards.map(|(name, means)| ScoreColumn::of_all(name, means)).collect(),
+        judged.iter().filter_map(|column| ScoreColumn::of_some(column.name, &column.prompt_means(group))).collect(),
+    ))
 }

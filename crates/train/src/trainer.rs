@@ -12,8 +12,8 @@ use moa_reward::Scorer;
 use crate::TrainError;
 use crate::batches::in_order;
 use crate::epoch::{Epoch, Meter};
-use crate::factors::{Factors, add, clipped, leaves, member, member_norms, members, trained};
-use crate::guard::{Ending, Verdict};
+use crate::factors::{Factors, add, clipped, joined, leaves, member, member_norms, members, replaced, rows, trained};
+use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
 use crate::probe::{Columns, Probe};
 use crate::spread::Spreads;
@@ -139,16 +139,12 @@ impl<'a> Trainer<'a> {
             ended.or_else(|| place().map(|place| member(current, place)))
         };
         let parts: Vec<Factors> = self.setup.runs.iter().filter_map(of_run).collect();
-        crate::factors::joined(self.full_frame(), &parts)
+        joined(self.world.whole_frame(), &parts)
     }
 
     /// Returns the factors that are kept and evaluated.
     pub(crate) fn current(&self) -> &Factors {
         self.learned.average.as_ref().map_or(&self.learned.factors, Average::tensors)
-    }
-
-    fn full_frame(&self) -> &AdapterBank {
-        self.world.whole_frame()
     }
 
     /// Trains one epoch, and looks at the adapters where that is due.
@@ -166,18 +162,17 @@ impl<'a> Trainer<'a> {
         let mut metrics = trained?;
         self.epoch += 1;
         let training = &self.setup.spec.training;
+        let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
         let mut findings = Vec::new();
-        if training.probe.is_due(self.epoch, training.epochs) && self.world.members() > 0 {
+        if training.probe.is_due(self.epoch, training.epochs) {
             let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
+            let base = self.probe.base(&self.world)?.clone();
             for (metrics, look) in metrics.iter_mut().zip(&looks) {
-                metrics.extend(look.gains());
+                metrics.extend(look.gains(&base));
             }
-            let ids: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
-            findings = self.guard(&looks)?;
-            return Ok(EpochReport { metrics: self.in_order_of_runs(&ids, metrics), findings });
+            findings = self.guard(&looks, &base)?;
         }
-        let ids: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
-        Ok(EpochReport { metrics: self.in_order_of_runs(&ids, metrics), findings })
+        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings })
     }
 
     fn in_order_of_runs(&self, ids: &[RunId], metrics: Vec<EpochMetrics>) -> Vec<Option<EpochMetrics>> {
@@ -257,20 +252,19 @@ impl<'a> Trainer<'a> {
     }
 
     /// Has the guard look at what a probe found, and does what it says.
-    fn guard(&mut self, looks: &[Columns]) -> Result<Vec<(RunId, String)>, TrainError> {
-        let base = self.probe.base(&self.world)?.clone();
+    fn guard(&mut self, looks: &[Columns], base: &Columns) -> Result<Vec<(RunId, String)>, TrainError> {
+        let World { spec, runs, ties, .. } = &self.world;
+        let verdicts = verdicts(spec, runs, looks, base, self.probe.prompts(), ties)?;
         let mut findings = Vec::new();
         let mut going_on = Vec::new();
-        for (place, look) in looks.iter().enumerate() {
-            let (id, weighting) = self.world.runs[place].clone();
-            let verdict = crate::guard::verdict(self.setup.spec, &weighting, look, &base, self.world.ties[place])?;
+        for (place, verdict) in verdicts.into_iter().enumerate() {
+            let id = self.world.runs[place].0.clone();
             match verdict {
                 Verdict::Sound => {
-                    self.sound = crate::factors::replaced(&self.sound, place, &member(self.current(), place));
+                    self.sound = replaced(&self.sound, place, &member(self.current(), place));
                     self.sound_since[place] = self.epoch;
                     going_on.push(place);
                 }
-                Verdict::Watched => going_on.push(place),
                 Verdict::End(why) => {
                     let kept = self.sound_since[place];
                     let why =
@@ -281,9 +275,9 @@ impl<'a> Trainer<'a> {
                 Verdict::Tighten { tie, why } => {
                     let kept = self.sound_since[place];
                     let one = member(&self.sound, place);
-                    self.learned.factors = crate::factors::replaced(&self.learned.factors, place, &one);
+                    self.learned.factors = replaced(&self.learned.factors, place, &one);
                     if let Some(average) = &mut self.learned.average {
-                        *average = Average::of(&crate::factors::replaced(average.tensors(), place, &one));
+                        *average = Average::of(&replaced(average.tensors(), place, &one));
                     }
                     self.world.ties[place] = tie;
                     let after = self.epoch;
@@ -315,7 +309,7 @@ impl<'a> Trainer<'a> {
         let Learned { factors, average, adamw, spreads } = &mut self.learned;
         *factors = members(factors, places);
         *average = average.as_ref().map(|average| Average::of(&members(average.tensors(), places)));
-        adamw.map_moments(|moments| crate::factors::rows(&moments, places));
+        adamw.map_moments(|moments| rows(&moments, places));
         spreads.keep(places);
     }
 }

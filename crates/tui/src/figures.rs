@@ -1,15 +1,11 @@
 //! What the evaluations of an experiment add up to, as plain numbers.
 
-use std::collections::BTreeMap;
-
-use moa_core::experiment::Scale;
+use moa_analysis::{Placing, Scales, Standing, mean_volume, shares_by_name};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, ScoreColumn, Weighting};
-use moa_pareto::{Interval, hypervolume, non_dominated};
+use moa_pareto::{FEWEST_PROMPTS, Interval, non_dominated};
 
 use crate::experiment::Experiment;
 
-/// With more points on the front than this the hypervolume is left to the worker.
-const MOST_FOR_HYPERVOLUME: usize = 300;
 /// Half a 95 % interval in standard errors.
 const HALF: f64 = 1.96;
 
@@ -23,10 +19,19 @@ pub struct Score {
 }
 
 impl Score {
+    /// Returns what is drawn of a score: its interval against the base, or its mean alone where there is none.
+    pub(crate) fn drawn(&self) -> Interval {
+        let interval = self.against_base();
+        if interval.is_bounded() { interval } else { Interval::exact(interval.mean) }
+    }
+
     /// Returns the mean with the interval of the paired difference to the base around it: what is left of the uncertainty once
     /// prompts and noise, the same for all points, are taken out.
     pub(crate) fn against_base(&self) -> Interval {
-        self.difference.map_or(self.mean, |difference| difference.around(self.mean.mean))
+        match self.difference {
+            Some(difference) if difference.hi > difference.lo => difference.around(self.mean.mean),
+            _ => self.mean,
+        }
     }
 }
 
@@ -45,8 +50,8 @@ pub struct Point {
     pub rewards: Vec<Score>,
     /// One score for each judge.
     pub judges: Vec<Score>,
-    /// Whether no other point beats it in every reward.
-    pub on_front: bool,
+    /// Whether it is on the front, and how sure that is; by its means alone until the worker has resampled.
+    pub placing: Placing,
     /// What a reader must know of it.
     pub warnings: Vec<String>,
 }
@@ -59,7 +64,7 @@ pub struct Figures {
     /// The judges.
     pub judges: Vec<String>,
     /// By reward, what counts as 0 and as 1 in the hypervolume.
-    pub scales: Vec<Scale>,
+    pub scales: Scales,
     /// The base, then trained adapters, then soups.
     pub points: Vec<Point>,
     /// The hypervolume of all points, on the experiment's scale.
@@ -77,11 +82,14 @@ pub struct Figures {
 impl Figures {
     /// Returns what can be said of an experiment at once: means, normal intervals, dominance.
     pub fn of(experiment: &Experiment) -> Self {
-        Self::at_once(&experiment.spec, &experiment.evaluations)
+        // The worker's report says what is wrong with a stored scale.
+        let scales = Scales::read(&experiment.layout, &experiment.spec, &experiment.evaluations)
+            .unwrap_or_else(|_| Scales::of(&experiment.spec, &experiment.evaluations));
+        Self::at_once(&experiment.spec, &experiment.evaluations, scales)
     }
 
     /// Returns what can be said at once of evaluations: means, normal intervals, dominance.
-    pub(crate) fn at_once(spec: &ExperimentSpec, evaluations: &[EvaluationRecord]) -> Self {
+    pub(crate) fn at_once(spec: &ExperimentSpec, evaluations: &[EvaluationRecord], scales: Scales) -> Self {
         let (corners, recipes) = shares_by_name(spec);
         let base = evaluations.iter().find(|record| record.kind == PointKind::Base);
         let point = |record: &EvaluationRecord| Point {
@@ -91,14 +99,14 @@ impl Figures {
             shares: recipes.get(&record.id).cloned(),
             rewards: scores(&record.rewards, base.map(|base| &base.rewards[..])),
             judges: scores(&record.judges, base.map(|base| &base.judges[..])),
-            on_front: false,
+            placing: Placing::by_means(false),
             warnings: Vec::new(),
         };
         let names = |columns: &[ScoreColumn]| columns.iter().map(|column| column.name.clone()).collect();
         let mut figures = Self {
             rewards: spec.reward_names(),
             judges: evaluations.first().map_or(Vec::new(), |record| names(&record.judges)),
-            scales: spec.scales(),
+            scales,
             points: evaluations.iter().map(point).collect(),
             corners,
             ..Self::default()
@@ -122,30 +130,21 @@ impl Figures {
         }
     }
 
-    /// Finds out which points no other point beats.
+    /// Finds out which points no other point dominates by its means; what resampling has found of a point stays.
     fn find_front(&mut self) {
         let rows: Vec<Vec<f64>> = self.points.iter().map(Point::means).collect();
         let front = non_dominated(&rows).unwrap_or_default();
-        self.points.iter_mut().for_each(|point| point.on_front = false);
+        self.points.iter_mut().for_each(|point| point.placing.undominated = false);
         for index in front {
-            self.points[index].on_front = true;
+            self.points[index].placing.undominated = true;
         }
     }
 
     fn volume(&self, belongs: impl Fn(&Point) -> bool) -> Option<Interval> {
-        let chosen = self.points.iter().filter(|point| belongs(point));
-        let rows: Vec<Vec<f64>> =
-            chosen.filter(|point| point.rewards.len() == self.scales.len()).map(|p| self.normalised(p)).collect();
-        let front = non_dominated(&rows).ok()?;
-        if front.is_empty() || front.len() > MOST_FOR_HYPERVOLUME || self.scales.len() > 6 {
-            return None;
-        }
-        let front: Vec<&[f64]> = front.into_iter().map(|index| &rows[index][..]).collect();
-        hypervolume(&front, &vec![0.0; self.scales.len()]).ok().map(Interval::exact)
-    }
-
-    fn normalised(&self, point: &Point) -> Vec<f64> {
-        point.rewards.iter().zip(&self.scales).map(|(score, scale)| scale.normalise(score.mean.mean)).collect()
+        let count = self.scales.rewards.len();
+        let chosen = self.points.iter().filter(|point| belongs(point) && point.rewards.len() == count);
+        let rows: Vec<Vec<f64>> = chosen.map(Point::means).collect();
+        mean_volume(&rows, &self.scales).map(Interval::unbounded)
     }
 
     /// Returns the point of this name.
@@ -160,36 +159,26 @@ impl Figures {
 }
 
 impl Point {
+    /// Returns whether another point is better in every reward, by the means or beyond noise.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.placing.undominated || self.placing.standing() == Standing::Off
+    }
+
+    /// Returns its place on the front, and how sure that is; before resampling, what the means say.
+    pub(crate) fn place(&self) -> String {
+        let percent = (100.0 * self.placing.sure()).floor().min(99.0);
+        match self.placing.standing() {
+            Standing::On => format!("on the front, {percent:.0} % sure"),
+            Standing::Off => format!("off the front, {percent:.0} % sure"),
+            Standing::Unclear if self.placing.undominated => format!("front? {percent:.0} % sure"),
+            Standing::Unclear => "dominated, not for sure".to_owned(),
+        }
+    }
+
     /// Returns the mean of each reward.
     pub(crate) fn means(&self) -> Vec<f64> {
         self.rewards.iter().map(|score| score.mean.mean).collect()
     }
-}
-
-/// Returns the corners' adapters, and by name the shares of them in each adapter and soup that is a mixture of corners.
-pub fn shares_by_name(spec: &ExperimentSpec) -> (Vec<RunId>, BTreeMap<RunId, Vec<f64>>) {
-    let runs = spec.weightings();
-    let corners: Vec<RunId> =
-        runs.iter().filter(|(_, weighting)| weighting.corner_index().is_some()).map(|(id, _)| id.clone()).collect();
-    let mut shares = BTreeMap::new();
-    for (index, id) in corners.iter().enumerate() {
-        let own = (0..corners.len()).map(|other| if other == index { 1.0 } else { 0.0 }).collect();
-        shares.insert(id.clone(), own);
-    }
-    for recipe in spec.soups() {
-        let mut own = vec![0.0; corners.len()];
-        let known = recipe.shares.iter().all(|(id, share)| {
-            let place = corners.iter().position(|corner| corner == id);
-            place.is_some_and(|place| {
-                own[place] = *share;
-                true
-            })
-        });
-        if known {
-            shares.insert(recipe.id, own);
-        }
-    }
-    (corners, shares)
 }
 
 fn scores(columns: &[ScoreColumn], base: Option<&[ScoreColumn]>) -> Vec<Score> {
@@ -205,10 +194,13 @@ fn scores(columns: &[ScoreColumn], base: Option<&[ScoreColumn]>) -> Vec<Score> {
     columns.iter().map(score).collect()
 }
 
-/// Returns the mean with its normal 95 % interval.
+/// Returns the mean with its normal 95 % interval, until there is one from resampling; of few prompts there is none.
 fn normal(values: &[f64]) -> Interval {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
+    if values.len() < FEWEST_PROMPTS {
+        return Interval::unbounded(mean);
+    }
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     let half = HALF * (variance / count).sqrt();
     Interval { mean, lo: mean - half, hi: mean + half }
@@ -221,9 +213,8 @@ mod tests {
     use super::*;
 
     pub(crate) fn record(id: &str, kind: PointKind, rewards: [f64; 2]) -> EvaluationRecord {
-        let column = |name: &str, level: f64| ScoreColumn {
-            name: name.to_owned(),
-            prompt_means: [-0.01, 0.0, 0.01].map(|offset| level + offset).to_vec(),
+        let column = |name: &str, level: f64| {
+            ScoreColumn::of_all(name, (0..33).map(|prompt| level + 0.01 * f64::from(prompt % 3 - 1)).collect())
         };
         EvaluationRecord {
             id: RunId(id.to_owned()),
@@ -247,8 +238,8 @@ mod tests {
             record("aesthetics", PointKind::Trained, [0.8, 0.3]),
             record("safety", PointKind::Trained, [0.3, 0.3]),
         ];
-        let mut figures = Figures::at_once(&spec(), &records);
-        let front: Vec<bool> = figures.points.iter().map(|point| point.on_front).collect();
+        let mut figures = Figures::at_once(&spec(), &records, Scales::of(&spec(), &[]));
+        let front: Vec<bool> = figures.points.iter().map(|point| point.placing.undominated).collect();
         assert_eq!(front, [true, true, false]);
         assert!((figures.hypervolume.unwrap().mean - (0.8 * 0.3 + 0.4 * 0.1)).abs() < 1e-12);
         assert!(figures.points[1].rewards[0].difference.unwrap().is_above(0.0));
@@ -257,16 +248,8 @@ mod tests {
         (soup.id, soup.kind) = (RunId("soup".into()), PointKind::Soup);
         soup.rewards[1].mean = Interval::exact(0.9);
         figures.put(soup);
-        let front: Vec<bool> = figures.points.iter().map(|point| point.on_front).collect();
+        let front: Vec<bool> = figures.points.iter().map(|point| point.placing.undominated).collect();
         assert_eq!(front, [false, false, false, true]);
         assert!((figures.hypervolume.unwrap().mean - 0.72).abs() < 1e-12);
-    }
-
-    #[test]
-    fn soups_of_corners_know_their_shares() {
-        let (corners, shares) = shares_by_name(&spec());
-        assert_eq!(corners, ["aesthetics", "safety"].map(|id| RunId(id.into())));
-        assert_eq!(shares[&RunId("safety".into())], [0.0, 1.0]);
-        assert_eq!(shares[&RunId("soup-centre".into())], [0.5, 0.5]);
     }
 }

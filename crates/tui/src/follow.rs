@@ -140,8 +140,8 @@ fn open(folder: &Path, follower: &mut Option<Follower>) -> News {
 fn opened(folder: &Path, follower: &Follower) -> News {
     match ExperimentSpec::load(&Layout::new(folder).experiment_file()) {
         Ok(spec) => {
-            let figures = Figures::at_once(&spec, &follower.snapshot().evaluations);
             let experiment = Experiment::new(folder.to_path_buf(), follower.snapshot(), spec);
+            let figures = Figures::of(&experiment);
             News::Opened(Box::new(experiment), Box::new(figures))
         }
         Err(error) => News::Failed(format!("failed to read the experiment of the results: {error}")),

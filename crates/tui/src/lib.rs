@@ -25,7 +25,7 @@ mod wish;
 
 pub use app::App;
 pub use experiment::Experiment;
-pub use figures::{Figures, Point, Score, shares_by_name};
+pub use figures::{Figures, Point, Score};
 pub use follow::{Helpers, encode_now};
 pub use key::Screen;
 pub use library::{Entry, State};

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use moa_core::{ExperimentSpec, RunState};
-use moa_pareto::{hypervolume, non_dominated};
+use moa_analysis::{Scales, mean_volume};
+use moa_core::{EvaluationRecord, ExperimentSpec, RunState};
 use moa_store::{Layout, Snapshot, Source, StoreError};
 
 /// A sweep that runs is looked at no more often than this.
@@ -101,7 +101,7 @@ fn entry(root: &Path, modified: SystemTime) -> Entry {
                 (Source::Live, _) => State::Running,
                 (_, Err(error)) => State::Broken(error.to_string()),
                 (_, Ok(spec)) => {
-                    entry.hypervolume = volume(&snapshot, &spec);
+                    entry.hypervolume = volume(root, &snapshot, &spec);
                     let expected = 1 + snapshot.runs.len() + spec.soups().len() + spec.blends().len();
                     let whole = complete && snapshot.evaluations.len() >= expected;
                     if whole { State::Complete } else { State::Stopped }
@@ -114,11 +114,9 @@ fn entry(root: &Path, modified: SystemTime) -> Entry {
     entry
 }
 
-fn volume(snapshot: &Snapshot, spec: &ExperimentSpec) -> Option<f64> {
-    let scales = spec.scales();
-    let scaled = |means: Vec<f64>| means.iter().zip(&scales).map(|(mean, scale)| scale.normalise(*mean)).collect();
-    let rows: Vec<Vec<f64>> = snapshot.evaluations.iter().map(|record| scaled(record.reward_means())).collect();
-    let front = non_dominated(&rows).ok().filter(|front| (1..=200).contains(&front.len()) && scales.len() <= 6)?;
-    let front: Vec<&[f64]> = front.into_iter().map(|index| &rows[index][..]).collect();
-    hypervolume(&front, &vec![0.0; scales.len()]).ok()
+fn volume(root: &Path, snapshot: &Snapshot, spec: &ExperimentSpec) -> Option<f64> {
+    // A scale that cannot be read leaves no number rather than one on another scale.
+    let scales = Scales::read(&Layout::new(root), spec, &snapshot.evaluations).ok()?;
+    let means: Vec<Vec<f64>> = snapshot.evaluations.iter().map(EvaluationRecord::reward_means).collect();
+    mean_volume(&means, &scales)
 }

@@ -152,7 +152,7 @@ impl Session {
         }
         let Some(experiment) = &self.experiment else { return };
         if evaluated {
-            let figures = Figures::at_once(&experiment.spec, &experiment.evaluations);
+            let figures = Figures::of(experiment);
             self.take_figures(figures);
             self.figures_stale = true;
         }

@@ -109,7 +109,7 @@ fn take_reply(app: &mut App, reply: &Reply) {
         Reply::Measured { root, point, sheet } => {
             app.measuring = None;
             if let Some(session) = app.session.as_mut().filter(|session| session.root == *root) {
-                let place = if point.on_front { "on the front" } else { "behind the front" };
+                let place = point.place();
                 let text = format!("measured {}: see it among the points of the front (3), {place}", point.id);
                 session.measured((**point).clone(), sheet.clone());
                 app.say(text, Tone::Good);

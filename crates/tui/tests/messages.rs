@@ -112,7 +112,7 @@ fn a_measured_soup_joins_the_front() {
         shares: Some(vec![0.34, 0.33, 0.33]),
         rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
         judges: [0.9, 0.8].map(score).to_vec(),
-        on_front: true,
+        placing: moa_analysis::Placing::by_means(true),
         warnings: Vec::new(),
     };
     desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(point), sheet: sheet(1) });

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use moa_analysis::report::FrontPoint;
+use moa_analysis::{FrontReport, Placing, RewardScale, Scales, Score, Standing};
 use moa_core::experiment::{ExperimentSpec, SpecError};
 use moa_core::{PointKind, RunState};
 use moa_pareto::Interval;
-use moa_runner::FrontReport;
-use moa_runner::report::{FrontPoint, Score};
 use moa_store::{Layout, Snapshot, Source};
 
 use crate::error::CliError;
@@ -15,7 +15,8 @@ use crate::text::{Table, count};
 
 /// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
 ///
-/// Shows base, adapters, soups and blends, and which of them no other point beats in every reward. Works while a sweep runs, too.
+/// Shows base, adapters, soups and blends, which of them are on the front beyond noise, and how sure that is: against every other
+/// point there is a reward in which they are better. Works while a sweep runs, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +44,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let results = Results::read(&arguments.results)?;
-    let report = FrontReport::of(&results.snapshot, &results.spec)?;
+    let scales = Scales::read(&results.layout, &results.spec, &results.snapshot.evaluations)?;
+    let report = FrontReport::of(&results.snapshot, &results.spec, scales)?;
     print(if arguments.json {
         report.to_json()
     } else if arguments.csv {
@@ -108,9 +110,12 @@ impl Results {
 pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
     let mut parts = vec![
         table(report, &report.rewards, |point| &point.rewards),
-        "\n● on the Pareto front   ↑ ↓ above or below the base: the 95 % interval of the paired difference leaves 0 out\n\n"
+        "\n● on the front beyond noise   ○ off it   ? noise leaves it open, and how sure it is to be on the front\n\
+         ↑ ↓ above or below the base: the 95 % interval of the paired difference excludes 0\n"
             .into(),
     ];
+    parts.extend(report.few_prompts().map(|text| text + "\n"));
+    parts.push("\n".into());
     if let Some(volumes) = &report.hypervolumes {
         let volume = |name: &str, volume: Option<Interval>| Some(format!("{name} {}", interval(volume?)));
         let volumes = [
@@ -119,6 +124,10 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
             volume("centre alone", volumes.centre),
         ];
         parts.push(volumes.into_iter().flatten().collect::<Vec<_>>().join(", ") + "\n");
+        let ends =
+            |reward: &RewardScale| format!("{} {:.3} to {:.3}", reward.name, reward.scale.reference, reward.scale.best);
+        let ends = report.scales.rewards.iter().map(ends).collect::<Vec<_>>().join(", ");
+        parts.push(format!("  {}: {ends}\n", report.scales.definition()));
     }
     if let Some(soups) = &report.soups {
         parts.push(soups.verdict(&report.rewards));
@@ -133,9 +142,8 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
 /// Returns a line for each point with its scores by `names`; on a narrow terminal without intervals.
 fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) -> &Vec<Score>) -> String {
     let with = |cell: fn(&Score) -> String| {
-        let mut table = Table::new(["", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
+        let mut table = Table::new(["front", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
         for point in &report.points {
-            let mark = if point.on_front { "●" } else { " " };
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
                 PointKind::Trained | PointKind::Soup | PointKind::Blend => point.id.to_string(),
@@ -143,7 +151,7 @@ fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) ->
             let scores = scores(point);
             let cells =
                 names.iter().map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), cell));
-            table.row([mark.to_owned(), name].into_iter().chain(cells));
+            table.row([place(point.placing), name].into_iter().chain(cells));
         }
         table.render_with_left(2)
     };
@@ -157,11 +165,11 @@ fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) ->
     if !has_colours() {
         return text;
     }
-    // Points behind the front step back.
+    // Points that are not shown to be on the front step back.
     let (dim, plain) = ("\x1b[2m", "\x1b[0m");
     let dimmed = text.lines().enumerate().map(|(line, words)| match line {
         0 => format!("\x1b[1m{words}{plain}\n"),
-        _ if words.starts_with('●') => format!("{words}\n"),
+        _ if words.trim_start().starts_with('●') => format!("{words}\n"),
         _ => format!("{dim}{words}{plain}\n"),
     });
     dimmed.collect()
@@ -176,7 +184,26 @@ fn direction(score: &Score) -> &'static str {
     }
 }
 
-/// Returns an estimate with half the width of its interval.
+/// Returns a point's place with how sure it is.
+fn place(placing: Placing) -> String {
+    let mark = match placing.standing() {
+        Standing::On => "●",
+        Standing::Unclear => "?",
+        Standing::Off => "○",
+    };
+    format!("{mark} {}", percent(placing.sure()))
+}
+
+/// Returns a confidence in percent, never 100: no number of prompts makes sure.
+fn percent(confidence: f64) -> String {
+    let percent = (100.0 * confidence).floor();
+    if percent >= 99.0 { "99 %".into() } else { format!("{percent:.0} %") }
+}
+
+/// Returns an estimate with half the width of its interval, where that is known.
 fn interval(interval: Interval) -> String {
-    format!("{:.3} ± {:.3}", interval.mean, (interval.hi - interval.lo) / 2.0)
+    match interval.half_width() {
+        Some(half) => format!("{:.3} ± {half:.3}", interval.mean),
+        None => format!("{:.3}", interval.mean),
+    }
 }

@@ -8,14 +8,16 @@ use super::{HttpSpec, OnnxSpec, ProgramSpec, RewardKind};
 
 /// The scale of each reward in the hypervolume: `reference` maps to 0 and is the reference point, `best` maps to 1.
 ///
-/// Hypervolume depends on both: figures compare only under the same scale. Rewards that are not named get their kind's
-/// [`scale`](RewardKind::scale).
+/// Hypervolume depends on both: figures compare only under the same scale. For rewards that are not named, `reference` is the
+/// worst and `best` the best mean over the base and the corners' adapters, fixed once these are evaluated; where there are no
+/// corners, or where all of them are alike, the scale of the reward's [kind](RewardKind::scale).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HypervolumeSpec {
-    /// By reward name, the value that counts as 0; points below it add nothing.
+    /// By reward name, the value that counts as 0; points that are not above it add nothing. Default: the worst mean over base
+    /// and corners.
     pub reference: BTreeMap<String, f64>,
-    /// By reward name, the value that counts as 1.
+    /// By reward name, the value that counts as 1. Default: the best mean over base and corners.
     pub best: BTreeMap<String, f64>,
 }
 
@@ -36,7 +38,7 @@ impl Scale {
 }
 
 impl RewardKind {
-    /// Returns the scale of a reward that the experiment gives none: 0 to 1, but
+    /// Returns the scale of a reward whose values are not measured yet, or do not differ: 0 to 1, but
     /// - −4 kB to 0 kB for compressibility, 0 kB to 4 kB for incompressibility
     /// - 0 to 50 for the CLIP score, 0 to 30 for PickScore, 1 to 10 for LAION's rating
     /// - −0.1 to 0.2, differences of cosines, for the safety checker

@@ -3,8 +3,12 @@
 mod files;
 mod gradient;
 mod judges;
+mod range;
 
 use serde::{Deserialize, Serialize};
+
+pub use judges::{Watch, WatchedPrompts};
+pub use range::judge_range;
 
 use super::{HttpSpec, OnnxSpec, ProgramSpec};
 

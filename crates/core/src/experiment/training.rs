@@ -95,11 +95,11 @@ fn running_decay() -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeSpec {
-    /// After every so many epochs, and after the last; 0 never looks. Default: 5.
+    /// After every so many epochs, and after the last; 0 never looks. Default: 10.
     pub every: u32,
     /// Which prompts. Default: `Train`.
     pub of: ProbePrompts,
-    /// So many of them, spread evenly over the list; all where there are fewer. Default: 16.
+    /// So many of them, spread evenly over the list; all where there are fewer. Below 32 the guard finds nothing. Default: 48.
     pub prompts: u32,
     /// Pictures of each, 2 or more. Default: 2.
     pub pictures_per_prompt: u32,
@@ -107,7 +107,7 @@ pub struct ProbeSpec {
 
 impl Default for ProbeSpec {
     fn default() -> Self {
-        Self { every: 5, of: ProbePrompts::Train, prompts: 16, pictures_per_prompt: 2 }
+        Self { every: 10, of: ProbePrompts::Train, prompts: 48, pictures_per_prompt: 2 }
     }
 }
 

@@ -91,5 +91,6 @@ fn check_all<P: AsRef<[f64]>>(points: &[P], reference: &[f64]) -> Result<(), Par
 
 /// Returns the hypervolume of rows that are known to be finite and of the reference's length.
 pub(crate) fn volume_above<P: AsRef<[f64]>>(points: &[P], reference: &[f64]) -> f64 {
-    Cloud::above(points.iter().map(AsRef::as_ref), reference).volume()
+    // An empty sum is −0.
+    Cloud::above(points.iter().map(AsRef::as_ref), reference).volume() + 0.0
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use moa_analysis::FrontReport;
 use moa_core::metric;
 use moa_plot::{Curve, CurvePanel, PlotError, draw_curves};
 use moa_store::{Layout, Snapshot};
-
-use crate::report::FrontReport;
 
 /// What is drawn of the training itself, with its unit.
 const TRAINING: [(&str, &str); 6] = [

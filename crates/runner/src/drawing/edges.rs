@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use moa_analysis::{Edge, EdgePath, FrontReport};
 use moa_core::PointKind;
 use moa_plot::{EdgeLine, EdgePanel, EdgeRow, PlotError, draw_edges};
 use moa_store::Layout;
 
+use super::drawn;
 use super::fronts::marker;
-use crate::report::{Edge, EdgePath, FrontReport};
 
 /// With more edges than this the first ones are drawn; `soup-edges.csv` has them all.
 const MOST_EDGES: usize = 12;
@@ -17,7 +18,7 @@ pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>
     let Some(comparison) = report.soups.as_ref().filter(|soups| !soups.edges.is_empty()) else { return Ok(Vec::new()) };
     let line = |path: &EdgePath, reward: usize| {
         let gains = path.gains.as_ref().unwrap_or(&path.rewards);
-        let points = path.shares.iter().copied().zip(gains[reward].iter().copied());
+        let points = path.shares.iter().copied().zip(gains[reward].iter().map(|gain| drawn(report, *gain)));
         // The ends are trained adapters whatever lies between.
         let inner = points.clone().filter(|(share, _)| (1e-9..1.0 - 1e-9).contains(share)).collect();
         let ends = points.filter(|(share, _)| !(1e-9..1.0 - 1e-9).contains(share)).collect();

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
+use moa_analysis::{FrontReport, Score};
 use moa_core::PointKind;
 use moa_plot::{FrontPoint, PlotError, draw_front_pair, draw_fronts};
 use moa_store::Layout;
 
-use crate::report::{FrontReport, Score};
+use super::drawn;
 
 /// With more rewards than this the pairs are too many to be drawn each by itself.
 const MOST_REWARDS: usize = 6;
 
 /// Draws the fronts and returns the files; a single reward has none.
 pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
-    let points: Vec<FrontPoint> = report.points.iter().map(point).collect();
+    let points: Vec<FrontPoint> = report.points.iter().map(|own| point(report, own)).collect();
     let (rewards, count) = (&report.rewards, report.rewards.len());
     let mut written = Vec::new();
     if count < 2 {
@@ -43,11 +44,11 @@ pub(super) fn marker(kind: PointKind) -> moa_plot::PointKind {
     }
 }
 
-fn point(point: &crate::report::FrontPoint) -> FrontPoint {
+fn point(report: &FrontReport, point: &moa_analysis::report::FrontPoint) -> FrontPoint {
     FrontPoint {
         label: point.id.to_string(),
         kind: marker(point.kind),
-        on_front: point.on_front,
-        rewards: point.rewards.iter().map(Score::against_base).collect(),
+        on_front: point.placing.is_on(),
+        rewards: point.rewards.iter().map(|score| drawn(report, Score::against_base(score))).collect(),
     }
 }

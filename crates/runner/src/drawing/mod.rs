@@ -8,7 +8,9 @@ mod grids;
 use std::fs;
 use std::path::Path;
 
+use moa_analysis::FrontReport;
 use moa_core::{Phase, RunEvent};
+use moa_pareto::Interval;
 use moa_plot::PlotError;
 use moa_store::{Layout, Snapshot};
 
@@ -16,7 +18,6 @@ use crate::RunnerError;
 use crate::evaluation::Point;
 use crate::folder::write_new;
 use crate::recorder::Recorder;
-use crate::report::FrontReport;
 use crate::sheet::Sheet;
 use crate::sweep::Context;
 
@@ -71,4 +72,10 @@ fn prepare(folder: &Path) -> Result<(), PlotError> {
         }
     }
     Ok(())
+}
+
+/// Returns an interval as it is drawn: without bars where its ends are not known, or are all that a range allows.
+fn drawn(report: &FrontReport, interval: Interval) -> Interval {
+    let is_known = interval.is_bounded() && report.few_prompts().is_none();
+    if is_known { interval } else { Interval::exact(interval.mean) }
 }

@@ -34,9 +34,8 @@ pub fn epoch(name: &str, epoch: u32) -> EpochRecord {
 }
 
 pub fn evaluation(name: &str, kind: PointKind) -> EvaluationRecord {
-    let column = |name: &str, shift: f64| ScoreColumn {
-        name: name.to_owned(),
-        prompt_means: (0..4).map(|prompt| shift + f64::from(prompt) / 3.0).collect(),
+    let column = |name: &str, shift: f64| {
+        ScoreColumn::of_all(name, (0..4).map(|prompt| shift + f64::from(prompt) / 3.0).collect())
     };
     EvaluationRecord {
         id: id(name),

@@ -23,8 +23,8 @@ pub(crate) fn view(app: &App, session: &Session, frame: &mut Frame<'_>, area: Re
         let inner = panel(frame, area, id.as_str(), "", theme);
         return frame.render_widget(Paragraph::new("not evaluated yet").style(theme.dim()), inner);
     };
-    let aside = if point.on_front { "on the front" } else { "dominated" };
-    let inner = panel(frame, area, &format!("{} {id}", mark(point.kind)), aside, theme);
+    let aside = point.place();
+    let inner = panel(frame, area, &format!("{} {id}", mark(point.kind)), &aside, theme);
     let mut lines = vec![Line::styled(what(session, point), theme.dim()), Line::default()];
     let width = usize::from(inner.width);
     lines.extend(
@@ -74,9 +74,11 @@ pub(crate) fn what(session: &Session, point: &Point) -> String {
 
 /// Returns a score with its interval and whether it is above or below the base.
 pub(crate) fn score_line(name: &str, score: &Score, width: usize, theme: Theme) -> Line<'static> {
-    let half = (score.mean.hi - score.mean.lo) / 2.0;
     let (arrow, style) = direction(score, theme);
-    let value = format!("{:.3} ± {half:.3} ", score.mean.mean);
+    let value = match score.mean.half_width() {
+        Some(half) => format!("{:.3} ± {half:.3} ", score.mean.mean),
+        None => format!("{:.3} ", score.mean.mean),
+    };
     let change = match score.difference {
         Some(difference) if width >= 40 => format!("{:+.3} ", difference.mean),
         _ => String::new(),
@@ -91,7 +93,7 @@ pub(crate) fn score_line(name: &str, score: &Score, width: usize, theme: Theme) 
     ])
 }
 
-/// Returns an arrow where the 95 % interval of the difference to the base leaves 0 out.
+/// Returns an arrow where the 95 % interval of the difference to the base excludes 0.
 pub(crate) fn direction(score: &Score, theme: Theme) -> (&'static str, Style) {
     match score.difference {
         Some(difference) if difference.lo > 0.0 => ("↑", theme.good()),

@@ -87,8 +87,8 @@ pub(crate) fn dots(session: &Session) -> Vec<Dot<'_>> {
     let count = names(session).len();
     let values = |point: &Point| -> Option<Vec<Interval>> {
         let values: Vec<Interval> = match front.source {
-            Source::HeldOut => point.rewards.iter().map(Score::against_base).collect(),
-            Source::Judges => point.judges.iter().map(Score::against_base).collect(),
+            Source::HeldOut => point.rewards.iter().map(Score::drawn).collect(),
+            Source::Judges => point.judges.iter().map(Score::drawn).collect(),
             Source::Training => {
                 let experiment = session.experiment.as_ref()?;
                 let last = |reward: &String| experiment.reward_curve(&point.id, reward).last().copied();
@@ -99,7 +99,7 @@ pub(crate) fn dots(session: &Session) -> Vec<Dot<'_>> {
     };
     let kept = |point: &&Point| {
         let named = session.selected.as_ref() == Some(&point.id) || session.marks.contains(&point.id);
-        front.dominated || point.on_front || named || point.kind == PointKind::Base
+        front.dominated || !point.is_behind() || named || point.kind == PointKind::Base
     };
     let inside = |values: &[Interval]| {
         let mut brushes = values.iter().zip(&front.brushes);
@@ -356,8 +356,7 @@ fn volume(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut Frame<'_>,
     }
     let mut second = Vec::new();
     if let Some(volume) = figures.hypervolume {
-        let half = (volume.hi - volume.lo) / 2.0;
-        let spread = if half > 0.0 { format!(" ± {half:.3}") } else { String::new() };
+        let spread = volume.half_width().map_or(String::new(), |half| format!(" ± {half:.3}"));
         second.extend([
             Span::styled("hypervolume ", theme.dim()),
             Span::styled(format!("{:.3}{spread}", volume.mean), theme.strong()),
@@ -365,10 +364,10 @@ fn volume(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut Frame<'_>,
         if let Some(base) = figures.base_hypervolume {
             second.push(Span::styled(format!("  base {:.3}", base.mean), theme.dim()));
         }
-        let reference: Vec<String> = figures.scales.iter().map(|scale| format!("{}", scale.reference)).collect();
-        let reference = format!("  reference ({})", reference.join(", "));
+        let ends = figures.scales.rewards.iter().map(|own| format!("{:.3}–{:.3}", own.scale.reference, own.scale.best));
+        let reference = format!("  on ({})", ends.collect::<Vec<_>>().join(", "));
         let used: usize = second.iter().map(Span::width).sum();
-        if used + reference.len() <= usize::from(area.width) {
+        if used + reference.chars().count() <= usize::from(area.width) {
             second.push(Span::styled(reference, theme.dim()));
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn view(
     let mut order: Vec<&Dot<'_>> = dots.iter().collect();
     let selected = |dot: &Dot<'_>| session.selected.as_ref() == Some(&dot.point.id);
     let marked = |dot: &Dot<'_>| session.marks.iter().position(|mark| *mark == dot.point.id);
-    order.sort_by_key(|dot| (selected(dot), marked(dot).is_some(), dot.wanted, dot.point.on_front));
+    order.sort_by_key(|dot| (selected(dot), marked(dot).is_some(), dot.wanted, !dot.point.is_behind()));
     let mut lines = Braille::new(inner);
     for dot in order {
         let style = match (marked(dot), dot.point.kind) {
@@ -35,7 +35,7 @@ pub(crate) fn view(
             (Some(place), _) => theme.series(place),
             _ if !dot.wanted => continue,
             (None, PointKind::Base) => theme.strong(),
-            (None, _) if !dot.point.on_front => theme.line(),
+            (None, _) if dot.point.is_behind() => theme.line(),
             (None, PointKind::Soup) => theme.series(1),
             (None, PointKind::Blend) => theme.series(2),
             (None, PointKind::Trained) => theme.dim(),

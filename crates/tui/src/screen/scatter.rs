@@ -38,16 +38,18 @@ pub(crate) fn view(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut F
     lines.render(frame.buffer_mut());
     // What matters comes last, and lies on top.
     let mut order: Vec<&Dot<'_>> = dots.iter().collect();
-    order.sort_by_key(|dot| (named(dot), dot.wanted, dot.point.on_front, dot.point.kind == moa_core::PointKind::Base));
+    order.sort_by_key(|dot| {
+        (named(dot), dot.wanted, !dot.point.is_behind(), dot.point.kind == moa_core::PointKind::Base)
+    });
     for dot in order {
         let Some((column, row)) = plot.cell(dot.values[x].mean, dot.values[y].mean) else { continue };
         let base = dot.point.kind == moa_core::PointKind::Base;
         let (sign, style) = match () {
             () if !dot.wanted && !named(dot) => ("·", theme.line()),
-            () if !dot.point.on_front && !base && !named(dot) => ("·", theme.dim()),
+            () if dot.point.is_behind() && !base && !named(dot) => ("·", theme.dim()),
             () => (mark(dot.point.kind), theme.kind(dot.point.kind)),
         };
-        let style = if dot.point.on_front || base { style.add_modifier(Modifier::BOLD) } else { style };
+        let style = if dot.point.placing.is_on() || base { style.add_modifier(Modifier::BOLD) } else { style };
         frame.buffer_mut().set_string(column, row, sign, style);
         if let Some(place) = session.marks.iter().position(|mark| *mark == dot.point.id) {
             frame.buffer_mut().set_string(column, row, "■", theme.series(place));

@@ -70,9 +70,10 @@ pub(crate) fn epoch(run: &RunRecord, number: u32) -> EpochRecord {
 
 pub(crate) fn evaluation(id: &str, kind: PointKind, shares: Option<[f64; 3]>) -> EvaluationRecord {
     let own = shares.unwrap_or([0.0; 3]);
-    let column = |name: &str, level: f64| ScoreColumn {
-        name: name.to_owned(),
-        prompt_means: (0..8).map(|prompt| level + 0.02 * f64::from(prompt % 4)).collect(),
+    // As many prompts as it takes for intervals, each a little different.
+    let column = |name: &str, level: f64| {
+        let own = |prompt: u32| 0.001 * f64::from((prompt * 7 + id.len() as u32) % 5);
+        ScoreColumn::of_all(name, (0..32).map(|prompt| level + 0.02 * f64::from(prompt % 4) + own(prompt)).collect())
     };
     let rewards = REWARDS.iter().enumerate();
     EvaluationRecord {

@@ -49,7 +49,7 @@ impl Opener {
         let experiment = Experiment::load(&Layout::new(root).experiment_file())?;
         let device = self.device.open()?;
         let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
-        let (corners, _) = moa_tui::shares_by_name(&experiment.spec);
+        let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);
         let request = SweepRequest {
             spec: experiment.spec.clone(),
             prompts: experiment.prompts.clone(),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use moa_analysis::report::FrontPoint;
+use moa_analysis::{FrontReport, Scales, shares_by_name};
 use moa_core::{EvaluationRecord, ExperimentSpec};
-use moa_runner::FrontReport;
-use moa_runner::report;
 use moa_store::{Layout, Snapshot};
 use moa_tui::{Figures, Point, Reply, Score};
 
@@ -16,19 +16,21 @@ use crate::experiment::Experiment;
 /// # Errors
 /// Says what cannot be read.
 pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Reply, CliError> {
-    let file = Layout::new(root).experiment_file();
+    let layout = Layout::new(root);
+    let file = layout.experiment_file();
     let spec = ExperimentSpec::load(&file)?;
-    let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec)?;
+    let scales = Scales::read(&layout, &spec, &evaluations)?;
+    let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec, scales)?;
     let prompts = Experiment::load(&file).map(|experiment| experiment.prompts.held_out);
-    let (corners, shares) = moa_tui::shares_by_name(&spec);
-    let point = |point: &report::FrontPoint| Point {
+    let (corners, shares) = shares_by_name(&spec);
+    let point = |point: &FrontPoint| Point {
         id: point.id.clone(),
         kind: point.kind,
         weighting: point.weighting.clone(),
         shares: shares.get(&point.id).cloned(),
         rewards: point.rewards.iter().map(score).collect(),
         judges: point.judges.iter().map(score).collect(),
-        on_front: point.on_front,
+        placing: point.placing,
         warnings: point.suspected_hacking.iter().map(ToString::to_string).collect(),
     };
     let volumes = report.hypervolumes.as_ref();
@@ -48,7 +50,7 @@ pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Repl
 }
 
 /// Returns a score in the UI's form.
-pub(super) fn score(score: &report::Score) -> Score {
-    let report::Score { mean, difference, .. } = score;
+pub(super) fn score(score: &moa_analysis::Score) -> Score {
+    let moa_analysis::Score { mean, difference, .. } = score;
     Score { mean: *mean, difference: *difference }
 }

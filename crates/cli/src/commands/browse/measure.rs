@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use moa_adapter::Merge;
-use moa_core::{EvaluationRecord, PointKind, ScoreColumn};
-use moa_pareto::{Answer, Bootstrap, Constraint, Goal, Measured, Solver, Step, TradeOff, non_dominated};
-use moa_runner::{Promise, SoupBench, Tasting};
-use moa_store::Snapshot;
-use moa_tui::{Point, Reply, SaveFormat, Score, Sheet};
+use moa_analysis::{Placing, Promise, bootstrap, placings, scores};
+use moa_core::experiment::judge_range;
+use moa_core::{EvaluationRecord, PointKind};
+use moa_pareto::{Answer, Constraint, Goal, Measured, Solver, Step, TradeOff};
+use moa_runner::{SoupBench, Tasting};
+use moa_tui::{Point, Reply, SaveFormat, Sheet};
 
 use super::bench::{Opener, Ready};
 use super::figures;
@@ -176,29 +177,20 @@ fn measured(
     shares: &[f64],
     tasting: &Tasting,
 ) -> Result<Reply, CliError> {
-    let snapshot = Snapshot::read(root)?;
-    let base = snapshot.evaluations.iter().find(|record| record.kind == PointKind::Base);
     let evaluation = &ready.experiment.spec.evaluation;
-    let bootstrap = Bootstrap { resamples: evaluation.resamples as usize, level: 0.95, seed: evaluation.seed };
-    let judge = |column: &ScoreColumn| -> Result<Score, CliError> {
-        let rows = |column: &ScoreColumn| column.prompt_means.iter().map(|mean| [*mean]).collect::<Vec<_>>();
-        let failed = |error: moa_pareto::ParetoError| CliError::failure(error.to_string());
-        let other = base.and_then(|base| base.judges.iter().find(|other| other.name == column.name));
-        let other = other.filter(|other| other.prompt_means.len() == column.prompt_means.len());
-        let difference = other.map(|other| bootstrap.paired_difference(&rows(column), &rows(other))).transpose();
-        Ok(Score { mean: bootstrap.mean(&rows(column)).map_err(failed)?, difference: difference.map_err(failed)? })
-    };
-    let mut means: Vec<Vec<f64>> = snapshot.evaluations.iter().map(moa_core::EvaluationRecord::reward_means).collect();
-    means.push(tasting.record.reward_means());
-    let front = non_dominated(&means).unwrap_or_default();
+    let base = bench.base().map(|base| &base.judges[..]);
+    let judges = scores(&bootstrap(bench.spec()), &tasting.record.judges, base, &judge_range)?;
+    let mut all: Vec<&EvaluationRecord> = bench.evaluations().iter().collect();
+    all.push(&tasting.record);
+    let places = placings(&bootstrap(bench.spec()), &all)?;
     let point = Point {
         id: tasting.record.id.clone(),
         kind: PointKind::Soup,
         weighting: None,
         shares: Some(shares.to_vec()),
         rewards: bench.scores(&tasting.record)?.iter().map(figures::score).collect(),
-        judges: tasting.record.judges.iter().map(judge).collect::<Result<_, _>>()?,
-        on_front: front.contains(&(means.len() - 1)),
+        judges: judges.iter().map(figures::score).collect(),
+        placing: places.last().copied().unwrap_or_else(|| Placing::by_means(true)),
         warnings: Vec::new(),
     };
     let group = tasting.pictures.group();

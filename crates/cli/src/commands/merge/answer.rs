@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use moa_analysis::Promise;
 use moa_core::EvaluationRecord;
 use moa_pareto::{Bound, Constraint, Interval, Measured};
 use moa_plot::{GridRow, draw_picture_grid};
-use moa_runner::{Promise, SoupBench, Tasting};
+use moa_runner::{SoupBench, Tasting};
 
+use super::search::FreshPrompts;
 use crate::error::CliError;
 use crate::pictures::{rgb, scale};
 use crate::text::{Table, count};
@@ -69,9 +71,9 @@ pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Co
         table.row([
             name.clone(),
             format!("{:.3}", mean.mean),
-            format!("{:.3} to {:.3}", mean.lo, mean.hi),
+            bounds(*mean, |end| format!("{end:.3}")),
             format!("{:+.4}", gain.mean),
-            format!("{:+.4} to {:+.4}", gain.lo, gain.hi),
+            bounds(*gain, |end| format!("{end:+.4}")),
             wanted,
         ]);
     }
@@ -86,17 +88,20 @@ fn wanted(bound: Bound, Interval { lo, hi, .. }: Interval, base: &str) -> String
     }
 }
 
-/// Returns the rewards and gains on fresh prompts beside what was claimed, and whether all bounds hold.
+/// Returns the rewards and gains on fresh prompts beside what was claimed, and whether all bounds that were given hold.
 pub(super) fn verification(
     names: &[String],
     promise: &Promise,
     fresh: &EvaluationRecord,
     base: &EvaluationRecord,
-    prompts: usize,
+    on: &FreshPrompts,
 ) -> String {
     let mut table = Table::new(["reward", "mean", "claimed", "", "gain", "claimed", ""]);
     let (mut held, mut all) = (0, 0);
     let mut claim = |value: f64, Interval { lo, hi, .. }: Interval| {
+        if !(lo.is_finite() && hi.is_finite()) {
+            return "";
+        }
         let holds = (lo..=hi).contains(&value);
         held += usize::from(holds);
         all += 1;
@@ -110,19 +115,34 @@ pub(super) fn verification(
         table.row([
             name.clone(),
             format!("{mean:.3}"),
-            format!("{:.3} to {:.3}", claimed.lo, claimed.hi),
+            bounds(*claimed, |end| format!("{end:.3}")),
             claim(mean, *claimed).to_owned(),
             format!("{difference:+.4}"),
-            format!("{:+.4} to {:+.4}", gain.lo, gain.hi),
+            bounds(*gain, |end| format!("{end:+.4}")),
             claim(difference, *gain).to_owned(),
         ]);
     }
-    let verdict = if held == all {
-        format!("all {all} bounds hold")
-    } else {
-        format!("{} of {all} bounds do not hold", all - held)
+    let verdict = match all {
+        0 => "there are no bounds to verify".to_owned(),
+        _ if held == all => format!("all {all} bounds hold"),
+        _ => format!("{} of {all} bounds do not hold", all - held),
     };
-    format!("\non {} with other noise\n{}{verdict}\n", count(prompts as u64, "other prompt"), table.render())
+    let number = on.texts.len() as u64;
+    let on = if on.are_other {
+        format!("on {} with other noise", count(number, "other prompt"))
+    } else {
+        format!(
+            "on the {} of the search once more, with other noise: the experiment has no others, so this tries the noise and not \
+             the prompts",
+            count(number, "prompt")
+        )
+    };
+    format!("\n{on}\n{}{verdict}\n", table.render())
+}
+
+/// Returns both ends, or a dash where they are not known.
+fn bounds(interval: Interval, end: impl Fn(f64) -> String) -> String {
+    if interval.is_bounded() { format!("{} to {}", end(interval.lo), end(interval.hi)) } else { "–".into() }
 }
 
 fn mark(kept: bool) -> &'static str {

@@ -85,7 +85,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 12)]
     budget: usize,
 
-    /// Measure the answer once more, on held-out prompts and noise that the search did not see
+    /// Measure the answer once more, on prompts and noise that the search did not see; an experiment with prompts of its own has no
+    /// others, so that its own are measured with other noise, and the answer says so
     #[arg(long)]
     verify: bool,
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use moa_adapter::Adapter;
+use moa_analysis::Promise;
 use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, RunId};
-use moa_pareto::{Answer, Constraint, Measured, ParetoError, Solver, Step, TradeOff};
-use moa_runner::{Models, Promise, SoupBench, SweepRequest, Tasting};
+use moa_pareto::{Answer, Constraint, FEWEST_PROMPTS, Measured, ParetoError, Solver, Step, TradeOff};
+use moa_runner::{Models, SoupBench, SweepRequest, Tasting};
 use moa_store::Snapshot;
 
 use super::{Arguments, answer, trade_off, write_adapter};
@@ -21,9 +22,6 @@ use crate::experiment::Experiment;
 use crate::hub;
 use crate::output::{note, print};
 use crate::text::{count, duration};
-
-/// With fewer prompts than this a bootstrap is too sure.
-const FEW_PROMPTS: usize = 20;
 
 /// Merges adapters of an experiment.
 pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Result<(), CliError> {
@@ -96,16 +94,25 @@ impl Kept {
     }
 
     /// Returns as many prompts as the evaluation has, of the base model's set that nothing is trained, tuned or searched on; for
-    /// an experiment with prompts of its own these again, with other noise.
-    fn fresh_prompts(&self) -> Vec<String> {
+    /// an experiment with prompts of its own these again, which are no other prompts.
+    fn fresh_prompts(&self) -> FreshPrompts {
         let Prompts { train, held_out, .. } = &self.experiment.prompts;
         let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
         let own: HashSet<String> = set("emoji-held-out").collect();
         if !held_out.iter().all(|prompt| own.contains(prompt)) {
-            return held_out.clone();
+            return FreshPrompts { texts: held_out.clone(), are_other: false };
         }
-        set("emoji-fresh").filter(|text| !train.contains(text)).take(held_out.len()).collect()
+        let others = set("emoji-fresh").filter(|text| !train.contains(text) && !held_out.contains(text));
+        FreshPrompts { texts: others.take(held_out.len()).collect(), are_other: true }
     }
+}
+
+/// What an answer is tried on.
+#[derive(Clone)]
+pub(super) struct FreshPrompts {
+    pub(super) texts: Vec<String>,
+    /// Whether the search has not seen them.
+    pub(super) are_other: bool,
 }
 
 /// What is asked for.
@@ -145,9 +152,9 @@ impl Session<'_> {
         let began = Instant::now();
         let tasting = self.taste(shares, 1)?;
         let fresh = self.kept.fresh_prompts();
-        let promise = self.bench.promises(&[&tasting.record], fresh.len())?.remove(0);
+        let promise = self.bench.promises(&[&tasting.record], fresh.texts.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
-        text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(fresh.len(), 1)));
+        text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1)));
         let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &promise, shares, fresh)
     }
@@ -166,7 +173,7 @@ impl Session<'_> {
             let of_search = tasted.iter().map(|(shares, tasting)| (shares, &tasting.record));
             let (shares, records): (Vec<&Vec<f64>>, Vec<&EvaluationRecord>) =
                 known.iter().map(|(shares, record)| (shares, *record)).chain(of_search).unzip();
-            let promises = self.bench.promises(&records, fresh.len())?;
+            let promises = self.bench.promises(&records, fresh.texts.len())?;
             let point = |(shares, promise): (&Vec<f64>, Promise)| {
                 let scores = promise.means.iter().chain(&promise.gains).copied().collect();
                 (Measured { shares: shares.clone(), scores }, promise)
@@ -211,7 +218,12 @@ impl Session<'_> {
         };
         let mut text = answer::verdict(self.bench, met, exhausted, &point, &constraints);
         text.push_str(&answer::shares(self.bench, &point.shares));
-        text.push_str(&answer::scores(self.bench, &promise, &constraints, &self.bounds_over(fresh.len(), all.len())));
+        text.push_str(&answer::scores(
+            self.bench,
+            &promise,
+            &constraints,
+            &self.bounds_over(&promise, fresh.texts.len(), all.len()),
+        ));
         let found = count(measurements as u64, "mixture");
         let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &promise, &point.shares, fresh)?;
@@ -232,14 +244,34 @@ impl Session<'_> {
     }
 
     /// Says what the bounds hold for.
-    fn bounds_over(&self, fresh: usize, mixtures: usize) -> String {
+    fn bounds_over(&self, promise: &Promise, fresh: usize, mixtures: usize) -> String {
         let of = match mixtures {
             1 => String::new(),
             more => format!(", whichever of the {} measured is picked", count(more as u64, "mixture")),
         };
-        let few = self.kept.experiment.prompts.held_out.len() < FEW_PROMPTS;
-        let few = if few { "; with so few prompts they are too narrow" } else { "" };
-        format!("bounds for the means over {}, all at once with 95 %{of}{few}\n", count(fresh as u64, "other prompt"))
+        let names = self.bench.rewards();
+        let missing: Vec<&str> = promise.unbounded().map(|reward| &*names[reward]).collect();
+        let prompts = self.kept.experiment.prompts.held_out.len();
+        let mut text = format!(
+            "bounds for the means over {} of the same kind, all at once with 95 %{of}\n",
+            count(fresh as u64, "other prompt")
+        );
+        if prompts < FEWEST_PROMPTS {
+            let _ = writeln!(
+                text,
+                "with {} (fewer than {FEWEST_PROMPTS}) bounds are what a reward's range allows",
+                count(prompts as u64, "prompt")
+            );
+        }
+        if !missing.is_empty() {
+            let why = if prompts < FEWEST_PROMPTS {
+                "has no known range"
+            } else {
+                "varies too little and has no known range"
+            };
+            let _ = writeln!(text, "no bounds for {}: it {why}", missing.join(", "));
+        }
+        text
     }
 
     /// Measures a mixture, with a bar.
@@ -255,19 +287,18 @@ impl Session<'_> {
         tasting: &Tasting,
         promise: &Promise,
         shares: &[f64],
-        prompts: Vec<String>,
+        fresh: FreshPrompts,
     ) -> Result<(), CliError> {
         if self.arguments.verify {
             let seed = self.kept.experiment.spec.evaluation.seed.wrapping_add(0x5eed);
-            let count = prompts.len();
             let base = work_with_bar("base, fresh prompts", self.global.quiet, |progress| {
-                self.bench.base_afresh(prompts.clone(), seed, progress)
+                self.bench.base_afresh(fresh.texts.clone(), seed, progress)
             })?;
-            let fresh = work_with_bar("fresh prompts", self.global.quiet, |progress| {
-                self.bench.taste_afresh(tasting.adapter.clone(), prompts, seed, progress)
+            let again = work_with_bar("fresh prompts", self.global.quiet, |progress| {
+                self.bench.taste_afresh(tasting.adapter.clone(), fresh.texts.clone(), seed, progress)
             })?;
             let names = self.kept.experiment.spec.reward_names();
-            text.push_str(&answer::verification(&names, promise, &fresh.record, &base, count));
+            text.push_str(&answer::verification(&names, promise, &again.record, &base, &fresh));
         }
         let folder = self.write(&tasting.adapter, shares)?;
         answer::draw(&folder, &self.kept.experiment.prompts.held_out, tasting)?;

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use moa_core::experiment::SoupRecipe;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::{Bootstrap, Interval, ParetoError};
+use moa_pareto::{Bootstrap, Interval, Sample};
 
-use crate::hacking::bootstrap;
+use crate::AnalysisError;
+use crate::report::csv;
+use crate::resampling::{bootstrap, difference};
 
 /// The mixtures of two adapters, from one to the other.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,16 +46,16 @@ impl Edge {
 
 /// Returns the edges as CSV: a line for each edge, kind, reward and share, with the mean, the paired difference to the base and
 /// the gap of the path, each with its interval.
-pub(super) fn csv(edges: &[Edge], rewards: &[String]) -> String {
+pub(crate) fn table(edges: &[Edge], rewards: &[String]) -> String {
     let mut text = "from,to,kind,share,reward,mean,lo,hi,gain,gain_lo,gain_hi,gap,gap_lo,gap_hi\n".to_owned();
     for Edge { from, to, paths } in edges {
         for EdgePath { kind, shares, rewards: means, gains, gaps } in paths {
             for (reward, name) in rewards.iter().enumerate() {
                 for (place, share) in shares.iter().enumerate() {
-                    let _ = write!(text, "{from},{to},{},{share:.6},{name}", super::csv::kind(*kind));
-                    super::csv::cells(&mut text, Some(means[reward][place]));
-                    super::csv::cells(&mut text, gains.as_ref().map(|gains| gains[reward][place]));
-                    super::csv::cells(&mut text, Some(gaps[reward]));
+                    let _ = write!(text, "{from},{to},{},{share:.6},{name}", csv::kind(*kind));
+                    csv::cells(&mut text, Some(means[reward][place]));
+                    csv::cells(&mut text, gains.as_ref().map(|gains| gains[reward][place]));
+                    csv::cells(&mut text, Some(gaps[reward]));
                     text.push('\n');
                 }
             }
@@ -66,7 +68,7 @@ pub(super) fn csv(edges: &[Edge], rewards: &[String]) -> String {
 type Stops<'a> = Vec<(f64, &'a EvaluationRecord)>;
 
 /// Returns the edges on which mixtures of two adapters were evaluated.
-pub(super) fn edges(evaluations: &[&EvaluationRecord], spec: &ExperimentSpec) -> Result<Vec<Edge>, ParetoError> {
+pub(crate) fn edges(evaluations: &[&EvaluationRecord], spec: &ExperimentSpec) -> Result<Vec<Edge>, AnalysisError> {
     let find = |id: &RunId| evaluations.iter().copied().find(|point| point.id == *id);
     let mut between: Vec<(RunId, RunId, [Stops<'_>; 2])> = Vec::new();
     let recipes = spec.soups().into_iter().map(|recipe| (0, recipe));
@@ -89,7 +91,7 @@ pub(super) fn edges(evaluations: &[&EvaluationRecord], spec: &ExperimentSpec) ->
         let mut paths = Vec::new();
         for (kind, inner) in [(PointKind::Soup, soups), (PointKind::Blend, blends), (PointKind::Trained, trained)] {
             if !inner.is_empty() {
-                paths.push(path(&bootstrap, kind, [first, last], inner, base)?);
+                paths.push(path(&bootstrap, spec, kind, [first, last], inner, base)?);
             }
         }
         edges.push(Edge { from, to, paths });
@@ -119,24 +121,25 @@ fn trained_between<'a>(
 
 fn path(
     bootstrap: &Bootstrap,
+    spec: &ExperimentSpec,
     kind: PointKind,
     [first, last]: [&EvaluationRecord; 2],
     mut inner: Stops<'_>,
     base: Option<&EvaluationRecord>,
-) -> Result<EdgePath, ParetoError> {
+) -> Result<EdgePath, AnalysisError> {
     inner.sort_by(|one, other| one.0.total_cmp(&other.0));
     let stops: Stops<'_> = [(0.0, first)].into_iter().chain(inner.iter().copied()).chain([(1.0, last)]).collect();
     let count = first.rewards.len();
-    let column = |point: &EvaluationRecord, reward: usize| -> Vec<[f64; 1]> {
-        point.rewards[reward].prompt_means.iter().map(|mean| [*mean]).collect()
-    };
-    let by_reward = |of: &dyn Fn(usize, &EvaluationRecord) -> Result<Interval, ParetoError>| {
+    let range = |reward: usize| spec.rewards.get(reward).and_then(|reward| reward.kind.range());
+    let by_reward = |of: &dyn Fn(usize, &EvaluationRecord) -> Result<Interval, AnalysisError>| {
         let along = |reward| stops.iter().map(|(_, point)| of(reward, point)).collect();
         (0..count).map(along).collect::<Result<Vec<Vec<_>>, _>>()
     };
-    let rewards = by_reward(&|reward, point| bootstrap.mean(&column(point, reward)))?;
+    let rewards = by_reward(&|reward, point| {
+        Ok(bootstrap.mean(Sample::within(&point.rewards[reward].prompt_means, range(reward)))?)
+    })?;
     let gain = |base: &EvaluationRecord| {
-        by_reward(&|reward, point| bootstrap.paired_difference(&column(point, reward), &column(base, reward)))
+        by_reward(&|reward, point| difference(bootstrap, &point.rewards[reward], &base.rewards[reward], range(reward)))
     };
     let gap = |reward| gap(bootstrap, first, last, &inner, reward);
     Ok(EdgePath {
@@ -155,14 +158,15 @@ fn gap(
     last: &EvaluationRecord,
     inner: &[(f64, &EvaluationRecord)],
     reward: usize,
-) -> Result<Interval, ParetoError> {
+) -> Result<Interval, AnalysisError> {
     let of = |point: &EvaluationRecord, prompt: usize| point.rewards[reward].prompt_means[prompt];
     let prompts = first.rewards[reward].prompt_means.len();
     let gap = |prompt: usize| {
         let above = |(share, point): &(f64, &EvaluationRecord)| {
             of(point, prompt) - ((1.0 - share) * of(first, prompt) + share * of(last, prompt))
         };
-        [inner.iter().map(above).sum::<f64>() / inner.len() as f64]
+        inner.iter().map(above).sum::<f64>() / inner.len() as f64
     };
-    bootstrap.mean(&(0..prompts).map(gap).collect::<Vec<_>>())
+    let gaps: Vec<f64> = (0..prompts).map(gap).collect();
+    Ok(bootstrap.mean(Sample::new(&gaps))?)
 }

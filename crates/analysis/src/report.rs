@@ -1,24 +1,19 @@
-//! What the evaluations of an experiment add up to.
+//! Everything that is said of an experiment's evaluations.
 
-mod csv;
-mod edge;
-mod hypervolumes;
+pub(crate) mod csv;
 mod json;
 mod point;
-mod soup_comparison;
 
+use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::non_dominated;
+use moa_pareto::FEWEST_PROMPTS;
 use moa_store::Snapshot;
 
-pub use edge::{Edge, EdgePath};
-pub use hypervolumes::Hypervolumes;
-pub(crate) use point::scores;
-pub use point::{FrontPoint, Score};
-pub use soup_comparison::{EqualHypervolumes, SoupComparison};
+pub use point::FrontPoint;
 
-use crate::RunnerError;
-use crate::hacking::{bootstrap, suspected_hacking};
+use crate::{
+    AnalysisError, Hypervolumes, Scales, SoupComparison, Standing, bootstrap, placings, scores, suspected_hacking,
+};
 
 /// Points with intervals, the front, its hypervolume.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +25,9 @@ pub struct FrontReport {
     /// The judges, in the order in which they report.
     pub judges: Vec<String>,
     /// By reward, what counts as 0 and as 1 in the hypervolume; what counts as 0 is the reference point.
-    pub scales: Vec<moa_core::experiment::Scale>,
+    pub scales: Scales,
+    /// How many prompts were drawn; 0 before anything was evaluated.
+    pub prompts: usize,
     /// The base, then trained adapters, soups and blends, each in the experiment's order.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
@@ -42,30 +39,32 @@ pub struct FrontReport {
 impl FrontReport {
     /// Returns the report of what was evaluated so far; of an experiment that has not begun, one without points.
     ///
-    /// Intervals are 95 % percentile intervals over `evaluation.resamples` resamples of the prompts.
+    /// Intervals are 95 % intervals of `evaluation.resamples` resamples of the prompts; with fewer than [`FEWEST_PROMPTS`]
+    /// prompts, they are what the rewards' ranges allow, or infinite.
+    ///
+    /// - `scales`: of the hypervolume, see [`Scales::read`]
     ///
     /// # Errors
     /// Fails when evaluations do not fit each other: other prompts, other rewards.
-    pub fn of(snapshot: &Snapshot, spec: &ExperimentSpec) -> Result<Self, RunnerError> {
+    pub fn of(snapshot: &Snapshot, spec: &ExperimentSpec, scales: Scales) -> Result<Self, AnalysisError> {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
-        let means: Vec<Vec<f64>> = evaluations.iter().map(|evaluation| evaluation.reward_means()).collect();
-        let front = non_dominated(&means)?;
+        let places = placings(&bootstrap, &evaluations)?;
+        let findings = suspected_hacking(spec, &evaluations)?;
+        let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
         let mut points = Vec::with_capacity(evaluations.len());
-        for (index, evaluation) in evaluations.iter().enumerate() {
-            let suspected = match base {
-                Some(base) => suspected_hacking(spec, evaluation, base)?,
-                None => Vec::new(),
-            };
+        for ((evaluation, placing), suspected_hacking) in evaluations.iter().zip(places).zip(findings) {
+            let rewards = base.map(|base| &base.rewards[..]);
+            let judges = base.map(|base| &base.judges[..]);
             points.push(FrontPoint {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
                 weighting: evaluation.weighting.clone(),
-                rewards: point::scores(&bootstrap, &evaluation.rewards, base.map(|base| &base.rewards[..]))?,
-                judges: point::scores(&bootstrap, &evaluation.judges, base.map(|base| &base.judges[..]))?,
-                on_front: front.contains(&index),
-                suspected_hacking: suspected,
+                rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
+                judges: scores(&bootstrap, &evaluation.judges, judges, &judge_range)?,
+                placing,
+                suspected_hacking,
             });
         }
         let judges = evaluations.first().map(|first| first.judges.iter().map(|judge| judge.name.clone()).collect());
@@ -73,10 +72,28 @@ impl FrontReport {
             experiment: spec.name.clone().unwrap_or_default(),
             rewards: spec.reward_names(),
             judges: judges.unwrap_or_default(),
-            scales: spec.scales(),
+            hypervolumes: Hypervolumes::of(&evaluations, &scales, bootstrap)?,
+            soups: SoupComparison::of(&evaluations, spec, &scales)?,
+            prompts: evaluations.first().map_or(0, |first| first.prompts()),
+            scales,
             points,
-            hypervolumes: Hypervolumes::of(&evaluations, spec)?,
-            soups: SoupComparison::of(&evaluations, spec)?,
+        })
+    }
+
+    /// Returns how many points are on the front, unclear and off it.
+    pub fn standings(&self) -> [usize; 3] {
+        [Standing::On, Standing::Unclear, Standing::Off]
+            .map(|standing| self.points.iter().filter(|point| point.placing.standing() == standing).count())
+    }
+
+    /// Returns why intervals are wide or missing, where the prompts are too few to be resampled.
+    pub fn few_prompts(&self) -> Option<String> {
+        (1..FEWEST_PROMPTS).contains(&self.prompts).then(|| {
+            format!(
+                "{} are too few for intervals by resampling (at least {FEWEST_PROMPTS}): intervals are what a reward's range \
+                 allows, and missing where it has none",
+                if self.prompts == 1 { "1 prompt".to_owned() } else { format!("{} prompts", self.prompts) }
+            )
         })
     }
 

@@ -1,14 +1,20 @@
 //! The hypervolumes of a report: of everything, and of the parts that one compares it with.
 
-use moa_core::{EvaluationRecord, ExperimentSpec, PointKind};
-use moa_pareto::{Bootstrap, Interval, ParetoError};
+use moa_core::{EvaluationRecord, PointKind};
+use moa_pareto::{Bootstrap, Interval, ParetoError, hypervolume, non_dominated};
 
-use crate::hacking::bootstrap;
+use crate::Scales;
 
-/// Hypervolumes on the experiment's scale: the reference point counts as 0, the best values as 1 in every reward.
+/// With more points on the front than this, a hypervolume without interval is not computed.
+const MOST_POINTS: usize = 300;
+
+/// Hypervolumes on the experiment's [`Scales`]: the reference point counts as 0, the best values as 1 in every reward.
 ///
-/// What they hide: a hypervolume depends on its reference point and scale, and says nothing without them; points that are
-/// not above the reference in every reward add nothing.
+/// Intervals are of *gains*: the base's means are taken as they are, and what is resampled is how far each point lies from the
+/// base on the same prompts. How hard other prompts are would move all points alike, and the scale with them.
+///
+/// What they hide: a hypervolume depends on its scale, and says nothing without it; points that are not above the reference in
+/// every reward add nothing, and by default the reference is the worst of base and corners in each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypervolumes {
     /// Of all points.
@@ -28,20 +34,25 @@ pub struct Hypervolumes {
 }
 
 /// `[prompt][reward]` of one point, on the experiment's scale.
-pub(super) type Rows = Vec<Vec<f64>>;
+pub(crate) type Rows = Vec<Vec<f64>>;
 
 impl Hypervolumes {
     /// With more rewards than this no hypervolume is computed: it takes too long to resample.
     pub const MOST_REWARDS: usize = 6;
 
-    pub(super) fn of(evaluations: &[&EvaluationRecord], spec: &ExperimentSpec) -> Result<Option<Self>, ParetoError> {
-        if evaluations.is_empty() || spec.rewards.len() > Self::MOST_REWARDS {
+    pub(crate) fn of(
+        evaluations: &[&EvaluationRecord],
+        scales: &Scales,
+        bootstrap: Bootstrap,
+    ) -> Result<Option<Self>, ParetoError> {
+        if evaluations.is_empty() || scales.rewards.len() > Self::MOST_REWARDS {
             return Ok(None);
         }
+        let base = evaluations.iter().copied().find(|point| point.kind == PointKind::Base);
         let sets = Sets {
-            points: evaluations.iter().map(|evaluation| (*evaluation, rows(evaluation, spec))).collect(),
-            bootstrap: bootstrap(spec),
-            reference: vec![0.0; spec.rewards.len()],
+            points: evaluations.iter().map(|evaluation| (*evaluation, rows(evaluation, base, scales))).collect(),
+            bootstrap,
+            reference: vec![0.0; scales.rewards.len()],
         };
         let is_base = |point: &EvaluationRecord| point.kind == PointKind::Base;
         let is_trained = |point: &EvaluationRecord| point.kind == PointKind::Trained;
@@ -108,15 +119,39 @@ impl Sets<'_> {
     }
 }
 
-/// Returns the mean rewards of each prompt on the experiment's scale.
-pub(super) fn rows(evaluation: &EvaluationRecord, spec: &ExperimentSpec) -> Rows {
-    let scales = spec.scales();
+/// Returns the rewards of each prompt on the experiment's scale, as the base's means and the point's gains over the base on the
+/// same prompt; without a base as they are.
+pub(crate) fn rows(evaluation: &EvaluationRecord, base: Option<&EvaluationRecord>, scales: &Scales) -> Rows {
     let prompts = evaluation.rewards.iter().map(|column| column.prompt_means.len()).min().unwrap_or(0);
+    let base = base.filter(|base| {
+        base.rewards.iter().zip(&evaluation.rewards).all(|(base, own)| own.pairs_with(base))
+            && base.rewards.len() == evaluation.rewards.len()
+    });
+    let shift = |reward: usize, prompt: usize| {
+        base.map_or(0.0, |base| base.rewards[reward].mean() - base.rewards[reward].prompt_means[prompt])
+    };
     let row = |prompt: usize| {
-        let columns = evaluation.rewards.iter().zip(&scales);
-        columns.map(|(column, scale)| scale.normalise(column.prompt_means[prompt])).collect()
+        let columns = evaluation.rewards.iter().zip(&scales.rewards).enumerate();
+        columns
+            .map(|(reward, (column, own))| own.scale.normalise(column.prompt_means[prompt] + shift(reward, prompt)))
+            .collect()
     };
     (0..prompts).map(row).collect()
+}
+
+/// Returns the hypervolume of points by their means, `[point][reward]`, without an interval; nothing of no points, of too many,
+/// and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
+pub fn mean_volume<R: AsRef<[f64]>>(means: &[R], scales: &Scales) -> Option<f64> {
+    let scaled = |means: &R| -> Vec<f64> {
+        means.as_ref().iter().zip(&scales.rewards).map(|(mean, own)| own.scale.normalise(*mean)).collect()
+    };
+    let rows: Vec<Vec<f64>> = means.iter().map(scaled).collect();
+    let front = non_dominated(&rows).ok()?;
+    if front.is_empty() || front.len() > MOST_POINTS || scales.rewards.len() > Hypervolumes::MOST_REWARDS {
+        return None;
+    }
+    let front: Vec<&[f64]> = front.into_iter().map(|index| &rows[index][..]).collect();
+    hypervolume(&front, &vec![0.0; scales.rewards.len()]).ok()
 }
 
 fn has_equal_shares(evaluation: &EvaluationRecord) -> bool {

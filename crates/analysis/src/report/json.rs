@@ -3,7 +3,8 @@
 use moa_pareto::Interval;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use super::{FrontPoint, FrontReport, Score};
+use super::{FrontPoint, FrontReport};
+use crate::{Placing, RewardScale, Score};
 
 /// A map that keeps its order.
 struct Ordered<I>(I);
@@ -18,7 +19,7 @@ impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize f
     }
 }
 
-/// An interval; the estimate's key differs between figures.
+/// An interval; the estimate's key differs between figures. Ends that are not known are `null`.
 struct Estimate(&'static str, Interval);
 
 impl Serialize for Estimate {
@@ -26,8 +27,9 @@ impl Serialize for Estimate {
         let Self(key, interval) = self;
         let mut fields = serializer.serialize_struct("Interval", 3)?;
         fields.serialize_field(key, &interval.mean)?;
-        fields.serialize_field("lo", &interval.lo)?;
-        fields.serialize_field("hi", &interval.hi)?;
+        let end = |value: f64| value.is_finite().then_some(value);
+        fields.serialize_field("lo", &end(interval.lo))?;
+        fields.serialize_field("hi", &end(interval.hi))?;
         fields.end()
     }
 }
@@ -43,6 +45,34 @@ fn differences(scores: &[Score]) -> impl Serialize {
     Ordered(known.map(|(name, difference)| (name, Estimate("mean", difference))))
 }
 
+/// A point's place.
+struct Place(Placing);
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Placing", 4)?;
+        fields.serialize_field("standing", &self.0.standing())?;
+        fields.serialize_field("on", &self.0.on)?;
+        fields.serialize_field("off", &self.0.off)?;
+        fields.serialize_field("undominated", &self.0.undominated)?;
+        fields.end()
+    }
+}
+
+/// The scale of one reward.
+struct Ends<'a>(&'a RewardScale);
+
+impl Serialize for Ends<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("RewardScale", 4)?;
+        fields.serialize_field("reference", &self.0.scale.reference)?;
+        fields.serialize_field("best", &self.0.scale.best)?;
+        fields.serialize_field("reference_from", &self.0.reference_from)?;
+        fields.serialize_field("best_from", &self.0.best_from)?;
+        fields.end()
+    }
+}
+
 /// A point with the names of its weighting's shares.
 struct Named<'a>(&'a FrontPoint, &'a [String]);
 
@@ -51,13 +81,14 @@ impl Serialize for Named<'_> {
         let Self(point, rewards) = self;
         let shares = point.weighting.as_ref().map_or(&[][..], |weighting| weighting.shares());
         let suspected: Vec<String> = point.suspected_hacking.iter().map(ToString::to_string).collect();
-        let mut fields = serializer.serialize_struct("FrontPoint", 9)?;
+        let mut fields = serializer.serialize_struct("FrontPoint", 10)?;
         fields.serialize_field("id", &point.id)?;
         fields.serialize_field("kind", &point.kind)?;
         fields.serialize_field("weighting", &Ordered(rewards.iter().zip(shares)))?;
         fields.serialize_field("rewards", &means(&point.rewards))?;
         fields.serialize_field("judges", &means(&point.judges))?;
-        fields.serialize_field("on_front", &point.on_front)?;
+        fields.serialize_field("on_front", &point.placing.is_on())?;
+        fields.serialize_field("front", &Place(point.placing))?;
         fields.serialize_field("reward_differences", &differences(&point.rewards))?;
         fields.serialize_field("judge_differences", &differences(&point.judges))?;
         fields.serialize_field("suspected_hacking", &suspected)?;
@@ -68,28 +99,32 @@ impl Serialize for Named<'_> {
 impl Serialize for FrontReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let points: Vec<Named<'_>> = self.points.iter().map(|point| Named(point, &self.rewards)).collect();
-        let scale = |take: fn(&moa_core::experiment::Scale) -> f64| {
-            Ordered(self.rewards.iter().zip(&self.scales).map(move |(name, scale)| (name, take(scale))))
+        let scale = |take: fn(&RewardScale) -> f64| {
+            Ordered(self.scales.rewards.iter().map(move |reward| (&reward.name, take(reward))))
         };
+        let scales = Ordered(self.scales.rewards.iter().map(|reward| (&reward.name, Ends(reward))));
         let volumes = self.hypervolumes.as_ref();
         let parts = volumes.map(|volumes| {
             let known = volumes.named().into_iter().filter_map(|(name, volume)| Some((name, volume?)));
             Ordered(known.map(|(name, volume)| (name, Estimate("value", volume))))
         });
-        let mut fields = serializer.serialize_struct("FrontReport", 6)?;
+        let mut fields = serializer.serialize_struct("FrontReport", 9)?;
         fields.serialize_field("experiment", &self.experiment)?;
         fields.serialize_field("points", &points)?;
         fields.serialize_field("hypervolume", &volumes.map(|volumes| Estimate("value", volumes.all)))?;
         fields.serialize_field("hypervolumes", &parts)?;
-        fields.serialize_field("reference_point", &scale(|scale| scale.reference))?;
-        fields.serialize_field("best_point", &scale(|scale| scale.best))?;
+        fields.serialize_field("hypervolume_scale", &self.scales.definition())?;
+        fields.serialize_field("hypervolume_scale_points", &self.scales.points)?;
+        fields.serialize_field("scales", &scales)?;
+        fields.serialize_field("reference_point", &scale(|reward| reward.scale.reference))?;
+        fields.serialize_field("best_point", &scale(|reward| reward.scale.best))?;
         fields.end()
     }
 }
 
 impl FrontReport {
-    /// Returns the report as JSON: `points` with `id`, `kind`, `weighting`, `rewards`, `judges` and `on_front`, the
-    /// `hypervolume` of all, the `reference_point`, and more.
+    /// Returns the report as JSON: `points` with `id`, `kind`, `weighting`, `rewards`, `judges`, `on_front` (beyond noise) and
+    /// `front` with how sure that is, the `hypervolume` of all with the scale that it is measured on, and more.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self);
         text.unwrap_or_else(|_| unreachable!("names and finite numbers are always JSON")) + "\n"

@@ -1,0 +1,108 @@
+//! The report as a table.
+
+use std::fmt::Write;
+
+use moa_core::PointKind;
+use moa_pareto::Interval;
+
+use super::FrontReport;
+use crate::{Hypervolumes, Score, Standing};
+
+/// Decimals of every figure.
+const DECIMALS: usize = 6;
+
+impl FrontReport {
+    /// Returns the points as CSV: a line each with name, kind, place, shares, and by reward and judge the mean, its 95 %
+    /// interval, and the paired difference to the base with its interval. `on_front` is whether the point is on the front beyond
+    /// noise, `standing` on, unclear or off, `on` and `off` the confidences of both claims, `undominated` what the means alone
+    /// say. Ends that are not known are empty.
+    pub fn front_csv(&self) -> String {
+        let mut header = vec!["id".to_owned(), "kind".into()];
+        header.extend(["on_front", "standing", "on", "off", "undominated", "suspected_hacking"].map(str::to_owned));
+        header.extend(self.rewards.iter().map(|name| format!("share_{name}")));
+        for name in self.rewards.iter().chain(&self.judges) {
+            for part in ["mean", "lo", "hi", "delta", "delta_lo", "delta_hi"] {
+                header.push(format!("{name}_{part}"));
+            }
+        }
+        let mut text = header.join(",") + "\n";
+        for point in &self.points {
+            let suspected = !point.suspected_hacking.is_empty();
+            let place = point.placing;
+            let (is_on, standing) = (place.is_on(), standing(place.standing()));
+            let _ = write!(text, "{},{},{is_on},{standing},", point.id, kind(point.kind));
+            let _ = write!(text, "{:.4},{:.4},{},{suspected}", place.on, place.off, place.undominated);
+            for index in 0..self.rewards.len() {
+                text.push(',');
+                if let Some(weighting) = &point.weighting {
+                    let _ = write!(text, "{:.DECIMALS$}", weighting.shares()[index]);
+                }
+            }
+            let find = |scores: &[Score], name: &String| scores.iter().find(|score| score.name == *name).cloned();
+            let rewards = self.rewards.iter().map(|name| find(&point.rewards, name));
+            let judges = self.judges.iter().map(|name| find(&point.judges, name));
+            for score in rewards.chain(judges) {
+                cells(&mut text, score.as_ref().map(|score| score.mean));
+                cells(&mut text, score.and_then(|score| score.difference));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Returns the hypervolumes as CSV: a line each with name, value and 95 % interval, and what they are measured against: by
+    /// reward the value that counts as 0 and as 1.
+    pub fn hypervolume_csv(&self) -> String {
+        let mut text = "set,value,lo,hi".to_owned();
+        let mut scale = String::new();
+        for reward in &self.scales.rewards {
+            let _ = write!(text, ",{0}_reference,{0}_best", reward.name);
+            let _ = write!(scale, ",{:.DECIMALS$},{:.DECIMALS$}", reward.scale.reference, reward.scale.best);
+        }
+        text.push('\n');
+        for (name, volume) in self.hypervolumes.iter().flat_map(Hypervolumes::named) {
+            if volume.is_some() {
+                text.push_str(name);
+                cells(&mut text, volume);
+                text.push_str(&scale);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// Returns the standing in a word.
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::On => "on",
+        Standing::Unclear => "unclear",
+        Standing::Off => "off",
+    }
+}
+
+/// Returns the kind in a word.
+pub(crate) fn kind(kind: PointKind) -> &'static str {
+    match kind {
+        PointKind::Base => "base",
+        PointKind::Trained => "trained",
+        PointKind::Soup => "soup",
+        PointKind::Blend => "blend",
+    }
+}
+
+/// Appends three cells, empty ones for an interval or an end that is not known.
+pub(crate) fn cells(text: &mut String, interval: Option<Interval>) {
+    match interval {
+        Some(Interval { mean, lo, hi }) => {
+            let _ = write!(text, ",{mean:.DECIMALS$}");
+            for end in [lo, hi] {
+                text.push(',');
+                if end.is_finite() {
+                    let _ = write!(text, "{end:.DECIMALS$}");
+                }
+            }
+        }
+        None => text.push_str(",,,"),
+    }
+}

@@ -1,0 +1,24 @@
+//! One point of a report: base, adapter or soup.
+
+use moa_core::{PointKind, RunId, Weighting};
+
+use crate::{Placing, Score, SuspectedHacking};
+
+/// One point of the front, or behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrontPoint {
+    /// Its name.
+    pub id: RunId,
+    /// What it is.
+    pub kind: PointKind,
+    /// Its weighting; none for the base.
+    pub weighting: Option<Weighting>,
+    /// One score per reward, in the experiment's order.
+    pub rewards: Vec<Score>,
+    /// One score per judge.
+    pub judges: Vec<Score>,
+    /// Whether it is on the front, and how sure that is.
+    pub placing: Placing,
+    /// Rewards that rose while their judges fell.
+    pub suspected_hacking: Vec<SuspectedHacking>,
+}

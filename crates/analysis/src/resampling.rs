@@ -1,0 +1,43 @@
+//! The bootstrap of an experiment, and columns as it takes them.
+
+use moa_core::ScoreColumn;
+use moa_core::experiment::ExperimentSpec;
+use moa_pareto::{Bootstrap, Interval, Sample};
+
+use crate::AnalysisError;
+
+/// The level of every interval, bound and claim.
+pub const LEVEL: f64 = 0.95;
+
+/// Returns the bootstrap of an experiment's evaluations: 95 % intervals, the same resamples for every figure.
+pub fn bootstrap(spec: &ExperimentSpec) -> Bootstrap {
+    Bootstrap { resamples: spec.evaluation.resamples as usize, level: LEVEL, ..Bootstrap::seeded(spec.evaluation.seed) }
+}
+
+/// Returns the paired difference of a column to the base's, with its interval.
+///
+/// # Errors
+/// Refuses columns over different prompts.
+pub(crate) fn difference(
+    bootstrap: &Bootstrap,
+    column: &ScoreColumn,
+    base: &ScoreColumn,
+    range: Option<[f64; 2]>,
+) -> Result<Interval, AnalysisError> {
+    if !column.pairs_with(base) {
+        return Err(AnalysisError::OtherPrompts { column: column.name.clone() });
+    }
+    let sample = |column| Sample::within(column, range);
+    Ok(bootstrap.paired_difference(sample(&column.prompt_means), sample(&base.prompt_means))?)
+}
+
+/// Returns the differences of two columns by prompt.
+///
+/// # Errors
+/// Refuses columns over different prompts.
+pub(crate) fn differences(column: &ScoreColumn, base: &ScoreColumn) -> Result<Vec<f64>, AnalysisError> {
+    if !column.pairs_with(base) {
+        return Err(AnalysisError::OtherPrompts { column: column.name.clone() });
+    }
+    Ok(column.prompt_means.iter().zip(&base.prompt_means).map(|(one, other)| one - other).collect())
+}
