@@ -36,7 +36,7 @@ pub use lora::LoraSpec;
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
-pub use reward::{Combine, RewardKind, RewardSpec};
+pub use reward::{Combine, FileRole, RewardKind, RewardSpec};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use soups::{Ingredients, SoupsSpec};
 pub use template::template;

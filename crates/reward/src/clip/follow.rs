@@ -170,7 +170,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values, dims), &Device::flex())
     }
 
-    fn assert_close(found: Vec<f32>, wanted: &[f32]) {
+    fn assert_close(found: &[f32], wanted: &[f32]) {
         let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         assert!(largest > 0.0 && found.len() == wanted.len());
         let worst = found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).fold(0.0, f32::max);
@@ -185,9 +185,9 @@ mod tests {
             let gradient = normal(3, [3, 8, 1, 1]).reshape([3, 8]);
             let (embeddings, followed) = tower.follow(pixels.clone());
             assert!(matches!(followed.kept, Kept::Tapes(_)));
-            assert_close(host(embeddings), &host(tower.embed(pixels.clone())));
+            assert_close(&host(embeddings), &host(tower.embed(pixels.clone())));
             let wanted = host(tower.pull_back_states(pixels.clone(), tower.states(pixels), gradient.clone()));
-            assert_close(host(tower.pull_back(followed, gradient)), &wanted);
+            assert_close(&host(tower.pull_back(followed, gradient)), &wanted);
         }
     }
 

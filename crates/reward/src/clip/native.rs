@@ -236,7 +236,9 @@ impl Engine {
         x.truncate(width);
         let mut embedding = self.projection.apply(&normed(&self.post_norm, &x));
         let length = (embedding.iter().map(|value| value * value).sum::<f32>() + 1e-12).sqrt();
-        embedding.iter_mut().for_each(|value| *value /= length);
+        for value in &mut embedding {
+            *value /= length;
+        }
         Tape { tokens, layers, last: x, embedding, length }
     }
 
