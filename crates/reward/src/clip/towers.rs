@@ -9,9 +9,9 @@ use moa_diffusion::TextEncoder;
 use super::native::Engine;
 use super::{ClipConfig, VisionConfig, VisionEncoder};
 
-/// Most weights in layers of a tower that the engine of the CPU takes, 2²⁷: it holds them twice more, 1 GiB in f32. ViT-B has 85
-/// million, ViT-L 302 million.
-const MOST_WEIGHTS: usize = 1 << 27;
+/// Most weights in layers of a tower that the engine of the CPU takes, 2²⁹: it holds them twice more, up to 4 GiB in f32. ViT-L has
+/// 302 million, ViT-H 630 million.
+const MOST_WEIGHTS: usize = 1 << 29;
 
 /// A picture tower with its projection: `CLIPVisionModelWithProjection` of transformers.
 #[derive(Clone, Debug)]
