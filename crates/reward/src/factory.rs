@@ -1,8 +1,4 @@
 //! From an experiment's rewards to what scores pictures.
-//!
-//! Adding a reward that is a formula over pixels touches four places: its file in `rewards`, and one arm of [`reward`] here; its variant
-//! of [`RewardKind`], and its row in `core/src/experiment/reward/kinds.rs`, from which name, messages, scale, judges, files and
-//! hashes follow.
 
 use std::sync::Arc;
 

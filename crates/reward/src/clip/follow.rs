@@ -29,7 +29,7 @@ enum Kept {
 impl PictureTower {
     /// Returns images' embeddings, as [`PictureTower::embed`] does up to rounding, and what their gradient needs.
     ///
-    /// On the CPU an engine of its own computes towers up to ViT-L; elsewhere, and for larger towers, burn's operations do the work, a
+    /// On the CPU (`flex`) an engine of its own computes towers up to ViT-L; elsewhere, and for larger towers, burn's operations do the work, a
     /// layer at a time. What is kept is bounded at 256 MiB: all activations, where the engine's fit, so that the backward pass costs as
     /// much as the forward pass; or what each layer takes, and the backward pass computes each layer once more (Chen et al.,
     /// 1604.06174); or nothing, and it repeats the whole forward pass, on few rows at a time.

@@ -67,7 +67,8 @@ impl PictureTower {
         self.project(self.vision.forward(pixels))
     }
 
-    /// Returns the engine of the CPU; nothing on other devices, and for towers that are too large to be held once more.
+    /// Returns the engine of the CPU, on burn's own device there (`flex`); nothing elsewhere, LibTorch on the CPU included, whose
+    /// operations are fast enough, and for towers that are too large to be held twice more.
     pub(super) fn engine(&self) -> Option<&Engine> {
         if self.device().without_autodiff() != Device::flex() || weights(self.config()) > MOST_WEIGHTS {
             return None;
