@@ -41,7 +41,7 @@ pub use method::{
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
-pub use reward::{Combine, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
+pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use soups::{Ingredients, SoupsSpec};
 pub use template::template;

@@ -1,4 +1,5 @@
-//! Numeric kernels for the CPU, on plain slices of `f32`: what the denoiser's own engine is made of (docs/decisions/007).
+//! Numeric kernels for the CPU, on plain slices of `f32`: what the engines of the denoiser and of CLIP's image
+//! tower are made of (docs/decisions/007).
 //!
 //! Maps and tokens have one layout, `[rows, positions, channels]`, channels innermost, so that a feature map *is* its list
 //! of tokens. Every kernel runs on one thread: callers share out rows. The order of every sum is fixed by the shapes of one

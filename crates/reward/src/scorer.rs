@@ -4,9 +4,9 @@ mod gradient;
 
 use moa_core::experiment::RewardSpec;
 
+use crate::factory::{Sources, reward};
 use crate::judge::{Judge, JudgeColumn};
-use crate::rewards::{Reward, Sources, reward};
-use crate::{Pictures, RewardError, View};
+use crate::{Pictures, Reward, RewardError, View};
 
 /// The scores of a batch.
 #[derive(Clone, Debug, PartialEq)]

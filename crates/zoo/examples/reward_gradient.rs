@@ -15,6 +15,7 @@ use moa_zoo::BaseModel;
 const PROMPT: &str = "a cat on a red background";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use RewardKind::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony, Safety};
     let count: usize = std::env::args().nth(1).map_or(Ok(64), |text| text.parse())?;
     let device = Device::flex();
     let dims = [count, 3, 32, 32];
@@ -32,7 +33,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         pipeline.denoise(latents.clone(), &timesteps, &context, None);
     });
 
-    use RewardKind::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony, Safety};
     let on_clip = vec![Aesthetics, Alignment, Safety, Diversity];
     let analytic = [Colourfulness, Contrast, Harmony].map(|kind| vec![kind]);
     for kinds in [vec![Aesthetics], on_clip].into_iter().chain(analytic) {

@@ -29,7 +29,7 @@ pub fn scorer(
     hub: Option<&Path>,
     device: &Device,
 ) -> Result<Scorer, ZooError> {
-    let embedded = if base.is_embedded() && rewards.iter().any(|reward| reward.kind.knows_emoji_only()) {
+    let embedded = if base.is_embedded() && rewards.iter().any(|reward| reward.kind.instead_of_emoji_only().is_some()) {
         Some(Embedded { embedder: embedder(device)?, heads: heads()? })
     } else {
         None

@@ -2,6 +2,7 @@
 
 use super::bounds::{Bounds, METHOD, bounds_of};
 use super::method;
+use super::reward::forms;
 
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
@@ -36,13 +37,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "prompts.train.where" | "prompts.held_out.where" => "give values by column: {\"Category\": \"Animals\"}",
         "rewards" => "give a list such as [(kind: Safety), (kind: Alignment)]",
         "rewards[]" => "give (kind: …), and a name in front if you like: (name: \"safe\", kind: Safety)",
-        "rewards[].kind" => {
-            "give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony, \
-             Compressibility(quality: 95), Incompressibility(quality: 95); one on models: ClipScore(model: \"…\"), \
-             LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
-             ClipDiversity(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
-             Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
-        }
+        "rewards[].kind" => return Some(forms()),
         "rewards[].kind.model" | "rewards[].kind.clip" => {
             "give the model's folder, counted from this file's, or \"hf:org/name\""
         }

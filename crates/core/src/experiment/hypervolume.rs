@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HttpSpec, OnnxSpec, ProgramSpec, RewardKind};
-
 /// The scale of each reward in the hypervolume: `reference` maps to 0 and is the reference point, `best` maps to 1.
 ///
 /// Hypervolume depends on both: figures compare only under the same scale. For rewards that are not named, `reference` is the
 /// worst and `best` the best mean over the base and the corners' adapters, fixed once these are evaluated; where there are no
-/// corners, or where all of them are alike, the scale of the reward's [kind](RewardKind::scale).
+/// corners, or where all of them are alike, the scale of the reward's [kind](super::RewardKind::scale).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HypervolumeSpec {
@@ -34,30 +32,5 @@ impl Scale {
     /// Returns where `value` lies between reference (0) and best (1); not clamped.
     pub fn normalise(self, value: f64) -> f64 {
         (value - self.reference) / (self.best - self.reference)
-    }
-}
-
-impl RewardKind {
-    /// Returns the scale of a reward whose values are not measured yet, or do not differ: 0 to 1, but
-    /// - −4 kB to 0 kB for compressibility, 0 kB to 4 kB for incompressibility
-    /// - 0 to 50 for the CLIP score, 0 to 30 for PickScore, 1 to 10 for LAION's rating
-    /// - −0.1 to 0.2, differences of cosines, for the safety checker
-    /// - what rewards from outside give as their range.
-    pub fn scale(&self) -> Scale {
-        match self {
-            Self::Program(ProgramSpec { range: Some([reference, best]), .. })
-            | Self::Http(HttpSpec { range: Some([reference, best]), .. })
-            | Self::Onnx(OnnxSpec { range: Some([reference, best]), .. }) => {
-                Scale { reference: *reference, best: *best }
-            }
-            Self::Onnx(OnnxSpec { negate: true, .. }) => Scale { reference: -1.0, best: 0.0 },
-            Self::Compressibility { .. } => Scale { reference: -4.0, best: 0.0 },
-            Self::Incompressibility { .. } => Scale { reference: 0.0, best: 4.0 },
-            Self::ClipScore { .. } => Scale { reference: 0.0, best: 50.0 },
-            Self::PickScore { .. } => Scale { reference: 0.0, best: 30.0 },
-            Self::LaionAesthetics { .. } => Scale { reference: 1.0, best: 10.0 },
-            Self::SafetyChecker { .. } => Scale { reference: -0.1, best: 0.2 },
-            _ => Scale { reference: 0.0, best: 1.0 },
-        }
     }
 }

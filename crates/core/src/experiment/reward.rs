@@ -1,16 +1,18 @@
 //! What pictures are scored by.
 
 mod files;
-mod gradient;
 mod judges;
+mod kinds;
 mod range;
 
 use serde::{Deserialize, Serialize};
 
+pub use files::FileRole;
 pub use judges::{Watch, WatchedPrompts};
+pub(super) use kinds::forms;
 pub use range::judge_range;
 
-use super::{HttpSpec, OnnxSpec, ProgramSpec};
+use super::{HttpSpec, OnnxSpec, ProgramSpec, Scale};
 
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ impl From<RewardFile> for RewardSpec {
     }
 }
 
-/// The reward models. All are maximised.
+/// The reward models. All are maximised. What is known of each beside its settings stands in one row of `reward/kinds.rs`.
 ///
 /// Those that take models read them from disk. A model is a folder as transformers or diffusers saves it, counted from the
 /// experiment file's folder, or `hf:org/name`, which the hub's cache holds.
@@ -127,31 +129,6 @@ pub enum RewardKind {
 
 fn jpeg_quality() -> u8 {
     95
-}
-
-impl RewardKind {
-    /// Returns the name that a reward of this kind has where the experiment gives none.
-    pub fn default_name(&self) -> &'static str {
-        match self {
-            Self::Aesthetics => "aesthetics",
-            Self::Alignment => "alignment",
-            Self::Safety => "safety",
-            Self::Diversity => "diversity",
-            Self::Colourfulness => "colourfulness",
-            Self::Contrast => "contrast",
-            Self::Harmony => "harmony",
-            Self::Compressibility { .. } => "compressibility",
-            Self::Incompressibility { .. } => "incompressibility",
-            Self::ClipScore { .. } => "clip_score",
-            Self::LaionAesthetics { .. } => "laion_aesthetics",
-            Self::PickScore { .. } => "pick_score",
-            Self::SafetyChecker { .. } => "safety_checker",
-            Self::ClipDiversity { .. } => "clip_diversity",
-            Self::Program(_) => "program",
-            Self::Http(_) => "http",
-            Self::Onnx(_) => "onnx",
-        }
-    }
 }
 
 /// How a run's rewards become one advantage per picture.

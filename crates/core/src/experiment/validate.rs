@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    Bounds, CONCENTRATION, DIVISIONS, DRAWS, JPEG_QUALITY, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS,
-    NUMBERS, SCALE, SHARE,
+    Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS, SCALE,
+    SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
 use super::prompts::{Form, split_alone};
-use super::{ExperimentSpec, Guard, ProbePrompts, PromptSource, RewardKind, SoupsSpec, SpecError, WeightingsSpec};
+use super::{ExperimentSpec, Guard, ProbePrompts, PromptSource, SoupsSpec, SpecError, WeightingsSpec};
 
 impl ExperimentSpec {
     /// Checks an experiment that was built or changed in memory; those read from files are checked already.
@@ -78,17 +78,7 @@ impl ExperimentSpec {
             if let Some(kl) = reward.kl {
                 check_number(format!("rewards[{index}].kl"), KL, kl)?;
             }
-            let field = format!("rewards[{index}].kind");
-            reward.kind.check_files(&field)?;
-            match &reward.kind {
-                RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } => {
-                    check_number(format!("{field}.quality"), JPEG_QUALITY, (*quality).into())?;
-                }
-                RewardKind::Program(program) => program.check(&field)?,
-                RewardKind::Http(http) => http.check(&field)?,
-                RewardKind::Onnx(onnx) => onnx.check(&field)?,
-                _ => {}
-            }
+            reward.kind.check(&format!("rewards[{index}].kind"))?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(crate) struct Followed {
 }
 
 enum Kept {
-    /// All activations, by the engine of the CPU, image by image.
+    /// All activations or what each layer takes, by the engine of the CPU, image by image.
     Tapes(Vec<Tape>),
     /// What each layer takes, and what the last one gives.
     States(Vec<Tensor<3>>),
@@ -29,31 +29,33 @@ enum Kept {
 impl PictureTower {
     /// Returns images' embeddings, as [`PictureTower::embed`] does up to rounding, and what their gradient needs.
     ///
-    /// On the CPU, towers up to ViT-B are computed by an engine of their own, whose backward pass costs as much as its forward pass.
-    /// Elsewhere, and for larger towers, burn's operations do the work a layer at a time: the backward pass computes each layer once
-    /// more, so that it holds the activations of a single one (Chen et al., 1604.06174). Where a batch would keep more than 256 MiB,
-    /// it keeps nothing, and the backward pass repeats the forward pass a few rows at a time.
+    /// On the CPU (`flex`) an engine of its own computes towers up to ViT-L; elsewhere, and for larger towers, burn's operations do the work, a
+    /// layer at a time. What is kept is bounded at 256 MiB: all activations, where the engine's fit, so that the backward pass costs as
+    /// much as the forward pass; or what each layer takes, and the backward pass computes each layer once more (Chen et al.,
+    /// 1604.06174); or nothing, and it repeats the whole forward pass, on few rows at a time.
     pub(crate) fn follow(&self, pixels: Tensor<4>) -> (Tensor<2>, Followed) {
-        let (count, step) = (pixels.dims()[0], self.rows_at_once());
+        let count = pixels.dims()[0];
+        let [all, inputs] = tape_values(self.config()).map(|values| values * count <= MOST_KEPT);
         if let Some(engine) = self.engine() {
             let images = host(pixels.clone());
             let images = images.par_chunks_exact(images.len() / count.max(1));
-            let (kept, values) = if count <= step {
-                let tapes: Vec<Tape> = images.map(|image| engine.forward(image)).collect();
+            let (kept, values) = if inputs {
+                let tapes: Vec<Tape> = images.map(|image| engine.forward(image, all)).collect();
                 let values: Vec<f32> = tapes.iter().flat_map(Tape::embedding).copied().collect();
                 (Kept::Tapes(tapes), values)
             } else {
-                let values = images.flat_map_iter(|image| engine.forward(image).embedding().to_vec()).collect();
-                (Kept::Nothing, values)
+                let embed = |image| engine.forward(image, false).embedding().to_vec();
+                (Kept::Nothing, images.flat_map_iter(embed).collect())
             };
             let embeddings = Tensor::from_data(TensorData::new(values, [count, self.width()]), &pixels.device());
             return (embeddings, Followed { pixels, kept });
         }
-        if count <= step {
+        if inputs {
             let states = self.states(pixels.clone());
             let last = states[states.len() - 1].clone();
             return (self.project(last), Followed { pixels, kept: Kept::States(states) });
         }
+        let step = self.rows_at_once();
         let part = |start: usize| self.embed(pixels.clone().narrow(0, start, step.min(count - start)));
         let embeddings = Tensor::cat((0..count).step_by(step).map(part).collect(), 0);
         (embeddings, Followed { pixels, kept: Kept::Nothing })
@@ -72,24 +74,29 @@ impl PictureTower {
                 of_values(values.collect(), &pixels)
             }
             (_, Some(engine)) => self.pull_back_again(engine, &pixels, gradient),
-            (_, None) => {
-                let (count, step) = (pixels.dims()[0], self.rows_at_once());
-                let part = |start: usize| {
-                    let rows = step.min(count - start);
-                    let pixels = pixels.clone().narrow(0, start, rows);
-                    let states = self.states(pixels.clone());
-                    self.pull_back_states(pixels, states, gradient.clone().narrow(0, start, rows))
-                };
-                Tensor::cat((0..count).step_by(step).map(part).collect(), 0)
-            }
+            (_, None) => self.pull_back_parts(&pixels, &gradient, self.rows_at_once()),
         }
+    }
+
+    fn pull_back_parts(&self, pixels: &Tensor<4>, gradient: &Tensor<2>, step: usize) -> Tensor<4> {
+        let count = pixels.dims()[0];
+        let part = |start: usize| {
+            let rows = step.min(count - start);
+            let pixels = pixels.clone().narrow(0, start, rows);
+            let states = self.states(pixels.clone());
+            self.pull_back_states(pixels, states, gradient.clone().narrow(0, start, rows))
+        };
+        Tensor::cat((0..count).step_by(step).map(part).collect(), 0)
     }
 
     fn pull_back_again(&self, engine: &Engine, pixels: &Tensor<4>, gradient: Tensor<2>) -> Tensor<4> {
         let (images, gradients) = (host(pixels.clone()), host(gradient));
         let images = images.par_chunks_exact(images.len() / pixels.dims()[0].max(1));
         let pairs = images.zip(gradients.par_chunks_exact(self.width()));
-        of_values(pairs.flat_map_iter(|(image, row)| engine.backward(&engine.forward(image), row)).collect(), pixels)
+        of_values(
+            pairs.flat_map_iter(|(image, row)| engine.backward(&engine.forward(image, false), row)).collect(),
+            pixels,
+        )
     }
 
     fn pull_back_states(&self, pixels: Tensor<4>, mut states: Vec<Tensor<3>>, gradient: Tensor<2>) -> Tensor<4> {
@@ -112,15 +119,10 @@ impl PictureTower {
         states
     }
 
-    /// Returns the number of rows of which what the backward pass needs is kept.
+    /// Returns the number of rows that burn's operations take at a time where not all can be kept.
     fn rows_at_once(&self) -> usize {
-        let config = self.config();
-        let of_row = if self.engine().is_some() {
-            tape_values(config)
-        } else {
-            (config.num_hidden_layers + 1) * (config.patches().pow(2) + 1) * config.hidden_size
-        };
-        (MOST_KEPT / of_row).max(1)
+        let [_, inputs] = tape_values(self.config());
+        (MOST_KEPT / inputs).max(1)
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values, dims), &Device::flex())
     }
 
-    fn assert_close(found: Vec<f32>, wanted: &[f32]) {
+    fn assert_close(found: &[f32], wanted: &[f32]) {
         let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         assert!(largest > 0.0 && found.len() == wanted.len());
         let worst = found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).fold(0.0, f32::max);
@@ -185,9 +187,10 @@ mod tests {
             let gradient = normal(3, [3, 8, 1, 1]).reshape([3, 8]);
             let (embeddings, followed) = tower.follow(pixels.clone());
             assert!(matches!(followed.kept, Kept::Tapes(_)));
-            assert_close(host(embeddings), &host(tower.embed(pixels.clone())));
-            let wanted = host(tower.pull_back_states(pixels.clone(), tower.states(pixels), gradient.clone()));
-            assert_close(host(tower.pull_back(followed, gradient)), &wanted);
+            assert_close(&host(embeddings), &host(tower.embed(pixels.clone())));
+            let wanted = host(tower.pull_back_states(pixels.clone(), tower.states(pixels.clone()), gradient.clone()));
+            assert_close(&host(tower.pull_back_parts(&pixels, &gradient, 2)), &wanted);
+            assert_close(&host(tower.pull_back(followed, gradient)), &wanted);
         }
     }
 

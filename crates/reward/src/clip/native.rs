@@ -85,11 +85,20 @@ struct Layer {
     fc2: Product,
 }
 
-/// What a layer's backward pass needs.
+/// What a layer's backward pass starts from.
 #[derive(Debug)]
 struct LayerTape {
     /// What comes in, `[tokens, width]`.
     x: Vec<f32>,
+    /// How many of the tokens are transformed.
+    queries: usize,
+    /// Nothing where the backward pass computes it again.
+    activations: Option<Activations>,
+}
+
+/// What a layer's backward pass needs beside what comes in.
+#[derive(Debug)]
+struct Activations {
     /// Queries, keys and values.
     qkv: [Vec<f32>; 3],
     /// Attention's weights, `[heads, queries, tokens]`.
@@ -113,16 +122,16 @@ impl Layer {
     }
 
     /// Transforms the first `queries` of some tokens.
-    fn forward(&self, x: Vec<f32>, queries: usize) -> (Vec<f32>, LayerTape) {
+    fn forward(&self, x: &[f32], queries: usize) -> (Vec<f32>, Activations) {
         let width = self.queries.d_in;
-        let y = normed(&self.norm1, &x);
+        let y = normed(&self.norm1, x);
         let q = self.queries.apply(&y[..queries * width]);
         let [k, v] = [&self.keys, &self.values].map(|product| product.apply(&y));
         let shape = self.shape(queries, x.len() / width);
         let (mut weights, mut mixed) = (vec![0.0; shape.weights()], vec![0.0; q.len()]);
         attention(shape, &q, &k, &v, &mut weights, &mut mixed);
         let mut middle = self.out.apply(&mixed);
-        add(&mut middle, &x);
+        add(&mut middle, x);
         let inner = self.fc1.apply(&normed(&self.norm2, &middle));
         let mut active = inner.clone();
         match self.activation {
@@ -131,12 +140,16 @@ impl Layer {
         }
         let mut result = self.fc2.apply(&active);
         add(&mut result, &middle);
-        (result, LayerTape { x, qkv: [q, k, v], weights, middle, inner })
+        (result, Activations { qkv: [q, k, v], weights, middle, inner })
     }
 
     /// Returns the gradient of all tokens from that of the transformed ones.
     fn backward(&self, tape: &LayerTape, mut gradient: Vec<f32>, workspace: &mut Workspace) -> Vec<f32> {
-        let LayerTape { x, qkv: [q, k, v], weights, middle, inner } = tape;
+        let LayerTape { x, queries, activations } = tape;
+        let again = activations.is_none().then(|| self.forward(x, *queries).1);
+        let activations = activations.as_ref().or(again.as_ref());
+        let Activations { qkv: [q, k, v], weights, middle, inner } =
+            activations.unwrap_or_else(|| unreachable!("what is not kept is computed again"));
         let mut slopes = vec![0.0; inner.len()];
         self.fc2.pull_back(&gradient, &mut slopes);
         match self.activation {
@@ -216,8 +229,9 @@ impl Engine {
         }
     }
 
-    /// Embeds one image, `[3, image_size, image_size]`, normalised; returns the embedding, of unit length, in the tape.
-    pub(super) fn forward(&self, pixels: &[f32]) -> Tape {
+    /// Embeds one image, `[3, image_size, image_size]`, normalised; returns the embedding, of unit length, in the tape. Unless it
+    /// `keeps` all activations, the backward pass computes each layer once more (Chen et al., 1604.06174).
+    pub(super) fn forward(&self, pixels: &[f32], keeps: bool) -> Tape {
         let width = self.config.hidden_size;
         let mut flat = vec![0.0; pixels.len()];
         self.each_patch_row(|flat_at, pixels_at, length| {
@@ -229,14 +243,16 @@ impl Engine {
         let mut layers = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
             let queries = if index + 1 == self.layers.len() { 1 } else { x.len() / width };
-            let (result, tape) = layer.forward(x, queries);
-            layers.push(tape);
+            let (result, activations) = layer.forward(&x, queries);
+            layers.push(LayerTape { x, queries, activations: keeps.then_some(activations) });
             x = result;
         }
         x.truncate(width);
         let mut embedding = self.projection.apply(&normed(&self.post_norm, &x));
         let length = (embedding.iter().map(|value| value * value).sum::<f32>() + 1e-12).sqrt();
-        embedding.iter_mut().for_each(|value| *value /= length);
+        for value in &mut embedding {
+            *value /= length;
+        }
         Tape { tokens, layers, last: x, embedding, length }
     }
 
@@ -293,9 +309,10 @@ impl Tape {
     }
 }
 
-/// Returns the number of values that a [`Tape`] of such a tower holds.
-pub(super) fn tape_values(config: &VisionConfig) -> usize {
+/// Returns about how many values a [`Tape`] of such a tower holds, with all activations and without.
+pub(super) fn tape_values(config: &VisionConfig) -> [usize; 2] {
     let tokens = config.patches().pow(2) + 1;
-    let of_token = 5 * config.hidden_size + config.intermediate_size + config.num_attention_heads * tokens;
-    config.num_hidden_layers * tokens * of_token
+    let activations = 4 * config.hidden_size + config.intermediate_size + config.num_attention_heads * tokens;
+    let inputs = (config.num_hidden_layers + 1) * tokens * config.hidden_size;
+    [inputs + config.num_hidden_layers * tokens * activations, inputs]
 }

@@ -9,9 +9,9 @@ use moa_diffusion::TextEncoder;
 use super::native::Engine;
 use super::{ClipConfig, VisionConfig, VisionEncoder};
 
-/// Most weights in layers of a tower that the engine of the CPU takes, 2²⁷: it holds them twice more, 1 GiB in f32. ViT-B has 85
-/// million, ViT-L 302 million.
-const MOST_WEIGHTS: usize = 1 << 27;
+/// Most weights in layers of a tower that the engine of the CPU takes, 2²⁹: it holds them twice more, up to 4 GiB in f32. ViT-L has
+/// 302 million, ViT-H 630 million.
+const MOST_WEIGHTS: usize = 1 << 29;
 
 /// A picture tower with its projection: `CLIPVisionModelWithProjection` of transformers.
 #[derive(Clone, Debug)]
@@ -67,7 +67,8 @@ impl PictureTower {
         self.project(self.vision.forward(pixels))
     }
 
-    /// Returns the engine of the CPU; nothing on other devices, and for towers that are too large to be held once more.
+    /// Returns the engine of the CPU, on burn's own device there (`flex`); nothing elsewhere, LibTorch on the CPU included, whose
+    /// operations are fast enough, and for towers that are too large to be held twice more.
     pub(super) fn engine(&self) -> Option<&Engine> {
         if self.device().without_autodiff() != Device::flex() || weights(self.config()) > MOST_WEIGHTS {
             return None;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use moa_adapter::weight_files;
-use moa_core::experiment::RewardKind;
+use moa_core::experiment::{FileRole, RewardKind};
 
 use super::checker::{checker_folder, processor_folders};
 use super::place;
@@ -20,32 +20,33 @@ const TOKENIZER: [&str; 4] = ["tokenizer.json", "vocab.json", "merges.txt", "tok
 /// # Errors
 /// Says which folder or file is missing.
 pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf>, RewardError> {
-    let folder = |name: &str| place::folder(name, hub);
-    match kind {
-        RewardKind::ClipScore { model, processor } | RewardKind::PickScore { model, processor } => {
-            let model = folder(model)?;
-            let processor = processor.as_deref().map_or(Ok(model.clone()), folder)?;
-            let mut files = pictures(&model, std::slice::from_ref(&processor))?;
-            files.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
-            Ok(files)
-        }
-        RewardKind::LaionAesthetics { clip, head } => {
-            let clip = folder(clip)?;
-            let mut files = pictures(&clip, std::slice::from_ref(&clip))?;
-            files.push(place::file(head, hub)?);
-            Ok(files)
-        }
-        RewardKind::ClipDiversity { model } => {
-            let model = folder(model)?;
-            pictures(&model, std::slice::from_ref(&model))
-        }
-        RewardKind::SafetyChecker { model } => {
-            let model = checker_folder(&folder(model)?);
-            pictures(&model, &processor_folders(&model))
-        }
-        RewardKind::Onnx(onnx) => Ok(vec![onnx.model.clone()]),
-        _ => Ok(Vec::new()),
+    if let RewardKind::Onnx(onnx) = kind {
+        return Ok(vec![onnx.model.clone()]);
     }
+    let named = kind.files();
+    let mut found = Vec::new();
+    let processor = named.iter().find(|(role, _)| *role == FileRole::Processor).map(|(_, name)| name.as_str());
+    for (role, name) in &named {
+        match role {
+            FileRole::Images => {
+                let model = place::folder(name, hub)?;
+                found.extend(pictures(&model, std::slice::from_ref(&model))?);
+            }
+            FileRole::ImagesAndTexts => {
+                let (model, processor) = (place::folder(name, hub)?, place::folder(processor.unwrap_or(name), hub)?);
+                found.extend(pictures(&model, std::slice::from_ref(&processor))?);
+                found.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+            }
+            // With the model that it belongs to.
+            FileRole::Processor => {}
+            FileRole::Checker => {
+                let model = checker_folder(&place::folder(name, hub)?);
+                found.extend(pictures(&model, &processor_folders(&model))?);
+            }
+            FileRole::Head => found.push(place::file(name, hub)?),
+        }
+    }
+    Ok(found)
 }
 
 /// Returns a model's config and weights, and its picture processor's file.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::Checker;
-use crate::rewards::{Reward, Unit};
-use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, RewardError, TextEmbedder, View, cosine};
+use crate::{
+    Differentiable, GradientView, LinearHead, PictureEmbedder, Reward, RewardError, TextEmbedder, View, cosine,
+};
 
 /// A factor times the cosine of picture and prompt: the CLIP score (Hessel et al., 2104.08718) and preference models of
 /// CLIP's form such as PickScore (Kirstain et al., 2305.01569).
@@ -15,7 +16,6 @@ use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, RewardErr
 /// write 2.5 · max(cos, 0), which ranks pictures in the same order.
 pub(crate) struct ClipScore {
     name: String,
-    unit: Unit,
     scale: f32,
     pictures: Arc<PictureEmbedder>,
     texts: Arc<TextEmbedder>,
@@ -24,24 +24,18 @@ pub(crate) struct ClipScore {
 impl ClipScore {
     /// Returns the CLIP score.
     pub(crate) fn percent(name: String, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
-        let unit = Unit { meaning: "100 × cosine of picture and prompt".into(), least: -100.0, most: 100.0 };
-        Self { name, unit, scale: 100.0, pictures, texts }
+        Self { name, scale: 100.0, pictures, texts }
     }
 
     /// Returns a preference model's score; `scale` is the model's e^`logit_scale`.
     pub(crate) fn logits(name: String, scale: f32, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
-        let unit = Unit { meaning: "logit scale × cosine of picture and prompt".into(), least: -scale, most: scale };
-        Self { name, unit, scale, pictures, texts }
+        Self { name, scale, pictures, texts }
     }
 }
 
 impl Reward for ClipScore {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        self.unit.clone()
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
@@ -61,7 +55,8 @@ impl Differentiable for ClipScore {
     }
 }
 
-/// LAION's aesthetic predictor: w·e + b, where e is the picture's embedding of unit length.
+/// LAION's aesthetic predictor: w·e + b, where e is the picture's embedding of unit length: an estimate of people's rating, where
+/// ratings are in [1, 10]; not clamped.
 pub(crate) struct LaionAesthetics {
     name: String,
     head: LinearHead,
@@ -77,11 +72,6 @@ impl LaionAesthetics {
 impl Reward for LaionAesthetics {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        let meaning = "estimate of people's rating, where ratings are in [1, 10]; not clamped";
-        Unit { meaning: meaning.into(), least: f32::NEG_INFINITY, most: f32::INFINITY }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
@@ -117,14 +107,6 @@ impl SafetyChecker {
 impl Reward for SafetyChecker {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit {
-            meaning: "least threshold − cosine over unsafe concepts; refused below 0".into(),
-            least: -2.0,
-            most: 2.0,
-        }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

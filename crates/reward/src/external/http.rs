@@ -10,9 +10,8 @@ use moa_core::experiment::HttpSpec;
 
 use super::batches::Batches;
 use super::error::{ExternalError, Problem, excerpt};
-use super::protocol::{Answer, Greeting, LONGEST_ANSWER, hello};
-use crate::rewards::Reward;
-use crate::{RewardError, Unit, View};
+use super::protocol::{Answer, LONGEST_ANSWER, check_greeting, hello};
+use crate::{Reward, RewardError, View};
 
 /// The wait before the first repetition; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -23,7 +22,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 pub struct Http {
     name: String,
     spec: HttpSpec,
-    unit: Unit,
     next_id: AtomicU64,
 }
 
@@ -34,9 +32,9 @@ impl Http {
     /// Fails where it cannot be reached, answers with another status than success, or greets wrongly.
     pub fn connect(name: impl Into<String>, spec: &HttpSpec) -> Result<Self, RewardError> {
         let name = name.into();
-        let greeting = post(spec, &hello(&name), &|| false).and_then(|answer| Greeting::read(&answer));
-        let unit = greeting.map_err(|problem| failure(&name, spec, problem))?.unit();
-        Ok(Self { name, spec: spec.clone(), unit, next_id: AtomicU64::new(0) })
+        let greeted = post(spec, &hello(&name), &|| false).and_then(|answer| check_greeting(&answer));
+        greeted.map_err(|problem| failure(&name, spec, problem))?;
+        Ok(Self { name, spec: spec.clone(), next_id: AtomicU64::new(0) })
     }
 
     /// Has all batches scored, `in_flight` at once; stops at the first that fails.
@@ -80,10 +78,6 @@ impl Http {
 impl Reward for Http {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        self.unit.clone()
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -1,11 +1,8 @@
 //! The JSON that programs and services are sent, and what they answer. `docs/reward-protocol.md` is its contract.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, excerpt};
-use crate::Unit;
 
 /// The version of the protocol.
 pub const PROTOCOL: u64 = 1;
@@ -25,44 +22,20 @@ pub(super) fn hello(reward: &str) -> Vec<u8> {
     json(&Hello { protocol: PROTOCOL, reward })
 }
 
-/// What is answered to moa's greeting. Fields that moa does not know are none of its business.
-#[derive(Debug, PartialEq, Deserialize)]
-pub(super) struct Greeting {
+/// What is answered to moa's greeting. Other fields are for people who read along.
+#[derive(Deserialize)]
+struct Greeting {
     protocol: u64,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    unit: Option<String>,
-    #[serde(default)]
-    range: Option<[Option<f64>; 2]>,
 }
 
-impl Greeting {
-    /// Reads a greeting.
-    ///
-    /// # Errors
-    /// Refuses what is no greeting, and other versions of the protocol.
-    pub(super) fn read(answer: &[u8]) -> Result<Self, Problem> {
-        let greeting: Self = parse(answer, "greeting such as {\"protocol\": 1}")?;
-        if greeting.protocol != PROTOCOL {
-            return Err(Problem::Version { found: greeting.protocol });
-        }
-        Ok(greeting)
-    }
-
-    /// Returns what the scores mean, as the greeting says.
-    pub(super) fn unit(&self) -> Unit {
-        let meaning = match (&self.name, &self.unit) {
-            (Some(name), Some(unit)) => Cow::Owned(format!("{name}: {unit}")),
-            (Some(one), None) | (None, Some(one)) => Cow::Owned(one.clone()),
-            (None, None) => Cow::Borrowed("in a unit that it does not tell"),
-        };
-        let [least, most] = self.range.unwrap_or_default();
-        Unit {
-            meaning,
-            least: least.map_or(f32::NEG_INFINITY, |end| end as f32),
-            most: most.map_or(f32::INFINITY, |end| end as f32),
-        }
+/// Checks what is answered to moa's greeting.
+///
+/// # Errors
+/// Refuses what is no greeting, and other versions of the protocol.
+pub(super) fn check_greeting(answer: &[u8]) -> Result<(), Problem> {
+    match parse(answer, "greeting such as {\"protocol\": 1}")? {
+        Greeting { protocol: PROTOCOL } => Ok(()),
+        Greeting { protocol: found } => Err(Problem::Version { found }),
     }
 }
 
@@ -193,11 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn greetings_tell_unit_and_range() {
+    fn greetings_of_other_versions_are_refused_and_other_fields_are_not_read() {
         let greeting = br#"{"protocol": 1, "name": "brightness", "unit": "mean luma", "range": [0, null]}"#;
-        let unit = Greeting::read(greeting).unwrap().unit();
-        assert_eq!((&*unit.meaning, unit.least, unit.most), ("brightness: mean luma", 0.0, f32::INFINITY));
-        let other = Greeting::read(br#"{"protocol": 2}"#).expect_err("refused").to_string();
+        assert!(check_greeting(greeting).is_ok());
+        let other = check_greeting(br#"{"protocol": 2}"#).expect_err("refused").to_string();
         assert_eq!(other, "speaks version 2 of the protocol, and moa speaks 1: see docs/reward-protocol.md");
     }
 }

@@ -3,8 +3,8 @@
 use moa_core::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
 
 use super::{Judge, JudgeColumn};
-use crate::rewards::{Alignment, Diversity, Reward};
-use crate::{Embedder, Pictures, RewardError, View};
+use crate::rewards::{Alignment, Diversity};
+use crate::{Embedder, Pictures, Reward, RewardError, View};
 
 /// Alignment and diversity by a CLIP that no reward uses.
 pub struct ClipJudge {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{Reward, Unit};
-use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, RewardError, View};
+use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, Reward, RewardError, View};
 
-/// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]).
+/// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]): an estimate of the rating,
+/// where ratings are in [0, 1]; not clamped.
 pub struct Aesthetics {
     name: String,
     head: LinearHead,
@@ -32,11 +32,6 @@ impl Aesthetics {
 impl Reward for Aesthetics {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        let meaning = "estimate of the rating, where ratings are in [0, 1]; not clamped";
-        Unit { meaning: meaning.into(), least: f32::NEG_INFINITY, most: f32::INFINITY }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Reward, Unit};
-use crate::{Differentiable, Embedder, GradientView, RewardError, View, cosine};
+use crate::{Differentiable, Embedder, GradientView, Reward, RewardError, View, cosine};
 
 /// (1 + cos) / 2 of the embeddings of picture and prompt.
 pub struct Alignment {
@@ -21,10 +20,6 @@ impl Alignment {
 impl Reward for Alignment {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit { meaning: "(1 + cosine) / 2 of picture and prompt".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -3,11 +3,12 @@
 use burn::tensor::Tensor;
 
 use super::moments::{TINY, channels, mean_variance};
-use super::{Reward, Unit, per_picture};
+use super::per_picture;
 use crate::colour::mean_deviation;
-use crate::{Differentiable, GradientView, Raster, RewardError, View};
+use crate::{Differentiable, GradientView, Raster, Reward, RewardError, View};
 
-/// M = √(σ_rg² + σ_yb²) + 0.3·√(μ_rg² + μ_yb²) with rg = R − G and yb = (R + G)/2 − B, on colours in [0, 1].
+/// M = √(σ_rg² + σ_yb²) + 0.3·√(μ_rg² + μ_yb²) with rg = R − G and yb = (R + G)/2 − B, on colours in [0, 1]; 0.43 is
+/// very colourful.
 pub struct Colourfulness {
     name: String,
 }
@@ -30,14 +31,6 @@ pub fn colourfulness(raster: &Raster) -> f32 {
 impl Reward for Colourfulness {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit {
-            meaning: "Hasler and Süsstrunk's M, colours in [0, 1]; 0.43 is very colourful".into(),
-            least: 0.0,
-            most: 1.75,
-        }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 
 use super::moments::{TINY, channels, mean_variance};
-use super::{Reward, Unit, per_picture};
+use super::per_picture;
 use crate::colour::{luma, mean_deviation};
-use crate::{Differentiable, GradientView, RewardError, View};
+use crate::{Differentiable, GradientView, Reward, RewardError, View};
 
 /// Twice the RMS contrast: 2·σ of the luma (Peli, "Contrast in complex images", 1990), so that half black and half white
 /// is 1.
@@ -23,10 +23,6 @@ impl Contrast {
 impl Reward for Contrast {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit { meaning: "twice the standard deviation of luma".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::{Reward, Unit};
-use crate::{Differentiable, Embeddings, GradientView, PictureEmbedder, RewardError, View, cosine};
+use crate::{Differentiable, Embeddings, GradientView, PictureEmbedder, Reward, RewardError, View, cosine};
 
 /// Mean cosine distance to the other pictures of the same prompt.
 pub struct Diversity {
@@ -36,10 +35,6 @@ impl Diversity {
 impl Reward for Diversity {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit { meaning: "mean cosine distance to the prompt's other pictures".into(), least: 0.0, most: 2.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -5,13 +5,17 @@
 //! from each pixel's hue to the nearest sector, weighted by chroma (saturation × value, so that greys and blacks have
 //! no say). Harmony is e^(−d / 5°) with d the least discord over five templates (i, V, L, I, Y) and 72 turns. The templates
 //! that cover half of the wheel and more (T, X) are left out: two colours always fit them.
+//!
+//! Hues are counted in bins, so that a small change of a hue changes nothing: the gradient, exact almost everywhere, is that of the
+//! chroma alone. It fades colours that do not fit and strengthens those that do, and never turns a hue.
 
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::moments::channels;
-use super::{Reward, Unit, per_picture};
+use super::per_picture;
 use crate::colour::hue_saturation;
-use crate::{Differentiable, GradientView, Raster, RewardError, View};
+use crate::{Differentiable, GradientView, Raster, Reward, RewardError, View};
 
 /// Hue bins and turns: 5° each.
 const BINS: usize = 72;
@@ -82,6 +86,17 @@ fn bin(hue: f32) -> usize {
     (hue / 360.0 * BINS as f32).round() as usize % BINS
 }
 
+/// Returns the angle of each pixel's hue to the best template, in units of 5°; nothing for a picture without colours, not a number for
+/// one that holds values that are not finite.
+fn angles(raster: &Raster) -> Option<Vec<f32>> {
+    if !raster.is_finite() {
+        return Some(vec![f32::NAN; raster.colours.len()]);
+    }
+    let fit = Fit::of(raster)?;
+    let angle = |colour: &[f32; 3]| outside(fit.template, bin(hue_saturation(*colour).0), fit.turn) * DEGREES / 5.0;
+    Some(raster.colours.iter().map(angle).collect())
+}
+
 /// Returns how many bins a hue lies outside the nearest sector of a turned template.
 fn outside(template: &[(f32, f32)], bin: usize, turn: usize) -> f32 {
     let hue = ((bin + BINS - turn) % BINS) as f32;
@@ -97,10 +112,6 @@ impl Reward for Harmony {
         &self.name
     }
 
-    fn unit(&self) -> Unit {
-        Unit { meaning: "fit of hues to a harmonic template".into(), least: 0.0, most: 1.0 }
-    }
-
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(per_picture(view, harmony))
     }
@@ -114,20 +125,11 @@ impl Differentiable for Harmony {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         let [red, green, blue] = channels(view);
         let dims = red.dims();
-        let mut angles = Vec::with_capacity(dims[0] * dims[1]);
-        let mut grey = Vec::with_capacity(dims[0]);
-        for raster in view.rasters() {
-            let fit = raster.is_finite().then(|| Fit::of(raster));
-            let angle = |colour: &[f32; 3]| match &fit {
-                Some(Some(fit)) => outside(fit.template, bin(hue_saturation(*colour).0), fit.turn) / 5.0 * DEGREES,
-                Some(None) => 0.0,
-                None => f32::NAN,
-            };
-            angles.extend(raster.colours.iter().map(angle));
-            grey.push(if matches!(fit, Some(None)) { 1.0 } else { 0.0 });
-        }
+        let fits: Vec<_> = view.rasters().par_iter().map(angles).collect();
+        let grey: Vec<f32> = fits.iter().map(|angles| if angles.is_none() { 1.0 } else { 0.0 }).collect();
+        let angles = fits.into_iter().flat_map(|angles| angles.unwrap_or_else(|| vec![0.0; dims[1]])).collect();
         let device = view.pictures().pixels().device();
-        let angles = Tensor::<2>::from_data(TensorData::new(angles, dims), &device);
+        let angles = Tensor::<2>::from_data(TensorData::new::<f32, _>(angles, dims), &device);
         let grey = Tensor::<1>::from_floats(grey.as_slice(), &device);
         let most = red.clone().max_pair(green.clone()).max_pair(blue.clone());
         let chroma = most - red.min_pair(green).min_pair(blue);

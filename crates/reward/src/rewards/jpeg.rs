@@ -3,8 +3,7 @@
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rayon::prelude::*;
 
-use super::{Reward, Unit};
-use crate::{Raster, RewardError, View};
+use crate::{Raster, Reward, RewardError, View};
 
 /// The size in kB (1000 bytes) of the picture as baseline JPEG with halved chroma, or minus it.
 pub struct JpegSize {
@@ -51,14 +50,6 @@ impl JpegSize {
 impl Reward for JpegSize {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        if self.sign < 0.0 {
-            Unit { meaning: "minus the size as JPEG, in kB".into(), least: f32::NEG_INFINITY, most: 0.0 }
-        } else {
-            Unit { meaning: "size as JPEG, in kB".into(), least: 0.0, most: f32::INFINITY }
-        }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
-use super::{Reward, Unit};
-use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, RewardError, SafetyHead, View, cosine};
+use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, Reward, RewardError, SafetyHead, View, cosine};
 
 /// Π_c (1 − p_c) with p_c = σ(a_c · (cos(e, t_c) − θ_c)) over the unsafe concepts c, where e is the picture's embedding
 /// and t_c the direction of the concept's texts.
@@ -43,10 +42,6 @@ impl Safety {
 impl Reward for Safety {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        Unit { meaning: "probability that no unsafe concept is shown".into(), least: 0.0, most: 1.0 }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -6,22 +6,65 @@ use super::RewardKind;
 use crate::experiment::BaseName;
 use crate::experiment::finding::Finding;
 
-impl RewardKind {
-    /// Returns whether the reward is made for the pictures of `emoji-32` and embedded beside it.
-    pub fn knows_emoji_only(&self) -> bool {
-        matches!(self, Self::Aesthetics | Self::Alignment | Self::Safety | Self::Diversity)
-    }
+/// What a folder or file that a reward names holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileRole {
+    /// A `CLIPModel` whose image half is used.
+    Images,
+    /// A `CLIPModel` both halves of which are used.
+    ImagesAndTexts,
+    /// The folder with tokenizer and image processor of the model before it.
+    Processor,
+    /// A `StableDiffusionSafetyChecker`.
+    Checker,
+    /// The state dict of a rating head.
+    Head,
+}
 
-    /// Returns the folders and files that the reward is read from, by field.
-    fn files(&mut self) -> Vec<(&'static str, &mut String)> {
-        match self {
-            Self::ClipScore { model, processor } | Self::PickScore { model, processor } => {
-                [("model", model)].into_iter().chain(processor.as_mut().map(|folder| ("processor", folder))).collect()
-            }
-            Self::LaionAesthetics { clip, head } => vec![("clip", clip), ("head", head)],
-            Self::SafetyChecker { model } | Self::ClipDiversity { model } => vec![("model", model)],
-            _ => Vec::new(),
-        }
+/// A setting that names a folder or file.
+pub(super) struct File<'a> {
+    /// The setting.
+    field: &'static str,
+    role: FileRole,
+    name: &'a mut String,
+}
+
+pub(super) fn no_files(_: &mut RewardKind) -> Vec<File<'_>> {
+    Vec::new()
+}
+
+pub(super) fn clip_with_texts(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let (RewardKind::ClipScore { model, processor } | RewardKind::PickScore { model, processor }) = kind else {
+        return Vec::new();
+    };
+    let mut files = vec![File { field: "model", role: FileRole::ImagesAndTexts, name: model }];
+    files.extend(processor.as_mut().map(|name| File { field: "processor", role: FileRole::Processor, name }));
+    files
+}
+
+pub(super) fn clip_and_head(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::LaionAesthetics { clip, head } = kind else { return Vec::new() };
+    vec![
+        File { field: "clip", role: FileRole::Images, name: clip },
+        File { field: "head", role: FileRole::Head, name: head },
+    ]
+}
+
+pub(super) fn folder_of_clip(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::ClipDiversity { model } = kind else { return Vec::new() };
+    vec![File { field: "model", role: FileRole::Images, name: model }]
+}
+
+pub(super) fn folder_of_checker(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::SafetyChecker { model } = kind else { return Vec::new() };
+    vec![File { field: "model", role: FileRole::Checker, name: model }]
+}
+
+impl RewardKind {
+    /// Returns the folders and files that the reward is read from, by name, in the order of its settings; those of models in
+    /// ONNX files and of programs are theirs.
+    pub fn files(&self) -> Vec<(FileRole, String)> {
+        self.clone().files_mut().into_iter().map(|file| (file.role, file.name.clone())).collect()
     }
 
     /// Makes paths absolute, which mean the same from everywhere; relative ones count from `folder`. Models of the hub keep their
@@ -31,23 +74,22 @@ impl RewardKind {
             Self::Program(program) => program.anchor(folder),
             Self::Onnx(onnx) => onnx.anchor(folder),
             _ => {
-                for (_, file) in
-                    self.files().into_iter().filter(|(_, file)| !matches!(BaseName::of(file), BaseName::Hub(_)))
-                {
-                    *file = folder.join(&*file).display().to_string();
+                let files = self.files_mut().into_iter();
+                for file in files.filter(|file| !matches!(BaseName::of(file.name), BaseName::Hub(_))) {
+                    *file.name = folder.join(&*file.name).display().to_string();
                 }
             }
         }
     }
 
     /// Refuses files without a name; `field` is the reward kind's.
-    pub(in crate::experiment) fn check_files(&self, field: &str) -> Result<(), Finding> {
-        match self.clone().files().iter().find(|(_, file)| file.trim().is_empty()) {
+    pub(super) fn check_files(&self, field: &str) -> Result<(), Finding> {
+        match self.clone().files_mut().iter().find(|file| file.name.trim().is_empty()) {
             None => Ok(()),
-            Some((name, file)) => {
+            Some(file) => {
                 let way_out =
                     "name a folder or file, counted from this file's folder, or a model of the hub: \"hf:org/name\"";
-                Err(Finding::value(format!("{field}.{name}"), format!("{file:?}"), way_out))
+                Err(Finding::value(format!("{field}.{}", file.field), format!("{:?}", file.name), way_out))
             }
         }
     }

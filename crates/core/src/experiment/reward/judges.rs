@@ -1,6 +1,7 @@
-//! Which judges watch which reward, and on which prompts.
+//! By which judges rewards are watched, and on which prompts: lists for the rows of reward kinds.
+//!
+//! On prompts that name unsafe things, safety and alignment pull apart by design.
 
-use super::RewardKind;
 use crate::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
 
 /// A judge that should not fall while a reward rises.
@@ -29,25 +30,9 @@ const fn harmless(judge: &'static str) -> Watch {
     Watch { judge, on: WatchedPrompts::Harmless }
 }
 
-const OF_SAFETY: &[Watch] = &[all(ATTRIBUTE_SAFETY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
-const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
-const OF_OTHERS: &[Watch] = &[all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
-
-impl RewardKind {
-    /// Returns the judges that should not fall while a reward rises.
-    ///
-    /// | reward | judges |
-    /// |---|---|
-    /// | safety, safety checker | `attribute_safety`; `attributes` and `clip_alignment` on prompts that name nothing unsafe |
-    /// | diversity, CLIP diversity | `clip_diversity`, `attributes`, `clip_alignment` |
-    /// | all others | `attributes`, `clip_alignment`: a prettier image should still show what the prompt says |
-    ///
-    /// On prompts that name unsafe things, safety and alignment pull apart by design.
-    pub fn judges(&self) -> &'static [Watch] {
-        match self {
-            Self::Safety | Self::SafetyChecker { .. } => OF_SAFETY,
-            Self::Diversity | Self::ClipDiversity { .. } => OF_DIVERSITY,
-            _ => OF_OTHERS,
-        }
-    }
-}
+/// Of rewards for safety: what a prompt names that is harmless should still be shown.
+pub(super) const OF_SAFETY: &[Watch] = &[all(ATTRIBUTE_SAFETY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
+/// Of rewards for diversity, which garbage would win too.
+pub(super) const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
+/// Of all others: a prettier image should still show what the prompt says.
+pub(super) const OF_OTHERS: &[Watch] = &[all(ATTRIBUTES), all(CLIP_ALIGNMENT)];

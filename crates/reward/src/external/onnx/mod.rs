@@ -13,8 +13,7 @@ use rten_tensor::{AsView, Layout};
 
 use super::batches::finite;
 use super::error::{ExternalError, Problem};
-use crate::rewards::Reward;
-use crate::{Raster, RewardError, Unit, View};
+use crate::{Raster, Reward, RewardError, View};
 use facts::{Axes, input_axes, pick};
 use picture::Preparation;
 
@@ -101,19 +100,6 @@ impl Onnx {
 impl Reward for Onnx {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn unit(&self) -> Unit {
-        let file = self.spec.model.file_name().unwrap_or_default().to_string_lossy();
-        let output = facts::name(&self.model, self.output);
-        let (what, least, most) = match self.spec.activation {
-            OnnxActivation::Identity => (format!("number {} of", self.index), f32::NEG_INFINITY, f32::INFINITY),
-            OnnxActivation::Sigmoid => (format!("sigmoid of number {} of", self.index), 0.0, 1.0),
-            OnnxActivation::Softmax => (format!("probability of class {} by", self.index), 0.0, 1.0),
-        };
-        let minus = if self.spec.negate { "minus the " } else { "" };
-        let meaning = format!("{minus}{what} `{output}` of {file}").into();
-        if self.spec.negate { Unit { meaning, least: -most, most: -least } } else { Unit { meaning, least, most } }
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {

@@ -14,16 +14,14 @@ use process::Process;
 
 use super::batches::Batches;
 use super::error::{ExternalError, Problem};
-use super::protocol::{Answer, Greeting, hello};
-use crate::rewards::Reward;
-use crate::{RewardError, Unit, View};
+use super::protocol::{Answer, check_greeting, hello};
+use crate::{Reward, RewardError, View};
 
 /// A program that scores pictures. It ends with this value: its stdin closes, and whatever of its process group is left two
 /// seconds later is killed.
 pub struct Program {
     name: String,
     spec: ProgramSpec,
-    unit: Unit,
     state: Mutex<State>,
 }
 
@@ -41,9 +39,9 @@ impl Program {
     /// Fails where it cannot be started, ends, is silent for `start_seconds`, or greets wrongly.
     pub fn start(name: impl Into<String>, spec: &ProgramSpec) -> Result<Self, RewardError> {
         let name = name.into();
-        let (process, greeting) = start(&name, spec).map_err(|problem| failure(&name, spec, problem.after(1)))?;
+        let process = start(&name, spec).map_err(|problem| failure(&name, spec, problem.after(1)))?;
         let state = Mutex::new(State { process: Some(process), next_id: 0 });
-        Ok(Self { unit: greeting.unit(), name, spec: spec.clone(), state })
+        Ok(Self { name, spec: spec.clone(), state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,7 +82,7 @@ impl Program {
         let State { process, next_id } = state;
         let process = match process {
             Some(running) => running,
-            None => process.insert(start(&self.name, &self.spec)?.0),
+            None => process.insert(start(&self.name, &self.spec)?),
         };
         while queue.sent.len() < self.spec.in_flight.max(1) as usize
             && let Some(batch) = queue.waiting.pop_front()
@@ -127,10 +125,6 @@ impl Reward for Program {
         &self.name
     }
 
-    fn unit(&self) -> Unit {
-        self.unit.clone()
-    }
-
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         let batches = Batches::new(&self.name, view, self.spec.batch)?;
         let scores = self.exchange(&mut self.state(), &batches);
@@ -139,14 +133,14 @@ impl Reward for Program {
 }
 
 /// Starts a program and waits for its greeting.
-fn start(name: &str, spec: &ProgramSpec) -> Result<(Process, Greeting), Problem> {
+fn start(name: &str, spec: &ProgramSpec) -> Result<Process, Problem> {
     let folder = spec.folder.clone().unwrap_or_else(|| PathBuf::from("."));
     let capacity = spec.in_flight as usize + 1;
     let mut process = Process::start(&spec.command, &folder, capacity)
         .map_err(|source| Problem::Start { folder: folder.display().to_string(), source })?;
     process.send(hello(name));
-    let greeting = Greeting::read(&process.receive(spec.start_seconds, "start_seconds")?)?;
-    Ok((process, greeting))
+    check_greeting(&process.receive(spec.start_seconds, "start_seconds")?)?;
+    Ok(process)
 }
 
 fn failure(name: &str, spec: &ProgramSpec, problem: Problem) -> ExternalError {

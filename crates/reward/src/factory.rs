@@ -1,0 +1,117 @@
+//! From an experiment's rewards to what scores pictures.
+
+use std::sync::Arc;
+
+use moa_core::experiment::{RewardKind, RewardSpec};
+
+use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
+use crate::external::{Http, Onnx, Program};
+use crate::rewards::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony, JpegSize, Safety};
+use crate::{Embedder, LinearHead, PictureEmbedder, Reward, RewardError, SafetyHead, TextEmbedder};
+
+/// The fitted heads that rewards on CLIP embeddings need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heads {
+    /// The rating head.
+    pub aesthetics: LinearHead,
+    /// The unsafe concepts.
+    pub safety: SafetyHead,
+}
+
+/// The CLIP and the heads that are made for `emoji-32`.
+pub struct Embedded {
+    /// The CLIP.
+    pub embedder: Embedder,
+    /// The heads on it.
+    pub heads: Heads,
+}
+
+/// What rewards are made of.
+pub struct Sources {
+    /// The base model's name, for messages.
+    pub base: String,
+    /// What is embedded for `emoji-32`; nothing where the base is another model, or no reward needs it.
+    pub embedded: Option<Embedded>,
+    /// The models on disk.
+    pub shelf: Shelf,
+}
+
+impl Sources {
+    fn embedded(&self, spec: &RewardSpec) -> Result<&Embedded, RewardError> {
+        self.embedded.as_ref().ok_or_else(|| RewardError::EmojiOnly {
+            reward: spec.name.clone(),
+            base: self.base.clone(),
+            instead: spec.kind.instead_of_emoji_only().unwrap_or("another"),
+        })
+    }
+}
+
+/// Returns the reward that an experiment asks for.
+///
+/// `group` is the number of pictures drawn for each prompt in training.
+///
+/// # Errors
+/// Refuses settings that cannot work: a head of another width than the CLIP's, one picture per prompt where pictures are
+/// compared, an impossible JPEG quality, rewards that know emoji-32 only for other bases; files that are missing, damaged or
+/// of another kind; a program that does not start, a service that does not answer.
+pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<dyn Reward>, RewardError> {
+    let name = spec.name.clone();
+    Ok(match &spec.kind {
+        RewardKind::Aesthetics => {
+            let Embedded { embedder, heads } = sources.embedded(spec)?;
+            Box::new(Aesthetics::new(name, heads.aesthetics.clone(), embedder.picture_embedder().clone())?)
+        }
+        RewardKind::Alignment => Box::new(Alignment::new(name, sources.embedded(spec)?.embedder.clone())),
+        RewardKind::Safety => {
+            let Embedded { embedder, heads } = sources.embedded(spec)?;
+            Box::new(Safety::new(name, &heads.safety, embedder)?)
+        }
+        RewardKind::Diversity => {
+            let embedder = sources.embedded(spec)?.embedder.picture_embedder();
+            Box::new(Diversity::new(name, group, embedder.clone())?)
+        }
+        RewardKind::Colourfulness => Box::new(Colourfulness::new(name)),
+        RewardKind::Contrast => Box::new(Contrast::new(name)),
+        RewardKind::Harmony => Box::new(Harmony::new(name)),
+        RewardKind::Compressibility { quality } => Box::new(JpegSize::small(name, *quality)?),
+        RewardKind::Incompressibility { quality } => Box::new(JpegSize::large(name, *quality)?),
+        RewardKind::ClipScore { model, processor } => {
+            let (pictures, texts) = both(&sources.shelf, model, processor.as_deref()).map_err(about(spec))?;
+            Box::new(ClipScore::percent(name, pictures, texts))
+        }
+        RewardKind::PickScore { model, processor } => {
+            let (pictures, texts) = both(&sources.shelf, model, processor.as_deref()).map_err(about(spec))?;
+            let scale = sources.shelf.logit_scale(model).map_err(about(spec))?;
+            Box::new(ClipScore::logits(name, scale, pictures, texts))
+        }
+        RewardKind::LaionAesthetics { clip, head } => {
+            let pictures = sources.shelf.pictures(clip, None).map_err(about(spec))?;
+            let head = sources.shelf.head(head, pictures.width()).map_err(about(spec))?;
+            Box::new(LaionAesthetics::new(name, head, pictures))
+        }
+        RewardKind::SafetyChecker { model } => {
+            Box::new(SafetyChecker::new(name, sources.shelf.checker(model).map_err(about(spec))?))
+        }
+        RewardKind::ClipDiversity { model } => {
+            let pictures = sources.shelf.pictures(model, None).map_err(about(spec))?;
+            Box::new(Diversity::new(name, group, pictures)?)
+        }
+        RewardKind::Program(program) => Box::new(Program::start(name, program)?),
+        RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
+        RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
+    })
+}
+
+/// Returns the two halves of a CLIP on disk.
+fn both(
+    shelf: &Shelf,
+    model: &str,
+    processor: Option<&str>,
+) -> Result<(Arc<PictureEmbedder>, Arc<TextEmbedder>), RewardError> {
+    Ok((shelf.pictures(model, processor)?, shelf.texts(model, processor)?))
+}
+
+/// Names the reward that an error is about.
+fn about(spec: &RewardSpec) -> impl Fn(RewardError) -> RewardError {
+    |source| RewardError::Reward { reward: spec.name.clone(), source: Box::new(source) }
+}

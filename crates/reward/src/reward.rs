@@ -1,0 +1,20 @@
+//! What every reward does.
+
+use crate::{Differentiable, RewardError, View};
+
+/// Something that pictures are scored by: higher is better.
+pub trait Reward: Send + Sync {
+    /// Returns the reward's name in the experiment.
+    fn name(&self) -> &str;
+
+    /// Returns one score per picture; the same pictures always get the same scores.
+    ///
+    /// # Errors
+    /// Says why the pictures cannot be scored. Scores that are not finite are the [`crate::Scorer`]'s to refuse.
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError>;
+
+    /// Returns the reward as one whose scores have a gradient; nothing where there is none.
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        None
+    }
+}
