@@ -23,11 +23,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = memory();
     let latents = Tensor::random([1, 4, side / 8, side / 8], Distribution::Default, &device);
     let began = Instant::now();
-    let images = vae.decode(latents.clone()).into_data();
+    let images = vae.decode(&latents).into_data();
     println!("{:?} in {:.1?}; before: {before}; {}", images.shape(), began.elapsed(), memory());
     println!("estimated: {} MiB", vae.decoding_bytes(side, side) >> 20);
     let (leaf, began) = (latents.autodiff().require_grad(), Instant::now());
-    let mut gradients = vae.decode(leaf.clone()).mean().backward();
+    let mut gradients = vae.decode(&leaf).mean().backward();
     let gradient = leaf.grad_remove(&mut gradients).ok_or("the latents have a gradient")?;
     println!("gradient {:?} in {:.1?}; {}", gradient.dims(), began.elapsed(), memory());
     Ok(())

@@ -88,7 +88,7 @@ fn images_are_encoded_as_the_denoiser_wants_them() {
     let config = VaeConfig::read(&fs::read(folder.join("vae/config.json")).expect("config")).expect("known");
     let files = weight_files(&folder.join("vae"), "diffusion_pytorch_model").expect("weights");
     let vae = Vae::load(&config, &Parameters::open(&files, &device).expect("weights")).expect("fits");
-    assert_eq!(samples.into_data(), vae.encode(images).expect("an encoder").into_data());
+    assert_eq!(samples.into_data(), vae.encode(&images).expect("an encoder").into_data());
 
     let odd = Tensor::zeros([1, 3, height + 1, width], &device);
     let wanted = format!(

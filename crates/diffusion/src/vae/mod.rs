@@ -98,7 +98,7 @@ impl Vae {
     /// # Shapes
     /// - `latents`: `[rows, latent_channels, h, w]`
     /// - returns `[rows, 3, h·factor, w·factor]`, clamped to `[0, 1]`
-    pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+    pub fn decode(&self, latents: &Tensor<4>) -> Tensor<4> {
         let vae = self.clone();
         recompute::rows(latents, move |row| vae.decode_one(row))
     }
@@ -138,9 +138,9 @@ impl Vae {
     ///
     /// # Errors
     /// Fails when the encoder, which is read at the first call, is missing from the autoencoder's files or does not fit its config.
-    pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>, ParametersError> {
+    pub fn encode(&self, images: &Tensor<4>) -> Result<Tensor<4>, ParametersError> {
         let encoder = self.encoder.get()?;
-        let latents = recompute::rows(images.inner(), move |image| encoder.encode(image));
+        let latents = recompute::rows(&images.clone().inner(), move |image| encoder.encode(image));
         Ok((latents - self.shift) * self.scale)
     }
 }

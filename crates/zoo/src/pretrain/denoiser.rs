@@ -161,7 +161,7 @@ mod tests {
                 (level.noise.to_bits(), level.timestep.to_bits()),
                 (share.to_bits(), (share * 1000.0).to_bits())
             );
-            assert_eq!(level.target, [-1.0, 1.0], "the velocity noise − clean");
+            assert_eq!(level.target.map(f32::to_bits), [-1.0f32, 1.0].map(f32::to_bits), "the velocity noise − clean");
         }
     }
 }
