@@ -1,5 +1,5 @@
-//! Decodes random latents with Stable Diffusion's autoencoder at its true size, with random weights; prints time and peak
-//! memory: `cargo run --release --workspace --example decode_latents -- SIDE [BUDGET_MIB]`, the side in pixels.
+//! Decodes random latents with Stable Diffusion's autoencoder at its true size, with random weights, then computes the gradient of
+//! the image's mean to them; prints time and peak memory of both: `cargo run --release --workspace --example decode_latents -- SIDE [BUDGET_MIB]`, the side in pixels.
 
 use std::time::Instant;
 
@@ -23,9 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = memory();
     let latents = Tensor::random([1, 4, side / 8, side / 8], Distribution::Default, &device);
     let began = Instant::now();
-    let pictures = vae.decode(latents).into_data();
-    println!("{:?} in {:.1?}; before: {before}; {}", pictures.shape(), began.elapsed(), memory());
+    let images = vae.decode(&latents).into_data();
+    println!("{:?} in {:.1?}; before: {before}; {}", images.shape(), began.elapsed(), memory());
     println!("estimated: {} MiB", vae.decoding_bytes(side, side) >> 20);
+    let (leaf, began) = (latents.autodiff().require_grad(), Instant::now());
+    let mut gradients = vae.decode(&leaf).mean().backward();
+    let gradient = leaf.grad_remove(&mut gradients).ok_or("the latents have a gradient")?;
+    println!("gradient {:?} in {:.1?}; {}", gradient.dims(), began.elapsed(), memory());
     Ok(())
 }
 

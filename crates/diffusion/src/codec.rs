@@ -23,7 +23,7 @@ impl Codec {
     pub fn encode(&self, images: Tensor<4>) -> Result<Tensor<4>, ParametersError> {
         match self {
             Self::Pixels(codec) => Ok(codec.encode(images)),
-            Self::Vae(vae) => vae.encode(images),
+            Self::Vae(vae) => vae.encode(&images),
         }
     }
 
@@ -32,7 +32,7 @@ impl Codec {
     pub fn decode(&self, samples: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Pixels(codec) => codec.decode(samples),
-            Self::Vae(vae) => vae.decode(samples),
+            Self::Vae(vae) => vae.decode(&samples),
         }
     }
 

@@ -3,12 +3,14 @@
 mod golden;
 
 use std::collections::BTreeSet;
+use std::fs;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Golden, fixture};
+use moa_adapter::{Parameters, weight_files};
 use moa_diffusion::pipeline::adaptable_in;
 use moa_diffusion::sampler::{Next, step};
-use moa_diffusion::{Conditions, Denoiser, Pipeline, TextContext};
+use moa_diffusion::{Conditions, Denoiser, Pipeline, TextContext, Vae, VaeConfig};
 
 /// As the fixtures were made.
 const STEPS: usize = 5;
@@ -70,4 +72,30 @@ fn stable_diffusion_2_with_velocities_and_half_precision_files_matches_diffusers
 #[test]
 fn stable_diffusion_xl_with_two_encoders_and_shards_matches_diffusers() {
     matches_diffusers("pipeline_xl");
+}
+
+#[test]
+fn images_are_encoded_as_the_denoiser_wants_them() {
+    let device = Device::flex();
+    let folder = fixture("pipeline_sd1");
+    let pipeline = Pipeline::open_folder(&folder, &device).expect("a pipeline");
+    let [height, width] = pipeline.picture_size();
+    let values: Vec<f32> = (0..2 * 3 * height * width).map(|i| (0.37 * i as f32).sin() * 0.5 + 0.5).collect();
+    let images = Tensor::<4>::from_data(TensorData::new(values, [2, 3, height, width]), &device);
+    let samples = pipeline.encode(images.clone()).expect("an encoder");
+    let [channels, h, w] = pipeline.latent_shape();
+    assert_eq!(samples.dims(), [2, channels, h, w]);
+    let config = VaeConfig::read(&fs::read(folder.join("vae/config.json")).expect("config")).expect("known");
+    let files = weight_files(&folder.join("vae"), "diffusion_pytorch_model").expect("weights");
+    let vae = Vae::load(&config, &Parameters::open(&files, &device).expect("weights")).expect("fits");
+    assert_eq!(samples.into_data(), vae.encode(&images).expect("an encoder").into_data());
+
+    let odd = Tensor::zeros([1, 3, height + 1, width], &device);
+    let wanted = format!(
+        "images of shape [1, 3, {}, {width}] cannot be encoded: make them [rows, 3, height, width], with height and width multiples \
+         of {}",
+        height + 1,
+        vae.factor()
+    );
+    assert_eq!(pipeline.encode(odd).expect_err("an odd side").to_string(), wanted);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use moa_diffusion::StepRule;
-use moa_diffusion::schedule::{DdimConfig, FlowConfig, FlowLevels, mean_log_prob};
+use moa_diffusion::schedule::{DdimConfig, FlowConfig, FlowLevels};
 use serde_json::Value;
 
 fn fixture(name: &str) -> Value {
@@ -95,6 +95,12 @@ fn flow_matching_matches_diffusers() {
     }
 }
 
+/// Returns the log-density of a step averaged over the sample's dimensions, as DDPO and Flow-GRPO define it, from the mean squared
+/// distance of the next sample to the step's mean; in f32, as a trainer has the numbers.
+fn mean_log_prob(mean_squared_distance: f32, std: f32) -> f64 {
+    f64::from(-mean_squared_distance / (2.0 * std * std) - std.ln() - 0.5 * std::f32::consts::TAU.ln())
+}
+
 /// Asserts a stochastic step's mean, sample and log-probabilities, both of what was drawn and of another sample.
 fn assert_gaussian(rule: &StepRule, case: &Value, tolerance: f64) {
     let what = format!("step {}", case["index"]);
@@ -111,7 +117,7 @@ fn assert_gaussian(rule: &StepRule, case: &Value, tolerance: f64) {
         let rows = sample.len() / wanted.len();
         let found = sample.chunks(rows).zip(mean.chunks(rows)).map(|(sample, mean)| {
             let distance = sample.iter().zip(mean).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / rows as f64;
-            f64::from(mean_log_prob(distance as f32, rule.std))
+            mean_log_prob(distance as f32, rule.std)
         });
         assert_close(found, &wanted, tolerance, &format!("{what} {log_prob}"));
     }

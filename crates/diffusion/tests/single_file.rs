@@ -109,7 +109,7 @@ fn every_model_loads_by_the_configs_read_off_the_tensors() {
         let vae = VaeConfig::read(file.config("vae/config.json").unwrap().as_bytes()).unwrap();
         let vae = Vae::load(&vae, file.parameters("vae").unwrap()).unwrap();
         let side = 2 * vae.factor();
-        vae.encode(Tensor::zeros([1, 3, side, side], &Device::flex())).unwrap();
+        vae.encode(&Tensor::zeros([1, 3, side, side], &Device::flex())).unwrap();
         ScheduleConfig::read(file.config("scheduler/scheduler_config.json").unwrap().as_bytes()).unwrap();
     }
 }

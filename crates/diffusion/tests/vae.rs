@@ -38,11 +38,11 @@ fn matches(vae: &Vae, name: &str) -> Tensor<4> {
     let io = fs::read(fixture(name).join("io.safetensors")).expect("io");
     let io = SafeTensors::deserialize(&io).expect("io");
     let pictures = tensor(&io, "pictures");
-    assert_close(vae.encode(pictures).expect("an encoder"), tensor(&io, "mean"), &format!("{name} mean"));
-    let decoded = vae.decode(tensor(&io, "latents"));
+    assert_close(vae.encode(&pictures).expect("an encoder"), tensor(&io, "mean"), &format!("{name} mean"));
+    let decoded = vae.decode(&tensor(&io, "latents"));
     assert_close(decoded.clone(), tensor(&io, "decoded"), &format!("{name} decoded"));
     // Two rows, each on a thread of its own; some pixels are clamped.
-    let gradient = gradient(&tensor(&io, "latents"), |latents| vae.decode(latents) * tensor(&io, "towards"));
+    let gradient = gradient(&tensor(&io, "latents"), |latents| vae.decode(&latents) * tensor(&io, "towards"));
     assert_close(gradient, tensor(&io, "gradient"), &format!("{name} gradient"));
     decoded
 }
@@ -92,7 +92,7 @@ fn gradients_flow_through_tiles() {
     };
     let towards = waves([dims[0], 3, height * vae.factor(), width * vae.factor()], 0.37);
     let direction = waves(dims, 0.61);
-    let value = |latents: Tensor<4>| vae.decode(latents) * towards.clone();
+    let value = |latents: Tensor<4>| vae.decode(&latents) * towards.clone();
     let sum = |by: f32| {
         let values = value(latents.clone() + direction.clone() * by).into_data().try_into_vec::<f32>().expect("f32");
         values.into_iter().map(f64::from).sum::<f64>()
@@ -115,8 +115,8 @@ fn an_encoder_is_asked_for_when_it_is_needed() {
     let config = VaeConfig::read(&fs::read(fixture("vae_tiny").join("config.json")).expect("config")).expect("known");
     let parameters = Parameters::open(&[path], &Device::flex()).expect("weights");
     let vae = Vae::load(&config, &parameters).expect("a decoder is enough to decode");
-    assert_eq!(vae.decode(Tensor::zeros([1, 4, 2, 2], &Device::flex())).dims(), [1, 3, 8, 8]);
-    let error = vae.encode(Tensor::zeros([1, 3, 8, 8], &Device::flex())).expect_err("no encoder").to_string();
+    assert_eq!(vae.decode(&Tensor::zeros([1, 4, 2, 2], &Device::flex())).dims(), [1, 3, 8, 8]);
+    let error = vae.encode(&Tensor::zeros([1, 3, 8, 8], &Device::flex())).expect_err("no encoder").to_string();
     assert!(error.contains("encoder.layers.0"), "{error}");
 }
 
@@ -125,8 +125,8 @@ fn large_pictures_are_decoded_in_tiles_that_agree_with_the_whole() {
     let vae = load("vae_tiny", "vae_tiny");
     let io = fs::read(fixture("vae_tiny").join("io.safetensors")).expect("io");
     let latents = tensor(&SafeTensors::deserialize(&io).expect("io"), "latents").repeat(&[1, 1, 6, 5]);
-    let whole = vae.decode(latents.clone());
-    let tiled = vae.within(1).decode(latents);
+    let whole = vae.decode(&latents);
+    let tiled = vae.within(1).decode(&latents);
     assert_eq!(tiled.dims(), whole.dims());
     let mean = (tiled - whole).abs().mean().into_scalar::<f32>();
     assert!(mean < 0.01, "convolutions alone see little beyond a tile's overlap: {mean}");

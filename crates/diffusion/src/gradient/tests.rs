@@ -101,7 +101,7 @@ fn bank(layers: &[LayerShape], members: usize, share_a: bool) -> AdapterBank {
 
 impl Case {
     /// Returns the case with gradients to what comes in.
-    fn to_input(mut self) -> Self {
+    fn following_input(mut self) -> Self {
         self.x = self.x.autodiff().require_grad();
         self
     }
@@ -180,7 +180,7 @@ fn recomputed_unets_have_the_same_gradients() {
         }
         // The first blocks have no adapter then, and the time embedding none.
         case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 2, true);
-        let case = case.to_input();
+        let case = case.following_input();
         case.assert_same(|_| true, 2, false);
         case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 1, true);
         case.assert_same_without_adapters();
@@ -196,7 +196,7 @@ fn recomputed_transformers_have_the_same_gradients() {
             case.assert_same(|_| true, members, share_a);
         }
         case.assert_same(|layer| layer.contains("transformer_blocks.1."), 2, true);
-        let case = case.to_input();
+        let case = case.following_input();
         case.assert_same(|_| true, 2, false);
         case.assert_same_without_adapters();
     }

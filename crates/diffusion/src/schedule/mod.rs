@@ -77,9 +77,3 @@ impl ScheduleConfig {
         }
     }
 }
-
-/// Returns the log-density of a step averaged over the sample's dimensions, as DDPO and Flow-GRPO define it, from the
-/// mean squared distance of the next sample to the step's mean.
-pub fn mean_log_prob(mean_squared_distance: f32, std: f32) -> f32 {
-    -mean_squared_distance / (2.0 * std * std) - std.ln() - 0.5 * std::f32::consts::TAU.ln()
-}

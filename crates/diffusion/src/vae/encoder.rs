@@ -13,7 +13,7 @@ use super::tiny::TinyEncoder;
 /// From images to latents.
 #[derive(Debug)]
 pub(super) enum Encoder {
-    Kl(KlEncoder),
+    Kl(Box<KlEncoder>),
     Tiny(TinyEncoder),
 }
 
@@ -51,7 +51,7 @@ impl LazyEncoder {
             return Ok(encoder.clone());
         }
         let encoder = Arc::new(match &self.config {
-            VaeConfig::Kl(kl) => Encoder::Kl(KlEncoder::load(kl, &self.parameters)?),
+            VaeConfig::Kl(kl) => Encoder::Kl(Box::new(KlEncoder::load(kl, &self.parameters)?)),
             VaeConfig::Tiny(tiny) => Encoder::Tiny(TinyEncoder::load(tiny, &self.parameters)?),
         });
         Ok(read.insert(encoder).clone())

@@ -13,9 +13,9 @@ use crate::gradient::{Activations, flat, tie};
 ///
 /// # Shapes
 /// - `batch`: `[rows, …]`; `one`: from `[1, …]` to `[1, …]`
-pub(super) fn rows(batch: Tensor<4>, one: impl Fn(Tensor<4>) -> Tensor<4> + Send + Sync + 'static) -> Tensor<4> {
+pub(super) fn rows(batch: &Tensor<4>, one: impl Fn(Tensor<4>) -> Tensor<4> + Send + Sync + 'static) -> Tensor<4> {
     if !batch.is_autodiff() {
-        return each(cut(&batch), &batch.device(), one);
+        return each(cut(batch), &batch.device(), one);
     }
     let kept = batch.clone().inner();
     let one = Arc::new(one);
@@ -30,7 +30,7 @@ pub(super) fn rows(batch: Tensor<4>, one: impl Fn(Tensor<4>) -> Tensor<4> + Send
     match tie([flat(batch.clone())], flat(output), pass) {
         Some(output) => output.reshape(dims),
         // Other backends keep everything.
-        None => Tensor::cat(cut(&batch).into_iter().map(&*one).collect(), 0),
+        None => Tensor::cat(cut(batch).into_iter().map(&*one).collect(), 0),
     }
 }
 

@@ -18,6 +18,11 @@ impl Tiling {
         Self { side: (side / 8 * 8).max(SMALLEST) }
     }
 
+    /// Returns whether latents of this height and width take more than one tile.
+    pub(super) fn splits(self, [height, width]: [usize; 2]) -> bool {
+        height > self.side || width > self.side
+    }
+
     /// Returns height and width of the tiles of latents of this height and width.
     pub(super) fn tile(self, [height, width]: [usize; 2]) -> [usize; 2] {
         [height.min(self.side), width.min(self.side)]
@@ -27,7 +32,7 @@ impl Tiling {
     /// less weight.
     pub(super) fn decode(self, latents: &Tensor<4>, factor: usize, one: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let ([_, _, height, width], device) = (latents.dims(), latents.device().without_autodiff());
-        if height <= self.side && width <= self.side {
+        if !self.splits([height, width]) {
             return one(latents.clone());
         }
         let (rows, columns) = (self.starts(height), self.starts(width));

@@ -9,7 +9,7 @@ use moa_diffusion::codec::PixelCodec;
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
-use moa_diffusion::{TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
+use moa_diffusion::{NoiseLevel, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
 use moa_scenes::{HeldOut, SceneDistribution, tokenizer};
 
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
@@ -63,6 +63,11 @@ pub fn denoiser_unet_config() -> UnetConfig {
     }
 }
 
+/// Returns the schedule of `emoji-32`.
+fn schedule() -> ScheduleConfig {
+    ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even })
+}
+
 pub(super) fn train(
     spec: &PretrainSpec,
     device: &Device,
@@ -83,7 +88,7 @@ pub(super) fn train(
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, text_config.max_position_embeddings)?;
     let distribution = SceneDistribution { two_objects: spec.pairs, unsafe_share: None, held_out: HeldOut::Excluded };
     let noise = NoiseKey::new(spec.seed).named("denoiser-noise");
-    let codec = PixelCodec { factor: 2 };
+    let (codec, schedule) = (PixelCodec { factor: 2 }, schedule());
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {
         let (text, unet) = model(&Parameters::stored(leaves, device))?;
         let batch = SceneBatch::draw(spec, step, &distribution, device);
@@ -98,19 +103,19 @@ pub(super) fn train(
         let context = text.forward(&words.encode(&captions)?);
         let clean = codec.encode(batch.pictures);
         let dims @ [rows, ..] = clean.dims();
-        let levels: Vec<f32> = key
-            .named("level")
-            .normal(rows)
-            .into_iter()
-            .map(|x| 1.0 / (1.0 + (-(LEVEL_MEAN + LEVEL_DEVIATION * x)).exp()))
-            .collect();
-        let timesteps: Vec<f32> = levels.iter().map(|level| level * 1000.0).collect();
-        let levels = Tensor::<4>::from_data(TensorData::new(levels, [rows, 1, 1, 1]), device);
+        let share = |x: f32| 1.0 / (1.0 + (-(LEVEL_MEAN + LEVEL_DEVIATION * x)).exp());
+        let levels: Vec<NoiseLevel> =
+            key.named("level").normal(rows).into_iter().map(|x| schedule.level(f64::from(share(x)))).collect();
+        let timesteps: Vec<f32> = levels.iter().map(|level| level.timestep).collect();
+        let sigmas = levels.iter().map(|level| level.noise).collect();
+        let sigmas = Tensor::<4>::from_data(TensorData::new(sigmas, [rows, 1, 1, 1]), device);
         let values = key.named("noise").normal(dims.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(values, dims), device);
-        let noisy = clean.clone() + (noise.clone() - clean.clone()) * levels;
-        let velocity = unet.forward(noisy, &timesteps, &context.into(), None);
-        Ok((velocity - (noise - clean)).powi_scalar(2).mean())
+        let velocity = noise - clean.clone();
+        // This rounds otherwise than signal·x₀ + noise·ε, and the shipped weights were trained with it.
+        let noisy = clean + velocity.clone() * sigmas;
+        let predicted = unet.forward(noisy, &timesteps, &context.into(), None);
+        Ok((predicted - velocity).powi_scalar(2).mean())
     };
     let finish = |state: &TrainingState| files(state, &text_config, &unet_config);
     run(&mut state, spec, hooks, loss, finish)
@@ -124,7 +129,6 @@ fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<
     };
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata.clone());
-    let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even });
     let index = serde_json::json!({
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -134,7 +138,7 @@ fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<
     });
     let mut files = ModelFiles::from([
         ("model_index.json".to_owned(), pretty(index)),
-        ("scheduler/scheduler_config.json".to_owned(), config(serde_json::to_value(schedule))),
+        ("scheduler/scheduler_config.json".to_owned(), config(serde_json::to_value(schedule()))),
         ("text_encoder/config.json".to_owned(), config(serde_json::to_value(text))),
         ("text_encoder/model.safetensors".to_owned(), half("text_encoder")?),
         ("unet/config.json".to_owned(), config(serde_json::to_value(unet))),
@@ -142,4 +146,22 @@ fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<
     ]);
     files.extend(tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec())));
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_have_the_bits_that_the_shipped_weights_were_trained_with() {
+        for x in NoiseKey::new(7).normal(1000) {
+            let share = 1.0 / (1.0 + (-x).exp());
+            let level = schedule().level(f64::from(share));
+            assert_eq!(
+                (level.noise.to_bits(), level.timestep.to_bits()),
+                (share.to_bits(), (share * 1000.0).to_bits())
+            );
+            assert_eq!(level.target.map(f32::to_bits), [-1.0f32, 1.0].map(f32::to_bits), "the velocity noise − clean");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod bank;
 mod build;
 mod gradient;
 mod linear;
+mod part;
 mod pass;
 mod resnet;
 #[cfg(test)]
@@ -25,12 +26,10 @@ use rayon::prelude::*;
 use self::bank::{LastBank, MergedBank, Wanted};
 use self::gradient::{tie, values};
 use self::linear::Linear;
+use self::part::{Part, parts};
 use self::pass::{Pass, add_onto};
 use self::resnet::{ResnetBlock, join, split, upsample, upsample_backward};
 use self::transformer::SpatialTransformer;
-
-/// Most rows of a part.
-const PART: usize = 8;
 
 #[derive(Debug)]
 struct Stage {
@@ -83,16 +82,6 @@ struct TimeTrace {
     active: Vec<f32>,
     embedding: Vec<f32>,
     time: Vec<f32>,
-}
-
-/// Some rows of one adapter, and the texts that they are conditioned on.
-#[derive(Debug)]
-struct Part {
-    member: usize,
-    rows: Range<usize>,
-    texts: Vec<f32>,
-    text_of: Vec<usize>,
-    text_count: usize,
 }
 
 /// What a batch is conditioned on.
@@ -391,30 +380,6 @@ impl Unet {
         }
         widths.into_iter()
     }
-}
-
-/// Cuts a batch into parts; `None` when its rows do not divide among the adapters.
-fn parts(rows: usize, members: usize, context: &[f32]) -> Option<Vec<Part>> {
-    if !rows.is_multiple_of(members) || !context.len().is_multiple_of(rows) {
-        return None;
-    }
-    let (share, text) = (rows / members, context.len() / rows);
-    let count = share.div_ceil(PART);
-    let parts = (0..members).flat_map(|member| (0..count).map(move |part| (member, part)));
-    let part = |(member, part): (usize, usize)| {
-        let rows = member * share + part * share / count..member * share + (part + 1) * share / count;
-        let (mut texts, mut text_of) = (Vec::new(), Vec::new());
-        for row in rows.clone() {
-            let own = &context[row * text..][..text];
-            let found = texts.chunks_exact(text).position(|other: &[f32]| other == own);
-            text_of.push(found.unwrap_or(texts.len() / text));
-            if found.is_none() {
-                texts.extend_from_slice(own);
-            }
-        }
-        Part { member, rows, text_count: texts.len() / text, texts, text_of }
-    };
-    Some(parts.map(part).collect())
 }
 
 /// Turns `[rows, channels, positions]` into `[rows, positions, channels]`.
