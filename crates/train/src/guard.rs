@@ -65,7 +65,6 @@ pub(crate) fn verdicts(
     };
     let harmless = harmless_prompts(prompts);
     let watcher = Watcher { rewards: &spec.rewards, harmless: &harmless, bootstrap };
-    let watched = |columns: &'_ Columns, shares| Watched { shares, rewards: &columns.rewards, judges: &columns.judges };
     let pairs = runs.iter().zip(looks);
     let points: Vec<Watched<'_>> = pairs.map(|((_, weighting), look)| watched(look, weighting.shares())).collect();
     let findings = watcher.findings(watched(base, &[]), &points)?;
@@ -80,6 +79,10 @@ pub(crate) fn verdicts(
         }
     };
     Ok(findings.into_iter().zip(ties).map(verdict).collect())
+}
+
+fn watched<'a>(columns: &'a Columns, shares: &'a [f64]) -> Watched<'a> {
+    Watched { shares, rewards: &columns.rewards, judges: &columns.judges }
 }
 
 #[cfg(test)]
