@@ -1,6 +1,7 @@
 //! The trainer: it owns bank, threads, optimiser, averages and checkpoint; what an epoch does with them is its method's.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use moa_adapter::AdapterBank;
 use moa_core::experiment::ExperimentSpec;
@@ -42,12 +43,14 @@ pub struct TrainerSetup<'a> {
 pub type EpochMetrics = BTreeMap<String, f64>;
 
 /// What an epoch left.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct EpochReport {
     /// The metrics of every run, in the runs' order; none of runs that had ended before.
     pub metrics: Vec<Option<EpochMetrics>>,
     /// What the guard found, and did.
     pub findings: Vec<(RunId, String)>,
+    /// How long training took, without looking at the adapters. Not part of the result: it differs between repetitions.
+    pub duration: Duration,
 }
 
 /// Everything of the adapters that an epoch changes.
@@ -154,6 +157,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// See [`TrainError`]; the trainer is as before the epoch then.
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
+        let began = Instant::now();
         let before = self.learned.clone();
         let trained = self.train(progress);
         if trained.is_err() {
@@ -161,6 +165,7 @@ impl<'a> Trainer<'a> {
         }
         let mut metrics = trained?;
         self.epoch += 1;
+        let duration = began.elapsed();
         let training = &self.setup.spec.training;
         let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
         let mut findings = Vec::new();
@@ -172,7 +177,7 @@ impl<'a> Trainer<'a> {
             }
             findings = self.guard(&looks, &base)?;
         }
-        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings })
+        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, duration })
     }
 
     fn in_order_of_runs(&self, ids: &[RunId], metrics: Vec<EpochMetrics>) -> Vec<Option<EpochMetrics>> {
@@ -239,7 +244,7 @@ impl<'a> Trainer<'a> {
                 known.iter_mut().zip(lists).for_each(|(known, list)| known.extend(list));
             }
         }
-        self.method.check(index, &all.rows)?;
+        self.method.check(world, index, &all.rows)?;
         let norms = member_norms(&all.gradients);
         if let Some(member) = norms.iter().position(|norm| !norm.is_finite()) {
             return Err(TrainError::Diverged { run: world.runs[member].0.clone(), epoch: self.epoch + 1 });
