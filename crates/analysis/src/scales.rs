@@ -189,6 +189,19 @@ impl Scales {
         self.rewards.iter().map(|reward| reward.scale).collect()
     }
 
+    /// Returns what counts as 0 and as 1 in a few words.
+    pub fn label(&self) -> &'static str {
+        let all = |origin: Origin| {
+            self.rewards.iter().all(|reward| reward.reference_from == origin && reward.best_from == origin)
+        };
+        match () {
+            () if all(Origin::Measured) => "0–1: worst–best of base, corners",
+            () if all(Origin::Experiment) => "0–1: the experiment's",
+            () if all(Origin::Kind) => "0–1: the rewards' ranges",
+            () => "0–1: differs by reward",
+        }
+    }
+
     /// Returns what counts as 0 and as 1, in a sentence without numbers.
     pub fn definition(&self) -> String {
         let of = |origin: Origin| {

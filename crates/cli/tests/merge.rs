@@ -48,9 +48,10 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     for words in [
         "keeps every constraint",
         "≥ -9 ✓",
-        "with other noise",
-        "4 bounds",
-        "with so few prompts",
+        "once more, with other noise",
+        "all 2 bounds hold",
+        "with 2 prompts (fewer than 32)",
+        "no bounds for aesthetics",
         "mixtures measured is picked",
     ] {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
