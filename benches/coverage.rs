@@ -36,7 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let populations = populations(&fs::read_to_string(table)?)?;
     let error = (LEVEL * (1.0 - LEVEL) / trials as f64).sqrt();
     println!("{trials} trials each; the Monte-Carlo standard error of a true 0.95 is {error:.4}\n");
-    println!("{:<22} {:>7} {:>7}  {:>6} {:>6}  {:>6} {:>6}  {:>6}", "population", "columns", "prompts", "others", "given", "mean", "given", "claims");
+    println!(
+        "{:<22} {:>7} {:>7}  {:>6} {:>6}  {:>6} {:>6}  {:>6}",
+        "population", "columns", "prompts", "others", "given", "mean", "given", "claims"
+    );
     for population in &populations {
         for columns in COLUMNS.into_iter().filter(|columns| *columns <= population.columns.len()) {
             for prompts in PROMPTS {
@@ -95,7 +98,9 @@ fn populations(table: &str) -> Result<Vec<Population>, Box<dyn Error>> {
         Population { name: "gains", columns: first(gains), range: Some([-1.0, 1.0]) },
         Population {
             name: "quarter at 1",
-            columns: drawn("quarter", &|common, own| if common < 0.25 { 0.8 + 0.2 * own } else { 0.1 * common + 0.2 * own }),
+            columns: drawn("quarter", &|common, own| {
+                if common < 0.25 { 0.8 + 0.2 * own } else { 0.1 * common + 0.2 * own }
+            }),
             range: unit,
         },
         Population {
@@ -113,7 +118,11 @@ fn populations(table: &str) -> Result<Vec<Population>, Box<dyn Error>> {
             columns: drawn("bernoulli", &|common, own| f64::from(u8::from(0.5 * (common + own) < 0.1581))),
             range: unit,
         },
-        Population { name: "lognormal, sigma 0.5", columns: drawn("half", &|a, b| (0.5 * normal(a, b)).exp()), range: None },
+        Population {
+            name: "lognormal, sigma 0.5",
+            columns: drawn("half", &|a, b| (0.5 * normal(a, b)).exp()),
+            range: None,
+        },
         Population { name: "lognormal, sigma 1", columns: drawn("one", &|a, b| normal(a, b).exp()), range: None },
     ])
 }
@@ -128,10 +137,14 @@ fn coverage(population: &Population, columns: usize, prompts: usize, trials: u64
         let key = NoiseKey::new(trial).with(prompts as u64).with(columns as u64).named(population.name);
         let draw = |key: NoiseKey| -> Vec<Vec<f64>> {
             let places: Vec<usize> = (0..prompts as u64).map(|prompt| key.below(prompt, rows)).collect();
-            population.columns[..columns].iter().map(|column| places.iter().map(|place| column[*place]).collect()).collect()
+            population.columns[..columns]
+                .iter()
+                .map(|column| places.iter().map(|place| column[*place]).collect())
+                .collect()
         };
         let (known, other) = (draw(key.named("known")), draw(key.named("other")));
-        let bootstrap = Bootstrap { resamples: RESAMPLES, level: LEVEL, seed: trial, fewest: FEWEST_VARYING.min(prompts) };
+        let bootstrap =
+            Bootstrap { resamples: RESAMPLES, level: LEVEL, seed: trial, fewest: FEWEST_VARYING.min(prompts) };
         let samples: Vec<Sample<'_>> = known.iter().map(|column| Sample::within(column, population.range)).collect();
         let is_given = |sample: &Sample<'_>| f64::from(u8::from(sample.can_be_resampled(bootstrap.fewest)));
         let promised = bootstrap.simultaneous(&samples, prompts)?;
@@ -174,9 +187,12 @@ fn volumes(gains: &[Vec<f64>], prompts: usize, trials: u64) -> Result<[f64; 2], 
         places.iter().map(row).collect()
     };
     let all: Vec<usize> = (0..rows).collect();
-    let sets = |places: &[usize]| -> Vec<Vec<Vec<f64>>> { levels.chunks_exact(4).map(|own| point(own, places)).collect() };
+    let sets =
+        |places: &[usize]| -> Vec<Vec<Vec<f64>>> { levels.chunks_exact(4).map(|own| point(own, places)).collect() };
     let means = |set: &[Vec<Vec<f64>>]| -> Vec<Vec<f64>> {
-        let of = |rows: &Vec<Vec<f64>>| (0..4).map(|reward| mean(&rows.iter().map(|row| row[reward]).collect::<Vec<_>>())).collect();
+        let of = |rows: &Vec<Vec<f64>>| {
+            (0..4).map(|reward| mean(&rows.iter().map(|row| row[reward]).collect::<Vec<_>>())).collect()
+        };
         set.iter().map(of).collect()
     };
     let population = means(&sets(&all));

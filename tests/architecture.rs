@@ -26,16 +26,8 @@ const RANKS: [(&str, u32); 15] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 8] = [
-    "moa-core",
-    "moa-kernels",
-    "moa-pareto",
-    "moa-store",
-    "moa-scenes",
-    "moa-analysis",
-    "moa-plot",
-    "moa-tui",
-];
+const TENSOR_FREE: [&str; 8] =
+    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-analysis", "moa-plot", "moa-tui"];
 
 /// A crate with what it depends on.
 struct Package {

@@ -53,7 +53,11 @@ impl fmt::Display for SuspectedHacking {
             rise.mean, rise.lo, -fall.mean, -fall.hi
         )?;
         if let Some(own) = self.own_fall {
-            write!(f, ", by {:.4} (at least {:.4}) more than the specialists of its other rewards explain", -own.mean, -own.hi)?;
+            write!(
+                f,
+                ", by {:.4} (at least {:.4}) more than the specialists of its other rewards explain",
+                -own.mean, -own.hi
+            )?;
         }
         if !self.shared_with.is_empty() {
             write!(f, ", unless {} does it, which has no specialist to compare with", self.shared_with.join(" or "))?;
@@ -128,11 +132,7 @@ impl Watcher<'_> {
     ///
     /// # Errors
     /// Refuses points that were evaluated on other prompts than the base.
-    pub fn findings(
-        &self,
-        base: Probe<'_>,
-        points: &[Probe<'_>],
-    ) -> Result<Vec<Vec<SuspectedHacking>>, AnalysisError> {
+    pub fn findings(&self, base: Probe<'_>, points: &[Probe<'_>]) -> Result<Vec<Vec<SuspectedHacking>>, AnalysisError> {
         let prompts = base.rewards.first().map_or(0, |column| column.prompt_means.len());
         let mut found: Vec<Vec<SuspectedHacking>> = vec![Vec::new(); points.len()];
         if prompts == 0 {

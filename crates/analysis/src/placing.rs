@@ -144,7 +144,8 @@ mod tests {
     fn point(seed: u64, id: u64, rewards: &[f64]) -> EvaluationRecord {
         let key = NoiseKey::new(seed);
         let column = |(reward, level): (usize, &f64)| {
-            let (prompts, own) = (key.with(reward as u64).normal(48), key.with(100 + id).with(reward as u64).normal(48));
+            let (prompts, own) =
+                (key.with(reward as u64).normal(48), key.with(100 + id).with(reward as u64).normal(48));
             let value = |(prompt, own): (f32, f32)| level + f64::from(0.2 * prompt + 0.02 * own);
             ScoreColumn::of_all(format!("reward{reward}"), prompts.into_iter().zip(own).map(value).collect())
         };
@@ -173,8 +174,10 @@ mod tests {
 
     #[test]
     fn what_is_better_beyond_noise_is_on_the_front_and_what_is_worse_is_off() {
-        let points =
-            [[0.5, 0.5], [0.6, 0.45], [0.45, 0.6], [0.4, 0.4]].iter().zip(0..).map(|(rewards, id)| point(2, id, rewards));
+        let points = [[0.5, 0.5], [0.6, 0.45], [0.45, 0.6], [0.4, 0.4]]
+            .iter()
+            .zip(0..)
+            .map(|(rewards, id)| point(2, id, rewards));
         let placed = place(&points.collect::<Vec<_>>());
         let standings: Vec<Standing> = placed.iter().map(Placing::standing).collect();
         assert_eq!(standings, [Standing::On, Standing::On, Standing::On, Standing::Off]);

@@ -11,11 +11,7 @@ pub const LEVEL: f64 = 0.95;
 
 /// Returns the bootstrap of an experiment's evaluations: 95 % intervals, the same resamples for every figure.
 pub fn bootstrap(spec: &ExperimentSpec) -> Bootstrap {
-    Bootstrap {
-        resamples: spec.evaluation.resamples as usize,
-        level: LEVEL,
-        ..Bootstrap::seeded(spec.evaluation.seed)
-    }
+    Bootstrap { resamples: spec.evaluation.resamples as usize, level: LEVEL, ..Bootstrap::seeded(spec.evaluation.seed) }
 }
 
 /// Returns the paired difference of a column to the base's, with its interval.

@@ -102,7 +102,8 @@ impl Measured {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| failed(error.to_string()))?,
         };
-        let kept: Self = serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is no such file: {error}")))?;
+        let kept: Self =
+            serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is no such file: {error}")))?;
         if kept.version != VERSION {
             return Err(failed(format!("it has version {}, and this moa reads {VERSION}", kept.version)));
         }
@@ -124,7 +125,11 @@ impl Scales {
     ///
     /// # Errors
     /// Says what is wrong with the stored scale.
-    pub fn read(layout: &Layout, spec: &ExperimentSpec, evaluations: &[EvaluationRecord]) -> Result<Self, AnalysisError> {
+    pub fn read(
+        layout: &Layout,
+        spec: &ExperimentSpec,
+        evaluations: &[EvaluationRecord],
+    ) -> Result<Self, AnalysisError> {
         let kept = Measured::read(layout, spec)?;
         Ok(Self::with(spec, kept.or_else(|| Measured::of(spec, evaluations))))
     }
@@ -177,9 +182,8 @@ impl Scales {
             RewardScale { name, scale, reference_from: reference.1, best_from: best.1 }
         };
         let rewards: Vec<RewardScale> = spec.reward_names().into_iter().enumerate().map(of).collect();
-        let is_measured = |reward: &RewardScale| {
-            reward.reference_from == Origin::Measured || reward.best_from == Origin::Measured
-        };
+        let is_measured =
+            |reward: &RewardScale| reward.reference_from == Origin::Measured || reward.best_from == Origin::Measured;
         let points = if rewards.iter().any(is_measured) { measured.map(|measured| measured.points) } else { None };
         Self { rewards, points: points.unwrap_or_default() }
     }
@@ -293,7 +297,10 @@ mod tests {
         own.hypervolume.reference.insert("safety".into(), 0.1);
         let scales = Scales::of(&own, &evaluations());
         assert_eq!(scales.rewards[0].reference_from, Origin::Experiment);
-        assert!((scales.rewards[0].scale.reference - 0.1).abs() < 1e-12 && (scales.rewards[0].scale.best - 0.75).abs() < 1e-12);
+        assert!(
+            (scales.rewards[0].scale.reference - 0.1).abs() < 1e-12
+                && (scales.rewards[0].scale.best - 0.75).abs() < 1e-12
+        );
         // A reference above all that was measured: the other end is the kind's.
         own.hypervolume.reference.insert("safety".into(), 0.9);
         assert_eq!(Scales::of(&own, &evaluations()).rewards[0].scale, Scale { reference: 0.9, best: 1.0 });

@@ -170,7 +170,8 @@ impl<'a> Kinds<'a> {
             let weighting = one.weighting.as_ref()?;
             right.iter().find(|other| other.weighting.as_ref().is_some_and(|own| same(own, weighting)))
         };
-        let pairs = left.iter().filter_map(|one| Some((rows(one, self.base, scales), rows(twin(one)?, self.base, scales))));
+        let pairs =
+            left.iter().filter_map(|one| Some((rows(one, self.base, scales), rows(twin(one)?, self.base, scales))));
         let (mut left, mut right): (Vec<Rows>, Vec<Rows>) = pairs.unzip();
         if left.is_empty() {
             return Ok(None);

@@ -100,7 +100,17 @@ fn the_miniature_sweep_from_file_to_pictures() {
     assert!(sweep.stderr.contains("on flex (CPU, pure Rust"), "the device is said:\n{}", sweep.stderr);
     assert!(sweep.stderr.contains("epoch 2/2  safety: aesthetics"), "epochs are said:\n{}", sweep.stderr);
     let table = sweep.success();
-    for words in ["base", "aesthetics", "safety", "? 0 %", "±", "hypervolume", "2 prompts are too few", "base and corners", "plots/pictures.png"] {
+    for words in [
+        "base",
+        "aesthetics",
+        "safety",
+        "? 0 %",
+        "±",
+        "hypervolume",
+        "2 prompts are too few",
+        "base and corners",
+        "plots/pictures.png",
+    ] {
         assert!(table.contains(words), "`{words}` is not in:\n{table}");
     }
     let results = desk.path("results/miniature");

@@ -310,9 +310,8 @@ fn the_report_has_the_documented_form() {
     assert!(points.iter().all(|point| point["front"]["standing"] == "unclear"), "so few prompts leave it open");
     assert_eq!(points[0]["reward_differences"]["contrast"]["hi"], 0.0, "the base is no better than itself");
     assert!(json["hypervolume"]["value"].as_f64().unwrap() >= json["hypervolumes"]["base"]["value"].as_f64().unwrap());
-    let means: Vec<f64> = ["base", "colourfulness", "contrast"]
-        .map(|id| report.point(id).unwrap().rewards[0].mean.mean)
-        .to_vec();
+    let means: Vec<f64> =
+        ["base", "colourfulness", "contrast"].map(|id| report.point(id).unwrap().rewards[0].mean.mean).to_vec();
     let worst = means.iter().fold(f64::INFINITY, |worst, mean| worst.min(*mean));
     assert!((json["reference_point"]["colourfulness"].as_f64().unwrap() - worst).abs() < 1e-12);
     assert_eq!(json["scales"]["colourfulness"]["reference_from"], "measured");

@@ -79,8 +79,7 @@ const SOUND_SAFETY: Effect =
 const WILD_DIVERSITY: Effect =
     Effect { rewards: [0.0, 0.0, 0.1], harmless: [-0.05, 0.0, 0.0, 0.05], unsafe_ones: [-0.05, 0.0, 0.0, 0.05] };
 /// Aesthetics that harm nothing.
-const SOUND_AESTHETICS: Effect =
-    Effect { rewards: [0.05, 0.0, 0.0], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
+const SOUND_AESTHETICS: Effect = Effect { rewards: [0.05, 0.0, 0.0], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
 
 #[test]
 fn planted_damage_is_found_and_blamed_on_the_reward_that_does_it() {
@@ -145,7 +144,8 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
 fn of_sound_runs_something_is_reported_no_more_often_than_stated() {
     // Rewards rise for sure, so that only the judges' noise keeps from a false alarm.
     let rises = Effect { rewards: [0.1; 3], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
-    let points: Vec<(&[f64], Effect)> = [AESTHETICS, SAFETY, DIVERSITY, ALL, ALL, ALL].map(|shares| (shares, rises)).into();
+    let points: Vec<(&[f64], Effect)> =
+        [AESTHETICS, SAFETY, DIVERSITY, ALL, ALL, ALL].map(|shares| (shares, rises)).into();
     let trials = 200;
     let alarms = (0..trials).filter(|seed| findings(*seed, &points).iter().any(|found| !found.is_empty())).count();
     // 5 % and three Monte-Carlo standard errors; each test at 95 % by itself would raise an alarm in half of the runs.

@@ -123,9 +123,8 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
             volume("centre alone", volumes.centre),
         ];
         parts.push(volumes.into_iter().flatten().collect::<Vec<_>>().join(", ") + "\n");
-        let ends = |reward: &RewardScale| {
-            format!("{} {:.3} to {:.3}", reward.name, reward.scale.reference, reward.scale.best)
-        };
+        let ends =
+            |reward: &RewardScale| format!("{} {:.3} to {:.3}", reward.name, reward.scale.reference, reward.scale.best);
         let ends = report.scales.rewards.iter().map(ends).collect::<Vec<_>>().join(", ");
         parts.push(format!("  {}: {ends}\n", report.scales.definition()));
     }

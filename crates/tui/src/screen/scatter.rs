@@ -38,7 +38,9 @@ pub(crate) fn view(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut F
     lines.render(frame.buffer_mut());
     // What matters comes last, and lies on top.
     let mut order: Vec<&Dot<'_>> = dots.iter().collect();
-    order.sort_by_key(|dot| (named(dot), dot.wanted, !dot.point.is_behind(), dot.point.kind == moa_core::PointKind::Base));
+    order.sort_by_key(|dot| {
+        (named(dot), dot.wanted, !dot.point.is_behind(), dot.point.kind == moa_core::PointKind::Base)
+    });
     for dot in order {
         let Some((column, row)) = plot.cell(dot.values[x].mean, dot.values[y].mean) else { continue };
         let base = dot.point.kind == moa_core::PointKind::Base;

@@ -99,11 +99,12 @@ impl Kept {
         let Prompts { train, held_out, .. } = &self.experiment.prompts;
         let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
         let own: HashSet<String> = set("emoji-held-out").collect();
-        if !held_out.iter().all(|prompt| own.contains(prompt)) {
+        let others = set("emoji-fresh").filter(|text| !train.contains(text));
+        let texts: Vec<String> = others.take(held_out.len()).collect();
+        if texts.is_empty() || !held_out.iter().all(|prompt| own.contains(prompt)) {
             return FreshPrompts { texts: held_out.clone(), are_other: false };
         }
-        let others = set("emoji-fresh").filter(|text| !train.contains(text) && !held_out.contains(text));
-        FreshPrompts { texts: others.take(held_out.len()).collect(), are_other: true }
+        FreshPrompts { texts, are_other: true }
     }
 }
 
@@ -218,7 +219,12 @@ impl Session<'_> {
         };
         let mut text = answer::verdict(self.bench, met, exhausted, &point, &constraints);
         text.push_str(&answer::shares(self.bench, &point.shares));
-        text.push_str(&answer::scores(self.bench, &promise, &constraints, &self.bounds_over(&promise, fresh.texts.len(), all.len())));
+        text.push_str(&answer::scores(
+            self.bench,
+            &promise,
+            &constraints,
+            &self.bounds_over(&promise, fresh.texts.len(), all.len()),
+        ));
         let found = count(measurements as u64, "mixture");
         let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
         self.finish(text, &tasting, &promise, &point.shares, fresh)?;
@@ -259,7 +265,11 @@ impl Session<'_> {
             );
         }
         if !missing.is_empty() {
-            let why = if prompts < FEWEST_PROMPTS { "has no known range" } else { "varies too little and has no known range" };
+            let why = if prompts < FEWEST_PROMPTS {
+                "has no known range"
+            } else {
+                "varies too little and has no known range"
+            };
             let _ = writeln!(text, "no bounds for {}: it {why}", missing.join(", "));
         }
         text
