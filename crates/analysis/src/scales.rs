@@ -285,7 +285,9 @@ mod tests {
         assert_eq!(ends(&scales), [(0.0, 1.0), (0.0, 1.0)]);
         assert!(scales.points.is_empty());
         let mut alike = evaluations();
-        alike.iter_mut().for_each(|record| record.rewards[1].prompt_means = vec![0.5, 0.5]);
+        for record in &mut alike {
+            record.rewards[1].prompt_means = vec![0.5, 0.5];
+        }
         let scales = Scales::of(&spec(), &alike);
         assert_eq!(scales.rewards[1].scale, Scale { reference: 0.0, best: 1.0 });
         assert_eq!((scales.rewards[0].best_from, scales.rewards[1].best_from), (Origin::Measured, Origin::Kind));
