@@ -87,8 +87,8 @@ def run(moa, folder, text, device):
     if not done.exists():
         command = [moa, "sweep", file, "--plain", "--quiet", "--out", folder / "out", "--device", device]
         # The child's own peak, not the largest of all.
-        said = subprocess.run(["/usr/bin/env", "time", "-f", "peak %M", *command], stderr=subprocess.PIPE, text=True) if has_time() \
-            else subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        prefix = ["/usr/bin/time", "-f", "peak %M"] if pathlib.Path("/usr/bin/time").exists() else []
+        said = subprocess.run([*prefix, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if said.returncode:
             sys.exit(said.stderr)
         peak = re.search(r"peak (\d+)", said.stderr)
@@ -97,16 +97,18 @@ def run(moa, folder, text, device):
     return round(int(peak) / 1024) if peak else ""
 
 
-def has_time():
-    return subprocess.run("command -v /usr/bin/time", shell=True, capture_output=True).returncode == 0
-
-
 def metrics(moa, folder):
-    """Returns {run: {epoch: {metric: value}}}."""
-    table = subprocess.run([moa, "export", folder / "out", "--format", "csv"], check=True, capture_output=True, text=True).stdout
+    """Returns {run: {epoch: {metric: value}}}, seconds among them."""
+
+    def table(name):
+        command = [moa, "export", folder / "out", "--what", name, "--format", "csv"]
+        return csv.DictReader(io.StringIO(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
     found = {}
-    for row in csv.DictReader(io.StringIO(table)):
+    for row in table("epochs"):
         found.setdefault(row["run"], {}).setdefault(int(row["epoch"]), {})[row["metric"]] = float(row["value"])
+    for row in table("times"):
+        found[row["run"]][int(row["epoch"])]["seconds"] = float(row["seconds"])
     return found
 
 
