@@ -68,6 +68,6 @@ fn format(arguments: &Arguments) -> Format {
     arguments.format.or_else(|| ending()?.parse().ok()).unwrap_or(Format::Csv)
 }
 
-fn names(names: [&'static str; 3]) -> PossibleValuesParser {
+fn names<const N: usize>(names: [&'static str; N]) -> PossibleValuesParser {
     PossibleValuesParser::new(names)
 }
