@@ -11,6 +11,9 @@ mod mixed;
 mod nft;
 mod policy_gradient;
 
+#[cfg(test)]
+mod golden_tests;
+
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
