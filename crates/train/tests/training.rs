@@ -228,6 +228,42 @@ fn the_anchor_holds_the_adapter_near_the_base() {
 }
 
 #[test]
+fn what_an_update_clips_is_counted() {
+    let clipped = |updates: u32, clip: f64| {
+        let mut spec = toy::spec();
+        spec.optimiser.learning_rate = 0.3;
+        let method = PolicyGradientSpec { train_steps: 2, updates_per_epoch: updates, clip, ..Default::default() };
+        spec.training.method = MethodSpec::PolicyGradient(method);
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let mut trainer = world.trainer(&runs, 1).expect("trainer");
+        train(&mut trainer, 1)[0].iter().map(|metrics| metrics[metric::CLIP_FRACTION]).collect::<Vec<_>>()
+    };
+    assert_eq!(clipped(1, 1e-7), [0.0; 3], "before the first update every ratio is 1");
+    assert_eq!(clipped(2, 1e-7), [0.5; 3], "then the second one sees rows far outside of a narrow range");
+    let wide = clipped(2, 1e-2);
+    assert!(wide.iter().all(|share| *share < 0.5), "a wider range holds some of them: {wide:?}");
+}
+
+#[test]
+fn methods_without_densities_train_with_a_sampler_of_second_order() {
+    let without = |name: &&str| !["policy gradient", "a window and normalised ratios", "mixed"].contains(name);
+    for (name, method) in methods().into_iter().filter(|(name, _)| without(name)) {
+        let mut spec = toy::spec();
+        spec.training.method = method;
+        spec.sampler.kind = SamplerKind::Ode { order: 2 };
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let mut trainer = world.trainer(&runs, 1).expect("trainer");
+        train(&mut trainer, 2);
+        for adapter in adapters(&trainer) {
+            let learned = adapter.layers.values().flat_map(|layer| &layer.b).any(|value| *value != 0.0);
+            assert!(learned, "{name}");
+        }
+    }
+}
+
+#[test]
 fn samplers_and_targets_that_do_not_fit_are_refused() {
     let runs = toy::runs();
     let mut spec = toy::spec();
