@@ -93,11 +93,9 @@ fn make(root: &Path) {
     let trained = runs.iter().map(|run| (run.id.clone(), PointKind::Trained, Some(run.weighting.clone())));
     let points = std::iter::once(base).chain(trained).take(EVALUATED);
     let evaluations = points.enumerate().map(|(place, (id, kind, weighting))| {
-        let column = |index: usize, name: &String| ScoreColumn {
-            name: name.clone(),
-            prompt_means: (0..PROMPTS)
-                .map(|prompt| 0.5 + 0.2 * noise((place as u64) << 20 | (index as u64) << 10 | prompt as u64))
-                .collect(),
+        let column = |index: usize, name: &String| {
+            let score = |prompt: u64| 0.5 + 0.2 * noise((place as u64) << 20 | (index as u64) << 10 | prompt);
+            ScoreColumn::of_all(name, (0..PROMPTS as u64).map(score).collect())
         };
         let rewards = rewards.iter().enumerate().map(|(index, name)| column(index, name)).collect();
         EvaluationRecord { id, kind, weighting, pictures_per_prompt: 4, rewards, judges: Vec::new() }

@@ -193,6 +193,19 @@ impl Scales {
         self.rewards.iter().map(|reward| reward.scale).collect()
     }
 
+    /// Returns what counts as 0 and as 1 in a few words.
+    pub fn label(&self) -> &'static str {
+        let all = |origin: Origin| {
+            self.rewards.iter().all(|reward| reward.reference_from == origin && reward.best_from == origin)
+        };
+        match () {
+            () if all(Origin::Measured) => "0–1: worst–best of base, corners",
+            () if all(Origin::Experiment) => "0–1: the experiment's",
+            () if all(Origin::Kind) => "0–1: the rewards' ranges",
+            () => "0–1: differs by reward",
+        }
+    }
+
     /// Returns what counts as 0 and as 1, in a sentence without numbers.
     pub fn definition(&self) -> String {
         let of = |origin: Origin| {
@@ -272,7 +285,9 @@ mod tests {
         assert_eq!(ends(&scales), [(0.0, 1.0), (0.0, 1.0)]);
         assert!(scales.points.is_empty());
         let mut alike = evaluations();
-        alike.iter_mut().for_each(|record| record.rewards[1].prompt_means = vec![0.5, 0.5]);
+        for record in &mut alike {
+            record.rewards[1].prompt_means = vec![0.5, 0.5];
+        }
         let scales = Scales::of(&spec(), &alike);
         assert_eq!(scales.rewards[1].scale, Scale { reference: 0.0, best: 1.0 });
         assert_eq!((scales.rewards[0].best_from, scales.rewards[1].best_from), (Origin::Measured, Origin::Kind));

@@ -80,8 +80,8 @@ pub struct EpochRecord {
     pub run: RunId,
     /// The epoch, counted from 1.
     pub epoch: u32,
-    /// Seconds of wall time that the epoch took, shared evenly among the runs trained together. Not part of the result:
-    /// it differs between repetitions.
+    /// Seconds of wall time that the epoch's training took, without any probe after it, shared evenly among the runs trained
+    /// together. Not part of the result: it differs between repetitions.
     pub seconds: f64,
     /// Metric values by name, all finite.
     pub metrics: BTreeMap<String, f64>,

@@ -163,7 +163,9 @@ mod tests {
     #[test]
     fn nothing_is_claimed_of_what_does_not_vary_and_it_does_not_spoil_the_rest() {
         let mut columns = noise(5, 1, 64);
-        columns[0].values.iter_mut().for_each(|value| *value += 5.0);
+        for value in &mut columns[0].values {
+            *value += 5.0;
+        }
         columns.push(Covered::all(vec![0.3; 64]));
         columns.push(Covered::all((0..64).map(|place| f64::from(u8::from(place == 0))).collect()));
         let family = Bootstrap::default().family(64, &columns).unwrap();

@@ -75,7 +75,9 @@ impl<'a> Sample<'a> {
             return Err(ParetoError::NotFinite { what: "prompt", index: objective, objective: index, value });
         }
         match self.range {
-            Some([min, max]) if !(min < max) => Err(ParetoError::Range { objective: index, min, max }),
+            Some([min, max]) if min.is_nan() || max.is_nan() || min >= max => {
+                Err(ParetoError::Range { objective: index, min, max })
+            }
             _ => Ok(()),
         }
     }

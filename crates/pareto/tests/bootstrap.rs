@@ -34,7 +34,7 @@ fn the_interval_covers_the_truth_as_often_as_it_says() {
             covered += usize::from(bootstrap.mean(Sample::new(&prompts)).unwrap().contains(truth));
         }
         // Three standard errors below 0.95.
-        assert!(covered >= 367 && covered < 400, "{covered} of {trials}, skew {skew}");
+        assert!((367..400).contains(&covered), "{covered} of {trials}, skew {skew}");
     }
 }
 

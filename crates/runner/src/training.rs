@@ -1,7 +1,5 @@
 //! The second phase: all adapters are trained together, epoch by epoch, and every epoch is made safe.
 
-use std::time::Instant;
-
 use moa_adapter::Adapter;
 use moa_core::{EpochRecord, Phase, RunEvent, RunId, Weighting};
 use moa_store::{Layout, write_atomically};
@@ -71,12 +69,11 @@ impl<'a> Training<'a> {
     /// Trains one epoch and makes it safe: the metrics reach the disk before the checkpoint that speaks of them, so a
     /// killed sweep finds a store that is never behind its checkpoint, and forgets what is ahead of it.
     pub(crate) fn epoch(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
-        let start = Instant::now();
         let trainer = &mut self.trainer;
         let report = with_progress(recorder, Phase::Training, |progress| trainer.epoch(progress))?
             .map_err(RunnerError::Train)?;
         let trained = report.metrics.iter().flatten().count();
-        let seconds = start.elapsed().as_secs_f64() / trained.max(1) as f64;
+        let seconds = report.duration.as_secs_f64() / trained.max(1) as f64;
         let epoch = self.trainer.epochs_done();
         for ((run, _), metrics) in self.runs.iter().zip(report.metrics) {
             let Some(metrics) = metrics else { continue };

@@ -121,5 +121,8 @@ mod tests {
         let json = r#"{"id":"base","kind":"base","weighting":null,"pictures_per_prompt":4,"rewards":[{"name":"safety","prompt_means":[0.1]}],"judges":[]}"#;
         let record: moa_core::EvaluationRecord = decode(&[&[1], json.as_bytes()].concat()).unwrap();
         assert_eq!((record.kind, record.rewards[0].prompt_means[0]), (PointKind::Base, 0.1));
+        assert_eq!(record.rewards[0].prompts, None, "columns did not say which prompts they have");
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(!json.contains("prompts\":"), "columns of all prompts are written as before: {json}");
     }
 }

@@ -5,8 +5,9 @@
 //! | `epochs` | `run, kind, epoch, metric, value` |
 //! | `evaluations` | `id, kind, column, role, prompt, mean` |
 //! | `weightings` | `id, kind, reward, share` |
+//! | `times` | `run, epoch, seconds` |
 //!
-//! Rows are in the snapshot's order, so equal snapshots give equal bytes. Seconds are left out: they differ between
+//! Rows are in the snapshot's order, so equal snapshots give equal bytes. Seconds have a table of their own: they differ between
 //! repetitions of the same sweep.
 
 mod csv;
@@ -55,11 +56,13 @@ pub enum Table {
     Evaluations,
     /// The weighting of every run, soup and blend.
     Weightings,
+    /// How long every epoch of a run took to train.
+    Times,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 3] = [Self::Epochs, Self::Evaluations, Self::Weightings];
+    pub const ALL: [Self; 4] = [Self::Epochs, Self::Evaluations, Self::Weightings, Self::Times];
 
     /// Returns the table's name.
     pub fn name(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Table {
             Self::Epochs => "epochs",
             Self::Evaluations => "evaluations",
             Self::Weightings => "weightings",
+            Self::Times => "times",
         }
     }
 }
@@ -117,6 +121,7 @@ pub fn export(
         Table::Epochs => Rows::epochs(snapshot),
         Table::Evaluations => Rows::evaluations(snapshot),
         Table::Weightings => Rows::weightings(snapshot),
+        Table::Times => Rows::times(snapshot),
     };
     let written = match format {
         Format::Csv => csv::write(&rows, writer).map_err(|error| error.to_string()),

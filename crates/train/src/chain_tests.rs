@@ -18,6 +18,7 @@ use crate::factors::Factors;
 use crate::method::{Gathered, Method, Rows, method};
 use crate::rollout::Keep;
 use crate::spread::Spreads;
+use crate::world::World;
 use crate::{TrainError, Trainer, TrainerSetup};
 
 struct Bench {
@@ -216,8 +217,8 @@ impl Method for Stranger {
         self.inner.gather(epoch, &shifted(policy, self.by), spreads)
     }
 
-    fn check(&self, update: usize, rows: &Rows) -> Result<(), TrainError> {
-        self.inner.check(update, rows)
+    fn check(&self, world: &World<'_>, update: usize, rows: &Rows) -> Result<(), TrainError> {
+        self.inner.check(world, update, rows)
     }
 
     fn save(&self, file: &mut StateWriter) {
@@ -244,9 +245,12 @@ fn a_rollout_by_another_policy_is_refused() {
         let inner = method(&bench.spec.training.method, &trainer.learned.factors);
         trainer.method = Box::new(Stranger { inner, by });
         let error = failed(&mut trainer);
-        let TrainError::RatioOff { deviation } = error else { panic!("{error}") };
-        assert!(deviation > 1e-5 && deviation.is_finite(), "{deviation}");
-        assert!(error.to_string().contains(&format!("off 1 by {deviation:.2e}")), "{error}");
+        let TrainError::RatioOff { deviation, most } = error else { panic!("{error}") };
+        // A quarter of the clip range, 1e-4 · √(16384/192).
+        assert!((most / 2.309e-4 - 1.0).abs() < 1e-3, "{most}");
+        assert!(deviation > most && deviation.is_finite(), "{deviation}");
+        let message = error.to_string();
+        assert!(message.contains(&format!("off 1 by {deviation:.2e} (at most {most:.1e}")), "{message}");
     }
     trainer.method = method(&bench.spec.training.method, &trainer.learned.factors);
     trainer.epoch(&|_| ()).expect("by the policy itself it goes on");

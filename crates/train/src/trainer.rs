@@ -1,6 +1,7 @@
 //! The trainer: it owns bank, threads, optimiser, averages and checkpoint; what an epoch does with them is its method's.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use moa_adapter::AdapterBank;
 use moa_core::experiment::ExperimentSpec;
@@ -42,12 +43,14 @@ pub struct TrainerSetup<'a> {
 pub type EpochMetrics = BTreeMap<String, f64>;
 
 /// What an epoch left.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct EpochReport {
     /// The metrics of every run, in the runs' order; none of runs that had ended before.
     pub metrics: Vec<Option<EpochMetrics>>,
     /// What the guard found, and did.
     pub findings: Vec<(RunId, String)>,
+    /// How long training took, without looking at the adapters. Not part of the result: it differs between repetitions.
+    pub duration: Duration,
 }
 
 /// Everything of the adapters that an epoch changes.
@@ -154,39 +157,40 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// See [`TrainError`]; the trainer is as before the epoch then.
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
+        let began = Instant::now();
         let before = self.learned.clone();
-        let (metrics, verdicts) = match self.train_and_look(progress) {
+        let trained = self.train(progress).and_then(|metrics| {
+            let duration = began.elapsed();
+            let (metrics, verdicts) = self.looked_at(metrics)?;
+            Ok((metrics, verdicts, duration))
+        });
+        let (metrics, verdicts, duration) = match trained {
             Ok(trained) => trained,
             Err(error) => {
                 self.learned = before;
                 return Err(error);
             }
         };
+        // From here on nothing can fail.
         self.epoch += 1;
         self.method.after(self.epoch, &self.learned.factors);
         let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
         let findings = self.follow(verdicts);
-        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings })
+        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, duration })
     }
 
-    /// Does everything of the next epoch that can fail; changes nothing but what was learned.
-    ///
-    /// Returns every run's metrics, and what the guard says of it: nothing where no probe is due.
-    fn train_and_look(
-        &mut self,
-        progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<(Vec<EpochMetrics>, Vec<Verdict>), TrainError> {
-        let mut metrics = self.train(progress)?;
+    /// Looks at the adapters where that is due after the epoch that was just trained: returns the metrics with what was found, and
+    /// what the guard says of each run.
+    fn looked_at(&mut self, mut metrics: Vec<EpochMetrics>) -> Result<(Vec<EpochMetrics>, Vec<Verdict>), TrainError> {
         let World { spec, runs, ties, .. } = &self.world;
         if !spec.training.probe.is_due(self.epoch + 1, spec.training.epochs) {
             return Ok((metrics, Vec::new()));
         }
         let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
-        let base = self.probe.base(&self.world)?;
+        let base = self.probe.base(&self.world)?.clone();
         for (metrics, look) in metrics.iter_mut().zip(&looks) {
-            metrics.extend(look.gains(base));
+            metrics.extend(look.gains(&base));
         }
-        let base = base.clone();
         let verdicts = verdicts(spec, runs, &looks, &base, self.probe.prompts(), ties)?;
         Ok((metrics, verdicts))
     }
@@ -254,7 +258,7 @@ impl<'a> Trainer<'a> {
                 known.iter_mut().zip(lists).for_each(|(known, list)| known.extend(list));
             }
         }
-        self.method.check(index, &all.rows)?;
+        self.method.check(world, index, &all.rows)?;
         let norms = member_norms(&all.gradients);
         if let Some(member) = norms.iter().position(|norm| !norm.is_finite()) {
             return Err(TrainError::Diverged { run: world.runs[member].0.clone(), epoch: self.epoch + 1 });

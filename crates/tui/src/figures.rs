@@ -164,14 +164,15 @@ impl Point {
         !self.placing.undominated || self.placing.standing() == Standing::Off
     }
 
-    /// Returns its place on the front, and how sure that is; before resampling, what the means say.
+    /// Returns its place on the front, and how sure that is; where nothing is known beyond them, what the means say.
     pub(crate) fn place(&self) -> String {
         let percent = (100.0 * self.placing.sure()).floor().min(99.0);
         match self.placing.standing() {
-            Standing::On => format!("on the front, {percent:.0} % sure"),
-            Standing::Off => format!("off the front, {percent:.0} % sure"),
-            Standing::Unclear if self.placing.undominated => format!("front? {percent:.0} % sure"),
-            Standing::Unclear => "dominated, not for sure".to_owned(),
+            Standing::On => format!("on front {percent:.0} %"),
+            Standing::Off => format!("off front {percent:.0} %"),
+            Standing::Unclear if !self.placing.undominated => "dominated".to_owned(),
+            Standing::Unclear if percent >= 1.0 => format!("on front? {percent:.0} %"),
+            Standing::Unclear => "undominated".to_owned(),
         }
     }
 

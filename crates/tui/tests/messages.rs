@@ -119,7 +119,7 @@ fn a_measured_soup_joins_the_front() {
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
-    assert!(screen.contains("○ soup-mine") && screen.contains("on the front"), "{screen}");
+    assert!(screen.contains("○ soup-mine") && screen.contains("undominated"), "{screen}");
     // The sweep's own figures come again: the point stays.
     desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
     desk.keys("4");

@@ -16,23 +16,23 @@ pub(super) struct Columns<'a> {
     points: &'a [Watched<'a>],
     harmless: &'a [bool],
     prompts: usize,
-    columns: Vec<Covered>,
+    found: Vec<Covered>,
     /// By point, judge and whether it is asked on harmless prompts alone.
     falls: BTreeMap<(usize, &'static str, bool), usize>,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(base: Watched<'a>, points: &'a [Watched<'a>], harmless: &'a [bool], prompts: usize) -> Self {
-        Self { base, points, harmless, prompts, columns: Vec::new(), falls: BTreeMap::new() }
+        Self { base, points, harmless, prompts, found: Vec::new(), falls: BTreeMap::new() }
     }
 
     pub(super) fn into_covered(self) -> Vec<Covered> {
-        self.columns
+        self.found
     }
 
     fn push(&mut self, column: Covered) -> usize {
-        self.columns.push(column);
-        self.columns.len() - 1
+        self.found.push(column);
+        self.found.len() - 1
     }
 
     /// Adds how far a reward of a point rises, and returns the column; nothing where either lacks the reward.

@@ -47,6 +47,27 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Returns the seconds of every epoch of every run: its share of what the runs trained together took.
+    pub(super) fn times(snapshot: &'a Snapshot) -> Self {
+        let epochs =
+            snapshot.runs.iter().flat_map(|run| snapshot.epochs_of(&run.id).iter().map(move |epoch| (run, epoch)));
+        let (mut runs, mut numbers, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+        for (run, epoch) in epochs {
+            runs.push(run.id.as_str());
+            numbers.push(epoch.epoch);
+            seconds.push(epoch.seconds);
+        }
+        let count = runs.len();
+        Self {
+            columns: vec![
+                ("run", Column::Text(runs)),
+                ("epoch", Column::Whole(numbers)),
+                ("seconds", Column::Number(seconds)),
+            ],
+            count,
+        }
+    }
+
     /// Returns every prompt's mean of every reward, then of every judge. Prompts are counted from 0, those of judges that leave
     /// some out as they are counted in the evaluation.
     pub(super) fn evaluations(snapshot: &'a Snapshot) -> Self {

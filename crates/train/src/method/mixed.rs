@@ -11,6 +11,7 @@ use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::rollout::Keep;
 use crate::spread::Spreads;
+use crate::world::World;
 
 /// The method.
 pub(crate) struct Mixed {
@@ -70,7 +71,7 @@ impl Method for Mixed {
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
     }
 
-    fn check(&self, update: usize, rows: &Rows) -> Result<(), TrainError> {
-        self.policy().check(update, rows)
+    fn check(&self, world: &World<'_>, update: usize, rows: &Rows) -> Result<(), TrainError> {
+        self.policy().check(world, update, rows)
     }
 }

@@ -50,7 +50,7 @@ pub(crate) trait Method: Send + Sync {
     ///
     /// # Errors
     /// Says what cannot be.
-    fn check(&self, _update: usize, _rows: &Rows) -> Result<(), TrainError> {
+    fn check(&self, _world: &World<'_>, _update: usize, _rows: &Rows) -> Result<(), TrainError> {
         Ok(())
     }
 

@@ -367,7 +367,12 @@ fn volume(app: &App, session: &Session, dots: &[Dot<'_>], frame: &mut Frame<'_>,
         let ends = figures.scales.rewards.iter().map(|own| format!("{:.3}–{:.3}", own.scale.reference, own.scale.best));
         let reference = format!("  on ({})", ends.collect::<Vec<_>>().join(", "));
         let used: usize = second.iter().map(Span::width).sum();
-        if used + reference.chars().count() <= usize::from(area.width) {
+        // What says that figures are not final comes after.
+        let note = if figures.resampled { 0 } else { "  resampling …".chars().count() };
+        let room = usize::from(area.width).saturating_sub(used + note);
+        let reference =
+            if reference.chars().count() <= room { reference } else { format!("  {}", figures.scales.label()) };
+        if reference.chars().count() <= room {
             second.push(Span::styled(reference, theme.dim()));
         }
     }

@@ -115,7 +115,7 @@ fn points(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
             Span::styled(format!("{} ", mark(point.kind)), theme.kind(point.kind)),
             Span::styled(
                 clip(point.id.as_str(), usize::from(inner.width).saturating_sub(4)),
-                if !point.is_behind() { theme.strong() } else { theme.dim() },
+                if point.is_behind() { theme.dim() } else { theme.strong() },
             ),
         ]);
         frame.render_widget(Paragraph::new(line).style(style), place);

@@ -99,16 +99,16 @@ impl Kept {
         let Prompts { train, held_out, .. } = &self.experiment.prompts;
         let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
         let own: HashSet<String> = set("emoji-held-out").collect();
-        if !held_out.iter().all(|prompt| own.contains(prompt)) {
+        let others = set("emoji-fresh").filter(|text| !train.contains(text));
+        let texts: Vec<String> = others.take(held_out.len()).collect();
+        if texts.is_empty() || !held_out.iter().all(|prompt| own.contains(prompt)) {
             return FreshPrompts { texts: held_out.clone(), are_other: false };
         }
-        let others = set("emoji-fresh").filter(|text| !train.contains(text) && !held_out.contains(text));
-        FreshPrompts { texts: others.take(held_out.len()).collect(), are_other: true }
+        FreshPrompts { texts, are_other: true }
     }
 }
 
 /// What an answer is tried on.
-#[derive(Clone)]
 pub(super) struct FreshPrompts {
     pub(super) texts: Vec<String>,
     /// Whether the search has not seen them.
@@ -156,7 +156,7 @@ impl Session<'_> {
         let mut text = answer::shares(self.bench, shares);
         text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1)));
         let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
-        self.finish(text, &tasting, &promise, shares, fresh)
+        self.finish(text, &tasting, &promise, shares, &fresh)
     }
 
     fn solve(&self, mut trade_off: TradeOff) -> Result<(), CliError> {
@@ -226,7 +226,7 @@ impl Session<'_> {
         ));
         let found = count(measurements as u64, "mixture");
         let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
-        self.finish(text, &tasting, &promise, &point.shares, fresh)?;
+        self.finish(text, &tasting, &promise, &point.shares, &fresh)?;
         if met { Ok(()) } else { Err(CliError::infeasible()) }
     }
 
@@ -287,7 +287,7 @@ impl Session<'_> {
         tasting: &Tasting,
         promise: &Promise,
         shares: &[f64],
-        fresh: FreshPrompts,
+        fresh: &FreshPrompts,
     ) -> Result<(), CliError> {
         if self.arguments.verify {
             let seed = self.kept.experiment.spec.evaluation.seed.wrapping_add(0x5eed);
@@ -298,7 +298,7 @@ impl Session<'_> {
                 self.bench.taste_afresh(tasting.adapter.clone(), fresh.texts.clone(), seed, progress)
             })?;
             let names = self.kept.experiment.spec.reward_names();
-            text.push_str(&answer::verification(&names, promise, &again.record, &base, &fresh));
+            text.push_str(&answer::verification(&names, promise, &again.record, &base, fresh));
         }
         let folder = self.write(&tasting.adapter, shares)?;
         answer::draw(&folder, &self.kept.experiment.prompts.held_out, tasting)?;
