@@ -187,10 +187,10 @@ fn draft_climbs_the_reward_through_decoder_and_two_steps() {
                 let conditions = epoch.texts.conditions(&rows);
                 let keys = epoch.keys("rollout", &rows);
                 let mut x = trajectory.latents[0].clone();
-                for index in 2..4 {
+                for (index, rule) in rules.iter().enumerate().skip(2) {
                     let keys: Vec<NoiseKey> = keys.iter().map(|key| key.with(1 + index as u64)).collect();
                     let noise = || moa_diffusion::sampler::keyed_noise(world.pipeline, &keys);
-                    x = step(world.pipeline, Some(&new), &rules[index], x, &conditions, None, Next::Draw(&noise)).next;
+                    x = step(world.pipeline, Some(&new), rule, x, &conditions, None, Next::Draw(&noise)).next;
                 }
                 x
             })

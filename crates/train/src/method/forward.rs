@@ -105,7 +105,7 @@ impl Noised {
 
 /// Returns for each update the levels that it trains.
 pub(super) fn updates(levels: u32, updates: u32) -> Vec<Vec<usize>> {
-    shared_out((0..levels as usize).collect(), updates)
+    shared_out(&(0..levels as usize).collect::<Vec<_>>(), updates)
 }
 
 /// Returns what a row weighs in an update of so many levels: 1 / (pictures trained on · levels).

@@ -80,7 +80,7 @@ impl PolicyGradient {
         let order = epoch.world.key("steps").with(u64::from(epoch.number)).permutation(stochastic.len());
         let mut steps: Vec<usize> = order.into_iter().map(|place| stochastic[place]).collect();
         steps.truncate(self.spec.train_steps as usize);
-        shared_out(steps, self.spec.updates_per_epoch)
+        shared_out(&steps, self.spec.updates_per_epoch)
     }
 
     /// Returns how much a step weighs: all alike, or by one over the size of its gradient, so that the mean over the stochastic
