@@ -82,6 +82,18 @@ pub fn step<'a>(
 ) -> Step {
     let [rows, ..] = x.dims();
     let output = predict(pipeline, denoiser, x.clone(), &vec![rule.timestep; rows], conditions);
+    advance(rule, x, output, previous, next)
+}
+
+/// Takes one step on what the model has predicted: the arithmetic of [`step`], which says what the others are.
+///
+/// # Shapes
+/// - `output`: the prediction, `[rows, c, h, w]`
+///
+/// # Panics
+/// As [`step`].
+pub fn advance(rule: &StepRule, x: Tensor<4>, output: Tensor<4>, previous: Option<&Tensor<4>>, next: Next<'_>) -> Step {
+    let [rows, ..] = x.dims();
     let kept = match rule.kept {
         [0.0, 1.0] => output.clone(),
         [sample, model] => x.clone() * sample + output.clone() * model,

@@ -51,8 +51,23 @@ impl Anchor {
             (x.clone().select(0, index.clone()), output.clone().select(0, index), timesteps, conditions)
         };
         let base = predict(world.pipeline, None, x.without_autodiff(), &timesteps, &conditions);
+        Some(Self::between(output, base, weights, rows, count))
+    }
+
+    /// Measures the distance of tied rows' predictions to the base's.
+    ///
+    /// # Shapes
+    /// - `output`, `base`: `[tied rows, c, h, w]`; `weights`: `[tied rows]`
+    /// - `rows`: which of `count` rows are tied
+    pub(crate) fn between(
+        output: Tensor<4>,
+        base: Tensor<4>,
+        weights: Tensor<1>,
+        rows: Vec<usize>,
+        count: usize,
+    ) -> Self {
         let squares = (output - base).powi_scalar(2).reshape([rows.len() as i64, -1]).mean_dim(1).reshape([rows.len()]);
-        Some(Self { squares, weights, rows, count })
+        Self { squares, weights, rows, count }
     }
 
     /// Returns what the distance adds to a loss that is summed over rows: each row's, times its run's weight and `scale`.

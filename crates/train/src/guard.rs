@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn sound_runs_go_on() {
-        for (reward, judge) in [(0.1, 0.0), (0.1, 0.1), (0.0, -0.1), (0.0, 0.0)] {
+        // Where the reward must not rise it falls a little: in one of twenty draws noise alone would lift it.
+        for (reward, judge) in [(0.1, 0.0), (0.1, 0.1), (-0.02, -0.1), (0.0, 0.0)] {
             assert_eq!(verdict(Guard::Stop, &columns(3, reward, judge), 0.0), Verdict::Sound, "{reward} {judge}");
         }
     }

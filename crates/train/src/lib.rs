@@ -19,6 +19,9 @@ mod surrogate;
 mod trainer;
 mod world;
 
+#[cfg(test)]
+mod chain_tests;
+
 pub use advantages::{Advantages, advantages};
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;

@@ -11,15 +11,22 @@ pub fn clip_range(clip: f64, dims: usize) -> f64 {
     clip * (REFERENCE_DIMS / dims as f64).sqrt()
 }
 
-/// Returns each row's ratio ρ of the new density to the old one.
+/// Returns each row's ln ρ, ρ the ratio of the new density to the old one.
 ///
 /// ρ is the ratio of the mean log-probabilities' exponentials, from the mean squared distances of the next sample to
 /// the step's mean: the constants of the Gaussian cancel, and with them their rounding.
 ///
 /// # Shapes
 /// - `distance`, `old_distance`: `[rows]`, by the new and the old policy
-pub(crate) fn ratio(distance: Tensor<1>, old_distance: Tensor<1>, std: f32) -> Tensor<1> {
-    ((old_distance - distance) * (0.5 / (std * std))).exp()
+pub(crate) fn log_ratio(distance: Tensor<1>, old_distance: Tensor<1>, std: f32) -> Tensor<1> {
+    (old_distance - distance) * (0.5 / (std * std))
+}
+
+/// Returns the estimate ρ − 1 − ln ρ of the KL divergence from the old policy to the new one, from ln ρ: nearly (ln ρ)²/2, which
+/// rounding would swallow if it were taken of ρ in f32.
+pub(crate) fn approx_kl(log_ratio: f32) -> f32 {
+    let log_ratio = f64::from(log_ratio);
+    (log_ratio.exp_m1() - log_ratio) as f32
 }
 
 /// Returns each row's normalised ratio (GRPO-Guard, 2510.22319): exp(s·(ln ρ + ‖Δμ‖²/2s²)), s the step's noise, Δμ by how much its
@@ -32,6 +39,13 @@ pub(crate) fn ratio(distance: Tensor<1>, old_distance: Tensor<1>, std: f32) -> T
 /// - `moved`: `[rows]`, the mean squared difference of the step's mean by the new and the old policy; the others as in [`ratio`]
 pub(crate) fn normalised_ratio(distance: Tensor<1>, old_distance: Tensor<1>, moved: Tensor<1>, std: f32) -> Tensor<1> {
     ((old_distance - distance + moved) * (0.5 / std)).exp()
+}
+
+/// Returns 1 for a ratio outside of the clip range, 0 for one within it.
+///
+/// Whether its row then has no gradient depends on the sign of its advantage: [`clipped`] takes gains away, never losses.
+pub(crate) fn outside(ratio: f32, range: f64) -> f32 {
+    f32::from(u8::from((f64::from(ratio) - 1.0).abs() > range))
 }
 
 /// Returns each row's loss −min(ρ·A, clip(ρ, 1±range)·A).
@@ -60,7 +74,7 @@ mod tests {
     #[test]
     fn gains_are_clipped_and_losses_are_not() {
         // With σ = 2, distances that differ by ±0.8 are ratios e^±0.1; advantages of both signs, clipped at 1 ± 0.01.
-        let ratio = ratio(tensor(vec![0.2, 1.8, 0.2, 1.8]), tensor(vec![1.0; 4]), 2.0);
+        let ratio = log_ratio(tensor(vec![0.2, 1.8, 0.2, 1.8]), tensor(vec![1.0; 4]), 2.0).exp();
         let (up, down) = (0.1f32.exp(), (-0.1f32).exp());
         for (found, wanted) in host(ratio.clone()).iter().zip([up, down, up, down]) {
             assert!((found - wanted).abs() < 1e-6, "{found} for {wanted}");
@@ -83,6 +97,21 @@ mod tests {
                 let found = log(epsilon, std);
                 assert!((found - 0.1 * epsilon).abs() < 1e-5, "{found} for ε {epsilon} with σ {std}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_clipped_is_counted_on_both_sides() {
+        let found: Vec<f32> = [0.98, 0.995, 1.0, 1.005, 1.02, f32::INFINITY].map(|ratio| outside(ratio, 0.01)).to_vec();
+        assert_eq!(found, [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn small_divergences_are_not_rounded_away() {
+        for log_ratio in [1e-5f32, -1e-4, 3e-3] {
+            let wanted = f64::from(log_ratio).powi(2) / 2.0;
+            let found = f64::from(approx_kl(log_ratio));
+            assert!((found / wanted - 1.0).abs() < 2e-3, "{found} for {wanted}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::epoch::{Epoch, Meter};
 use crate::factors::{Factors, add, clipped, joined, leaves, member, member_norms, members, replaced, rows, trained};
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
-use crate::probe::{Columns, Probe};
+use crate::probe::Probe;
 use crate::spread::Spreads;
 use crate::world::World;
 
@@ -159,25 +159,40 @@ impl<'a> Trainer<'a> {
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
         let began = Instant::now();
         let before = self.learned.clone();
-        let trained = self.train(progress);
-        if trained.is_err() {
-            self.learned = before;
-        }
-        let mut metrics = trained?;
-        self.epoch += 1;
-        let duration = began.elapsed();
-        let training = &self.setup.spec.training;
-        let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
-        let mut findings = Vec::new();
-        if training.probe.is_due(self.epoch, training.epochs) {
-            let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
-            let base = self.probe.base(&self.world)?.clone();
-            for (metrics, look) in metrics.iter_mut().zip(&looks) {
-                metrics.extend(look.gains(&base));
+        let trained = self.train(progress).and_then(|metrics| {
+            let duration = began.elapsed();
+            let (metrics, verdicts) = self.looked_at(metrics)?;
+            Ok((metrics, verdicts, duration))
+        });
+        let (metrics, verdicts, duration) = match trained {
+            Ok(trained) => trained,
+            Err(error) => {
+                self.learned = before;
+                return Err(error);
             }
-            findings = self.guard(&looks, &base)?;
-        }
+        };
+        // From here on nothing can fail.
+        self.epoch += 1;
+        self.method.after(self.epoch, &self.learned.factors);
+        let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
+        let findings = self.follow(verdicts);
         Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, duration })
+    }
+
+    /// Looks at the adapters where that is due after the epoch that was just trained: returns the metrics with what was found, and
+    /// what the guard says of each run.
+    fn looked_at(&mut self, mut metrics: Vec<EpochMetrics>) -> Result<(Vec<EpochMetrics>, Vec<Verdict>), TrainError> {
+        let World { spec, runs, ties, .. } = &self.world;
+        if !spec.training.probe.is_due(self.epoch + 1, spec.training.epochs) {
+            return Ok((metrics, Vec::new()));
+        }
+        let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
+        let base = self.probe.base(&self.world)?.clone();
+        for (metrics, look) in metrics.iter_mut().zip(&looks) {
+            metrics.extend(look.gains(&base));
+        }
+        let verdicts = verdicts(spec, runs, &looks, &base, self.probe.prompts(), ties)?;
+        Ok((metrics, verdicts))
     }
 
     fn in_order_of_runs(&self, ids: &[RunId], metrics: Vec<EpochMetrics>) -> Vec<Option<EpochMetrics>> {
@@ -205,7 +220,6 @@ impl<'a> Trainer<'a> {
         if let (Some(average), Some(decay)) = (&mut self.learned.average, spec.optimiser.ema) {
             average.follow(&self.learned.factors, decay);
         }
-        self.method.after(number, &self.learned.factors);
         let names = spec.reward_names();
         let metrics = own.into_iter().enumerate().map(|(run, own)| {
             let mut metrics = own;
@@ -256,10 +270,9 @@ impl<'a> Trainer<'a> {
         Ok(UpdateStats { rows: all.rows, grad_norms: norms })
     }
 
-    /// Has the guard look at what a probe found, and does what it says.
-    fn guard(&mut self, looks: &[Columns], base: &Columns) -> Result<Vec<(RunId, String)>, TrainError> {
-        let World { spec, runs, ties, .. } = &self.world;
-        let verdicts = verdicts(spec, runs, looks, base, self.probe.prompts(), ties)?;
+    /// Does what the guard says of each run, and returns what it found.
+    fn follow(&mut self, verdicts: Vec<Verdict>) -> Vec<(RunId, String)> {
+        let looked_at = verdicts.len();
         let mut findings = Vec::new();
         let mut going_on = Vec::new();
         for (place, verdict) in verdicts.into_iter().enumerate() {
@@ -296,10 +309,10 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        if going_on.len() < looks.len() {
+        if going_on.len() < looked_at {
             self.keep(&going_on);
         }
-        Ok(findings)
+        findings
     }
 
     /// Goes on with the runs at `places` alone.

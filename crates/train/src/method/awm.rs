@@ -7,7 +7,7 @@ use moa_core::experiment::AwmSpec;
 use moa_core::metric;
 use moa_diffusion::sampler::predict;
 
-use super::forward::{Noised, finished, updates, weight};
+use super::forward::{Noised, NoisedSlice, finished, updates, weight};
 use super::{Gathered, Loss, Method, Pass, host, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
@@ -15,7 +15,7 @@ use crate::batches::in_order;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::spread::Spreads;
-use crate::surrogate::clipped;
+use crate::surrogate::{clipped, outside};
 use crate::world::World;
 
 /// The method.
@@ -34,15 +34,15 @@ impl Method for Awm {
             let pairs: Vec<_> =
                 drawn.slices.iter().flat_map(|slice| levels.iter().map(move |level| (slice, *level))).collect();
             let passes = in_order(&pairs, world.workers, |(slice, level)| {
-                let noised = Noised::new(epoch, slice, *level, self.spec.levels);
+                let rows = NoisedSlice::new(epoch, slice, *level, self.spec.levels);
                 // In the first update the old policy is the one that is trained: its loss is the new one's own.
                 let old = (update > 0).then(|| {
-                    let output =
-                        predict(world.pipeline, Some(&bank), noised.x.clone(), &noised.timesteps, &noised.conditions);
-                    epoch.meter.forward(noised.rows());
-                    mean_squares(output - noised.target.clone())
+                    let Noised { x, target, timesteps, .. } = &rows.noised;
+                    let output = predict(world.pipeline, Some(&bank), x.clone(), timesteps, &rows.conditions);
+                    epoch.meter.forward(rows.rows());
+                    mean_squares(output - target.clone())
                 });
-                let pass: Box<dyn Pass> = Box::new(AwmPass { noised, old, range: self.spec.clip, weight });
+                let pass: Box<dyn Pass> = Box::new(AwmPass { rows, old, range: self.spec.clip, weight });
                 Ok::<_, TrainError>(pass)
             })?;
             all.push(passes);
@@ -53,7 +53,7 @@ impl Method for Awm {
 
 /// Noised pictures whose denoising loss is weighted by advantage.
 struct AwmPass {
-    noised: Noised,
+    rows: NoisedSlice,
     /// The old policy's loss, `[rows]`.
     old: Option<Tensor<1>>,
     range: f64,
@@ -62,23 +62,22 @@ struct AwmPass {
 
 impl Pass for AwmPass {
     fn rows(&self) -> usize {
-        self.noised.rows()
+        self.rows.rows()
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
-        let Noised { x, target, timesteps, conditions, slice, .. } = &self.noised;
+        let NoisedSlice { noised, conditions, slice } = &self.rows;
+        let Noised { x, target, timesteps, .. } = noised;
         let output = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let error = mean_squares(output.clone() - target.clone());
         let losses = host(error.clone());
-        let old = self.old.clone().map_or_else(|| error.clone().detach(), Tensor::from_inner);
-        let ratio = (old - error).exp();
+        let ratio = matching_ratio(error, self.old.clone());
         let ratios = host(ratio.clone());
         let surrogate = clipped(ratio, slice.advantages.clone(), self.range);
         let mut total = surrogate.sum() * self.weight;
-        let outside = |ratio: &f32| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range));
         let mut rows = vec![
             (metric::LOSS, losses),
-            (metric::CLIP_FRACTION, ratios.iter().map(outside).collect()),
+            (metric::CLIP_FRACTION, ratios.iter().map(|ratio| outside(*ratio, self.range)).collect()),
             (metric::RATIO_MEAN, ratios),
         ];
         if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &output) {
@@ -87,4 +86,11 @@ impl Pass for AwmPass {
         }
         Loss { total, rows }
     }
+}
+
+/// Returns each row's ratio exp(log p_new − log p_old) with log p = −error, `[rows]`; without an old policy's error the new one's own,
+/// at which the ratio is 1 and its gradient that of log p.
+pub(super) fn matching_ratio(error: Tensor<1>, old: Option<Tensor<1>>) -> Tensor<1> {
+    let old = old.map_or_else(|| error.clone().detach(), Tensor::from_inner);
+    (old - error).exp()
 }

@@ -11,8 +11,8 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{DifferentiableSpec, Through};
-use moa_core::metric;
-use moa_diffusion::sampler::{Next, keyed_noise, predict, step};
+use moa_core::{NoiseKey, metric};
+use moa_diffusion::sampler::{Next, advance, keyed_noise, predict};
 use moa_diffusion::{Conditions, NoiseLevel, StepRule};
 use moa_reward::Pictures;
 
@@ -42,12 +42,20 @@ pub(super) enum Tail {
 }
 
 /// Samples on their way: what a slice's tail starts from.
+#[derive(Clone)]
 pub(super) struct Start {
     pub(super) slice: Range<usize>,
     /// `[members · slice, c, h, w]`
     pub(super) x: Tensor<4>,
     /// What the step before leaves to a second-order step.
     pub(super) previous: Option<Tensor<4>>,
+}
+
+impl Start {
+    /// Returns finished samples noised again to a level, from which a tail that needs no step before it starts.
+    pub(super) fn noised(slice: Range<usize>, sample: &Tensor<4>, noise: Tensor<4>, level: &NoiseLevel) -> Self {
+        Self { slice, x: sample.clone() * level.signal + noise * level.noise, previous: None }
+    }
 }
 
 impl Method for Differentiable {
@@ -63,7 +71,11 @@ impl Method for Differentiable {
                 let count = 1 + epoch.below("through", most as usize) as u32;
                 (last(count), Tail::Steps(rules[last(count)..].to_vec()))
             }
-            Through::LowVariance(_) => (steps, Tail::Steps(rules[steps - 1..].to_vec())),
+            Through::LowVariance(_) => {
+                // Of first order, whatever the sampler: noised samples come from no step.
+                let first_order = world.pipeline.schedule().deterministic(steps);
+                (steps, Tail::Steps(first_order[steps - 1..].to_vec()))
+            }
             Through::SingleStep { from, to } => {
                 let index = from as usize - 1 + epoch.below("through", (to - from + 1) as usize);
                 (index, Tail::Clean(world.pipeline.schedule().level_of(&rules[index])))
@@ -98,9 +110,8 @@ impl Method for Differentiable {
                 for copy in 0..count {
                     let name = format!("low-variance-{copy}");
                     let noised = |start: &Start| {
-                        let keys = epoch.keys(&name, &epoch.rows(&start.slice));
-                        let x = start.x.clone() * level.signal + keyed_noise(world.pipeline, &keys) * level.noise;
-                        Start { slice: start.slice.clone(), x, previous: None }
+                        let noise = keyed_noise(world.pipeline, &epoch.keys(&name, &epoch.rows(&start.slice)));
+                        Start::noised(start.slice.clone(), &start.x, noise, &level)
                     };
                     let noised: Vec<Start> = starts.iter().map(noised).collect();
                     let samples = ahead(epoch, &bank, &noised, &tail)?;
@@ -180,21 +191,17 @@ pub(super) fn gradients(
 }
 
 /// Goes through a tail without a gradient: a tensor of finished samples per slice.
-fn ahead(epoch: &Epoch<'_>, bank: &AdapterBank, starts: &[Start], tail: &Tail) -> Result<Vec<Tensor<4>>, TrainError> {
+pub(super) fn ahead(
+    epoch: &Epoch<'_>,
+    bank: &AdapterBank,
+    starts: &[Start],
+    tail: &Tail,
+) -> Result<Vec<Tensor<4>>, TrainError> {
     let world = epoch.world;
     in_order(starts, world.workers, |start| {
-        let rows = epoch.rows(&start.slice);
-        let conditions = epoch.texts.conditions(&rows);
-        let keys = epoch.keys("rollout", &rows);
-        let walk = Walk {
-            x: start.x.clone(),
-            previous: start.previous.clone(),
-            conditions: &conditions,
-            keys: &keys,
-            from: 0,
-        };
-        let finished = tail.walk(world, bank, walk, &mut |_, _, _| ());
-        epoch.meter.forward(rows.len() * tail.passes());
+        let rows = TailRows::new(epoch, &start.slice, tail);
+        let finished = rows.walk(world, bank, start, tail, &mut |_, _, _| ());
+        epoch.meter.forward(rows.keys.len() * tail.passes());
         Ok(finished)
     })
 }
@@ -206,40 +213,13 @@ pub(super) fn tail_passes(
     tail: &Tail,
     gradients: Vec<Tensor<4>>,
     share: f32,
-) -> impl Iterator<Item = Box<dyn Pass>> {
-    let steps = epoch.world.sampler.rules().len();
-    let from = match tail {
-        Tail::Steps(rules) => steps - rules.len(),
-        Tail::Clean(_) => 0,
-    };
+) -> Vec<Box<dyn Pass>> {
     let weight = share / epoch.samples() as f32;
-    let passes: Vec<Box<dyn Pass>> = starts
-        .into_iter()
-        .zip(gradients)
-        .map(|(start, gradient)| -> Box<dyn Pass> {
-            let rows = epoch.rows(&start.slice);
-            Box::new(TailPass {
-                conditions: epoch.texts.conditions(&rows),
-                keys: epoch.keys("rollout", &rows),
-                start,
-                from,
-                tail: tail.clone(),
-                gradient,
-                weight,
-            })
-        })
-        .collect();
-    passes.into_iter()
-}
-
-/// What a walk through a tail starts from.
-struct Walk<'a> {
-    x: Tensor<4>,
-    previous: Option<Tensor<4>>,
-    conditions: &'a Conditions,
-    keys: &'a [moa_core::NoiseKey],
-    /// The place of the tail's first step in the sampler, which names its noise.
-    from: usize,
+    let pass = |(start, gradient): (Start, Tensor<4>)| -> Box<dyn Pass> {
+        let rows = TailRows::new(epoch, &start.slice, tail);
+        Box::new(TailPass { rows, start, tail: tail.clone(), gradient, weight })
+    };
+    starts.into_iter().zip(gradients).map(pass).collect()
 }
 
 impl Tail {
@@ -251,36 +231,29 @@ impl Tail {
         }
     }
 
-    /// Returns the finished sample; `seen` is shown every sample with its timestep and what was predicted from it.
-    fn walk(
+    /// Returns the finished sample.
+    ///
+    /// - `predict`: the model at a timestep; `noise`: that of the tail's steps, counted from 0
+    /// - `seen` is shown every sample with its timestep and what was predicted from it
+    pub(super) fn walk(
         &self,
-        world: &World<'_>,
-        bank: &AdapterBank,
-        walk: Walk<'_>,
+        start: &Start,
+        predict: &dyn Fn(Tensor<4>, f32) -> Tensor<4>,
+        noise: &dyn Fn(usize) -> Tensor<4>,
         seen: &mut dyn FnMut(&Tensor<4>, f32, &Tensor<4>),
     ) -> Tensor<4> {
-        let Walk { mut x, mut previous, conditions, keys, from } = walk;
-        let [rows, ..] = x.dims();
+        let Start { mut x, mut previous, .. } = start.clone();
         match self {
             Self::Clean(level) => {
-                let output = predict(world.pipeline, Some(bank), x.clone(), &vec![level.timestep; rows], conditions);
+                let output = predict(x.clone(), level.timestep);
                 seen(&x, level.timestep, &output);
                 x * level.clean[0] + output * level.clean[1]
             }
             Self::Steps(rules) => {
                 for (index, rule) in rules.iter().enumerate() {
-                    let keys = || keys.iter().map(|key| key.with(1 + (from + index) as u64)).collect::<Vec<_>>();
-                    let noise = || keyed_noise(world.pipeline, &keys());
-                    let taken = step(
-                        world.pipeline,
-                        Some(bank),
-                        rule,
-                        x.clone(),
-                        conditions,
-                        previous.as_ref(),
-                        Next::Draw(&noise),
-                    );
-                    seen(&x, rule.timestep, &taken.output);
+                    let output = predict(x.clone(), rule.timestep);
+                    seen(&x, rule.timestep, &output);
+                    let taken = advance(rule, x, output, previous.as_ref(), Next::Draw(&|| noise(index)));
                     (x, previous) = (taken.next, Some(taken.kept));
                 }
                 x
@@ -289,12 +262,44 @@ impl Tail {
     }
 }
 
+/// What the rows of a slice are conditioned on in a tail, and the noise of its steps.
+struct TailRows {
+    conditions: Conditions,
+    keys: Vec<NoiseKey>,
+    /// The place of the tail's first step in the sampler, which names its noise.
+    from: usize,
+}
+
+impl TailRows {
+    fn new(epoch: &Epoch<'_>, slice: &Range<usize>, tail: &Tail) -> Self {
+        let rows = epoch.rows(slice);
+        let from = epoch.world.sampler.rules().len() - tail.passes();
+        Self { conditions: epoch.texts.conditions(&rows), keys: epoch.keys("rollout", &rows), from }
+    }
+
+    /// Walks from a start through a tail, by a bank: see [`Tail::walk`].
+    fn walk(
+        &self,
+        world: &World<'_>,
+        bank: &AdapterBank,
+        start: &Start,
+        tail: &Tail,
+        seen: &mut dyn FnMut(&Tensor<4>, f32, &Tensor<4>),
+    ) -> Tensor<4> {
+        let model =
+            |x, timestep| predict(world.pipeline, Some(bank), x, &vec![timestep; self.keys.len()], &self.conditions);
+        let noise = |index: usize| {
+            let keys: Vec<NoiseKey> = self.keys.iter().map(|key| key.with((1 + self.from + index) as u64)).collect();
+            keyed_noise(world.pipeline, &keys)
+        };
+        tail.walk(start, &model, &noise, seen)
+    }
+}
+
 /// Some samples that go through a tail with the gradient on.
 struct TailPass {
+    rows: TailRows,
     start: Start,
-    conditions: Conditions,
-    keys: Vec<moa_core::NoiseKey>,
-    from: usize,
     tail: Tail,
     /// ∂objective/∂x₀ of every row, `[rows, c, h, w]`.
     gradient: Tensor<4>,
@@ -304,24 +309,16 @@ struct TailPass {
 
 impl Pass for TailPass {
     fn rows(&self) -> usize {
-        self.keys.len() * self.tail.passes()
+        self.rows.keys.len() * self.tail.passes()
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
-        let Start { x, previous, .. } = &self.start;
-        let walk = Walk {
-            x: x.clone(),
-            previous: previous.clone(),
-            conditions: &self.conditions,
-            keys: &self.keys,
-            from: self.from,
-        };
+        let TailRows { conditions, keys, .. } = &self.rows;
         let mut anchors = Vec::new();
-        let finished = self.tail.walk(world, bank, walk, &mut |x, timestep, output| {
-            anchors.extend(Anchor::of(world, x, &vec![timestep; self.keys.len()], &self.conditions, output));
+        let finished = self.rows.walk(world, bank, &self.start, &self.tail, &mut |x, timestep, output| {
+            anchors.extend(Anchor::of(world, x, &vec![timestep; keys.len()], conditions, output));
         });
-        let objective = (finished * Tensor::from_inner(self.gradient.clone())).sum();
-        let mut total = objective * -self.weight;
+        let mut total = uphill(finished, &self.gradient, self.weight);
         let mut rows = Vec::new();
         let share = self.weight / self.tail.passes() as f32;
         for anchor in anchors {
@@ -330,4 +327,12 @@ impl Pass for TailPass {
         }
         Loss { total, rows }
     }
+}
+
+/// Returns −weight·⟨x₀, ∂objective/∂x₀⟩, `[1]`: its gradient is that of −weight·objective.
+///
+/// # Shapes
+/// Both `[rows, c, h, w]`, the samples with autodiff and the gradient without.
+pub(super) fn uphill(finished: Tensor<4>, gradient: &Tensor<4>, weight: f32) -> Tensor<1> {
+    (finished * Tensor::from_inner(gradient.clone())).sum() * -weight
 }

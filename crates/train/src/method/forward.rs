@@ -37,20 +37,13 @@ pub(super) fn finished(epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spread
 }
 
 /// A slice of finished samples, noised again: each row to a level of its own.
-pub(super) struct Noised {
+pub(super) struct NoisedSlice {
     pub(super) slice: Arc<TrainingSlice>,
     pub(super) conditions: Conditions,
-    /// The noisy samples, `[rows, c, h, w]`.
-    pub(super) x: Tensor<4>,
-    /// What the model should have predicted, `[rows, c, h, w]`.
-    pub(super) target: Tensor<4>,
-    /// Factors of x and of the prediction in the clean sample, each `[rows, 1, 1, 1]`.
-    pub(super) clean: [Tensor<4>; 2],
-    /// One per row.
-    pub(super) timesteps: Vec<f32>,
+    pub(super) noised: Noised,
 }
 
-impl Noised {
+impl NoisedSlice {
     /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each picture and epoch.
     pub(super) fn new(epoch: &Epoch<'_>, slice: &Arc<TrainingSlice>, index: usize, levels: u32) -> Self {
         let world = epoch.world;
@@ -61,19 +54,45 @@ impl Noised {
             world.pipeline.schedule().level(share.clamp(0.02, 0.98))
         };
         let levels: Vec<NoiseLevel> = keys.iter().map(level).collect();
-        let noise = keyed_noise(world.pipeline, &keys);
-        let of_row = |of: &dyn Fn(&NoiseLevel) -> f32| {
-            let values: Vec<f32> = levels.iter().map(of).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [levels.len(), 1, 1, 1]), world.device())
-        };
-        let sample = slice.latents[0].clone();
         Self {
             conditions: epoch.texts.conditions(&slice.samples),
-            x: sample.clone() * of_row(&|level| level.signal) + noise.clone() * of_row(&|level| level.noise),
-            target: sample * of_row(&|level| level.target[0]) + noise * of_row(&|level| level.target[1]),
+            noised: Noised::new(&slice.latents[0], &keyed_noise(world.pipeline, &keys), &levels),
+            slice: slice.clone(),
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.noised.timesteps.len()
+    }
+}
+
+/// Samples with noise, and what a model should make of them.
+pub(super) struct Noised {
+    /// The noisy samples, `[rows, c, h, w]`.
+    pub(super) x: Tensor<4>,
+    /// What the model should have predicted, `[rows, c, h, w]`.
+    pub(super) target: Tensor<4>,
+    /// Factors of x and of the prediction in the clean sample, each `[rows, 1, 1, 1]`.
+    clean: [Tensor<4>; 2],
+    /// One per row.
+    pub(super) timesteps: Vec<f32>,
+}
+
+impl Noised {
+    /// Noises samples, `[rows, c, h, w]`, each to a level of its own.
+    pub(super) fn new(sample: &Tensor<4>, noise: &Tensor<4>, levels: &[NoiseLevel]) -> Self {
+        let of_row = |of: &dyn Fn(&NoiseLevel) -> f32| {
+            let values: Vec<f32> = levels.iter().map(of).collect();
+            Tensor::<4>::from_data(TensorData::new(values, [levels.len(), 1, 1, 1]), &sample.device())
+        };
+        let mixed = |of: &dyn Fn(&NoiseLevel) -> [f32; 2]| {
+            sample.clone() * of_row(&|level| of(level)[0]) + noise.clone() * of_row(&|level| of(level)[1])
+        };
+        Self {
+            x: mixed(&|level| [level.signal, level.noise]),
+            target: mixed(&|level| level.target),
             clean: [of_row(&|level| level.clean[0]), of_row(&|level| level.clean[1])],
             timesteps: levels.iter().map(|level| level.timestep).collect(),
-            slice: slice.clone(),
         }
     }
 
@@ -82,15 +101,11 @@ impl Noised {
         let [x, model] = self.clean.clone();
         self.x.clone() * x + output * model
     }
-
-    pub(super) fn rows(&self) -> usize {
-        self.timesteps.len()
-    }
 }
 
 /// Returns for each update the levels that it trains.
 pub(super) fn updates(levels: u32, updates: u32) -> Vec<Vec<usize>> {
-    shared_out((0..levels as usize).collect(), updates)
+    shared_out(&(0..levels as usize).collect::<Vec<_>>(), updates)
 }
 
 /// Returns what a row weighs in an update of so many levels: 1 / (pictures trained on · levels).

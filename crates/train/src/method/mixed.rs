@@ -5,7 +5,7 @@ use moa_core::experiment::{MixedSpec, Ratio, Through};
 
 use super::differentiable::{Start, Tail, coefficients, gradients, tail_passes};
 use super::policy_gradient::{PolicyGradient, silent};
-use super::{Gathered, Method, Pass, Rows};
+use super::{Gathered, Method, Rows};
 use crate::TrainError;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
@@ -62,7 +62,7 @@ impl Method for Mixed {
                 previous: None,
             };
             let starts = trajectories.iter().map(start).collect();
-            let passes: Vec<Box<dyn Pass>> = tail_passes(epoch, starts, &tail, gradients, 1.0).collect();
+            let passes = tail_passes(epoch, starts, &tail, gradients, 1.0);
             match updates.last_mut() {
                 Some(update) => update.extend(passes),
                 None => updates.push(passes),

@@ -11,6 +11,9 @@ mod mixed;
 mod nft;
 mod policy_gradient;
 
+#[cfg(test)]
+mod golden_tests;
+
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
@@ -114,7 +117,7 @@ fn mean_squares(x: Tensor<4>) -> Tensor<1> {
 }
 
 /// Shares the parts of what is trained out among an epoch's updates, as evenly as they divide.
-fn shared_out(parts: Vec<usize>, updates: u32) -> Vec<Vec<usize>> {
+fn shared_out(parts: &[usize], updates: u32) -> Vec<Vec<usize>> {
     let share = parts.len().div_ceil(updates.max(1) as usize).max(1);
     parts.chunks(share).map(<[usize]>::to_vec).collect()
 }

@@ -8,7 +8,7 @@ use moa_core::metric;
 use moa_diffusion::sampler::predict;
 use moa_optimiser::{Average, StateError, StateReader, StateWriter};
 
-use super::forward::{Noised, finished, updates, weight};
+use super::forward::{Noised, NoisedSlice, finished, updates, weight};
 use super::{Gathered, Loss, Method, Pass, host, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
@@ -44,9 +44,8 @@ impl Method for Nft {
             let mut passes: Vec<Box<dyn Pass>> = Vec::new();
             for slice in &drawn.slices {
                 for level in &levels {
-                    let noised = Noised::new(epoch, slice, *level, self.spec.levels);
                     passes.push(Box::new(NftPass {
-                        noised,
+                        rows: NoisedSlice::new(epoch, slice, *level, self.spec.levels),
                         old: old.clone(),
                         beta: self.spec.beta as f32,
                         most,
@@ -79,7 +78,7 @@ impl Method for Nft {
 
 /// Noised pictures that the trained policy is fitted to.
 struct NftPass {
-    noised: Noised,
+    rows: NoisedSlice,
     old: AdapterBank,
     beta: f32,
     /// Advantages of this size are certain.
@@ -89,16 +88,17 @@ struct NftPass {
 
 impl Pass for NftPass {
     fn rows(&self) -> usize {
-        self.noised.rows()
+        self.rows.rows()
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
-        let Noised { x, timesteps, conditions, slice, .. } = &self.noised;
+        let NoisedSlice { noised, conditions, slice } = &self.rows;
+        let Noised { x, timesteps, .. } = noised;
         let sample = slice.latents[0].clone();
         let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let old = predict(world.pipeline, Some(&self.old), x.clone(), timesteps, conditions);
         let good = optimality(slice.advantages.clone(), self.most);
-        let row = nft(&self.noised, new.clone(), old, &sample, good.clone(), self.beta) * self.most as f32;
+        let row = nft(noised, new.clone(), old, &sample, good.clone(), self.beta) * self.most as f32;
         let losses = host(row.clone());
         let mut total = row.sum() * self.weight;
         let mut rows = vec![(metric::LOSS, losses), (metric::GOOD_SHARE, host(good))];
@@ -111,13 +111,20 @@ impl Pass for NftPass {
 }
 
 /// Returns the probability that a picture is a good one, r = clamp(A / 2A_max + ½, 0, 1), `[rows]`.
-fn optimality(advantages: Tensor<1>, most: f64) -> Tensor<1> {
+pub(super) fn optimality(advantages: Tensor<1>, most: f64) -> Tensor<1> {
     (advantages * (0.5 / most) + 0.5).clamp(0.0, 1.0)
 }
 
 /// Returns each row's loss r·‖x̂₀⁺ − x₀‖²/(β·w⁺) + (1−r)·‖x̂₀⁻ − x₀‖²/(β·w⁻): means over dimensions, with v± = (1∓β)·v_old ± β·v and w±
 /// the mean absolute error of x̂₀±, without a gradient.
-fn nft(noised: &Noised, new: Tensor<4>, old: Tensor<4>, sample: &Tensor<4>, good: Tensor<1>, beta: f32) -> Tensor<1> {
+pub(super) fn nft(
+    noised: &Noised,
+    new: Tensor<4>,
+    old: Tensor<4>,
+    sample: &Tensor<4>,
+    good: Tensor<1>,
+    beta: f32,
+) -> Tensor<1> {
     let fit = |output: Tensor<4>| {
         let off = noised.cleaned(output) - sample.clone();
         let [rows, ..] = off.dims();

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{PolicyGradientSpec, Ratio, StepWeights};
 use moa_core::metric;
-use moa_diffusion::sampler::{Next, step};
+use moa_diffusion::sampler::{Next, Step, step};
 use moa_diffusion::{Conditions, StepRule};
 
 use super::{Gathered, Loss, Method, Pass, Rows, host, mean_squares, shared_out};
@@ -17,7 +17,7 @@ use crate::factors::Factors;
 use crate::rollout::{Keep, Trajectory};
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
-use crate::surrogate::{clipped, normalised_ratio, ratio};
+use crate::surrogate::{approx_kl, clipped, log_ratio, normalised_ratio, outside};
 use crate::trainer::EpochMetrics;
 use crate::world::World;
 use crate::{Advantages, TrainError, clip_range};
@@ -50,8 +50,9 @@ impl Method for PolicyGradient {
             return Ok(());
         }
         let ratios = rows.get(metric::RATIO_MEAN).into_iter().flatten().flatten();
-        let off = |ratio: &f32| if ratio.is_finite() { (f64::from(*ratio) - 1.0).abs() } else { f64::INFINITY };
-        let deviation = ratios.map(off).fold(0.0, f64::max);
+        // A ratio that is not a number has no gradient either, and the trainer says of which run.
+        let numbers = ratios.filter(|ratio| !ratio.is_nan());
+        let deviation = numbers.map(|ratio| (f64::from(*ratio) - 1.0).abs()).fold(0.0, f64::max);
         let range = clip_range(self.spec.clip, world.pipeline.latent_dims());
         let most = ROUNDING.max(SHARE_OF_RANGE * range);
         if deviation > most { Err(TrainError::RatioOff { deviation, most }) } else { Ok(()) }
@@ -79,13 +80,13 @@ impl PolicyGradient {
         let order = epoch.world.key("steps").with(u64::from(epoch.number)).permutation(stochastic.len());
         let mut steps: Vec<usize> = order.into_iter().map(|place| stochastic[place]).collect();
         steps.truncate(self.spec.train_steps as usize);
-        shared_out(steps, self.spec.updates_per_epoch)
+        shared_out(&steps, self.spec.updates_per_epoch)
     }
 
     /// Returns how much a step weighs: all alike, or by one over the size of its gradient, so that the mean over the stochastic
     /// steps is 1. With the model's output m, μ = … + c·m and noise s, the gradient of ln ρ with respect to m is ε·c/s, that of
     /// the normalised ratio ε·c.
-    fn weight(&self, rules: &[StepRule], index: usize) -> f32 {
+    pub(super) fn weight(&self, rules: &[StepRule], index: usize) -> f32 {
         if self.spec.step_weights == StepWeights::Equal {
             return 1.0;
         }
@@ -121,15 +122,15 @@ impl PolicyGradient {
             })
             .collect();
         let pass = |steps: &Vec<usize>, chosen: &Arc<Chosen>, index: usize| -> Box<dyn Pass> {
-            Box::new(StepPass {
-                chosen: chosen.clone(),
+            let loss = StepLoss {
                 rule: rules[index],
                 index,
                 weight: self.weight(rules, index) / (epoch.samples() * steps.len()) as f32,
                 tie: 1.0 / (trained * steps.len()) as f32,
                 range,
                 ratio: self.spec.ratio,
-            })
+            };
+            Box::new(StepPass { chosen: chosen.clone(), loss })
         };
         let update = |steps: Vec<usize>| {
             chosen.iter().flat_map(|chosen| steps.iter().map(|index| pass(&steps, chosen, *index))).collect()
@@ -149,16 +150,7 @@ struct Chosen {
 /// One step of a slice of pictures, scored again by the adapters as they are now.
 struct StepPass {
     chosen: Arc<Chosen>,
-    rule: StepRule,
-    /// The step's place.
-    index: usize,
-    /// What the surrogate of a row weighs: 1 / (pictures drawn · steps), times the step's own weight. Pictures that were not chosen
-    /// count as surrogates of about 0.
-    weight: f32,
-    /// What the distance to the base of a row weighs: 1 / (pictures trained on · steps).
-    tie: f32,
-    range: f64,
-    ratio: Ratio,
+    loss: StepLoss,
 }
 
 impl Pass for StepPass {
@@ -167,32 +159,55 @@ impl Pass for StepPass {
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
-        let (Chosen { slice, pull, conditions }, rule, index) = (&*self.chosen, &self.rule, self.index);
-        let (x, next) = (&slice.latents[index], &slice.latents[index + 1]);
+        let (Chosen { slice, pull, conditions }, StepLoss { rule, index, .. }) = (&*self.chosen, &self.loss);
+        let (x, next) = (&slice.latents[*index], &slice.latents[index + 1]);
         let taken = step(world.pipeline, Some(bank), rule, x.clone(), conditions, None, Next::Score(next));
-        let old = slice.distances[index].clone();
-        let plain = ratio(taken.squared_distance.clone(), old.clone(), rule.std);
-        let ratios = host(plain.clone());
+        let anchor = Anchor::of(world, x, &vec![rule.timestep; self.rows()], conditions, &taken.output);
+        self.loss.of(slice, pull, taken, anchor.as_ref())
+    }
+}
+
+/// The loss of one step's rows: what they weigh times the clipped surrogate, and the distance to the base.
+pub(super) struct StepLoss {
+    pub(super) rule: StepRule,
+    /// The step's place.
+    pub(super) index: usize,
+    /// What the surrogate of a row weighs: 1 / (pictures drawn · steps), times the step's own weight. Pictures that were not chosen
+    /// count as surrogates of about 0.
+    pub(super) weight: f32,
+    /// What the distance to the base of a row weighs: 1 / (pictures trained on · steps).
+    pub(super) tie: f32,
+    pub(super) range: f64,
+    pub(super) ratio: Ratio,
+}
+
+impl StepLoss {
+    /// Returns the loss of rows whose next samples the trained policy has scored.
+    ///
+    /// - `slice`, `pull`: what was drawn, and how much each row's advantage weighs, `[rows]`
+    /// - `taken`: the step by the trained policy, with autodiff
+    pub(super) fn of(&self, slice: &TrainingSlice, pull: &Tensor<1>, taken: Step, anchor: Option<&Anchor>) -> Loss {
+        let Self { rule, index, range, .. } = self;
+        let old = slice.distances[*index].clone();
+        let log = log_ratio(taken.squared_distance.clone(), old.clone(), rule.std);
+        let plain = log.clone().exp();
+        let mut rows = vec![
+            (metric::APPROX_KL, host(log).into_iter().map(approx_kl).collect()),
+            (metric::RATIO_MEAN, host(plain.clone())),
+        ];
         let ratio = match self.ratio {
             Ratio::Plain => plain,
             Ratio::Normalised => {
-                let moved = mean_squares(taken.mean - slice.means[index].clone());
+                let moved = mean_squares(taken.mean - slice.means[*index].clone());
                 normalised_ratio(taken.squared_distance, old, moved, rule.std)
             }
         };
-        let judged = host(ratio.clone());
-        let surrogate = clipped(ratio, slice.advantages.clone(), self.range) * pull.clone();
-        let mut total = surrogate.sum() * self.weight;
-        let mut rows = vec![
-            (metric::APPROX_KL, ratios.iter().map(|ratio| ratio - 1.0 - ratio.ln()).collect()),
-            (
-                metric::CLIP_FRACTION,
-                judged.iter().map(|ratio| f32::from(u8::from(f64::from((ratio - 1.0).abs()) > self.range))).collect(),
-            ),
-            (metric::RATIO_MEAN, ratios),
-        ];
-        let timesteps = vec![rule.timestep; self.rows()];
-        if let Some(anchor) = Anchor::of(world, x, &timesteps, conditions, &taken.output) {
+        rows.push((
+            metric::CLIP_FRACTION,
+            host(ratio.clone()).into_iter().map(|ratio| outside(ratio, *range)).collect(),
+        ));
+        let mut total = (clipped(ratio, slice.advantages.clone(), *range) * pull.clone()).sum() * self.weight;
+        if let Some(anchor) = anchor {
             // KL of two Gaussians of one variance, a mean over dimensions: ‖Δμ‖² / 2s² with Δμ = c·Δm.
             let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
             total = total + anchor.penalty(scale * self.tie);
