@@ -25,11 +25,14 @@ pub enum StateError {
     #[error("unreadable ({0})")]
     Unreadable(String),
     /// It was written by another version.
-    #[error("of version {found}, this moa reads version {VERSION}")]
+    #[error("of version {found}, this moa reads version {VERSION} (go on with the moa that wrote it)")]
     Version {
         /// The file's version.
         found: u32,
     },
+    /// What it says of itself is another's.
+    #[error("of something else ({0})")]
+    Foreign(String),
     /// A tensor has another shape.
     #[error("of another shape at `{name}`")]
     Shape {
@@ -138,7 +141,7 @@ impl<'a> StateReader<'a> {
     /// # Errors
     /// Refuses a header of another form.
     pub fn about<T: DeserializeOwned>(&self) -> Result<T, StateError> {
-        T::deserialize(&self.header.about).map_err(|error| StateError::Unreadable(error.to_string()))
+        T::deserialize(&self.header.about).map_err(|error| StateError::Foreign(error.to_string()))
     }
 
     /// Returns a count.
@@ -232,5 +235,13 @@ mod tests {
         let read = StateReader::open(&bytes).expect("opens");
         let missing = read.all("weights", &tensors([0.0; 3]), &Device::flex());
         assert!(matches!(missing, Err(StateError::Missing { .. })));
+        assert!(matches!(read.about::<String>(), Err(StateError::Foreign(_))));
+        // Steps are counted, and the moments are gone.
+        let mut file = StateWriter::default();
+        file.count("w", 3);
+        let bytes = file.finish(&1).expect("writes");
+        let read = StateReader::open(&bytes).expect("opens");
+        let loaded = AdamW::new(&OptimiserSpec::default()).load(&read, &tensors([0.0; 3]), &Device::flex());
+        assert!(matches!(loaded, Err(StateError::Missing { name }) if name == "moment_1/w"));
     }
 }
