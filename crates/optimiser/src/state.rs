@@ -1,4 +1,6 @@
 //! Training state as one safetensors file: tensors in f32, counts, and a header that says what it is the state of.
+//!
+//! What a header says is the caller's own struct; with `deny_unknown_fields` on it, the state of something else is refused.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Named;
 
-/// The version of the layout; others are refused.
+/// The version of the layout; others are refused. The first had no counts by name, and was that of adapters alone.
 const VERSION: u32 = 2;
 /// The name of the header among the file's metadata.
 const HEADER: &str = "moa";
@@ -80,7 +82,7 @@ impl StateWriter {
         }
     }
 
-    /// Adds a count.
+    /// Adds the count of a tensor's steps.
     pub(crate) fn count(&mut self, name: &str, count: u64) {
         self.counts.insert(name.to_owned(), count);
     }
@@ -144,7 +146,7 @@ impl<'a> StateReader<'a> {
         T::deserialize(&self.header.about).map_err(|error| StateError::Foreign(error.to_string()))
     }
 
-    /// Returns a count.
+    /// Returns how many steps a tensor has taken; `None` where it has taken none.
     pub(crate) fn counted(&self, name: &str) -> Option<u64> {
         self.header.counts.get(name).copied()
     }

@@ -58,7 +58,7 @@ impl Trainer<'_> {
             ended: self.ended.iter().map(|(run, ending)| (run.clone(), (ending.after, ending.kept))).collect(),
             going_on: self.sound_since.iter().copied().zip(self.world.ties.iter().copied()).collect(),
         };
-        file.finish(&about).map_err(refused)
+        Ok(file.finish(&about)?)
     }
 
     /// Goes back to a checkpoint of the same experiment; what follows is bit-identical to never having stopped. The trainer must not
@@ -67,8 +67,8 @@ impl Trainer<'_> {
     /// # Errors
     /// Refuses checkpoints that are unreadable, of another method or of another experiment; the trainer is of no use then.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
-        let file = StateReader::open(bytes).map_err(refused)?;
-        let about: About = file.about().map_err(refused)?;
+        let file = StateReader::open(bytes)?;
+        let about: About = file.about()?;
         let method = self.setup.spec.training.method.name();
         if about.method != method {
             return Err(TrainError::Checkpoint(format!(
@@ -79,7 +79,7 @@ impl Trainer<'_> {
         if about.digest != self.digest() {
             return Err(TrainError::Checkpoint("of another experiment".into()));
         }
-        self.load(&file, about).map_err(refused)
+        Ok(self.load(&file, about)?)
     }
 
     fn load(&mut self, file: &StateReader<'_>, about: About) -> Result<(), StateError> {
@@ -131,6 +131,8 @@ fn ended(run: &RunId) -> String {
     format!("ended/{run}")
 }
 
-fn refused(error: StateError) -> TrainError {
-    TrainError::Checkpoint(error.to_string())
+impl From<StateError> for TrainError {
+    fn from(error: StateError) -> Self {
+        Self::Checkpoint(error.to_string())
+    }
 }

@@ -112,7 +112,7 @@ impl TrainingState {
         self.average.save(&mut file);
         self.adamw.save(&mut file);
         let about = About { pretraining: self.spec.target, seed: self.spec.seed, step: self.step };
-        file.finish(&about).map_err(refused)
+        Ok(file.finish(&about)?)
     }
 
     /// Goes back to a checkpoint of the same pre-training.
@@ -121,10 +121,10 @@ impl TrainingState {
     /// Refuses files that are no checkpoint of it, or of another version; the state is as before then.
     pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), PretrainError> {
         if is_of_first_layout(bytes) {
-            return Err(refused(StateError::Version { found: 1 }));
+            return Err(StateError::Version { found: 1 }.into());
         }
-        let file = StateReader::open(bytes).map_err(refused)?;
-        let about: About = file.about().map_err(refused)?;
+        let file = StateReader::open(bytes)?;
+        let about: About = file.about()?;
         let (target, seed) = (self.spec.target, self.spec.seed);
         if about.pretraining != target {
             let found = about.pretraining;
@@ -133,9 +133,9 @@ impl TrainingState {
         if about.seed != seed {
             return Err(PretrainError::Checkpoint(format!("of the seed {}, and {seed} is asked for", about.seed)));
         }
-        let parameters = file.all(PARAMETER, &self.parameters, &self.device).map_err(refused)?;
-        let average = Average::load(&file, &self.parameters, &self.device).map_err(refused)?;
-        self.adamw.load(&file, &self.parameters, &self.device).map_err(refused)?;
+        let parameters = file.all(PARAMETER, &self.parameters, &self.device)?;
+        let average = Average::load(&file, &self.parameters, &self.device)?;
+        self.adamw.load(&file, &self.parameters, &self.device)?;
         (self.step, self.parameters, self.average) = (about.step, parameters, average);
         Ok(())
     }
@@ -154,8 +154,10 @@ fn is_of_first_layout(bytes: &[u8]) -> bool {
     metadata.is_some_and(|entries| entries.len() == 1 && entries.contains_key(FIRST_LAYOUT))
 }
 
-fn refused(error: StateError) -> PretrainError {
-    PretrainError::Checkpoint(error.to_string())
+impl From<StateError> for PretrainError {
+    fn from(error: StateError) -> Self {
+        Self::Checkpoint(error.to_string())
+    }
 }
 
 #[cfg(test)]
