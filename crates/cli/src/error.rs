@@ -96,6 +96,8 @@ impl CliError {
 impl From<SpecError> for CliError {
     fn from(error: SpecError) -> Self {
         let hint = match &error {
+            // What results hold is nothing that was asked for.
+            SpecError::EarlierResults { .. } => return Self::failure(error.to_string()),
             SpecError::Unknown { found, known, .. } => suggestion(found, known.iter().map(String::as_str)),
             SpecError::Unreadable { .. } => Some("`moa init` writes an experiment file to start from".into()),
             SpecError::Invalid { field, value, .. } if field.starts_with("prompts.") && value.starts_with("Set(") => {

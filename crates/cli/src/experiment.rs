@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{Plan, Prompts};
 use moa_scenes::prompt_set;
+use moa_store::Layout;
 use moa_zoo::BaseModel;
 
 use crate::base;
@@ -28,7 +29,19 @@ impl Experiment {
     /// # Errors
     /// Says file, line, column, field and the way out.
     pub(crate) fn load(file: &Path) -> Result<Self, CliError> {
-        let spec = ExperimentSpec::load(file)?;
+        Self::of(ExperimentSpec::load(file)?, file)
+    }
+
+    /// Reads and checks the experiment of a results folder.
+    ///
+    /// # Errors
+    /// See [`Experiment::load`]; says so where an earlier version of moa made the results.
+    pub(crate) fn load_kept(results: &Path) -> Result<Self, CliError> {
+        let file = Layout::new(results).experiment_file();
+        Self::of(ExperimentSpec::load_kept(&file)?, &file)
+    }
+
+    fn of(spec: ExperimentSpec, file: &Path) -> Result<Self, CliError> {
         let sets = |name: &str| {
             let prompts = prompt_set(name).ok()?;
             Some(prompts.into_iter().map(|prompt| prompt.text).collect())

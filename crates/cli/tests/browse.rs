@@ -176,6 +176,25 @@ fn a_sweep_is_watched_and_the_ui_stays_open_when_it_ends() {
 }
 
 #[test]
+fn results_of_an_earlier_version_say_so() {
+    let desk = swept();
+    let file = desk.path("results/mini/experiment.ron");
+    let kept = fs::read_to_string(&file).unwrap();
+    let earlier = kept.replacen("training: (", "training: (train_steps: 1,", 1);
+    assert_ne!(earlier, kept);
+    fs::write(&file, &earlier).unwrap();
+    let mut tty = Tty::start(&desk, &["browse", "--pictures", "blocks"], &[]);
+    tty.see("broken");
+    tty.see("training.train_steps");
+    tty.press("\r");
+    tty.see("cannot be shown");
+    tty.see("receipt.json");
+    tty.press("q");
+    assert_eq!(tty.end().0, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), earlier);
+}
+
+#[test]
 fn what_cannot_be_browsed_is_refused_with_the_way_out() {
     let desk = Desk::new();
     desk.moa(["browse", "nowhere"]).refusal(2, &["nowhere is not there", "moa sweep"]);

@@ -69,5 +69,31 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     desk.moa(["pretrain", "short.ron", "--out", "whole"]).success();
     assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
     desk.write("other.ron", spec(2).replace("Attributes", "Clip"));
-    desk.moa(["pretrain", "other.ron", "--out", "whole"]).refusal(1, &["checkpoint"]);
+    let refused = |name: &str, words: &[&str]| {
+        let common = ["whole/checkpoint.safetensors", "remove it to start anew", "--out"];
+        desk.moa(["pretrain", name, "--out", "whole"]).refusal(1, &[words, &common].concat());
+    };
+    refused("other.ron", &["of the target Attributes, and Clip is asked for"]);
+    // A file as checkpoints were before they had a header.
+    let header = br#"{"__metadata__":{"step":"2"}}"#;
+    let earlier = [&(header.len() as u64).to_le_bytes()[..], header].concat();
+    desk.write("whole/checkpoint.safetensors", &earlier);
+    refused("short.ron", &["of version 1, this moa reads version 2", "go on with the moa that wrote it"]);
+    assert_eq!(fs::read(desk.path("whole/checkpoint.safetensors")).unwrap(), earlier);
+    assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
+}
+
+#[test]
+fn pretraining_that_is_interrupted_comes_to_the_same_model() {
+    let desk = Desk::new();
+    let spec = "(target: Attributes, seed: 1, steps: 3, batch: 2, learning_rate: 1e-3, checkpoint_every: 2)";
+    desk.write("three.ron", spec);
+    desk.moa(["pretrain", "three.ron", "--out", "whole"]).success();
+    let model = fs::read(desk.path("whole/model.safetensors")).unwrap();
+    // The last checkpoint is that of step 2: the model of step 3 is trained once more, from it.
+    fs::remove_file(desk.path("whole/model.safetensors")).unwrap();
+    let again = desk.moa(["pretrain", "three.ron", "--out", "whole"]);
+    assert!(again.stderr.contains("going on from its checkpoint"), "{}", again.stderr);
+    again.success();
+    assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), model);
 }

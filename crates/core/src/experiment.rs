@@ -11,6 +11,7 @@ mod form;
 mod hypervolume;
 mod lora;
 mod method;
+mod moved;
 mod optimiser;
 mod outline;
 mod parse_error;

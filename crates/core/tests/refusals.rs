@@ -52,6 +52,46 @@ fn text_that_is_no_ron() {
 }
 
 #[test]
+fn fields_of_earlier_versions_say_where_they_went() {
+    check_fields(&[
+        (
+            "training: (epochs: 3, train_steps: 5)",
+            "2:23: training.train_steps is a field of earlier versions of moa: write training: (method: \
+             PolicyGradient(train_steps: …)) instead",
+        ),
+        (
+            "training: (updates_per_epoch: 2)",
+            "2:12: training.updates_per_epoch is a field of earlier versions of moa: write training: (method: \
+             PolicyGradient(updates_per_epoch: …)) instead",
+        ),
+        (
+            "training: (clip: 1e-4)",
+            "2:12: training.clip is a field of earlier versions of moa: write training: (method: \
+             PolicyGradient(clip: …)) instead",
+        ),
+        (
+            "training: (trained_share: 0.5)",
+            "2:12: training.trained_share is a field of earlier versions of moa: write training: (advantages: \
+             (trained_share: …)) instead",
+        ),
+        (
+            "training: (advantage_clip: 5)",
+            "2:12: training.advantage_clip is a field of earlier versions of moa: write training: (advantages: \
+             (clip: …)) instead",
+        ),
+    ]);
+    // Where each went, it is read.
+    let today = "(rewards: [(kind: Safety)], training: (method: PolicyGradient(train_steps: 4, updates_per_epoch: 2, clip: 1e-3), \
+                 advantages: (trained_share: 0.5, clip: 4)))";
+    ExperimentSpec::from_ron(today, "x.ron").unwrap();
+    // The same names elsewhere never were fields.
+    check_fields(&[(
+        "sampler: (clip: 3)",
+        "2:11: unknown field `clip` in sampler: known fields are kind, steps, guidance",
+    )]);
+}
+
+#[test]
 fn names_that_are_unknown() {
     check_fields(&[
         (

@@ -29,7 +29,8 @@ impl<const D: usize> AdamW<D> {
         Self { adamw, moments: std::collections::BTreeMap::new() }
     }
 
-    /// Takes one step of size `rate` on every tensor that has a gradient; the others stay.
+    /// Takes one step of size `rate` on every tensor that has a gradient; the others stay, and count no step. A gradient of no tensor is
+    /// passed over.
     pub fn step(&mut self, rate: f64, tensors: &mut Named<D>, gradients: Named<D>) {
         for (name, gradient) in gradients {
             let Some(tensor) = tensors.get_mut(&name) else { continue };
@@ -39,7 +40,7 @@ impl<const D: usize> AdamW<D> {
         }
     }
 
-    /// Changes the moments, e.g. where tensors are cut: `change` gets each with its name.
+    /// Changes every moment as the tensors that it belongs to are changed, e.g. cut.
     pub fn map_moments(&mut self, change: impl Fn(burn::tensor::Tensor<D>) -> burn::tensor::Tensor<D>) {
         for state in self.moments.values_mut() {
             let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum.clone();
@@ -56,19 +57,20 @@ impl<const D: usize> AdamW<D> {
         }
     }
 
-    /// Takes the moments of tensors like `like` from a file.
+    /// Takes the moments of tensors like `like` from a file; those that were never stepped have none.
     ///
     /// # Errors
-    /// Refuses moments of another shape; the optimiser is as before then.
+    /// Refuses moments that are missing or of another shape; the optimiser is as before then.
     pub fn load(&mut self, file: &StateReader<'_>, like: &Named<D>, device: &Device) -> Result<(), StateError> {
         let mut moments = std::collections::BTreeMap::new();
         for (name, own) in like {
-            let first = file.tensor(&format!("{FIRST}/{name}"), own.dims(), device)?;
-            let second = file.tensor(&format!("{SECOND}/{name}"), own.dims(), device)?;
-            if let (Some(first), Some(second), Some(time)) = (first, second, file.counted(name)) {
-                let state = AdaptiveMomentumState::new(time as usize, first, second);
-                moments.insert(name.clone(), AdamWState::new(state));
-            }
+            let Some(time) = file.counted(name) else { continue };
+            let moment = |part: &str| {
+                let name = format!("{part}/{name}");
+                file.tensor(&name, own.dims(), device)?.ok_or(StateError::Missing { name })
+            };
+            let state = AdaptiveMomentumState::new(time as usize, moment(FIRST)?, moment(SECOND)?);
+            moments.insert(name.clone(), AdamWState::new(state));
         }
         self.moments = moments;
         Ok(())

@@ -18,7 +18,7 @@ impl<const D: usize> Average<D> {
         Self { tensors: tensors.clone() }
     }
 
-    /// Moves the average: `decay` of it stays.
+    /// Moves the average of the given tensors, m ← decay·m + (1 − decay)·x; the others stay.
     pub fn follow(&mut self, tensors: &Named<D>, decay: f64) {
         for (name, average) in &mut self.tensors {
             if let Some(tensor) = tensors.get(name) {

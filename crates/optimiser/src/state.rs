@@ -1,4 +1,6 @@
 //! Training state as one safetensors file: tensors in f32, counts, and a header that says what it is the state of.
+//!
+//! What a header says is the caller's own struct; with `deny_unknown_fields` on it, the state of something else is refused.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Named;
 
-/// The version of the layout; others are refused.
+/// The version of the layout; others are refused. The first had no counts by name, and was that of adapters alone.
 const VERSION: u32 = 2;
 /// The name of the header among the file's metadata.
 const HEADER: &str = "moa";
@@ -25,11 +27,14 @@ pub enum StateError {
     #[error("unreadable ({0})")]
     Unreadable(String),
     /// It was written by another version.
-    #[error("of version {found}, this moa reads version {VERSION}")]
+    #[error("of version {found}, this moa reads version {VERSION} (go on with the moa that wrote it)")]
     Version {
         /// The file's version.
         found: u32,
     },
+    /// What it says of itself is another's.
+    #[error("of something else ({0})")]
+    Foreign(String),
     /// A tensor has another shape.
     #[error("of another shape at `{name}`")]
     Shape {
@@ -77,7 +82,7 @@ impl StateWriter {
         }
     }
 
-    /// Adds a count.
+    /// Adds the count of a tensor's steps.
     pub(crate) fn count(&mut self, name: &str, count: u64) {
         self.counts.insert(name.to_owned(), count);
     }
@@ -138,10 +143,10 @@ impl<'a> StateReader<'a> {
     /// # Errors
     /// Refuses a header of another form.
     pub fn about<T: DeserializeOwned>(&self) -> Result<T, StateError> {
-        T::deserialize(&self.header.about).map_err(|error| StateError::Unreadable(error.to_string()))
+        T::deserialize(&self.header.about).map_err(|error| StateError::Foreign(error.to_string()))
     }
 
-    /// Returns a count.
+    /// Returns how many steps a tensor has taken; `None` where it has taken none.
     pub(crate) fn counted(&self, name: &str) -> Option<u64> {
         self.header.counts.get(name).copied()
     }
@@ -232,5 +237,13 @@ mod tests {
         let read = StateReader::open(&bytes).expect("opens");
         let missing = read.all("weights", &tensors([0.0; 3]), &Device::flex());
         assert!(matches!(missing, Err(StateError::Missing { .. })));
+        assert!(matches!(read.about::<String>(), Err(StateError::Foreign(_))));
+        // Steps are counted, and the moments are gone.
+        let mut file = StateWriter::default();
+        file.count("w", 3);
+        let bytes = file.finish(&1).expect("writes");
+        let read = StateReader::open(&bytes).expect("opens");
+        let loaded = AdamW::new(&OptimiserSpec::default()).load(&read, &tensors([0.0; 3]), &Device::flex());
+        assert!(matches!(loaded, Err(StateError::Missing { name }) if name == "moment_1/w"));
     }
 }

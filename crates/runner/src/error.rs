@@ -61,7 +61,7 @@ pub enum RunnerError {
         missing: &'static str,
     },
     /// The experiment kept in the results folder is unreadable.
-    #[error("read the experiment of earlier results: {source}; restore the file, or remove the folder")]
+    #[error("read the experiment of earlier results: {source}{}", way_out(source))]
     KeptExperiment {
         /// What is wrong with it.
         source: SpecError,
@@ -140,6 +140,14 @@ impl RunnerError {
     /// Returns the error of scoring a point's pictures.
     pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
         Self::Evaluate { point: point.to_owned(), source: source.into() }
+    }
+}
+
+/// Returns what to do about a kept experiment, where its own message does not say.
+fn way_out(error: &SpecError) -> &'static str {
+    match error {
+        SpecError::EarlierResults { .. } => "",
+        _ => "; restore the file, or remove the folder",
     }
 }
 

@@ -100,7 +100,7 @@ fn kept_experiment(layout: &Layout) -> Result<Option<ExperimentSpec>, RunnerErro
     match std::fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(RunnerError::Read { path, reason: error.to_string() }),
-        Ok(_) => ExperimentSpec::load(&path).map(Some).map_err(|source| RunnerError::KeptExperiment { source }),
+        Ok(_) => ExperimentSpec::load_kept(&path).map(Some).map_err(|source| RunnerError::KeptExperiment { source }),
     }
 }
 

@@ -12,8 +12,9 @@ use crate::factors::member;
 use crate::guard::Ending;
 use crate::trainer::{Learned, Trainer};
 
-/// What a checkpoint says of itself.
+/// What a checkpoint says of itself. Unknown fields are refused: the states of pre-training have others.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct About {
     epoch: u32,
     /// A digest of everything that training depends on but the number of epochs.

@@ -138,7 +138,7 @@ fn open(folder: &Path, follower: &mut Option<Follower>) -> News {
 }
 
 fn opened(folder: &Path, follower: &Follower) -> News {
-    match ExperimentSpec::load(&Layout::new(folder).experiment_file()) {
+    match ExperimentSpec::load_kept(&Layout::new(folder).experiment_file()) {
         Ok(spec) => {
             let experiment = Experiment::new(folder.to_path_buf(), follower.snapshot(), spec);
             let figures = Figures::of(&experiment);

@@ -91,7 +91,7 @@ fn entry(root: &Path, modified: SystemTime) -> Entry {
         hypervolume: None,
         modified,
     };
-    match (Snapshot::read(root), ExperimentSpec::load(&Layout::new(root).experiment_file())) {
+    match (Snapshot::read(root), ExperimentSpec::load_kept(&Layout::new(root).experiment_file())) {
         (Ok(snapshot), spec) => {
             let evaluated = snapshot.runs.iter().filter(|run| run.state == RunState::Evaluated).count();
             entry.weightings = (evaluated, snapshot.runs.len());

@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let context = pipeline.encode_prompts(&["a cat on a red background"])?.expand(rows);
     let timesteps = vec![500.0f32; rows];
     let config = BankConfig { rank: 8, alpha: 8.0, share_a: true, seed: 0 };
-    let plain = AdapterBank::fresh(&config, members, &pipeline.adaptable(), &device);
+    let names: Vec<String> = (0..members).map(|member| member.to_string()).collect();
+    let plain = AdapterBank::fresh(&config, &names, &pipeline.adaptable(), &device);
     let layers = plain.layers().iter().map(|(name, LowRank { a, b })| {
         let b = b.clone().autodiff().require_grad();
         (name.clone(), LowRank { a: a.clone(), b })

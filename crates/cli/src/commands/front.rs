@@ -76,7 +76,7 @@ impl Results {
         let snapshot = Snapshot::read(root)?;
         let damaged =
             |error: SpecError| CliError::failure(format!("failed to read the experiment of the results: {error}"));
-        let spec = ExperimentSpec::load(&layout.experiment_file()).map_err(damaged)?;
+        let spec = ExperimentSpec::load_kept(&layout.experiment_file()).map_err(damaged)?;
         Ok(Self { layout, snapshot, spec })
     }
 

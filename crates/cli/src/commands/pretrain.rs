@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     };
     let finished = pretrain(&spec, &device.device, checkpoint.as_deref(), &mut keeper);
     keeper.bar.finish_and_clear();
-    match finished? {
+    match finished.map_err(|error| refused(&keeper.checkpoint_file, error))? {
         Some(files) => {
             keeper.keep(&files)?;
             if !global.quiet {
@@ -95,6 +95,16 @@ fn read_checkpoint(file: &Path) -> Result<Option<Vec<u8>>, CliError> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CliError::failure(format!("failed to read {}: {error}", file.display()))),
+    }
+}
+
+/// Names the checkpoint where that is what stops it.
+fn refused(checkpoint: &Path, error: PretrainError) -> CliError {
+    match error {
+        error @ PretrainError::Checkpoint(_) => {
+            CliError::failure(format!("failed to go on from {}: {error}", checkpoint.display()))
+        }
+        error => error.into(),
     }
 }
 

@@ -39,6 +39,27 @@ pub enum SpecError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// A field of earlier versions, which is written otherwise today.
+    #[error("{place}: {field} is a field of earlier versions of moa: write {today} instead")]
+    Moved {
+        /// Where it is.
+        place: Place,
+        /// The field's path, e.g. `training.train_steps`.
+        field: String,
+        /// What is written today.
+        today: &'static str,
+    },
+    /// Results hold the experiment of an earlier version.
+    #[error(
+        "{place}: {field} is a field of earlier versions of moa, and one of them made these results: read them with the version that \
+         receipt.json names beside it, or sweep again into another folder with `--out`; nothing here was changed"
+    )]
+    EarlierResults {
+        /// Where it is.
+        place: Place,
+        /// The field's path, e.g. `training.train_steps`.
+        field: String,
+    },
     /// A name is none of the known ones.
     #[error("{place}: unknown {what} `{found}`{}: known {} are {}", in_field(within), plural(what), known.join(", "))]
     Unknown {

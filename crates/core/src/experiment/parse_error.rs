@@ -5,6 +5,7 @@ use ron::error::SpannedError;
 
 use super::finding::{Finding, Source};
 use super::form;
+use super::moved;
 use super::outline::closing;
 use super::{Place, SpecError};
 
@@ -37,7 +38,11 @@ pub(super) fn explain(source: &Source, error: SpannedError) -> SpecError {
             known: owned(expected),
         },
         Error::NoSuchStructField { expected, found, .. } => {
-            let within = path.strip_suffix(&found).unwrap_or(&path).trim_end_matches('.').into();
+            let within: String = path.strip_suffix(&found).unwrap_or(&path).trim_end_matches('.').into();
+            let field = if within.is_empty() { found.clone() } else { format!("{within}.{found}") };
+            if let Some(today) = moved::today(&field) {
+                return SpecError::Moved { place, field, today };
+            }
             SpecError::Unknown { place, what: "field", found, within, known: owned(expected) }
         }
         Error::MissingStructField { field, .. } => {

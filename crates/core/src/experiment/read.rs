@@ -41,6 +41,17 @@ impl ExperimentSpec {
         Ok(spec)
     }
 
+    /// Reads and checks the experiment that is kept beside its results.
+    ///
+    /// # Errors
+    /// See [`ExperimentSpec::load`]; says so where an earlier version of moa made the results.
+    pub fn load_kept(path: &Path) -> Result<Self, SpecError> {
+        Self::load(path).map_err(|error| match error {
+            SpecError::Moved { place, field, .. } => SpecError::EarlierResults { place, field },
+            error => error,
+        })
+    }
+
     /// Parses and checks the text of an experiment file; `file` names it in messages.
     ///
     /// # Errors

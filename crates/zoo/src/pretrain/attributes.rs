@@ -20,7 +20,7 @@ pub(super) fn train(
     let config = AttributeConfig::scenes();
     let fresh = Parameters::fresh(NoiseKey::new(spec.seed).named("attributes"), device);
     AttributeNet::load(&config, &fresh)?;
-    let mut state = TrainingState::new(fresh.into_map(), device);
+    let mut state = TrainingState::new(fresh.into_map(), spec, device);
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }

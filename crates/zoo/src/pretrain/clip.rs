@@ -92,7 +92,7 @@ pub(super) fn train(
 ) -> Result<Option<ModelFiles>, PretrainError> {
     let config = clip_config();
     let fresh = Clip::fresh(&config, NoiseKey::new(spec.seed).named("clip"), device)?;
-    let mut state = TrainingState::new(fresh, device);
+    let mut state = TrainingState::new(fresh, spec, device);
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }

@@ -81,7 +81,7 @@ pub(super) fn train(
     };
     let fresh = Parameters::fresh(NoiseKey::new(spec.seed).named("denoiser"), device);
     model(&fresh)?;
-    let mut state = TrainingState::new(fresh.into_map(), device);
+    let mut state = TrainingState::new(fresh.into_map(), spec, device);
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }

@@ -29,10 +29,10 @@ pub enum PretrainError {
         /// The step.
         step: u64,
     },
-    /// A checkpoint belongs to another model.
-    #[error("the checkpoint is not one of this model: remove it, or name another folder")]
-    ForeignCheckpoint,
-    /// A checkpoint or model cannot be read or written as safetensors.
+    /// A checkpoint is unreadable, or belongs to another model, seed or version.
+    #[error("the checkpoint is {0}: remove it to start anew, or name another folder with `--out`")]
+    Checkpoint(String),
+    /// A model cannot be read or written as safetensors.
     #[error("safetensors: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// Parameters do not fit.
@@ -153,7 +153,7 @@ fn run(
         let value = loss(state.step, leaves.clone())?;
         let gradients = value.backward();
         let value = f64::from(value.inner().into_scalar::<f32>());
-        state.update(&leaves, gradients, spec)?;
+        state.update(&leaves, gradients)?;
         let next = smooth.map_or(value, |smooth| 0.98 * smooth + 0.02 * value);
         smooth = Some(next);
         let go_on = hooks.progress(&Progress { step: state.step, steps: spec.steps, loss: next });

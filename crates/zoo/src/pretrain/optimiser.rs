@@ -1,84 +1,98 @@
-//! AdamW over named parameters, with an exponential moving average and checkpoints that resume bit for bit.
+//! The state of a pre-training: parameters, AdamW and the average that becomes the model, with checkpoints that resume bit for bit.
 
 use std::collections::BTreeMap;
 
-use burn::optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor};
 use moa_adapter::Parameter;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use moa_core::experiment::OptimiserSpec;
+use moa_optimiser::{AdamW, Average, Named, StateError, StateReader, StateWriter};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 
-use super::{PretrainError, PretrainSpec};
+use super::{PretrainError, PretrainSpec, Target};
+
+/// What a checkpoint says of itself. Unknown fields are refused: the states of adapters have others.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    pretraining: Target,
+    seed: u64,
+    step: u64,
+}
+
+const PARAMETER: &str = "parameter";
+/// The one metadata entry of checkpoints before they had a header.
+const FIRST_LAYOUT: &str = "step";
 
 /// The parameters under training, their average and AdamW's moments.
 pub(crate) struct TrainingState {
     /// Steps taken.
     pub(crate) step: u64,
-    parameters: BTreeMap<String, Parameter>,
-    average: BTreeMap<String, Tensor<1>>,
-    moments: BTreeMap<String, AdamWState<1>>,
+    spec: PretrainSpec,
+    shapes: BTreeMap<String, Vec<usize>>,
+    parameters: Named<1>,
+    average: Average<1>,
+    adamw: AdamW<1>,
     device: Device,
 }
 
 impl TrainingState {
     /// Returns the state before the first step.
-    pub(crate) fn new(parameters: BTreeMap<String, Parameter>, device: &Device) -> Self {
-        let average = parameters.iter().map(|(name, p)| (name.clone(), p.flat.clone())).collect();
-        Self { step: 0, parameters, average, moments: BTreeMap::new(), device: device.clone() }
+    pub(crate) fn new(parameters: BTreeMap<String, Parameter>, spec: &PretrainSpec, device: &Device) -> Self {
+        let shapes = parameters.iter().map(|(name, p)| (name.clone(), p.shape.clone())).collect();
+        let parameters: Named<1> = parameters.into_iter().map(|(name, p)| (name, p.flat)).collect();
+        let adamw = AdamW::new(&OptimiserSpec {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: spec.weight_decay,
+            ..OptimiserSpec::default()
+        });
+        let average = Average::of(&parameters);
+        Self { step: 0, spec: spec.clone(), shapes, parameters, average, adamw, device: device.clone() }
     }
 
     /// Returns the parameters as leaves of a new graph: build the model from them, then pass them to
     /// [`TrainingState::update`].
     pub(crate) fn leaves(&self) -> BTreeMap<String, Parameter> {
-        let leaf = |p: &Parameter| Parameter { shape: p.shape.clone(), flat: p.flat.clone().autodiff().require_grad() };
-        self.parameters.iter().map(|(name, p)| (name.clone(), leaf(p))).collect()
+        self.shaped(&self.parameters, |flat| flat.autodiff().require_grad())
     }
 
-    /// Takes one step of AdamW with the gradient's norm clipped, and moves the average.
+    /// Takes one step of AdamW with the gradient's norm over all parameters clipped, and moves the average of what was stepped, faster
+    /// in the beginning: its decay is min(`average`, (steps + 1) / (steps + 10)).
     ///
     /// # Errors
-    /// Refuses gradients that are not finite.
+    /// Refuses gradients that are not finite; the state is as before then.
     pub(crate) fn update(
         &mut self,
         leaves: &BTreeMap<String, Parameter>,
         mut gradients: Gradients,
-        spec: &PretrainSpec,
     ) -> Result<(), PretrainError> {
-        let gradients: BTreeMap<&String, Tensor<1>> =
-            leaves.iter().filter_map(|(name, leaf)| Some((name, leaf.flat.grad_remove(&mut gradients)?))).collect();
+        let gradients: Named<1> = leaves
+            .iter()
+            .filter_map(|(name, leaf)| Some((name.clone(), leaf.flat.grad_remove(&mut gradients)?)))
+            .collect();
         let squares = Tensor::cat(gradients.values().map(|g| g.clone().powi_scalar(2).sum()).collect(), 0);
         let norm = f64::from(squares.sum().into_scalar::<f32>()).sqrt();
         if !norm.is_finite() {
             return Err(PretrainError::Diverged { step: self.step });
         }
-        let clip = (spec.max_grad_norm / norm.max(1e-12)).min(1.0);
-        let adamw = AdamWConfig::new()
-            .with_beta_1(0.9)
-            .with_beta_2(0.99)
-            .with_epsilon(1e-8)
-            .with_weight_decay(spec.weight_decay as f32)
-            .build();
-        let rate = spec.learning_rate_at(self.step);
-        let decay = spec.average.min((self.step as f64 + 1.0) / (self.step as f64 + 10.0));
-        for (name, gradient) in gradients {
-            let Some(parameter) = self.parameters.get_mut(name) else { continue };
-            let (next, moments) = adamw.step(rate, parameter.flat.clone(), gradient * clip, self.moments.remove(name));
-            parameter.flat = next.clone();
-            self.moments.extend(moments.map(|m| (name.clone(), m)));
-            if let Some(average) = self.average.get_mut(name) {
-                *average = average.clone() * decay + next * (1.0 - decay);
-            }
-        }
+        let clip = (self.spec.max_grad_norm / norm.max(1e-12)).min(1.0);
+        let clipped: Named<1> = gradients.into_iter().map(|(name, gradient)| (name, gradient * clip)).collect();
+        let stepped: Vec<String> = clipped.keys().cloned().collect();
+        self.adamw.step(self.spec.learning_rate_at(self.step), &mut self.parameters, clipped);
+        let decay = self.spec.average.min((self.step as f64 + 1.0) / (self.step as f64 + 10.0));
+        // What has no gradient stays as it is, and its average too, to the bit.
+        let stepped =
+            stepped.into_iter().filter_map(|name| self.parameters.get(&name).cloned().map(|tensor| (name, tensor)));
+        self.average.follow(&stepped.collect(), decay);
         self.step += 1;
         Ok(())
     }
 
     /// Returns the averaged parameters.
     pub(crate) fn averaged(&self) -> BTreeMap<String, Parameter> {
-        let pairs = self.parameters.iter().zip(self.average.values());
-        pairs
-            .map(|((name, p), flat)| (name.clone(), Parameter { shape: p.shape.clone(), flat: flat.clone() }))
-            .collect()
+        self.shaped(self.average.tensors(), |flat| flat)
     }
 
     /// Returns the averaged parameters below a prefix, without it.
@@ -88,58 +102,182 @@ impl TrainingState {
         self.averaged().into_iter().filter_map(strip).collect()
     }
 
-    /// Returns the whole state as a safetensors file in f32.
-    pub(crate) fn checkpoint(&self) -> Result<Vec<u8>, PretrainError> {
-        let host = |tensor: &Tensor<1>| -> Vec<u8> {
-            let values = tensor.clone().into_data().convert::<f32>().try_into_vec::<f32>();
-            values.unwrap_or_default().iter().flat_map(|v| v.to_le_bytes()).collect()
-        };
-        let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
-        for (name, parameter) in &self.parameters {
-            parts.push((format!("parameter/{name}"), host(&parameter.flat)));
-            parts.push((format!("average/{name}"), host(&self.average[name])));
-            if let Some(state) = self.moments.get(name) {
-                parts.push((format!("moment_1/{name}"), host(&state.momentum.moment_1)));
-                parts.push((format!("moment_2/{name}"), host(&state.momentum.moment_2)));
-            }
-        }
-        let views = parts
-            .iter()
-            .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        let metadata = std::collections::HashMap::from([("step".to_owned(), self.step.to_string())]);
-        Ok(safetensors::serialize(views, Some(metadata))?)
-    }
-
-    /// Goes back to a checkpoint of the same model.
+    /// Returns the whole state as a file.
     ///
     /// # Errors
-    /// Refuses files that are no checkpoint of this model.
+    /// Fails when it cannot be serialised.
+    pub(crate) fn checkpoint(&self) -> Result<Vec<u8>, PretrainError> {
+        let mut file = StateWriter::default();
+        file.add_all(PARAMETER, &self.parameters);
+        self.average.save(&mut file);
+        self.adamw.save(&mut file);
+        let about = About { pretraining: self.spec.target, seed: self.spec.seed, step: self.step };
+        Ok(file.finish(&about)?)
+    }
+
+    /// Goes back to a checkpoint of the same pre-training.
+    ///
+    /// # Errors
+    /// Refuses files that are no checkpoint of it, or of another version; the state is as before then.
     pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), PretrainError> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let step = header.metadata().as_ref().and_then(|m| m.get("step")?.parse().ok());
-        let step = step.ok_or(PretrainError::ForeignCheckpoint)?;
-        let file = SafeTensors::deserialize(bytes)?;
-        let read = |part: &str, name: &str, count: usize| -> Result<Tensor<1>, PretrainError> {
-            let view = file.tensor(&format!("{part}/{name}"))?;
-            if view.shape() != [count] || view.dtype() != Dtype::F32 {
-                return Err(PretrainError::ForeignCheckpoint);
-            }
-            let values: Vec<f32> =
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            Ok(Tensor::from_data(TensorData::new(values, [count]), &self.device))
+        if is_of_first_layout(bytes) {
+            return Err(StateError::Version { found: 1 }.into());
+        }
+        let file = StateReader::open(bytes)?;
+        let about: About = file.about()?;
+        let (target, seed) = (self.spec.target, self.spec.seed);
+        if about.pretraining != target {
+            let found = about.pretraining;
+            return Err(PretrainError::Checkpoint(format!("of the target {found:?}, and {target:?} is asked for")));
+        }
+        if about.seed != seed {
+            return Err(PretrainError::Checkpoint(format!("of the seed {}, and {seed} is asked for", about.seed)));
+        }
+        let parameters = file.all(PARAMETER, &self.parameters, &self.device)?;
+        let average = Average::load(&file, &self.parameters, &self.device)?;
+        self.adamw.load(&file, &self.parameters, &self.device)?;
+        (self.step, self.parameters, self.average) = (about.step, parameters, average);
+        Ok(())
+    }
+
+    fn shaped(&self, tensors: &Named<1>, form: impl Fn(Tensor<1>) -> Tensor<1>) -> BTreeMap<String, Parameter> {
+        let parameter = |(name, shape): (&String, &Vec<usize>)| {
+            Some((name.clone(), Parameter { shape: shape.clone(), flat: form(tensors.get(name)?.clone()) }))
         };
-        for (name, parameter) in &mut self.parameters {
-            let count = parameter.shape.iter().product();
-            parameter.flat = read("parameter", name, count)?;
-            self.average.insert(name.clone(), read("average", name, count)?);
-            if step > 0 {
-                let (first, second) = (read("moment_1", name, count)?, read("moment_2", name, count)?);
-                let state = AdaptiveMomentumState::new(step as usize, first, second);
-                self.moments.insert(name.clone(), AdamWState::new(state));
+        self.shapes.iter().filter_map(parameter).collect()
+    }
+}
+
+/// Returns whether a file is a checkpoint from before pre-training shared its layout with adapters.
+fn is_of_first_layout(bytes: &[u8]) -> bool {
+    let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, header)| header.metadata().clone());
+    metadata.is_some_and(|entries| entries.len() == 1 && entries.contains_key(FIRST_LAYOUT))
+}
+
+impl From<StateError> for PretrainError {
+    fn from(error: StateError) -> Self {
+        Self::Checkpoint(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use burn::tensor::TensorData;
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    fn spec(text: &str) -> PretrainSpec {
+        let common = "steps: 9, batch: 1, learning_rate: 0.3, weight_decay: 0.05, max_grad_norm: 0.7, average: 0.8";
+        PretrainSpec::from_ron(&format!("({text}, {common})")).expect("sound")
+    }
+
+    fn tensor(values: &[f32]) -> Tensor<1> {
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::flex())
+    }
+
+    fn state(text: &str) -> TrainingState {
+        let parameter = |values: &[f32], shape: &[usize]| Parameter { shape: shape.to_vec(), flat: tensor(values) };
+        let parameters = BTreeMap::from([
+            ("a".to_owned(), parameter(&[0.3, -1.1, 0.7, 0.2], &[2, 2])),
+            ("b".to_owned(), parameter(&[0.9], &[1])),
+            ("idle".to_owned(), parameter(&[0.1, 0.7], &[2])),
+        ]);
+        TrainingState::new(parameters, &spec(text), &Device::flex())
+    }
+
+    /// Steps on Σ (a² − a·b), which `idle` plays no part in.
+    fn step(state: &mut TrainingState) {
+        let leaves = state.leaves();
+        let (a, b) = (leaves["a"].flat.clone(), leaves["b"].flat.clone());
+        let loss = (a.clone() * a.clone() - a * b.expand([4])).sum();
+        state.update(&leaves, loss.backward()).expect("finite");
+    }
+
+    fn host(parameters: &BTreeMap<String, Parameter>) -> Vec<u32> {
+        let values = parameters.values().flat_map(|p| p.flat.clone().into_data().try_into_vec::<f32>().expect("f32"));
+        values.map(f32::to_bits).collect()
+    }
+
+    /// AdamW and its average with the same operations on plain numbers, in f64.
+    #[test]
+    fn steps_are_those_of_the_formula() {
+        let mut trained = state("target: Clip");
+        let spec = spec("target: Clip");
+        let mut x = [0.3, -1.1, 0.7, 0.2, 0.9f64];
+        let (mut average, mut first, mut second) = (x, [0.0; 5], [0.0; 5]);
+        for taken in 0..5u32 {
+            step(&mut trained);
+            let mut gradient: [f64; 5] = std::array::from_fn(|i| if i < 4 { 2.0 * x[i] - x[4] } else { 0.0 });
+            gradient[4] = -x[..4].iter().sum::<f64>();
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let clip = (0.7 / norm).min(1.0);
+            let rate = spec.learning_rate_at(u64::from(taken));
+            let decay = f64::min(0.8, (f64::from(taken) + 1.0) / (f64::from(taken) + 10.0));
+            for i in 0..5 {
+                let g = gradient[i] * clip;
+                first[i] = 0.9 * first[i] + 0.1 * g;
+                second[i] = 0.99 * second[i] + 0.01 * g * g;
+                let power = taken as i32 + 1;
+                let mean = first[i] / (1.0 - 0.9f64.powi(power));
+                let scale = (second[i] / (1.0 - 0.99f64.powi(power))).sqrt() + 1e-8;
+                x[i] = x[i] * (1.0 - rate * 0.05) - rate * mean / scale;
+                average[i] = average[i] * decay + x[i] * (1.0 - decay);
             }
         }
-        self.step = step;
-        Ok(())
+        let averaged = trained.averaged();
+        assert_eq!(averaged["a"].shape, [2, 2]);
+        let found: Vec<f32> = host(&averaged).into_iter().map(f32::from_bits).collect();
+        for (found, expected) in found.iter().zip(average) {
+            assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+        assert_eq!(found[5..], [0.1, 0.7], "what has no gradient stays to the bit");
+    }
+
+    #[test]
+    fn a_restored_state_goes_on_bit_for_bit() {
+        let mut whole = state("target: Clip, seed: 3");
+        (0..3).for_each(|_| step(&mut whole));
+        let bytes = whole.checkpoint().expect("writes");
+        let mut again = state("target: Clip, seed: 3");
+        again.restore(&bytes).expect("its own");
+        assert_eq!(again.step, 3);
+        (0..3).for_each(|_| step(&mut whole));
+        (0..3).for_each(|_| step(&mut again));
+        assert_eq!(host(&again.averaged()), host(&whole.averaged()));
+        assert_eq!(host(&again.leaves()), host(&whole.leaves()));
+        assert_eq!(again.checkpoint().expect("writes"), whole.checkpoint().expect("writes"));
+    }
+
+    #[test]
+    fn a_checkpoint_of_something_else_says_of_what_and_changes_nothing() {
+        let entry = |name: &str, text: &str| Some(HashMap::from([(name.to_owned(), text.to_owned())]));
+        let plain = |metadata| safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), metadata).expect("writes");
+        let of_adapters = r#"{"version":2,"counts":{},"about":{"epoch":3,"digest":"x","method":"Nft"}}"#;
+        let mut smaller = state("target: Clip");
+        smaller.parameters.insert("a".into(), tensor(&[1.0]));
+        let cases = [
+            (
+                state("target: JudgeClip").checkpoint().expect("writes"),
+                "of the target JudgeClip, and Clip is asked for",
+            ),
+            (state("target: Clip, seed: 3").checkpoint().expect("writes"), "of the seed 3, and 0 is asked for"),
+            (plain(entry("step", "500")), "of version 1, this moa reads version 2"),
+            (plain(entry("moa", of_adapters)), "of something else (unknown field"),
+            (plain(None), "unreadable (it has no header)"),
+            (smaller.checkpoint().expect("writes"), "of another shape at `parameter/a`"),
+            (b"nothing".to_vec(), "unreadable"),
+        ];
+        let mut own = state("target: Clip");
+        step(&mut own);
+        let before = own.checkpoint().expect("writes");
+        for (bytes, words) in cases {
+            let message = own.restore(&bytes).expect_err("foreign").to_string();
+            assert!(message.starts_with("the checkpoint is ") && message.contains(words), "{message}");
+            assert!(message.contains("remove it to start anew"), "{message}");
+            assert_eq!(own.checkpoint().expect("writes"), before, "{words}");
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use moa_core::RunId;
 use moa_runner::{Models, SweepRequest};
-use moa_store::Layout;
 
 use crate::device::DeviceName;
 use crate::error::CliError;
@@ -46,7 +45,7 @@ impl Opener {
         {
             return Ok(Arc::clone(ready));
         }
-        let experiment = Experiment::load(&Layout::new(root).experiment_file())?;
+        let experiment = Experiment::load_kept(root)?;
         let device = self.device.open()?;
         let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
         let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);

@@ -17,11 +17,10 @@ use crate::experiment::Experiment;
 /// Says what cannot be read.
 pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Reply, CliError> {
     let layout = Layout::new(root);
-    let file = layout.experiment_file();
-    let spec = ExperimentSpec::load(&file)?;
+    let spec = ExperimentSpec::load_kept(&layout.experiment_file())?;
     let scales = Scales::read(&layout, &spec, &evaluations)?;
     let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec, scales)?;
-    let prompts = Experiment::load(&file).map(|experiment| experiment.prompts.held_out);
+    let prompts = Experiment::load_kept(root).map(|experiment| experiment.prompts.held_out);
     let (corners, shares) = shares_by_name(&spec);
     let point = |point: &FrontPoint| Point {
         id: point.id.clone(),

@@ -53,7 +53,7 @@ impl Kept {
     fn read(folder: &Path) -> Result<Self, CliError> {
         // Before the experiment: it says best what a folder without results is.
         Snapshot::read(folder)?;
-        let experiment = Experiment::load(&moa_store::Layout::new(folder).experiment_file())?;
+        let experiment = Experiment::load_kept(folder)?;
         Ok(Self { folder: folder.to_path_buf(), experiment })
     }
 
