@@ -72,7 +72,8 @@ fn difference<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f32 {
 /// Returns a bank over every layer whose branches change the output.
 fn bank(transformer: &Sd3Transformer, members: usize) -> AdapterBank {
     let config = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 7 };
-    let bank = AdapterBank::fresh(&config, &vec![""; members], &transformer.linears(), &Device::flex());
+    let names: Vec<String> = (0..members).map(|member| format!("member {member}")).collect();
+    let bank = AdapterBank::fresh(&config, &names, &transformer.linears(), &Device::flex());
     let layers = bank.layers().iter().map(|(name, LowRank { a, b })| {
         let values = NoiseKey::new(8).named(name).normal(b.dims().iter().product());
         let b = Tensor::from_data(TensorData::new(values, b.dims()), &Device::flex()) * 0.1;

@@ -190,9 +190,14 @@ impl Experiment {
         Some(seconds / count).filter(|seconds| *seconds > 0.0)
     }
 
-    /// Returns the least and the most epochs that runs have finished.
+    /// Returns the least and the most epochs that runs have finished; one that has ended before its time has finished all.
     pub(crate) fn epochs_done(&self) -> (u32, u32) {
-        let done = || self.runs.iter().map(|run| run.epochs_done);
+        let done = || {
+            self.runs.iter().map(|run| match run.state {
+                RunState::Trained | RunState::Evaluated => run.epochs,
+                RunState::Planned | RunState::Training => run.epochs_done,
+            })
+        };
         (done().min().unwrap_or(0), done().max().unwrap_or(0))
     }
 

@@ -62,13 +62,19 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "soups[].of" | "blends[].of" => "give Corners or All",
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
-        "sampler" | "lora" | "optimiser" | "training" | "evaluation" | "hypervolume" => FIELDS,
+        "sampler"
+        | "lora"
+        | "optimiser"
+        | "training"
+        | "training.advantages"
+        | "training.probe"
+        | "evaluation"
+        | "hypervolume" => FIELDS,
         "sampler.kind" => "give Cps(eta: 0.9), FlowSde(noise: 0.7), Ddim(eta: 1) or Ode(order: 1)",
         "training.method" => {
             "give PolicyGradient(train_steps: 3), Differentiable(through: LastSteps(1)), Mixed(), Nft(levels: 2) or Awm(levels: 2); \
              () after the name takes all defaults"
         }
-        "training.advantages" | "training.probe" => FIELDS,
         "training.advantages.spread" => "give Group or Running(decay: 0.9)",
         "training.probe.of" => "give Train or HeldOut",
         "training.guard" => "give Off, Stop or Tighten(factor: 2, from: 0.1)",

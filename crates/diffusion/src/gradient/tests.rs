@@ -91,7 +91,8 @@ fn sd3(name: &str) -> Case {
 
 fn bank(layers: &[LayerShape], members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
-    let bank = AdapterBank::fresh(&config, &vec![""; members], layers, &Device::flex());
+    let names: Vec<String> = (0..members).map(|member| format!("member {member}")).collect();
+    let bank = AdapterBank::fresh(&config, &names, layers, &Device::flex());
     let layers = bank
         .layers()
         .iter()

@@ -33,7 +33,8 @@ fn noise<const D: usize>(name: &str, dims: [usize; D]) -> Tensor<D> {
 
 fn bank(unet: &Unet, members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
-    let bank = AdapterBank::fresh(&config, &vec![""; members], &unet.linears(), &Device::flex());
+    let names: Vec<String> = (0..members).map(|member| format!("member {member}")).collect();
+    let bank = AdapterBank::fresh(&config, &names, &unet.linears(), &Device::flex());
     let layers = bank
         .layers()
         .iter()
