@@ -93,10 +93,18 @@ fn bank(layers: &[LayerShape], members: usize, share_a: bool) -> AdapterBank {
     let config = BankConfig { rank: 3, alpha: 6.0, share_a, seed: 2 };
     let names: Vec<String> = (0..members).map(|member| format!("member {member}")).collect();
     let bank = AdapterBank::fresh(&config, &names, layers, &Device::flex());
+    // Numbers of the test's own, by place: those that its tolerances were measured with.
+    let a = |name: &str, a: &Tensor<3>| {
+        let dims @ [copies, d_in, rank] = a.dims();
+        let key = NoiseKey::new(config.seed).named("lora-a").named(name);
+        let draws = (0..copies as u64).flat_map(|copy| key.with(copy).normal(d_in * rank));
+        let values: Vec<f32> = draws.map(|x| x * (1.0 / (d_in as f32).sqrt())).collect();
+        Tensor::from_data(TensorData::new(values, dims), &Device::flex())
+    };
     let layers = bank
         .layers()
         .iter()
-        .map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: a.clone(), b: noise(name, b.dims()) * 0.1 }));
+        .map(|(name, layer)| (name.clone(), LowRank { a: a(name, &layer.a), b: noise(name, layer.b.dims()) * 0.1 }));
     bank.with_layers(layers.collect())
 }
 
