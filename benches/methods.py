@@ -74,7 +74,7 @@ def experiment(method, seed, passes, probe):
         epochs: {epochs}, prompts_per_epoch: {prompts}, pictures_per_prompt: {pictures}, {method.training},
         probe: (every: {-(-epochs // LOOKS)}, {guard}, prompts: 48, pictures_per_prompt: 2), guard: Off,
     ),
-    evaluation: (seed: {1000 + seed}, prompts: 2, pictures_per_prompt: 2, steps: 6, resamples: 100, grid_prompts: 0),
+    evaluation: (seed: {1000 + seed}, pictures_per_prompt: 2, steps: 6, resamples: 100, grid_prompts: 0),
 )
 """
 
