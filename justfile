@@ -50,7 +50,7 @@ bench-cost PYTHON="python3":
     cargo build --release
     {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png
 
-# Every training method at equal passes and equal time, three seeds; goes on where it stopped. The table and figure of docs/methods.md.
+# Every training method at equal passes and equal time, three seeds; goes on where it stopped. The table and figure for docs/methods.md.
 bench-methods PYTHON="python3" DIR="/tmp/moa-bench-methods" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/methods.py target/release/moa --out {{DIR}} --csv docs/methods.csv --plot docs/images/methods.png {{FLAGS}}
