@@ -1,8 +1,9 @@
 //! Rewards from files against transformers, diffusers and torch (fixtures/export_disk_rewards.py wrote the fixtures), and
 //! what is refused.
 
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,16 +12,9 @@ use moa_core::experiment::{RewardKind, RewardSpec};
 use moa_reward::disk::{PictureProcessor, Shelf, read_head, reward_files};
 use moa_reward::{Pictures, Raster, RewardError, Scorer, Sources, View};
 use safetensors::SafeTensors;
+use support::{fixture, name};
 
 const PICTURES: usize = 6;
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn name(path: &str) -> String {
-    fixture(path).display().to_string()
-}
 
 /// What the reference implementations gave.
 struct Golden(Vec<u8>);

@@ -1,8 +1,9 @@
 //! Gradients of rewards to the pixels, against torch's autograd in f64 (fixtures/export_gradients.py wrote the fixture), and
 //! against finite differences.
 
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Parameters, weight_files};
@@ -15,20 +16,13 @@ use moa_reward::{
     SafetyHead, Scorer, Sources,
 };
 use safetensors::SafeTensors;
+use support::{fixture, name};
 
 /// The fixture holds every seventh value of a gradient.
 const STRIDE: usize = 7;
 /// The largest error of a gradient, as a share of its largest value, and of a score.
 const TOLERANCE: f32 = 1e-4;
 const PROMPTS: [&str; 2] = ["the cat and a hat", "red hat on a mat"];
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn name(path: &str) -> String {
-    fixture(path).display().to_string()
-}
 
 /// What torch gave.
 struct Golden(Vec<u8>);

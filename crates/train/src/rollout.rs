@@ -49,6 +49,11 @@ impl Trajectory {
     }
 }
 
+/// Returns the samples after the last step, one tensor per slice.
+pub(crate) fn finished(trajectories: &[Trajectory]) -> Vec<Tensor<4>> {
+    trajectories.iter().map(|trajectory| trajectory.last().clone()).collect()
+}
+
 /// What is kept of a trajectory.
 #[derive(Clone, Copy)]
 pub(crate) struct Keep {

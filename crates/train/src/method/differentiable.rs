@@ -22,7 +22,7 @@ use crate::anchor::Anchor;
 use crate::batches::in_order;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
-use crate::rollout::{Keep, by_slice};
+use crate::rollout::{Keep, Trajectory, by_slice, finished};
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
@@ -52,6 +52,12 @@ pub(super) struct Start {
 }
 
 impl Start {
+    /// Returns the `place`-th sample that a trajectory keeps; what the step before left belongs to the first.
+    pub(super) fn of(trajectory: &Trajectory, place: usize) -> Self {
+        let previous = if place == 0 { trajectory.previous.clone() } else { None };
+        Self { slice: trajectory.slice.clone(), x: trajectory.latents[place].clone(), previous }
+    }
+
     /// Returns finished samples noised again to a level, from which a tail that needs no step before it starts.
     pub(super) fn noised(slice: Range<usize>, sample: &Tensor<4>, noise: Tensor<4>, level: &NoiseLevel) -> Self {
         Self { slice, x: sample.clone() * level.signal + noise * level.noise, previous: None }
@@ -64,12 +70,10 @@ impl Method for Differentiable {
         let bank = world.bank(policy);
         let rules = world.sampler.rules();
         let steps = rules.len();
-        let last = |count: u32| steps - (count as usize).min(steps);
         let (from, tail) = match self.spec.through {
-            Through::LastSteps(count) => (last(count), Tail::Steps(rules[last(count)..].to_vec())),
-            Through::Random(most) => {
-                let count = 1 + epoch.below("through", most as usize) as u32;
-                (last(count), Tail::Steps(rules[last(count)..].to_vec()))
+            Through::LastSteps(_) | Through::Random(_) => {
+                let from = steps - last_steps(self.spec.through, epoch).min(steps);
+                (from, Tail::Steps(rules[from..].to_vec()))
             }
             Through::LowVariance(_) => {
                 // Of first order, whatever the sampler: noised samples come from no step.
@@ -81,59 +85,48 @@ impl Method for Differentiable {
                 (index, Tail::Clean(world.pipeline.schedule().level_of(&rules[index])))
             }
         };
-        // Towards a single step the rollout ends there; otherwise it goes to the end, whose pictures are scored.
+        // Towards a single step the rollout ends there; otherwise it goes to the end.
         let walked = if matches!(tail, Tail::Clean(_)) { &rules[..from] } else { rules };
         let trajectories = epoch.roll_out(&bank, walked, Keep { from, means: false })?;
-        let finished: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let start = |trajectory: &crate::rollout::Trajectory| Start {
-            slice: trajectory.slice.clone(),
-            x: trajectory.latents[0].clone(),
-            previous: trajectory.previous.clone(),
+        let starts: Vec<Start> = trajectories.iter().map(|trajectory| Start::of(trajectory, 0)).collect();
+        let samples = match tail {
+            Tail::Steps(_) => finished(&trajectories),
+            Tail::Clean(_) => ahead(epoch, &bank, &starts, &tail)?,
         };
-        let starts: Vec<Start> = trajectories.iter().map(start).collect();
-        let objective = |scores: &RunScores, spreads: &Spreads| coefficients(world, scores, spreads, &|_| true);
-        let mut passes = Vec::new();
-        let (scores, losses) = match self.spec.through {
-            Through::LastSteps(_) | Through::Random(_) => {
-                let pictures = epoch.pictures(&finished)?;
-                let scores = epoch.score(&pictures, spreads)?;
-                let objective = objective(&scores, spreads);
-                let gradients = gradients(epoch, &finished, &pictures, &objective)?;
-                passes.extend(tail_passes(epoch, starts, &tail, gradients, 1.0));
-                let losses = objective_values(&scores, &objective);
-                (scores, losses)
+        let pictures = epoch.pictures(&samples)?;
+        let scores = epoch.score(&pictures, spreads)?;
+        let objective = coefficients(world, &scores, spreads, &|_| true);
+        let passes = if let Through::LowVariance(count) = self.spec.through {
+            let level = world.pipeline.schedule().level_of(&rules[steps - 1]);
+            let mut passes = Vec::new();
+            for copy in 0..count {
+                let name = format!("low-variance-{copy}");
+                let noised = |start: &Start| {
+                    let noise = keyed_noise(world.pipeline, &epoch.keys(&name, &epoch.rows(&start.slice)));
+                    Start::noised(start.slice.clone(), &start.x, noise, &level)
+                };
+                let noised: Vec<Start> = starts.iter().map(noised).collect();
+                let samples = ahead(epoch, &bank, &noised, &tail)?;
+                let gradients = gradients(epoch, &samples, &epoch.pictures(&samples)?, &objective)?;
+                passes.extend(tail_passes(epoch, noised, &tail, gradients, 1.0 / count as f32));
             }
-            Through::LowVariance(count) => {
-                let scores = epoch.score(&epoch.pictures(&finished)?, spreads)?;
-                let objective = objective(&scores, spreads);
-                let level = world.pipeline.schedule().level_of(&rules[steps - 1]);
-                for copy in 0..count {
-                    let name = format!("low-variance-{copy}");
-                    let noised = |start: &Start| {
-                        let noise = keyed_noise(world.pipeline, &epoch.keys(&name, &epoch.rows(&start.slice)));
-                        Start::noised(start.slice.clone(), &start.x, noise, &level)
-                    };
-                    let noised: Vec<Start> = starts.iter().map(noised).collect();
-                    let samples = ahead(epoch, &bank, &noised, &tail)?;
-                    let gradients = gradients(epoch, &samples, &epoch.pictures(&samples)?, &objective)?;
-                    passes.extend(tail_passes(epoch, noised, &tail, gradients, 1.0 / count as f32));
-                }
-                let losses = objective_values(&scores, &objective);
-                (scores, losses)
-            }
-            Through::SingleStep { .. } => {
-                let samples = ahead(epoch, &bank, &starts, &tail)?;
-                let pictures = epoch.pictures(&samples)?;
-                let scores = epoch.score(&pictures, spreads)?;
-                let objective = objective(&scores, spreads);
-                let gradients = gradients(epoch, &samples, &pictures, &objective)?;
-                passes.extend(tail_passes(epoch, starts, &tail, gradients, 1.0));
-                let losses = objective_values(&scores, &objective);
-                (scores, losses)
-            }
+            passes
+        } else {
+            let gradients = gradients(epoch, &samples, &pictures, &objective)?;
+            tail_passes(epoch, starts, &tail, gradients, 1.0)
         };
+        let losses = objective_values(&scores, &objective);
         let metrics = losses.iter().map(|value| EpochMetrics::from([(metric::LOSS.to_owned(), -value)])).collect();
         Ok(Gathered { scores, metrics, updates: vec![passes] })
+    }
+}
+
+/// Returns through how many last steps the gradient goes in an epoch: as many as the settings say, or a number drawn up to that.
+pub(super) fn last_steps(through: Through, epoch: &Epoch<'_>) -> usize {
+    match through {
+        Through::LastSteps(count) => count as usize,
+        Through::Random(most) => 1 + epoch.below("through", most as usize),
+        Through::LowVariance(_) | Through::SingleStep { .. } => 1,
     }
 }
 

@@ -11,7 +11,7 @@ use super::shared_out;
 use crate::TrainError;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
-use crate::rollout::Keep;
+use crate::rollout::{self, Keep};
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
@@ -28,8 +28,7 @@ pub(super) struct Finished {
 pub(super) fn finished(epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Finished, TrainError> {
     let rules = epoch.world.sampler.rules();
     let trajectories = epoch.roll_out(&epoch.world.bank(policy), rules, Keep { from: rules.len(), means: false })?;
-    let samples: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
-    let scores = epoch.score(&epoch.pictures(&samples)?, spreads)?;
+    let scores = epoch.score(&epoch.pictures(&rollout::finished(&trajectories))?, spreads)?;
     let advantages = epoch.advantages(&scores, spreads, &|_| true);
     let training = &epoch.world.spec.training;
     let slices = select(&trajectories, &advantages, &training.advantages, training.micro_batch as usize);

@@ -1,15 +1,14 @@
 //! The gradient of rewards that have one, and policy gradient for those that have none, on the same pictures and in one update.
 
-use burn::tensor::Tensor;
-use moa_core::experiment::{MixedSpec, Ratio, Through};
+use moa_core::experiment::{MixedSpec, Ratio};
 
-use super::differentiable::{Start, Tail, coefficients, gradients, tail_passes};
+use super::differentiable::{Start, Tail, coefficients, gradients, last_steps, tail_passes};
 use super::policy_gradient::{PolicyGradient, silent};
 use super::{Gathered, Method, Rows};
 use crate::TrainError;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
-use crate::rollout::Keep;
+use crate::rollout::{Keep, finished};
 use crate::spread::Spreads;
 use crate::world::World;
 
@@ -31,7 +30,7 @@ impl Method for Mixed {
         let rules = policy.rules(epoch);
         let keep = Keep { from: 0, means: policy.spec.ratio == Ratio::Normalised };
         let trajectories = epoch.roll_out(&world.bank(factors), &rules, keep)?;
-        let finished: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
+        let finished = finished(&trajectories);
         let pictures = epoch.pictures(&finished)?;
         let scores = epoch.score(&pictures, spreads)?;
         let smooth = |reward: usize| world.spec.rewards[reward].kind.has_gradient();
@@ -46,22 +45,12 @@ impl Method for Mixed {
             })
             .collect();
         let mut updates = policy.updates(epoch, &rules, &trajectories, &advantages, &pull);
-        let count = match self.spec.differentiable.through {
-            Through::Random(most) => 1 + epoch.below("through", most as usize),
-            Through::LastSteps(count) | Through::LowVariance(count) => count as usize,
-            Through::SingleStep { .. } => 1,
-        };
-        let from = rules.len() - count.min(rules.len());
+        let from = rules.len() - last_steps(self.spec.differentiable.through, epoch).min(rules.len());
         let tail = Tail::Steps(rules[from..].to_vec());
         let objective = coefficients(world, &scores, spreads, &smooth);
         if objective.iter().flatten().any(|coefficient| *coefficient != 0.0) {
             let gradients = gradients(epoch, &finished, &pictures, &objective)?;
-            let start = |trajectory: &crate::rollout::Trajectory| Start {
-                slice: trajectory.slice.clone(),
-                x: trajectory.latents[from].clone(),
-                previous: None,
-            };
-            let starts = trajectories.iter().map(start).collect();
+            let starts = trajectories.iter().map(|trajectory| Start::of(trajectory, from)).collect();
             let passes = tail_passes(epoch, starts, &tail, gradients, 1.0);
             match updates.last_mut() {
                 Some(update) => update.extend(passes),

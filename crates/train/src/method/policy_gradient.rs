@@ -14,7 +14,7 @@ use super::{Gathered, Loss, Method, Pass, Rows, host, mean_squares, shared_out};
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
-use crate::rollout::{Keep, Trajectory};
+use crate::rollout::{Keep, Trajectory, finished};
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
 use crate::surrogate::{approx_kl, clipped, log_ratio, normalised_ratio, outside};
@@ -38,8 +38,7 @@ impl Method for PolicyGradient {
         let rules = self.rules(epoch);
         let keep = Keep { from: 0, means: self.spec.ratio == Ratio::Normalised };
         let trajectories = epoch.roll_out(&epoch.world.bank(policy), &rules, keep)?;
-        let samples: Vec<Tensor<4>> = trajectories.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let scores = epoch.score(&epoch.pictures(&samples)?, spreads)?;
+        let scores = epoch.score(&epoch.pictures(&finished(&trajectories))?, spreads)?;
         let advantages = epoch.advantages(&scores, spreads, &|_| true);
         let updates = self.updates(epoch, &rules, &trajectories, &advantages, &vec![1.0; epoch.world.members()]);
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
