@@ -14,9 +14,9 @@ test *ARGS:
 fmt:
     cargo fmt --all
 
-# Documentation of all crates, warnings refused.
+# Documentation of all libraries, warnings refused; the command's own comments are its help, which is no Markdown.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --release
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude moa-cli --no-deps --release --locked
 
 # How long experiments take here, as `moa check` estimates it, and a sweep that is timed.
 bench:

@@ -66,7 +66,7 @@ pub(crate) fn silu_slope(x: f32) -> f32 {
 }
 
 vectorised! {
-    /// Applies [`silu`] to every value.
+    /// Applies SiLU to every value.
     pub fn silu_in_place(x: &mut [f32]) {
         for x in x {
             *x = silu(*x);

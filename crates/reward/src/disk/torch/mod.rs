@@ -2,7 +2,7 @@
 //!
 //! Since PyTorch 1.6 the file is a zip: `data.pkl` says which tensor lies where, and `data/0`, `data/1` … are the values.
 //! `data.pkl` is a program for Python's pickle machine, which may call any function. Here a machine of few instructions
-//! interprets it ([`pickle`]): it knows the functions that plain state dicts name, builds descriptions of tensors and
+//! interprets it (`pickle`): it knows the functions that plain state dicts name, builds descriptions of tensors and
 //! nothing else, and refuses all others by name.
 
 mod pickle;
