@@ -55,6 +55,11 @@ bench-methods PYTHON="python3" DIR="/tmp/moa-bench-methods" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/methods.py target/release/moa --out {{DIR}} --csv docs/methods.csv --plot docs/images/methods.png {{FLAGS}}
 
+# What experiments/pareto.ron gains with three training seeds, on prompts and noise that chose nothing. FLAGS: --only-corners, --csv FILE.
+bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:
+    cargo build --release
+    {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}} {{FLAGS}}
+
 # An epoch at Stable Diffusion 1.5's true size with random weights, made in DIR (3 GB), and the same in diffusers and peft.
 bench-real PYTHON="python3" DIR="/tmp/moa-bench-real":
     cargo build --release

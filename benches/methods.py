@@ -1,12 +1,12 @@
 """Every training method on the same base, rewards, prompts and passes: gains over the base against passes and against seconds.
 
-    python benches/methods.py MOA --out DIR [--seeds 1 2 3] [--passes 10000] [--only draft-1 nft] [--csv docs/methods.csv]
+    python benches/methods.py MOA --out DIR [--seeds 1 2 3] [--passes 15000] [--only draft-1 nft] [--csv docs/methods.csv]
         [--plot docs/images/methods.png] [--device flex]
 
 One sweep for each method and seed; its adapters, one for each reward, are looked at four times on the way, on 48 prompts of
 `emoji-fresh`, on which nothing was ever chosen, with noise of the seed's own. A sweep that was stopped goes on, one that is complete
 is read. A pass forward counts one, forward and backward three; seconds are wall time of training (the lowest decile of an epoch's, so
-that work beside it does not count), shared evenly among the adapters. Needs matplotlib for the plot alone.
+that work beside it does not count), shared evenly among the adapters. Needs matplotlib for the plot and the distances to the base alone.
 """
 
 import argparse
@@ -29,8 +29,6 @@ class Method:
     def __init__(self, training, passes, sampler="Cps(eta: 0.9)", rate="2e-3", rewards=None, pictures=(3, 16), kl=None):
         self.training, self.passes, self.sampler, self.rate = training, passes, sampler, rate
         self.rewards, self.pictures, self.kl = rewards or REWARDS, pictures, kl or {}
-        # Those that need no gradient learn more slowly and take more rewards: they get half of the passes.
-        self.budget = 1.0 if rewards else 0.5
 
 
 # What `experiments/pareto.ron` was before, its ties to the base included (they weighed 20/48 of what they said).
@@ -38,6 +36,7 @@ OLD_TIES = {"Aesthetics": 0.4167, "Safety": 0.04167, "Diversity": 0.0833}
 POLICY = "PolicyGradient(train_steps: 5, updates_per_epoch: 5{more})"
 # Settings of the methods, these and those above, were chosen on training prompts with other seeds.
 GRADIENT = dict(rewards=SMOOTH, pictures=(4, 4), sampler="Ode(order: 1)", rate="5e-3")
+FORWARD = dict(sampler="Ode(order: 2)", rate="5e-3")
 METHODS = {
     "policy gradient, before": Method(
         f"method: {POLICY.format(more=', step_weights: Equal')}, advantages: (trained_share: 0.4)",
@@ -46,18 +45,26 @@ METHODS = {
     "policy gradient": Method(
         f"method: {POLICY.format(more=', ratio: Normalised')}, advantages: (trained_share: 0.4)", 48 * 6 + 20 * 15
     ),
+    "policy gradient, tied as before": Method(
+        f"method: {POLICY.format(more=', ratio: Normalised')}, advantages: (trained_share: 0.4)",
+        48 * 6 + 20 * 20, kl=OLD_TIES,
+    ),
     "DRaFT-1": Method("method: Differentiable(through: LastSteps(1))", 16 * 9, **GRADIENT),
+    # As `experiments/pareto.ron` has it: tied to the base as strongly as each reward's judges ask for.
+    "DRaFT-1, tied": Method(
+        "method: Differentiable(through: LastSteps(1))", 16 * 10,
+        **GRADIENT | dict(rate="2e-3", kl={"Aesthetics": 60, "Safety": 12, "Diversity": 40}),
+    ),
     "DRaFT-LV": Method("method: Differentiable(through: LowVariance(2))", 16 * 14, **GRADIENT),
     "ReFL": Method("method: Differentiable(through: SingleStep(from: 4, to: 6))", 16 * 8, **GRADIENT),
-    "DiffusionNFT": Method(
-        "method: Nft(levels: 2), advantages: (trained_share: 0.4)", 48 * 6 + 20 * 8, sampler="Ode(order: 2)"
-    ),
-    "AWM": Method("method: Awm(levels: 2), advantages: (trained_share: 0.4)", 48 * 6 + 20 * 6, sampler="Ode(order: 2)"),
+    "DiffusionNFT": Method("method: Nft(levels: 2), advantages: (trained_share: 0.4)", 48 * 6 + 20 * 8, **FORWARD),
+    "AWM": Method("method: Awm(levels: 2), advantages: (trained_share: 0.4)", 48 * 6 + 20 * 6, **FORWARD),
 }
+
 
 def experiment(method, seed, passes, probe):
     """Returns the experiment file."""
-    epochs = max(LOOKS, round(method.budget * passes / method.passes))
+    epochs = max(LOOKS, round(passes / method.passes))
     prompts, pictures = method.pictures
     rewards = ", ".join(
         f"(kind: {kind}{', kl: %s' % method.kl[kind] if kind in method.kl else ''})" for kind in method.rewards
@@ -74,7 +81,7 @@ def experiment(method, seed, passes, probe):
         epochs: {epochs}, prompts_per_epoch: {prompts}, pictures_per_prompt: {pictures}, {method.training},
         probe: (every: {-(-epochs // LOOKS)}, {guard}, prompts: 48, pictures_per_prompt: 2), guard: Off,
     ),
-    evaluation: (seed: {1000 + seed}, pictures_per_prompt: 2, steps: 6, resamples: 100, grid_prompts: 0),
+    evaluation: (seed: {1000 + seed}, pictures_per_prompt: 2, steps: 6, resamples: 100, grid_prompts: 24),
 )
 """
 
@@ -115,7 +122,17 @@ def metrics(moa, folder):
     return found
 
 
-def rows_of(name, seed, found, memory):
+def distance(folder, run):
+    """Returns how far a run's images are from the base's of the same prompts and noise: root mean square, of 255."""
+    try:
+        from matplotlib import image
+    except ImportError:
+        return None
+    ours, base = (image.imread(folder / "out" / "runs" / name / "pictures.png") for name in (run, "base"))
+    return 255 * float(((ours - base) ** 2).mean()) ** 0.5
+
+
+def rows_of(name, seed, found, memory, folder):
     """Returns a row for each reward's specialist and look."""
     for run, epochs in found.items():
         seconds = sorted(values["seconds"] for values in epochs.values())
@@ -128,7 +145,8 @@ def rows_of(name, seed, found, memory):
                        seconds=round(epoch * each, 2), gain=gains.get(f"reward/{run}/gain"))
             row |= {key.split("/")[1]: gains.get(key) for key in
                     ("judge/attributes/gain", "judge/clip_alignment/gain", "judge/attribute_safety/gain", "judge/clip_diversity/gain")}
-            row |= {"diversity": gains.get("reward/diversity/gain"), "kl_to_base": values.get("kl_to_base"), "mebibytes": memory}
+            row |= {"diversity": gains.get("reward/diversity/gain"), "kl_to_base": values.get("kl_to_base")}
+            row |= {"distance": distance(folder, run) if epoch == max(epochs) else None, "mebibytes": memory}
             yield row
 
 
@@ -137,7 +155,7 @@ def main():
     parser.add_argument("moa")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--passes", type=int, default=10000)
+    parser.add_argument("--passes", type=int, default=15000)
     parser.add_argument("--only", nargs="+", default=list(METHODS))
     parser.add_argument("--probe", choices=["HeldOut", "Train"], default="HeldOut", help="Train: to choose settings by")
     parser.add_argument("--csv", type=pathlib.Path)
@@ -149,7 +167,7 @@ def main():
         for name in options.only:
             folder = options.out / f"{re.sub('[^a-z0-9]+', '-', name.lower())}-{seed}"
             memory = run(options.moa, folder, experiment(METHODS[name], seed, options.passes, options.probe), options.device)
-            own = list(rows_of(name, seed, metrics(options.moa, folder), memory))
+            own = list(rows_of(name, seed, metrics(options.moa, folder), memory, folder))
             rows += own
             last = {row["reward"]: row for row in own}
             print(f"{name}, seed {seed}:", "  ".join(
@@ -165,21 +183,29 @@ def main():
         plot(rows, options.plot)
 
 
+JUDGES = {"attributes": "objects", "clip_alignment": "second CLIP", "attribute_safety": "safety", "clip_diversity": "diversity"}
+
+
 def summary(rows):
-    """Prints the last look of each method: mean over seeds and their spread."""
+    """Prints the last look of each method as Markdown: means over the seeds, and the range of the gain."""
     for reward in dict.fromkeys(row["reward"] for row in rows):
-        print(f"\n{reward}")
+        print(f"\n**{reward}**\n\n| method | passes | seconds | gain | {' | '.join(JUDGES.values())} | distance | MiB |")
+        print("|---|---|---|---|" + "---|" * (len(JUDGES) + 2))
         for name in dict.fromkeys(row["method"] for row in rows):
             of = [row for row in rows if row["reward"] == reward and row["method"] == name]
             last = [row for row in of if row["epoch"] == max(other["epoch"] for other in of)]
             if not last:
                 continue
             gains = [row["gain"] for row in last]
-            spread = statistics.stdev(gains) if len(gains) > 1 else float("nan")
-            judges = {judge: statistics.mean(row[judge] for row in last if row[judge] is not None) for judge in
-                      ("attributes", "clip_alignment", "attribute_safety", "clip_diversity")}
-            print(f"  {name:<24} {statistics.mean(gains):+.4f} ± {spread:.4f}  {statistics.mean(row['seconds'] for row in last):5.0f} s  " +
-                  "  ".join(f"{judge} {value:+.4f}" for judge, value in judges.items()))
+
+            def mean(column, form):
+                known = [row[column] for row in last if row[column] not in (None, "")]
+                return format(statistics.mean(known), form) if known else "–"
+
+            judges = " | ".join(mean(judge, "+.4f") for judge in JUDGES)
+            print(f"| {name} | {mean('passes', ',.0f')} | {mean('seconds', '.0f')} "
+                  f"| {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f}) "
+                  f"| {judges} | {mean('distance', '.1f')} | {mean('mebibytes', '.0f')} |")
 
 
 def plot(rows, path):

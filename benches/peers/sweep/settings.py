@@ -70,10 +70,10 @@ def experiment(settings, count):
         pictures_per_prompt: {settings.pictures_per_prompt},
         method: PolicyGradient(
             train_steps: {settings.train_steps}, updates_per_epoch: {settings.train_steps}, step_weights: Equal,
+            clip: {settings.clip},
         ),
         advantages: (trained_share: {settings.trained_share}),
         probe: (every: 0),
-        clip: {settings.clip},
         kl: {settings.kl},
         micro_batch: {settings.micro_batch},
     ),

@@ -100,11 +100,15 @@ impl SoupComparison {
             } else {
                 alike
             };
+            let bounds = if difference.is_bounded() {
+                format!("95 % {:+.4} to {:+.4}", difference.lo, difference.hi)
+            } else {
+                "too few prompts for bounds".into()
+            };
             let _ = writeln!(
                 text,
-                "{left} against {right} at {points} points each: hypervolume {:.3} against {:.3}, difference {:+.4} (95 % \
-                 {:+.4} to {:+.4}): {what}",
-                one.mean, other.mean, difference.mean, difference.lo, difference.hi
+                "{left} against {right} at {points} points each: hypervolume {:.3} against {:.3}, difference {:+.4} ({bounds}): {what}",
+                one.mean, other.mean, difference.mean
             );
         }
         for edge in &self.edges {
@@ -207,7 +211,7 @@ mod tests {
             // Prompts differ, and a point's images a little too.
             let column = |name: &str, level: f64| {
                 let key = NoiseKey::new(5).named(name);
-                let noise = key.normal(40).into_iter().zip(key.named(id).normal(40));
+                let noise = key.normal(64).into_iter().zip(key.named(id).normal(64));
                 let means = noise.map(|(prompt, own)| level + f64::from(0.1 * prompt + 0.002 * own));
                 ScoreColumn::of_all(name, means.collect())
             };

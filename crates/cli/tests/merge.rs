@@ -50,7 +50,7 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
         "≥ -9 ✓",
         "once more, with other noise",
         "all 2 bounds hold",
-        "with 2 prompts (fewer than 32)",
+        "with 2 prompts (fewer than 64)",
         "no bounds for aesthetics",
         "mixtures measured is picked",
     ] {

@@ -8,7 +8,8 @@ pub const APPROX_KL: &str = "approx_kl";
 pub const CLIP_FRACTION: &str = "clip_fraction";
 /// The norm of an adapter's gradient before it is clipped.
 pub const GRAD_NORM: &str = "grad_norm";
-/// The distance to the base that `kl` weighs; only of runs that are tied to it.
+/// The distance to the base that `kl` weighs; only of runs that are tied to it. `Mixed` ties both of its losses, in the units of each:
+/// of it this is their mean, to be compared with itself alone.
 pub const KL_TO_BASE: &str = "kl_to_base";
 /// The share of groups whose advantages are all 0.
 pub const SILENT_GROUPS: &str = "silent_groups";

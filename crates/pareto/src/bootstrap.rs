@@ -28,7 +28,8 @@ pub struct Bootstrap {
     /// The seed of the draws. Default 0.
     pub seed: u64,
     /// The fewest prompts that are resampled: of fewer, nothing is said but what their range allows. Default
-    /// [`FEWEST_PROMPTS`]; less than that is for finding out how often intervals of fewer hold.
+    /// [`FEWEST_PROMPTS`], and [`FEWEST_CLAIMED`](crate::FEWEST_CLAIMED) for a family's claims; less than that is for finding out
+    /// how often intervals of fewer hold.
     pub fewest: usize,
 }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::draws::{Deviations, counts, upper_quantile};
 use crate::random::Stream;
-use crate::{Bootstrap, Interval, ParetoError, Sample};
+use crate::{Bootstrap, FEWEST_CLAIMED, Interval, ParetoError, Sample};
 
 /// A column of differences over some of the prompts.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Covered {
 /// quantile of the maxima, the probability that one or more of them is false is at most 1 − level, however many columns there are and however
 /// they hang together.
 ///
-/// Of columns that [cannot be resampled](Sample::can_be_resampled) nothing is claimed.
+/// Of columns that [cannot be resampled](Sample::can_be_resampled) nothing is claimed, nor of fewer than [`FEWEST_CLAIMED`] prompts.
 #[derive(Debug, Clone)]
 pub struct Family {
     columns: Vec<Tested>,
@@ -97,7 +97,7 @@ impl Bootstrap {
             if values.len() != expected || outside {
                 return Err(ParetoError::Dimension { what: "column", index, found: values.len(), expected });
             }
-            let known = sample.can_be_resampled(self.fewest);
+            let known = sample.can_be_resampled(self.fewest.min(FEWEST_CLAIMED));
             tested.push(Tested {
                 mean: sample.mean(),
                 error: known.then(|| sample.deviation() / (values.len() as f64).sqrt()),

@@ -49,7 +49,7 @@ pub use front::{Insertion, ParetoFront};
 pub use hypervolume::{exclusive_contributions, hypervolume, hypervolume_gain};
 pub use interval::Interval;
 pub use normalisation::Normalisation;
-pub use sample::{FEWEST_PROMPTS, FEWEST_VARYING, Sample};
+pub use sample::{FEWEST_CLAIMED, FEWEST_PROMPTS, FEWEST_VARYING, Sample};
 pub use solve::{Answer, Bound, Constraint, Goal, Measured, Solver, Step, TradeOff};
 pub use sparsity::sparsity;
 pub use surrogate::{Prediction, Surrogate};

@@ -30,7 +30,7 @@ fn the_interval_covers_the_truth_as_often_as_it_says() {
         for trial in 0..trials {
             let value = |x: f64| if skew > 0.0 { (skew * x).exp() } else { x };
             let prompts: Vec<f64> = (0..32).map(|_| value(normal.draw())).collect();
-            let bootstrap = Bootstrap { resamples: 400, ..Bootstrap::seeded(trial) };
+            let bootstrap = Bootstrap { resamples: 400, fewest: 32, ..Bootstrap::seeded(trial) };
             covered += usize::from(bootstrap.mean(Sample::new(&prompts)).unwrap().contains(truth));
         }
         // Three standard errors below 0.95.
@@ -41,7 +41,7 @@ fn the_interval_covers_the_truth_as_often_as_it_says() {
 #[test]
 fn pairing_takes_the_prompts_difficulty_out() {
     let mut normal = Normal(3);
-    let control: Vec<f64> = (0..40).map(|_| 10.0 * normal.draw()).collect();
+    let control: Vec<f64> = (0..64).map(|_| 10.0 * normal.draw()).collect();
     let treated: Vec<f64> = control.iter().map(|c| c + 0.5 + 0.1 * normal.draw()).collect();
     let (control, treated) = (Sample::new(&control), Sample::new(&treated));
     let gain = Bootstrap::seeded(2).paired_difference(treated, control).unwrap();
@@ -55,14 +55,14 @@ fn pairing_takes_the_prompts_difficulty_out() {
 fn a_range_cuts_intervals_and_of_a_difference_it_is_twice_as_wide() {
     let mut normal = Normal(9);
     let near = |x: f64| (1.0 - 0.02 * x.abs()).max(0.0);
-    let high: Vec<f64> = (0..40).map(|_| near(normal.draw())).collect();
+    let high: Vec<f64> = (0..64).map(|_| near(normal.draw())).collect();
     let unit = Some([0.0, 1.0]);
     let interval = Bootstrap::default().mean(Sample::within(&high, unit)).unwrap();
     assert!(interval.hi <= 1.0 && interval.lo > 0.9);
     let same = Sample::within(&high, unit);
     let none = Bootstrap::default().paired_difference(same, same).unwrap();
-    // 40 equal differences say nothing by resampling; their range is -1 to 1.
-    let half = 2.0 * ((2.0_f64 / 0.05).ln() / 80.0).sqrt();
+    // 64 equal differences say nothing by resampling; their range is -1 to 1.
+    let half = 2.0 * ((2.0_f64 / 0.05).ln() / 128.0).sqrt();
     assert!((none.hi - half).abs() < 1e-12 && (none.lo + half).abs() < 1e-12, "{none:?}");
 }
 
@@ -70,7 +70,7 @@ fn a_range_cuts_intervals_and_of_a_difference_it_is_twice_as_wide() {
 fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
     let mut normal = Normal(5);
     let mut evaluate = |centre: [f64; 3]| -> Vec<Vec<f64>> {
-        (0..35).map(|_| centre.iter().map(|c| c + 0.1 * normal.draw()).collect()).collect()
+        (0..70).map(|_| centre.iter().map(|c| c + 0.1 * normal.draw()).collect()).collect()
     };
     let front = vec![evaluate([0.9, 0.5, 0.5]), evaluate([0.5, 0.9, 0.5]), evaluate([0.5, 0.5, 0.9])];
     let base = vec![evaluate([0.5, 0.5, 0.5])];
@@ -79,7 +79,7 @@ fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
     assert!(volume.contains(volume.mean) && width(volume) > 0.0);
 
     let mean = |prompts: &Vec<Vec<f64>>| -> Vec<f64> {
-        (0..3).map(|j| prompts.iter().map(|row| row[j]).sum::<f64>() / 35.0).collect()
+        (0..3).map(|j| prompts.iter().map(|row| row[j]).sum::<f64>() / 70.0).collect()
     };
     let means: Vec<Vec<f64>> = front.iter().map(mean).collect();
     assert!((volume.mean - hypervolume(&means, &[0.0; 3]).unwrap()).abs() < 1e-12);
@@ -94,7 +94,7 @@ fn hypervolume_is_that_of_the_means_and_lies_in_its_interval() {
 fn noise_among_many_like_points_does_not_push_the_interval_off_the_estimate() {
     let mut normal = Normal(8);
     let mut evaluate =
-        || -> Vec<Vec<f64>> { (0..40).map(|_| (0..4).map(|_| 0.5 + 0.2 * normal.draw()).collect()).collect() };
+        || -> Vec<Vec<f64>> { (0..64).map(|_| (0..4).map(|_| 0.5 + 0.2 * normal.draw()).collect()).collect() };
     let points: Vec<Vec<Vec<f64>>> = (0..20).map(|_| evaluate()).collect();
     let volume = Bootstrap::seeded(1).hypervolume(&points, &[0.0; 4]).unwrap();
     assert!(volume.lo < volume.mean && volume.mean < volume.hi && volume.lo > 0.0, "{volume:?}");
@@ -102,7 +102,7 @@ fn noise_among_many_like_points_does_not_push_the_interval_off_the_estimate() {
 
 #[test]
 fn the_seed_decides_and_the_number_of_threads_does_not() {
-    let prompts: Vec<f64> = (0..40).map(|i| f64::from(i).sin()).collect();
+    let prompts: Vec<f64> = (0..64).map(|i| f64::from(i).sin()).collect();
     let interval = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| Bootstrap::seeded(seed).mean(Sample::new(&prompts)).unwrap())

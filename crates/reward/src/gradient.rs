@@ -21,6 +21,11 @@ pub trait Differentiable {
     /// # Errors
     /// Says why the pictures cannot be scored.
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError>;
+
+    /// Returns the CLIP whose embeddings it scores; nothing where it scores pixels.
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        None
+    }
 }
 
 /// A batch of pictures as leaves of autodiff: its pixels, and its embeddings by each CLIP, computed once when first asked for.

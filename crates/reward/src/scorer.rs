@@ -6,7 +6,7 @@ use moa_core::experiment::RewardSpec;
 
 use crate::factory::{Sources, reward};
 use crate::judge::{Judge, JudgeColumn};
-use crate::{Pictures, Reward, RewardError, View};
+use crate::{Differentiable, PictureEmbedder, Pictures, Reward, RewardError, View};
 
 /// The scores of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,16 @@ impl Scorer {
     /// Returns the rewards, in the order of the columns.
     pub fn rewards(&self) -> &[Box<dyn Reward>] {
         &self.rewards
+    }
+
+    /// Returns the names of rewards whose gradient falls back to operations several times as slow, as their CLIP is too large for the
+    /// engine of the CPU.
+    pub fn slow_gradients(&self) -> Vec<&str> {
+        let rewards = self.rewards.iter().filter(|reward| {
+            let embedder = reward.differentiable().and_then(Differentiable::embedder);
+            embedder.is_some_and(PictureEmbedder::has_slow_gradient)
+        });
+        rewards.map(|reward| reward.name()).collect()
     }
 
     /// Scores a batch by every reward; each CLIP embeds the pictures once for all of its rewards.

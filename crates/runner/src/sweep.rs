@@ -82,6 +82,12 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
         recorder.warn(None, finding)?;
     }
 
+    if spec.training.method.differentiates() && !training.is_complete() {
+        for reward in models.scorer.slow_gradients() {
+            recorder.warn(None, slow_gradient(reward))?;
+        }
+    }
+
     let evaluator = Evaluator::new(context);
     let base = [base(&layout)];
     let Some(base_sheet) = evaluate_all(&context, &evaluator, &base, Phase::Base, true, &mut recorder)? else {
@@ -124,6 +130,14 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
     recorder.emit(&RunEvent::SweepFinished)?;
     recorder.close()?;
     Ok(SweepOutcome::Finished(Box::new(report)))
+}
+
+/// Says that a reward's gradient takes longer than others'.
+fn slow_gradient(reward: &str) -> String {
+    format!(
+        "{reward}'s CLIP is too large for moa's own engine on the CPU: its gradient is computed by operations that take several \
+         times as long; a CLIP of ViT-L's size or less, or --device libtorch, is faster"
+    )
 }
 
 /// Ends a sweep that was asked to stop.

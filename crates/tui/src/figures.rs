@@ -215,7 +215,7 @@ mod tests {
 
     pub(crate) fn record(id: &str, kind: PointKind, rewards: [f64; 2]) -> EvaluationRecord {
         let column = |name: &str, level: f64| {
-            ScoreColumn::of_all(name, (0..33).map(|prompt| level + 0.01 * f64::from(prompt % 3 - 1)).collect())
+            ScoreColumn::of_all(name, (0..66).map(|prompt| level + 0.01 * f64::from(prompt % 3 - 1)).collect())
         };
         EvaluationRecord {
             id: RunId(id.to_owned()),

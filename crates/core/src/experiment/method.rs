@@ -80,6 +80,11 @@ impl MethodSpec {
         }
     }
 
+    /// Returns whether rewards' gradients are computed.
+    pub fn differentiates(&self) -> bool {
+        matches!(self, Self::Differentiable(_) | Self::Mixed(_))
+    }
+
     /// Returns the method with as few passes as it can do with, to try out what they cost.
     pub fn smallest(&self) -> Self {
         let policy = |spec: &PolicyGradientSpec| PolicyGradientSpec {

@@ -70,10 +70,20 @@ impl PictureTower {
     /// Returns the engine of the CPU, on burn's own device there (`flex`); nothing elsewhere, LibTorch on the CPU included, whose
     /// operations are fast enough, and for towers that are too large to be held twice more.
     pub(super) fn engine(&self) -> Option<&Engine> {
-        if self.device().without_autodiff() != Device::flex() || weights(self.config()) > MOST_WEIGHTS {
+        if self.device().without_autodiff() != Device::flex() || self.is_beyond_the_engine() {
             return None;
         }
         Some(self.engine.get_or_init(|| Engine::new(self.vision.parts(&self.projection))))
+    }
+
+    /// Returns whether the tower is on the CPU (`flex`) and too large for the engine there: burn's operations, several times as slow,
+    /// compute its gradient.
+    pub(crate) fn has_slow_gradient(&self) -> bool {
+        self.device().without_autodiff() == Device::flex() && self.is_beyond_the_engine()
+    }
+
+    fn is_beyond_the_engine(&self) -> bool {
+        weights(self.config()) > MOST_WEIGHTS
     }
 
     /// Returns the vision transformer.
@@ -159,6 +169,24 @@ fn evened(ids: &[Vec<u32>], limit: usize) -> Vec<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_engine_of_the_cpu_takes_vit_l_and_leaves_vit_h_to_slower_operations() {
+        let vit = |layers: usize, width: usize| VisionConfig {
+            image_size: 224,
+            patch_size: 14,
+            num_channels: 3,
+            hidden_size: width,
+            intermediate_size: 4 * width,
+            num_hidden_layers: layers,
+            num_attention_heads: 16,
+            hidden_act: moa_diffusion::text::Activation::Gelu,
+            layer_norm_eps: 1e-5,
+            model_type: "clip_vision_model".into(),
+        };
+        assert!(weights(&vit(24, 1024)) <= MOST_WEIGHTS, "ViT-L");
+        assert!(weights(&vit(32, 1280)) > MOST_WEIGHTS, "ViT-H");
+    }
 
     #[test]
     fn rows_of_tokens_are_evened_at_the_end_token() {

@@ -53,6 +53,10 @@ impl Differentiable for ClipScore {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         Ok(view.prompt_cosines(&self.pictures, &self.texts)? * self.scale)
     }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(&self.pictures)
+    }
 }
 
 /// LAION's aesthetic predictor: w·e + b, where e is the picture's embedding of unit length: an estimate of people's rating, where
@@ -86,6 +90,10 @@ impl Reward for LaionAesthetics {
 impl Differentiable for LaionAesthetics {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         Ok(self.head.apply_to(view.embeddings(&self.pictures)?))
+    }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(&self.pictures)
     }
 }
 
@@ -122,5 +130,9 @@ impl Reward for SafetyChecker {
 impl Differentiable for SafetyChecker {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         Ok(-self.checker.margins(view.embeddings(self.checker.pictures())?))
+    }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(self.checker.pictures())
     }
 }

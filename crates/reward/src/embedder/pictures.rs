@@ -39,6 +39,12 @@ impl PictureEmbedder {
         self.tower.width()
     }
 
+    /// Returns whether the gradient of embeddings takes several times as long as it might, as the tower is too large for the
+    /// engine of the CPU.
+    pub(crate) fn has_slow_gradient(&self) -> bool {
+        self.tower.has_slow_gradient()
+    }
+
     /// Embeds pictures. Pictures that hold values that are not finite get embeddings that are not.
     ///
     /// # Shapes

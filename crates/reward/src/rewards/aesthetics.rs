@@ -47,4 +47,8 @@ impl Differentiable for Aesthetics {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         Ok(self.head.apply_to(view.embeddings(&self.pictures)?))
     }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(&self.pictures)
+    }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Differentiable, Embedder, GradientView, Reward, RewardError, View, cosine};
+use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, Reward, RewardError, View, cosine};
 
 /// (1 + cos) / 2 of the embeddings of picture and prompt.
 pub struct Alignment {
@@ -39,5 +39,9 @@ impl Differentiable for Alignment {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
         let cosines = view.prompt_cosines(self.embedder.picture_embedder(), self.embedder.text_embedder())?;
         Ok((cosines + 1.0) * 0.5)
+    }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(self.embedder.picture_embedder())
     }
 }

@@ -63,6 +63,10 @@ impl Differentiable for Diversity {
         let cosines = all - rows.square().sum_dim(2);
         Ok((cosines / -((group - 1) as f64) + 1.0).reshape([count]))
     }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(&self.pictures)
+    }
 }
 
 /// Returns each row's mean cosine distance to the other rows of its group of two or more.

@@ -76,4 +76,8 @@ impl Differentiable for Safety {
         }
         Ok(product.unwrap_or_else(|| Tensor::ones([view.pictures().len()], &device).autodiff()))
     }
+
+    fn embedder(&self) -> Option<&PictureEmbedder> {
+        Some(&self.pictures)
+    }
 }

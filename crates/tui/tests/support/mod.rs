@@ -73,7 +73,7 @@ pub(crate) fn evaluation(id: &str, kind: PointKind, shares: Option<[f64; 3]>) ->
     // As many prompts as it takes for intervals, each a little different.
     let column = |name: &str, level: f64| {
         let own = |prompt: u32| 0.001 * f64::from((prompt * 7 + id.len() as u32) % 5);
-        ScoreColumn::of_all(name, (0..32).map(|prompt| level + 0.02 * f64::from(prompt % 4) + own(prompt)).collect())
+        ScoreColumn::of_all(name, (0..64).map(|prompt| level + 0.02 * f64::from(prompt % 4) + own(prompt)).collect())
     };
     let rewards = REWARDS.iter().enumerate();
     EvaluationRecord {

@@ -1,0 +1,85 @@
+"""What an experiment's training gains with several seeds, on prompts and noise that chose nothing: how far claims about it hold.
+
+    python benches/seeds.py MOA EXPERIMENT.ron --out DIR [--seeds 1 2 3] [--held-out emoji-fresh] [--only-corners]
+        [--csv FILE] [--device flex]
+
+Sweeps the experiment once for each training seed, with evaluation noise of the seed's own, on the held-out prompts named; goes on
+where it stopped. Prints each trained point's gains over the base, mean and range of the seeds, of rewards and judges.
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+
+def varied(text, seed, held_out, only_corners):
+    """Returns the experiment file with another seed, evaluation noise and held-out prompts."""
+
+    def once(pattern, replacement, text):
+        text, count = re.subn(pattern, replacement, text, count=1, flags=re.M)
+        if not count:
+            sys.exit(f"the experiment has nothing like {pattern!r}: write that field out")
+        return text
+
+    text = re.sub(r"//.*", "", text)
+    text = once(r"^    seed: \d+", f"    seed: {seed}", text)
+    text = once(r'held_out: Set\("[^"]+"\)', f'held_out: Set("{held_out}")', text)
+    text = once(r"evaluation: \((seed: \d+, )?", f"evaluation: (seed: {1000 + seed}, ", text)
+    if only_corners:
+        # Whatever the list spans, up to the next field of the experiment.
+        text = re.sub(r"^    weightings: .*?(?=^    \w+:)", "    weightings: [Corners],\n    soups: [],\n", text, count=1, flags=re.M | re.S)
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("moa")
+    parser.add_argument("experiment", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--held-out", default="emoji-fresh")
+    parser.add_argument("--only-corners", action="store_true", help="leave the mixtures out")
+    parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--device", default="flex")
+    options = parser.parse_args()
+    rows = []
+    for seed in options.seeds:
+        folder = options.out / f"seed-{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / options.experiment.name
+        file.write_text(varied(options.experiment.read_text(), seed, options.held_out, options.only_corners))
+        command = [options.moa, "sweep", file, "--plain", "--quiet", "--out", folder / "out", "--device", options.device]
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+            sys.exit(f"{file} cannot be swept")
+        said = subprocess.run([options.moa, "front", folder / "out", "--json"], check=True, capture_output=True, text=True).stdout
+        for point in json.loads(said)["points"]:
+            if point["id"] == "base":
+                continue
+            for kind in ("reward", "judge"):
+                for column, gain in point[f"{kind}_differences"].items():
+                    row = dict(seed=seed, point=point["id"], kind=kind, column=column, gain=gain["mean"], lo=gain["lo"], hi=gain["hi"])
+                    rows.append(row | dict(suspected=len(point["suspected_hacking"])))
+        print(f"seed {seed} is done", flush=True)
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            shown = lambda value: f"{value:.5f}" if isinstance(value, float) else value
+            writer.writerows({key: shown(value) for key, value in row.items()} for row in rows)
+    for point in dict.fromkeys(row["point"] for row in rows):
+        own = [row for row in rows if row["point"] == point]
+        marked = len({row["seed"] for row in own if row["suspected"]})
+        print(f"\n{point}: suspected of hacking in {marked} of {len(options.seeds)} seeds")
+        for column in dict.fromkeys(row["column"] for row in own):
+            gains = [row["gain"] for row in own if row["column"] == column and row["gain"] is not None]
+            if gains:
+                print(f"  {column:<18} {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})")
+
+
+if __name__ == "__main__":
+    main()
