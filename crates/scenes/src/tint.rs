@@ -37,7 +37,7 @@ impl Tint {
     pub fn rgb(self) -> [u8; 3] {
         match self {
             Self::Red => [236, 32, 40],
-            Self::Green => [22, 140, 48],
+            Self::Green => [30, 165, 55],
             Self::Blue => [24, 112, 255],
             Self::Yellow => [250, 204, 16],
             Self::Purple => [186, 52, 226],
