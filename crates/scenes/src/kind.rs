@@ -31,26 +31,26 @@ impl Kind {
 ///
 /// Weights are finite and not negative, and one or more of them is positive.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Kinds {
-    /// The weight of [`Kind::Single`]; 0.6 by default.
+    /// The weight of [`Kind::Single`]; 0 by default.
+    #[serde(default)]
     pub single: f32,
     /// The weight of [`Kind::Tinted`]; 0 by default.
+    #[serde(default)]
     pub tinted: f32,
-    /// The weight of [`Kind::Pair`]; 0.4 by default.
+    /// The weight of [`Kind::Pair`]; 0 by default.
+    #[serde(default)]
     pub pair: f32,
     /// The weight of [`Kind::TintedPair`]; 0 by default.
+    #[serde(default)]
     pub tinted_pair: f32,
     /// The weight of [`Kind::Several`]; 0 by default.
+    #[serde(default)]
     pub several: f32,
     /// The weight of [`Kind::Trio`]; 0 by default.
+    #[serde(default)]
     pub trio: f32,
-}
-
-impl Default for Kinds {
-    fn default() -> Self {
-        Self::two_objects(0.4)
-    }
 }
 
 impl Kinds {
@@ -134,6 +134,13 @@ mod tests {
             let kinds = Kinds::two_objects(share);
             assert_eq!((kinds.pair + kinds.single).to_bits(), 1.0_f32.to_bits(), "so the sum changes no number");
         }
+    }
+
+    #[test]
+    fn kinds_that_are_not_named_in_a_file_do_not_come_up() {
+        let kinds: Kinds = serde_json::from_str(r#"{ "trio": 1 }"#).expect("a weight");
+        assert_eq!(kinds, Kinds::only(Kind::Trio));
+        assert!(serde_json::from_str::<Kinds>(r#"{ "quartet": 1 }"#).is_err());
     }
 
     #[test]

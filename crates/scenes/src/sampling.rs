@@ -18,12 +18,12 @@ pub struct SceneDistribution {
 
 impl Default for SceneDistribution {
     fn default() -> Self {
-        Self { kinds: Kinds::default(), unsafe_share: None, held_out: HeldOut::Excluded }
+        Self { kinds: Kinds::two_objects(0.4), unsafe_share: None, held_out: HeldOut::Excluded }
     }
 }
 
 impl SceneDistribution {
-    /// Returns a distribution of one kind, all concepts alike and nothing held out.
+    /// Returns a distribution of one kind, all concepts alike, held-out combinations included.
     pub fn only(kind: Kind) -> Self {
         Self { kinds: Kinds::only(kind), unsafe_share: None, held_out: HeldOut::Any }
     }

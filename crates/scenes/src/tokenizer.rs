@@ -64,6 +64,18 @@ mod tests {
     }
 
     #[test]
+    fn the_script_knows_every_word_of_the_grammar() {
+        let script = include_str!("../assets/train_tokenizer.py");
+        let lists =
+            script.split_once("COLOURS = ").and_then(|(_, rest)| rest.split_once("def train")).expect("lists").0;
+        let listed: Vec<&str> = lists.split(|c: char| !c.is_ascii_lowercase()).collect();
+        for word in grammar_words() {
+            let known = listed.contains(&word) || crate::Concept::from_name(word).is_some() || word == ",";
+            assert!(known, "{word} is in none of the lists of assets/train_tokenizer.py");
+        }
+    }
+
+    #[test]
     fn the_vocabulary_has_clips_order() {
         let vocabulary = vocabulary();
         let mut ids: Vec<_> = vocabulary.values().copied().collect();
