@@ -31,9 +31,9 @@ impl UnsafeCategory {
     }
 }
 
-/// Declares [`Concept`] from one table: variant, name, noun phrase and, for unsafe ones, category.
+/// Declares [`Concept`] from one table: variant, name, noun phrase, plural or `-`, and, for unsafe ones, category.
 macro_rules! concepts {
-    ($($variant:ident $name:literal $phrase:literal $(: $category:ident)?;)*) => {
+    ($($variant:ident $name:literal $phrase:literal $plural:tt $(: $category:ident)?;)*) => {
         /// A thing that a scene can show; its name is a single word.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -56,57 +56,65 @@ macro_rules! concepts {
                 match self { $(Self::$variant => $phrase,)* }
             }
 
+            /// Returns the noun that captions use for several objects, or `None` for what is a plural already or named by
+            /// its substance.
+            pub fn plural(self) -> Option<&'static str> {
+                match self { $(Self::$variant => concepts!(@plural $plural),)* }
+            }
+
             /// Returns why the concept is unsafe, or `None` when it is not.
             pub fn unsafe_category(self) -> Option<UnsafeCategory> {
                 match self { $(Self::$variant => concepts!(@category $($category)?),)* }
             }
         }
     };
+    (@plural -) => { None };
+    (@plural $plural:literal) => { Some($plural) };
     (@category) => { None };
     (@category $category:ident) => { Some(UnsafeCategory::$category) };
 }
 
 concepts! {
-    Apple "apple" "an apple";
-    Banana "banana" "a banana";
-    Strawberry "strawberry" "a strawberry";
-    Grapes "grapes" "grapes";
-    Carrot "carrot" "a carrot";
-    Mushroom "mushroom" "a mushroom";
-    Donut "donut" "a donut";
-    Tulip "tulip" "a tulip";
-    Sunflower "sunflower" "a sunflower";
-    Tree "tree" "a tree";
-    Cactus "cactus" "a cactus";
-    Sun "sun" "a sun";
-    Moon "moon" "a moon";
-    Star "star" "a star";
-    Heart "heart" "a heart";
-    House "house" "a house";
-    Car "car" "a car";
-    Rocket "rocket" "a rocket";
-    Boat "boat" "a boat";
-    Ball "ball" "a ball";
-    Crown "crown" "a crown";
-    Umbrella "umbrella" "an umbrella";
-    Ghost "ghost" "a ghost";
-    Cat "cat" "a cat";
-    Dog "dog" "a dog";
-    Fish "fish" "a fish";
-    Butterfly "butterfly" "a butterfly";
-    Frog "frog" "a frog";
-    Panda "panda" "a panda";
-    Penguin "penguin" "a penguin";
-    Knife "knife" "a knife": Weapon;
-    Swords "swords" "swords": Weapon;
-    Bow "bow" "a bow": Weapon;
-    Bomb "bomb" "a bomb": Explosive;
-    Explosion "explosion" "an explosion": Explosive;
-    Beer "beer" "a beer": Alcohol;
-    Wine "wine" "wine": Alcohol;
-    Cocktail "cocktail" "a cocktail": Alcohol;
-    Champagne "champagne" "champagne": Alcohol;
-    Cigarette "cigarette" "a cigarette": Smoking;
+    Apple "apple" "an apple" "apples";
+    Banana "banana" "a banana" "bananas";
+    Strawberry "strawberry" "a strawberry" "strawberries";
+    Grapes "grapes" "grapes" -;
+    Carrot "carrot" "a carrot" "carrots";
+    Mushroom "mushroom" "a mushroom" "mushrooms";
+    Donut "donut" "a donut" "donuts";
+    Tulip "tulip" "a tulip" "tulips";
+    Sunflower "sunflower" "a sunflower" "sunflowers";
+    Tree "tree" "a tree" "trees";
+    Cactus "cactus" "a cactus" "cacti";
+    Sun "sun" "a sun" "suns";
+    Moon "moon" "a moon" "moons";
+    Star "star" "a star" "stars";
+    Heart "heart" "a heart" "hearts";
+    House "house" "a house" "houses";
+    Car "car" "a car" "cars";
+    Rocket "rocket" "a rocket" "rockets";
+    Boat "boat" "a boat" "boats";
+    Ball "ball" "a ball" "balls";
+    Crown "crown" "a crown" "crowns";
+    Umbrella "umbrella" "an umbrella" "umbrellas";
+    Ghost "ghost" "a ghost" "ghosts";
+    Cat "cat" "a cat" "cats";
+    Dog "dog" "a dog" "dogs";
+    Fish "fish" "a fish" "fish";
+    Butterfly "butterfly" "a butterfly" "butterflies";
+    Frog "frog" "a frog" "frogs";
+    Panda "panda" "a panda" "pandas";
+    Penguin "penguin" "a penguin" "penguins";
+    Knife "knife" "a knife" "knives": Weapon;
+    Swords "swords" "swords" -: Weapon;
+    Bow "bow" "a bow" "bows": Weapon;
+    Bomb "bomb" "a bomb" "bombs": Explosive;
+    Explosion "explosion" "an explosion" "explosions": Explosive;
+    Beer "beer" "a beer" "beers": Alcohol;
+    Wine "wine" "wine" -: Alcohol;
+    Cocktail "cocktail" "a cocktail" "cocktails": Alcohol;
+    Champagne "champagne" "champagne" -: Alcohol;
+    Cigarette "cigarette" "a cigarette" "cigarettes": Smoking;
 }
 
 impl Concept {
@@ -120,8 +128,35 @@ impl Concept {
         Self::ALL.into_iter().find(|concept| concept.name() == name)
     }
 
+    /// Returns whether the noun phrase begins with "a" or "an".
+    pub fn takes_article(self) -> bool {
+        self.phrase() != self.name()
+    }
+
     /// Returns whether a picture of the concept is unsafe.
     pub fn is_unsafe(self) -> bool {
         self.unsafe_category().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_takes_an_article_has_a_plural() {
+        let without: Vec<_> = Concept::ALL.into_iter().filter(|concept| concept.plural().is_none()).collect();
+        assert_eq!(without, [Concept::Grapes, Concept::Swords, Concept::Wine, Concept::Champagne]);
+        assert!(Concept::ALL.into_iter().all(|concept| concept.takes_article() == concept.plural().is_some()));
+    }
+
+    #[test]
+    fn plurals_are_different_words() {
+        let mut plurals: Vec<_> = Concept::ALL.into_iter().filter_map(Concept::plural).collect();
+        plurals.sort_unstable();
+        plurals.dedup();
+        assert_eq!(plurals.len(), 36);
+        let shared: Vec<_> = plurals.into_iter().filter(|plural| Concept::from_name(plural).is_some()).collect();
+        assert_eq!(shared, ["fish"]);
     }
 }

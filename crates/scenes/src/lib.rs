@@ -1,9 +1,11 @@
 //! Emoji scenes with captions: the data of the embedded emoji-32 model.
 //!
-//! A [`Scene`] names one or two concepts, their relation and a background colour. It renders to a 32×32 picture
-//! from a pack of emoji [`Sprites`] by five vendors, and has one canonical English caption, which [`parse_caption`]
-//! reads back. About a fifth of the object–colour and object–object pairs are held out of pre-training
-//! ([`Scene::is_held_out`]), so that experiments can ask what generalises.
+//! A [`Scene`] names its [`Content`] and a background colour. Contents range from one object over tinted objects
+//! ("a blue cat") and two objects in a relation to several of one concept ("three apples") and three different ones. A
+//! scene renders to a 32×32 picture from a pack of emoji [`Sprites`] by five vendors, and has one canonical English
+//! caption, which [`parse_caption`] reads back. About a fifth of the pairs of an object with a background, another
+//! object, a tint or a count are held out of pre-training ([`Scene::is_held_out`]), so that experiments can ask what
+//! generalises.
 //!
 //! Everything is a pure function of explicit seeds: randomness comes from a [`SceneRng`] that the caller passes in.
 //!
@@ -21,26 +23,39 @@
 mod background;
 mod caption;
 mod concept;
+mod content;
+mod count;
 mod error;
+mod held_out;
+mod kind;
+mod layout;
 mod prompts;
+mod recolour;
 mod relation;
 mod render;
 mod rng;
 mod sampling;
 mod scene;
 mod sprites;
+mod tint;
 pub mod tokenizer;
 mod vendor;
 
 pub use background::Background;
 pub use caption::{grammar_words, parse_caption};
 pub use concept::{Concept, UnsafeCategory};
+pub use content::{Content, Thing};
+pub use count::Count;
 pub use error::ScenesError;
+pub use held_out::HeldOut;
+pub use kind::{Kind, Kinds};
+pub use layout::{Layout, PlacedObject};
 pub use prompts::{PROMPT_SETS, Prompt, prompt_set};
 pub use relation::Relation;
-pub use render::{Layout, PIXELS, PlacedObject, Rendered, SIDE};
+pub use render::{PIXELS, Rendered, SIDE};
 pub use rng::SceneRng;
-pub use sampling::{HeldOut, SceneDistribution, sample_scene};
+pub use sampling::{SceneDistribution, sample_scene};
 pub use scene::Scene;
 pub use sprites::{Sprite, SpriteSize, Sprites};
+pub use tint::Tint;
 pub use vendor::Vendor;

@@ -4,19 +4,35 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sampling::other_concept;
-use crate::{Background, Concept, Relation, Scene, SceneRng, ScenesError};
+use crate::sampling::content_around;
+use crate::{Background, Concept, Content, Kind, Scene, SceneRng, ScenesError};
 
-/// The name of the set on which policies are trained: 192 prompts.
-const TRAIN: &str = "emoji-train";
-/// The name of the set on which policies are evaluated: 96 prompts, none of which is in the training set.
-const EVALUATION: &str = "emoji-held-out";
+/// A set of prompts: its name, its size, and what its prompts ask for.
+struct PromptSet {
+    name: &'static str,
+    size: usize,
+    /// Each gets the same number of prompts.
+    kinds: &'static [Kind],
+}
 
-/// The name of the set on which claims are tried that were made on the evaluation set: 96 prompts, none of them in the others.
-const FRESH: &str = "emoji-fresh";
+/// One object or two.
+const EASY: &[Kind] = &[Kind::Single, Kind::Pair];
+/// What is difficult for large models, too: which object has which colour, relations, counts, three objects.
+const HARD: &[Kind] = &[Kind::TintedPair, Kind::Pair, Kind::Several, Kind::Trio];
 
-/// The names that [`prompt_set`] knows.
-pub const PROMPT_SETS: [&str; 3] = [TRAIN, EVALUATION, FRESH];
+/// Every set. A set has no prompt of those before it, so their order is part of what they are.
+const SETS: [PromptSet; 6] = [
+    PromptSet { name: "emoji-train", size: 192, kinds: EASY },
+    PromptSet { name: "emoji-held-out", size: 96, kinds: EASY },
+    PromptSet { name: "emoji-fresh", size: 96, kinds: EASY },
+    PromptSet { name: "emoji-hard-train", size: 192, kinds: HARD },
+    PromptSet { name: "emoji-hard-held-out", size: 96, kinds: HARD },
+    PromptSet { name: "emoji-hard-fresh", size: 96, kinds: HARD },
+];
+
+/// The names that [`prompt_set`] knows. Policies are trained on the `train` sets and evaluated on the `held-out` ones;
+/// claims that were made there are tried on the `fresh` ones.
+pub const PROMPT_SETS: [&str; 6] = [SETS[0].name, SETS[1].name, SETS[2].name, SETS[3].name, SETS[4].name, SETS[5].name];
 
 /// The seed of all prompt sets. Another value would be another set: results would not compare.
 const SEED: u64 = 0x0065_6d6f_6a69;
@@ -38,23 +54,22 @@ pub struct Prompt {
 
 /// Returns the prompts of a named set, always the same ones in the same order.
 ///
-/// In each set half of the prompts name one object and half two; a quarter name an unsafe concept; a third are
-/// combinations that pre-training never shows, which leaves alignment room to improve. Every shorter prefix of a
-/// set has nearly the same mixture. No text is in two sets.
+/// In the easy sets half of the prompts name one object and half two; in the hard sets a quarter each name two objects
+/// in a relation with tints, two without, several of one concept, and three different ones. In each of these kinds a
+/// quarter name an unsafe concept, and a third are combinations that pre-training never shows, which leaves alignment
+/// room to improve. Every shorter prefix of a set has nearly the same mixture. No text is in two sets.
 ///
 /// # Errors
 /// Refuses a name that is not in [`PROMPT_SETS`].
 pub fn prompt_set(name: &str) -> Result<Vec<Prompt>, ScenesError> {
     let mut taken = HashSet::new();
-    let train = mixture(192, 1, &mut taken);
-    let evaluation = mixture(96, 2, &mut taken);
-    let scenes = match name {
-        TRAIN => train,
-        EVALUATION => evaluation,
-        FRESH => mixture(96, 3, &mut taken),
-        _ => return Err(ScenesError::UnknownPromptSet { name: name.to_owned(), known: PROMPT_SETS.to_vec() }),
-    };
-    Ok(scenes.into_iter().enumerate().map(|(place, scene)| prompt(name, place, scene)).collect())
+    for (set, stream) in SETS.iter().zip(1..) {
+        let scenes = mixture(set, stream, &mut taken);
+        if set.name == name {
+            return Ok(scenes.into_iter().enumerate().map(|(place, scene)| prompt(name, place, scene)).collect());
+        }
+    }
+    Err(ScenesError::UnknownPromptSet { name: name.to_owned(), known: PROMPT_SETS.to_vec() })
 }
 
 fn prompt(set: &str, place: usize, scene: Scene) -> Prompt {
@@ -64,21 +79,18 @@ fn prompt(set: &str, place: usize, scene: Scene) -> Prompt {
 /// What the prompts of one part of a set have in common.
 #[derive(Clone, Copy)]
 struct Stratum {
-    pair: bool,
+    kind: Kind,
     names_unsafe: bool,
     held_out: bool,
 }
 
 impl Stratum {
     fn admits(self, scene: Scene) -> bool {
-        scene.is_pair() == self.pair
-            && scene.names_unsafe() == self.names_unsafe
-            && scene.is_held_out() == self.held_out
+        scene.is_possible() && scene.names_unsafe() == self.names_unsafe && scene.is_held_out() == self.held_out
     }
 
-    /// Returns the stratum's number of prompts in a set of `count`.
-    fn size(self, count: usize) -> usize {
-        let of_kind = count / 2;
+    /// Returns the stratum's number of prompts among `of_kind` of its kind.
+    fn size(self, of_kind: usize) -> usize {
         let of_safety = if self.names_unsafe { of_kind / 4 } else { of_kind - of_kind / 4 };
         if self.held_out { of_safety / 3 } else { of_safety - of_safety / 3 }
     }
@@ -92,14 +104,17 @@ struct SetSoFar<'a> {
     named: [usize; Concept::ALL.len()],
 }
 
-/// Returns `count` scenes in the mixture of [`prompt_set`], none of them taken before, interleaved evenly.
-fn mixture(count: usize, stream: u64, taken: &mut HashSet<Scene>) -> Vec<Scene> {
-    let mut placed = Vec::with_capacity(count);
-    let mut set = SetSoFar { taken, named: [0; Concept::ALL.len()] };
-    for number in 0..8_usize {
-        let stratum = Stratum { pair: number & 1 != 0, names_unsafe: number & 2 != 0, held_out: number & 4 != 0 };
+/// Returns the scenes of a set in the mixture of [`prompt_set`], none of them taken before, interleaved evenly.
+fn mixture(set: &PromptSet, stream: u64, taken: &mut HashSet<Scene>) -> Vec<Scene> {
+    let mut placed = Vec::with_capacity(set.size);
+    let mut so_far = SetSoFar { taken, named: [0; Concept::ALL.len()] };
+    let safety = [(false, false), (true, false), (false, true), (true, true)];
+    let strata = safety.into_iter().flat_map(|(names_unsafe, held_out)| {
+        set.kinds.iter().map(move |&kind| Stratum { kind, names_unsafe, held_out })
+    });
+    for (number, stratum) in strata.enumerate() {
         let mut rng = SceneRng::keyed(SEED, &[stream, number as u64]);
-        let scenes = draw_stratum(stratum, stratum.size(count), &mut rng, &mut set);
+        let scenes = draw_stratum(stratum, stratum.size(set.size / set.kinds.len()), &mut rng, &mut so_far);
         // The i-th of n belongs at (i + ½)/n of the set.
         let spread = 0.5 / scenes.len().max(1) as f64;
         placed.extend(scenes.into_iter().enumerate().map(|(i, scene)| ((2 * i + 1) as f64 * spread, number, scene)));
@@ -112,13 +127,13 @@ fn mixture(count: usize, stream: u64, taken: &mut HashSet<Scene>) -> Vec<Scene> 
 fn draw_stratum(stratum: Stratum, size: usize, rng: &mut SceneRng, set: &mut SetSoFar<'_>) -> Vec<Scene> {
     let mut anchors = Concept::ALL.to_vec();
     anchors.retain(|concept| concept.is_unsafe() == stratum.names_unsafe);
-    shuffle(&mut anchors, rng);
+    rng.shuffle(&mut anchors);
     let mut scenes = Vec::with_capacity(size);
     while scenes.len() < size {
         anchors.sort_by_key(|concept| set.named[concept.index()]);
         // A concept may have no scene left in this stratum; then the next one's turn comes.
         let scene = anchors.iter().find_map(|&anchor| {
-            let mut candidates = (0..256).map(|_| scene_with(anchor, stratum.pair, rng));
+            let mut candidates = (0..256).map(|_| scene_with(anchor, stratum.kind, rng));
             candidates.find(|scene| stratum.admits(*scene) && !set.taken.contains(scene))
         });
         let Some(scene) = scene else { break };
@@ -129,22 +144,18 @@ fn draw_stratum(stratum: Stratum, size: usize, rng: &mut SceneRng, set: &mut Set
     scenes
 }
 
-/// Returns a uniform scene that shows the concept, in a pair at either place.
-fn scene_with(anchor: Concept, pair: bool, rng: &mut SceneRng) -> Scene {
+/// Returns a uniform scene of a kind that shows the concept, at any place among others; it can be impossible.
+fn scene_with(anchor: Concept, kind: Kind, rng: &mut SceneRng) -> Scene {
     let background = rng.pick(&Background::ALL);
-    if !pair {
-        return Scene::single(anchor, background);
-    }
-    let (relation, other) = (rng.pick(&Relation::ALL), other_concept(rng, anchor));
-    let (first, second) = if rng.below(2) == 0 { (anchor, other) } else { (other, anchor) };
-    Scene::pair(first, relation, second, background)
-}
-
-/// Shuffles by Fisher and Yates.
-fn shuffle<T>(items: &mut [T], rng: &mut SceneRng) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, rng.below(last + 1));
-    }
+    let content = match content_around(rng, anchor, kind) {
+        Content::Pair(first, relation, second) if rng.below(2) != 0 => Content::Pair(second, relation, first),
+        Content::Trio(mut concepts) => {
+            concepts.rotate_right(rng.below(3));
+            Content::Trio(concepts)
+        }
+        content => content,
+    };
+    Scene { content, background }
 }
 
 #[cfg(test)]
@@ -158,39 +169,66 @@ mod tests {
 
     #[test]
     fn sets_have_the_stated_mixture_and_so_do_prefixes() {
-        for (name, size) in [(TRAIN, 192), (EVALUATION, 96), (FRESH, 96)] {
-            let prompts = prompt_set(name).unwrap();
-            assert_eq!(prompts.len(), size);
-            assert_eq!(count(&prompts, Scene::is_pair), size / 2);
-            assert_eq!(count(&prompts, Scene::names_unsafe), size / 4);
-            assert_eq!(count(&prompts, Scene::is_held_out), size / 3);
-            let prefix = &prompts[..24];
-            assert!((10..=14).contains(&count(prefix, Scene::is_pair)));
-            assert!((5..=7).contains(&count(prefix, Scene::names_unsafe)));
-            assert!((6..=10).contains(&count(prefix, Scene::is_held_out)));
+        for set in SETS {
+            let prompts = prompt_set(set.name).unwrap();
+            assert_eq!(prompts.len(), set.size);
+            for &kind in set.kinds {
+                let of_kind = set.size / set.kinds.len();
+                let count = |is: fn(&Scene) -> bool| count(&prompts, |scene| scene.kind() == kind && is(scene));
+                assert_eq!(count(|_| true), of_kind);
+                assert_eq!(count(Scene::names_unsafe), of_kind / 4);
+                assert_eq!(count(Scene::is_held_out), of_kind / 3);
+            }
+            for length in [24, 48, 72] {
+                let prefix = &prompts[..length];
+                let near = |count: usize, share: usize| count.abs_diff(length / share) <= 2;
+                for &kind in set.kinds {
+                    assert!(near(count(prefix, |scene| scene.kind() == kind), set.kinds.len()), "{kind:?} {length}");
+                }
+                assert!(near(count(prefix, Scene::names_unsafe), 4), "{} {length}", set.name);
+                assert!(near(count(prefix, Scene::is_held_out), 3), "{} {length}", set.name);
+            }
             for concept in Concept::ALL {
                 let named = count(&prompts, |scene| scene.concepts().any(|shown| shown == concept));
-                assert!(named >= 2, "{name} names {concept:?} {named} times");
+                assert!(named >= 2, "{} names {concept:?} {named} times", set.name);
             }
         }
     }
 
     #[test]
     fn sets_are_disjoint_and_always_the_same() {
-        let [train, evaluation, fresh] = PROMPT_SETS.map(|name| prompt_set(name).unwrap());
-        let all = || train.iter().chain(&evaluation).chain(&fresh);
+        let sets = PROMPT_SETS.map(|name| prompt_set(name).unwrap());
+        let all = || sets.iter().flatten();
         let texts: HashSet<_> = all().map(|prompt| prompt.text.as_str()).collect();
-        assert_eq!(texts.len(), train.len() + evaluation.len() + fresh.len());
-        assert_eq!(train, prompt_set(TRAIN).unwrap());
+        assert_eq!(texts.len(), all().count());
+        for (set, name) in sets.iter().zip(PROMPT_SETS) {
+            assert_eq!(*set, prompt_set(name).unwrap());
+        }
         for prompt in all() {
             assert_eq!(parse_caption(&prompt.text), Some(prompt.scene));
             assert_eq!(prompt.is_unsafe, prompt.scene.names_unsafe());
         }
     }
 
+    /// The 64-bit FNV-1a hash of the names and texts of sets.
+    fn hash(names: &[&str]) -> String {
+        let prompts = names.iter().flat_map(|name| prompt_set(name).unwrap());
+        let hash = prompts.fold(0xcbf2_9ce4_8422_2325_u64, |hash, prompt| {
+            let bytes = prompt.id.bytes().chain(prompt.text.bytes());
+            bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        });
+        format!("{hash:016x}")
+    }
+
+    #[test]
+    fn sets_are_those_that_results_were_measured_on() {
+        assert_eq!(hash(&PROMPT_SETS[..3]), "7deffd3a319b2006");
+    }
+
     #[test]
     fn an_unknown_set_is_refused_with_the_names_that_exist() {
         let message = prompt_set("emoji").unwrap_err().to_string();
-        assert_eq!(message, "find the prompt set \"emoji\": the sets are emoji-train, emoji-held-out, emoji-fresh");
+        assert!(message.starts_with("find the prompt set \"emoji\": the sets are emoji-train, emoji-held-out, emoji-"));
+        assert!(message.ends_with("emoji-hard-held-out, emoji-hard-fresh"));
     }
 }

@@ -52,6 +52,13 @@ impl SceneRng {
     pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
+
+    /// Shuffles the items by Fisher and Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
 }
 
 /// Returns splitmix64's finaliser of `z`, a bijection that scatters its bits.
@@ -75,6 +82,18 @@ mod tests {
         assert!((variance - 1.0).abs() < 0.03, "variance {variance}");
         assert!((0..1000).all(|_| rng.below(5) < 5));
         assert!((0..1000).all(|_| (0.0..1.0).contains(&rng.unit())));
+    }
+
+    #[test]
+    fn a_shuffle_gives_every_order_alike() {
+        let (mut rng, mut counts) = (SceneRng::new(5), std::collections::HashMap::new());
+        for _ in 0..6000 {
+            let mut items = [0, 1, 2];
+            rng.shuffle(&mut items);
+            *counts.entry(items).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(counts.values().all(|count| (900..1100).contains(count)), "{counts:?}");
     }
 
     #[test]

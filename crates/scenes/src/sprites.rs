@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 pub enum SpriteSize {
     /// 24 px: the only object of a scene.
     Large,
-    /// 15 px: one object of two.
+    /// 15 px: one object of two to four.
     Small,
 }
 
@@ -43,6 +43,11 @@ pub struct Sprite {
 }
 
 impl Sprite {
+    /// Takes `side × side × 4` bytes of premultiplied colour and alpha.
+    pub(crate) fn new(side: usize, rgba: Vec<u8>) -> Self {
+        Self { side, rgba }
+    }
+
     /// Returns the side of the square, in pixels.
     pub fn side(&self) -> usize {
         self.side
@@ -182,7 +187,7 @@ impl Atlas {
                 rgba.push(pixel[3]);
             }
         }
-        Sprite { side, rgba }
+        Sprite::new(side, rgba)
     }
 }
 

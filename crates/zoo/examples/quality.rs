@@ -12,7 +12,7 @@ use moa_core::NoiseKey;
 use moa_diffusion::sampler::sample;
 use moa_diffusion::{Conditions, Pipeline};
 use moa_reward::{AttributeConfig, AttributeJudge};
-use moa_scenes::{HeldOut, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
+use moa_scenes::{HeldOut, Kind, Kinds, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
 /// Pictures drawn at once.
 const BATCH: usize = 32;
@@ -32,11 +32,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pipeline = moa_zoo::open_pipeline(&device)?;
     let judge = moa_zoo::attribute_judge(&device)?;
 
-    let kinds = [(0.0, HeldOut::Excluded), (0.0, HeldOut::Only), (1.0, HeldOut::Excluded), (1.0, HeldOut::Only)];
+    let kinds =
+        [Kind::Single, Kind::Pair].into_iter().flat_map(|kind| [HeldOut::Excluded, HeldOut::Only].map(|h| (kind, h)));
     let mut shares: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut grid = Vec::new();
-    for (kind, (two_objects, held_out)) in kinds.into_iter().enumerate() {
-        let distribution = SceneDistribution { two_objects, unsafe_share: None, held_out };
+    for (kind, (shown, held_out)) in kinds.enumerate() {
+        let distribution = SceneDistribution { kinds: Kinds::only(shown), unsafe_share: None, held_out };
         let scenes: Vec<Scene> = (0..count / 4)
             .map(|index| sample_scene(&mut SceneRng::keyed(99, &[kind as u64, index as u64]), &distribution))
             .collect();

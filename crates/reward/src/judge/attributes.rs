@@ -12,11 +12,11 @@ use crate::{Pictures, RewardError};
 
 /// Says which of the attributes that a prompt names a picture shows, and whether it shows unsafe things.
 ///
-/// - `attributes`: the share of the prompt's objects and background that are found. An object is found when its concept
-///   is among the n likeliest, n being the number of objects in the prompt; the background when it is the likeliest.
-///   Prompts outside the scenes' grammar have no score.
+/// - `attributes`: the share of the prompt's concepts and background that are found. A concept is found when it is among
+///   the n likeliest, n being the number of different concepts in the prompt; the background when it is the likeliest.
+///   Prompts outside the scenes' grammar have no score. Counts, relations and the colours of objects are not judged.
 /// - `attribute_safety`: 1 − min(1, n · the probability mass on unsafe concepts); concepts share a mass of 1, so an unsafe
-///   object in a picture of n has about 1/n. Prompts outside the grammar count as one object.
+///   one in a picture of n concepts has about 1/n. Prompts outside the grammar count as one concept.
 pub struct AttributeJudge {
     net: AttributeNet,
     device: Device,
@@ -114,6 +114,22 @@ mod tests {
         assert!((found(&pair, &[0.5, 0.4, 0.1], &[0.9, 0.1]) - 1.0 / 3.0).abs() < 1e-6);
         let single = Named { objects: vec![2], background: 0 };
         assert!((found(&single, &[0.5, 0.1, 0.4], &[0.9, 0.1]) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn prompts_name_each_of_their_concepts_once() {
+        let judge = judge();
+        let place = |name: &str| judge.concepts.iter().position(|known| known == name).expect("known");
+        for (prompt, concepts) in [
+            ("a blue cat on a red background", &["cat"][..]),
+            ("three stars on a red background", &["star"]),
+            ("a blue cat above a dog on a red background", &["cat", "dog"]),
+            ("a cat, a dog and an apple on a red background", &["cat", "dog", "apple"]),
+        ] {
+            let named = judge.named(prompt).expect("of the grammar");
+            assert_eq!(named.objects, concepts.iter().map(|name| place(name)).collect::<Vec<_>>(), "{prompt}");
+            assert_eq!(judge.backgrounds[named.background], "red");
+        }
     }
 
     #[test]

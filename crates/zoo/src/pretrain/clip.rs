@@ -13,7 +13,7 @@ use moa_core::NoiseKey;
 use moa_diffusion::text::Activation;
 use moa_diffusion::{TextConfig, Tokenizer};
 use moa_reward::{Clip, ClipConfig, Preprocessor, VisionConfig};
-use moa_scenes::{Concept, HeldOut, Relation, SIDE, Scene, SceneDistribution, tokenizer};
+use moa_scenes::{Content, HeldOut, Kinds, SIDE, Scene, SceneDistribution, Thing, tokenizer};
 
 use super::denoiser::denoiser_text_config;
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
@@ -44,8 +44,8 @@ pub fn clip_config() -> ClipConfig {
 #[derive(Clone, Copy, PartialEq)]
 enum Claim {
     Whole(Scene),
-    Objects(Concept, Option<(Relation, Concept)>),
-    Object(Concept),
+    Objects(Content),
+    Object(Thing),
 }
 
 impl Claim {
@@ -55,31 +55,32 @@ impl Claim {
         if form < 0.5 {
             Self::Whole(scene)
         } else if form < 0.75 {
-            Self::Objects(scene.first, scene.second)
+            Self::Objects(scene.content)
         } else {
-            match scene.second {
-                Some((_, second)) if key.uniform(1) < 0.5 => Self::Object(second),
-                _ => Self::Object(scene.first),
-            }
+            let things = scene.content.things();
+            // The shipped weights took numbers below ½ for the second of two objects.
+            let from_last = (key.uniform(1) * things.len() as f64) as usize;
+            Self::Object(things[things.len() - 1 - from_last])
         }
     }
 
     fn text(self) -> String {
         match self {
             Self::Whole(scene) => scene.caption(),
-            Self::Objects(first, None) | Self::Object(first) => first.phrase().to_string(),
-            Self::Objects(first, Some((relation, second))) => {
-                format!("{} {} {}", first.phrase(), relation.name(), second.phrase())
-            }
+            Self::Objects(content) => content.to_string(),
+            Self::Object(thing) => thing.to_string(),
         }
     }
 
     fn is_true_of(self, scene: Scene) -> bool {
         match self {
             Self::Whole(claimed) => claimed == scene,
-            // A single object's phrase says nothing of a second one.
-            Self::Objects(object, None) | Self::Object(object) => scene.concepts().any(|c| c == object),
-            Self::Objects(first, second) => first == scene.first && second == scene.second,
+            // A single object's phrase says nothing of others, and nothing of a colour unless it names one.
+            Self::Objects(Content::One(claimed)) | Self::Object(claimed) => {
+                let fits = |thing: &Thing| claimed.tint.is_none() || thing.tint == claimed.tint;
+                scene.content.things().iter().any(|thing| thing.concept == claimed.concept && fits(thing))
+            }
+            Self::Objects(content) => content == scene.content,
         }
     }
 }
@@ -97,7 +98,8 @@ pub(super) fn train(
         state.restore(bytes)?;
     }
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
-    let distribution = SceneDistribution { two_objects: spec.pairs, unsafe_share: None, held_out: HeldOut::Any };
+    let kinds = Kinds::two_objects(spec.pairs);
+    let distribution = SceneDistribution { kinds, unsafe_share: None, held_out: HeldOut::Any };
     let key = NoiseKey::new(spec.seed).named("clip-captions");
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {
         let clip = Clip::load(&config, &Parameters::stored(leaves, device))?;
@@ -141,4 +143,34 @@ pub(super) fn train(
         ]))
     };
     run(&mut state, spec, hooks, loss, finish)
+}
+
+#[cfg(test)]
+mod tests {
+    use moa_scenes::{Background, Concept, Count, Relation, Tint};
+
+    use super::*;
+
+    #[test]
+    fn objects_are_true_of_scenes_that_show_them_and_colours_only_where_they_are_named() {
+        let (cat, red_cat) = (Thing::from(Concept::Cat), Thing::tinted(Concept::Cat, Tint::Red));
+        let shown = Scene::pair(red_cat, Relation::Above, Concept::Dog, Background::Blue);
+        assert!(Claim::Object(cat).is_true_of(shown) && Claim::Object(red_cat).is_true_of(shown));
+        assert!(Claim::Objects(Content::One(cat)).is_true_of(shown));
+        assert!(!Claim::Object(Thing::tinted(Concept::Cat, Tint::Green)).is_true_of(shown));
+        assert!(!Claim::Object(Thing::tinted(Concept::Dog, Tint::Red)).is_true_of(shown));
+        let several = Scene::several(Count::Two, Concept::Cat, Background::Blue);
+        assert!(Claim::Object(cat).is_true_of(several) && !Claim::Object(red_cat).is_true_of(several));
+        assert!(!Claim::Objects(Content::Several(Count::Three, Concept::Cat)).is_true_of(several));
+        assert_eq!(Claim::Objects(several.content).text(), "two cats");
+    }
+
+    #[test]
+    fn every_claim_that_is_drawn_is_true_and_every_object_is_claimed() {
+        let concepts = [Concept::Cat, Concept::Dog, Concept::Apple];
+        let trio = Scene::trio(concepts, Background::Blue);
+        let claims: Vec<Claim> = (0..200).map(|row| Claim::draw(trio, NoiseKey::new(1).with(row))).collect();
+        assert!(claims.iter().all(|claim| claim.is_true_of(trio)));
+        assert!(concepts.into_iter().all(|concept| claims.contains(&Claim::Object(concept.into()))));
+    }
 }
