@@ -7,7 +7,6 @@ Needs matplotlib for the plot alone.
 """
 
 import argparse
-import csv
 import dataclasses
 import os
 import pathlib
@@ -16,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import table
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "peers" / "sweep"))
 from settings import Settings, experiment  # noqa: E402
@@ -64,10 +65,7 @@ def main():
                              per_weighting=round(seconds / count, 2), mebibytes=round(memory), says_time=says[0], says_memory=says[1]))
             print(*rows[-1].values(), sep="\t", flush=True)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        table.write(options.csv, rows)
     if options.plot:
         plot(rows, options.plot)
 

@@ -18,6 +18,8 @@ import statistics
 import subprocess
 import sys
 
+import table
+
 LOOKS = 4
 REWARDS = ["Aesthetics", "Alignment", "Safety", "Diversity", "Compressibility()"]
 SMOOTH = REWARDS[:-1]
@@ -110,14 +112,14 @@ def run(moa, folder, text, device):
 def metrics(moa, folder):
     """Returns {run: {epoch: {metric: value}}}, seconds among them."""
 
-    def table(name):
+    def exported(name):
         command = [moa, "export", folder / "out", "--what", name, "--format", "csv"]
         return csv.DictReader(io.StringIO(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
     found = {}
-    for row in table("epochs"):
+    for row in exported("epochs"):
         found.setdefault(row["run"], {}).setdefault(int(row["epoch"]), {})[row["metric"]] = float(row["value"])
-    for row in table("times"):
+    for row in exported("times"):
         found[row["run"]][int(row["epoch"])]["seconds"] = float(row["seconds"])
     return found
 
@@ -173,11 +175,7 @@ def main():
             print(f"{name}, seed {seed}:", "  ".join(
                 f"{reward} {row['gain']:+.4f} in {row['seconds']:.0f} s" for reward, row in last.items()), flush=True)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            shown = lambda value: f"{value:.5f}" if isinstance(value, float) else value
-            writer.writerows({key: shown(value) for key, value in row.items()} for row in rows)
+        table.write(options.csv, rows, digits=5)
     summary(rows)
     if options.plot:
         plot(rows, options.plot)

@@ -8,13 +8,14 @@ where it stopped. Prints each trained point's gains over the base, mean and rang
 """
 
 import argparse
-import csv
 import json
 import pathlib
 import re
 import statistics
 import subprocess
 import sys
+
+import table
 
 
 def varied(text, seed, held_out, only_corners):
@@ -66,11 +67,7 @@ def main():
                     rows.append(row | dict(suspected=len(point["suspected_hacking"])))
         print(f"seed {seed} is done", flush=True)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            shown = lambda value: f"{value:.5f}" if isinstance(value, float) else value
-            writer.writerows({key: shown(value) for key, value in row.items()} for row in rows)
+        table.write(options.csv, rows, digits=5)
     for point in dict.fromkeys(row["point"] for row in rows):
         own = [row for row in rows if row["point"] == point]
         marked = len({row["seed"] for row in own if row["suspected"]})

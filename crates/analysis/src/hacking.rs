@@ -102,7 +102,8 @@ impl<'a> Watched<'a> {
 /// than the other rewards' part is theirs, and not blamed on this one.
 ///
 /// What it hides: a judge that is fooled by the same images as the reward does not fall. Judges and rewards that have values for
-/// fewer than [`FEWEST_CLAIMED`](moa_pareto::FEWEST_CLAIMED) of the prompts are not tested. Each look during a training is a test of its own: for `n` looks, give the bootstrap the level 1 − 0.05/n.
+/// fewer than [`FEWEST_CLAIMED`](moa_pareto::FEWEST_CLAIMED) of the prompts are not tested. Each look during
+/// a training is a test of its own: for `n` looks, give the bootstrap the level 1 − 0.05/n.
 #[derive(Clone, Copy, Debug)]
 pub struct Watcher<'a> {
     /// The rewards, in the experiment's order.

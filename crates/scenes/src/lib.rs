@@ -40,6 +40,7 @@ mod sprites;
 mod tint;
 pub mod tokenizer;
 mod vendor;
+mod words;
 
 pub use background::Background;
 pub use caption::{grammar_words, parse_caption};

@@ -1,37 +1,19 @@
 //! Where the first object of a pair lies, seen from the second.
 
-use serde::{Deserialize, Serialize};
+use crate::words::words;
 
-/// Where the first object of a pair lies, seen from the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant is the relation that it names")]
-pub enum Relation {
-    LeftOf,
-    RightOf,
-    Above,
-    Below,
+words! {
+    /// Where the first object of a pair lies, seen from the second.
+    #[serde(rename_all = "snake_case")]
+    Relation {
+        LeftOf "left of";
+        RightOf "right of";
+        Above "above";
+        Below "below";
+    }
 }
 
 impl Relation {
-    /// Every relation in the order of [`Relation::index`].
-    pub const ALL: [Self; 4] = [Self::LeftOf, Self::RightOf, Self::Above, Self::Below];
-
-    /// Returns the words that captions use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LeftOf => "left of",
-            Self::RightOf => "right of",
-            Self::Above => "above",
-            Self::Below => "below",
-        }
-    }
-
-    /// Returns the relation's place in [`Relation::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
     /// Returns the relation of the second object to the first.
     pub fn inverse(self) -> Self {
         match self {

@@ -1,36 +1,21 @@
 //! The five colours that an object can be drawn in.
 
-use serde::{Deserialize, Serialize};
-
 use crate::Background;
+use crate::words::words;
 
-/// The colour of an object that is drawn in one colour rather than in its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "each variant is the colour that it names")]
-pub enum Tint {
-    Red,
-    Green,
-    Blue,
-    Yellow,
-    Purple,
+words! {
+    /// The colour of an object that is drawn in one colour rather than in its own.
+    #[serde(rename_all = "lowercase")]
+    Tint {
+        Red "red";
+        Green "green";
+        Blue "blue";
+        Yellow "yellow";
+        Purple "purple";
+    }
 }
 
 impl Tint {
-    /// Every tint in the order of [`Tint::index`].
-    pub const ALL: [Self; 5] = [Self::Red, Self::Green, Self::Blue, Self::Yellow, Self::Purple];
-
-    /// Returns the colour's name as captions use it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Green => "green",
-            Self::Blue => "blue",
-            Self::Yellow => "yellow",
-            Self::Purple => "purple",
-        }
-    }
-
     /// Returns the colour of the tinted drawing's middle tones, sRGB in 0–255.
     ///
     /// Each is more vivid than the background of that name, and far from the other backgrounds and tints.
@@ -47,16 +32,6 @@ impl Tint {
     /// Returns whether scenes may show the tint before that background: not before the colour of its own name.
     pub fn suits(self, background: Background) -> bool {
         self.name() != background.name()
-    }
-
-    /// Returns the tint's place in [`Tint::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Returns the tint with that name, if any.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tint| tint.name() == name)
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Parameter, Parameters};
 use moa_core::NoiseKey;
 use moa_reward::{AttributeConfig, AttributeNet};
-use moa_scenes::{Background, Concept, HeldOut, Kinds, SceneDistribution};
+use moa_scenes::{Background, Concept, HeldOut};
 
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
 
@@ -24,8 +24,7 @@ pub(super) fn train(
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }
-    let kinds = Kinds::two_objects(spec.pairs);
-    let distribution = SceneDistribution { kinds, unsafe_share: None, held_out: HeldOut::Any };
+    let distribution = spec.scenes(HeldOut::Any);
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {
         let net = AttributeNet::load(&config, &Parameters::stored(leaves, device))?;
         let batch = SceneBatch::draw(spec, step, &distribution, device);

@@ -13,7 +13,7 @@ use moa_core::NoiseKey;
 use moa_diffusion::text::Activation;
 use moa_diffusion::{TextConfig, Tokenizer};
 use moa_reward::{Clip, ClipConfig, Preprocessor, VisionConfig};
-use moa_scenes::{Content, HeldOut, Kinds, SIDE, Scene, SceneDistribution, Thing, tokenizer};
+use moa_scenes::{Content, HeldOut, SIDE, Scene, Thing, tokenizer};
 
 use super::denoiser::denoiser_text_config;
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
@@ -98,8 +98,7 @@ pub(super) fn train(
         state.restore(bytes)?;
     }
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
-    let kinds = Kinds::two_objects(spec.pairs);
-    let distribution = SceneDistribution { kinds, unsafe_share: None, held_out: HeldOut::Any };
+    let distribution = spec.scenes(HeldOut::Any);
     let key = NoiseKey::new(spec.seed).named("clip-captions");
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {
         let clip = Clip::load(&config, &Parameters::stored(leaves, device))?;

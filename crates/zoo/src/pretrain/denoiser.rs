@@ -10,7 +10,7 @@ use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
 use moa_diffusion::{NoiseLevel, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
-use moa_scenes::{HeldOut, Kinds, SceneDistribution, tokenizer};
+use moa_scenes::{HeldOut, tokenizer};
 
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
 
@@ -86,8 +86,7 @@ pub(super) fn train(
         state.restore(bytes)?;
     }
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, text_config.max_position_embeddings)?;
-    let kinds = Kinds::two_objects(spec.pairs);
-    let distribution = SceneDistribution { kinds, unsafe_share: None, held_out: HeldOut::Excluded };
+    let distribution = spec.scenes(HeldOut::Excluded);
     let noise = NoiseKey::new(spec.seed).named("denoiser-noise");
     let (codec, schedule) = (PixelCodec { factor: 2 }, schedule());
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {

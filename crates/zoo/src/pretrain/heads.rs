@@ -8,7 +8,7 @@ use moa_reward::{
     Embedder, LinearHead, Raster, SafetyConcept, SafetyHead, cosine, fit_linear_head, fit_safety_concept, r_squared,
     rater,
 };
-use moa_scenes::{Concept, HeldOut, Kinds, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
+use moa_scenes::{Concept, HeldOut, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
 use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, Progress, SceneBatch};
 
@@ -23,8 +23,7 @@ pub(super) fn train(
     hooks: &mut dyn Hooks,
 ) -> Result<Option<ModelFiles>, PretrainError> {
     let embedder = crate::embedder(device)?;
-    let kinds = Kinds::two_objects(spec.pairs);
-    let distribution = SceneDistribution { kinds, unsafe_share: Some(0.4), held_out: HeldOut::Any };
+    let distribution = SceneDistribution { unsafe_share: Some(0.4), ..spec.scenes(HeldOut::Any) };
     let (mut embeddings, mut ratings, mut scenes) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..spec.steps {
         let batch = SceneBatch::draw(spec, step, &distribution, device);

@@ -1,5 +1,6 @@
 //! Pre-training files: `experiments/pretrain/*.ron`.
 
+use moa_scenes::{HeldOut, Kinds, SceneDistribution};
 use serde::{Deserialize, Serialize};
 
 /// What is trained.
@@ -119,6 +120,11 @@ impl PretrainSpec {
             Some((field, (value, wanted, _))) => Err(PretrainSpecError::Impossible { field, value, wanted }),
             None => Ok(spec),
         }
+    }
+
+    /// Returns how scenes are drawn, all concepts alike.
+    pub fn scenes(&self, held_out: HeldOut) -> SceneDistribution {
+        SceneDistribution { kinds: Kinds::two_objects(self.pairs), unsafe_share: None, held_out }
     }
 
     /// Returns the learning rate of a step.
