@@ -74,8 +74,13 @@ libtorch DIR="target/libtorch":
     LIBTORCH="$(realpath {{DIR}})" \
         cargo build --release --features libtorch --target-dir target/with-libtorch
 
-# Trains the built-in models anew: hours on a CPU; each goes on where it stopped.
-pretrain DEVICE="flex":
-    for file in clip judge-clip attributes heads denoiser; do \
-        cargo run --release -- pretrain experiments/pretrain/$file.ron --device {{DEVICE}} || exit; \
+# Trains the built-in models anew, each part into results/pretrain, then puts them where the next build embeds them: an hour and a half with
+# LibTorch on two cores (`just libtorch`, then MOA=target/with-libtorch/release/moa DEVICE=libtorch), two to three times that on flex. Each goes on where it stopped.
+pretrain MOA="target/release/moa" DEVICE="flex":
+    test -x {{MOA}} || cargo build --release
+    for part in captions denoiser emoji-32 clip heads judge-clip detector judge-detector; do \
+        {{MOA}} pretrain experiments/pretrain/$part.ron --device {{DEVICE}} || exit; \
+    done
+    for part in emoji-32 clip heads judge-clip detector judge-detector; do \
+        (cd results/pretrain/$part && find . -type f ! -name 'checkpoint*' ! -path './tokenizer/*' -exec install -Dm644 {} ../../../crates/zoo/weights/$part/{} \;); \
     done

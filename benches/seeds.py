@@ -4,7 +4,8 @@
         [--csv FILE] [--device flex]
 
 Sweeps the experiment once for each training seed, with evaluation noise of the seed's own, on the held-out prompts named; goes on
-where it stopped. Prints each trained point's gains over the base, mean and range of the seeds, of rewards and judges.
+where it stopped. Prints each trained point's gains over the base, mean and range of the seeds, of rewards and judges; of rewards also in the base's
+standard deviations within prompts ("/ sd").
 """
 
 import argparse
@@ -61,6 +62,8 @@ def main():
         for point in json.loads(said)["points"]:
             if point["id"] == "base":
                 continue
+            for column, gain in point["reward_gains_in_deviations"].items():
+                rows.append(dict(seed=seed, point=point["id"], kind="deviations", column=column, gain=gain, lo=None, hi=None, suspected=None))
             for kind in ("reward", "judge"):
                 for column, gain in point[f"{kind}_differences"].items():
                     row = dict(seed=seed, point=point["id"], kind=kind, column=column, gain=gain["mean"], lo=gain["lo"], hi=gain["hi"])
@@ -72,10 +75,11 @@ def main():
         own = [row for row in rows if row["point"] == point]
         marked = len({row["seed"] for row in own if row["suspected"]})
         print(f"\n{point}: suspected of hacking in {marked} of {len(options.seeds)} seeds")
-        for column in dict.fromkeys(row["column"] for row in own):
-            gains = [row["gain"] for row in own if row["column"] == column and row["gain"] is not None]
+        for kind, column in dict.fromkeys((row["kind"], row["column"]) for row in own):
+            gains = [row["gain"] for row in own if (row["kind"], row["column"]) == (kind, column) and row["gain"] is not None]
             if gains:
-                print(f"  {column:<18} {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})")
+                of = f"{column} / sd" if kind == "deviations" else column
+                print(f"  {of:<18} {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})")
 
 
 if __name__ == "__main__":

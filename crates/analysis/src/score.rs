@@ -16,6 +16,9 @@ pub struct Score {
     /// The paired difference to the base on the same prompts and noise; exactly 0 for the base itself, none before it is
     /// evaluated.
     pub difference: Option<Interval>,
+    /// The gain in the base's standard deviations within prompts ([`ScoreColumn::gain_in_deviations`]); nothing where they are not
+    /// known.
+    pub in_deviations: Option<f64>,
 }
 
 impl Score {
@@ -56,6 +59,7 @@ pub fn scores(
             name: column.name.clone(),
             mean: bootstrap.mean(Sample::within(&column.prompt_means, range))?,
             difference: compared.transpose()?,
+            in_deviations: base.and_then(|base| base.gain_in_deviations(column)),
         })
     };
     columns.iter().map(score).collect()

@@ -100,12 +100,44 @@ pub struct ScoreColumn {
     /// Records of moa 0.1 before this field hold nothing even for such judges: see [`ScoreColumn::places`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<Vec<u32>>,
+    /// The unbiased variance of each prompt's images, beside `prompt_means`; nothing where it was not kept (judges, one image a prompt,
+    /// records of moa 0.1 before this field).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_variances: Option<Vec<f64>>,
 }
+
+/// Share of the largest variance of a prompt from which a score counts as varying among the images of a prompt.
+const VARIES: f64 = 0.01;
 
 impl ScoreColumn {
     /// Returns a column that has every prompt.
     pub fn of_all(name: impl Into<String>, prompt_means: Vec<f64>) -> Self {
-        Self { name: name.into(), prompt_means, prompts: None }
+        Self { name: name.into(), prompt_means, prompts: None, prompt_variances: None }
+    }
+
+    /// Returns a column of the scores of images, `group` for each prompt, with the variance among them where there are two or more.
+    pub fn of_images(name: impl Into<String>, scores: &[f32], group: usize) -> Self {
+        let of = |scores: &[f32]| {
+            let values = || scores.iter().map(|score| f64::from(*score));
+            let mean = values().sum::<f64>() / scores.len() as f64;
+            (mean, values().map(|value| (value - mean).powi(2)).sum::<f64>() / (scores.len() as f64 - 1.0))
+        };
+        let (means, variances): (_, Vec<f64>) = scores.chunks(group.max(1)).map(of).unzip();
+        Self { prompt_variances: (group > 1).then_some(variances), ..Self::of_all(name, means) }
+    }
+
+    /// Returns how far another column over the same prompts lies above this one, in this one's standard deviations within prompts: the
+    /// mean difference over the root of the mean variance, both over the prompts whose images the score tells apart at all. A gain
+    /// of 1 is that of an image over five in six others of its prompt. Nothing where variances were not kept, or no prompt
+    /// has any.
+    pub fn gain_in_deviations(&self, other: &Self) -> Option<f64> {
+        let variances = self.prompt_variances.as_ref().filter(|_| self.pairs_with(other))?;
+        let largest = variances.iter().copied().fold(0.0, f64::max);
+        let varied = || (0..variances.len()).filter(|i| variances[*i] > 0.0 && variances[*i] >= VARIES * largest);
+        let count = varied().count() as f64;
+        let gain = varied().map(|i| other.prompt_means[i] - self.prompt_means[i]).sum::<f64>() / count;
+        let variance = varied().map(|i| variances[i]).sum::<f64>() / count;
+        (count > 0.0).then(|| gain / variance.sqrt())
     }
 
     /// Returns a column of those prompts that have a mean; nothing where none has.
@@ -113,7 +145,7 @@ impl ScoreColumn {
         let known = (0..).zip(prompt_means).filter_map(|(place, mean)| Some((place, (*mean)?)));
         let (places, means): (Vec<u32>, Vec<f64>) = known.unzip();
         let prompts = (places.len() < prompt_means.len()).then_some(places);
-        (!means.is_empty()).then(|| Self { name: name.into(), prompt_means: means, prompts })
+        (!means.is_empty()).then(|| Self { name: name.into(), prompt_means: means, prompts, prompt_variances: None })
     }
 
     /// Returns the mean over prompts.
@@ -180,5 +212,17 @@ mod tests {
         assert!(!some.pairs_with(&all), "two prompts each, but other ones");
         // An old record of a judge that left prompts out.
         assert_eq!(ScoreColumn::of_all("attributes", vec![0.5]).places(3), None);
+    }
+
+    #[test]
+    fn gains_are_counted_in_deviations_where_images_of_a_prompt_differ() {
+        let base = ScoreColumn::of_images("safety", &[0.0, 1.0, 0.5, 0.5, 0.25, 0.75], 2);
+        assert_eq!(base.prompt_means, [0.5; 3]);
+        assert_eq!(base.prompt_variances, Some(vec![0.5, 0.0, 0.125]));
+        let better = ScoreColumn::of_images("safety", &[1.0, 1.0, 0.0, 0.0, 0.75, 0.75], 2);
+        let gain = base.gain_in_deviations(&better).unwrap();
+        assert!((gain - 0.375 / 0.3125_f64.sqrt()).abs() < 1e-12, "{gain}");
+        assert_eq!(ScoreColumn::of_images("safety", &[0.0, 1.0], 1).prompt_variances, None);
+        assert_eq!(ScoreColumn::of_all("safety", vec![0.5; 3]).gain_in_deviations(&better), None);
     }
 }

@@ -109,6 +109,17 @@ pub enum RewardError {
         /// The kind of reward that takes a model.
         instead: &'static str,
     },
+    /// A prompt claims nothing that a detector can look for.
+    #[error(
+        "reward `{reward}` reads prompts like \"a red cat left of a dog on a blue background\", and {prompt:?} is none: leave the reward \
+         out, or give prompts of that form"
+    )]
+    OutsideTheGrammar {
+        /// The reward's name.
+        reward: String,
+        /// The prompt.
+        prompt: String,
+    },
     /// A reward's files cannot be used.
     #[error("reward `{reward}`: {source}")]
     Reward {

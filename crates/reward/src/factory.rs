@@ -6,24 +6,28 @@ use moa_core::experiment::{RewardKind, RewardSpec};
 
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Http, Onnx, Program};
-use crate::rewards::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony, JpegSize, Safety};
-use crate::{Embedder, LinearHead, PictureEmbedder, Reward, RewardError, SafetyHead, TextEmbedder};
+use crate::rewards::{
+    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety,
+};
+use crate::{Detector, Embedder, LinearHead, Match, PictureEmbedder, Reward, RewardError, TextEmbedder};
 
 /// The fitted heads that rewards on CLIP embeddings need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heads {
     /// The rating head.
     pub aesthetics: LinearHead,
-    /// The unsafe concepts.
-    pub safety: SafetyHead,
+    /// From which cosine on an image is of its prompt.
+    pub matching: Match,
 }
 
-/// The CLIP and the heads that are made for `emoji-32`.
+/// The CLIP, its heads and the detector that are made for `emoji-32`.
 pub struct Embedded {
     /// The CLIP.
     pub embedder: Embedder,
     /// The heads on it.
     pub heads: Heads,
+    /// The detector of objects.
+    pub detector: Arc<Detector>,
 }
 
 /// What rewards are made of.
@@ -58,17 +62,16 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
     let name = spec.name.clone();
     Ok(match &spec.kind {
         RewardKind::Aesthetics => {
-            let Embedded { embedder, heads } = sources.embedded(spec)?;
+            let Embedded { embedder, heads, .. } = sources.embedded(spec)?;
             Box::new(Aesthetics::new(name, heads.aesthetics.clone(), embedder.picture_embedder().clone())?)
         }
         RewardKind::Alignment => Box::new(Alignment::new(name, sources.embedded(spec)?.embedder.clone())),
-        RewardKind::Safety => {
-            let Embedded { embedder, heads } = sources.embedded(spec)?;
-            Box::new(Safety::new(name, &heads.safety, embedder)?)
-        }
+        RewardKind::Composition => Box::new(Composition::new(name, sources.embedded(spec)?.detector.clone())),
+        RewardKind::Safety => Box::new(Safety::new(name, sources.embedded(spec)?.detector.clone())),
         RewardKind::Diversity => {
-            let embedder = sources.embedded(spec)?.embedder.picture_embedder();
-            Box::new(Diversity::new(name, group, embedder.clone())?)
+            let Embedded { embedder, heads, .. } = sources.embedded(spec)?;
+            let diversity = Diversity::new(name, group, embedder.picture_embedder().clone())?;
+            Box::new(diversity.among_matches(heads.matching.clone(), embedder.text_embedder().clone()))
         }
         RewardKind::Colourfulness => Box::new(Colourfulness::new(name)),
         RewardKind::Contrast => Box::new(Contrast::new(name)),

@@ -6,11 +6,13 @@
 //! (Gao et al., 2101.06983, call that gradient caching).
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 
 use crate::clip::Followed;
+use crate::detector::{Detected, Detector};
 use crate::{PictureEmbedder, Pictures, Raster, RewardError, TextEmbedder};
 
 /// A reward whose scores have a gradient to the pictures.
@@ -33,6 +35,7 @@ pub struct GradientView<'a> {
     pictures: &'a Pictures,
     pixels: OnceCell<Tensor<4>>,
     embeddings: RefCell<Vec<Embedded>>,
+    detected: RefCell<Vec<(Arc<Detector>, Rc<Detected>)>>,
     rasters: OnceCell<Vec<Raster>>,
 }
 
@@ -46,7 +49,13 @@ struct Embedded {
 impl<'a> GradientView<'a> {
     /// Returns the view of a batch.
     pub fn new(pictures: &'a Pictures) -> Self {
-        Self { pictures, pixels: OnceCell::new(), embeddings: RefCell::default(), rasters: OnceCell::new() }
+        Self {
+            pictures,
+            pixels: OnceCell::new(),
+            embeddings: RefCell::default(),
+            detected: RefCell::default(),
+            rasters: OnceCell::new(),
+        }
     }
 
     /// Returns the batch.
@@ -57,6 +66,16 @@ impl<'a> GradientView<'a> {
     /// Returns the pixels with autodiff, `[n, 3, height, width]` in [0, 1].
     pub fn pixels(&self) -> Tensor<4> {
         self.pixels.get_or_init(|| self.pictures.pixels().autodiff().require_grad()).clone()
+    }
+
+    /// Returns what a detector sees in the pictures, with autodiff from the pixels; computed once for all rewards that share it.
+    pub fn detected(&self, detector: &Arc<Detector>) -> Rc<Detected> {
+        if let Some((_, found)) = self.detected.borrow().iter().find(|(other, _)| Arc::ptr_eq(other, detector)) {
+            return found.clone();
+        }
+        let found = Rc::new(detector.detect(self.pixels()));
+        self.detected.borrow_mut().push((detector.clone(), found.clone()));
+        found
     }
 
     /// Returns the pixels on the host, for what has no gradient.

@@ -16,6 +16,7 @@
 
 pub mod clip;
 mod colour;
+pub mod detector;
 pub mod disk;
 mod embedder;
 mod error;
@@ -33,12 +34,13 @@ mod scorer;
 mod view;
 
 pub use clip::{Clip, ClipConfig, PictureTower, Preprocessor, TextTower, VisionConfig};
+pub use detector::{Detector, DetectorConfig, DetectorLogits, DetectorNet};
 pub use embedder::{Embedder, Embeddings, PictureEmbedder, Processing, TextEmbedder, cosine};
 pub use error::RewardError;
 pub use factory::{Embedded, Heads, Sources, reward};
 pub use gradient::{Differentiable, GradientView};
-pub use head::{LinearHead, SafetyConcept, SafetyHead, fit_linear_head, fit_safety_concept, r_squared};
-pub use judge::{AttributeConfig, AttributeJudge, AttributeNet, ClipJudge, Judge, JudgeColumn};
+pub use head::{LinearHead, Match, fit_linear_head, fit_logistic, r_squared};
+pub use judge::{ClipJudge, DetectorJudge, Judge, JudgeColumn, Verdict};
 pub use pictures::Pictures;
 pub use raster::Raster;
 pub use reward::Reward;

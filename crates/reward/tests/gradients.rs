@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Parameters, weight_files};
@@ -12,8 +13,8 @@ use moa_core::experiment::{RewardKind, RewardSpec};
 use moa_diffusion::Tokenizer;
 use moa_reward::disk::Shelf;
 use moa_reward::{
-    Clip, ClipConfig, Embedded, Embedder, Heads, LinearHead, Pictures, Preprocessor, RewardError, SafetyConcept,
-    SafetyHead, Scorer, Sources,
+    Clip, ClipConfig, Detector, DetectorConfig, Embedded, Embedder, Heads, LinearHead, Match, Pictures, Preprocessor,
+    RewardError, Scorer, Sources,
 };
 use safetensors::SafeTensors;
 use support::{fixture, name};
@@ -46,6 +47,11 @@ impl Golden {
     }
 }
 
+/// An untrained detector.
+fn detector() -> Detector {
+    Detector::load(DetectorConfig::scenes(), &Parameters::fresh(NoiseKey::new(4), &Device::flex())).unwrap()
+}
+
 fn sources(golden: &Golden) -> Sources {
     let device = Device::flex();
     let folder = fixture("disk_clip");
@@ -53,18 +59,15 @@ fn sources(golden: &Golden) -> Sources {
     let parameters = Parameters::open(&weight_files(&folder, "model").unwrap(), &device).unwrap();
     let clip = Clip::load(&ClipConfig::read(&read("config.json")).unwrap(), &parameters).unwrap();
     let clip = clip.with_preprocessor(Preprocessor::read(&read("preprocessor_config.json")).unwrap());
-    let concept = |texts: &[&str], slope, threshold| SafetyConcept {
-        name: texts[0].to_owned(),
-        texts: texts.iter().map(|text| (*text).to_owned()).collect(),
-        slope,
-        threshold,
-    };
-    let concepts = vec![concept(&["a cat", "a red cat"], 8.0, 0.1), concept(&["7 hats on a mat"], 5.0, -0.2)];
+    let embedder = Embedder::new(clip, Tokenizer::open(&folder, 12).unwrap());
     let weights = golden.floats("aesthetics.weights").1;
     let aesthetics = LinearHead { version: 1, weights, bias: golden.floats("aesthetics.bias").1[0] };
-    let heads = Heads { aesthetics, safety: SafetyHead { version: 1, concepts } };
-    let embedder = Embedder::new(clip, Tokenizer::open(&folder, 12).unwrap());
-    Sources { base: "emoji-32".into(), embedded: Some(Embedded { embedder, heads }), shelf: Shelf::new(None, &device) }
+    let heads = Heads { aesthetics, matching: Match { version: 1, slope: 6.0, threshold: 0.1 } };
+    Sources {
+        base: "emoji-32".into(),
+        embedded: Some(Embedded { embedder, heads, detector: Arc::new(detector()) }),
+        shelf: Shelf::new(None, &device),
+    }
 }
 
 fn scorer(kinds: &[RewardKind], group: usize) -> Scorer {
@@ -105,12 +108,39 @@ fn check(kind: RewardKind, pictures: &Pictures, key: &str) {
 
 #[test]
 fn built_in_rewards_have_torchs_gradients() {
-    use RewardKind::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony, Safety};
+    use RewardKind::{Aesthetics, Alignment, Colourfulness, Contrast, Diversity, Harmony};
     let pictures = Golden::read().pictures("pixels", 3);
-    for kind in [Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony] {
+    for kind in [Aesthetics, Alignment, Diversity, Colourfulness, Contrast, Harmony] {
         let key = kind.default_name();
         check(kind, &pictures, key);
     }
+}
+
+#[test]
+fn detectors_rewards_have_the_gradient_of_finite_differences() {
+    let captions = ["a red cat left of a dog on a blue background", "three stars on a gray background"];
+    let values: Vec<f32> = NoiseKey::new(3).normal(2 * 3 * 32 * 32).iter().map(|x| 0.5 + 0.1 * x).collect();
+    let of = |values: Vec<f32>| {
+        let pixels = Tensor::from_data(TensorData::new(values, [2, 3, 32, 32]), &Device::flex());
+        Pictures::new(pixels, captions.map(str::to_owned).to_vec(), 1).unwrap()
+    };
+    for kind in [RewardKind::Composition, RewardKind::Safety] {
+        let scorer = scorer(std::slice::from_ref(&kind), 1);
+        let score = |values: Vec<f32>| scorer.score(&of(values)).unwrap().columns[0].iter().sum::<f32>();
+        let gradient = host(scorer.gradient(&of(values.clone()), &[1.0]).unwrap());
+        let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let along = |step: f32| values.iter().zip(&gradient).map(|(v, g)| v + step * g / length).collect::<Vec<f32>>();
+        let slope = (score(along(0.05)) - score(along(-0.05))) / 0.1;
+        assert!(length > 1e-4 && (slope / length - 1.0).abs() < 0.05, "{kind:?}: {slope} {length}");
+    }
+}
+
+#[test]
+fn composition_refuses_prompts_that_it_cannot_read() {
+    let pixels = Tensor::zeros([1, 3, 32, 32], &Device::flex());
+    let pictures = Pictures::new(pixels, vec!["a portrait".into()], 1).unwrap();
+    let error = scorer(&[RewardKind::Composition], 1).score(&pictures).unwrap_err().to_string();
+    assert!(error.contains("composition") && error.contains("a portrait"), "{error}");
 }
 
 /// The rewards from files, under the names of the fixture.
@@ -139,9 +169,10 @@ fn rewards_from_files_have_torchs_gradients_through_resizing_cropping_and_roundi
 #[test]
 fn rewards_have_a_gradient_where_their_kind_says_so() {
     use RewardKind::{
-        Aesthetics, Alignment, Colourfulness, Compressibility, Contrast, Diversity, Harmony, Incompressibility, Safety,
+        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, Harmony,
+        Incompressibility, Safety,
     };
-    let formulas = [Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony];
+    let formulas = [Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, Harmony];
     let jpeg = [Compressibility { quality: 95 }, Incompressibility { quality: 95 }];
     let onnx = serde_json::json!({ "Onnx": { "model": name("onnx/classifier.onnx"), "output": "rating" } });
     let onnx: RewardKind = serde_json::from_value(onnx).unwrap();
@@ -151,7 +182,7 @@ fn rewards_have_a_gradient_where_their_kind_says_so() {
         assert_eq!(scorer.rewards()[0].differentiable().is_some(), kind.has_gradient(), "{kind:?}");
         with += usize::from(kind.has_gradient());
     }
-    assert_eq!(with, 12);
+    assert_eq!(with, 13);
     for kind in [r#"{"Program": {"command": ["score"]}}"#, r#"{"Http": {"url": "http://127.0.0.1:1"}}"#] {
         assert!(!serde_json::from_str::<RewardKind>(kind).unwrap().has_gradient(), "{kind}");
     }

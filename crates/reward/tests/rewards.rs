@@ -1,5 +1,7 @@
 //! Every reward on pictures whose order is plain to see, through the scorer.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::Parameters;
 use moa_core::NoiseKey;
@@ -8,8 +10,8 @@ use moa_core::judge::{CLIP_ALIGNMENT, CLIP_DIVERSITY};
 use moa_diffusion::Tokenizer;
 use moa_reward::disk::Shelf;
 use moa_reward::{
-    Clip, ClipConfig, ClipJudge, Embedded, Embedder, Heads, Judge, LinearHead, Pictures, RewardError, SafetyConcept,
-    SafetyHead, Scorer, Scores, Sources,
+    Clip, ClipConfig, ClipJudge, Detector, DetectorConfig, Embedded, Embedder, Heads, Judge, LinearHead, Match,
+    Pictures, RewardError, Scorer, Scores, Sources,
 };
 use moa_scenes::{Background, Concept, Scene, SceneRng, Sprites, tokenizer};
 
@@ -33,31 +35,27 @@ fn embedder(seed: u64) -> Embedder {
 }
 
 fn heads() -> Heads {
-    let texts =
-        |concept: Concept| Background::ALL.map(|background| Scene::single(concept, background).caption()).to_vec();
-    let concept = |concept: Concept| SafetyConcept {
-        name: concept.name().into(),
-        texts: texts(concept),
-        slope: 8.0,
-        threshold: 0.2,
-    };
     Heads {
         aesthetics: LinearHead { version: 1, weights: vec![0.5, -0.5, 0.25, 0.0, 0.0, 0.0, 0.1, 0.2], bias: 0.5 },
-        safety: SafetyHead { version: 1, concepts: vec![concept(Concept::Bomb), concept(Concept::Beer)] },
+        matching: Match { version: 1, slope: 6.0, threshold: -0.2 },
     }
 }
 
 fn sources(heads: Heads) -> Sources {
-    let embedded = Some(Embedded { embedder: embedder(1), heads });
+    let parameters = Parameters::fresh(NoiseKey::new(4), &Device::flex());
+    let detector = Detector::load(DetectorConfig::scenes(), &parameters).expect("fresh parameters fit");
+    let embedded = Some(Embedded { embedder: embedder(1), heads, detector: Arc::new(detector) });
     Sources { base: "emoji-32".into(), embedded, shelf: Shelf::new(None, &Device::flex()) }
 }
 
 fn every_kind() -> Vec<RewardSpec> {
     use RewardKind::{
-        Aesthetics, Alignment, Colourfulness, Compressibility, Contrast, Diversity, Harmony, Incompressibility, Safety,
+        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, Harmony,
+        Incompressibility, Safety,
     };
     let jpeg = [Compressibility { quality: 95 }, Incompressibility { quality: 95 }];
-    let kinds = [Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, Harmony].into_iter().chain(jpeg);
+    let kinds = [Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, Harmony];
+    let kinds = kinds.into_iter().chain(jpeg);
     kinds.map(RewardSpec::from).collect()
 }
 
@@ -146,28 +144,18 @@ fn a_group_of_identical_pictures_has_no_diversity_and_a_varied_one_has() {
 }
 
 #[test]
-fn safety_falls_as_a_picture_nears_an_unsafe_concept() {
-    // An untrained CLIP places texts anywhere: the concept is put where a picture is, and where it is not.
-    let red = |_: usize, _: usize| [0.9, 0.1, 0.1];
-    let batch = pictures(&[&red, &noise], 1);
-    let embedder = embedder(1);
-    let rows = embedder.pictures(batch.pixels()).expect("embeds");
-    let text = "a bomb on a red background";
-    let text_row = embedder.text(text).expect("tokens");
-    let cosines: Vec<f32> = rows.rows().map(|row| moa_reward::cosine(row, &text_row)).collect();
-    let concept = |threshold| SafetyConcept { name: "bomb".into(), texts: vec![text.into()], slope: 50.0, threshold };
-    let score = |threshold: f32| {
-        let safety = SafetyHead { version: 1, concepts: vec![concept(threshold)] };
-        let heads = Heads { safety, ..heads() };
-        let kinds = [RewardSpec::from(RewardKind::Safety)];
-        let scorer = Scorer::build(&kinds, &sources(heads), 1, Vec::new()).expect("works");
-        scorer.score(&batch).expect("scores").columns.remove(0)
-    };
-    let nearest = cosines[0].max(cosines[1]);
-    let (strict, lax) = (score(nearest - 0.1), score((nearest + 0.1).min(1.0)));
-    let worse = usize::from(cosines[1] > cosines[0]);
-    assert!(strict[worse] < 0.01 && lax[worse] > 0.99, "{cosines:?} {strict:?} {lax:?}");
-    assert!(strict[worse] <= strict[1 - worse]);
+fn safety_is_that_of_the_likeliest_unsafe_object_anywhere() {
+    let batch = scenes(4, 1);
+    let parameters = Parameters::fresh(NoiseKey::new(4), &Device::flex());
+    let detector = Detector::load(DetectorConfig::scenes(), &parameters).expect("fresh parameters fit");
+    let objects: Vec<f32> = detector.detect(batch.pixels()).objects.into_data().try_into_vec().expect("f32");
+    let places: Vec<usize> = detector.unsafe_concepts().collect();
+    assert_eq!(places.len(), 10);
+    for (score, image) in column(RewardKind::Safety, &batch).iter().zip(objects.chunks(objects.len() / 4)) {
+        let p = image.chunks(41).flat_map(|cell| places.iter().map(|place| cell[*place])).fold(0.0, f32::max);
+        let expected = 1.0 / (1.0 + (p / (1.0 - p)).sqrt());
+        assert!((score - expected).abs() < 1e-5, "{score} {expected}");
+    }
 }
 
 #[test]

@@ -158,16 +158,10 @@ impl<'a> Evaluator<'a> {
             kind: point.kind,
             weighting: point.weighting.clone(),
             pictures_per_prompt: group as u32,
-            rewards: rewards.map(|(name, scores)| ScoreColumn::of_all(name, means(scores, group))).collect(),
+            rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
         })
     }
-}
-
-/// Returns the mean score of each prompt's pictures.
-fn means(scores: &[f32], group: usize) -> Vec<f64> {
-    let mean = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len() as f64;
-    scores.chunks(group.max(1)).map(mean).collect()
 }
 
 /// Returns a judge's means over the prompts that it can judge, the same ones for every point; nothing when there are none.

@@ -12,9 +12,6 @@ the grammar (the first in alphabetical order among equals) until each word is a 
 still becomes bytes. The words are those of `grammar_words()` in `src/caption.rs`; the comma is a byte, so a token of
 its own without a merge.
 
-The committed files are older than the words of `PLURALS` and `COUNTS`: the shipped weights belong to their 709 tokens.
-They spell these words by bytes and merges. A run of this script gives files that fit newly trained weights only.
-
 The script then loads the files with CLIPTokenizer and CLIPTokenizerFast, and fails unless both agree with each other
 on captions and on arbitrary text, and give one token for each word of the grammar.
 """

@@ -76,21 +76,13 @@ fn thing_of(words: &[&str]) -> Option<Thing> {
 
 /// Returns every word that a caption can hold, and the comma, sorted.
 pub fn grammar_words() -> Vec<&'static str> {
-    let mut words = first_grammar_words();
-    words.extend(Concept::ALL.into_iter().filter_map(Concept::plural));
-    words.extend(Count::ALL.map(Count::name));
-    words.extend([",", "and"]);
-    words.sort_unstable();
-    words.dedup();
-    words
-}
-
-/// Returns every word of captions of one or two objects in their own colours, sorted.
-pub(crate) fn first_grammar_words() -> Vec<&'static str> {
     let phrases = Concept::ALL.into_iter().map(Concept::phrase);
+    let plurals = Concept::ALL.into_iter().filter_map(Concept::plural);
     let relations = Relation::ALL.into_iter().map(Relation::name);
     let colours = Background::ALL.into_iter().map(Background::name);
-    let sentences = phrases.chain(relations).chain(colours).chain(["on a background"]);
+    let counts = Count::ALL.map(Count::name);
+    let sentences =
+        phrases.chain(plurals).chain(relations).chain(colours).chain(counts).chain([", and on a background"]);
     let mut words: Vec<_> = sentences.flat_map(str::split_whitespace).collect();
     words.sort_unstable();
     words.dedup();

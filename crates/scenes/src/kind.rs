@@ -90,7 +90,7 @@ impl Kinds {
     /// # Panics
     /// Panics when no weight is positive.
     pub fn draw(self, rng: &mut SceneRng) -> Kind {
-        // The scenes that shipped weights were trained on took the numbers below the share of pairs for pairs.
+        // Another order would draw other scenes than the shipped weights were trained on.
         const ORDER: [Kind; 6] = [Kind::Pair, Kind::Single, Kind::Tinted, Kind::TintedPair, Kind::Several, Kind::Trio];
         let sum: f32 = ORDER.iter().map(|kind| self.weight(*kind)).sum();
         let mut rest = rng.unit() * sum;
@@ -119,20 +119,6 @@ mod tests {
             let count = drawn.iter().filter(|drawn| **drawn == kind).count() as f32;
             assert!((count - 1000.0 * kinds.weight(kind)).abs() <= 200.0 * kinds.weight(kind), "{kind:?} {count}");
             assert_eq!(Kinds::only(kind).draw(&mut rng), kind);
-        }
-    }
-
-    #[test]
-    fn a_share_of_pairs_cuts_the_random_numbers_at_that_very_share() {
-        for share in [0.0, 0.1, 0.3, 1.0 / 3.0, 0.4, 0.5, 0.7, 0.9999999, 1.0] {
-            let (mut rng, mut same) = (SceneRng::new(9), SceneRng::new(9));
-            for _ in 0..20_000 {
-                let pair = Kinds::two_objects(share).draw(&mut rng) == Kind::Pair;
-                assert_eq!(pair, same.unit() < share);
-            }
-            assert_eq!(rng, same);
-            let kinds = Kinds::two_objects(share);
-            assert_eq!((kinds.pair + kinds.single).to_bits(), 1.0_f32.to_bits(), "so the sum changes no number");
         }
     }
 

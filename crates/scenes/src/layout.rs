@@ -1,6 +1,6 @@
 //! Where a picture's objects are, and whose drawings they are.
 
-use crate::{Background, Concept, Content, Relation, Scene, SceneRng, SpriteSize, Sprites, Thing, Tint, Vendor};
+use crate::{Background, Concept, Content, Light, Relation, Scene, SceneRng, SpriteSize, Sprites, Thing, Tint, Vendor};
 
 /// How far the background strays from its nominal colour: standard deviation per channel, of 255.
 const COLOUR_NOISE: f32 = 0.02 * 255.0;
@@ -25,17 +25,19 @@ pub struct PlacedObject {
     pub y: usize,
 }
 
-/// Everything that decides a picture: a scene with its vendors, places and exact colour drawn.
+/// Everything that decides a picture: a scene with its vendors, places, exact colour and light drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The objects in the caption's order.
     pub objects: Vec<PlacedObject>,
-    /// The exact colour behind them.
+    /// The exact colour behind them, in clear light.
     pub background: [u8; 3],
+    /// How clear the picture is.
+    pub light: Light,
 }
 
 impl Scene {
-    /// Returns the scene with vendors, places and exact colour drawn.
+    /// Returns the scene with vendors, places, exact colour and light drawn.
     ///
     /// One object is large and anywhere near the middle; two stand in their relation; more are each in a cell of their
     /// own, of four. Every object's vendor is drawn apart.
@@ -50,7 +52,8 @@ impl Scene {
             Content::Several(..) | Content::Trio(_) => cell_corners(things.len(), rng),
         };
         let place = |((Thing { concept, tint }, vendor), (x, y))| PlacedObject { concept, tint, vendor, size, x, y };
-        Layout { objects: things.into_iter().zip(vendors).zip(corners).map(place).collect(), background }
+        let objects = things.into_iter().zip(vendors).zip(corners).map(place).collect();
+        Layout { objects, background, light: Light::draw(rng) }
     }
 }
 

@@ -42,7 +42,10 @@ fn csv_has_a_header_quotes_what_needs_it_and_keeps_every_digit() {
 fn json_lines_are_objects_in_the_columns_order() {
     let text = String::from_utf8(exported(Table::Evaluations, Format::Jsonl)).unwrap();
     let first = text.lines().next().unwrap();
-    assert_eq!(first, r#"{"id":"base","kind":"base","column":"aesthetics","role":"reward","prompt":0,"mean":0.1}"#);
+    assert_eq!(
+        first,
+        r#"{"id":"base","kind":"base","column":"aesthetics","role":"reward","prompt":0,"mean":0.1,"variance":null}"#
+    );
     assert_eq!(text.lines().count(), 4 * 3 * 4);
     assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
 }

@@ -1,9 +1,10 @@
-//! Measures the base model: which objects and backgrounds the attribute classifier finds in its pictures, and, to say what
-//! that is worth, in pictures that were rendered rather than generated.
+//! Measures the base model by the detector that judges: how often an image keeps all that its caption claims, and which share
+//! of the claims it keeps, for each kind of scene; and, to say what that is worth, the same of scenes that were rendered
+//! rather than generated.
 //!
-//! `cargo run --release -p moa-zoo --example quality -- [--guidance 2] [--steps 12] [--scenes 256] [--out grid.png]`
+//! `cargo run --release -p moa-zoo --example quality -- [--guidance 1] [--steps 6] [--scenes 64] [--out grid.png]`; scenes are
+//! counted for each kind and each of seen and held-out combinations.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 
@@ -11,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::sample;
 use moa_diffusion::{Conditions, Pipeline};
-use moa_reward::{AttributeConfig, AttributeJudge};
+use moa_reward::{DetectorJudge, Pictures, Verdict};
 use moa_scenes::{HeldOut, Kind, Kinds, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
 /// Pictures drawn at once.
@@ -25,52 +26,57 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let at = arguments.iter().position(|argument| argument == name);
         at.and_then(|at| arguments.get(at + 1)).cloned().unwrap_or_else(|| default.to_owned())
     };
-    let (guidance, steps): (f32, usize) = (option("--guidance", "2").parse()?, option("--steps", "12").parse()?);
-    let count: usize = option("--scenes", "256").parse()?;
+    let (guidance, steps): (f32, usize) = (option("--guidance", "1").parse()?, option("--steps", "6").parse()?);
+    let count: usize = option("--scenes", "64").parse()?;
     let out = option("--out", "quality.png");
     let device = Device::flex();
     let pipeline = moa_zoo::open_pipeline(&device)?;
-    let judge = moa_zoo::attribute_judge(&device)?;
+    let judge = moa_zoo::detector_judge(&device)?;
 
-    let kinds =
-        [Kind::Single, Kind::Pair].into_iter().flat_map(|kind| [HeldOut::Excluded, HeldOut::Only].map(|h| (kind, h)));
-    let mut shares: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    println!("{:40} {:>12} {:>12} {:>12}", "generated (rendered)", "all claims", "claims", "legibility");
     let mut grid = Vec::new();
-    for (kind, (shown, held_out)) in kinds.enumerate() {
-        let distribution = SceneDistribution { kinds: Kinds::only(shown), unsafe_share: None, held_out };
-        let scenes: Vec<Scene> = (0..count / 4)
-            .map(|index| sample_scene(&mut SceneRng::keyed(99, &[kind as u64, index as u64]), &distribution))
-            .collect();
-        for (batch, scenes) in scenes.chunks(BATCH).enumerate() {
-            let key = NoiseKey::new(7).with(kind as u64).with(batch as u64);
-            let pictures = draw(&pipeline, scenes, guidance, steps, key)?;
-            let rendered = render(scenes, [kind as u64, batch as u64], &device);
-            for (source, pictures) in [("generated", &pictures), ("rendered", &rendered)] {
-                for (scene, (object_hits, background_hit)) in scenes.iter().zip(found(&judge, pictures.clone(), scenes))
-                {
-                    let name = match (scene.is_pair(), held_out) {
-                        (false, HeldOut::Only) => "single object, held-out combination",
-                        (false, _) => "single object, seen combination",
-                        (true, HeldOut::Only) => "each object of a pair, held-out combination",
-                        (true, _) => "each object of a pair, seen combination",
-                    };
-                    let mut count = |name: &str, hits: usize, of: usize| {
-                        let entry = shares.entry(format!("{source}: {name}")).or_default();
-                        *entry = (entry.0 + hits, entry.1 + of);
-                    };
-                    count(name, object_hits, scene.concepts().count());
-                    count("background", usize::from(background_hit), 1);
-                }
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        for held_out in [HeldOut::Excluded, HeldOut::Only] {
+            let distribution = SceneDistribution { kinds: Kinds::only(kind), unsafe_share: None, held_out };
+            let stream = [number as u64, u64::from(held_out == HeldOut::Only)];
+            let scenes: Vec<Scene> = (0..count)
+                .map(|index| {
+                    sample_scene(&mut SceneRng::keyed(99, &[stream[0], stream[1], index as u64]), &distribution)
+                })
+                .collect();
+            let (mut generated, mut rendered) = (Vec::new(), Vec::new());
+            for (batch, scenes) in scenes.chunks(BATCH).enumerate() {
+                let key = NoiseKey::new(7).with(stream[0]).with(stream[1]).with(batch as u64);
+                let images = draw(&pipeline, scenes, guidance, steps, key)?;
+                rendered.extend(verdicts(&judge, render(scenes, [stream[0], batch as u64], &device), scenes)?);
+                generated.extend(verdicts(&judge, images.clone(), scenes)?);
+                grid.push(images);
             }
-            grid.push(pictures);
+            let of = |of: fn(&Verdict) -> f32| {
+                let mean = |verdicts: &[Verdict]| verdicts.iter().map(of).sum::<f32>() / verdicts.len() as f32;
+                format!("{:.3} ({:.3})", mean(&generated), mean(&rendered))
+            };
+            println!(
+                "{:40} {:>12} {:>12} {:>12}",
+                format!("{kind:?}, {}", if held_out == HeldOut::Only { "held out" } else { "seen" }),
+                of(|verdict| verdict.composition.unwrap_or_default()),
+                of(|verdict| verdict.attributes.unwrap_or_default()),
+                of(|verdict| verdict.legibility),
+            );
         }
     }
-    for (name, (hits, of)) in shares {
-        println!("{name:56} {:5.1} % of {of}", 100.0 * hits as f64 / of as f64);
-    }
     write(&Tensor::cat(grid, 0), &out)?;
-    println!("pictures: {out}");
+    println!("images: {out}");
     Ok(())
+}
+
+/// Returns what the judge says of each image of a scene.
+fn verdicts(
+    judge: &DetectorJudge,
+    images: Tensor<4>,
+    scenes: &[Scene],
+) -> Result<Vec<Verdict>, Box<dyn std::error::Error>> {
+    Ok(judge.verdicts(&Pictures::new(images, scenes.iter().map(Scene::caption).collect(), 1)?))
 }
 
 fn draw(
@@ -98,25 +104,6 @@ fn render(scenes: &[Scene], stream: [u64; 2], device: &Device) -> Tensor<4> {
         .collect();
     let pictures = Tensor::<4>::from_data(TensorData::new(pixels, [scenes.len(), SIDE, SIDE, 3]), device);
     pictures.permute([0, 3, 1, 2])
-}
-
-/// Returns, per picture, how many of its scene's objects are among as many best guesses, and whether the background is.
-fn found(judge: &AttributeJudge, pictures: Tensor<4>, scenes: &[Scene]) -> Vec<(usize, bool)> {
-    let config = AttributeConfig::scenes();
-    let (concepts, backgrounds) = judge.probabilities(pictures);
-    let best = |row: &[f32], count: usize| {
-        let mut order: Vec<usize> = (0..row.len()).collect();
-        order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
-        order.truncate(count);
-        order
-    };
-    let hits = scenes.iter().zip(concepts.iter().zip(&backgrounds)).map(|(scene, (concepts, backgrounds))| {
-        let guesses = best(concepts, scene.concepts().count());
-        let objects = scene.concepts().filter(|c| guesses.iter().any(|g| config.concepts[*g] == c.name())).count();
-        let background = best(backgrounds, 1).iter().any(|g| config.backgrounds[*g] == scene.background.name());
-        (objects, background)
-    });
-    hits.collect()
 }
 
 fn write(pictures: &Tensor<4>, path: &str) -> Result<(), Box<dyn std::error::Error>> {

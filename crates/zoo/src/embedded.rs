@@ -8,8 +8,8 @@ use moa_adapter::Parameters;
 use moa_core::experiment::BUILT_IN_BASE;
 use moa_diffusion::{Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
-    AttributeConfig, AttributeJudge, Clip, ClipConfig, ClipJudge, Embedder, Heads, Judge, LinearHead, Preprocessor,
-    SafetyHead,
+    Clip, ClipConfig, ClipJudge, Detector, DetectorConfig, DetectorJudge, Embedder, Heads, Judge, LinearHead, Match,
+    Preprocessor,
 };
 use moa_scenes::tokenizer;
 use sha2::{Digest, Sha256};
@@ -37,8 +37,9 @@ const PIPELINE: Embedded = embed!("emoji-32":
 );
 const CLIP: Embedded = embed!("clip": "config.json", "preprocessor_config.json", "model.safetensors");
 const JUDGE_CLIP: Embedded = embed!("judge-clip": "config.json", "preprocessor_config.json", "model.safetensors");
-const ATTRIBUTES: Embedded = embed!("attributes": "config.json", "model.safetensors");
-const HEADS: Embedded = embed!("heads": "aesthetics.json", "safety.json");
+const DETECTOR: Embedded = embed!("detector": "config.json", "model.safetensors");
+const JUDGE_DETECTOR: Embedded = embed!("judge-detector": "config.json", "model.safetensors");
+const HEADS: Embedded = embed!("heads": "aesthetics.json", "match.json");
 
 /// Returns the files of the embedded pipeline, in diffusers' layout.
 pub(crate) fn pipeline_files() -> BTreeMap<String, Vec<u8>> {
@@ -69,33 +70,46 @@ pub fn embedder(device: &Device) -> Result<Embedder, ZooError> {
 pub(crate) fn heads() -> Result<Heads, ZooError> {
     Ok(Heads {
         aesthetics: LinearHead::read(text(HEADS, "aesthetics.json"))?,
-        safety: SafetyHead::read(text(HEADS, "safety.json"))?,
+        matching: Match::read(text(HEADS, "match.json"))?,
     })
 }
 
-/// Returns the attribute classifier.
+/// Returns the detector that rewards composition.
+pub(crate) fn detector(device: &Device) -> Result<Detector, ZooError> {
+    let config = DetectorConfig::read(text(DETECTOR, "config.json"))?;
+    let parameters = parameters("detector", DETECTOR, device)?;
+    Detector::load(config, &parameters).map_err(|source| ZooError::Weights { model: "detector", source })
+}
+
+/// Returns the detector that judges.
 ///
 /// # Errors
 /// Fails when the embedded weights are damaged.
-pub fn attribute_judge(device: &Device) -> Result<AttributeJudge, ZooError> {
-    let config = AttributeConfig::read(text(ATTRIBUTES, "config.json"))?;
-    Ok(AttributeJudge::load(&config, &parameters("attribute classifier", ATTRIBUTES, device)?)?)
+pub fn detector_judge(device: &Device) -> Result<DetectorJudge, ZooError> {
+    let config = DetectorConfig::read(text(JUDGE_DETECTOR, "config.json"))?;
+    Ok(DetectorJudge::load(config, &parameters("judge detector", JUDGE_DETECTOR, device)?)?)
 }
 
-/// Returns the judges: the attribute classifier and the second CLIP.
+/// Returns the judges: the second detector and the second CLIP.
 ///
 /// # Errors
 /// Fails when the embedded weights are damaged.
 pub fn judges(device: &Device) -> Result<Vec<Box<dyn Judge>>, ZooError> {
-    let attributes = attribute_judge(device)?;
+    let detector = detector_judge(device)?;
     let clip = ClipJudge::new(open_clip("judge CLIP", JUDGE_CLIP, device)?);
-    Ok(vec![Box::new(attributes), Box::new(clip)])
+    Ok(vec![Box::new(detector), Box::new(clip)])
 }
 
 /// Returns the SHA-256 of every embedded model, in hexadecimal.
 pub(crate) fn hashes() -> BTreeMap<String, String> {
-    let models =
-        [("base", PIPELINE), ("clip", CLIP), ("judge-clip", JUDGE_CLIP), ("attributes", ATTRIBUTES), ("heads", HEADS)];
+    let models = [
+        ("base", PIPELINE),
+        ("clip", CLIP),
+        ("judge-clip", JUDGE_CLIP),
+        ("detector", DETECTOR),
+        ("judge-detector", JUDGE_DETECTOR),
+        ("heads", HEADS),
+    ];
     models.iter().map(|(name, files)| ((*name).to_owned(), hash(files))).collect()
 }
 

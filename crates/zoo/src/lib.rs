@@ -7,6 +7,6 @@ pub mod pretrain;
 mod scorer;
 
 pub use base::{BaseFile, BaseModel};
-pub use embedded::{EMOJI_32, attribute_judge, embedder, judges, open_pipeline};
+pub use embedded::{EMOJI_32, detector_judge, embedder, judges, open_pipeline};
 pub use error::ZooError;
 pub use scorer::{reward_hashes, scorer};

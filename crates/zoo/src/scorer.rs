@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use moa_core::experiment::RewardSpec;
@@ -11,7 +12,7 @@ use moa_reward::disk::{Shelf, reward_files};
 use moa_reward::{Embedded, RewardError, Scorer, Sources};
 use sha2::{Digest, Sha256};
 
-use crate::embedded::{embedder, heads, hexadecimal};
+use crate::embedded::{detector, embedder, heads, hexadecimal};
 use crate::{BaseModel, ZooError, judges};
 
 /// Returns the scorer of an experiment: its rewards, with `group` pictures a prompt, and where the base is `emoji-32` all
@@ -30,7 +31,7 @@ pub fn scorer(
     device: &Device,
 ) -> Result<Scorer, ZooError> {
     let embedded = if base.is_embedded() && rewards.iter().any(|reward| reward.kind.instead_of_emoji_only().is_some()) {
-        Some(Embedded { embedder: embedder(device)?, heads: heads()? })
+        Some(Embedded { embedder: embedder(device)?, heads: heads()?, detector: Arc::new(detector(device)?) })
     } else {
         None
     };

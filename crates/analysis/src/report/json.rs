@@ -81,7 +81,7 @@ impl Serialize for Named<'_> {
         let Self(point, rewards) = self;
         let shares = point.weighting.as_ref().map_or(&[][..], |weighting| weighting.shares());
         let suspected: Vec<String> = point.suspected_hacking.iter().map(ToString::to_string).collect();
-        let mut fields = serializer.serialize_struct("FrontPoint", 10)?;
+        let mut fields = serializer.serialize_struct("FrontPoint", 11)?;
         fields.serialize_field("id", &point.id)?;
         fields.serialize_field("kind", &point.kind)?;
         fields.serialize_field("weighting", &Ordered(rewards.iter().zip(shares)))?;
@@ -91,6 +91,8 @@ impl Serialize for Named<'_> {
         fields.serialize_field("front", &Place(point.placing))?;
         fields.serialize_field("reward_differences", &differences(&point.rewards))?;
         fields.serialize_field("judge_differences", &differences(&point.judges))?;
+        let in_deviations = point.rewards.iter().filter_map(|score| Some((&score.name, score.in_deviations?)));
+        fields.serialize_field("reward_gains_in_deviations", &Ordered(in_deviations))?;
         fields.serialize_field("suspected_hacking", &suspected)?;
         fields.end()
     }

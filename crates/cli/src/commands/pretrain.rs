@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_store::{StoreError, write_atomically};
-use moa_zoo::pretrain::{Hooks, ModelFiles, PretrainError, PretrainSpec, PretrainSpecError, Progress, pretrain};
+use moa_zoo::pretrain::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, PretrainSpecError, Progress, pretrain};
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -18,7 +18,7 @@ use crate::text::{count, duration};
 /// Trains a part of the built-in model anew.
 ///
 /// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the last checkpoint after a
-/// stop or a kill.
+/// stop or a kill. Parts that build on others (the denoiser on captions, emoji-32 on the denoiser, heads on CLIP) look for them beside their own folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         began: None,
         last_line: Instant::now(),
     };
-    let finished = pretrain(&spec, &device.device, checkpoint.as_deref(), &mut keeper);
+    let parts = Parts::new(out.parent().unwrap_or(Path::new(".")));
+    let finished = pretrain(&spec, &parts, &device.device, checkpoint.as_deref(), &mut keeper);
     keeper.bar.finish_and_clear();
     match finished.map_err(|error| refused(&keeper.checkpoint_file, error))? {
         Some(files) => {

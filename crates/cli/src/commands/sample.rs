@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
-    /// Steps of the sampler
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Steps of the sampler; emoji-32 is made for 6, other models want more
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
     steps: u32,
 
     /// Strength of classifier-free guidance; 1 is none
@@ -52,6 +52,10 @@ pub(crate) struct Arguments {
     /// The base model: a folder, hf:org/name, or the built-in one
     #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
+
+    /// Draw the pictures alone, without names and prompts
+    #[arg(long)]
+    unlabelled: bool,
 
     /// The picture to write
     #[arg(long, short, value_name = "FILE", default_value = "sample.png")]
@@ -86,8 +90,12 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         rows.push(row(&pipeline, Some(adapter), &request)?);
     }
     let count = arguments.count as usize;
-    let captions: Vec<String> =
+    let mut captions: Vec<String> =
         arguments.prompt.iter().flat_map(|prompt| std::iter::repeat_n(prompt.clone(), count)).collect();
+    if arguments.unlabelled {
+        captions.clear();
+        rows.iter_mut().for_each(|row| row.label.clear());
+    }
     draw_picture_grid(&arguments.output, &rows, &captions, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))?;
     if !global.quiet {

@@ -63,7 +63,9 @@ pub enum RewardKind {
     Aesthetics,
     /// The CLIP score of picture and prompt.
     Alignment,
-    /// 1 − P(unsafe concept), by concept embeddings in CLIP space (the form of Stable Diffusion's safety checker).
+    /// The mean probability of what the prompt claims (objects, their colours, places and number, the background), by a detector.
+    Composition,
+    /// That no unsafe object is shown, by a detector.
     Safety,
     /// The picture's leave-one-out contribution to the spread of its prompt's pictures in CLIP space.
     Diversity,

@@ -105,6 +105,12 @@ impl Clip {
         self.embed_normalised(self.preprocessor.normalise(pixels))
     }
 
+    /// Returns pictures' embeddings, and the last layer's states of their patches: see [`PictureTower::embed_with_patches`]. Pixels are
+    /// in [0, 1].
+    pub fn embed_with_patches(&self, pixels: Tensor<4>) -> (Tensor<2>, Tensor<3>) {
+        self.pictures.embed_with_patches(self.preprocessor.normalise(pixels))
+    }
+
     /// Returns the embeddings, of unit length, of pictures that are normalised already.
     pub fn embed_normalised(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.pictures.embed(pixels)

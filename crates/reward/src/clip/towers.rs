@@ -67,6 +67,14 @@ impl PictureTower {
         self.project(self.vision.forward(pixels))
     }
 
+    /// Returns pictures' embeddings as [`PictureTower::embed`] does, and the last layer's states of their patches, row by row, without a
+    /// norm: `[rows, patches, hidden_size]`.
+    pub fn embed_with_patches(&self, pixels: Tensor<4>) -> (Tensor<2>, Tensor<3>) {
+        let states = self.vision.forward(pixels);
+        let patches = states.dims()[1] - 1;
+        (self.project(states.clone()), states.narrow(1, 1, patches))
+    }
+
     /// Returns the engine of the CPU, on burn's own device there (`flex`); nothing elsewhere, LibTorch on the CPU included, whose
     /// operations are fast enough, and for towers that are too large to be held twice more.
     pub(super) fn engine(&self) -> Option<&Engine> {

@@ -37,20 +37,4 @@ impl TextEmbedder {
         known().insert(text.to_owned(), embedding.clone());
         Ok(embedding)
     }
-
-    /// Returns the direction of several texts that mean the same: their mean, scaled to unit length (the prompt ensemble
-    /// of Radford et al., 2103.00020 §3.1.4).
-    ///
-    /// # Errors
-    /// Refuses texts that cannot be tokenised.
-    pub fn ensemble(&self, texts: &[String]) -> Result<Vec<f32>, RewardError> {
-        let mut mean = vec![0.0; self.tower.width()];
-        for text in texts {
-            for (sum, value) in mean.iter_mut().zip(self.embed(text)?.iter()) {
-                *sum += value;
-            }
-        }
-        let length = mean.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        Ok(mean.into_iter().map(|value| value / length).collect())
-    }
 }

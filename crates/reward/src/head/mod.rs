@@ -1,7 +1,9 @@
 //! Small heads on CLIP embeddings, and how they are fitted.
 
 mod linear;
-mod safety;
+mod logistic;
+mod matching;
 
 pub use linear::{LinearHead, fit_linear_head, r_squared};
-pub use safety::{SafetyConcept, SafetyHead, fit_safety_concept};
+pub use logistic::fit_logistic;
+pub use matching::Match;

@@ -4,13 +4,11 @@
 //! thing by other means (another network, another CLIP), so that a rising reward with a falling judge shows. They share
 //! the data with the rewards' models, so what fools both is not seen.
 
-mod attributes;
 mod clip;
-mod network;
+mod detector;
 
-pub use attributes::AttributeJudge;
 pub use clip::ClipJudge;
-pub use network::{AttributeConfig, AttributeNet};
+pub use detector::{DetectorJudge, Verdict};
 
 use crate::{Pictures, RewardError};
 

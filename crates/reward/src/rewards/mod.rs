@@ -3,6 +3,7 @@
 mod aesthetics;
 mod alignment;
 mod colourfulness;
+mod composition;
 mod contrast;
 mod diversity;
 mod harmony;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 pub use aesthetics::Aesthetics;
 pub use alignment::Alignment;
 pub use colourfulness::{Colourfulness, colourfulness};
+pub use composition::Composition;
 pub use contrast::Contrast;
 pub use diversity::Diversity;
 pub use harmony::{Harmony, harmony};

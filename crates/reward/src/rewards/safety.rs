@@ -1,41 +1,47 @@
-//! Safety: 1 − P(unsafe), by concept embeddings in CLIP space (the form of Stable Diffusion's safety checker; Rando et
-//! al., 2210.04610, describe that one and its limits).
+//! Safety: that no unsafe object is shown, by a detector.
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
+use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, Reward, RewardError, SafetyHead, View, cosine};
+use crate::detector::{Detected, Detector};
+use crate::raster::host;
+use crate::{Differentiable, GradientView, Reward, RewardError, View};
 
-/// Π_c (1 − p_c) with p_c = σ(a_c · (cos(e, t_c) − θ_c)) over the unsafe concepts c, where e is the picture's embedding
-/// and t_c the direction of the concept's texts.
+/// Divides a logit: a detector that is sure leaves no gradient, and half of its logit does.
+const TEMPERATURE: f64 = 2.0;
+/// Probabilities are kept this far from 0 and 1.
+const MARGIN: f64 = 1e-6;
+
+/// 1 − max σ(z / 2), with z the logit of the likeliest unsafe object anywhere in the image: near 1 wherever nothing
+/// unsafe is shown, whatever else is.
 ///
-/// It only knows the concepts of its head: a picture can be unsafe in ways that it cannot see.
+/// It only knows the detector's unsafe concepts: an image can be unsafe in ways that it cannot see.
 pub struct Safety {
     name: String,
-    probes: Vec<Probe>,
-    pictures: Arc<PictureEmbedder>,
-}
-
-struct Probe {
-    direction: Vec<f32>,
-    slope: f32,
-    threshold: f32,
+    detector: Arc<Detector>,
 }
 
 impl Safety {
-    /// Returns the reward under a name; the concepts' texts are embedded once, here.
-    ///
-    /// # Errors
-    /// Refuses texts that cannot be tokenised.
-    pub fn new(name: impl Into<String>, head: &SafetyHead, embedder: &Embedder) -> Result<Self, RewardError> {
-        let probe = |concept: &crate::SafetyConcept| {
-            let direction = embedder.text_embedder().ensemble(&concept.texts)?;
-            Ok(Probe { direction, slope: concept.slope, threshold: concept.threshold })
-        };
-        let probes = head.concepts.iter().map(probe).collect::<Result<_, RewardError>>()?;
-        Ok(Self { name: name.into(), probes, pictures: embedder.picture_embedder().clone() })
+    /// Returns the reward under a name.
+    pub fn new(name: impl Into<String>, detector: Arc<Detector>) -> Self {
+        Self { name: name.into(), detector }
+    }
+
+    fn score(&self, detected: &Detected) -> Tensor<1> {
+        let [rows, cells, _] = detected.objects.dims();
+        let places: Vec<i64> = self.detector.unsafe_concepts().map(|place| place as i64).collect();
+        let concepts = places.len();
+        if concepts == 0 {
+            return detected.objects.clone().sum_dim(2).sum_dim(1).reshape([rows]) * 0.0 + 1.0;
+        }
+        let device = detected.objects.device().without_autodiff();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [concepts]), &device);
+        let p = detected.objects.clone().select(2, places).reshape([rows, cells * concepts]);
+        let likeliest = p.max_dim(1).reshape([rows]).clamp(MARGIN, 1.0 - MARGIN);
+        let logit = likeliest.clone().log() - (likeliest.neg() + 1.0).log();
+        sigmoid(logit / -TEMPERATURE)
     }
 }
 
@@ -45,14 +51,7 @@ impl Reward for Safety {
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
-        let safe = |row: &[f32]| {
-            let absent = |probe: &Probe| {
-                let logit = probe.slope * (cosine(row, &probe.direction) - probe.threshold);
-                1.0 / (1.0 + f64::from(logit).exp())
-            };
-            self.probes.iter().map(absent).product::<f64>() as f32
-        };
-        Ok(view.embeddings(&self.pictures)?.rows().map(safe).collect())
+        Ok(host(self.score(&view.detected(&self.detector))))
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {
@@ -62,22 +61,6 @@ impl Reward for Safety {
 
 impl Differentiable for Safety {
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
-        let embeddings = view.embeddings(&self.pictures)?;
-        let device = view.pictures().pixels().device();
-        let mut product: Option<Tensor<1>> = None;
-        for Probe { direction, slope, threshold } in &self.probes {
-            let direction = Tensor::<1>::from_floats(direction.as_slice(), &device).unsqueeze_dim(1);
-            let cosines = embeddings.clone().matmul(direction).squeeze_dim(1);
-            let absent = sigmoid((cosines - *threshold) * -*slope);
-            product = Some(match product {
-                Some(product) => product * absent,
-                None => absent,
-            });
-        }
-        Ok(product.unwrap_or_else(|| Tensor::ones([view.pictures().len()], &device).autodiff()))
-    }
-
-    fn embedder(&self) -> Option<&PictureEmbedder> {
-        Some(&self.pictures)
+        Ok(self.score(&view.detected(&self.detector)))
     }
 }

@@ -68,22 +68,24 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Returns every prompt's mean of every reward, then of every judge. Prompts are counted from 0, those of judges that leave
+    /// Returns every prompt's mean of every reward, with the variance among its images where it was kept (not a number elsewhere), then
+    /// of every judge. Prompts are counted from 0, those of judges that leave
     /// some out as they are counted in the evaluation.
     pub(super) fn evaluations(snapshot: &'a Snapshot) -> Self {
         let (mut ids, mut kinds, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut roles, mut prompts, mut means) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut roles, mut prompts, mut means, mut variances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for evaluation in &snapshot.evaluations {
             let rewards = evaluation.rewards.iter().map(|column| ("reward", column));
             for (role, column) in rewards.chain(evaluation.judges.iter().map(|column| ("judge", column))) {
                 let places = column.prompts.clone().unwrap_or_else(|| (0..column.prompt_means.len() as u32).collect());
-                for (prompt, mean) in places.into_iter().zip(&column.prompt_means) {
+                for (index, (prompt, mean)) in places.into_iter().zip(&column.prompt_means).enumerate() {
                     ids.push(evaluation.id.as_str());
                     kinds.push(kind_name(evaluation.kind));
                     names.push(column.name.as_str());
                     roles.push(role);
                     prompts.push(prompt);
                     means.push(*mean);
+                    variances.push(column.prompt_variances.as_ref().map_or(f64::NAN, |known| known[index]));
                 }
             }
         }
@@ -96,6 +98,7 @@ impl<'a> Rows<'a> {
                 ("role", Column::Text(roles)),
                 ("prompt", Column::Whole(prompts)),
                 ("mean", Column::Number(means)),
+                ("variance", Column::Number(variances)),
             ],
             count,
         }

@@ -9,21 +9,30 @@ use moa_diffusion::codec::PixelCodec;
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
-use moa_diffusion::{NoiseLevel, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
+use moa_diffusion::{NoiseLevel, TextConfig, Tokenizer, Unet, UnetConfig};
 use moa_scenes::{HeldOut, tokenizer};
 
-use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
+use super::captions::{self, CaptionReader};
+use super::parts::begin_with;
+use super::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, SceneBatch, Target, TrainingState, run};
 
-/// Noise levels are drawn as σ = sigmoid(0.3 + 1.2·N(0, 1)) (logit-normal, Esser et al., 2403.03206).
-const LEVEL_MEAN: f32 = 0.3;
+/// Noise levels are drawn as σ = sigmoid(0.2 + 1.2·N(0, 1)) (logit-normal, Esser et al., 2403.03206).
+const LEVEL_MEAN: f32 = 0.2;
 const LEVEL_DEVIATION: f32 = 1.2;
+/// Weight of reading the composition off captions, beside the denoising loss, so that the text encoder does not forget it.
+const COMPOSITION: f64 = 0.05;
+
+/// Files of the folder that diffusers opens.
+pub(super) const TEXT_ENCODER: &str = "text_encoder/model.safetensors";
+/// The U-Net's.
+pub(super) const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 
 /// Returns the shape of `emoji-32`'s text encoder.
 pub fn denoiser_text_config() -> TextConfig {
     TextConfig {
-        vocab_size: 709,
+        vocab_size: 771,
         max_position_embeddings: tokenizer::MODEL_MAX_LENGTH,
-        eos_token_id: 708,
+        eos_token_id: 770,
         hidden_size: 96,
         intermediate_size: 192,
         num_hidden_layers: 2,
@@ -64,24 +73,29 @@ pub fn denoiser_unet_config() -> UnetConfig {
 }
 
 /// Returns the schedule of `emoji-32`.
-fn schedule() -> ScheduleConfig {
+pub(super) fn schedule() -> ScheduleConfig {
     ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even })
 }
 
 pub(super) fn train(
     spec: &PretrainSpec,
+    parts: &Parts,
     device: &Device,
     checkpoint: Option<&[u8]>,
     hooks: &mut dyn Hooks,
 ) -> Result<Option<ModelFiles>, PretrainError> {
     let (text_config, unet_config) = (denoiser_text_config(), denoiser_unet_config());
-    let model = |parameters: &Parameters| -> Result<(TextEncoder, Unet), PretrainError> {
-        let text = TextEncoder::load(&text_config, &parameters.at("text_encoder"))?;
-        Ok((text, Unet::load(&unet_config, &parameters.at("unet"))?))
+    let model = |parameters: &Parameters| -> Result<(CaptionReader, Unet), PretrainError> {
+        let reader = CaptionReader::load(&text_config, parameters)?;
+        Ok((reader, Unet::load(&unet_config, &parameters.at("unet"))?))
     };
     let fresh = Parameters::fresh(NoiseKey::new(spec.seed).named("denoiser"), device);
     model(&fresh)?;
-    let mut state = TrainingState::new(fresh.into_map(), spec, device);
+    let read = parts.parameters(Target::Captions, captions::FILE, spec.target, device)?;
+    let begun = ["text_encoder", "composition"]
+        .into_iter()
+        .try_fold(fresh.into_map(), |fresh, part| begin_with(fresh, part, &read.at(part)))?;
+    let mut state = TrainingState::new(begun, spec, device);
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }
@@ -90,17 +104,16 @@ pub(super) fn train(
     let noise = NoiseKey::new(spec.seed).named("denoiser-noise");
     let (codec, schedule) = (PixelCodec { factor: 2 }, schedule());
     let loss = |step: u64, leaves: BTreeMap<String, Parameter>| {
-        let (text, unet) = model(&Parameters::stored(leaves, device))?;
+        let (reader, unet) = model(&Parameters::stored(leaves, device))?;
         let batch = SceneBatch::draw(spec, step, &distribution, device);
         let key = noise.with(step);
         let dropped = |row: usize| key.named("dropout").uniform(row as u64) < spec.caption_dropout;
-        let captions: Vec<String> = batch
-            .scenes
-            .iter()
-            .enumerate()
-            .map(|(row, scene)| if dropped(row) { String::new() } else { scene.caption() })
-            .collect();
-        let context = text.forward(&words.encode(&captions)?);
+        let kept: Vec<usize> = (0..batch.scenes.len()).filter(|row| !dropped(*row)).collect();
+        let mut captions = vec![String::new(); batch.scenes.len()];
+        kept.iter().for_each(|row| captions[*row] = batch.scenes[*row].caption());
+        let ids = words.encode(&captions)?;
+        let context = reader.text.forward(&ids);
+        let composition = reader.loss(context.clone(), &ids, &kept, &batch.scenes);
         let clean = codec.encode(batch.pictures);
         let dims @ [rows, ..] = clean.dims();
         let share = |x: f32| 1.0 / (1.0 + (-(LEVEL_MEAN + LEVEL_DEVIATION * x)).exp());
@@ -112,23 +125,28 @@ pub(super) fn train(
         let values = key.named("noise").normal(dims.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(values, dims), device);
         let velocity = noise - clean.clone();
-        // This rounds otherwise than signal·x₀ + noise·ε, and the shipped weights were trained with it.
         let noisy = clean + velocity.clone() * sigmas;
         let predicted = unet.forward(noisy, &timesteps, &context.into(), None);
-        Ok((predicted - velocity).powi_scalar(2).mean())
+        Ok((predicted - velocity).powi_scalar(2).mean() + composition * COMPOSITION)
     };
-    let finish = |state: &TrainingState| files(state, &text_config, &unet_config);
+    let finish = |state: &TrainingState| {
+        let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata());
+        Ok(pipeline_files(half("text_encoder")?, half("unet")?))
+    };
     run(&mut state, spec, hooks, loss, finish)
 }
 
-/// Returns the folder that diffusers opens.
-fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<ModelFiles, PretrainError> {
+/// Returns the header of safetensors files that transformers opens.
+pub(super) fn metadata() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "pt".to_owned())])
+}
+
+/// Returns the folder that diffusers opens, around the bytes of text encoder and U-Net.
+pub(super) fn pipeline_files(text_encoder: Vec<u8>, unet: Vec<u8>) -> ModelFiles {
     let pretty = |value: serde_json::Value| format!("{value:#}\n").into_bytes();
     let config = |value: Result<serde_json::Value, serde_json::Error>| {
         value.map_or_else(|_| unreachable!("configs are plain data"), pretty)
     };
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata.clone());
     let index = serde_json::json!({
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -139,13 +157,13 @@ fn files(state: &TrainingState, text: &TextConfig, unet: &UnetConfig) -> Result<
     let mut files = ModelFiles::from([
         ("model_index.json".to_owned(), pretty(index)),
         ("scheduler/scheduler_config.json".to_owned(), config(serde_json::to_value(schedule()))),
-        ("text_encoder/config.json".to_owned(), config(serde_json::to_value(text))),
-        ("text_encoder/model.safetensors".to_owned(), half("text_encoder")?),
-        ("unet/config.json".to_owned(), config(serde_json::to_value(unet))),
-        ("unet/diffusion_pytorch_model.safetensors".to_owned(), half("unet")?),
+        ("text_encoder/config.json".to_owned(), config(serde_json::to_value(denoiser_text_config()))),
+        (TEXT_ENCODER.to_owned(), text_encoder),
+        ("unet/config.json".to_owned(), config(serde_json::to_value(denoiser_unet_config()))),
+        (UNET.to_owned(), unet),
     ]);
     files.extend(tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec())));
-    Ok(files)
+    files
 }
 
 #[cfg(test)]
@@ -153,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_have_the_bits_that_the_shipped_weights_were_trained_with() {
+    fn levels_are_those_of_rectified_flow() {
         for x in NoiseKey::new(7).normal(1000) {
             let share = 1.0 / (1.0 + (-x).exp());
             let level = schedule().level(f64::from(share));

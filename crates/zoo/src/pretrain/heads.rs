@@ -1,86 +1,122 @@
-//! The heads on the rewards' CLIP: aesthetics, fitted to the simulated rater, and safety, one threshold per concept.
+//! The heads on the rewards' CLIP: aesthetics, fitted to the simulated rater on scenes and on generated images; and the threshold from
+//! which an image is of its prompt.
 //!
-//! Both are solved in closed form or by a few Newton steps on embedded scenes; half of the scenes are kept aside to say
-//! how well a head does.
+//! All are solved in closed form or by a few Newton steps on embedded images; half of the images are kept aside to say how
+//! well a head does.
 
 use burn::tensor::Device;
+use moa_core::NoiseKey;
+use moa_diffusion::Tokenizer;
 use moa_reward::{
-    Embedder, LinearHead, Raster, SafetyConcept, SafetyHead, cosine, fit_linear_head, fit_safety_concept, r_squared,
-    rater,
+    Clip, ClipConfig, Embedder, LinearHead, Match, Preprocessor, Raster, cosine, fit_linear_head, fit_logistic,
+    r_squared, rater,
 };
-use moa_scenes::{Concept, HeldOut, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
+use moa_scenes::{HeldOut, Scene, tokenizer};
+use rayon::prelude::*;
 
-use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, Progress, SceneBatch};
+use super::corruption::corrupted;
+use super::drawn::DrawnImages;
+use super::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, Progress, SceneBatch, Target};
 
 /// Ridge of the aesthetics head, relative to the embeddings' mean variance per dimension.
 const RIDGE: f64 = 1e-3;
-/// Ridge of a concept's slope and threshold: enough to leave scores between 0 and 1 that a policy can climb.
-const SAFETY_RIDGE: f64 = 1e-2;
+/// Ridge of a logistic head's slope: enough to leave scores between 0 and 1 that a policy can climb.
+const LOGISTIC_RIDGE: f64 = 3e-3;
+
+/// Embeddings with the rater's verdicts.
+#[derive(Default)]
+struct Rated {
+    embeddings: Vec<Vec<f32>>,
+    ratings: Vec<f32>,
+}
+
+impl Rated {
+    fn add(&mut self, embedder: &Embedder, images: burn::tensor::Tensor<4>) -> Result<(), PretrainError> {
+        self.ratings.par_extend(Raster::of(images.clone()).par_iter().map(|image| rater::rate(image).total()));
+        self.embeddings.extend(embedder.pictures(images)?.rows().map(<[f32]>::to_vec));
+        Ok(())
+    }
+
+    /// Splits into the half that heads are fitted to and the half that they are tried on.
+    fn halves(self) -> [Self; 2] {
+        let Self { mut embeddings, mut ratings } = self;
+        let half = embeddings.len() / 2;
+        let (later, last) = (embeddings.split_off(half), ratings.split_off(half));
+        [Self { embeddings, ratings }, Self { embeddings: later, ratings: last }]
+    }
+}
 
 pub(super) fn train(
     spec: &PretrainSpec,
+    parts: &Parts,
     device: &Device,
     hooks: &mut dyn Hooks,
 ) -> Result<Option<ModelFiles>, PretrainError> {
-    let embedder = crate::embedder(device)?;
-    let distribution = SceneDistribution { unsafe_share: Some(0.4), ..spec.scenes(HeldOut::Any) };
-    let (mut embeddings, mut ratings, mut scenes) = (Vec::new(), Vec::new(), Vec::new());
+    let embedder = open(parts, spec.target, device)?;
+    let distribution = spec.scenes(HeldOut::Any);
+    let (mut of_scenes, mut of_drawn) = (Rated::default(), Rated::default());
+    let mut scenes: Vec<Scene> = Vec::new();
+    let key = NoiseKey::new(spec.seed).named("heads-corruption");
+    let drawn = DrawnImages::draw(parts, spec, spec.batch * spec.steps as usize / 2, HeldOut::Any, device)?.all();
     for step in 0..spec.steps {
         let batch = SceneBatch::draw(spec, step, &distribution, device);
-        embeddings.extend(embedder.pictures(batch.pictures)?.rows().map(<[f32]>::to_vec));
-        for index in 0..batch.scenes.len() {
-            ratings.push(rated(spec, step, index, &distribution));
-        }
+        of_scenes.add(&embedder, corrupted(batch.pictures, key.with(step)))?;
         scenes.extend(batch.scenes);
         if !hooks.progress(&Progress { step: step + 1, steps: spec.steps, loss: 0.0 }) {
             return Ok(None);
         }
     }
-    let half = scenes.len() / 2;
-    let aesthetics = fit_linear_head(&embeddings[..half], &ratings[..half], RIDGE)?;
-    let explained = r_squared(&aesthetics, &embeddings[half..], &ratings[half..]);
-    let (safety, accuracy) = fit_safety(&embedder, &embeddings, &scenes)?;
-    let quality = serde_json::json!({ "aesthetics_r_squared": explained, "safety_accuracy": accuracy });
+    for first in (0..drawn.dims()[0]).step_by(spec.batch) {
+        of_drawn.add(&embedder, drawn.clone().narrow(0, first, spec.batch.min(drawn.dims()[0] - first)))?;
+    }
+    let matches = fit_match(&embedder, &of_scenes.embeddings, &scenes)?;
+    let [scenes, tried_scenes] = of_scenes.halves();
+    let [drawn, tried_drawn] = of_drawn.halves();
+    let aesthetics = fit_linear_head(
+        &[scenes.embeddings, drawn.embeddings].concat(),
+        &[scenes.ratings, drawn.ratings].concat(),
+        RIDGE,
+    )?;
+    let explained = |tried: &Rated| r_squared(&aesthetics, &tried.embeddings, &tried.ratings);
+    let quality = serde_json::json!({
+        "aesthetics_r_squared_on_scenes": explained(&tried_scenes),
+        "aesthetics_r_squared_on_generated": explained(&tried_drawn),
+    });
     Ok(Some(ModelFiles::from([
         ("aesthetics.json".to_owned(), aesthetics_json(&aesthetics)?),
-        ("safety.json".to_owned(), safety.to_json()?.into_bytes()),
+        ("match.json".to_owned(), matches.to_json()?.into_bytes()),
         ("quality.json".to_owned(), format!("{quality:#}\n").into_bytes()),
     ])))
+}
+
+/// Returns the rewards' CLIP.
+fn open(parts: &Parts, target: Target, device: &Device) -> Result<Embedder, PretrainError> {
+    let text = |file| -> Result<String, PretrainError> {
+        Ok(String::from_utf8_lossy(&parts.file(Target::Clip, file, target)?).into_owned())
+    };
+    let config = ClipConfig::read(&text("config.json")?)?;
+    let preprocessor = Preprocessor::read(&text("preprocessor_config.json")?)?;
+    let parameters = parts.parameters(Target::Clip, "model.safetensors", target, device)?;
+    let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
+    Ok(Embedder::new(Clip::load(&config, &parameters)?.with_preprocessor(preprocessor), words))
 }
 
 fn aesthetics_json(head: &LinearHead) -> Result<Vec<u8>, PretrainError> {
     Ok(head.to_json()?.into_bytes())
 }
 
-/// Returns the simulated rater's verdict on a scene of [`SceneBatch::draw`], which it draws again for the mask.
-fn rated(spec: &PretrainSpec, step: u64, index: usize, distribution: &SceneDistribution) -> f32 {
-    let mut rng = SceneRng::keyed(spec.seed, &[step, index as u64]);
-    let scene = sample_scene(&mut rng, distribution);
-    let rendered = scene.render(Sprites::embedded(), &mut rng);
-    rater::rate(&Raster::of_bytes(SIDE, &rendered.pixels), &rendered.mask).total()
-}
-
-/// Fits every unsafe concept on the first half of the scenes; returns the head and the share of the second half whose
-/// safety it tells.
-fn fit_safety(
-    embedder: &Embedder,
-    embeddings: &[Vec<f32>],
-    scenes: &[Scene],
-) -> Result<(SafetyHead, f64), PretrainError> {
-    let half = scenes.len() / 2;
-    let mut head = SafetyHead { version: 1, concepts: Vec::new() };
-    let mut safe = vec![1.0f64; scenes.len() - half];
-    for concept in Concept::ALL.iter().filter(|concept| concept.is_unsafe()) {
-        let texts = vec![concept.phrase().to_owned()];
-        let direction = embedder.text_embedder().ensemble(&texts)?;
-        let cosines: Vec<f32> = embeddings.iter().map(|embedding| cosine(embedding, &direction)).collect();
-        let present: Vec<bool> = scenes.iter().map(|scene| scene.concepts().any(|c| c == *concept)).collect();
-        let (slope, threshold) = fit_safety_concept(&cosines[..half], &present[..half], SAFETY_RIDGE)?;
-        for (safe, cosine) in safe.iter_mut().zip(&cosines[half..]) {
-            *safe *= 1.0 - 1.0 / (1.0 + (-f64::from(slope * (cosine - threshold))).exp());
+/// Fits the cosine from which an image is of its prompt: each image with its caption, and with the next image's.
+fn fit_match(embedder: &Embedder, embeddings: &[Vec<f32>], scenes: &[Scene]) -> Result<Match, PretrainError> {
+    let (mut cosines, mut own) = (Vec::new(), Vec::new());
+    for (row, embedding) in embeddings.iter().enumerate() {
+        let next = (row + 1) % scenes.len();
+        for (scene, is_own) in [(scenes[row], true), (scenes[next], false)] {
+            if is_own || scene != scenes[row] {
+                cosines.push(cosine(embedding, &embedder.text(&scene.caption())?));
+                own.push(is_own);
+            }
         }
-        head.concepts.push(SafetyConcept { name: concept.name().to_owned(), texts, slope, threshold });
     }
-    let right = safe.iter().zip(&scenes[half..]).filter(|(safe, scene)| (**safe < 0.5) == scene.names_unsafe()).count();
-    Ok((head, right as f64 / safe.len().max(1) as f64))
+    let (slope, threshold) = fit_logistic(&cosines, &own, LOGISTIC_RIDGE)?;
+    Ok(Match { version: 1, slope, threshold })
 }

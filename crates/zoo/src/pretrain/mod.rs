@@ -1,23 +1,31 @@
 //! Pre-training of everything that the zoo embeds, from scenes drawn on the spot. Every number is keyed by seed and
 //! step, and a checkpoint holds the whole state: a run that was stopped goes on as if it had not been.
 
-mod attributes;
+mod captions;
 mod clip;
+mod composition;
+mod corruption;
 mod denoiser;
+mod detector;
+mod drawn;
 mod heads;
 mod optimiser;
+mod parts;
 mod spec;
+mod student;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::ParametersError;
-use moa_scenes::{SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
+use moa_scenes::{Layout, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
 pub use clip::clip_config;
 pub use denoiser::{denoiser_text_config, denoiser_unet_config};
 use optimiser::TrainingState;
+pub use parts::Parts;
 pub use spec::{PretrainSpec, PretrainSpecError, Target};
 
 /// Why pre-training cannot go on.
@@ -41,6 +49,16 @@ pub enum PretrainError {
     /// A model of the zoo that this one builds on cannot be opened.
     #[error(transparent)]
     Zoo(#[from] crate::ZooError),
+    /// A part that this one builds on is not there.
+    #[error("{} is not there, and {target} builds on it: run `moa pretrain experiments/pretrain/{part}.ron` first", path.display())]
+    MissingPart {
+        /// The file.
+        path: PathBuf,
+        /// The part that is missing.
+        part: &'static str,
+        /// The part that needs it.
+        target: &'static str,
+    },
     /// A head cannot be fitted.
     #[error(transparent)]
     Reward(#[from] moa_reward::RewardError),
@@ -74,6 +92,8 @@ pub type ModelFiles = BTreeMap<String, Vec<u8>>;
 /// Scenes with their captions and pictures.
 pub(crate) struct SceneBatch {
     pub(crate) scenes: Vec<Scene>,
+    /// Where each scene's objects are.
+    pub(crate) layouts: Vec<Layout>,
     /// `[scenes, 3, 32, 32]` in `[0, 1]`.
     pub(crate) pictures: Tensor<4>,
 }
@@ -81,7 +101,7 @@ pub(crate) struct SceneBatch {
 impl SceneBatch {
     /// Draws the scenes of one step.
     pub(crate) fn draw(spec: &PretrainSpec, step: u64, distribution: &SceneDistribution, device: &Device) -> Self {
-        let mut scenes = Vec::with_capacity(spec.batch);
+        let (mut scenes, mut layouts) = (Vec::with_capacity(spec.batch), Vec::with_capacity(spec.batch));
         let mut values = vec![0.0f32; spec.batch * 3 * SIDE * SIDE];
         for (index, picture) in values.chunks_mut(3 * SIDE * SIDE).enumerate() {
             let mut rng = SceneRng::keyed(spec.seed, &[step, index as u64]);
@@ -93,13 +113,14 @@ impl SceneBatch {
                 }
             }
             scenes.push(scene);
+            layouts.push(rendered.layout);
         }
         let pictures = Tensor::from_data(TensorData::new(values, [spec.batch, 3, SIDE, SIDE]), device);
-        Self { scenes, pictures }
+        Self { scenes, layouts, pictures }
     }
 }
 
-/// Trains what the spec names, from `checkpoint` on if there is one.
+/// Trains what the spec names, from `checkpoint` on if there is one; `parts` are those that it may build on.
 ///
 /// `progress` is told of every step; `save` is handed a checkpoint every `checkpoint_every` steps, and `preview` the
 /// model as it stands at the same times. Returning `false` from `progress` stops after a last checkpoint and returns
@@ -109,15 +130,18 @@ impl SceneBatch {
 /// See [`PretrainError`].
 pub fn pretrain(
     spec: &PretrainSpec,
+    parts: &Parts,
     device: &Device,
     checkpoint: Option<&[u8]>,
     hooks: &mut dyn Hooks,
 ) -> Result<Option<ModelFiles>, PretrainError> {
     match spec.target {
-        Target::Denoiser => denoiser::train(spec, device, checkpoint, hooks),
-        Target::Clip | Target::JudgeClip => clip::train(spec, device, checkpoint, hooks),
-        Target::Attributes => attributes::train(spec, device, checkpoint, hooks),
-        Target::Heads => heads::train(spec, device, hooks),
+        Target::Captions => captions::train(spec, device, checkpoint, hooks),
+        Target::Denoiser => denoiser::train(spec, parts, device, checkpoint, hooks),
+        Target::Student => student::train(spec, parts, device, checkpoint, hooks),
+        Target::Clip | Target::JudgeClip => clip::train(spec, parts, device, checkpoint, hooks),
+        Target::Detector | Target::JudgeDetector => detector::train(spec, device, checkpoint, hooks),
+        Target::Heads => heads::train(spec, parts, device, hooks),
     }
 }
 

@@ -1,21 +1,43 @@
 //! Pre-training files: `experiments/pretrain/*.ron`.
 
-use moa_scenes::{HeldOut, Kinds, SceneDistribution};
+use moa_scenes::{HeldOut, Kind, Kinds, SceneDistribution};
 use serde::{Deserialize, Serialize};
 
-/// What is trained.
+/// What is trained: a part of the zoo. Parts that build on others find them beside their own folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
-    /// Text encoder and U-Net of `emoji-32`, by rectified flow.
+    /// A text encoder that reads compositions off captions.
+    Captions,
+    /// Text encoder and U-Net by rectified flow, from the text encoder of [`Target::Captions`] on.
     Denoiser,
-    /// The CLIP that the rewards share, contrastively.
+    /// `emoji-32`: the denoiser of [`Target::Denoiser`] with guidance and steps distilled into it.
+    Student,
+    /// The CLIP that the rewards share, contrastively, from the text encoder of [`Target::Captions`] on.
     Clip,
     /// A second CLIP that only judges.
     JudgeClip,
-    /// The classifier of objects and backgrounds that judges.
-    Attributes,
-    /// The aesthetics and safety heads on the rewards' CLIP.
+    /// The detector of objects that rewards composition and safety.
+    Detector,
+    /// A second detector that only judges.
+    JudgeDetector,
+    /// The aesthetics head on the rewards' CLIP, and when an image matches its prompt.
     Heads,
+}
+
+impl Target {
+    /// Returns the folder of the part, which is its file's name in `experiments/pretrain` too.
+    pub fn part(self) -> &'static str {
+        match self {
+            Self::Captions => "captions",
+            Self::Denoiser => "denoiser",
+            Self::Student => "emoji-32",
+            Self::Clip => "clip",
+            Self::JudgeClip => "judge-clip",
+            Self::Detector => "detector",
+            Self::JudgeDetector => "judge-detector",
+            Self::Heads => "heads",
+        }
+    }
 }
 
 /// How a part of the zoo is trained.
@@ -31,9 +53,11 @@ pub struct PretrainSpec {
     pub steps: u64,
     /// Scenes a step.
     pub batch: usize,
-    /// AdamW's learning rate at its height: a warm-up of 200 steps, level to 40 % of the steps, then a straight fall to
-    /// 2 % of it.
+    /// AdamW's learning rate at its height: after the warm-up level to 40 % of the steps, then a straight fall to 2 % of it.
     pub learning_rate: f64,
+    /// Steps in which the learning rate rises to its height.
+    #[serde(default = "default_warm_up")]
+    pub warm_up: u64,
     /// AdamW's weight decay.
     #[serde(default = "default_weight_decay")]
     pub weight_decay: f64,
@@ -46,9 +70,9 @@ pub struct PretrainSpec {
     /// Share of captions replaced by the empty one, for guidance (the denoiser alone).
     #[serde(default = "default_dropout")]
     pub caption_dropout: f64,
-    /// Share of scenes with two objects.
-    #[serde(default = "default_pairs")]
-    pub pairs: f32,
+    /// How often each kind of scenes is drawn, by weight.
+    #[serde(default = "default_kinds")]
+    pub kinds: Kinds,
     /// Steps between checkpoints.
     #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: u64,
@@ -72,6 +96,9 @@ pub enum PretrainSpecError {
     },
 }
 
+fn default_warm_up() -> u64 {
+    200
+}
 fn default_weight_decay() -> f64 {
     0.01
 }
@@ -84,8 +111,8 @@ fn default_average() -> f64 {
 fn default_dropout() -> f64 {
     0.1
 }
-fn default_pairs() -> f32 {
-    0.5
+fn default_kinds() -> Kinds {
+    Kinds { single: 2.0, tinted: 1.0, pair: 3.0, tinted_pair: 2.0, several: 1.0, trio: 1.0 }
 }
 fn default_checkpoint_every() -> u64 {
     500
@@ -102,6 +129,16 @@ impl PretrainSpec {
         let count = |n: u64| (n as f64, "1 or more", n > 0);
         let positive = |x: f64| (x, "a positive number", x > 0.0 && x.is_finite());
         let share = |x: f64| (x, "a share from 0 to 1", (0.0..=1.0).contains(&x));
+        let kinds = |kinds: &Kinds| {
+            let weights = Kind::ALL.map(|kind| kinds.weight(kind));
+            let sound = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+            let (least, sum) = weights.iter().fold((f32::INFINITY, 0.0), |(least, sum), w| (w.min(least), sum + w));
+            (
+                f64::from(if sound { sum } else { least }),
+                "weights of 0 or more, one of them positive",
+                sound && sum > 0.0,
+            )
+        };
         let fields = [
             ("steps", count(spec.steps)),
             ("batch", count(spec.batch as u64)),
@@ -114,7 +151,7 @@ impl PretrainSpec {
             ),
             ("average", share(spec.average)),
             ("caption_dropout", share(spec.caption_dropout)),
-            ("pairs", share(f64::from(spec.pairs))),
+            ("kinds", kinds(&spec.kinds)),
         ];
         match fields.into_iter().find(|(_, (_, _, sound))| !sound) {
             Some((field, (value, wanted, _))) => Err(PretrainSpecError::Impossible { field, value, wanted }),
@@ -124,12 +161,12 @@ impl PretrainSpec {
 
     /// Returns how scenes are drawn, all concepts alike.
     pub fn scenes(&self, held_out: HeldOut) -> SceneDistribution {
-        SceneDistribution { kinds: Kinds::two_objects(self.pairs), unsafe_share: None, held_out }
+        SceneDistribution { kinds: self.kinds, unsafe_share: None, held_out }
     }
 
     /// Returns the learning rate of a step.
     pub fn learning_rate_at(&self, step: u64) -> f64 {
-        let warm_up = ((step as f64 + 1.0) / 200.0).min(1.0);
+        let warm_up = ((step as f64 + 1.0) / self.warm_up.max(1) as f64).min(1.0);
         let share = step as f64 / self.steps.max(1) as f64;
         let fall = if share < 0.4 { 1.0 } else { (1.0 - (share - 0.4) / 0.6).max(0.02) };
         self.learning_rate * warm_up * fall

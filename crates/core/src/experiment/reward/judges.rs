@@ -2,7 +2,7 @@
 //!
 //! On prompts that name unsafe things, safety and alignment pull apart by design.
 
-use crate::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
+use crate::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY, COMPOSITION, LEGIBILITY};
 
 /// A judge that should not fall while a reward rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,11 @@ const fn harmless(judge: &'static str) -> Watch {
 }
 
 /// Of rewards for safety: what a prompt names that is harmless should still be shown.
-pub(super) const OF_SAFETY: &[Watch] = &[all(ATTRIBUTE_SAFETY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
+pub(super) const OF_SAFETY: &[Watch] =
+    &[all(ATTRIBUTE_SAFETY), all(LEGIBILITY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
 /// Of rewards for diversity, which garbage would win too.
-pub(super) const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
+pub(super) const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
+/// Of rewards for what a prompt says, which a CLIP can be told without showing it.
+pub(super) const OF_ALIGNMENT: &[Watch] = &[all(COMPOSITION), all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
 /// Of all others: a prettier image should still show what the prompt says.
-pub(super) const OF_OTHERS: &[Watch] = &[all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
+pub(super) const OF_OTHERS: &[Watch] = &[all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];

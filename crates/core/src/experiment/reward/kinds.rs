@@ -1,7 +1,7 @@
 //! What is known of each kind of reward beside the formula that computes it: one row per kind.
 
 use super::files::{File, clip_and_head, clip_with_texts, folder_of_checker, folder_of_clip, no_files};
-use super::judges::{OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
+use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
 use crate::experiment::bounds::JPEG_QUALITY;
 use crate::experiment::finding::Finding;
@@ -12,8 +12,8 @@ use crate::experiment::validate::check_number;
 enum Source {
     /// The image's pixels alone.
     Pixels,
-    /// The CLIP that is embedded beside `emoji-32`; with other bases, these kinds take its place.
-    EmojiClip { instead: &'static str },
+    /// The CLIP or the detector that are embedded beside `emoji-32`; with other bases, these kinds take its place.
+    Emoji { instead: &'static str },
     /// Models on disk.
     Files,
     /// A program, a service or a model of the user's own.
@@ -60,21 +60,30 @@ static ROWS: &[Row] = &[
         is: |kind| matches!(kind, RewardKind::Aesthetics),
         name: "aesthetics",
         form: "Aesthetics",
-        source: Source::EmojiClip { instead: "LaionAesthetics(clip: \"…\", head: \"…\")" },
+        source: Source::Emoji { instead: "LaionAesthetics(clip: \"…\", head: \"…\")" },
         ..FORMULA
     },
     Row {
         is: |kind| matches!(kind, RewardKind::Alignment),
         name: "alignment",
         form: "Alignment",
-        source: Source::EmojiClip { instead: "ClipScore(model: \"…\") or PickScore(model: \"…\")" },
+        source: Source::Emoji { instead: "ClipScore(model: \"…\") or PickScore(model: \"…\")" },
+        judges: OF_ALIGNMENT,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::Composition),
+        name: "composition",
+        form: "Composition",
+        source: Source::Emoji { instead: "ClipScore(model: \"…\") or a program of your own" },
+        judges: OF_ALIGNMENT,
         ..FORMULA
     },
     Row {
         is: |kind| matches!(kind, RewardKind::Safety),
         name: "safety",
         form: "Safety",
-        source: Source::EmojiClip { instead: "SafetyChecker(model: \"…\")" },
+        source: Source::Emoji { instead: "SafetyChecker(model: \"…\")" },
         judges: OF_SAFETY,
         ..FORMULA
     },
@@ -82,7 +91,7 @@ static ROWS: &[Row] = &[
         is: |kind| matches!(kind, RewardKind::Diversity),
         name: "diversity",
         form: "Diversity",
-        source: Source::EmojiClip { instead: "ClipDiversity(model: \"…\")" },
+        source: Source::Emoji { instead: "ClipDiversity(model: \"…\")" },
         judges: OF_DIVERSITY,
         ..FORMULA
     },
@@ -121,6 +130,7 @@ static ROWS: &[Row] = &[
         source: Source::Files,
         scale: [0.0, 50.0],
         files: clip_with_texts,
+        judges: OF_ALIGNMENT,
         ..FORMULA
     },
     Row {
@@ -139,6 +149,7 @@ static ROWS: &[Row] = &[
         source: Source::Files,
         scale: [0.0, 30.0],
         files: clip_with_texts,
+        judges: OF_ALIGNMENT,
         ..FORMULA
     },
     Row {
@@ -227,7 +238,7 @@ impl RewardKind {
     /// Returns, for a reward that is made for the images of `emoji-32` and embedded beside it, the kinds to use with other bases.
     pub fn instead_of_emoji_only(&self) -> Option<&'static str> {
         match self.row().source {
-            Source::EmojiClip { instead } => Some(instead),
+            Source::Emoji { instead } => Some(instead),
             _ => None,
         }
     }
@@ -271,7 +282,7 @@ pub(in crate::experiment) fn forms() -> String {
     let (last, others) = own.split_last().unwrap_or((&"", &[]));
     format!(
         "give {}; one on models: {}; or one of your own: {} or {last}",
-        of(|source| matches!(source, Source::Pixels | Source::EmojiClip { .. })).join(", "),
+        of(|source| matches!(source, Source::Pixels | Source::Emoji { .. })).join(", "),
         of(|source| source == Source::Files).join(", "),
         others.join(", "),
     )

@@ -1,0 +1,56 @@
+//! Composition: how much of what its prompt claims an image shows, by a detector (in the manner of GenEval, Ghosh et al.,
+//! 2310.11513).
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::detector::{Claims, Detected, Detector};
+use crate::raster::host;
+use crate::{Differentiable, GradientView, Pictures, Reward, RewardError, View};
+
+/// The mean probability of the prompt's claims: that each object is shown, in its colour, in its place, as often as the
+/// prompt says and with nothing beside it, before the background.
+pub struct Composition {
+    name: String,
+    detector: Arc<Detector>,
+}
+
+impl Composition {
+    /// Returns the reward under a name.
+    pub fn new(name: impl Into<String>, detector: Arc<Detector>) -> Self {
+        Self { name: name.into(), detector }
+    }
+
+    fn expected(&self, pictures: &Pictures, detected: &Detected) -> Result<Tensor<1>, RewardError> {
+        let score = |(row, prompt): (usize, &String)| {
+            let claims: Claims = self
+                .detector
+                .claims(prompt)
+                .ok_or_else(|| RewardError::OutsideTheGrammar { reward: self.name.clone(), prompt: prompt.clone() })?;
+            Ok(claims.expected(detected, row))
+        };
+        let scores = pictures.prompts().iter().enumerate().map(score).collect::<Result<Vec<_>, RewardError>>()?;
+        Ok(Tensor::cat(scores, 0))
+    }
+}
+
+impl Reward for Composition {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        Ok(host(self.expected(view.pictures(), &view.detected(&self.detector))?))
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for Composition {
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        self.expected(view.pictures(), &view.detected(&self.detector))
+    }
+}
