@@ -59,7 +59,7 @@ fn the_experiment_with_stable_diffusion_says_what_is_missing() {
 fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     let desk = Desk::new();
     let spec = |steps: u32| {
-        format!("(target: Attributes, seed: 1, steps: {steps}, batch: 2, learning_rate: 1e-3, checkpoint_every: 1)")
+        format!("(target: Detector, seed: 1, steps: {steps}, batch: 2, learning_rate: 1e-3, checkpoint_every: 1)")
     };
     desk.write("short.ron", spec(2));
     desk.moa(["pretrain", "short.ron", "--out", "whole"]).success();
@@ -68,12 +68,12 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     // All steps are in the checkpoint: the same command finds nothing to do.
     desk.moa(["pretrain", "short.ron", "--out", "whole"]).success();
     assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
-    desk.write("other.ron", spec(2).replace("Attributes", "Clip"));
+    desk.write("other.ron", spec(2).replace("Detector", "Clip"));
     let refused = |name: &str, words: &[&str]| {
         let common = ["whole/checkpoint.safetensors", "remove it to start anew", "--out"];
         desk.moa(["pretrain", name, "--out", "whole"]).refusal(1, &[words, &common].concat());
     };
-    refused("other.ron", &["of the target Attributes, and Clip is asked for"]);
+    refused("other.ron", &["of the target Detector, and Clip is asked for"]);
     // A file as checkpoints were before they had a header.
     let header = br#"{"__metadata__":{"step":"2"}}"#;
     let earlier = [&(header.len() as u64).to_le_bytes()[..], header].concat();
@@ -86,7 +86,7 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
 #[test]
 fn pretraining_that_is_interrupted_comes_to_the_same_model() {
     let desk = Desk::new();
-    let spec = "(target: Attributes, seed: 1, steps: 3, batch: 2, learning_rate: 1e-3, checkpoint_every: 2)";
+    let spec = "(target: Detector, seed: 1, steps: 3, batch: 2, learning_rate: 1e-3, checkpoint_every: 2)";
     desk.write("three.ron", spec);
     desk.moa(["pretrain", "three.ron", "--out", "whole"]).success();
     let model = fs::read(desk.path("whole/model.safetensors")).unwrap();
