@@ -68,12 +68,12 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     // All steps are in the checkpoint: the same command finds nothing to do.
     desk.moa(["pretrain", "short.ron", "--out", "whole"]).success();
     assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
-    desk.write("other.ron", spec(2).replace("Detector", "Clip"));
+    desk.write("other.ron", spec(2).replace("Detector", "JudgeDetector"));
     let refused = |name: &str, words: &[&str]| {
         let common = ["whole/checkpoint.safetensors", "remove it to start anew", "--out"];
         desk.moa(["pretrain", name, "--out", "whole"]).refusal(1, &[words, &common].concat());
     };
-    refused("other.ron", &["of the target Detector, and Clip is asked for"]);
+    refused("other.ron", &["of the target Detector, and JudgeDetector is asked for"]);
     // A file as checkpoints were before they had a header.
     let header = br#"{"__metadata__":{"step":"2"}}"#;
     let earlier = [&(header.len() as u64).to_le_bytes()[..], header].concat();
