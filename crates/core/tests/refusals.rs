@@ -118,7 +118,7 @@ fn names_that_are_unknown() {
     ]);
     assert_eq!(
         message("(rewards: [\n  (kind: Aesthetic),\n])"),
-        "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Safety, Diversity, \
+        "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Composition, Safety, Diversity, \
          Colourfulness, Contrast, Harmony, Compressibility, Incompressibility, ClipScore, LaionAesthetics, PickScore, \
          SafetyChecker, ClipDiversity, Program, Http, Onnx"
     );
@@ -132,7 +132,7 @@ fn fields_that_are_missing_or_given_twice() {
     );
     assert_eq!(
         message("(rewards: [(name: \"a\")])"),
-        "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Safety, Diversity, Colourfulness, Contrast, \
+        "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, \
          Harmony, Compressibility(quality: 95), Incompressibility(quality: 95); one on models: ClipScore(model: \"…\"), \
          LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
          ClipDiversity(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \

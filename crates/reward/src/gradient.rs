@@ -6,6 +6,7 @@
 //! (Gao et al., 2101.06983, call that gradient caching).
 
 use std::cell::{OnceCell, RefCell};
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::clip::Followed;
 use crate::detector::{Detected, Detector};
+use crate::view::ByModel;
 use crate::{PictureEmbedder, Pictures, Raster, RewardError, TextEmbedder};
 
 /// A reward whose scores have a gradient to the pictures.
@@ -35,7 +37,7 @@ pub struct GradientView<'a> {
     pictures: &'a Pictures,
     pixels: OnceCell<Tensor<4>>,
     embeddings: RefCell<Vec<Embedded>>,
-    detected: RefCell<Vec<(Arc<Detector>, Rc<Detected>)>>,
+    detected: ByModel<Detector, Detected>,
     rasters: OnceCell<Vec<Raster>>,
 }
 
@@ -53,7 +55,7 @@ impl<'a> GradientView<'a> {
             pictures,
             pixels: OnceCell::new(),
             embeddings: RefCell::default(),
-            detected: RefCell::default(),
+            detected: ByModel::default(),
             rasters: OnceCell::new(),
         }
     }
@@ -70,11 +72,7 @@ impl<'a> GradientView<'a> {
 
     /// Returns what a detector sees in the pictures, with autodiff from the pixels; computed once for all rewards that share it.
     pub fn detected(&self, detector: &Arc<Detector>) -> Rc<Detected> {
-        if let Some((_, found)) = self.detected.borrow().iter().find(|(other, _)| Arc::ptr_eq(other, detector)) {
-            return found.clone();
-        }
-        let found = Rc::new(detector.detect(self.pixels()));
-        self.detected.borrow_mut().push((detector.clone(), found.clone()));
+        let Ok(found) = self.detected.get(detector, || Ok::<_, Infallible>(detector.detect(self.pixels())));
         found
     }
 

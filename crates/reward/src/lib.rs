@@ -34,7 +34,7 @@ mod scorer;
 mod view;
 
 pub use clip::{Clip, ClipConfig, PictureTower, Preprocessor, TextTower, VisionConfig};
-pub use detector::{Detector, DetectorConfig, DetectorLogits, DetectorNet};
+pub use detector::{Detector, DetectorConfig, DetectorHeads, DetectorLogits, DetectorNet};
 pub use embedder::{Embedder, Embeddings, PictureEmbedder, Processing, TextEmbedder, cosine};
 pub use error::RewardError;
 pub use factory::{Embedded, Heads, Sources, reward};

@@ -7,7 +7,7 @@
 //!
 //! - **contrast** of figure and ground: min(1, d / 0.6), where d is the mean distance in Oklab (black to white is 1) of the
 //!   figure's pixels from the ground's colour. The ground is the colour that most pixels are close to; the figure is what differs
-//!   from it ([`figure`]).
+//!   from it.
 //! - **colourfulness**, moderate: e^(−((M − 0.35) / 0.2)²) with Hasler and Süsstrunk's M ([`crate::rewards::colourfulness`]).
 //!   Dull and garish images both lose.
 //! - **balance**: e^(−(r / 0.12)²), where r is the distance of the figure's centre of mass from the image's centre, in
@@ -45,28 +45,40 @@ const FAR: f32 = 0.1;
 /// One in so many pixels is tried as the ground's colour.
 const STRIDE: usize = 5;
 
-/// Rates an image. One that is all ground has neither contrast nor balance.
-pub fn rate(raster: &Raster) -> Rating {
-    let bump = |distance: f32, width: f32| (-(distance / width).powi(2)).exp();
-    let labs: Vec<[f32; 3]> = raster.colours.iter().map(|colour| oklab(*colour)).collect();
-    let ground = ground(&labs);
-    let distances: Vec<f32> = labs.iter().map(|lab| distance(*lab, ground)).collect();
-    let figure: Vec<f32> = distances.iter().map(|distance| covered(*distance)).collect();
-    let mass: f32 = figure.iter().sum();
-    let contrast = figure.iter().zip(&distances).map(|(share, distance)| share * distance).sum::<f32>() / mass.max(1.0);
-    Rating {
-        contrast: (contrast / 0.6).min(1.0),
-        harmony: harmony(raster),
-        balance: centre_of_mass(&figure, raster.width).map_or(0.0, |[x, y]| bump((x - 0.5).hypot(y - 0.5), 0.12)),
-        colourfulness: bump(colourfulness(raster) - 0.35, 0.2),
+/// An image as figure and ground, pixels row by row.
+struct Figure {
+    /// How much of each pixel belongs to the figure, in [0, 1].
+    shares: Vec<f32>,
+    /// Each pixel's distance from the ground's colour, in Oklab.
+    distances: Vec<f32>,
+}
+
+impl Figure {
+    fn of(raster: &Raster) -> Self {
+        let labs: Vec<[f32; 3]> = raster.colours.iter().map(|colour| oklab(*colour)).collect();
+        let ground = ground(&labs);
+        let distances: Vec<f32> = labs.iter().map(|lab| distance(*lab, ground)).collect();
+        Self { shares: distances.iter().map(|distance| covered(*distance)).collect(), distances }
+    }
+
+    /// Returns the figure's mean distance from the ground.
+    fn contrast(&self) -> f32 {
+        let weighted = self.shares.iter().zip(&self.distances).map(|(share, distance)| share * distance);
+        weighted.sum::<f32>() / self.shares.iter().sum::<f32>().max(1.0)
     }
 }
 
-/// Returns how much of each pixel belongs to the figure, in [0, 1], row by row.
-pub fn figure(raster: &Raster) -> Vec<f32> {
-    let labs: Vec<[f32; 3]> = raster.colours.iter().map(|colour| oklab(*colour)).collect();
-    let ground = ground(&labs);
-    labs.iter().map(|lab| covered(distance(*lab, ground))).collect()
+/// Rates an image. One that is all ground has neither contrast nor balance.
+pub fn rate(raster: &Raster) -> Rating {
+    let bump = |distance: f32, width: f32| (-(distance / width).powi(2)).exp();
+    let figure = Figure::of(raster);
+    Rating {
+        contrast: (figure.contrast() / 0.6).min(1.0),
+        harmony: harmony(raster),
+        balance: centre_of_mass(&figure.shares, raster.width)
+            .map_or(0.0, |[x, y]| bump((x - 0.5).hypot(y - 0.5), 0.12)),
+        colourfulness: bump(colourfulness(raster) - 0.35, 0.2),
+    }
 }
 
 fn covered(distance: f32) -> f32 {
@@ -120,7 +132,7 @@ mod tests {
     #[test]
     fn objects_that_stand_out_in_the_middle_rate_best() {
         let best = scene([1.0, 0.9, 0.6], BLUE, 2);
-        assert!(best.contrast > scene([0.3, 0.4, 0.8], BLUE, 2).contrast);
+        assert!(best.contrast > scene([0.15, 0.25, 0.8], BLUE, 2).contrast);
         assert!(best.balance > 0.99 && scene([1.0, 0.9, 0.6], BLUE, 4).balance < 0.1);
         let dull = scene([1.0; 3], [0.0; 3], 2);
         assert!(dull.contrast > 0.99 && dull.colourfulness < best.colourfulness, "{dull:?} {best:?}");
@@ -142,7 +154,7 @@ mod tests {
         for _ in 0..100 {
             let scene = moa_scenes::sample_scene(&mut rng, &distribution);
             let rendered = scene.render(moa_scenes::Sprites::embedded(), &mut rng);
-            let found = figure(&Raster::of_bytes(moa_scenes::SIDE, &rendered.pixels));
+            let found = Figure::of(&Raster::of_bytes(moa_scenes::SIDE, &rendered.pixels)).shares;
             for (found, drawn) in found.iter().zip(&rendered.mask) {
                 right += 1.0 - (found - f32::from(*drawn) / 255.0).abs();
                 all += 1.0;

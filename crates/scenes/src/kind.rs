@@ -74,6 +74,14 @@ impl Kinds {
         *self.weight_mut(kind)
     }
 
+    /// Returns a weight for which nothing can be drawn: one that is negative or not finite, or 0 where all are; nothing where there
+    /// is none.
+    pub fn wrong_weight(self) -> Option<f32> {
+        let weights = Kind::ALL.map(|kind| self.weight(kind));
+        let wrong = weights.into_iter().find(|weight| !(weight.is_finite() && *weight >= 0.0));
+        wrong.or_else(|| weights.iter().all(|weight| *weight <= 0.0).then_some(0.0))
+    }
+
     fn weight_mut(&mut self, kind: Kind) -> &mut f32 {
         match kind {
             Kind::Single => &mut self.single,
@@ -127,6 +135,14 @@ mod tests {
         let kinds: Kinds = serde_json::from_str(r#"{ "trio": 1 }"#).expect("a weight");
         assert_eq!(kinds, Kinds::only(Kind::Trio));
         assert!(serde_json::from_str::<Kinds>(r#"{ "quartet": 1 }"#).is_err());
+    }
+
+    #[test]
+    fn weights_that_nothing_can_be_drawn_by_are_named() {
+        assert_eq!(Kinds::only(Kind::Trio).wrong_weight(), None);
+        assert_eq!(Kinds::NONE.wrong_weight(), Some(0.0));
+        assert_eq!(Kinds { single: 1.0, pair: -0.5, ..Kinds::NONE }.wrong_weight(), Some(-0.5));
+        assert!(Kinds { trio: f32::NAN, ..Kinds::only(Kind::Single) }.wrong_weight().is_some_and(f32::is_nan));
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl Layout {
                 draw(&sprite, object.x, object.y, &mut pixels, &mut mask);
             }
         }
-        pixels.iter_mut().for_each(|value| *value = self.light.on(*value));
+        for value in &mut pixels {
+            *value = self.light.on(*value);
+        }
         Rendered { pixels, mask, layout: self.clone() }
     }
 }

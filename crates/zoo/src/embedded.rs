@@ -132,14 +132,23 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 fn open_clip(model: &'static str, files: Embedded, device: &Device) -> Result<Embedder, ZooError> {
-    let config = ClipConfig::read(text(files, "config.json"))?;
-    let preprocessor = Preprocessor::read(text(files, "preprocessor_config.json"))?;
-    let clip = Clip::load(&config, &parameters(model, files, device)?)
-        .map_err(|source| ZooError::Weights { model, source })?
-        .with_preprocessor(preprocessor);
+    let parameters = parameters(model, files, device)?;
+    clip_embedder(model, text(files, "config.json"), text(files, "preprocessor_config.json"), &parameters)
+}
+
+/// Returns a CLIP over the scenes' vocabulary, of its two configs and its parameters.
+pub(crate) fn clip_embedder(
+    model: &'static str,
+    config: &str,
+    preprocessor: &str,
+    parameters: &Parameters,
+) -> Result<Embedder, ZooError> {
+    let config = ClipConfig::read(config)?;
+    let preprocessor = Preprocessor::read(preprocessor)?;
+    let clip = Clip::load(&config, parameters).map_err(|source| ZooError::Weights { model, source })?;
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)
         .map_err(PipelineError::from)?;
-    Ok(Embedder::new(clip, words))
+    Ok(Embedder::new(clip.with_preprocessor(preprocessor), words))
 }
 
 fn parameters(model: &'static str, files: Embedded, device: &Device) -> Result<Parameters, ZooError> {

@@ -94,7 +94,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         arguments.prompt.iter().flat_map(|prompt| std::iter::repeat_n(prompt.clone(), count)).collect();
     if arguments.unlabelled {
         captions.clear();
-        rows.iter_mut().for_each(|row| row.label.clear());
+        for row in &mut rows {
+            row.label.clear();
+        }
     }
     draw_picture_grid(&arguments.output, &rows, &captions, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))?;

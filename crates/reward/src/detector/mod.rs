@@ -10,7 +10,7 @@ use moa_adapter::{Parameters, ParametersError};
 
 pub use claims::{Claims, ClaimsShare};
 pub use config::DetectorConfig;
-pub use network::{Detected, DetectorLogits, DetectorNet};
+pub use network::{Detected, DetectorHeads, DetectorLogits, DetectorNet};
 pub use sightings::Sighting;
 pub(crate) use sightings::{Grid, sightings};
 

@@ -33,14 +33,48 @@ struct Stage {
     residuals: Vec<Block>,
 }
 
+/// Linear heads that read objects off states of cells.
+#[derive(Clone, Debug)]
+pub struct DetectorHeads {
+    objects: Linear,
+    tints: Linear,
+    backgrounds: Linear,
+}
+
+impl DetectorHeads {
+    /// Takes the heads over states of a width for each cell and of another for the whole image, or creates them.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or has another shape.
+    pub fn load(config: &DetectorConfig, p: &Parameters, cell: usize, whole: usize) -> Result<Self, ParametersError> {
+        Ok(Self {
+            objects: Linear::load(&p.at("objects"), cell, config.concepts.len() + 1, true)?,
+            tints: Linear::load(&p.at("tints"), cell, config.tints.len() + 1, true)?,
+            backgrounds: Linear::load(&p.at("backgrounds"), whole, config.backgrounds.len(), true)?,
+        })
+    }
+
+    /// Reads states.
+    ///
+    /// # Shapes
+    /// - `cells`: `[rows, side·side, cell]`, row by row
+    /// - `whole`: `[rows, whole]`
+    pub fn forward(&self, cells: Tensor<3>, whole: Tensor<2>, side: usize) -> DetectorLogits {
+        DetectorLogits {
+            objects: self.objects.forward(cells.clone(), None),
+            tints: self.tints.forward(cells, None),
+            backgrounds: self.backgrounds.forward(whole, None),
+            side,
+        }
+    }
+}
+
 /// Stages of convolutions; a linear head over each cell for objects and tints, and one over the mean of all cells for the
 /// background (objects as points: Zhou et al., 1904.07850).
 #[derive(Clone, Debug)]
 pub struct DetectorNet {
     stages: Vec<Stage>,
-    objects: Linear,
-    tints: Linear,
-    backgrounds: Linear,
+    heads: DetectorHeads,
 }
 
 /// What a detector says of images, before softmax. Cells are row by row.
@@ -86,12 +120,7 @@ impl DetectorNet {
             });
             before = channels;
         }
-        Ok(Self {
-            stages,
-            objects: Linear::load(&p.at("objects"), before, config.concepts.len() + 1, true)?,
-            tints: Linear::load(&p.at("tints"), before, config.tints.len() + 1, true)?,
-            backgrounds: Linear::load(&p.at("backgrounds"), before, config.backgrounds.len(), true)?,
-        })
+        Ok(Self { stages, heads: DetectorHeads::load(config, p, before, before)? })
     }
 
     /// Looks at images.
@@ -105,12 +134,7 @@ impl DetectorNet {
         });
         let [rows, channels, height, width] = x.dims();
         let cells = x.reshape([rows, channels, height * width]).swap_dims(1, 2);
-        DetectorLogits {
-            objects: self.objects.forward(cells.clone(), None),
-            tints: self.tints.forward(cells.clone(), None),
-            backgrounds: self.backgrounds.forward(cells.mean_dim(1).reshape([rows, channels]), None),
-            side: width,
-        }
+        self.heads.forward(cells.clone(), cells.mean_dim(1).reshape([rows, channels]), width)
     }
 }
 

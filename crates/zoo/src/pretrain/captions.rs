@@ -12,8 +12,7 @@ use moa_diffusion::{TextConfig, TextEncoder, Tokenizer};
 use moa_scenes::{HeldOut, Scene, SceneRng, sample_scene, tokenizer};
 
 use super::composition::CompositionHead;
-use super::denoiser::metadata;
-use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, TrainingState, denoiser_text_config, run};
+use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, TrainingState, denoiser_text_config, metadata, run};
 
 /// The file of [`ModelFiles`], with the encoder below `text_encoder` and the head below `composition`.
 pub(super) const FILE: &str = "model.safetensors";

@@ -20,20 +20,20 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use moa_adapter::{Linear, Parameter, Parameters, ParametersError};
 use moa_core::NoiseKey;
 use moa_diffusion::{TextConfig, Tokenizer, text::Activation};
-use moa_reward::{Clip, ClipConfig, DetectorLogits, Preprocessor, Raster, VisionConfig, rater};
-use moa_scenes::{Background, Concept, Content, HeldOut, SIDE, Scene, SceneRng, Thing, Tint, tokenizer};
+use moa_reward::{Clip, ClipConfig, DetectorConfig, DetectorHeads, Preprocessor, Raster, VisionConfig, rater};
+use moa_scenes::{Content, HeldOut, SIDE, Scene, SceneRng, Thing, tokenizer};
 use rayon::prelude::*;
 
 use super::captions;
 use super::composition::CompositionHead;
 use super::corruption::corrupted;
-use super::denoiser::metadata;
 use super::detector::detection_loss;
 use super::drawn::DrawnImages;
 use super::parts::begin_with;
 use super::wrong::wrong;
 use super::{
-    Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, SceneBatch, Target, TrainingState, denoiser_text_config, run,
+    Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, SceneBatch, Target, TrainingState, config_file,
+    denoiser_text_config, metadata, run,
 };
 
 /// Weight of reading compositions off images and captions.
@@ -132,8 +132,8 @@ fn is_same(a: Content, b: Content) -> bool {
 struct Learner {
     clip: Clip,
     composition: CompositionHead,
-    /// Concepts and nobody, of each patch; tints and none; the background, of the whole image.
-    detection: [Linear; 3],
+    /// Over patches, and over the embedding for the background.
+    detection: DetectorHeads,
     rating: Linear,
 }
 
@@ -143,25 +143,15 @@ impl Learner {
         Ok(Self {
             clip: Clip::load(config, &p.at("clip"))?,
             composition: CompositionHead::load(&p.at("composition"), width)?,
-            detection: [
-                Linear::load(&p.at("objects"), config.vision_config.hidden_size, Concept::ALL.len() + 1, true)?,
-                Linear::load(&p.at("tints"), config.vision_config.hidden_size, Tint::ALL.len() + 1, true)?,
-                Linear::load(&p.at("backgrounds"), width, Background::ALL.len(), true)?,
-            ],
+            detection: DetectorHeads::load(&DetectorConfig::scenes(), p, config.vision_config.hidden_size, width)?,
             rating: Linear::load(&p.at("rating"), width, RATINGS, true)?,
         })
     }
 
     /// Returns the loss of finding objects in patches, `[scenes, patches, hidden]`, `[1]`.
     fn detection_loss(&self, patches: Tensor<3>, embeddings: Tensor<2>, batch: &SceneBatch) -> Tensor<1> {
-        let [objects, tints, backgrounds] = &self.detection;
         let patch = self.clip.config().vision_config.patch_size;
-        let logits = DetectorLogits {
-            objects: objects.forward(patches.clone(), None),
-            tints: tints.forward(patches, None),
-            backgrounds: backgrounds.forward(embeddings, None),
-            side: SIDE / patch,
-        };
+        let logits = self.detection.forward(patches, embeddings, SIDE / patch);
         detection_loss(logits, batch, patch)
     }
 
@@ -209,7 +199,7 @@ pub(super) fn train(
         state.restore(bytes)?;
     }
     let drawn = match spec.target {
-        Target::Clip => Some(DrawnImages::draw(parts, spec, DRAWN, HeldOut::Any, device)?),
+        Target::Clip => Some(DrawnImages::draw(parts, spec, DRAWN, device)?),
         _ => None,
     };
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
@@ -254,9 +244,8 @@ pub(super) fn train(
         })
     };
     let finish = |state: &TrainingState| {
-        let text = serde_json::to_value(&config).unwrap_or_else(|_| unreachable!("configs are plain data"));
         Ok(ModelFiles::from([
-            ("config.json".to_owned(), format!("{text:#}\n").into_bytes()),
+            ("config.json".to_owned(), config_file(&config)),
             ("preprocessor_config.json".to_owned(), Preprocessor::default().to_json(SIDE).into_bytes()),
             ("model.safetensors".to_owned(), Parameters::write_half(&state.averaged_below("clip"), metadata())?),
         ]))

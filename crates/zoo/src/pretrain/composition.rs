@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Linear, Parameters, ParametersError};
 use moa_scenes::{Background, Concept, Content, Relation, Scene, Thing, Tint};
 
-/// Left, right, above, below, and the place of a scene of one concept.
-const PLACES: usize = 5;
+/// The place of each relation, and that of a scene of one concept.
+const PLACES: usize = Relation::ALL.len() + 1;
 const CONCEPTS: usize = Concept::ALL.len();
 /// Every tint, and an object's own colours.
 const TINTS: usize = Tint::ALL.len() + 1;
@@ -39,7 +39,7 @@ impl CompositionHead {
         let rows = scenes.len();
         let outputs = self.linear.forward(embeddings, None);
         let device = outputs.device().without_autodiff();
-        let targets: Vec<Target> = scenes.iter().map(Target::of).collect();
+        let targets: Vec<Target> = scenes.iter().copied().map(Target::of).collect();
         let mut start = 0;
         let mut classes = |sets: usize, classes: usize, of: &dyn Fn(&Target) -> Vec<usize>| {
             let logits = outputs.clone().narrow(1, start, sets * classes).reshape([rows * sets, classes]);
@@ -82,7 +82,7 @@ struct Target {
 }
 
 impl Target {
-    fn of(scene: &Scene) -> Self {
+    fn of(scene: Scene) -> Self {
         let mut target = Self {
             concepts: [CONCEPTS; PLACES],
             tints: [TINTS - 1; PLACES],
@@ -94,8 +94,8 @@ impl Target {
         match scene.content {
             Content::One(thing) => target.put(PLACES - 1, thing),
             Content::Pair(first, relation, second) => {
-                target.put(place(relation), first);
-                target.put(place(relation.inverse()), second);
+                target.put(relation.index(), first);
+                target.put(relation.inverse().index(), second);
             }
             Content::Several(_, concept) => target.put(PLACES - 1, concept.into()),
             // Three objects lie anywhere: their presence is all that a caption says.
@@ -106,17 +106,7 @@ impl Target {
 
     fn put(&mut self, place: usize, thing: Thing) {
         self.concepts[place] = thing.concept.index();
-        let tint = Tint::ALL.iter().position(|tint| Some(*tint) == thing.tint);
-        self.tints[place] = tint.unwrap_or(TINTS - 1);
-    }
-}
-
-fn place(relation: Relation) -> usize {
-    match relation {
-        Relation::LeftOf => 0,
-        Relation::RightOf => 1,
-        Relation::Above => 2,
-        Relation::Below => 3,
+        self.tints[place] = thing.tint.map_or(TINTS - 1, Tint::index);
     }
 }
 
@@ -130,18 +120,18 @@ mod tests {
     #[test]
     fn a_relation_and_its_inverse_are_one_composition() {
         let red = Thing::tinted(Concept::Cat, Tint::Red);
-        let one = Target::of(&Scene::pair(red, Relation::LeftOf, Concept::Dog, Background::Blue));
-        let same = Target::of(&Scene::pair(Concept::Dog, Relation::RightOf, red, Background::Blue));
+        let one = Target::of(Scene::pair(red, Relation::LeftOf, Concept::Dog, Background::Blue));
+        let same = Target::of(Scene::pair(Concept::Dog, Relation::RightOf, red, Background::Blue));
         assert_eq!(one, same);
         assert_eq!(one.concepts[..2], [Concept::Cat.index(), Concept::Dog.index()]);
-        assert_ne!(one, Target::of(&Scene::pair(Concept::Dog, Relation::LeftOf, red, Background::Blue)));
+        assert_ne!(one, Target::of(Scene::pair(Concept::Dog, Relation::LeftOf, red, Background::Blue)));
     }
 
     #[test]
     fn counts_differ_and_the_order_of_three_objects_does_not() {
-        let several = |count| Target::of(&Scene::several(count, Concept::Cat, Background::Blue));
+        let several = |count| Target::of(Scene::several(count, Concept::Cat, Background::Blue));
         assert_ne!(several(Count::Two), several(Count::Three));
-        let trio = |concepts| Target::of(&Scene::trio(concepts, Background::Blue));
+        let trio = |concepts| Target::of(Scene::trio(concepts, Background::Blue));
         let [a, b, c] = [Concept::Cat, Concept::Dog, Concept::Sun];
         assert_eq!(trio([a, b, c]), trio([c, a, b]));
     }

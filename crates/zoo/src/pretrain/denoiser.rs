@@ -1,6 +1,6 @@
 //! The text encoder and the U-Net of `emoji-32`, trained together by rectified flow (Liu et al., 2209.03003).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::{Parameter, Parameters};
@@ -14,7 +14,10 @@ use moa_scenes::{HeldOut, tokenizer};
 
 use super::captions::{self, CaptionReader};
 use super::parts::begin_with;
-use super::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, SceneBatch, Target, TrainingState, run};
+use super::{
+    Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, SceneBatch, Target, TrainingState, config_file, metadata,
+    run,
+};
 
 /// Noise levels are drawn as σ = sigmoid(0.2 + 1.2·N(0, 1)) (logit-normal, Esser et al., 2403.03206).
 const LEVEL_MEAN: f32 = 0.2;
@@ -110,7 +113,9 @@ pub(super) fn train(
         let dropped = |row: usize| key.named("dropout").uniform(row as u64) < spec.caption_dropout;
         let kept: Vec<usize> = (0..batch.scenes.len()).filter(|row| !dropped(*row)).collect();
         let mut captions = vec![String::new(); batch.scenes.len()];
-        kept.iter().for_each(|row| captions[*row] = batch.scenes[*row].caption());
+        for row in &kept {
+            captions[*row] = batch.scenes[*row].caption();
+        }
         let ids = words.encode(&captions)?;
         let context = reader.text.forward(&ids);
         let composition = reader.loss(context.clone(), &ids, &kept, &batch.scenes);
@@ -136,17 +141,8 @@ pub(super) fn train(
     run(&mut state, spec, hooks, loss, finish)
 }
 
-/// Returns the header of safetensors files that transformers opens.
-pub(super) fn metadata() -> HashMap<String, String> {
-    HashMap::from([("format".to_owned(), "pt".to_owned())])
-}
-
 /// Returns the folder that diffusers opens, around the bytes of text encoder and U-Net.
 pub(super) fn pipeline_files(text_encoder: Vec<u8>, unet: Vec<u8>) -> ModelFiles {
-    let pretty = |value: serde_json::Value| format!("{value:#}\n").into_bytes();
-    let config = |value: Result<serde_json::Value, serde_json::Error>| {
-        value.map_or_else(|_| unreachable!("configs are plain data"), pretty)
-    };
     let index = serde_json::json!({
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -155,11 +151,11 @@ pub(super) fn pipeline_files(text_encoder: Vec<u8>, unet: Vec<u8>) -> ModelFiles
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
     });
     let mut files = ModelFiles::from([
-        ("model_index.json".to_owned(), pretty(index)),
-        ("scheduler/scheduler_config.json".to_owned(), config(serde_json::to_value(schedule()))),
-        ("text_encoder/config.json".to_owned(), config(serde_json::to_value(denoiser_text_config()))),
+        ("model_index.json".to_owned(), config_file(&index)),
+        ("scheduler/scheduler_config.json".to_owned(), config_file(&schedule())),
+        ("text_encoder/config.json".to_owned(), config_file(&denoiser_text_config())),
         (TEXT_ENCODER.to_owned(), text_encoder),
-        ("unet/config.json".to_owned(), config(serde_json::to_value(denoiser_unet_config()))),
+        ("unet/config.json".to_owned(), config_file(&denoiser_unet_config())),
         (UNET.to_owned(), unet),
     ]);
     files.extend(tokenizer::FILES.iter().map(|(name, text)| (format!("tokenizer/{name}"), text.as_bytes().to_vec())));

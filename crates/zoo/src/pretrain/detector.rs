@@ -10,8 +10,7 @@ use moa_reward::{DetectorConfig, DetectorLogits, DetectorNet};
 use moa_scenes::{Background, Concept, HeldOut, Layout, Sprites, Tint};
 
 use super::corruption::corrupted;
-use super::denoiser::metadata;
-use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, run};
+use super::{Hooks, ModelFiles, PretrainError, PretrainSpec, SceneBatch, TrainingState, config_file, metadata, run};
 
 /// Objects of a scene, about: the loss of all of a scene's cells counts as that many.
 const OBJECTS: f64 = 2.0;
@@ -38,9 +37,8 @@ pub(super) fn train(
         Ok(detection_loss(logits, &batch, config.cell()))
     };
     let finish = |state: &TrainingState| {
-        let text = serde_json::to_value(&config).unwrap_or_else(|_| unreachable!("configs are plain data"));
         Ok(ModelFiles::from([
-            ("config.json".to_owned(), format!("{text:#}\n").into_bytes()),
+            ("config.json".to_owned(), config_file(&config)),
             ("model.safetensors".to_owned(), Parameters::write_half(&state.averaged(), metadata())?),
         ]))
     };
@@ -61,7 +59,7 @@ pub(super) fn detection_loss(logits: DetectorLogits, batch: &SceneBatch, cell: u
         for (at, concept, tint) in &centres {
             nobody[*at] = false;
             objects[(row * cells + at) * classes + concept.index()] = 1.0;
-            let tint = Tint::ALL.iter().position(|known| Some(*known) == *tint).unwrap_or(colours - 1);
+            let tint = tint.map_or(colours - 1, Tint::index);
             tints[(row * cells + at) * colours + tint] = 1.0 / centres.len() as f32;
         }
         for at in (0..cells).filter(|at| nobody[*at]) {
@@ -87,7 +85,7 @@ pub(super) fn detection_loss(logits: DetectorLogits, batch: &SceneBatch, cell: u
 fn centres(layout: &Layout, cell: usize, side: usize) -> Vec<(usize, Concept, Option<Tint>)> {
     let place = |object: &moa_scenes::PlacedObject| {
         let sprite = Sprites::embedded().get(object.concept, object.vendor, object.size);
-        let half = sprite.map_or(0, |sprite| sprite.side()) / 2;
+        let half = sprite.map_or(0, moa_scenes::Sprite::side) / 2;
         let [x, y] = [object.x, object.y].map(|corner| ((corner + half) / cell).min(side - 1));
         (y * side + x, object.concept, object.tint)
     };

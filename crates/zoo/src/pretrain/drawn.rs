@@ -2,13 +2,12 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use moa_core::NoiseKey;
-use moa_diffusion::codec::PixelCodec;
-use moa_diffusion::{TextEncoder, Tokenizer, Unet};
-use moa_scenes::{HeldOut, Scene, SceneRng, sample_scene, tokenizer};
+use moa_diffusion::Conditions;
+use moa_diffusion::sampler::sample;
+use moa_scenes::{HeldOut, SceneRng, sample_scene};
 
-use super::denoiser::{TEXT_ENCODER, UNET, schedule};
 use super::student::STEPS;
-use super::{Parts, PretrainError, PretrainSpec, Target, denoiser_text_config, denoiser_unet_config};
+use super::{Parts, PretrainError, PretrainSpec};
 
 /// Images drawn at once.
 const BATCH: usize = 128;
@@ -25,34 +24,22 @@ impl DrawnImages {
         parts: &Parts,
         spec: &PretrainSpec,
         count: usize,
-        held_out: HeldOut,
         device: &Device,
     ) -> Result<Self, PretrainError> {
-        let (text_config, unet_config) = (denoiser_text_config(), denoiser_unet_config());
-        let open = |file| parts.parameters(Target::Student, file, spec.target, device);
-        let text = TextEncoder::load(&text_config, &open(TEXT_ENCODER)?)?;
-        let unet = Unet::load(&unet_config, &open(UNET)?)?;
-        let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, text_config.max_position_embeddings)?;
-        let distribution = spec.scenes(held_out);
+        let pipeline = parts.emoji_32(spec.target, device)?;
+        let rules = pipeline.schedule().deterministic(STEPS);
+        let distribution = spec.scenes(HeldOut::Any);
         let key = NoiseKey::new(spec.seed).named("drawn");
-        let mut images = Vec::new();
-        for first in (0..count).step_by(BATCH) {
-            let rows = BATCH.min(count - first);
-            let scene = |row: usize| {
-                sample_scene(&mut SceneRng::keyed(spec.seed, &[u64::MAX, (first + row) as u64]), &distribution)
-            };
-            let captions: Vec<String> = (0..rows).map(|row| Scene::caption(&scene(row))).collect();
-            let context = text.forward(&words.encode(&captions)?);
-            let dims = [rows, unet_config.in_channels, unet_config.sample_size, unet_config.sample_size];
-            let noise = key.with(first as u64).normal(dims.iter().product());
-            let mut x = Tensor::<4>::from_data(TensorData::new(noise, dims), device);
-            for step in 0..STEPS {
-                let timestep = schedule().level(1.0 - step as f64 / STEPS as f64).timestep;
-                let velocity = unet.forward(x.clone(), &vec![timestep; rows], &context.clone().into(), None);
-                x = x - velocity / STEPS as f64;
-            }
-            images.push(PixelCodec { factor: 2 }.decode(x).clamp(0.0, 1.0));
-        }
+        let caption =
+            |row: u64| sample_scene(&mut SceneRng::keyed(spec.seed, &[u64::MAX, row]), &distribution).caption();
+        let rows: Vec<u64> = (0..count as u64).collect();
+        let draw = |rows: &[u64]| {
+            let captions: Vec<String> = rows.iter().copied().map(caption).collect();
+            let keys: Vec<NoiseKey> = rows.iter().map(|row| key.with(*row)).collect();
+            let conditions = Conditions { context: pipeline.encode_prompts(&captions)?, guidance: None };
+            Ok(pipeline.decode(sample(&pipeline, None, &rules, &conditions, &keys)))
+        };
+        let images = rows.chunks(BATCH).map(draw).collect::<Result<Vec<_>, PretrainError>>()?;
         Ok(Self { images: Tensor::cat(images, 0) })
     }
 

@@ -6,17 +6,14 @@
 
 use burn::tensor::Device;
 use moa_core::NoiseKey;
-use moa_diffusion::Tokenizer;
-use moa_reward::{
-    Clip, ClipConfig, Embedder, LinearHead, Match, Preprocessor, Raster, cosine, fit_linear_head, fit_logistic,
-    r_squared, rater,
-};
-use moa_scenes::{HeldOut, Scene, tokenizer};
+use moa_reward::{Embedder, Match, Raster, cosine, fit_linear_head, fit_logistic, r_squared, rater};
+use moa_scenes::{HeldOut, Scene};
 use rayon::prelude::*;
 
 use super::corruption::corrupted;
 use super::drawn::DrawnImages;
 use super::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, Progress, SceneBatch, Target};
+use crate::embedded::clip_embedder;
 
 /// Ridge of the aesthetics head, relative to the embeddings' mean variance per dimension.
 const RIDGE: f64 = 1e-3;
@@ -57,7 +54,7 @@ pub(super) fn train(
     let (mut of_scenes, mut of_drawn) = (Rated::default(), Rated::default());
     let mut scenes: Vec<Scene> = Vec::new();
     let key = NoiseKey::new(spec.seed).named("heads-corruption");
-    let drawn = DrawnImages::draw(parts, spec, spec.batch * spec.steps as usize / 2, HeldOut::Any, device)?.all();
+    let drawn = DrawnImages::draw(parts, spec, spec.batch * spec.steps as usize / 2, device)?.all();
     for step in 0..spec.steps {
         let batch = SceneBatch::draw(spec, step, &distribution, device);
         of_scenes.add(&embedder, corrupted(batch.pictures, key.with(step)))?;
@@ -83,7 +80,7 @@ pub(super) fn train(
         "aesthetics_r_squared_on_generated": explained(&tried_drawn),
     });
     Ok(Some(ModelFiles::from([
-        ("aesthetics.json".to_owned(), aesthetics_json(&aesthetics)?),
+        ("aesthetics.json".to_owned(), aesthetics.to_json()?.into_bytes()),
         ("match.json".to_owned(), matches.to_json()?.into_bytes()),
         ("quality.json".to_owned(), format!("{quality:#}\n").into_bytes()),
     ])))
@@ -94,15 +91,8 @@ fn open(parts: &Parts, target: Target, device: &Device) -> Result<Embedder, Pret
     let text = |file| -> Result<String, PretrainError> {
         Ok(String::from_utf8_lossy(&parts.file(Target::Clip, file, target)?).into_owned())
     };
-    let config = ClipConfig::read(&text("config.json")?)?;
-    let preprocessor = Preprocessor::read(&text("preprocessor_config.json")?)?;
     let parameters = parts.parameters(Target::Clip, "model.safetensors", target, device)?;
-    let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
-    Ok(Embedder::new(Clip::load(&config, &parameters)?.with_preprocessor(preprocessor), words))
-}
-
-fn aesthetics_json(head: &LinearHead) -> Result<Vec<u8>, PretrainError> {
-    Ok(head.to_json()?.into_bytes())
+    Ok(clip_embedder("CLIP", &text("config.json")?, &text("preprocessor_config.json")?, &parameters)?)
 }
 
 /// Fits the cosine from which an image is of its prompt: each image with its caption, and with the next image's.

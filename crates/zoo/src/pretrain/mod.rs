@@ -15,7 +15,7 @@ mod spec;
 mod student;
 mod wrong;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -62,6 +62,9 @@ pub enum PretrainError {
     /// A head cannot be fitted.
     #[error(transparent)]
     Reward(#[from] moa_reward::RewardError),
+    /// A pipeline of parts cannot read its prompts.
+    #[error(transparent)]
+    Pipeline(#[from] moa_diffusion::PipelineError),
     /// A config or tokenizer is unreadable.
     #[error(transparent)]
     Config(#[from] moa_diffusion::ConfigError),
@@ -88,6 +91,17 @@ pub struct Progress {
 
 /// The files of a finished model, by their path inside its folder.
 pub type ModelFiles = BTreeMap<String, Vec<u8>>;
+
+/// Returns the header of safetensors files that transformers opens.
+fn metadata() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "pt".to_owned())])
+}
+
+/// Returns a config as a file.
+fn config_file(config: &impl serde::Serialize) -> Vec<u8> {
+    let value = serde_json::to_value(config).unwrap_or_else(|_| unreachable!("configs are plain data"));
+    format!("{value:#}\n").into_bytes()
+}
 
 /// Scenes with their captions and pictures.
 pub(crate) struct SceneBatch {

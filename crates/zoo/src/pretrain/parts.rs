@@ -6,8 +6,21 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use moa_adapter::{Parameter, Parameters};
+use moa_diffusion::{Pipeline, PipelineFiles};
+use moa_scenes::tokenizer;
 
+use super::denoiser::{TEXT_ENCODER, UNET};
 use super::{PretrainError, Target};
+
+/// The files of a pipeline beside its tokenizer's.
+const PIPELINE_FILES: [&str; 6] = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    TEXT_ENCODER,
+    "unet/config.json",
+    UNET,
+];
 
 /// The folder that holds a folder for each part that was trained.
 #[derive(Clone, Debug)]
@@ -30,6 +43,15 @@ impl Parts {
             }
             _ => PretrainError::File { path, source },
         })
+    }
+
+    /// Opens `emoji-32`, which `target` builds on.
+    pub(super) fn emoji_32(&self, target: Target, device: &Device) -> Result<Pipeline, PretrainError> {
+        let read = |name: &'static str| Ok((name, self.file(Target::Student, name, target)?));
+        let own = PIPELINE_FILES.into_iter().map(read).collect::<Result<Vec<_>, PretrainError>>()?;
+        let words = [("tokenizer/tokenizer.json", tokenizer::TOKENIZER_JSON.as_bytes())];
+        let files: PipelineFiles<'_> = own.iter().map(|(name, bytes)| (*name, &**bytes)).chain(words).collect();
+        Pipeline::open(&files, device).map_err(|source| crate::ZooError::Pipeline(source).into())
     }
 
     /// Returns the tensors of a part's file, which `target` builds on.

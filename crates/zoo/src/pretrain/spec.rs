@@ -1,6 +1,6 @@
 //! Pre-training files: `experiments/pretrain/*.ron`.
 
-use moa_scenes::{HeldOut, Kind, Kinds, SceneDistribution};
+use moa_scenes::{HeldOut, Kinds, SceneDistribution};
 use serde::{Deserialize, Serialize};
 
 /// What is trained: a part of the zoo. Parts that build on others find them beside their own folder.
@@ -129,15 +129,9 @@ impl PretrainSpec {
         let count = |n: u64| (n as f64, "1 or more", n > 0);
         let positive = |x: f64| (x, "a positive number", x > 0.0 && x.is_finite());
         let share = |x: f64| (x, "a share from 0 to 1", (0.0..=1.0).contains(&x));
-        let kinds = |kinds: &Kinds| {
-            let weights = Kind::ALL.map(|kind| kinds.weight(kind));
-            let sound = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
-            let (least, sum) = weights.iter().fold((f32::INFINITY, 0.0), |(least, sum), w| (w.min(least), sum + w));
-            (
-                f64::from(if sound { sum } else { least }),
-                "weights of 0 or more, one of them positive",
-                sound && sum > 0.0,
-            )
+        let kinds = |kinds: Kinds| {
+            let wrong = kinds.wrong_weight();
+            (f64::from(wrong.unwrap_or_default()), "weights of 0 or more, one of them positive", wrong.is_none())
         };
         let fields = [
             ("steps", count(spec.steps)),
@@ -151,7 +145,7 @@ impl PretrainSpec {
             ),
             ("average", share(spec.average)),
             ("caption_dropout", share(spec.caption_dropout)),
-            ("kinds", kinds(&spec.kinds)),
+            ("kinds", kinds(spec.kinds)),
         ];
         match fields.into_iter().find(|(_, (_, _, sound))| !sound) {
             Some((field, (value, wanted, _))) => Err(PretrainSpecError::Impossible { field, value, wanted }),

@@ -12,11 +12,11 @@ use moa_core::NoiseKey;
 use moa_diffusion::{TextEncoder, Tokenizer, Unet};
 use moa_scenes::{HeldOut, Scene, SceneRng, sample_scene, tokenizer};
 
-use super::denoiser::{TEXT_ENCODER, UNET, metadata, pipeline_files, schedule};
+use super::denoiser::{TEXT_ENCODER, UNET, pipeline_files, schedule};
 use super::parts::begin_with;
 use super::{
     Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, Target, TrainingState, denoiser_text_config,
-    denoiser_unet_config, run,
+    denoiser_unet_config, metadata, run,
 };
 
 /// Steps of the student from noise to picture, at the levels 1, 5/6 … 1/6.
@@ -51,7 +51,7 @@ impl Teacher {
     fn walk(&self, noise: Tensor<4>, captions: &[String]) -> Result<Walk, PretrainError> {
         let rows = captions.len();
         let context = self.text.forward(&self.words.encode(captions)?);
-        let empty = self.text.forward(&self.words.encode(&vec![String::new(); rows])?);
+        let empty = self.text.forward(&self.words.encode(&[""])?).expand(context.dims());
         let both = Tensor::cat(vec![context.clone(), empty], 0);
         let (mut x, mut states, mut velocities, mut timesteps) = (noise, Vec::new(), Vec::new(), Vec::new());
         for step in 0..STEPS {
