@@ -248,6 +248,8 @@ fn the_anchor_holds_the_adapter_near_the_base() {
 fn what_an_update_clips_is_counted() {
     let clipped = |updates: u32, clip: f64| {
         let mut spec = toy::spec();
+        // With the toy's own seed, a mean moves so squarely across its noise that the ratio stays 1 to the last bit.
+        spec.seed = 2;
         spec.optimiser.learning_rate = 0.3;
         let method = PolicyGradientSpec { train_steps: 2, updates_per_epoch: updates, clip, ..Default::default() };
         spec.training.method = MethodSpec::PolicyGradient(method);
