@@ -6,11 +6,11 @@ import subprocess
 MARGIN, GAP = 16, 4
 
 
-def cells(moa, adapters, prompts, file, *, count=1, seed=0):
+def cells(moa, adapters, prompts, file, *, count=1, seed=0, base="emoji-32"):
     """Draws base and adapters with the same prompts and noise, and returns the images: `[model][prompt · count]`."""
     from PIL import Image
 
-    command = [moa, "sample", *adapters, "--unlabelled", "--quiet", "--steps", "6", "--count", str(count), "--seed", str(seed)]
+    command = [moa, "sample", *adapters, "--unlabelled", "--quiet", "--steps", "6", "--count", str(count), "--seed", str(seed), "--base", base]
     asked = itertools.chain.from_iterable(("--prompt", text) for text in prompts)
     subprocess.run([*command, "--output", file, *asked], check=True)
     sheet = Image.open(file).convert("RGB")

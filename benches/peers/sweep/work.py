@@ -1,6 +1,6 @@
 """The work that moa and its peers share: models, schedule, rewards, advantages.
 
-Everything is what `moa sweep` does on `experiments/pareto.ron`: Flow-GRPO's SDE, four rewards on one CLIP, GDPO's
+Everything is what `moa sweep` does on the file that `settings.py` writes: Flow-GRPO's SDE, four rewards on a CLIP and a detector, GDPO's
 normalisation, the pictures with the largest advantages, the clipped surrogate with a KL divergence to the base, one optimiser
 update for each trained step.
 """
@@ -11,7 +11,10 @@ import pathlib
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
+from torch.nn import functional
 from transformers import AutoTokenizer, CLIPModel, CLIPTextModel
+
 
 def rules(settings):
     """Returns Flow-GRPO's steps as (timestep, factor of x, factor of the output, deviation); the last one has no noise."""
@@ -32,6 +35,31 @@ def euler(steps):
     return [((1 - i / steps) * 1000, 1.0, -1 / steps, 0.0) for i in range(steps)]
 
 
+class Detector:
+    """The detector of objects that safety looks with: stages of convolutions, and a linear head over each cell."""
+
+    def __init__(self, folder):
+        self.config = json.loads((folder / "config.json").read_text())
+        self.weights = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+        concepts = self.config["concepts"]
+        self.places = [concepts.index(concept) for concept in self.config["unsafe_concepts"]]
+
+    def block(self, x, name, stride):
+        w = self.weights
+        x = functional.conv2d(x, w[f"{name}.conv.weight"], w[f"{name}.conv.bias"], stride=stride, padding=1)
+        return functional.silu(functional.group_norm(x, self.config["groups"], w[f"{name}.norm.weight"], w[f"{name}.norm.bias"]))
+
+    def unsafe(self, pixels):
+        """Returns the probability of the likeliest unsafe object in any cell, `[images]`."""
+        x = pixels * 2 - 1
+        for stage, (depth, stride) in enumerate(zip(self.config["depths"], self.config["strides"])):
+            x = self.block(x, f"stages.{stage}.entry", stride)
+            for residual in range(depth):
+                x = x + self.block(x, f"stages.{stage}.residuals.{residual}", 1)
+        logits = functional.linear(x.flatten(2).transpose(1, 2), self.weights["objects.weight"], self.weights["objects.bias"])
+        return logits.softmax(-1)[:, :, self.places].flatten(1).amax(1)
+
+
 class Models:
     """The exported base model, and the rewards' CLIP with its heads."""
 
@@ -46,11 +74,8 @@ class Models:
         heads = weights / "heads"
         aesthetics = json.loads((heads / "aesthetics.json").read_text())
         self.head, self.bias = torch.tensor(aesthetics["weights"]), aesthetics["bias"]
-        concepts = json.loads((heads / "safety.json").read_text())["concepts"]
-        directions = [self.embed_texts(concept["texts"]).mean(0) for concept in concepts]
-        self.concepts = torch.stack([direction / direction.norm() for direction in directions])
-        self.slopes = torch.tensor([concept["slope"] for concept in concepts])
-        self.thresholds = torch.tensor([concept["threshold"] for concept in concepts])
+        self.match = json.loads((heads / "match.json").read_text())
+        self.detector = Detector(weights / "detector")
 
     def unet(self):
         return UNet2DConditionModel.from_pretrained(self.base / "unet", torch_dtype=torch.float32).eval()
@@ -76,12 +101,13 @@ class Models:
         found = getattr(found, "pooler_output", found)
         rows = found / found.norm(dim=-1, keepdim=True)
         captions = self.embed_texts(texts).repeat_interleave(group, 0)
-        unsafe = torch.sigmoid(self.slopes * (rows @ self.concepts.T - self.thresholds))
+        cosines = (rows * captions).sum(-1)
+        matches = torch.sigmoid(self.match["slope"] * (cosines - self.match["threshold"])).reshape(-1, group)
         groups = rows.reshape(-1, group, rows.shape[-1])
-        others = (1 - groups @ groups.transpose(1, 2)).sum(-1) / (group - 1)
-        return torch.stack(
-            [rows @ self.head + self.bias, (1 + (rows * captions).sum(-1)) / 2, (1 - unsafe).prod(-1), others.flatten()], -1
-        )
+        distances = matches[:, :, None] * matches[:, None] * (1 - groups @ groups.transpose(1, 2)) * (1 - torch.eye(group))
+        others = distances.sum(-1) / (group - 1)
+        unsafe = torch.logit(self.detector.unsafe(pixels), eps=1e-6)
+        return torch.stack([rows @ self.head + self.bias, (1 + cosines) / 2, torch.sigmoid(-unsafe / 2), others.flatten()], -1)
 
 
 def advantages(scores, weighting, group):

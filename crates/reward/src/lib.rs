@@ -3,7 +3,7 @@
 //! A [`Scorer`] takes [`Pictures`] to one column of scores per reward, and those rewards that are [`Differentiable`] to a gradient
 //! at the pixels ([`Scorer::gradient`]). Rewards on the same CLIP share one embedding of each image. [`disk`] reads the rewards
 //! that the field uses from its own files. [`judge`] holds what is reported and never trained on; [`rater`] and [`head`] what the
-//! aesthetics and safety heads are fitted to, and how.
+//! aesthetics head is fitted to, and how; [`detector`] what says which objects are where.
 //!
 //! Modules depend in one direction: [`Reward`] knows no reward; `rewards`, [`disk`] and [`external`] implement it and do not know of
 //! each other's or of the factory; the factory, [`reward`], makes what an experiment asks for.
