@@ -5,10 +5,13 @@
 
 Sweeps the experiment once for each training seed, with evaluation noise of the seed's own, on the held-out prompts named; goes on
 where it stopped. Prints each trained point's gains over the base, mean and range of the seeds, of rewards and judges; of rewards also in the base's
-standard deviations within prompts ("/ sd").
+standard deviations within prompts, over the prompts whose images the reward tells apart ("/ sd"), and the plain gain on all others
+("elsewhere": of safety, prompts that name nothing unsafe).
 """
 
 import argparse
+import csv
+import io
 import json
 import pathlib
 import re
@@ -38,6 +41,29 @@ def varied(text, seed, held_out, only_corners):
     return text
 
 
+# A reward varies on prompts with at least this share of the largest variance, as moa has it.
+VARIES = 0.01
+
+
+def elsewhere(moa, results):
+    """Returns each point's gain in each reward over the prompts on which the base's images hardly differ in it, where there are any."""
+    said = subprocess.run([moa, "export", results, "--what", "evaluations"], check=True, capture_output=True, text=True).stdout
+    means, variances = {}, {}
+    for row in csv.DictReader(io.StringIO(said)):
+        if row["role"] == "reward":
+            means.setdefault((row["id"], row["column"]), {})[row["prompt"]] = float(row["mean"])
+            if row["id"] == "base" and row["variance"]:
+                variances.setdefault(row["column"], {})[row["prompt"]] = float(row["variance"])
+    gains = {}
+    for (point, column), values in means.items():
+        of_column = variances.get(column, {})
+        still = [prompt for prompt, variance in of_column.items() if variance < VARIES * max(of_column.values())]
+        if still and point != "base":
+            base = means["base", column]
+            gains[point, column] = statistics.mean(values[prompt] - base[prompt] for prompt in still)
+    return gains
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("moa")
@@ -59,9 +85,13 @@ def main():
         if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
             sys.exit(f"{file} cannot be swept")
         said = subprocess.run([options.moa, "front", folder / "out", "--json"], check=True, capture_output=True, text=True).stdout
+        rest = elsewhere(options.moa, folder / "out")
         for point in json.loads(said)["points"]:
             if point["id"] == "base":
                 continue
+            for (of, column), gain in rest.items():
+                if of == point["id"]:
+                    rows.append(dict(seed=seed, point=of, kind="elsewhere", column=column, gain=gain, lo=None, hi=None, suspected=None))
             for column, gain in point["reward_gains_in_deviations"].items():
                 rows.append(dict(seed=seed, point=point["id"], kind="deviations", column=column, gain=gain, lo=None, hi=None, suspected=None))
             for kind in ("reward", "judge"):
@@ -78,8 +108,8 @@ def main():
         for kind, column in dict.fromkeys((row["kind"], row["column"]) for row in own):
             gains = [row["gain"] for row in own if (row["kind"], row["column"]) == (kind, column) and row["gain"] is not None]
             if gains:
-                of = f"{column} / sd" if kind == "deviations" else column
-                print(f"  {of:<18} {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})")
+                of = {"deviations": f"{column} / sd", "elsewhere": f"{column} elsewhere"}.get(kind, column)
+                print(f"  {of:<22} {statistics.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})")
 
 
 if __name__ == "__main__":
