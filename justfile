@@ -75,12 +75,13 @@ libtorch DIR="target/libtorch":
         cargo build --release --features libtorch --target-dir target/with-libtorch
 
 # Trains the built-in models anew, each part into results/pretrain, then puts them where the next build embeds them: an hour and a half with
-# LibTorch on two cores (`just libtorch`, then MOA=target/with-libtorch/release/moa DEVICE=libtorch), two to three times that on flex. Each goes on where it stopped.
+# LibTorch on two cores (`just libtorch`, then `just pretrain target/with-libtorch/release/moa libtorch`), two to three times that on flex.
+# Each part goes on where it stopped.
 pretrain MOA="target/release/moa" DEVICE="flex":
-    test -x {{MOA}} || cargo build --release
+    test {{MOA}} != target/release/moa || cargo build --release
     for part in captions denoiser emoji-32 clip heads judge-clip detector judge-detector; do \
         {{MOA}} pretrain experiments/pretrain/$part.ron --device {{DEVICE}} || exit; \
     done
     for part in emoji-32 clip heads judge-clip detector judge-detector; do \
-        (cd results/pretrain/$part && find . -type f ! -name 'checkpoint*' ! -path './tokenizer/*' -exec install -Dm644 {} ../../../crates/zoo/weights/$part/{} \;); \
+        (cd results/pretrain/$part && find . -type f ! -name 'checkpoint*' ! -path './tokenizer/*' -exec install -Dm644 {} ../../../crates/zoo/weights/$part/{} \;) || exit; \
     done

@@ -18,7 +18,7 @@ PROMPTS = [
     *["a house on a green background", "a bow on a yellow background", "a strawberry on a purple background", "a fish on a red background"],
     *["a dog left of a star on a blue background", "a star left of a dog on a blue background", "an apple above a car on a gray background"],
     *["a car above an apple on a gray background", "a panda right of a tulip on a white background"],
-    *["a tulip right of a panda on a white background", "a wine below a sun on a black background", "a sun below a wine on a black background"],
+    *["a tulip right of a panda on a white background", "wine below a sun on a black background", "a sun below wine on a black background"],
 ]
 
 

@@ -8,7 +8,7 @@ before the answers are written. Rows of a trial show the same prompts from the s
 for each trial the models' names from the top row down: {"trial-01": ["safety", "base", …], …}. `score` says how many rows were
 named rightly, and how likely that is by guessing.
 
-Prompts are drawn here, of every kind that the built-in model knows, half of them with something unsafe; no experiment trains or
+Prompts are drawn here, of one or two objects, half of them with something unsafe; no experiment trains or
 evaluates on them but by chance. Needs Pillow.
 """
 

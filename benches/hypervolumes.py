@@ -11,6 +11,7 @@ import json
 import pathlib
 import statistics
 import subprocess
+import sys
 
 
 def front(moa, folder):
@@ -51,11 +52,16 @@ def main():
     for own in sorted(options.folder.glob("seed-*/out")):
         names, points, stored = front(options.moa, own)
         other_names, others, _ = front(options.moa, options.other / own.relative_to(options.folder))
-        assert names == other_names, f"{own} has the rewards {names}, {options.other} has {other_names}"
+        if names != other_names:
+            sys.exit(f"{own} has the rewards {names}, {options.other} has {other_names}")
+        if any(abs(a - b) > 1e-6 for a, b in zip(points["base"], others["base"])):
+            sys.exit(f"the base of {own} scores otherwise than that of {options.other}: other prompts, noise or models")
         for scale, ends in {"0 to 1": ([0.0] * len(names), [1.0] * len(names)), "base and corners": stored}.items():
             here, there = gain(points, *ends), gain(others, *ends)
             ratios.setdefault(scale, []).append(here / there if there > 0 else float("inf"))
             print(f"{own.parent.name}, {scale}: {here:.4f} against {there:.4f}, {ratios[scale][-1]:.1f} times")
+    if not ratios:
+        sys.exit(f"{options.folder} holds no sweep: seed-1/out and so on")
     for scale, all_of in ratios.items():
         print(f"{scale}: {statistics.median(all_of):.1f} times (median; {min(all_of):.1f} to {max(all_of):.1f})")
 

@@ -162,9 +162,9 @@ impl From<ZooError> for CliError {
             ZooError::UnknownBase(_)
             | ZooError::BaseIsFile(_)
             | ZooError::Hub(_)
-            | ZooError::Reward(RewardError::Reward { .. } | RewardError::EmojiOnly { .. }) => {
-                Self::usage(error.to_string())
-            }
+            | ZooError::Reward(
+                RewardError::Reward { .. } | RewardError::EmojiOnly { .. } | RewardError::OutsideTheGrammar { .. },
+            ) => Self::usage(error.to_string()),
             error => Self::failure(format!("failed to open models: {error}")),
         }
     }

@@ -51,6 +51,17 @@ fn impossible_experiments_are_usage_errors_that_name_place_field_and_way_out() {
 }
 
 #[test]
+fn prompts_that_a_reward_cannot_read_are_refused_before_anything_is_drawn() {
+    let desk = Desk::new();
+    let text = MINIATURE.replace("(kind: Safety)", "(name: \"safety\", kind: Composition)");
+    desk.write("bad.ron", text.replace("a dog on a green background", "a red cat on a red background"));
+    for command in ["check", "sweep"] {
+        desk.moa([command, "bad.ron", "--quiet"]).refusal(2, &["reward `safety`", "a red cat on a red background"]);
+        assert!(!desk.path("results").join("bad/runs").exists(), "something was written");
+    }
+}
+
+#[test]
 fn files_that_are_no_experiments_are_usage_errors() {
     let desk = Desk::new();
     desk.write("empty.ron", "");
@@ -72,6 +83,12 @@ fn files_that_are_no_experiments_are_usage_errors() {
     desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron: batch is 0"]);
     desk.write("pre.ron", "(target: Denoiser, steps: 3, batch: 2, learning_rate: NaN)");
     desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron: learning_rate is NaN: give a positive number"]);
+    desk.write("pre.ron", "(target: Denoiser, steps: 3, batch: 2, learning_rate: 1e-3)");
+    let way_out = ["denoiser builds on it", "captions.ron --out parts/captions"];
+    desk.moa(["pretrain", "pre.ron", "--out", "parts/denoiser"]).refusal(1, &way_out);
+    fs::create_dir_all(desk.path("parts/captions")).unwrap();
+    desk.write("parts/captions/model.safetensors", "torn");
+    desk.moa(["pretrain", "pre.ron", "--out", "parts/denoiser"]).refusal(1, &["parts/captions/model.safetensors"]);
 }
 
 #[test]

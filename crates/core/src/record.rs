@@ -131,7 +131,8 @@ impl ScoreColumn {
     /// of 1 is that of an image over five in six others of its prompt. Nothing where variances were not kept, or no prompt
     /// has any.
     pub fn gain_in_deviations(&self, other: &Self) -> Option<f64> {
-        let variances = self.prompt_variances.as_ref().filter(|_| self.pairs_with(other))?;
+        let paired = |variances: &&Vec<f64>| variances.len() == self.prompt_means.len() && self.pairs_with(other);
+        let variances = self.prompt_variances.as_ref().filter(paired)?;
         let largest = variances.iter().copied().fold(0.0, f64::max);
         let varied = || (0..variances.len()).filter(|i| variances[*i] > 0.0 && variances[*i] >= VARIES * largest);
         let count = varied().count() as f64;

@@ -111,8 +111,8 @@ pub enum RewardError {
     },
     /// A prompt claims nothing that a detector can look for.
     #[error(
-        "reward `{reward}` reads prompts like \"a red cat left of a dog on a blue background\", and {prompt:?} is none: leave the reward \
-         out, or give prompts of that form"
+        "reward `{reward}` reads prompts like \"a red cat left of a dog on a blue background\", and {prompt:?} describes no scene that \
+         emoji-32 knows: leave the reward out, or give prompts of that form"
     )]
     OutsideTheGrammar {
         /// The reward's name.

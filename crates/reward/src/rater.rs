@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn the_figure_is_what_the_renderer_drew() {
-        let distribution = moa_scenes::SceneDistribution::default();
+        let kinds =
+            moa_scenes::Kinds { single: 1.0, tinted: 1.0, pair: 1.0, tinted_pair: 1.0, several: 1.0, trio: 1.0 };
+        let distribution = moa_scenes::SceneDistribution { kinds, ..Default::default() };
         let mut rng = moa_scenes::SceneRng::new(4);
         let (mut right, mut all) = (0.0, 0.0);
         for _ in 0..100 {

@@ -13,6 +13,14 @@ pub trait Reward: Send + Sync {
     /// Says why the pictures cannot be scored. Scores that are not finite are the [`crate::Scorer`]'s to refuse.
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError>;
 
+    /// Refuses a prompt whose images it could not score, before any is drawn.
+    ///
+    /// # Errors
+    /// Says what is wrong with the prompt.
+    fn check_prompt(&self, _prompt: &str) -> Result<(), RewardError> {
+        Ok(())
+    }
+
     /// Returns the reward as one whose scores have a gradient; nothing where there is none.
     fn differentiable(&self) -> Option<&dyn Differentiable> {
         None

@@ -56,6 +56,15 @@ impl Scorer {
         rewards.map(|reward| reward.name()).collect()
     }
 
+    /// Refuses prompts whose images a reward could not score.
+    ///
+    /// # Errors
+    /// Names the reward and the first such prompt.
+    pub fn check_prompts<'a>(&self, prompts: impl IntoIterator<Item = &'a String>) -> Result<(), RewardError> {
+        let mut prompts = prompts.into_iter();
+        prompts.try_for_each(|prompt| self.rewards.iter().try_for_each(|reward| reward.check_prompt(prompt)))
+    }
+
     /// Scores a batch by every reward; each CLIP embeds the pictures once for all of its rewards.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use moa_core::ExperimentSpec;
+use moa_core::experiment::Prompts;
 use moa_diffusion::Pipeline;
 use moa_reward::Scorer;
 use moa_zoo::BaseModel;
@@ -23,13 +24,14 @@ pub struct Models {
 }
 
 impl Models {
-    /// Opens the models of an experiment over its base. `hub` is the folder where `huggingface_hub` keeps its downloads, which
-    /// rewards such as `hf:org/name` are looked up in.
+    /// Opens the models of an experiment over its base, for its prompts. `hub` is the folder where `huggingface_hub` keeps its
+    /// downloads, which rewards such as `hf:org/name` are looked up in.
     ///
     /// # Errors
-    /// Says which model cannot be opened and why.
+    /// Says which model cannot be opened and why, or which prompt a reward could not score.
     pub fn open(
         spec: &ExperimentSpec,
+        prompts: &Prompts,
         base: &BaseModel,
         hub: Option<&Path>,
         device: &Device,
@@ -37,6 +39,7 @@ impl Models {
         let group = spec.training.pictures_per_prompt as usize;
         // Opening says best what is wrong with a model: it comes before its files are hashed.
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
+        scorer.check_prompts(prompts.train.iter().chain(&prompts.held_out)).map_err(moa_zoo::ZooError::from)?;
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
         Ok(Self { pipeline: base.open(device)?, scorer, sha256 })

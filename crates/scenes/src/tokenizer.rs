@@ -21,6 +21,10 @@ pub const FILES: [(&str, &str); 5] = [
     ("tokenizer_config.json", TOKENIZER_CONFIG_JSON),
 ];
 
+/// Tokens in the vocabulary.
+pub const VOCABULARY: usize = 771;
+/// The id of `<|endoftext|>`, the last token.
+pub const END: i64 = VOCABULARY as i64 - 1;
 /// The longest text in tokens, start and end included; longer ones are cut.
 pub const MODEL_MAX_LENGTH: usize = 24;
 
@@ -77,6 +81,7 @@ mod tests {
         let mut ids: Vec<_> = vocabulary.values().copied().collect();
         ids.sort_unstable();
         assert!(ids.iter().copied().eq(0..vocabulary.len()));
+        assert_eq!(vocabulary.len(), VOCABULARY);
         assert_eq!(vocabulary["<|startoftext|>"], vocabulary.len() - 2);
         assert_eq!(vocabulary["<|endoftext|>"], vocabulary.len() - 1);
         let merges: Vec<_> = MERGES_TXT.lines().skip(1).filter(|line| !line.is_empty()).collect();

@@ -59,8 +59,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!(
                 "{:40} {:>12} {:>12} {:>12}",
                 format!("{kind:?}, {}", if held_out == HeldOut::Only { "held out" } else { "seen" }),
-                of(|verdict| verdict.composition.unwrap_or_default()),
-                of(|verdict| verdict.attributes.unwrap_or_default()),
+                of(|verdict| verdict.composition.expect("a scene claims something")),
+                of(|verdict| verdict.attributes.expect("a scene claims something")),
                 of(|verdict| verdict.legibility),
             );
         }

@@ -2,19 +2,19 @@
 
 use moa_core::NoiseKey;
 use moa_core::experiment::RewardKind;
-use moa_core::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY};
+use moa_core::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, CLIP_ALIGNMENT, CLIP_DIVERSITY, COMPOSITION, LEGIBILITY};
 
 use super::*;
 
 const PROMPTS: usize = 96;
-const JUDGES: [&str; 4] = [ATTRIBUTES, ATTRIBUTE_SAFETY, CLIP_ALIGNMENT, CLIP_DIVERSITY];
+const JUDGES: [&str; 6] = [ATTRIBUTES, ATTRIBUTE_SAFETY, CLIP_ALIGNMENT, CLIP_DIVERSITY, LEGIBILITY, COMPOSITION];
 
 /// What a training does to rewards and judges, on prompts that name something unsafe and on all others.
 #[derive(Clone, Copy, Default)]
 struct Effect {
-    rewards: [f64; 3],
-    harmless: [f64; 4],
-    unsafe_ones: [f64; 4],
+    rewards: [f64; 4],
+    harmless: [f64; 6],
+    unsafe_ones: [f64; 6],
 }
 
 struct Own {
@@ -30,7 +30,8 @@ impl Own {
 }
 
 fn rewards() -> Vec<RewardSpec> {
-    vec![RewardKind::Aesthetics.into(), RewardKind::Safety.into(), RewardKind::Diversity.into()]
+    let kinds = [RewardKind::Aesthetics, RewardKind::Safety, RewardKind::Diversity, RewardKind::Composition];
+    kinds.into_iter().map(Into::into).collect()
 }
 
 /// A quarter of the prompts names something unsafe.
@@ -45,7 +46,9 @@ fn point(seed: u64, id: u64, shares: &[f64], effect: Effect) -> Own {
         let (difficulty, own) = (key.named(name).normal(PROMPTS), key.named(name).with(id).normal(PROMPTS));
         let value = |prompt: usize| {
             let shift = if prompt % 4 == 3 { unsafe_one } else { harmless };
-            0.5 + shift + f64::from(0.2 * difficulty[prompt] + 0.03 * own[prompt])
+            let value = 0.5 + shift + f64::from(0.2 * difficulty[prompt] + 0.03 * own[prompt]);
+            // Whether everything is right is so many of four images of a prompt.
+            if name == COMPOSITION { (4.0 * value).round() / 4.0 } else { value }
         };
         ScoreColumn::of_all(name, (0..PROMPTS).map(value).collect())
     };
@@ -53,7 +56,9 @@ fn point(seed: u64, id: u64, shares: &[f64], effect: Effect) -> Own {
     Own {
         shares: shares.to_vec(),
         rewards: names.iter().zip(effect.rewards).map(|(reward, shift)| column(&reward.name, shift, shift)).collect(),
-        judges: (0..4).map(|judge| column(JUDGES[judge], effect.harmless[judge], effect.unsafe_ones[judge])).collect(),
+        judges: (0..JUDGES.len())
+            .map(|judge| column(JUDGES[judge], effect.harmless[judge], effect.unsafe_ones[judge]))
+            .collect(),
     }
 }
 
@@ -67,19 +72,26 @@ fn findings(seed: u64, points: &[(&[f64], Effect)]) -> Vec<Vec<SuspectedHacking>
     Watcher { rewards: &rewards, harmless: &harmless, bootstrap }.findings(base.probe(), &probes).unwrap()
 }
 
-const AESTHETICS: &[f64] = &[1.0, 0.0, 0.0];
-const SAFETY: &[f64] = &[0.0, 1.0, 0.0];
-const DIVERSITY: &[f64] = &[0.0, 0.0, 1.0];
-const ALL: &[f64] = &[0.25, 0.5, 0.25];
+const AESTHETICS: &[f64] = &[1.0, 0.0, 0.0, 0.0];
+const SAFETY: &[f64] = &[0.0, 1.0, 0.0, 0.0];
+const DIVERSITY: &[f64] = &[0.0, 0.0, 1.0, 0.0];
+const ALIGNMENT: &[f64] = &[0.0, 0.0, 0.0, 1.0];
+const ALL: &[f64] = &[0.25, 0.5, 0.25, 0.0];
 
 /// Safety that takes away what unsafe prompts ask for, as it should: objects are missed there, and nowhere else.
-const SOUND_SAFETY: Effect =
-    Effect { rewards: [0.0, 0.1, 0.0], harmless: [0.0, 0.02, 0.0, 0.0], unsafe_ones: [-0.2, 0.1, -0.2, 0.0] };
+const SOUND_SAFETY: Effect = Effect {
+    rewards: [0.0, 0.1, 0.0, 0.0],
+    harmless: [0.0, 0.02, 0.0, 0.0, 0.0, 0.0],
+    unsafe_ones: [-0.2, 0.1, -0.2, 0.0, 0.0, -0.2],
+};
 /// Diversity that loses the prompt's objects.
-const WILD_DIVERSITY: Effect =
-    Effect { rewards: [0.0, 0.0, 0.1], harmless: [-0.05, 0.0, 0.0, 0.05], unsafe_ones: [-0.05, 0.0, 0.0, 0.05] };
+const WILD_DIVERSITY: Effect = Effect {
+    rewards: [0.0, 0.0, 0.1, 0.0],
+    harmless: [-0.05, 0.0, 0.0, 0.05, 0.0, -0.1],
+    unsafe_ones: [-0.05, 0.0, 0.0, 0.05, 0.0, -0.1],
+};
 /// Aesthetics that harm nothing.
-const SOUND_AESTHETICS: Effect = Effect { rewards: [0.05, 0.0, 0.0], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
+const SOUND_AESTHETICS: Effect = Effect { rewards: [0.05, 0.0, 0.0, 0.0], harmless: [0.0; 6], unsafe_ones: [0.0; 6] };
 
 #[test]
 fn planted_damage_is_found_and_blamed_on_the_reward_that_does_it() {
@@ -98,7 +110,7 @@ fn planted_damage_is_found_and_blamed_on_the_reward_that_does_it() {
 
 #[test]
 fn safety_is_watched_where_prompts_name_nothing_unsafe() {
-    let harsh = Effect { harmless: [-0.05, 0.02, 0.0, 0.0], ..SOUND_SAFETY };
+    let harsh = Effect { harmless: [-0.05, 0.02, 0.0, 0.0, 0.0, 0.0], ..SOUND_SAFETY };
     let found = findings(3, &[(SAFETY, harsh)]);
     assert_eq!(found[0].len(), 1, "{found:?}");
     assert_eq!((&*found[0][0].judge, found[0][0].on, found[0][0].prompts), (ATTRIBUTES, WatchedPrompts::Harmless, 72));
@@ -112,14 +124,14 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
             let of = |index: usize| 0.25 * take(&a)[index] + 0.5 * take(&b)[index] + 0.25 * take(&c)[index];
             (0..take(&a).len()).map(of).collect()
         };
-        let array = |values: Vec<f64>| -> [f64; 4] { values.try_into().unwrap() };
+        let array = |values: Vec<f64>| -> [f64; 6] { values.try_into().unwrap() };
         Effect {
             rewards: sum(|effect| &effect.rewards).try_into().unwrap(),
             harmless: array(sum(|effect| &effect.harmless)),
             unsafe_ones: array(sum(|effect| &effect.unsafe_ones)),
         }
     };
-    let sound = Effect { rewards: [0.0, 0.0, 0.1], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
+    let sound = Effect { rewards: [0.0, 0.0, 0.1, 0.0], harmless: [0.0; 6], unsafe_ones: [0.0; 6] };
     let specialists = [(AESTHETICS, SOUND_AESTHETICS), (SAFETY, SOUND_SAFETY), (DIVERSITY, sound)];
     let mixture = mixed(SOUND_AESTHETICS, SOUND_SAFETY, sound);
     // Attributes fall on unsafe prompts, by what safety's share explains; aesthetics, first in the list, is not to blame.
@@ -134,7 +146,8 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
     assert_eq!(blamed.shared_with, ["safety", "diversity"]);
     assert!(blamed.to_string().contains("unless safety or diversity does it"), "{blamed}");
     // More than the others explain is the reward's own.
-    let worse = Effect { harmless: [-0.1, 0.0, 0.0, 0.0], unsafe_ones: [-0.2, 0.0, 0.0, 0.0], ..mixture };
+    let worse =
+        Effect { harmless: [-0.1, 0.0, 0.0, 0.0, 0.0, 0.0], unsafe_ones: [-0.2, 0.0, 0.0, 0.0, 0.0, 0.0], ..mixture };
     let points: Vec<_> = specialists.into_iter().chain([(ALL, worse)]).collect();
     let found = findings(1, &points);
     assert!(found[3].iter().any(|finding| finding.own_fall.is_some_and(|fall| fall.hi < 0.0)), "{found:?}");
@@ -143,9 +156,9 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
 #[test]
 fn of_sound_runs_something_is_reported_no_more_often_than_stated() {
     // Rewards rise for sure, so that only the judges' noise keeps from a false alarm.
-    let rises = Effect { rewards: [0.1; 3], harmless: [0.0; 4], unsafe_ones: [0.0; 4] };
+    let rises = Effect { rewards: [0.1; 4], harmless: [0.0; 6], unsafe_ones: [0.0; 6] };
     let points: Vec<(&[f64], Effect)> =
-        [AESTHETICS, SAFETY, DIVERSITY, ALL, ALL, ALL].map(|shares| (shares, rises)).into();
+        [AESTHETICS, SAFETY, DIVERSITY, ALIGNMENT, ALL, ALL, ALL].map(|shares| (shares, rises)).into();
     let trials = 200;
     let alarms = (0..trials).filter(|seed| findings(*seed, &points).iter().any(|found| !found.is_empty())).count();
     // 5 % and three Monte-Carlo standard errors; each test at 95 % by itself would raise an alarm in half of the runs.
@@ -154,7 +167,7 @@ fn of_sound_runs_something_is_reported_no_more_often_than_stated() {
 
 #[test]
 fn what_did_not_rise_or_has_no_share_is_not_suspected_and_other_prompts_are_refused() {
-    let falls = Effect { rewards: [0.0; 3], harmless: [-0.2; 4], unsafe_ones: [-0.2; 4] };
+    let falls = Effect { rewards: [0.0; 4], harmless: [-0.2; 6], unsafe_ones: [-0.2; 6] };
     assert!(findings(1, &[(AESTHETICS, falls)])[0].is_empty());
     assert!(findings(1, &[(&[], WILD_DIVERSITY)])[0].is_empty());
     let (base, mut other) = (point(1, 0, &[], falls), point(1, 1, AESTHETICS, falls));

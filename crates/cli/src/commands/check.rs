@@ -31,7 +31,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
     let device = global.device.open()?;
-    let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
+    let models = Models::open(
+        &experiment.spec,
+        &experiment.prompts,
+        &experiment.base()?,
+        hub::cache().as_deref(),
+        &device.device,
+    )?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
     let memory = estimated.memory.map_or(String::new(), |bytes| {
         let short = estimated.available.filter(|available| *available < bytes);

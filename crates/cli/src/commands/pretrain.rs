@@ -17,13 +17,14 @@ use crate::text::{count, duration};
 
 /// Trains a part of the built-in model anew.
 ///
-/// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the last checkpoint after a
-/// stop or a kill. Parts that build on others (the denoiser on captions, emoji-32 on the denoiser, heads on CLIP) look for them beside their own folder.
+/// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the
+/// last checkpoint after a stop or a kill; how the model looks meanwhile is in the folder's `preview`. Parts that build on others (the denoiser on
+/// captions, emoji-32 on the denoiser, CLIP and heads on emoji-32) look for them beside their own folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  moa pretrain experiments/pretrain/denoiser.ron
-  moa pretrain experiments/pretrain/clip.ron --out /tmp/clip --device libtorch")]
+  moa pretrain experiments/pretrain/captions.ron && moa pretrain experiments/pretrain/denoiser.ron
+  moa pretrain experiments/pretrain/detector.ron --out /tmp/parts/detector --device libtorch")]
 pub(crate) struct Arguments {
     /// The pre-training file
     #[arg(value_name = "FILE")]
@@ -42,6 +43,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = global.device.open()?;
     let stem = arguments.file.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("results/pretrain").join(stem));
+    fs::create_dir_all(&out)
+        .map_err(|error| CliError::failure(format!("failed to create {}: {error}", out.display())))?;
     let checkpoint_file = out.join("checkpoint.safetensors");
     let checkpoint = read_checkpoint(&checkpoint_file)?;
     if !global.quiet {
@@ -63,12 +66,18 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         began: None,
         last_line: Instant::now(),
     };
-    let parts = Parts::new(out.parent().unwrap_or(Path::new(".")));
+    // `.` and `..` have no name that could be taken off.
+    let parts = Parts::new(match (out.file_name(), out.parent()) {
+        (Some(_), Some(beside)) => beside.to_owned(),
+        _ => out.join(".."),
+    });
     let finished = pretrain(&spec, &parts, &device.device, checkpoint.as_deref(), &mut keeper);
     keeper.bar.finish_and_clear();
     match finished.map_err(|error| refused(&keeper.checkpoint_file, error))? {
         Some(files) => {
-            keeper.keep(&files)?;
+            keep(&out, &files)?;
+            // It shows nothing that the model itself does not.
+            let _ = fs::remove_dir_all(keeper.preview_folder());
             if !global.quiet {
                 note(&format!("wrote {}", out.display()));
             }
@@ -130,8 +139,9 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(&self, files: &ModelFiles) -> Result<(), PretrainError> {
-        files.iter().try_for_each(|(name, bytes)| write(&self.out.join(name), bytes))
+    /// Returns the folder of the model as it stands: the part's own holds none but finished ones, which other parts build on.
+    fn preview_folder(&self) -> PathBuf {
+        self.out.join("preview")
     }
 
     fn line(&mut self, progress: &Progress) {
@@ -166,8 +176,12 @@ impl Hooks for Keeper {
     }
 
     fn preview(&mut self, files: &ModelFiles) -> Result<(), PretrainError> {
-        self.keep(files)
+        keep(&self.preview_folder(), files)
     }
+}
+
+fn keep(folder: &Path, files: &ModelFiles) -> Result<(), PretrainError> {
+    files.iter().try_for_each(|(name, bytes)| write(&folder.join(name), bytes))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), PretrainError> {

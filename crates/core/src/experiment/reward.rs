@@ -67,7 +67,7 @@ pub enum RewardKind {
     Composition,
     /// That no unsafe object is shown, by a detector.
     Safety,
-    /// The picture's leave-one-out contribution to the spread of its prompt's pictures in CLIP space.
+    /// The picture's leave-one-out contribution to the spread of its prompt's pictures in CLIP space, among those that are of the prompt.
     Diversity,
     /// Hasler & Süsstrunk's colourfulness.
     Colourfulness,

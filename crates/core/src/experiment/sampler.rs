@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct SamplerSpec {
     /// The kind of step. Default: `Cps(eta: 0.9)`.
     pub kind: SamplerKind,
-    /// Denoising steps per picture. Default: 8.
+    /// Denoising steps per picture. Default: 6, which `emoji-32` is made for.
     pub steps: u32,
     /// Classifier-free guidance scale, in rollout and training alike; 1 means none, anything else doubles the denoiser's
     /// work. Default: 1.
@@ -17,7 +17,7 @@ pub struct SamplerSpec {
 
 impl Default for SamplerSpec {
     fn default() -> Self {
-        Self { kind: SamplerKind::default(), steps: 8, guidance: 1.0 }
+        Self { kind: SamplerKind::default(), steps: 6, guidance: 1.0 }
     }
 }
 

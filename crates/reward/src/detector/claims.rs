@@ -96,7 +96,7 @@ impl Claims {
         let side = detected.side;
         let cells = side * side;
         let column = |of: &Tensor<3>, class: usize| of.clone().narrow(0, row, 1).narrow(2, class, 1).reshape([cells]);
-        let shown = |p: Tensor<1>| (p.neg() + (1.0 + 1e-6)).log().sum().exp().neg() + 1.0;
+        let shown = |p: Tensor<1>| (p * (1e-6 - 1.0) + 1.0).log().sum().exp().neg() + 1.0;
         let concept = |class: usize| column(&detected.objects, class);
         let near = |expected: Tensor<1>, count: usize| (((expected - count as f64) / MISCOUNT).square().neg()).exp();
         let probability = |claim: &Claim| match *claim {
@@ -171,6 +171,54 @@ mod tests {
 
     const CAT: usize = 0;
     const DOG: usize = 1;
+
+    #[test]
+    fn an_image_without_objects_keeps_none_of_their_claims() {
+        let (hard, expected) = held("a red cat left of a dog on a blue background", &[]);
+        assert!((hard.share - 0.2).abs() < 1e-6, "the background alone: {hard:?}");
+        assert!((0.2..0.21).contains(&expected), "never below what holds: {expected}");
+    }
+
+    #[test]
+    fn each_claims_gradient_is_that_of_its_probability() {
+        let claims = [
+            Claim::Shown { concept: CAT, tint: None },
+            Claim::Shown { concept: CAT, tint: Some(0) },
+            Claim::Placed { first: CAT, relation: Relation::LeftOf, second: DOG },
+            Claim::Placed { first: CAT, relation: Relation::Below, second: DOG },
+            Claim::Counted { concept: CAT, count: 2 },
+            Claim::Total(3),
+        ];
+        let (concepts, tints) =
+            image(&[(9, CAT, Some(0), 0.6), (13, CAT, None, 0.55), (12, DOG, None, 0.7), (50, DOG, None, 0.3)]);
+        let device = Device::flex().autodiff();
+        let detected = |concepts: &[f32]| {
+            let tensor = |values: &[f32]| Tensor::<3>::from_data(TensorData::new(values.to_vec(), [1, 64, 3]), &device);
+            let objects = tensor(concepts).require_grad();
+            let backgrounds = Tensor::ones([1, 1], &device);
+            (objects.clone(), Detected { objects, tints: tensor(&tints), backgrounds, side: 8 })
+        };
+        for claim in claims {
+            let claims = Claims(vec![claim]);
+            let value = |concepts: &[f32]| claims.expected(&detected(concepts).1, 0).into_scalar::<f32>();
+            let (leaf, seen) = detected(&concepts);
+            let gradients = claims.expected(&seen, 0).sum().backward();
+            let gradient: Vec<f32> =
+                leaf.grad(&gradients).expect("a gradient").into_data().try_into_vec().expect("f32");
+            let mut moved = 0.0f32;
+            for (at, slope) in gradient.iter().enumerate() {
+                let shifted = |by: f32| {
+                    let mut concepts = concepts.clone();
+                    concepts[at] += by;
+                    value(&concepts)
+                };
+                let difference = (shifted(4e-3) - shifted(-4e-3)) / 8e-3;
+                assert!((slope - difference).abs() < 3e-3, "{claim:?} at {at}: {slope} is not {difference}");
+                moved = moved.max(slope.abs());
+            }
+            assert!(moved > 0.1, "{claim:?} has a gradient here: {moved}");
+        }
+    }
 
     #[test]
     fn relations_hold_one_way_only() {

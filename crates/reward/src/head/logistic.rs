@@ -5,11 +5,11 @@ use crate::RewardError;
 /// Returns (slope a, threshold θ) of p = σ(a·(cos − θ)) that minimise the mean log loss plus `ridge`/2 · (a·σ_cos)²,
 /// by Newton's method on standardised cosines.
 ///
-/// Where the cosine alone tells pictures with the concept from others, only the ridge bounds the slope: 1e-3 is sharp,
-/// and 1e-2 leaves a gradient for training. The base rate of the examples is built in: fit on scenes as they are drawn.
+/// Where the cosine alone tells the two kinds of examples apart, only the ridge bounds the slope: 1e-3 is sharp, and 1e-2
+/// leaves a gradient for training. How often each kind occurs is built in.
 ///
 /// # Errors
-/// Refuses examples of one kind only, and cosines that do not rise with the concept.
+/// Refuses examples of one kind only, and cosines that do not rise from the one to the other.
 pub fn fit_logistic(cosines: &[f32], present: &[bool], ridge: f64) -> Result<(f32, f32), RewardError> {
     if cosines.len() != present.len() || !present.contains(&true) || !present.contains(&false) {
         return Err(RewardError::Fit("give images of both kinds, each with its cosine"));

@@ -22,14 +22,13 @@ impl Composition {
         Self { name: name.into(), detector }
     }
 
+    fn claims(&self, prompt: &str) -> Result<Claims, RewardError> {
+        let outside = || RewardError::OutsideTheGrammar { reward: self.name.clone(), prompt: prompt.to_owned() };
+        self.detector.claims(prompt).ok_or_else(outside)
+    }
+
     fn expected(&self, pictures: &Pictures, detected: &Detected) -> Result<Tensor<1>, RewardError> {
-        let score = |(row, prompt): (usize, &String)| {
-            let claims: Claims = self
-                .detector
-                .claims(prompt)
-                .ok_or_else(|| RewardError::OutsideTheGrammar { reward: self.name.clone(), prompt: prompt.clone() })?;
-            Ok(claims.expected(detected, row))
-        };
+        let score = |(row, prompt): (usize, &String)| Ok(self.claims(prompt)?.expected(detected, row));
         let scores = pictures.prompts().iter().enumerate().map(score).collect::<Result<Vec<_>, RewardError>>()?;
         Ok(Tensor::cat(scores, 0))
     }
@@ -42,6 +41,10 @@ impl Reward for Composition {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         Ok(host(self.expected(view.pictures(), &view.detected(&self.detector))?))
+    }
+
+    fn check_prompt(&self, prompt: &str) -> Result<(), RewardError> {
+        self.claims(prompt).map(|_| ())
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {

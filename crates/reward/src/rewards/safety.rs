@@ -9,9 +9,9 @@ use crate::detector::{Detected, Detector};
 use crate::raster::host;
 use crate::{Differentiable, GradientView, Reward, RewardError, View};
 
-/// Divides a logit: a detector that is sure leaves no gradient, and half of its logit does.
+/// Divides a logit: a detector that is sure leaves hardly a gradient, half of its logit does.
 const TEMPERATURE: f64 = 2.0;
-/// Probabilities are kept this far from 0 and 1.
+/// Probabilities are kept this far from 0 and 1; beyond it there is no gradient.
 const MARGIN: f64 = 1e-6;
 
 /// 1 − max σ(z / 2), with z the logit of the likeliest unsafe object anywhere in the image: near 1 wherever nothing

@@ -85,7 +85,13 @@ impl<'a> Rows<'a> {
                     roles.push(role);
                     prompts.push(prompt);
                     means.push(*mean);
-                    variances.push(column.prompt_variances.as_ref().map_or(f64::NAN, |known| known[index]));
+                    variances.push(
+                        column
+                            .prompt_variances
+                            .as_ref()
+                            .and_then(|known| known.get(index))
+                            .map_or(f64::NAN, |known| *known),
+                    );
                 }
             }
         }

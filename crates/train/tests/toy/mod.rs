@@ -14,9 +14,9 @@ use moa_scenes::tokenizer;
 
 fn text_config(projection: Option<usize>) -> TextConfig {
     TextConfig {
-        vocab_size: 771,
+        vocab_size: tokenizer::VOCABULARY,
         max_position_embeddings: tokenizer::MODEL_MAX_LENGTH,
-        eos_token_id: 770,
+        eos_token_id: tokenizer::END,
         hidden_size: 8,
         intermediate_size: 16,
         num_hidden_layers: 1,

@@ -44,8 +44,9 @@ const DETECTION: f64 = 0.3;
 const RATING: f64 = 20.0;
 /// The rater's parts and their sum.
 const RATINGS: usize = 5;
-/// Generated images that the rewards' CLIP learns the rater from, and how many of them are in a batch of scenes.
-const DRAWN: usize = 4096;
+/// Batches of generated images that the rewards' CLIP learns the rater from beside scenes.
+const DRAWN_BATCHES: usize = 32;
+/// Scenes of a batch for each generated image beside them.
 const DRAWN_SHARE: usize = 4;
 
 /// Returns the shape of both CLIPs.
@@ -192,16 +193,21 @@ pub(super) fn train(
 ) -> Result<Option<ModelFiles>, PretrainError> {
     let config = clip_config();
     let fresh = Learner::fresh(&config, NoiseKey::new(spec.seed).named("clip"), device)?;
-    let read = parts.parameters(Target::Captions, captions::FILE, spec.target, device)?;
-    let begun = begin_with(fresh, "clip.text_model", &read.at("text_encoder"))?;
-    let mut state = TrainingState::new(begun, spec, device);
+    // The judge's CLIP shares nothing with what it judges: neither the captions' encoder nor images that were drawn.
+    let (begun, painter) = match spec.target {
+        Target::Clip => {
+            let read = parts.parameters(Target::Captions, captions::FILE, spec.target, device)?;
+            let begun = begin_with(fresh, "clip.text_model", &read.at("text_encoder").at("text_model"))?;
+            (begun, Some(parts.emoji_32(spec.target, device)?))
+        }
+        _ => (fresh, None),
+    };
+    // Drawn when the first step asks for them.
+    let mut drawn: Option<DrawnImages> = None;
+    let mut state = TrainingState::new(begun, spec, device).building_on(parts.digests());
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }
-    let drawn = match spec.target {
-        Target::Clip => Some(DrawnImages::draw(parts, spec, DRAWN, device)?),
-        _ => None,
-    };
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, config.text_config.max_position_embeddings)?;
     let distribution = spec.scenes(HeldOut::Any);
     let key = NoiseKey::new(spec.seed).named("clip-captions");
@@ -217,9 +223,13 @@ pub(super) fn train(
         let claims: Vec<Claim> = claims.into_iter().chain(others).collect();
         let ids = words.encode(&claims.iter().copied().map(Claim::text).collect::<Vec<_>>())?;
         let scenes = corrupted(batch.pictures.clone(), key.named("corruption"));
-        let images = match &drawn {
-            Some(drawn) => {
-                let drawn = drawn.some(rows / DRAWN_SHARE, key.named("drawn"));
+        let images = match &painter {
+            Some(painter) => {
+                let all = match drawn.take() {
+                    Some(all) => all,
+                    None => DrawnImages::draw(painter, spec, spec.batch * DRAWN_BATCHES)?,
+                };
+                let drawn = drawn.insert(all).some((rows / DRAWN_SHARE).max(1), key.named("drawn"));
                 Tensor::cat(vec![scenes, corrupted(drawn, key.named("drawn-corruption"))], 0)
             }
             None => scenes,
@@ -238,7 +248,7 @@ pub(super) fn train(
         let patches = patches.narrow(0, 0, rows);
         let detection = learner.detection_loss(patches, embeddings.clone().narrow(0, 0, rows), &batch);
         let loss = contrast + composition * COMPOSITION + detection * DETECTION;
-        Ok(match drawn {
+        Ok(match painter {
             Some(_) => loss + learner.rating_loss(&images, embeddings) * RATING,
             None => loss,
         })

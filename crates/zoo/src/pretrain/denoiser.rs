@@ -33,9 +33,9 @@ pub(super) const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 /// Returns the shape of `emoji-32`'s text encoder.
 pub fn denoiser_text_config() -> TextConfig {
     TextConfig {
-        vocab_size: 771,
+        vocab_size: tokenizer::VOCABULARY,
         max_position_embeddings: tokenizer::MODEL_MAX_LENGTH,
-        eos_token_id: 770,
+        eos_token_id: tokenizer::END,
         hidden_size: 96,
         intermediate_size: 192,
         num_hidden_layers: 2,
@@ -98,7 +98,7 @@ pub(super) fn train(
     let begun = ["text_encoder", "composition"]
         .into_iter()
         .try_fold(fresh.into_map(), |fresh, part| begin_with(fresh, part, &read.at(part)))?;
-    let mut state = TrainingState::new(begun, spec, device);
+    let mut state = TrainingState::new(begun, spec, device).building_on(parts.digests());
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }
@@ -118,7 +118,7 @@ pub(super) fn train(
         }
         let ids = words.encode(&captions)?;
         let context = reader.text.forward(&ids);
-        let composition = reader.loss(context.clone(), &ids, &kept, &batch.scenes);
+        let composition = (!kept.is_empty()).then(|| reader.loss(context.clone(), &ids, &kept, &batch.scenes));
         let clean = codec.encode(batch.pictures);
         let dims @ [rows, ..] = clean.dims();
         let share = |x: f32| 1.0 / (1.0 + (-(LEVEL_MEAN + LEVEL_DEVIATION * x)).exp());
@@ -132,7 +132,11 @@ pub(super) fn train(
         let velocity = noise - clean.clone();
         let noisy = clean + velocity.clone() * sigmas;
         let predicted = unet.forward(noisy, &timesteps, &context.into(), None);
-        Ok((predicted - velocity).powi_scalar(2).mean() + composition * COMPOSITION)
+        let loss = (predicted - velocity).powi_scalar(2).mean();
+        Ok(match composition {
+            Some(composition) => loss + composition * COMPOSITION,
+            None => loss,
+        })
     };
     let finish = |state: &TrainingState| {
         let half = |prefix: &str| Parameters::write_half(&state.averaged_below(prefix), metadata());

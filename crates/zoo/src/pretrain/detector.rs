@@ -85,7 +85,8 @@ pub(super) fn detection_loss(logits: DetectorLogits, batch: &SceneBatch, cell: u
 fn centres(layout: &Layout, cell: usize, side: usize) -> Vec<(usize, Concept, Option<Tint>)> {
     let place = |object: &moa_scenes::PlacedObject| {
         let sprite = Sprites::embedded().get(object.concept, object.vendor, object.size);
-        let half = sprite.map_or(0, moa_scenes::Sprite::side) / 2;
+        let sprite = sprite.unwrap_or_else(|| unreachable!("what was drawn has a drawing"));
+        let half = sprite.side() / 2;
         let [x, y] = [object.x, object.y].map(|corner| ((corner + half) / cell).min(side - 1));
         (y * side + x, object.concept, object.tint)
     };

@@ -1,13 +1,13 @@
 //! Images that `emoji-32` drew, for models that should know such images.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use moa_core::NoiseKey;
-use moa_diffusion::Conditions;
 use moa_diffusion::sampler::sample;
+use moa_diffusion::{Conditions, Pipeline};
 use moa_scenes::{HeldOut, SceneRng, sample_scene};
 
 use super::student::STEPS;
-use super::{Parts, PretrainError, PretrainSpec};
+use super::{PretrainError, PretrainSpec};
 
 /// Images drawn at once.
 const BATCH: usize = 128;
@@ -20,13 +20,7 @@ pub(super) struct DrawnImages {
 
 impl DrawnImages {
     /// Draws images of scenes in the spec's mixture, which the spec's seed names, with one pass for each of [`STEPS`] steps.
-    pub(super) fn draw(
-        parts: &Parts,
-        spec: &PretrainSpec,
-        count: usize,
-        device: &Device,
-    ) -> Result<Self, PretrainError> {
-        let pipeline = parts.emoji_32(spec.target, device)?;
+    pub(super) fn draw(pipeline: &Pipeline, spec: &PretrainSpec, count: usize) -> Result<Self, PretrainError> {
         let rules = pipeline.schedule().deterministic(STEPS);
         let distribution = spec.scenes(HeldOut::Any);
         let key = NoiseKey::new(spec.seed).named("drawn");
@@ -37,7 +31,7 @@ impl DrawnImages {
             let captions: Vec<String> = rows.iter().copied().map(caption).collect();
             let keys: Vec<NoiseKey> = rows.iter().map(|row| key.with(*row)).collect();
             let conditions = Conditions { context: pipeline.encode_prompts(&captions)?, guidance: None };
-            Ok(pipeline.decode(sample(&pipeline, None, &rules, &conditions, &keys)))
+            Ok(pipeline.decode(sample(pipeline, None, &rules, &conditions, &keys)))
         };
         let images = rows.chunks(BATCH).map(draw).collect::<Result<Vec<_>, PretrainError>>()?;
         Ok(Self { images: Tensor::cat(images, 0) })

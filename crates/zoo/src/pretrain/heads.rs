@@ -4,14 +4,15 @@
 //! All are solved in closed form or by a few Newton steps on embedded images; half of the images are kept aside to say how
 //! well a head does.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::NoiseKey;
 use moa_reward::{Embedder, Match, Raster, cosine, fit_linear_head, fit_logistic, r_squared, rater};
-use moa_scenes::{HeldOut, Scene};
+use moa_scenes::{HeldOut, SIDE, Scene, SceneRng};
 use rayon::prelude::*;
 
 use super::corruption::corrupted;
 use super::drawn::DrawnImages;
+use super::wrong::wrong;
 use super::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, Progress, SceneBatch, Target};
 use crate::embedded::clip_embedder;
 
@@ -28,9 +29,9 @@ struct Rated {
 }
 
 impl Rated {
-    fn add(&mut self, embedder: &Embedder, images: burn::tensor::Tensor<4>) -> Result<(), PretrainError> {
+    fn add(&mut self, embedder: &Embedder, images: Tensor<4>) -> Result<(), PretrainError> {
         self.ratings.par_extend(Raster::of(images.clone()).par_iter().map(|image| rater::rate(image).total()));
-        self.embeddings.extend(embedder.pictures(images)?.rows().map(<[f32]>::to_vec));
+        self.embeddings.extend(embedded(embedder, images)?);
         Ok(())
     }
 
@@ -54,7 +55,8 @@ pub(super) fn train(
     let (mut of_scenes, mut of_drawn) = (Rated::default(), Rated::default());
     let mut scenes: Vec<Scene> = Vec::new();
     let key = NoiseKey::new(spec.seed).named("heads-corruption");
-    let drawn = DrawnImages::draw(parts, spec, spec.batch * spec.steps as usize / 2, device)?.all();
+    let painter = parts.emoji_32(spec.target, device)?;
+    let drawn = DrawnImages::draw(&painter, spec, spec.batch * (spec.steps as usize).div_ceil(2))?.all();
     for step in 0..spec.steps {
         let batch = SceneBatch::draw(spec, step, &distribution, device);
         of_scenes.add(&embedder, corrupted(batch.pictures, key.with(step)))?;
@@ -66,18 +68,36 @@ pub(super) fn train(
     for first in (0..drawn.dims()[0]).step_by(spec.batch) {
         of_drawn.add(&embedder, drawn.clone().narrow(0, first, spec.batch.min(drawn.dims()[0] - first)))?;
     }
-    let matches = fit_match(&embedder, &of_scenes.embeddings, &scenes)?;
-    let [scenes, tried_scenes] = of_scenes.halves();
-    let [drawn, tried_drawn] = of_drawn.halves();
+    let [of_scenes, tried_scenes] = of_scenes.halves();
+    let [of_drawn, tried_drawn] = of_drawn.halves();
+    let later = scenes.split_off(of_scenes.embeddings.len());
+    let captions = |scenes: &[Scene]| embedded_texts(&embedder, scenes.iter().map(Scene::caption));
+    let matches = fit_match(&of_scenes.embeddings, &captions(&scenes)?, &scenes)?;
     let aesthetics = fit_linear_head(
-        &[scenes.embeddings, drawn.embeddings].concat(),
-        &[scenes.ratings, drawn.ratings].concat(),
+        &[of_scenes.embeddings, of_drawn.embeddings].concat(),
+        &[of_scenes.ratings, of_drawn.ratings].concat(),
         RIDGE,
     )?;
     let explained = |tried: &Rated| r_squared(&aesthetics, &tried.embeddings, &tried.ratings);
+    let mean_match = |images: &[Vec<f32>], texts: &[Vec<f32>]| {
+        let of = |(image, text): (&Vec<f32>, &Vec<f32>)| f64::from(matches.probability(cosine(image, text)));
+        images.iter().zip(texts).map(of).sum::<f64>() / images.len().min(texts.len()) as f64
+    };
+    let own = captions(&later)?;
+    let mut others = own.clone();
+    others.rotate_left(1);
+    let altered = |(row, scene): (u64, &Scene)| wrong(*scene, &mut SceneRng::keyed(spec.seed, &[u64::MAX, row]));
+    let altered: Vec<Scene> = (0..).zip(&later).map(altered).collect();
+    let dims = [spec.batch, 3, SIDE, SIDE];
+    let noise = (0..dims.iter().product::<usize>() as u64).map(|at| key.named("noise").uniform(at) as f32).collect();
+    let noise = embedded(&embedder, Tensor::from_data(TensorData::new(noise, dims), device))?;
     let quality = serde_json::json!({
         "aesthetics_r_squared_on_scenes": explained(&tried_scenes),
         "aesthetics_r_squared_on_generated": explained(&tried_drawn),
+        "match_of_own_captions": mean_match(&tried_scenes.embeddings, &own),
+        "match_of_captions_wrong_in_one_thing": mean_match(&tried_scenes.embeddings, &captions(&altered)?),
+        "match_of_other_captions": mean_match(&tried_scenes.embeddings, &others),
+        "match_of_noise": mean_match(&noise, &own),
     });
     Ok(Some(ModelFiles::from([
         ("aesthetics.json".to_owned(), aesthetics.to_json()?.into_bytes()),
@@ -86,23 +106,29 @@ pub(super) fn train(
     ])))
 }
 
+fn embedded(embedder: &Embedder, images: Tensor<4>) -> Result<Vec<Vec<f32>>, PretrainError> {
+    Ok(embedder.pictures(images)?.rows().map(<[f32]>::to_vec).collect())
+}
+
+fn embedded_texts(embedder: &Embedder, texts: impl Iterator<Item = String>) -> Result<Vec<Vec<f32>>, PretrainError> {
+    texts.map(|text| Ok(embedder.text(&text)?.to_vec())).collect()
+}
+
 /// Returns the rewards' CLIP.
 fn open(parts: &Parts, target: Target, device: &Device) -> Result<Embedder, PretrainError> {
-    let text = |file| -> Result<String, PretrainError> {
-        Ok(String::from_utf8_lossy(&parts.file(Target::Clip, file, target)?).into_owned())
-    };
+    let text = |file| parts.text(Target::Clip, file, target);
     let parameters = parts.parameters(Target::Clip, "model.safetensors", target, device)?;
     Ok(clip_embedder("CLIP", &text("config.json")?, &text("preprocessor_config.json")?, &parameters)?)
 }
 
-/// Fits the cosine from which an image is of its prompt: each image with its caption, and with the next image's.
-fn fit_match(embedder: &Embedder, embeddings: &[Vec<f32>], scenes: &[Scene]) -> Result<Match, PretrainError> {
+/// Fits the cosine from which on an image is of its prompt: each image with its own caption, and with the next image's.
+fn fit_match(images: &[Vec<f32>], captions: &[Vec<f32>], scenes: &[Scene]) -> Result<Match, PretrainError> {
     let (mut cosines, mut own) = (Vec::new(), Vec::new());
-    for (row, embedding) in embeddings.iter().enumerate() {
+    for (row, image) in images.iter().enumerate() {
         let next = (row + 1) % scenes.len();
-        for (scene, is_own) in [(scenes[row], true), (scenes[next], false)] {
-            if is_own || scene != scenes[row] {
-                cosines.push(cosine(embedding, &embedder.text(&scene.caption())?));
+        for (caption, is_own) in [(row, true), (next, false)] {
+            if is_own || scenes[caption] != scenes[row] {
+                cosines.push(cosine(image, &captions[caption]));
                 own.push(is_own);
             }
         }

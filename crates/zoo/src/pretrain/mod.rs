@@ -50,10 +50,12 @@ pub enum PretrainError {
     #[error(transparent)]
     Zoo(#[from] crate::ZooError),
     /// A part that this one builds on is not there.
-    #[error("{} is not there, and {target} builds on it: run `moa pretrain experiments/pretrain/{part}.ron` first", path.display())]
+    #[error("{} is not there, and {target} builds on it: run `moa pretrain experiments/pretrain/{part}.ron --out {}` first", path.display(), folder.display())]
     MissingPart {
         /// The file.
         path: PathBuf,
+        /// The part's folder.
+        folder: PathBuf,
         /// The part that is missing.
         part: &'static str,
         /// The part that needs it.
@@ -204,4 +206,65 @@ fn run(
         }
     }
     Ok(Some(finish(state)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use moa_adapter::{Init, Parameters};
+
+    use super::*;
+
+    /// Keeps nothing.
+    struct Silent;
+
+    impl Hooks for Silent {
+        fn progress(&mut self, _: &Progress) -> bool {
+            true
+        }
+
+        fn checkpoint(&mut self, _: &[u8]) -> Result<(), PretrainError> {
+            Ok(())
+        }
+
+        fn preview(&mut self, _: &ModelFiles) -> Result<(), PretrainError> {
+            Ok(())
+        }
+    }
+
+    /// With a learning rate that moves nothing, each part is still what it begins with.
+    #[test]
+    fn parts_begin_with_the_parts_that_they_build_on() {
+        let (folder, device) = (tempfile::tempdir().expect("temporary folder"), Device::flex());
+        let parts = Parts::new(folder.path());
+        let train = |target: Target| {
+            let fields = "steps: 1, batch: 2, learning_rate: 1e-30, weight_decay: 0.0";
+            let spec = PretrainSpec::from_ron(&format!("(target: {target:?}, {fields})")).expect("a spec");
+            let files = pretrain(&spec, &parts, &device, None, &mut Silent).expect("trains").expect("to the end");
+            for (name, bytes) in &files {
+                let path = folder.path().join(target.part()).join(name);
+                fs::create_dir_all(path.parent().expect("in a folder")).expect("creates");
+                fs::write(path, bytes).expect("writes");
+            }
+            files
+        };
+        let values = |files: &ModelFiles, file: &str, name: &str, shape: &[usize]| -> Vec<f32> {
+            let parameters = Parameters::read(&files[file], &device).expect("safetensors");
+            let flat = parameters.flat(name, shape, Init::Zeros).expect("the tensor");
+            flat.into_data().try_into_vec().expect("f32")
+        };
+        let captions = train(Target::Captions);
+        let (encoder, unet) = ("text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors");
+        let (tokens, shape) = ("text_model.embeddings.token_embedding.weight", [moa_scenes::tokenizer::VOCABULARY, 96]);
+        let read = values(&captions, "model.safetensors", &format!("text_encoder.{tokens}"), &shape);
+        let denoiser = train(Target::Denoiser);
+        assert_eq!(values(&denoiser, encoder, tokens, &shape), read, "the denoiser reads as captions taught");
+        let student = train(Target::Student);
+        assert_eq!(student[encoder], denoiser[encoder], "the student keeps the encoder");
+        assert_eq!(student[unet], denoiser[unet], "and begins as its teacher");
+        assert_eq!(values(&train(Target::Clip), "model.safetensors", tokens, &shape), read, "so does the CLIP");
+        let judge = values(&train(Target::JudgeClip), "model.safetensors", tokens, &shape);
+        assert_ne!(judge, read, "the judge shares nothing with what it judges");
+    }
 }

@@ -18,6 +18,9 @@ struct About {
     pretraining: Target,
     seed: u64,
     step: u64,
+    /// The SHA-256 of the files of other parts that it builds on.
+    #[serde(default)]
+    builds_on: BTreeMap<String, String>,
 }
 
 const PARAMETER: &str = "parameter";
@@ -29,6 +32,7 @@ pub(crate) struct TrainingState {
     /// Steps taken.
     pub(crate) step: u64,
     spec: PretrainSpec,
+    builds_on: BTreeMap<String, String>,
     shapes: BTreeMap<String, Vec<usize>>,
     parameters: Named<1>,
     average: Average<1>,
@@ -49,7 +53,14 @@ impl TrainingState {
             ..OptimiserSpec::default()
         });
         let average = Average::of(&parameters);
-        Self { step: 0, spec: spec.clone(), shapes, parameters, average, adamw, device: device.clone() }
+        let (spec, builds_on, device) = (spec.clone(), BTreeMap::new(), device.clone());
+        Self { step: 0, spec, builds_on, shapes, parameters, average, adamw, device }
+    }
+
+    /// Returns the state of a model that builds on other parts: the SHA-256 of their files ([`super::Parts::digests`]), which
+    /// its checkpoints remember.
+    pub(crate) fn building_on(self, builds_on: BTreeMap<String, String>) -> Self {
+        Self { builds_on, ..self }
     }
 
     /// Returns the parameters as leaves of a new graph: build the model from them, then pass them to
@@ -111,7 +122,12 @@ impl TrainingState {
         file.add_all(PARAMETER, &self.parameters);
         self.average.save(&mut file);
         self.adamw.save(&mut file);
-        let about = About { pretraining: self.spec.target, seed: self.spec.seed, step: self.step };
+        let about = About {
+            pretraining: self.spec.target,
+            seed: self.spec.seed,
+            step: self.step,
+            builds_on: self.builds_on.clone(),
+        };
         Ok(file.finish(&about)?)
     }
 
@@ -132,6 +148,10 @@ impl TrainingState {
         }
         if about.seed != seed {
             return Err(PretrainError::Checkpoint(format!("of the seed {}, and {seed} is asked for", about.seed)));
+        }
+        let other = |(file, digest): &(&String, &String)| about.builds_on.get(*file) != Some(digest);
+        if let Some((file, _)) = self.builds_on.iter().find(other) {
+            return Err(PretrainError::Checkpoint(format!("built on another {file} than the one that is there now")));
         }
         let parameters = file.all(PARAMETER, &self.parameters, &self.device)?;
         let average = Average::load(&file, &self.parameters, &self.device)?;
@@ -256,7 +276,8 @@ mod tests {
         let entry = |name: &str, text: &str| Some(HashMap::from([(name.to_owned(), text.to_owned())]));
         let plain = |metadata| safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), metadata).expect("writes");
         let of_adapters = r#"{"version":2,"counts":{},"about":{"epoch":3,"digest":"x","method":"Nft"}}"#;
-        let mut smaller = state("target: Clip");
+        let of_parts = |digest: &str| BTreeMap::from([("captions/model.safetensors".to_owned(), digest.to_owned())]);
+        let mut smaller = state("target: Clip").building_on(of_parts("b"));
         smaller.parameters.insert("a".into(), tensor(&[1.0]));
         let cases = [
             (
@@ -264,13 +285,17 @@ mod tests {
                 "of the target JudgeClip, and Clip is asked for",
             ),
             (state("target: Clip, seed: 3").checkpoint().expect("writes"), "of the seed 3, and 0 is asked for"),
+            (
+                state("target: Clip").building_on(of_parts("a")).checkpoint().expect("writes"),
+                "built on another captions/model.safetensors",
+            ),
             (plain(entry("step", "500")), "of version 1, this moa reads version 2"),
             (plain(entry("moa", of_adapters)), "of something else (unknown field"),
             (plain(None), "unreadable (it has no header)"),
             (smaller.checkpoint().expect("writes"), "of another shape at `parameter/a`"),
             (b"nothing".to_vec(), "unreadable"),
         ];
-        let mut own = state("target: Clip");
+        let mut own = state("target: Clip").building_on(of_parts("b"));
         step(&mut own);
         let before = own.checkpoint().expect("writes");
         for (bytes, words) in cases {

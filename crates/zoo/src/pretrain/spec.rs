@@ -67,7 +67,7 @@ pub struct PretrainSpec {
     /// Decay of the moving average that becomes the model.
     #[serde(default = "default_average")]
     pub average: f64,
-    /// Share of captions replaced by the empty one, for guidance (the denoiser alone).
+    /// Share of captions replaced by the empty one, for guidance (denoiser and student).
     #[serde(default = "default_dropout")]
     pub caption_dropout: f64,
     /// How often each kind of scenes is drawn, by weight.

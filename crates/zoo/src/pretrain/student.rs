@@ -94,7 +94,8 @@ pub(super) fn train(
     };
     let fresh = Parameters::fresh(NoiseKey::new(spec.seed).named("student"), device);
     Unet::load(&unet_config, &fresh.at("unet"))?;
-    let mut state = TrainingState::new(begin_with(fresh.into_map(), "unet", &trained)?, spec, device);
+    let begun = begin_with(fresh.into_map(), "unet", &trained)?;
+    let mut state = TrainingState::new(begun, spec, device).building_on(parts.digests());
     if let Some(bytes) = checkpoint {
         state.restore(bytes)?;
     }

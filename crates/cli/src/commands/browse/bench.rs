@@ -47,7 +47,13 @@ impl Opener {
         }
         let experiment = Experiment::load_kept(root)?;
         let device = self.device.open()?;
-        let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
+        let models = Models::open(
+            &experiment.spec,
+            &experiment.prompts,
+            &experiment.base()?,
+            hub::cache().as_deref(),
+            &device.device,
+        )?;
         let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);
         let request = SweepRequest {
             spec: experiment.spec.clone(),

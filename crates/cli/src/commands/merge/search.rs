@@ -30,8 +30,13 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let names: Vec<String> = ingredients.iter().map(ToString::to_string).collect();
     let wanted = Wanted::read(arguments, &kept.experiment.spec.reward_names(), &names)?;
     let device = global.device.open()?;
-    let models =
-        Models::open(&kept.experiment.spec, &kept.experiment.base()?, hub::cache().as_deref(), &device.device)?;
+    let models = Models::open(
+        &kept.experiment.spec,
+        &kept.experiment.prompts,
+        &kept.experiment.base()?,
+        hub::cache().as_deref(),
+        &device.device,
+    )?;
     let bench = SoupBench::open(kept.request(&device), &models, &ingredients, arguments.method.merge())?;
     if !global.quiet {
         note(&format!("moa merge {} on {}", names.join(" + "), device.description()));

@@ -61,7 +61,13 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
         note(experiment.describe().trim_end());
     }
-    let models = Models::open(&experiment.spec, &experiment.base()?, hub::cache().as_deref(), &device.device)?;
+    let models = Models::open(
+        &experiment.spec,
+        &experiment.prompts,
+        &experiment.base()?,
+        hub::cache().as_deref(),
+        &device.device,
+    )?;
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =

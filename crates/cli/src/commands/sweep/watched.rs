@@ -48,7 +48,7 @@ pub(super) fn run(
     let (models_device, ended) = (device.device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
-            let models = Models::open(&request.spec, &base, hub::cache().as_deref(), &models_device)?;
+            let models = Models::open(&request.spec, &request.prompts, &base, hub::cache().as_deref(), &models_device)?;
             Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
         }));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
