@@ -431,7 +431,7 @@ fn values_that_are_impossible_beside_others() {
     check_fields(&[
         (
             "training: (method: PolicyGradient(train_steps: 8))",
-            "2:48: training.method.train_steps is 8: give at most 7, as sampler.steps is 8 and the last step is never trained",
+            "2:48: training.method.train_steps is 8: give at most 5, as sampler.steps is 6 and the last step is never trained",
         ),
         (
             "sampler: (steps: 3)",
