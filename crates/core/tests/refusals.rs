@@ -444,8 +444,8 @@ fn values_that_are_impossible_beside_others() {
              stochastic steps",
         ),
         (
-            "training: (method: PolicyGradient(train_steps: 6, updates_per_epoch: 4))",
-            "2:70: training.method.updates_per_epoch is 4: give a divisor of training.method.train_steps, which is 6: 1, 2, 3, 6",
+            "training: (method: PolicyGradient(train_steps: 5, updates_per_epoch: 4))",
+            "2:70: training.method.updates_per_epoch is 4: give a divisor of training.method.train_steps, which is 5: 1, 5",
         ),
         (
             "training: (method: Nft(levels: 4, updates_per_epoch: 3))",
@@ -458,7 +458,7 @@ fn values_that_are_impossible_beside_others() {
         ),
         (
             "training: (method: Differentiable(through: LastSteps(9)))",
-            "2:44: training.method.through is LastSteps(9): give 1 to 8, which sampler.steps is",
+            "2:44: training.method.through is LastSteps(9): give 1 to 6, which sampler.steps is",
         ),
         (
             "training: (method: Differentiable(through: SingleStep(from: 5, to: 4)))",
