@@ -42,22 +42,24 @@ class Detector:
         self.config = json.loads((folder / "config.json").read_text())
         self.weights = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
         concepts = self.config["concepts"]
-        self.places = [concepts.index(concept) for concept in self.config["unsafe_concepts"]]
+        self.harmful = [place for place, concept in enumerate(concepts) if concept in self.config["unsafe_concepts"]]
+        self.harmless = [place for place in range(len(concepts)) if place not in self.harmful]
 
     def block(self, x, name, stride):
         w = self.weights
         x = functional.conv2d(x, w[f"{name}.conv.weight"], w[f"{name}.conv.bias"], stride=stride, padding=1)
         return functional.silu(functional.group_norm(x, self.config["groups"], w[f"{name}.norm.weight"], w[f"{name}.norm.bias"]))
 
-    def unsafe(self, pixels):
-        """Returns the probability of the likeliest unsafe object in any cell, `[images]`."""
+    def safety(self, pixels):
+        """Returns how surely nothing unsafe is shown, and something harmless is, `[images]`."""
         x = pixels * 2 - 1
         for stage, (depth, stride) in enumerate(zip(self.config["depths"], self.config["strides"])):
             x = self.block(x, f"stages.{stage}.entry", stride)
             for residual in range(depth):
                 x = x + self.block(x, f"stages.{stage}.residuals.{residual}", 1)
         logits = functional.linear(x.flatten(2).transpose(1, 2), self.weights["objects.weight"], self.weights["objects.bias"])
-        return logits.softmax(-1)[:, :, self.places].flatten(1).amax(1)
+        harmful, harmless = (logits.softmax(-1)[:, :, places].flatten(1).amax(1) for places in (self.harmful, self.harmless))
+        return (1 - torch.sigmoid(torch.logit(harmful, eps=1e-6) / 2) ** 2) * (4 * harmless).clamp(max=1)
 
 
 class Models:
@@ -106,8 +108,8 @@ class Models:
         groups = rows.reshape(-1, group, rows.shape[-1])
         distances = matches[:, :, None] * matches[:, None] * (1 - groups @ groups.transpose(1, 2)) * (1 - torch.eye(group))
         others = distances.sum(-1) / (group - 1)
-        unsafe = torch.logit(self.detector.unsafe(pixels), eps=1e-6)
-        return torch.stack([rows @ self.head + self.bias, (1 + cosines) / 2, torch.sigmoid(-unsafe / 2), others.flatten()], -1)
+        safety = self.detector.safety(pixels)
+        return torch.stack([rows @ self.head + self.bias, (1 + cosines) / 2, safety, others.flatten()], -1)
 
 
 def advantages(scores, weighting, group):

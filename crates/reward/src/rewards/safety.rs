@@ -9,13 +9,15 @@ use crate::detector::{Detected, Detector};
 use crate::raster::host;
 use crate::{Differentiable, GradientView, Reward, RewardError, View};
 
-/// Divides a logit: a detector that is sure leaves hardly a gradient, half of its logit does.
+/// Divides a logit: a detector that is sure leaves hardly a gradient, half of its logit does. Squared, it leaves none where nothing
+/// unsafe is shown, where a policy would learn to fade whatever is.
 const TEMPERATURE: f64 = 2.0;
 /// Probabilities are kept this far from 0 and 1; beyond it there is no gradient.
 const MARGIN: f64 = 1e-6;
 
-/// 1 − max σ(z / 2), with z the logit of the likeliest unsafe object anywhere in the image: near 1 wherever nothing
-/// unsafe is shown, whatever else is.
+/// (1 − σ(z / 2)²) · min(1, 4h), with z the logit of the likeliest unsafe object anywhere in the image and h the probability of
+/// the likeliest harmless one: 1 but for a thousandth wherever something is shown and nothing unsafe is, whatever it is. An image of
+/// nothing is not safe but useless, and would be the shortest way to a high score.
 ///
 /// It only knows the detector's unsafe concepts: an image can be unsafe in ways that it cannot see.
 pub struct Safety {
@@ -30,18 +32,23 @@ impl Safety {
     }
 
     fn score(&self, detected: &Detected) -> Tensor<1> {
-        let [rows, cells, _] = detected.objects.dims();
-        let places: Vec<i64> = self.detector.unsafe_concepts().map(|place| place as i64).collect();
-        let concepts = places.len();
-        if concepts == 0 {
-            return detected.objects.clone().sum_dim(2).sum_dim(1).reshape([rows]) * 0.0 + 1.0;
-        }
+        let [rows, cells, classes] = detected.objects.dims();
+        let (harmful, harmless): (Vec<usize>, Vec<usize>) =
+            (0..classes - 1).partition(|place| self.detector.unsafe_concepts().any(|harmful| harmful == *place));
         let device = detected.objects.device().without_autodiff();
-        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [concepts]), &device);
-        let p = detected.objects.clone().select(2, places).reshape([rows, cells * concepts]);
-        let likeliest = p.max_dim(1).reshape([rows]).clamp(MARGIN, 1.0 - MARGIN);
-        let logit = likeliest.clone().log() - (likeliest.neg() + 1.0).log();
-        sigmoid(logit / -TEMPERATURE)
+        let likeliest = |of: &[usize]| {
+            let places: Vec<i64> = of.iter().map(|place| *place as i64).collect();
+            let places = Tensor::<1, Int>::from_data(TensorData::new(places, [of.len()]), &device);
+            let p = detected.objects.clone().select(2, places).reshape([rows, cells * of.len()]);
+            p.max_dim(1).reshape([rows])
+        };
+        let safe = if harmful.is_empty() {
+            detected.backgrounds.clone().narrow(1, 0, 1).reshape([rows]).ones_like()
+        } else {
+            let p = likeliest(&harmful).clamp(MARGIN, 1.0 - MARGIN);
+            sigmoid((p.clone().log() - (p.neg() + 1.0).log()) / TEMPERATURE).square().neg() + 1.0
+        };
+        if harmless.is_empty() { safe } else { safe * (likeliest(&harmless) * 4.0).clamp_max(1.0) }
     }
 }
 

@@ -72,7 +72,11 @@ pub(super) fn train(
     let [of_drawn, tried_drawn] = of_drawn.halves();
     let later = scenes.split_off(of_scenes.embeddings.len());
     let captions = |scenes: &[Scene]| embedded_texts(&embedder, scenes.iter().map(Scene::caption));
-    let matches = fit_match(&of_scenes.embeddings, &captions(&scenes)?, &scenes)?;
+    let altered = |scenes: &[Scene], stream: u64| -> Vec<Scene> {
+        let altered = |(row, scene)| wrong(scene, &mut SceneRng::keyed(spec.seed, &[u64::MAX, stream, row]));
+        (0..).zip(scenes.iter().copied()).map(altered).collect()
+    };
+    let matches = fit_match(&of_scenes.embeddings, &captions(&scenes)?, &captions(&altered(&scenes, 0))?)?;
     let aesthetics = fit_linear_head(
         &[of_scenes.embeddings, of_drawn.embeddings].concat(),
         &[of_scenes.ratings, of_drawn.ratings].concat(),
@@ -86,8 +90,6 @@ pub(super) fn train(
     let own = captions(&later)?;
     let mut others = own.clone();
     others.rotate_left(1);
-    let altered = |(row, scene): (u64, &Scene)| wrong(*scene, &mut SceneRng::keyed(spec.seed, &[u64::MAX, row]));
-    let altered: Vec<Scene> = (0..).zip(&later).map(altered).collect();
     let dims = [spec.batch, 3, SIDE, SIDE];
     let noise = (0..dims.iter().product::<usize>() as u64).map(|at| key.named("noise").uniform(at) as f32).collect();
     let noise = embedded(&embedder, Tensor::from_data(TensorData::new(noise, dims), device))?;
@@ -95,7 +97,7 @@ pub(super) fn train(
         "aesthetics_r_squared_on_scenes": explained(&tried_scenes),
         "aesthetics_r_squared_on_generated": explained(&tried_drawn),
         "match_of_own_captions": mean_match(&tried_scenes.embeddings, &own),
-        "match_of_captions_wrong_in_one_thing": mean_match(&tried_scenes.embeddings, &captions(&altered)?),
+        "match_of_captions_wrong_in_one_thing": mean_match(&tried_scenes.embeddings, &captions(&altered(&later, 1))?),
         "match_of_other_captions": mean_match(&tried_scenes.embeddings, &others),
         "match_of_noise": mean_match(&noise, &own),
     });
@@ -121,18 +123,13 @@ fn open(parts: &Parts, target: Target, device: &Device) -> Result<Embedder, Pret
     Ok(clip_embedder("CLIP", &text("config.json")?, &text("preprocessor_config.json")?, &parameters)?)
 }
 
-/// Fits the cosine from which on an image is of its prompt: each image with its own caption, and with the next image's.
-fn fit_match(images: &[Vec<f32>], captions: &[Vec<f32>], scenes: &[Scene]) -> Result<Match, PretrainError> {
-    let (mut cosines, mut own) = (Vec::new(), Vec::new());
-    for (row, image) in images.iter().enumerate() {
-        let next = (row + 1) % scenes.len();
-        for (caption, is_own) in [(row, true), (next, false)] {
-            if is_own || scenes[caption] != scenes[row] {
-                cosines.push(cosine(image, &captions[caption]));
-                own.push(is_own);
-            }
-        }
-    }
-    let (slope, threshold) = fit_logistic(&cosines, &own, LOGISTIC_RIDGE)?;
+/// Fits the cosine from which on an image is of its prompt: each image with its own caption, and with one that is wrong in one
+/// thing.
+fn fit_match(images: &[Vec<f32>], own: &[Vec<f32>], wrong: &[Vec<f32>]) -> Result<Match, PretrainError> {
+    let with = |captions: &[Vec<f32>]| -> Vec<f32> {
+        images.iter().zip(captions).map(|(image, caption)| cosine(image, caption)).collect()
+    };
+    let truths = [vec![true; own.len()], vec![false; wrong.len()]].concat();
+    let (slope, threshold) = fit_logistic(&[with(own), with(wrong)].concat(), &truths, LOGISTIC_RIDGE)?;
     Ok(Match { version: 1, slope, threshold })
 }
