@@ -1,6 +1,6 @@
 """What an experiment's training gains with several seeds, on prompts and noise that chose nothing: how far claims about it hold.
 
-    python benches/seeds.py MOA EXPERIMENT.ron --out DIR [--seeds 1 2 3] [--held-out emoji-fresh] [--only-corners]
+    python benches/seeds.py MOA EXPERIMENT.ron --out DIR [--seeds 1 2 3] [--held-out emoji-hard-fresh] [--only-corners]
         [--csv FILE] [--device flex]
 
 Sweeps the experiment once for each training seed, with evaluation noise of the seed's own, on the held-out prompts named; goes on
@@ -36,8 +36,9 @@ def varied(text, seed, held_out, only_corners):
     text = once(r'held_out: Set\("[^"]+"\)', f'held_out: Set("{held_out}")', text)
     text = once(r"evaluation: \((seed: \d+, )?", f"evaluation: (seed: {1000 + seed}, ", text)
     if only_corners:
-        # Whatever the list spans, up to the next field of the experiment.
-        text = re.sub(r"^    weightings: .*?(?=^    \w+:)", "    weightings: [Corners],\n    soups: [],\n", text, count=1, flags=re.M | re.S)
+        # Whatever the lists span, up to the next field of the experiment.
+        for field, value in (("soups", ""), ("weightings", "    weightings: [Corners],\n    soups: [],\n")):
+            text = re.sub(rf"^    {field}: .*?(?=^    \w+:)", value, text, count=1, flags=re.M | re.S)
     return text
 
 
@@ -70,7 +71,7 @@ def main():
     parser.add_argument("experiment", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--held-out", default="emoji-fresh")
+    parser.add_argument("--held-out", default="emoji-hard-fresh")
     parser.add_argument("--only-corners", action="store_true", help="leave the mixtures out")
     parser.add_argument("--csv", type=pathlib.Path)
     parser.add_argument("--device", default="flex")

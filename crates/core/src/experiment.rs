@@ -147,6 +147,16 @@ impl ExperimentSpec {
         self.rewards.iter().map(|reward| reward.name.clone()).collect()
     }
 
+    /// Returns what a run with this weighting maximises, in the rewards' order: its shares, and what its rewards keep up beside them
+    /// ([`RewardSpec::beside`]).
+    pub fn objective(&self, weighting: &Weighting) -> Vec<f64> {
+        let beside = |name: &String| {
+            let pairs = self.rewards.iter().zip(weighting.shares());
+            pairs.map(|(reward, share)| share * reward.beside.get(name).copied().unwrap_or_default()).sum::<f64>()
+        };
+        self.rewards.iter().zip(weighting.shares()).map(|(reward, share)| share + beside(&reward.name)).collect()
+    }
+
     /// Returns the weight of the KL divergence to the base for a run with this weighting: the mean of its rewards' by shares.
     pub fn kl(&self, weighting: &Weighting) -> f64 {
         let own = |reward: &RewardSpec| reward.kl.unwrap_or(self.training.kl);

@@ -241,6 +241,15 @@ fn a_run_is_tied_to_the_base_as_its_rewards_are() {
 }
 
 #[test]
+fn a_run_maximises_its_shares_and_what_its_rewards_keep_up_beside_them() {
+    let mut spec = parse("weightings: [Corners, List([{\"safety\": 3, \"alignment\": 1}])]");
+    spec.rewards[0].beside.insert("alignment".into(), 0.4);
+    let objectives: Vec<Vec<f64>> = spec.weightings().iter().map(|(_, weighting)| spec.objective(weighting)).collect();
+    assert_eq!(objectives[..2], [[1.0, 0.4], [0.0, 1.0]]);
+    assert!((objectives[2][0] - 0.75).abs() < 1e-12 && (objectives[2][1] - 0.55).abs() < 1e-12, "{objectives:?}");
+}
+
+#[test]
 fn scales_come_from_the_experiment_or_the_kind() {
     let spec = parse("hypervolume: (reference: {\"safety\": 0.5})");
     let scales = spec.scales();

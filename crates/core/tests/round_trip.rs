@@ -78,8 +78,9 @@ fn onnx() -> impl Strategy<Value = OnnxSpec> {
 }
 
 fn rewards() -> impl Strategy<Value = Vec<RewardSpec>> {
-    prop::collection::btree_map("r[a-z0-9_-]{0,12}", reward_kind(), 1..6)
-        .prop_map(|rewards| rewards.into_iter().map(|(name, kind)| RewardSpec { name, kind, kl: None }).collect())
+    prop::collection::btree_map("r[a-z0-9_-]{0,12}", reward_kind(), 1..6).prop_map(|rewards| {
+        rewards.into_iter().map(|(name, kind)| RewardSpec { name, kind, kl: None, beside: BTreeMap::new() }).collect()
+    })
 }
 
 fn prompt_source() -> impl Strategy<Value = PromptSource> {

@@ -117,7 +117,7 @@ impl<'a> Epoch<'a> {
         Ok(scores)
     }
 
-    /// Returns the advantages of every run's pictures, for the shares of its weighting that `counts` lets through.
+    /// Returns the advantages of every run's pictures, for the parts of its objective that `counts` lets through.
     pub(crate) fn advantages(
         &self,
         scores: &RunScores,
@@ -126,17 +126,14 @@ impl<'a> Epoch<'a> {
     ) -> Vec<Advantages> {
         let spec = self.world.spec;
         let settings = spec.training.advantages;
-        let of_run = |(run, (_, weighting)): (usize, &(_, moa_core::Weighting))| {
-            let shares: Vec<f64> = weighting
-                .shares()
-                .iter()
-                .enumerate()
-                .map(|(reward, share)| share * f64::from(u8::from(counts(reward))))
-                .collect();
+        let of_run = |run: usize| {
+            let objective = self.world.objective(run).into_iter().enumerate();
+            let shares: Vec<f64> =
+                objective.map(|(reward, share)| share * f64::from(u8::from(counts(reward)))).collect();
             let running = matches!(settings.spread, Spread::Running { .. }).then(|| spreads.of(run));
             advantages(&scores[run], &shares, running.as_deref(), self.texts.group, spec.combine, settings.clip)
         };
-        self.world.runs.iter().enumerate().map(of_run).collect()
+        (0..self.world.members()).map(of_run).collect()
     }
 }
 

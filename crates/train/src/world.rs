@@ -65,6 +65,11 @@ impl<'a> World<'a> {
         })
     }
 
+    /// Returns what a run maximises, in the rewards' order.
+    pub(crate) fn objective(&self, run: usize) -> Vec<f64> {
+        self.spec.objective(&self.runs[run].1)
+    }
+
     /// Returns how many runs are trained.
     pub(crate) fn members(&self) -> usize {
         self.runs.len()

@@ -245,6 +245,31 @@ fn the_anchor_holds_the_adapter_near_the_base() {
 }
 
 #[test]
+fn what_is_kept_up_beside_a_reward_is_trained_for_as_if_it_had_a_share() {
+    let train_with = |beside: Option<f64>, shares: Vec<f64>| {
+        let mut spec = toy::spec();
+        spec.training.method = MethodSpec::Differentiable(DifferentiableSpec { through: Through::LastSteps(1) });
+        // Gradients of any size are scaled to one, so that only their direction counts.
+        spec.optimiser.max_grad_norm = 1e-6;
+        spec.optimiser.epsilon = 1e-12;
+        spec.rewards[0].beside.extend(beside.map(|share| ("contrast".to_owned(), share)));
+        let (world, runs) = (World::new(spec), vec![(RunId("run".into()), Weighting::new(shares).expect("shares"))]);
+        let mut trainer = world.trainer(&runs, 1).expect("trainer");
+        train(&mut trainer, 3);
+        adapters(&trainer)[0].layers.values().flat_map(|layer| layer.b.clone()).collect::<Vec<f32>>()
+    };
+    let (alone, beside) = (train_with(None, vec![1.0, 0.0]), train_with(Some(1.0), vec![1.0, 0.0]));
+    let both = train_with(None, vec![1.0, 1.0]);
+    let apart = |one: &[f32], two: &[f32]| one.iter().zip(two).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(
+        apart(&beside, &both) < 0.05 * apart(&beside, &alone),
+        "{} {}",
+        apart(&beside, &both),
+        apart(&beside, &alone)
+    );
+}
+
+#[test]
 fn what_an_update_clips_is_counted() {
     let clipped = |updates: u32, clip: f64| {
         let mut spec = toy::spec();

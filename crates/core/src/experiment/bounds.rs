@@ -148,6 +148,8 @@ pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
 pub(super) const CONCENTRATION: Bounds = Bounds::Closed(0.01, 1000.0);
 /// The shares of a listed weighting, before they are divided by their sum.
 pub(super) const SHARE: Bounds = Bounds::Closed(0.0, 1_000_000.0);
+/// `rewards[].beside`.
+pub(super) const BESIDE: Bounds = Bounds::Closed(0.0, 10.0);
 /// The values of a hypervolume scale.
 pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
 
@@ -186,6 +188,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
+        _ if path.starts_with("rewards[].beside.") => Some(BESIDE),
         _ if path.starts_with(METHOD) => method::bounds_of(&path[METHOD.len()..]),
         _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
         _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),

@@ -5,6 +5,8 @@ mod judges;
 mod kinds;
 mod range;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use files::FileRole;
@@ -26,11 +28,14 @@ pub struct RewardSpec {
     /// Weight of the KL divergence to the base where this reward alone is trained for: rewards that are easily hacked want a
     /// tie, others none. A run's weight is the mean of its rewards' by shares. Default: `training.kl`.
     pub kl: Option<f64>,
+    /// Rewards that are to be kept up beside this one, by name: what is added of each to the objective of a run for each share that it
+    /// has of this one. Weightings, fronts and soups do not count them. Default: none.
+    pub beside: BTreeMap<String, f64>,
 }
 
 impl From<RewardKind> for RewardSpec {
     fn from(kind: RewardKind) -> Self {
-        Self { name: kind.default_name().into(), kind, kl: None }
+        Self { name: kind.default_name().into(), kind, kl: None, beside: BTreeMap::new() }
     }
 }
 
@@ -43,12 +48,14 @@ struct RewardFile {
     kind: RewardKind,
     #[serde(default)]
     kl: Option<f64>,
+    #[serde(default)]
+    beside: BTreeMap<String, f64>,
 }
 
 impl From<RewardFile> for RewardSpec {
     fn from(file: RewardFile) -> Self {
         let name = file.name.unwrap_or_else(|| file.kind.default_name().into());
-        Self { name, kind: file.kind, kl: file.kl }
+        Self { name, kind: file.kind, kl: file.kl, beside: file.beside }
     }
 }
 

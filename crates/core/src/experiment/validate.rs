@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS, SCALE,
-    SHARE,
+    BESIDE, Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS,
+    SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
@@ -77,6 +77,18 @@ impl ExperimentSpec {
             }
             if let Some(kl) = reward.kl {
                 check_number(format!("rewards[{index}].kl"), KL, kl)?;
+            }
+            let field = format!("rewards[{index}].beside");
+            for (other, share) in &reward.beside {
+                check_known(&field, other, "reward", &self.reward_names())?;
+                if *other == reward.name {
+                    return Err(Finding::value(
+                        field,
+                        quoted(other),
+                        "name another reward: this one is trained for anyway",
+                    ));
+                }
+                check_number(format!("{field}.{other}"), BESIDE, *share)?;
             }
             reward.kind.check(&format!("rewards[{index}].kind"))?;
         }

@@ -139,14 +139,15 @@ pub(super) fn coefficients(
     counts: &dyn Fn(usize) -> bool,
 ) -> Vec<Vec<f32>> {
     debug_assert_eq!(scores.len(), world.members());
-    let of_run = |(run, (_, weighting)): (usize, &(_, moa_core::Weighting))| {
-        let pairs = weighting.shares().iter().zip(spreads.of(run)).enumerate();
+    let of_run = |run: usize| {
+        let objective = world.objective(run);
+        let pairs = objective.iter().zip(spreads.of(run)).enumerate();
         let coefficient = |(reward, (share, spread)): (usize, (&f64, f64))| {
             if counts(reward) && spread > 0.0 { (share / spread) as f32 } else { 0.0 }
         };
         pairs.map(coefficient).collect()
     };
-    world.runs.iter().enumerate().map(of_run).collect()
+    (0..world.members()).map(of_run).collect()
 }
 
 /// Returns the mean over pictures of what is maximised, by run.

@@ -36,14 +36,11 @@ impl Method for Mixed {
         let smooth = |reward: usize| world.spec.rewards[reward].kind.has_gradient();
         // Advantages are whitened to one size, so each run's weigh as much as the shares of what they are made of.
         let advantages = epoch.advantages(&scores, spreads, &|reward| !smooth(reward));
-        let pull: Vec<f32> = world
-            .runs
-            .iter()
-            .map(|(_, weighting)| {
-                let shares = weighting.shares().iter().enumerate();
-                shares.filter(|(reward, _)| !smooth(*reward)).map(|(_, share)| *share as f32).sum()
-            })
-            .collect();
+        let of_scores = |run: usize| {
+            let objective = world.objective(run).into_iter().enumerate();
+            objective.filter(|(reward, _)| !smooth(*reward)).map(|(_, share)| share as f32).sum()
+        };
+        let pull: Vec<f32> = (0..world.members()).map(of_scores).collect();
         let mut updates = policy.updates(epoch, &rules, &trajectories, &advantages, &pull);
         let from = rules.len() - last_steps(self.spec.differentiable.through, epoch).min(rules.len());
         let tail = Tail::Steps(rules[from..].to_vec());

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
-use moa_core::experiment::{ExperimentSpec, MethodSpec, PolicyGradientSpec, RewardKind, RewardSpec};
+use moa_core::experiment::{ExperimentSpec, MethodSpec, PolicyGradientSpec, RewardKind};
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
@@ -73,10 +73,7 @@ pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
 
 pub(crate) fn spec() -> ExperimentSpec {
     let mut spec = ExperimentSpec {
-        rewards: vec![
-            RewardSpec { name: "colourfulness".into(), kind: RewardKind::Colourfulness, kl: None },
-            RewardSpec { name: "contrast".into(), kind: RewardKind::Contrast, kl: None },
-        ],
+        rewards: vec![RewardKind::Colourfulness.into(), RewardKind::Contrast.into()],
         ..ExperimentSpec::default()
     };
     spec.sampler.steps = 4;

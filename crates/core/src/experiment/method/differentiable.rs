@@ -96,7 +96,7 @@ impl Method for DifferentiableSpec {
         let trained = |index: usize| {
             spec.weightings()
                 .iter()
-                .any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
+                .any(|(_, weighting)| spec.objective(weighting).get(index).is_some_and(|share| *share > 0.0))
         };
         let found =
             spec.rewards.iter().enumerate().find(|(index, reward)| !reward.kind.has_gradient() && trained(*index));
