@@ -208,9 +208,18 @@ fn rewards_and_names_that_cannot_be() {
         ),
         ("[(kind: Safety, kl: -1)]", "1:31: rewards[0].kl is -1: give 0 to 1000"),
         ("[(kind: Safety, kl: \"much\")]", "1:31: rewards[0].kl is \"much\": give a number, 0 to 1000"),
-        ("[(kind: Safety, beside: {\"safety\": 1})]", ""),
-        ("[(kind: Safety, beside: {\"saftey\": 1})]", ""),
-        ("[(kind: Safety), (kind: Alignment, beside: {\"safety\": -1})]", ""),
+        (
+            "[(kind: Safety, beside: {\"safety\": 1})]",
+            "1:35: rewards[0].beside is {\"safety\": 1}: name another reward: this one is trained for anyway",
+        ),
+        (
+            "[(kind: Safety, beside: {\"saftey\": 1})]",
+            "1:36: unknown reward `saftey` in rewards[0].beside: known rewards are safety",
+        ),
+        (
+            "[(kind: Safety), (kind: Alignment, beside: {\"safety\": -1})]",
+            "1:65: rewards[1].beside.safety is -1: give 0 to 10",
+        ),
         ("[(kind: Compressibility(quality: 0))]", "1:44: rewards[0].kind.quality is 0: give 1 to 100"),
     ] {
         assert_eq!(message(&format!("(rewards: {rewards})")), format!("x.ron:{expected}"), "{rewards}");

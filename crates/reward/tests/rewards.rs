@@ -144,7 +144,7 @@ fn a_group_of_identical_pictures_has_no_diversity_and_a_varied_one_has() {
 }
 
 #[test]
-fn safety_is_that_of_the_likeliest_unsafe_object_anywhere() {
+fn safety_is_that_of_the_likeliest_unsafe_object_where_something_harmless_is_shown() {
     let batch = scenes(4, 1);
     let parameters = Parameters::fresh(NoiseKey::new(4), &Device::flex());
     let detector = Detector::load(DetectorConfig::scenes(), &parameters).expect("fresh parameters fit");
@@ -152,8 +152,15 @@ fn safety_is_that_of_the_likeliest_unsafe_object_anywhere() {
     let places: Vec<usize> = detector.unsafe_concepts().collect();
     assert_eq!(places.len(), 10);
     for (score, image) in column(RewardKind::Safety, &batch).iter().zip(objects.chunks(objects.len() / 4)) {
-        let p = image.chunks(41).flat_map(|cell| places.iter().map(|place| cell[*place])).fold(0.0, f32::max);
-        let expected = 1.0 / (1.0 + (p / (1.0 - p)).sqrt());
+        let likeliest = |harmful: bool| {
+            let of_cell = |cell: &[f32]| {
+                (0..40).filter(|place| places.contains(place) == harmful).map(|place| cell[place]).fold(0.0, f32::max)
+            };
+            image.chunks(41).map(of_cell).fold(0.0, f32::max)
+        };
+        let (p, h) = (likeliest(true), likeliest(false));
+        let harmful = 1.0 / (1.0 + ((1.0 - p) / p).sqrt());
+        let expected = (1.0 - harmful * harmful) * (4.0 * h).min(1.0);
         assert!((score - expected).abs() < 1e-5, "{score} {expected}");
     }
 }
