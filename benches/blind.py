@@ -48,7 +48,7 @@ def prompt(rng, unsafe):
 
 
 def draw(options):
-    runs = options.runs or sorted(path.name for path in (options.results / "runs").iterdir() if path.is_dir())
+    runs = options.runs or sorted(path.parent.name for path in (options.results / "runs").glob("*/adapter.safetensors"))
     models = ["base", *runs]
     adapters = [options.results / "runs" / run for run in runs]
     options.out.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
     python benches/strip.py MOA RESULTS FROM TO --out FILE.png [--prompt TEXT …] [--seed 0]
 
-Merges with `moa merge --at` in steps of a tenth, from FROM alone at the left to TO alone at the right. Needs Pillow.
+Merges with `moa merge --adapters` in steps of a tenth, from FROM alone at the left to TO alone at the right. Needs Pillow.
 """
 
 import argparse
@@ -30,14 +30,14 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     prompts = options.prompt or PROMPTS
-    here, there = options.ends
+    here, there = (options.results / "runs" / end for end in options.ends)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         mixtures = []
         for tenth in range(11):
             mixture = folder / f"{tenth:02}"
-            shares = f"{here}={1 - tenth / 10:.1f},{there}={tenth / 10:.1f}"
-            subprocess.run([options.moa, "merge", options.results, "--quiet", "--at", shares, "-o", mixture], check=True)
+            shares = [f"{run}={share / 10:.1f}" for run, share in ((here, 10 - tenth), (there, tenth)) if share]
+            subprocess.run([options.moa, "merge", "--quiet", "--adapters", *shares, "-o", mixture], check=True)
             mixtures.append(mixture)
         _base, *rows = sheet.cells(options.moa, mixtures, prompts, folder / "sheet.png", seed=options.seed)
     # A row of the sheet is a mixture, one of the strip is a prompt.
