@@ -1,7 +1,7 @@
 //! Softmax attention for few tokens: a head's whole table of weights fits in the first-level cache.
 
 use crate::elementary::exp;
-use crate::simd::{load, store, vectorised};
+use crate::simd::{each, load, store, vectorised};
 use crate::{Left, Packed, Right, Start, Workspace, gemm};
 
 /// The shape of one row's attention; queries, keys, values and results are `[tokens, heads·width]`.
@@ -111,18 +111,18 @@ vectorised! {
             let (sixteens, rest) = scores.as_chunks_mut::<16>();
             let mut most = [f32::NEG_INFINITY; 16];
             for lanes in &*sixteens {
-                most = std::array::from_fn(|i| larger(lanes[i], most[i]));
+                most = each(|i| larger(lanes[i], most[i]));
             }
             let most = rest.iter().fold(fold(most, larger), |most, score| larger(*score, most));
             let mut sums = [0.0; 16];
             for lanes in &mut *sixteens {
-                *lanes = std::array::from_fn(|i| exp((lanes[i] - most) * scale));
-                sums = std::array::from_fn(|i| sums[i] + lanes[i]);
+                *lanes = each(|i| exp((lanes[i] - most) * scale));
+                sums = each(|i| sums[i] + lanes[i]);
             }
             let mut sum = fold(sums, |a, b| a + b);
             if !rest.is_empty() {
                 let lanes = load(rest);
-                store(std::array::from_fn(|i| exp((lanes[i] - most) * scale)), rest);
+                store(each(|i| exp((lanes[i] - most) * scale)), rest);
                 sum += rest.iter().sum::<f32>();
             }
             let inverse = 1.0 / sum;
@@ -141,7 +141,7 @@ vectorised! {
             for c in (0..keys).step_by(16) {
                 let some = 16.min(keys - c);
                 let (w, g) = (load(&weights[c..][..some]), load(&gradient[c..][..some]));
-                sums = std::array::from_fn(|i| w[i].mul_add(g[i], sums[i]));
+                sums = each(|i| w[i].mul_add(g[i], sums[i]));
             }
             let mean = fold(sums, |a, b| a + b);
             for (weight, gradient) in weights.iter().zip(gradient) {

@@ -1,7 +1,7 @@
 //! Group normalisation (Wu & He, 1803.08494) with the activation that follows it, in one kernel.
 
 use crate::elementary::{silu, silu_slope};
-use crate::simd::{Lanes, load, store, vectorised};
+use crate::simd::{Lanes, each, load, store, vectorised};
 
 /// Group normalisation with frozen affine parameters, and SiLU behind it where asked for.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ vectorised! {
         for c in (0..channels).step_by(16) {
             let some = 16.min(channels - c);
             let mean = load(&mean[c..][..some]);
-            let squares = |x: Lanes| std::array::from_fn(|i| (x[i] - mean[i]) * (x[i] - mean[i]));
+            let squares = |x: Lanes| each(|i| (x[i] - mean[i]) * (x[i] - mean[i]));
             store(sum_positions(x, channels, c, squares), &mut sums[c..][..some]);
         }
     }
@@ -166,14 +166,14 @@ vectorised! {
             for (position, (x, gradient)) in pixels.enumerate() {
                 let (x, gradient) = (load(&x[c..][..some]), &mut gradient[c..][..some]);
                 let mut g = load(gradient);
-                let normal: Lanes = std::array::from_fn(|i| (x[i] - mean[i]) * inverse[i]);
+                let normal: Lanes = each(|i| (x[i] - mean[i]) * inverse[i]);
                 if activates {
-                    g = std::array::from_fn(|i| g[i] * silu_slope(normal[i].mul_add(weight[i], bias[i])));
+                    g = each(|i| g[i] * silu_slope(normal[i].mul_add(weight[i], bias[i])));
                 }
-                g = std::array::from_fn(|i| g[i] * weight[i]);
+                g = each(|i| g[i] * weight[i]);
                 let chain = position % 2;
-                sum[chain] = std::array::from_fn(|i| sum[chain][i] + g[i]);
-                product[chain] = std::array::from_fn(|i| g[i].mul_add(normal[i], product[chain][i]));
+                sum[chain] = each(|i| sum[chain][i] + g[i]);
+                product[chain] = each(|i| g[i].mul_add(normal[i], product[chain][i]));
                 store(g, gradient);
             }
             store(crate::simd::add(sum[0], sum[1]), &mut plain[c..][..some]);

@@ -1,6 +1,6 @@
 //! Layer normalisation over the channels of every token (Ba et al., 1607.06450).
 
-use crate::simd::{Lanes, load, vectorised};
+use crate::simd::{Lanes, each, load, vectorised};
 
 /// Layer normalisation with frozen affine parameters.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
     let mean = sum(width, |c, some| load(&x[c..][..some])) / width as f32;
     let squares = |c: usize, some: usize| {
         let x = load(&x[c..][..some]);
-        std::array::from_fn(|i| if i < some { (x[i] - mean) * (x[i] - mean) } else { 0.0 })
+        each(|i| if i < some { (x[i] - mean) * (x[i] - mean) } else { 0.0 })
     };
     let variance = sum(width, squares) / width as f32;
     (mean, 1.0 / (variance + epsilon).sqrt())
@@ -79,12 +79,12 @@ vectorised! {
             let (mean, inverse) = moments(x, epsilon);
             let scaled = |c: usize, some: usize| -> Lanes {
                 let (g, w) = (load(&gradient[c..][..some]), load(&weight[c..][..some]));
-                std::array::from_fn(|i| g[i] * w[i])
+                each(|i| g[i] * w[i])
             };
             let plain = sum(width, scaled) / width as f32;
             let against = |c: usize, some: usize| -> Lanes {
                 let (g, x) = (scaled(c, some), load(&x[c..][..some]));
-                std::array::from_fn(|i| g[i] * (x[i] - mean))
+                each(|i| g[i] * (x[i] - mean))
             };
             let against = sum(width, against) * inverse / width as f32;
             for ((x, out), (g, weight)) in x.iter().zip(out).zip(gradient.iter().zip(weight)) {

@@ -74,18 +74,30 @@ pub(crate) fn level() -> Level {
 /// Sixteen channels.
 pub(crate) type Lanes = [f32; 16];
 
+/// Returns what `f` gives for each lane. `std::array::from_fn` would do, but a larger closure is no longer inlined into it, and is then
+/// compiled for the target's own level.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
+pub(crate) fn each(f: impl Fn(usize) -> f32) -> Lanes {
+    let mut lanes = [0.0; 16];
+    for (i, lane) in lanes.iter_mut().enumerate() {
+        *lane = f(i);
+    }
+    lanes
+}
+
 /// Returns the sum, lane by lane.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
 pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|i| a[i] + b[i])
+    each(|i| a[i] + b[i])
 }
 
 /// Returns the difference, lane by lane.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of bodies that are compiled for several levels")]
 pub(crate) fn sub(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|i| a[i] - b[i])
+    each(|i| a[i] - b[i])
 }
 
 /// Returns the first lanes of a slice, zeros after its end.
