@@ -37,6 +37,9 @@ pub const PROMPT_SETS: [&str; 6] = [SETS[0].name, SETS[1].name, SETS[2].name, SE
 /// The seed of all prompt sets. Another value would be another set: results would not compare.
 const SEED: u64 = 0x0065_6d6f_6a69;
 
+/// The golden ratio's fraction: its multiples spread evenly between 0 and 1, however many there are.
+const GOLDEN: f64 = 0.618_033_988_749_894_8;
+
 /// A caption to draw a picture for, and what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,9 +118,9 @@ fn mixture(set: &PromptSet, stream: u64, taken: &mut HashSet<Scene>) -> Vec<Scen
     for (number, stratum) in strata.enumerate() {
         let mut rng = SceneRng::keyed(SEED, &[stream, number as u64]);
         let scenes = draw_stratum(stratum, stratum.size(set.size / set.kinds.len()), &mut rng, &mut so_far);
-        // The i-th of n belongs at (i + ½)/n of the set.
-        let spread = 0.5 / scenes.len().max(1) as f64;
-        placed.extend(scenes.into_iter().enumerate().map(|(i, scene)| ((2 * i + 1) as f64 * spread, number, scene)));
+        // The i-th of n belongs between i/n and (i + 1)/n of the set, and strata of one size at different places in between.
+        let (count, phase) = (scenes.len().max(1) as f64, (GOLDEN * (number + 1) as f64).fract());
+        placed.extend(scenes.into_iter().enumerate().map(|(i, scene)| ((i as f64 + phase) / count, number, scene)));
     }
     placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     placed.into_iter().map(|(_, _, scene)| scene).collect()
@@ -188,6 +191,14 @@ mod tests {
                 assert!(near(count(prefix, Scene::names_unsafe), 4), "{} {length}", set.name);
                 assert!(near(count(prefix, Scene::is_held_out), 3), "{} {length}", set.name);
             }
+            // What is shown of a set is its beginning, which has something of everything.
+            for &kind in set.kinds {
+                assert!(count(&prompts[..8], |scene| scene.kind() == kind) >= 1, "{} {kind:?}", set.name);
+            }
+            for window in prompts.windows(12) {
+                assert!((1..=5).contains(&count(window, Scene::names_unsafe)), "{}: {}", set.name, window[0].id);
+            }
+            assert!((1..=3).contains(&count(&prompts[..8], Scene::names_unsafe)), "{}", set.name);
             for concept in Concept::ALL {
                 let named = count(&prompts, |scene| scene.concepts().any(|shown| shown == concept));
                 assert!(named >= 2, "{} names {concept:?} {named} times", set.name);
@@ -222,7 +233,7 @@ mod tests {
 
     #[test]
     fn sets_are_those_that_results_were_measured_on() {
-        assert_eq!(hash(&PROMPT_SETS), "ed15281284c3b897");
+        assert_eq!(hash(&PROMPT_SETS), "a546ddea86174f19");
     }
 
     #[test]

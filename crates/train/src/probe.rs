@@ -54,7 +54,7 @@ impl Probe {
         let spec = setup.spec.training.probe;
         let all = if spec.of == ProbePrompts::Train { setup.prompts } else { setup.held_out };
         let count = (spec.prompts as usize).min(all.len());
-        let prompts = (0..count).map(|place| all[place * all.len() / count].clone()).collect();
+        let prompts = spaced(count, all.len()).map(|place| all[place].clone()).collect();
         let rules = setup.pipeline.schedule().deterministic(setup.spec.evaluation.steps as usize);
         Self { prompts, per_prompt: spec.pictures_per_prompt as usize, rules, base: None }
     }
@@ -97,6 +97,13 @@ impl Probe {
     }
 }
 
+/// Returns `count` places among `all`, one in each of as many equal parts, and each elsewhere in its part: lists often repeat a pattern,
+/// and places at one distance would see one kind of it.
+fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
+    const GOLDEN: f64 = 0.618_033_988_749_894_8;
+    (0..count).map(move |part| ((part as f64 + (GOLDEN * part as f64).fract()) * all as f64 / count as f64) as usize)
+}
+
 fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
     let group = pictures.group();
     let means = |scores: &Vec<f32>| -> Vec<f64> {
@@ -110,4 +117,21 @@ fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError
         rewards.map(|(name, means)| ScoreColumn::of_all(name, means)).collect(),
         judged.iter().filter_map(|column| ScoreColumn::of_some(column.name, &column.prompt_means(group))).collect(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probed_prompts_are_different_ones_of_every_kind() {
+        for (count, all) in [(1, 1), (3, 3), (16, 768), (16, 17), (24, 96), (64, 100)] {
+            let places: Vec<usize> = spaced(count, all).collect();
+            assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{count} of {all}: {places:?}");
+            assert!(places.iter().all(|&place| place < all), "{count} of {all}: {places:?}");
+        }
+        // A list that repeats every 12 places, probed at a distance that is a multiple of it.
+        let kinds: std::collections::HashSet<usize> = spaced(16, 768).map(|place| place % 12 / 3).collect();
+        assert_eq!(kinds.len(), 4, "each quarter of the pattern is seen");
+    }
 }

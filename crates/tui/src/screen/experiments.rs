@@ -38,7 +38,7 @@ pub(crate) fn view(app: &App, frame: &mut Frame<'_>, area: Rect) {
         return message(app, frame, area, "Experiments", &format!("looking through {folder} …"));
     };
     if library.is_empty() {
-        let text = format!("{folder} holds no results; `moa sweep experiments/quick.ron` makes some in two minutes");
+        let text = format!("{folder} holds no results; `moa sweep experiments/quick.ron` makes some in a minute");
         return message(app, frame, area, "No experiments yet", &text);
     }
     let shown = app.shown_experiments();

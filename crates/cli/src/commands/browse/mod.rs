@@ -65,7 +65,7 @@ impl Opened {
         if !path.is_dir() {
             let what = if path.exists() { "is no folder" } else { "is not there" };
             return Err(CliError::usage(format!("{} {what}", path.display()))
-                .hint("name a folder of results; `moa sweep experiments/quick.ron` makes some in two minutes"));
+                .hint("name a folder of results; `moa sweep experiments/quick.ron` makes some in a minute"));
         }
         let layout = Layout::new(path);
         let is_experiment = layout.experiment_file().exists() || layout.metrics_dir().exists();

@@ -24,7 +24,7 @@ use crate::terminal::Look;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  moa sweep experiments/quick.ron                  first contact, two minutes
+  moa sweep experiments/quick.ron                  first contact, a minute
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
   moa sweep my.ron --tui                           watch it in the terminal UI
