@@ -60,6 +60,17 @@ bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}} {{FLAGS}}
 
+# Hypervolume that experiments/pareto.ron gains over the base, against the first version's method and settings: three seeds of each.
+bench-first-settings PYTHON="python3" DIR="/tmp/moa-bench-seeds":
+    cargo build --release
+    {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}}
+    {{PYTHON}} benches/seeds.py target/release/moa benches/first-settings.ron --out {{DIR}}-first
+    {{PYTHON}} benches/hypervolumes.py target/release/moa {{DIR}} {{DIR}}-first
+
+# Sheets of a finished experiment for a blind test, into DIR; then `benches/blind.py score DIR answers.json`. PYTHON has Pillow.
+blind RESULTS="results/pareto" DIR="/tmp/moa-blind" PYTHON="python3" *FLAGS:
+    {{PYTHON}} benches/blind.py draw target/release/moa {{RESULTS}} --out {{DIR}} --prompts 8 --count 3 {{FLAGS}}
+
 # An epoch at Stable Diffusion 1.5's true size with random weights, made in DIR (3 GB), and the same in diffusers and peft.
 bench-real PYTHON="python3" DIR="/tmp/moa-bench-real":
     cargo build --release

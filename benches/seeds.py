@@ -5,8 +5,8 @@
 
 Sweeps the experiment once for each training seed, with evaluation noise of the seed's own, on the held-out prompts named; goes on
 where it stopped. Prints each trained point's gains over the base, mean and range of the seeds, of rewards and judges; of rewards also in the base's
-standard deviations within prompts, over the prompts whose images the reward tells apart ("/ sd"), and the plain gain on all others
-("elsewhere": of safety, prompts that name nothing unsafe).
+standard deviations within prompts, over the prompts whose images the reward tells apart ("/ sd"), and the plain gain on all others, of
+the reward's own specialist in the judges, too ("elsewhere": of safety, prompts that name nothing unsafe).
 """
 
 import argparse
@@ -47,21 +47,29 @@ VARIES = 0.01
 
 
 def elsewhere(moa, results):
-    """Returns each point's gain in each reward over the prompts on which the base's images hardly differ in it, where there are any."""
+    """Returns what points gain over the prompts on which the base's images hardly differ in a reward, where there are any: in the reward,
+    and of its own specialist in all judges."""
     said = subprocess.run([moa, "export", results, "--what", "evaluations"], check=True, capture_output=True, text=True).stdout
-    means, variances = {}, {}
+    means, variances, judges = {}, {}, {}
     for row in csv.DictReader(io.StringIO(said)):
-        if row["role"] == "reward":
-            means.setdefault((row["id"], row["column"]), {})[row["prompt"]] = float(row["mean"])
-            if row["id"] == "base" and row["variance"]:
-                variances.setdefault(row["column"], {})[row["prompt"]] = float(row["variance"])
+        means.setdefault((row["id"], row["column"]), {})[row["prompt"]] = float(row["mean"])
+        if row["role"] == "judge":
+            judges[row["column"]] = None
+        elif row["id"] == "base" and row["variance"]:
+            variances.setdefault(row["column"], {})[row["prompt"]] = float(row["variance"])
     gains = {}
-    for (point, column), values in means.items():
-        of_column = variances.get(column, {})
-        still = [prompt for prompt, variance in of_column.items() if variance < VARIES * max(of_column.values())]
-        if still and point != "base":
-            base = means["base", column]
-            gains[point, column] = statistics.mean(values[prompt] - base[prompt] for prompt in still)
+
+    def gain(point, column, prompts):
+        values, base = means[point, column], means["base", column]
+        if common := [prompt for prompt in prompts if prompt in values]:
+            gains[point, column] = statistics.mean(values[prompt] - base[prompt] for prompt in common)
+
+    for reward, of in variances.items():
+        still = [prompt for prompt, variance in of.items() if variance < VARIES * max(of.values())]
+        for point in {point for point, _ in means if point != "base"} if still else ():
+            gain(point, reward, still)
+            for judge in judges if point == reward else ():
+                gain(point, judge, still)
     return gains
 
 

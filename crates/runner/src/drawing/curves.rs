@@ -26,13 +26,15 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
     gains.extend(report.judges.iter().map(|name| (metric::judge_gain(name), format!("{name} (judge)"))));
     let training = TRAINING.iter().map(|(metric, title)| ((*metric).to_owned(), (*title).to_owned()));
     let mut written = Vec::new();
-    for (name, title, metrics) in [
-        ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains),
-        ("curves", "Rewards of the training images, mean of each epoch", of(&report.rewards, metric::reward_mean)),
-        ("training", "Training", training.collect()),
+    // Before training every run is the base, and has gained nothing.
+    let untrained = [(0.0, 0.0)];
+    for (name, title, metrics, start) in [
+        ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains, &untrained[..]),
+        ("curves", "Rewards of the training images, mean of each epoch", of(&report.rewards, metric::reward_mean), &[]),
+        ("training", "Training", training.collect(), &[]),
     ] {
         let panels: Vec<CurvePanel> =
-            metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &metric, title)).collect();
+            metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &metric, title, start)).collect();
         if panels.is_empty() {
             continue;
         }
@@ -45,12 +47,12 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
     Ok(written)
 }
 
-/// Returns one metric of every run; nothing where no run has it.
-fn panel(snapshot: &Snapshot, metric: &str, title: String) -> Option<CurvePanel> {
+/// Returns one metric of every run, after points that are known without it; nothing where no run has it.
+fn panel(snapshot: &Snapshot, metric: &str, title: String, start: &[(f64, f64)]) -> Option<CurvePanel> {
     let curve = |run: &moa_core::RunRecord| {
-        let points: Vec<(f64, f64)> =
-            snapshot.curve(&run.id, metric).map(|(epoch, value)| (f64::from(epoch), value)).collect();
-        (!points.is_empty()).then(|| Curve { label: run.id.to_string(), points })
+        let measured = snapshot.curve(&run.id, metric).map(|(epoch, value)| (f64::from(epoch), value));
+        let points: Vec<(f64, f64)> = start.iter().copied().chain(measured).collect();
+        (points.len() > start.len()).then(|| Curve { label: run.id.to_string(), points })
     };
     let curves: Vec<Curve> = snapshot.runs.iter().filter_map(curve).collect();
     (!curves.is_empty()).then_some(CurvePanel { title, curves })

@@ -11,6 +11,7 @@ use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, RunId};
 use moa_pareto::{Answer, Constraint, FEWEST_PROMPTS, Measured, ParetoError, Solver, Step, TradeOff};
 use moa_runner::{Models, SoupBench, SweepRequest, Tasting};
+use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
 use super::{Arguments, answer, trade_off, write_adapter};
@@ -98,18 +99,9 @@ impl Kept {
         }
     }
 
-    /// Returns as many prompts as the evaluation has, of the base model's set that nothing is trained, tuned or searched on; for
-    /// an experiment with prompts of its own these again, which are no other prompts.
     fn fresh_prompts(&self) -> FreshPrompts {
         let Prompts { train, held_out, .. } = &self.experiment.prompts;
-        let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
-        let own: HashSet<String> = set("emoji-held-out").collect();
-        let others = set("emoji-fresh").filter(|text| !train.contains(text));
-        let texts: Vec<String> = others.take(held_out.len()).collect();
-        if texts.is_empty() || !held_out.iter().all(|prompt| own.contains(prompt)) {
-            return FreshPrompts { texts: held_out.clone(), are_other: false };
-        }
-        FreshPrompts { texts, are_other: true }
+        FreshPrompts::beside(train, held_out)
     }
 }
 
@@ -118,6 +110,23 @@ pub(super) struct FreshPrompts {
     pub(super) texts: Vec<String>,
     /// Whether the search has not seen them.
     pub(super) are_other: bool,
+}
+
+impl FreshPrompts {
+    /// Returns as many prompts as the evaluation has, of the named set that nothing is trained, tuned or searched on and that asks for the
+    /// same kinds of things; for an experiment with prompts of its own these again, which are no other prompts.
+    fn beside(train: &[String], held_out: &[String]) -> Self {
+        let set = |name: &str| moa_scenes::prompt_set(name).unwrap_or_default().into_iter().map(|prompt| prompt.text);
+        for kind in PROMPT_SETS.iter().filter_map(|name| name.strip_suffix("-held-out")) {
+            let own: HashSet<String> = set(&format!("{kind}-held-out")).collect();
+            let others = set(&format!("{kind}-fresh")).filter(|text| !train.contains(text));
+            let texts: Vec<String> = others.take(held_out.len()).collect();
+            if !texts.is_empty() && held_out.iter().all(|prompt| own.contains(prompt)) {
+                return Self { texts, are_other: true };
+            }
+        }
+        Self { texts: held_out.to_vec(), are_other: false }
+    }
 }
 
 /// What is asked for.
@@ -330,4 +339,23 @@ fn spreads(known: &[(Measured, Promise)]) -> Vec<f64> {
         width.max(1e-3)
     };
     (0..objectives).map(spread).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_tried_on_the_fresh_prompts_of_the_same_kind() {
+        let set = |name: &str| -> Vec<String> {
+            moa_scenes::prompt_set(name).unwrap().into_iter().map(|prompt| prompt.text).collect()
+        };
+        for kind in ["emoji", "emoji-hard"] {
+            let fresh = FreshPrompts::beside(&set("emoji-train"), &set(&format!("{kind}-held-out")));
+            assert_eq!((fresh.texts, fresh.are_other), (set(&format!("{kind}-fresh")), true));
+        }
+        let own = vec!["a fox".to_owned()];
+        let again = FreshPrompts::beside(&[], &own);
+        assert_eq!((again.texts, again.are_other), (own, false));
+    }
 }
