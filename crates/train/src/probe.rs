@@ -1,5 +1,7 @@
 //! A look at the adapters while they are trained: the same prompts from the same noise by base and adapters, drawn as in evaluation.
 
+use std::f64::consts::GOLDEN_RATIO;
+
 use moa_adapter::AdapterBank;
 use moa_core::experiment::ProbePrompts;
 use moa_core::metric;
@@ -100,8 +102,8 @@ impl Probe {
 /// Returns `count` places among `all`, one in each of as many equal parts, and each elsewhere in its part: lists often repeat a pattern,
 /// and places at one distance would see one kind of it.
 fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
-    const GOLDEN: f64 = 0.618_033_988_749_894_8;
-    (0..count).map(move |part| ((part as f64 + (GOLDEN * part as f64).fract()) * all as f64 / count as f64) as usize)
+    let within = |part: usize| (GOLDEN_RATIO * part as f64).fract();
+    (0..count).map(move |part| ((part as f64 + within(part)) * all as f64 / count as f64) as usize)
 }
 
 fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
