@@ -9,7 +9,7 @@ use crate::device::DeviceName;
 /// Pareto front.
 ///
 /// An experiment file names a base model, several rewards and a set of weightings. `moa sweep` trains one adapter for
-/// each weighting by policy gradient, evaluates all of them and their merges on prompts that they never saw, and keeps
+/// each weighting, evaluates all of them and their merges on prompts that they never saw, and keeps
 /// everything under results/.
 #[derive(Debug, Parser)]
 #[command(name = "moa", version, max_term_width = 110, after_help = EXAMPLES)]

@@ -163,7 +163,7 @@ impl From<ZooError> for CliError {
             | ZooError::BaseIsFile(_)
             | ZooError::Hub(_)
             | ZooError::Reward(
-                RewardError::Reward { .. } | RewardError::EmojiOnly { .. } | RewardError::OutsideTheGrammar { .. },
+                RewardError::Reward { .. } | RewardError::EmojiOnly { .. } | RewardError::Prompt { .. },
             ) => Self::usage(error.to_string()),
             error => Self::failure(format!("failed to open models: {error}")),
         }

@@ -400,6 +400,11 @@ fn numbers_out_of_bounds() {
         ("optimiser: (weight_decay: -1)", "2:27: optimiser.weight_decay is -1: give 0 to 10"),
         ("optimiser: (max_grad_norm: 0)", "2:28: optimiser.max_grad_norm is 0: give more than 0, up to 1000000"),
         ("optimiser: (ema: 1)", "2:18: optimiser.ema is 1: give more than 0, less than 1"),
+        (
+            "training: (epochs: 20), optimiser: (ema: 0.985)",
+            "2:43: optimiser.ema is 0.985: over training.epochs 20 the mean would still be 74 % the untrained adapter: give at most \
+             0.965, or more epochs",
+        ),
         ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
         ("training: (prompts_per_epoch: 0)", "2:31: training.prompts_per_epoch is 0: give 1 to 4096"),
         ("training: (pictures_per_prompt: 1)", "2:33: training.pictures_per_prompt is 1: give 2 to 1024"),

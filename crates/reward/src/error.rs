@@ -109,6 +109,16 @@ pub enum RewardError {
         /// The kind of reward that takes a model.
         instead: &'static str,
     },
+    /// A prompt of the experiment cannot be scored.
+    #[error("{list}[{place}]: {source}")]
+    Prompt {
+        /// The list that it is in, such as `prompts.train`.
+        list: &'static str,
+        /// Where, from 0.
+        place: usize,
+        /// What a reward says of it.
+        source: Box<RewardError>,
+    },
     /// A prompt claims nothing that a detector can look for.
     #[error(
         "reward `{reward}` reads prompts like \"a red cat left of a dog on a blue background\", and {prompt:?} describes no scene that \

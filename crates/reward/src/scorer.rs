@@ -56,13 +56,15 @@ impl Scorer {
         rewards.map(|reward| reward.name()).collect()
     }
 
-    /// Refuses prompts whose images a reward could not score.
+    /// Refuses prompts whose images a reward could not score; `list` says where they come from, such as `prompts.train`.
     ///
     /// # Errors
-    /// Names the reward and the first such prompt.
-    pub fn check_prompts<'a>(&self, prompts: impl IntoIterator<Item = &'a String>) -> Result<(), RewardError> {
-        let mut prompts = prompts.into_iter();
-        prompts.try_for_each(|prompt| self.rewards.iter().try_for_each(|reward| reward.check_prompt(prompt)))
+    /// Names the reward, the first such prompt and its place.
+    pub fn check_prompts(&self, list: &'static str, prompts: &[String]) -> Result<(), RewardError> {
+        let check = |prompt: &String| self.rewards.iter().try_for_each(|reward| reward.check_prompt(prompt));
+        prompts.iter().enumerate().try_for_each(|(place, prompt)| {
+            check(prompt).map_err(|source| RewardError::Prompt { list, place, source: Box::new(source) })
+        })
     }
 
     /// Scores a batch by every reward; each CLIP embeds the pictures once for all of its rewards.

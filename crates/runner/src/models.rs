@@ -39,7 +39,9 @@ impl Models {
         let group = spec.training.pictures_per_prompt as usize;
         // Opening says best what is wrong with a model: it comes before its files are hashed.
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
-        scorer.check_prompts(prompts.train.iter().chain(&prompts.held_out)).map_err(moa_zoo::ZooError::from)?;
+        for (list, prompts) in [("prompts.train", &prompts.train), ("prompts.held_out", &prompts.held_out)] {
+            scorer.check_prompts(list, prompts).map_err(moa_zoo::ZooError::from)?;
+        }
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
         Ok(Self { pipeline: base.open(device)?, scorer, sha256 })

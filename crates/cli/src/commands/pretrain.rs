@@ -19,7 +19,7 @@ use crate::text::{count, duration};
 ///
 /// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the
 /// last checkpoint after a stop or a kill; how the model looks meanwhile is in the folder's `preview`. Parts that build on others (the denoiser on
-/// captions, emoji-32 on the denoiser, CLIP and heads on emoji-32) look for them beside their own folder.
+/// captions, emoji-32 on the denoiser, CLIP on captions and emoji-32, heads on these two) look for them beside their own folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

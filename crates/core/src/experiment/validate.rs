@@ -165,6 +165,19 @@ impl ExperimentSpec {
     fn check_training(&self) -> Result<(), Finding> {
         let training = &self.training;
         training.method.check(self, "training.method")?;
+        if let Some(ema) = self.optimiser.ema {
+            let untrained = ema.powf(training.epochs.into());
+            if untrained > 0.5 {
+                let most = 0.5_f64.powf(1.0 / f64::from(training.epochs));
+                let way_out = format!(
+                    "over training.epochs {} the mean would still be {:.0} % the untrained adapter: give at most {:.3}, or more epochs",
+                    training.epochs,
+                    100.0 * untrained,
+                    (1000.0 * most).floor() / 1000.0
+                );
+                return Err(Finding::value("optimiser.ema", ema.to_string(), way_out));
+            }
+        }
         if training.probe.of == ProbePrompts::HeldOut && training.guard != Guard::Off {
             let way_out =
                 "nothing may be decided by held-out prompts: give training.guard: Off, or probe training prompts";

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Method, Number, Passes, check_step};
-use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
+use crate::experiment::{ExperimentSpec, RewardSpec};
 
 /// Training through differentiable rewards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,21 +93,32 @@ impl Method for DifferentiableSpec {
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
         self.check_steps(spec, field)?;
-        let trained = |index: usize| {
-            spec.weightings()
-                .iter()
-                .any(|(_, weighting)| spec.objective(weighting).get(index).is_some_and(|share| *share > 0.0))
+        let weightings = spec.weightings();
+        let weighted = |index: usize| {
+            weightings.iter().any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
         };
-        let found =
-            spec.rewards.iter().enumerate().find(|(index, reward)| !reward.kind.has_gradient() && trained(*index));
-        found.map_or(Ok(()), |(index, reward)| {
-            let way_out = format!(
-                "{field} is Differentiable, and `{}` has no gradient: train with Mixed(), PolicyGradient(), Nft() or Awm(), or leave \
-                 it out of the weightings",
-                reward.name
-            );
-            Err(Finding::value(format!("rewards[{index}].kind"), reward.kind.default_name(), way_out))
-        })
+        let methods = "train with Mixed(), PolicyGradient(), Nft() or Awm()";
+        for (index, reward) in spec.rewards.iter().enumerate().filter(|(_, reward)| !reward.kind.has_gradient()) {
+            let name = &reward.name;
+            if weighted(index) {
+                let way_out = format!(
+                    "{field} is Differentiable, and `{name}` has no gradient: {methods}, or leave it out of the weightings"
+                );
+                return Err(Finding::value(format!("rewards[{index}].kind"), reward.kind.default_name(), way_out));
+            }
+            let keeps_up = |(_, other): &(usize, &RewardSpec)| other.beside.get(name).is_some_and(|share| *share > 0.0);
+            let others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
+            if let Some((other, keeping)) = others.clone().find(keeps_up) {
+                let way_out =
+                    format!("{field} is Differentiable, and `{name}` has no gradient: {methods}, or take it out there");
+                return Err(Finding::value(
+                    format!("rewards[{other}].beside.{name}"),
+                    keeping.beside[name].to_string(),
+                    way_out,
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
