@@ -56,7 +56,8 @@ fn prompts_that_a_reward_cannot_read_are_refused_before_anything_is_drawn() {
     let text = MINIATURE.replace("(kind: Safety)", "(name: \"safety\", kind: Composition)");
     desk.write("bad.ron", text.replace("a dog on a green background", "a red cat on a red background"));
     for command in ["check", "sweep"] {
-        desk.moa([command, "bad.ron", "--quiet"]).refusal(2, &["reward `safety`", "a red cat on a red background"]);
+        desk.moa([command, "bad.ron", "--quiet"])
+            .refusal(2, &["prompts.held_out[0]: reward `safety`", "a red cat on a red background"]);
         assert!(!desk.path("results").join("bad/runs").exists(), "something was written");
     }
 }

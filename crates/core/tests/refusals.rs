@@ -21,6 +21,24 @@ fn check_fields(table: &[(&str, &str)]) {
 }
 
 #[test]
+fn what_has_no_gradient_is_named_where_it_is_asked_for() {
+    let with = |beside: &str, weightings: &str| {
+        format!(
+            "(rewards: [(kind: Aesthetics{beside}), (kind: Compressibility)], weightings: [List([{weightings}])],\n\
+             sampler: (kind: Ode(order: 1)), training: (method: Differentiable()))"
+        )
+    };
+    let weighted = message(&with("", "{\"aesthetics\": 1, \"compressibility\": 1}"));
+    assert!(weighted.contains("rewards[1].kind is Compressibility"), "{weighted}");
+    assert!(weighted.ends_with("or leave it out of the weightings"), "{weighted}");
+    let beside = message(&with(", beside: {\"compressibility\": 0.4}", "{\"aesthetics\": 1}"));
+    assert!(beside.contains("rewards[0].beside.compressibility is 0.4: "), "{beside}");
+    assert!(beside.ends_with("or take it out there"), "{beside}");
+    let unused = with("", "{\"aesthetics\": 1}");
+    assert!(ExperimentSpec::from_ron(&unused, "x.ron").is_ok());
+}
+
+#[test]
 fn text_that_is_no_ron() {
     for (text, expected) in [
         ("", ": the experiment is empty: give the experiment's fields in parentheses: (rewards: [(kind: Safety)])"),
