@@ -24,7 +24,7 @@ fn check_fields(table: &[(&str, &str)]) {
 fn what_has_no_gradient_is_named_where_it_is_asked_for() {
     let with = |beside: &str, weightings: &str| {
         format!(
-            "(rewards: [(kind: Aesthetics{beside}), (kind: Compressibility)], weightings: [List([{weightings}])],\n\
+            "(rewards: [(kind: Aesthetics{beside}), (kind: Compressibility(quality: 95))], weightings: [List([{weightings}])],\n\
              sampler: (kind: Ode(order: 1)), training: (method: Differentiable()))"
         )
     };
@@ -420,7 +420,7 @@ fn numbers_out_of_bounds() {
         ("optimiser: (ema: 1)", "2:18: optimiser.ema is 1: give more than 0, less than 1"),
         (
             "training: (epochs: 20), optimiser: (ema: 0.985)",
-            "2:43: optimiser.ema is 0.985: over training.epochs 20 the mean would still be 74 % the untrained adapter: give at most \
+            "2:42: optimiser.ema is 0.985: over training.epochs 20 the mean would still be 74 % the untrained adapter: give at most \
              0.965, or more epochs",
         ),
         ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
