@@ -102,8 +102,10 @@ impl Probe {
 /// Returns `count` places among `all`, one in each of as many equal parts, and each elsewhere in its part: lists often repeat a pattern,
 /// and places at one distance would see one kind of it.
 fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
-    let within = |part: usize| (GOLDEN_RATIO * part as f64).fract();
-    (0..count).map(move |part| ((part as f64 + within(part)) * all as f64 / count as f64) as usize)
+    (0..count).map(move |part| {
+        let [start, end] = [part, part + 1].map(|part| part * all / count);
+        start + ((GOLDEN_RATIO * part as f64).fract() * (end - start) as f64) as usize
+    })
 }
 
 fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
