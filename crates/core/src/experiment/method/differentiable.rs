@@ -107,8 +107,8 @@ impl Method for DifferentiableSpec {
                 return Err(Finding::value(format!("rewards[{index}].kind"), reward.kind.default_name(), way_out));
             }
             let keeps_up = |(_, other): &(usize, &RewardSpec)| other.beside.get(name).is_some_and(|share| *share > 0.0);
-            let others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
-            if let Some((other, keeping)) = others.clone().find(keeps_up) {
+            let mut others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
+            if let Some((other, keeping)) = others.find(keeps_up) {
                 let way_out =
                     format!("{field} is Differentiable, and `{name}` has no gradient: {methods}, or take it out there");
                 return Err(Finding::value(
