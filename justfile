@@ -61,9 +61,7 @@ bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:
     {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}} {{FLAGS}}
 
 # Hypervolume that experiments/pareto.ron gains over the base, against the first version's method and settings: three seeds of each.
-bench-first-settings PYTHON="python3" DIR="/tmp/moa-bench-seeds":
-    cargo build --release
-    {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}}
+bench-first-settings PYTHON="python3" DIR="/tmp/moa-bench-seeds": (bench-seeds PYTHON DIR)
     {{PYTHON}} benches/seeds.py target/release/moa benches/first-settings.ron --out {{DIR}}-first
     {{PYTHON}} benches/hypervolumes.py target/release/moa {{DIR}} {{DIR}}-first
 
