@@ -127,7 +127,8 @@ fn lora() -> impl Strategy<Value = LoraSpec> {
 }
 
 fn optimiser() -> impl Strategy<Value = OptimiserSpec> {
-    (1e-12..1.0, 0.0..1.0, 0.0..1.0, 1e-12..1.0, 0.0..10.0, 1e-9..1e6, prop::option::of(0.01..0.99)).prop_map(
+    // A mean may not keep more than half of the untrained adapter, and one epoch is the shortest run.
+    (1e-12..1.0, 0.0..1.0, 0.0..1.0, 1e-12..1.0, 0.0..10.0, 1e-9..1e6, prop::option::of(0.01..0.5)).prop_map(
         |(learning_rate, beta1, beta2, epsilon, weight_decay, max_grad_norm, ema)| OptimiserSpec {
             learning_rate,
             beta1,
