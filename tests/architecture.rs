@@ -7,8 +7,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 16] = [
+const RANKS: [(&str, u32); 17] = [
     ("moa-core", 0),
+    ("moa-device", 0),
     ("moa-kernels", 1),
     ("moa-pareto", 1),
     ("moa-store", 1),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor};
 use moa_core::NoiseKey;
+use moa_device::{from_host, to_host};
 
 use crate::adapter::transposed;
-use crate::parameters::host;
 use crate::{Adapter, AdapterLayer, Precision};
 
 /// The name and shape of a layer that adapters can bend.
@@ -69,7 +69,7 @@ impl AdapterBank {
                 let keys = keys(&shape.name);
                 let draws = keys.iter().flat_map(|key| key.normal(shape.d_in * config.rank));
                 let values: Vec<f32> = draws.map(|x| x * deviation).collect();
-                let a = Tensor::from_data(TensorData::new(values, [keys.len(), shape.d_in, config.rank]), device);
+                let a = from_host(values, [keys.len(), shape.d_in, config.rank], device);
                 let b = Tensor::zeros([members, config.rank, shape.d_out], device);
                 (shape.name.clone(), LowRank { a, b })
             })
@@ -92,7 +92,7 @@ impl AdapterBank {
         }
         let stack = |name: &str, take: &dyn Fn(&AdapterLayer) -> Vec<f32>, dims: [usize; 2]| {
             let values: Vec<f32> = adapters.iter().flat_map(|adapter| take(&adapter.layers[name])).collect();
-            Tensor::<3>::from_data(TensorData::new(values, [adapters.len(), dims[0], dims[1]]), device)
+            from_host(values, [adapters.len(), dims[0], dims[1]], device)
         };
         let layers = first
             .layers
@@ -109,8 +109,8 @@ impl AdapterBank {
                         .iter()
                         .map(|adapter| {
                             let b = transposed(&adapter.layers[name].b, layer.d_out, first.rank);
-                            let data = TensorData::new(b, [1, first.rank, layer.d_out]);
-                            Tensor::<3>::from_data(data, device) * (adapter.alpha / adapter.rank as f32)
+                            let b: Tensor<3> = from_host(b, [1, first.rank, layer.d_out], device);
+                            b * (adapter.alpha / adapter.rank as f32)
                         })
                         .collect(),
                     0,
@@ -139,6 +139,15 @@ impl AdapterBank {
     /// Returns the same bank with other projections up (and, where A is trained, other A's): see [`LowRank`].
     pub fn with_layers(&self, layers: BTreeMap<String, LowRank>) -> Self {
         Self { members: self.members, scale: self.scale, layers }
+    }
+
+    /// Returns the bank with factors in another type of number, for a base that computes in it. Gradients flow through.
+    pub fn as_type(&self, wanted: FloatDType) -> Self {
+        let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
+            let [a, b] = [a, b].map(|factor| moa_device::as_type(factor.clone(), wanted));
+            (name.clone(), LowRank { a, b })
+        });
+        self.with_layers(layers.collect())
     }
 
     /// Returns the bank of adapter `index` alone.
@@ -172,8 +181,9 @@ impl AdapterBank {
         } else {
             x.reshape([self.members, share, d_in]).matmul(a.clone())
         };
-        let up = down.matmul(b.clone()).reshape([rows, d_out]);
-        Some(if (self.scale - 1.0).abs() < f32::EPSILON { up } else { up * self.scale })
+        // The rank is the smallest width to scale.
+        let down = if (self.scale - 1.0).abs() < f32::EPSILON { down } else { down * self.scale };
+        Some(down.matmul(b.clone()).reshape([rows, d_out]))
     }
 
     /// Returns adapter `index` on the host, ready to be written.
@@ -186,7 +196,7 @@ impl AdapterBank {
             .map(|(name, LowRank { a, b })| {
                 let ([_, d_in, r], [_, _, d_out]) = (a.dims(), b.dims());
                 rank = r;
-                let (a, b) = (transposed(&host(a), d_in, r), transposed(&host(b), r, d_out));
+                let (a, b) = (transposed(&to_host(a), d_in, r), transposed(&to_host(b), r, d_out));
                 (name, AdapterLayer { d_in, d_out, a, b })
             })
             .collect();
@@ -196,6 +206,8 @@ impl AdapterBank {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
 
     fn shapes() -> Vec<LayerShape> {
@@ -222,7 +234,7 @@ mod tests {
         let config = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 3 };
         let bank = AdapterBank::fresh(&config, &["a", "b", "c"], &shapes(), &Device::flex());
         let branch = bank.branch("x.to_q", Tensor::ones([6, 6], &Device::flex()));
-        assert!(branch.map(host).is_some_and(|values| values.iter().all(|v| *v == 0.0)));
+        assert!(branch.map(to_host).is_some_and(|values| values.iter().all(|v| *v == 0.0)));
         assert!(bank.branch("x.other", Tensor::ones([6, 6], &Device::flex())).is_none());
     }
 
@@ -231,11 +243,11 @@ mod tests {
         for share_a in [true, false] {
             let bank = filled(share_a);
             let x = Tensor::<2>::from_data(TensorData::new(NoiseKey::new(9).normal(36), [6, 6]), &Device::flex());
-            let together = host(bank.branch("x.to_q", x.clone()).expect("layer is adapted"));
+            let together = to_host(bank.branch("x.to_q", x.clone()).expect("layer is adapted"));
             let alone: Vec<f32> = (0..3)
                 .flat_map(|k| {
                     let rows = x.clone().narrow(0, 2 * k, 2);
-                    host(bank.member(k).branch("x.to_q", rows).expect("layer is adapted"))
+                    to_host(bank.member(k).branch("x.to_q", rows).expect("layer is adapted"))
                 })
                 .collect();
             assert!(together.iter().zip(&alone).all(|(p, q)| (p - q).abs() < 1e-5), "share_a {share_a}");
@@ -249,7 +261,7 @@ mod tests {
         let again = AdapterBank::of(&adapters.iter().collect::<Vec<_>>(), &Device::flex()).expect("they fit");
         let x = Tensor::<2>::ones([3, 5], &Device::flex());
         let (p, q) = (bank.branch("x.to_v", x.clone()), again.branch("x.to_v", x));
-        let (p, q) = (host(p.expect("adapted")), host(q.expect("adapted")));
+        let (p, q) = (to_host(p.expect("adapted")), to_host(q.expect("adapted")));
         assert!(p.iter().zip(&q).all(|(a, b)| (a - b).abs() < 1e-5));
         assert_eq!(again.layers()["x.to_v"].a.dims()[0], 1, "a shared A is recognised");
     }

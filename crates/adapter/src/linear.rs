@@ -49,10 +49,7 @@ impl Linear {
         let mut dims = x.dims();
         let d_in = dims[D - 1];
         let flat = x.reshape([-1, d_in as i64]);
-        let mut y = flat.clone().matmul(self.weight.clone());
-        if let Some(bias) = &self.bias {
-            y = y + bias.clone().unsqueeze();
-        }
+        let mut y = moa_device::linear(flat.clone(), &self.weight, self.bias.as_ref());
         if let Some(branch) = bank.and_then(|bank| bank.branch(&self.name, flat)) {
             y = y + branch;
         }

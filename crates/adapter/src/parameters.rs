@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use moa_core::NoiseKey;
+use moa_device::{as_type, from_host, to_host, weights_from_host};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -61,35 +62,49 @@ pub struct Parameters {
     source: Arc<Source>,
     prefix: String,
     device: Device,
+    kept: FloatDType,
 }
 
 impl Parameters {
+    fn of(source: Source, device: &Device) -> Self {
+        Self { source: Arc::new(source), prefix: String::new(), device: device.clone(), kept: FloatDType::F32 }
+    }
+
+    /// Returns the parameters in another type of number than f32: what a module asks for is kept in it. Of files, nothing is widened
+    /// on the way.
+    pub fn in_type(&self, kept: FloatDType) -> Self {
+        let source = match &*self.source {
+            Source::View(view) => {
+                Arc::new(Source::View(View { of: view.of.in_type(kept), origins: view.origins.clone() }))
+            }
+            _ => self.source.clone(),
+        };
+        Self { source, kept, ..self.clone() }
+    }
+
     /// Returns parameters that are created as a model asks for them; collect them with [`Parameters::into_map`].
     pub fn fresh(key: NoiseKey, device: &Device) -> Self {
-        let source = Source::Fresh { key, created: Mutex::default() };
-        Self { source: Arc::new(source), prefix: String::new(), device: device.clone() }
+        Self::of(Source::Fresh { key, created: Mutex::default() }, device)
     }
 
     /// Returns parameters over a map of current values.
     pub fn stored(map: BTreeMap<String, Parameter>, device: &Device) -> Self {
-        Self { source: Arc::new(Source::Stored(map)), prefix: String::new(), device: device.clone() }
+        Self::of(Source::Stored(map), device)
     }
 
     /// Opens a model's safetensors files, one or several shards (see [`weight_files`]). A tensor is read when a module asks
-    /// for it, and widened to f32 on the way: the files' bytes are never in memory beside the model.
+    /// for it, and becomes f32 on the way, or what [`Parameters::in_type`] asks for: the files' bytes are never in memory beside the model.
     ///
     /// # Errors
     /// Refuses files that are no safetensors files or are cut short, and a tensor that is in two of them. Types and shapes
     /// are checked by [`Parameters::get`], as a model may not need every tensor of its file.
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, ParametersError> {
-        let source = Arc::new(Source::Files(WeightFiles::open(paths)?));
-        Ok(Self { source, prefix: String::new(), device: device.clone() })
+        Ok(Self::of(Source::Files(WeightFiles::open(paths)?), device))
     }
 
     /// Returns these parameters under other names. Nothing is read; a part of a fused tensor is cut out when it is asked for.
     pub fn view(&self, origins: BTreeMap<String, Origin>) -> Self {
-        let source = Arc::new(Source::View(View { of: self.clone(), origins }));
-        Self { source, prefix: String::new(), device: self.device.clone() }
+        Self { kept: self.kept, ..Self::of(Source::View(View { of: self.clone(), origins }), &self.device) }
     }
 
     /// Reads a safetensors file's bytes; half-precision values are widened to f32.
@@ -104,7 +119,7 @@ impl Parameters {
                 continue;
             }
             let values = widen(&name, &view)?;
-            let flat = Tensor::from_data(TensorData::new(values, [view.shape().iter().product::<usize>()]), device);
+            let flat = from_host(values, [view.shape().iter().product::<usize>()], device);
             map.insert(name, Parameter { shape: view.shape().to_vec(), flat });
         }
         Ok(Self::stored(map, device))
@@ -112,7 +127,7 @@ impl Parameters {
 
     /// Returns the parameters below `child`.
     pub fn at(&self, child: impl std::fmt::Display) -> Self {
-        Self { source: self.source.clone(), prefix: self.path(child), device: self.device.clone() }
+        Self { prefix: self.path(child), ..self.clone() }
     }
 
     /// Returns the prefix: the full name of the module that these parameters belong to.
@@ -169,9 +184,7 @@ impl Parameters {
                 Some(found) => found.clone(),
             },
             Source::Files(files) => {
-                let values = files.read(&name, shape)?;
-                let count = values.len();
-                let flat = Tensor::from_data(TensorData::new(values, [count]), &self.device);
+                let flat = weights_from_host(files.read(&name, shape, self.kept)?, &self.device);
                 Parameter { shape: shape.to_vec(), flat }
             }
             Source::View(view) => Parameter { shape: shape.to_vec(), flat: view.flat(&name, shape)? },
@@ -181,7 +194,7 @@ impl Parameters {
                 parameter
             }
         };
-        Ok(parameter.flat)
+        Ok(as_type(parameter.flat, self.kept))
     }
 
     /// Returns the names of all tensors, of fresh parameters those that were created so far.
@@ -216,7 +229,7 @@ impl Parameters {
         let halves: Vec<(&String, &Vec<usize>, Vec<u8>)> = map
             .iter()
             .map(|(name, parameter)| {
-                let values = host(parameter.flat.clone());
+                let values = to_host(parameter.flat.clone());
                 (name, &parameter.shape, values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
             })
             .collect();
@@ -232,11 +245,6 @@ impl Parameters {
     }
 }
 
-/// Returns a tensor's values on the host.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"))
-}
-
 fn create(key: NoiseKey, shape: &[usize], init: Init, device: &Device) -> Parameter {
     let count = shape.iter().product();
     let values = match init {
@@ -245,7 +253,7 @@ fn create(key: NoiseKey, shape: &[usize], init: Init, device: &Device) -> Parame
         Init::Normal(deviation) => key.normal(count).into_iter().map(|x| x * deviation).collect(),
         Init::Uniform(bound) => (0..count as u64).map(|i| (key.uniform(i) as f32 * 2.0 - 1.0) * bound).collect(),
     };
-    Parameter { shape: shape.to_vec(), flat: Tensor::from_data(TensorData::new(values, [count]), device) }
+    Parameter { shape: shape.to_vec(), flat: from_host(values, [count], device) }
 }
 
 /// Returns the bits of numbers of two bytes, little-endian.

@@ -29,6 +29,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DEVICE", default_value = "flex")]
     pub(crate) device: DeviceName,
 
+    /// Where rewards and judges compute, if not where the base does: with flex, a GPU's memory is the base's alone
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub(crate) reward_device: Option<DeviceName>,
+
     /// Say nothing but results and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,

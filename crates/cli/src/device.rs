@@ -1,11 +1,17 @@
 //! Devices by name. An absent device is an error, never a silent fallback to another.
 
+#[cfg(feature = "libtorch")]
+mod libtorch;
+
 use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 
 use burn::tensor::Device;
+use moa_core::experiment::Precision;
+use moa_diffusion::Compute;
+use moa_runner::Places;
 
 use crate::error::CliError;
 use crate::suggest::did_you_mean;
@@ -25,13 +31,19 @@ pub(crate) enum DeviceName {
     LibTorchCuda(usize),
 }
 
-/// A device that is there and works.
+/// Where an experiment computes: devices that are there and work.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenDevice {
-    /// Its name, as the user gave it.
-    pub(crate) name: String,
-    /// The device.
+    /// The base's device, as the user gave it.
+    pub(crate) name: DeviceName,
+    /// The base's device.
     pub(crate) device: Device,
+    /// The rewards' and judges'.
+    pub(crate) rewards: Device,
+    /// Its name, where it is another.
+    rewards_name: Option<DeviceName>,
+    /// Whether moa's own engines may do the work on the CPU; burn's operations do it otherwise.
+    engine: bool,
     /// How many threads work on micro-batches beside each other: all cores where an operation keeps one core busy, one
     /// where an operation takes the whole device.
     pub(crate) workers: usize,
@@ -69,31 +81,96 @@ impl fmt::Display for DeviceName {
 impl OpenDevice {
     /// Whether its tensors lie in the host's memory.
     pub(crate) fn is_host(&self) -> bool {
-        !self.name.contains("cuda")
+        self.name.gpu().is_none()
     }
 
     /// Returns what it is, in words.
     pub(crate) fn description(&self) -> String {
-        match self.name.as_str() {
-            "flex" if self.workers == 1 => "flex (CPU, pure Rust, 1 thread)".into(),
-            "flex" => format!("flex (CPU, pure Rust, {} threads)", self.workers),
-            "libtorch" => "libtorch (CPU, LibTorch)".into(),
-            name => format!("{name} (GPU, LibTorch)"),
+        let base = match self.name {
+            DeviceName::Flex if self.workers == 1 => "flex (CPU, pure Rust, 1 thread)".into(),
+            DeviceName::Flex => format!("flex (CPU, pure Rust, {} threads)", self.workers),
+            DeviceName::LibTorch => "libtorch (CPU, LibTorch)".into(),
+            name @ DeviceName::LibTorchCuda(_) => match name.gpu_facts() {
+                Some(facts) => format!("{name} ({facts})"),
+                None => format!("{name} (GPU, LibTorch)"),
+            },
+        };
+        match self.rewards_name {
+            Some(rewards) => format!("{base}, rewards on {rewards}"),
+            None => base,
         }
+    }
+
+    /// Returns where base, rewards and judges compute.
+    pub(crate) fn places(&self) -> Places {
+        Places { base: self.device.clone(), rewards: self.rewards.clone(), engine: self.engine }
+    }
+
+    /// Returns where and how the base computes when it is opened by itself.
+    pub(crate) fn compute(&self, precision: Precision) -> Compute {
+        Compute { precision, engine: self.engine, ..Compute::from(&self.device) }
     }
 }
 
 impl DeviceName {
-    /// Opens the device.
+    /// Opens the device for what computes in f32.
     ///
     /// # Errors
-    /// Says what is missing, and what to do.
+    /// See [`DeviceName::open_for`].
     pub(crate) fn open(self) -> Result<OpenDevice, CliError> {
-        let (device, workers) = match self {
-            Self::Flex => (Device::flex(), available_parallelism().map_or(1, NonZero::get)),
-            Self::LibTorch | Self::LibTorchCuda(_) => (self.libtorch()?, 1),
+        self.settle(Precision::F32)?;
+        self.open_for(Precision::F32, None)
+    }
+
+    /// Sees to it that LibTorch starts as a precision wants it, for which moa may start again: nothing must have been done before.
+    ///
+    /// # Errors
+    /// Refuses a precision that the device lacks.
+    pub(crate) fn settle(self, precision: Precision) -> Result<(), CliError> {
+        self.check(precision)?;
+        #[cfg(feature = "libtorch")]
+        libtorch::settle(self, precision)?;
+        Ok(())
+    }
+
+    /// Opens the device for a base model in some precision, and another for the rewards where they shall not share it.
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do; refuses a precision that the device lacks.
+    pub(crate) fn open_for(self, precision: Precision, rewards: Option<Self>) -> Result<OpenDevice, CliError> {
+        let engine = engine()?;
+        self.check(precision)?;
+        let device = self.device()?;
+        let rewards_name = rewards.filter(|rewards| *rewards != self);
+        let rewards = rewards_name.map_or_else(|| Ok(device.clone()), Self::device)?;
+        let workers = if self == Self::Flex { available_parallelism().map_or(1, NonZero::get) } else { 1 };
+        Ok(OpenDevice { name: self, device, rewards, rewards_name, engine, workers })
+    }
+
+    /// Returns the number of the GPU, where it is one.
+    pub(crate) fn gpu(self) -> Option<usize> {
+        if let Self::LibTorchCuda(index) = self { Some(index) } else { None }
+    }
+
+    /// Refuses a precision that no such device has.
+    fn check(self, precision: Precision) -> Result<(), CliError> {
+        let refused = |why: &str, hint: &str| {
+            let message = format!("precision {} is not one of device `{self}`: {why}", precision.name());
+            Err(CliError::usage(message).hint(hint))
         };
-        Ok(OpenDevice { name: self.to_string(), device, workers })
+        let on_gpu =
+            "give `--device libtorch:cuda:0` (a build with LibTorch), or write `precision: F32` in the experiment";
+        match (self, precision) {
+            (Self::Flex, Precision::Tf32 | Precision::Bf16 | Precision::F16) => {
+                refused("it computes in F32 alone", on_gpu)
+            }
+            (Self::LibTorch, Precision::Tf32) => refused("TensorFloat-32 is a mode of NVIDIA's GPUs", on_gpu),
+            _ => Ok(()),
+        }
+    }
+
+    fn device(self) -> Result<Device, CliError> {
+        if self == Self::Flex { Ok(Device::flex()) } else { self.libtorch() }
     }
 
     #[cfg(not(feature = "libtorch"))]
@@ -104,38 +181,54 @@ impl DeviceName {
     }
 
     #[cfg(feature = "libtorch")]
-    #[expect(deprecated, reason = "LibTorch is burn 0.22's way to CUDA without a download: docs/decisions/001")]
     fn libtorch(self) -> Result<Device, CliError> {
-        let device = match self {
-            Self::LibTorchCuda(index) => Device::libtorch_cuda(index),
-            _ => Device::libtorch(),
-        };
-        probe(&device).map_err(|reason| {
-            CliError::failure(format!("device `{self}` is not there: {reason}"))
-                .hint("LibTorch must be a build for CUDA, and `nvidia-smi` must list the GPU")
-                .hint("or use the CPU: `--device libtorch` or `--device flex`")
-        })?;
-        Ok(device)
+        libtorch::open(self)
+    }
+
+    /// Returns what the driver says of a GPU, in words.
+    #[cfg(feature = "libtorch")]
+    fn gpu_facts(self) -> Option<String> {
+        let gpu = crate::gpu::gpu(self.gpu()?)?;
+        Some(format!("{}, {} of {} free", gpu.name, crate::text::memory(gpu.free), crate::text::memory(gpu.total)))
+    }
+
+    #[cfg(not(feature = "libtorch"))]
+    #[expect(clippy::unused_self, reason = "with LibTorch it is asked")]
+    fn gpu_facts(self) -> Option<String> {
+        None
     }
 }
 
-/// Adds two numbers on the device. LibTorch has no other question than trying, and panics where it fails.
-#[cfg(feature = "libtorch")]
-fn probe(device: &Device) -> Result<(), String> {
-    use burn::tensor::Tensor;
-
-    let device = device.clone();
-    let sum = crate::panic::quietly(move || Tensor::<1>::ones([2], &device).sum().into_scalar::<f32>());
-    match sum {
-        Ok(sum) if (sum - 2.0).abs() < f32::EPSILON => Ok(()),
-        Ok(sum) => Err(format!("it says that 1 + 1 is {sum}")),
-        Err(message) => Err(message.lines().next().unwrap_or("it does not answer").to_owned()),
+/// Returns whether moa's own engines may do the work: `MOA_ENGINE=burn` has burn's operations do it, as they do on GPUs.
+fn engine() -> Result<bool, CliError> {
+    match std::env::var("MOA_ENGINE").as_deref() {
+        Err(_) | Ok("" | "moa") => Ok(true),
+        Ok("burn") => Ok(false),
+        Ok(other) => Err(CliError::usage(format!("MOA_ENGINE is {other:?}: give `moa` or `burn`, or leave it unset"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn precisions_that_a_device_lacks_are_refused_by_name() {
+        for (name, lacks) in [
+            (DeviceName::Flex, &[Precision::Tf32, Precision::Bf16, Precision::F16][..]),
+            (DeviceName::LibTorch, &[Precision::Tf32]),
+            (DeviceName::LibTorchCuda(0), &[]),
+        ] {
+            for precision in Precision::ALL {
+                let refused = name.check(precision).err();
+                assert_eq!(refused.is_some(), lacks.contains(&precision), "{name}, {}", precision.name());
+                if let Some(error) = refused {
+                    let message = error.message();
+                    assert!(message.contains(precision.name()) && message.contains(&name.to_string()), "{message}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_read_back() {

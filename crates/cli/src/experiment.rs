@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{Plan, Prompts};
+use moa_runner::Models;
 use moa_scenes::prompt_set;
 use moa_store::Layout;
 use moa_zoo::BaseModel;
 
+use crate::args::Global;
 use crate::base;
+use crate::device::OpenDevice;
 use crate::error::CliError;
+use crate::hub;
 use crate::text::{count, whole};
 
 /// An experiment that can be run.
@@ -61,6 +65,33 @@ impl Experiment {
     /// Says that there is no such folder or download, and the way out.
     pub(crate) fn base(&self) -> Result<BaseModel, CliError> {
         base::find(&self.spec.base)
+    }
+
+    /// Opens the devices that the experiment computes on, before anything else is done (see [`DeviceName::settle`]).
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do; refuses a precision that the device lacks.
+    ///
+    /// [`DeviceName::settle`]: crate::device::DeviceName::settle
+    pub(crate) fn device(&self, global: Global) -> Result<OpenDevice, CliError> {
+        global.device.settle(self.spec.precision)?;
+        self.device_as_it_is(global)
+    }
+
+    /// Opens the devices in the middle of things: products of f32 are as LibTorch was started.
+    ///
+    /// # Errors
+    /// As [`Experiment::device`].
+    pub(crate) fn device_as_it_is(&self, global: Global) -> Result<OpenDevice, CliError> {
+        global.device.open_for(self.spec.precision, global.reward_device)
+    }
+
+    /// Opens base, rewards and judges.
+    ///
+    /// # Errors
+    /// Says which model cannot be opened and why.
+    pub(crate) fn models(&self, device: &OpenDevice) -> Result<Models, CliError> {
+        Ok(Models::open(&self.spec, &self.prompts, &self.base()?, hub::cache().as_deref(), &device.places())?)
     }
 
     /// Returns the experiment's name.

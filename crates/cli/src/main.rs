@@ -9,6 +9,8 @@ mod commands;
 mod device;
 mod error;
 mod experiment;
+#[cfg(feature = "libtorch")]
+mod gpu;
 mod hub;
 mod interrupt;
 mod memory;

@@ -16,6 +16,7 @@ mod optimiser;
 mod outline;
 mod parse_error;
 mod plan;
+mod precision;
 mod prompts;
 mod read;
 mod reward;
@@ -41,6 +42,7 @@ pub use method::{
 };
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};
+pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
@@ -62,6 +64,9 @@ pub struct ExperimentSpec {
     /// Default: `emoji-32`, which is built in.
     #[serde(default = "default_base")]
     pub base: String,
+    /// The type of number that the base model is kept and computed in. Default: `F32`.
+    #[serde(default)]
+    pub precision: Precision,
     /// The seed of everything random in training. Default: 0.
     #[serde(default)]
     pub seed: u64,
@@ -122,6 +127,7 @@ impl Default for ExperimentSpec {
         Self {
             name: None,
             base: default_base(),
+            precision: Precision::default(),
             seed: 0,
             prompts: PromptsSpec::default(),
             rewards: [RewardKind::Aesthetics, RewardKind::Alignment, RewardKind::Safety, RewardKind::Diversity]

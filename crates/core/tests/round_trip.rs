@@ -6,8 +6,8 @@ use moa_core::ExperimentSpec;
 use moa_core::experiment::{
     AdvantageSpec, AwmSpec, Combine, DifferentiableSpec, EvaluationSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients,
     LoraSpec, MethodSpec, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PolicyGradientSpec,
-    ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec, SamplerKind,
-    SamplerSpec, SoupsSpec, Spread, StepWeights, Through, TrainingSpec, WeightingsSpec, Window,
+    Precision, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec,
+    SamplerKind, SamplerSpec, SoupsSpec, Spread, StepWeights, Through, TrainingSpec, WeightingsSpec, Window,
 };
 use proptest::prelude::*;
 
@@ -194,9 +194,16 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
         prompts,
         pictures_per_prompt,
     });
-    let counts = (1..1000u32, 1..64u32, 2..64u32, 1..512u32);
+    let counts = (1..1000u32, 1..64u32, 2..64u32, (1..512u32, any::<Option<bool>>()));
     (counts, method(), advantages, 0.0..10.0, probe, guard).prop_map(
-        |((epochs, prompts_per_epoch, pictures_per_prompt, micro_batch), method, advantages, kl, probe, guard)| {
+        |(
+            (epochs, prompts_per_epoch, pictures_per_prompt, (micro_batch, gradient_checkpointing)),
+            method,
+            advantages,
+            kl,
+            probe,
+            guard,
+        )| {
             TrainingSpec {
                 epochs,
                 prompts_per_epoch,
@@ -205,6 +212,7 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
                 advantages,
                 kl,
                 micro_batch,
+                gradient_checkpointing,
                 probe,
                 guard,
             }
@@ -227,7 +235,8 @@ fn soups() -> impl Strategy<Value = Vec<SoupsSpec>> {
 }
 
 fn experiment() -> impl Strategy<Value = ExperimentSpec> {
-    let head = (prop::option::of("[A-Za-z0-9][a-z_-]{0,9}"), any::<u64>(), prompt_source(), held_out());
+    let precision = prop::sample::select(Precision::ALL.to_vec());
+    let head = (prop::option::of("[A-Za-z0-9][a-z_-]{0,9}"), precision, any::<u64>(), prompt_source(), held_out());
     let rewards = rewards().prop_flat_map(|rewards| {
         let names: Vec<String> = rewards.iter().map(|reward| reward.name.clone()).collect();
         let references = prop::collection::btree_map(prop::sample::select(names.clone()), -9.0..-5.0, 0..3);
@@ -245,10 +254,11 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             training,
             evaluation,
         )| {
-            let (name, seed, train, held_out) = head;
+            let (name, precision, seed, train, held_out) = head;
             ExperimentSpec {
                 name,
                 base: "emoji-32".into(),
+                precision,
                 seed,
                 prompts: PromptsSpec { train, held_out },
                 rewards,

@@ -1,6 +1,7 @@
 //! What a denoiser is conditioned on: the states of texts, and what some models add to them.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor};
+use moa_device::{as_type, indices_from_host};
 
 /// The conditions of prompts, or of rows that are denoised.
 #[derive(Clone, Debug)]
@@ -34,12 +35,15 @@ impl TextContext {
         self.states.dims()[0]
     }
 
+    /// Returns the contexts in another type of number.
+    pub(crate) fn as_type(&self, wanted: FloatDType) -> Self {
+        self.map(|states| as_type(states, wanted), |pooled| as_type(pooled, wanted))
+    }
+
     /// Returns the contexts at `indices`, which may repeat.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let count = indices.len();
-        let indices: Vec<i64> = indices.iter().map(|index| *index as i64).collect();
-        let device = self.states.device().without_autodiff();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &device);
+        let indices = indices.iter().map(|index| *index as i64).collect();
+        let indices = indices_from_host(indices, &self.states.device().without_autodiff());
         self.map(|states| states.select(0, indices.clone()), |pooled| pooled.select(0, indices.clone()))
     }
 
@@ -93,7 +97,7 @@ impl TextContext {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     use super::*;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 mod backbone;
 pub mod codec;
+mod compute;
 mod context;
 mod denoiser;
 mod gradient;
@@ -22,6 +23,7 @@ pub mod vae;
 
 pub use backbone::Backbone;
 pub use codec::{Codec, PixelCodec};
+pub use compute::Compute;
 pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};

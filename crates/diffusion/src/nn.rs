@@ -2,7 +2,7 @@
 
 use burn::tensor::module::{conv2d, layer_norm};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
 use moa_adapter::{Init, Parameters, ParametersError};
 
 /// A 2-D convolution with bias, weight `[out, in, k, k]`.
@@ -60,24 +60,7 @@ impl GroupNorm {
 
     /// Normalises `[rows, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let dims @ [rows, channels, height, width] = x.dims();
-        let (groups, size) = (self.groups, channels / self.groups * height * width);
-        if !x.is_autodiff() {
-            // A layer norm over each group: the device's fused kernel where it has one.
-            let ones = Tensor::ones([size], &x.device());
-            let normal = layer_norm(x.reshape([rows * groups, size]), ones, None, self.epsilon).reshape(dims);
-            let affine = |values: &Tensor<1>| values.clone().reshape([1, channels, 1, 1]);
-            return normal * affine(&self.weight) + affine(&self.bias);
-        }
-        // With gradients, few passes over the map matter most: one scale and one shift for every channel of every row.
-        let flat = x.clone().reshape([rows, groups, size]);
-        let mean = flat.clone().mean_dim(2);
-        let variance = (flat.clone() * flat).mean_dim(2) - mean.clone() * mean.clone();
-        let inverse = (variance.clamp_min(0.0) + self.epsilon).sqrt().recip();
-        let affine = |values: &Tensor<1>| values.clone().reshape([1, groups, channels / groups]);
-        let scale = inverse * affine(&self.weight);
-        let shift = affine(&self.bias) - mean * scale.clone();
-        x * scale.reshape([rows, channels, 1, 1]) + shift.reshape([rows, channels, 1, 1])
+        moa_device::group_norm(x, self.groups, &self.weight, &self.bias, self.epsilon)
     }
 }
 
@@ -143,23 +126,43 @@ impl Embedding {
     }
 }
 
-/// Returns the sinusoidal embedding of numbers (Vaswani et al., 1706.03762), `[numbers, width]` row-major: sines and cosines of
-/// t · 10000^(−i / (width/2 − `shift`)), the cosines first where `flip` says so (diffusers' `Timesteps`).
-pub(crate) fn time_waves(timesteps: &[f32], width: usize, shift: f64, flip: bool) -> Vec<f32> {
-    let half = width / 2;
-    let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - shift)).exp() as f32;
-    let frequencies: Vec<f32> = (0..half).map(frequency).collect();
-    let mut waves = Vec::with_capacity(timesteps.len() * width);
-    for t in timesteps {
-        let sines = frequencies.iter().map(|f| (t * f).sin());
-        let cosines = frequencies.iter().map(|f| (t * f).cos());
-        if flip {
-            waves.extend(cosines.chain(sines));
-        } else {
-            waves.extend(sines.chain(cosines));
+/// Sinusoidal embeddings of numbers (Vaswani et al., 1706.03762): sines and cosines of t · 10000^(−i / (width/2 − `shift`)), the cosines
+/// first where `flip` says so (diffusers' `Timesteps`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waves {
+    /// Sines and cosines.
+    pub(crate) width: usize,
+    pub(crate) shift: f64,
+    pub(crate) flip: bool,
+}
+
+impl Waves {
+    /// Returns the embedding of numbers on the host, `[numbers, width]` row-major.
+    pub(crate) fn of(self, numbers: &[f32]) -> Vec<f32> {
+        let half = self.width / 2;
+        let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / (half as f64 - self.shift)).exp() as f32;
+        let frequencies: Vec<f32> = (0..half).map(frequency).collect();
+        let mut waves = Vec::with_capacity(numbers.len() * self.width);
+        for t in numbers {
+            let sines = frequencies.iter().map(|f| (t * f).sin());
+            let cosines = frequencies.iter().map(|f| (t * f).cos());
+            if self.flip {
+                waves.extend(cosines.chain(sines));
+            } else {
+                waves.extend(sines.chain(cosines));
+            }
         }
+        waves
     }
-    waves
+
+    /// Returns the embedding of numbers on a device, `[numbers, width]`: one row is copied where all numbers are the same, as the
+    /// timesteps of a step are.
+    pub(crate) fn on(self, numbers: &[f32], device: &Device, kept: FloatDType) -> Tensor<2> {
+        let same = numbers.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits());
+        let some = if same { &numbers[..numbers.len().min(1)] } else { numbers };
+        let waves = moa_device::from_host(self.of(some), [some.len(), self.width], device);
+        moa_device::as_type(waves.expand([numbers.len(), self.width]), kept)
+    }
 }
 
 /// Splits `[rows, tokens, heads·width]` into `[rows, heads, tokens, width]`.

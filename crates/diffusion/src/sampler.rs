@@ -1,7 +1,8 @@
 //! Sampling: from noise to samples through a list of [`StepRule`]s, and what the log-probability of a sample needs.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_core::NoiseKey;
+use moa_device::from_host;
 
 use crate::context::TextContext;
 use crate::denoiser::Denoiser;
@@ -121,7 +122,7 @@ pub fn keyed_noise(pipeline: &Pipeline, keys: &[NoiseKey]) -> Tensor<4> {
     for (key, row) in keys.iter().zip(values.chunks_mut(size)) {
         key.fill_normal(row);
     }
-    Tensor::from_data(TensorData::new(values, [keys.len(), channels, height, width]), pipeline.device())
+    from_host(values, [keys.len(), channels, height, width], pipeline.device())
 }
 
 /// Samples one row per key and returns the finished samples, `[rows, c, h, w]`. Stochastic steps draw from

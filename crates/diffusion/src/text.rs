@@ -3,8 +3,9 @@
 mod config;
 mod tower;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::{Linear, Parameters, ParametersError};
+use moa_device::indices_from_host;
 
 pub use config::{Activation, TextConfig, TowerConfig};
 pub use tower::{Block, Tower};
@@ -83,8 +84,7 @@ impl TextEncoder {
         let (rows, tokens) = (ids.len(), ids.first().map_or(0, Vec::len));
         let table = self.tokens.table();
         let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
-        let device = table.device().without_autodiff();
-        let indices = Tensor::<2, Int>::from_data(TensorData::new(flat, [rows, tokens]), &device);
+        let indices = indices_from_host(flat, &table.device().without_autodiff()).reshape([rows, tokens]);
         let positions = self.positions.table().narrow(0, 0, tokens).unsqueeze();
         self.tokens.forward(indices) + positions
     }
@@ -105,8 +105,7 @@ impl TextEncoder {
     pub fn pool(&self, states: Tensor<3>, ids: &[Vec<u32>]) -> Tensor<2> {
         let [rows, tokens, width] = states.dims();
         let ends: Vec<i64> = ids.iter().enumerate().map(|(row, ids)| (row * tokens + self.end(ids)) as i64).collect();
-        let device = states.device().without_autodiff();
-        let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [rows]), &device);
+        let ends = indices_from_host(ends, &states.device().without_autodiff());
         states.reshape([rows * tokens, width]).select(0, ends)
     }
 

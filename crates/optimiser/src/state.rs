@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use moa_device::{from_host, to_host};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
@@ -69,8 +70,7 @@ pub struct StateWriter {
 impl StateWriter {
     /// Adds a tensor.
     pub fn add<const D: usize>(&mut self, name: &str, tensor: &Tensor<D>) {
-        let values = tensor.clone().into_data().convert::<f32>().try_into_vec::<f32>();
-        let values = values.unwrap_or_else(|_| unreachable!("the data has been converted to f32"));
+        let values = to_host(tensor.clone());
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.parts.push((name.to_owned(), tensor.dims().to_vec(), bytes));
     }
@@ -167,7 +167,7 @@ impl<'a> StateReader<'a> {
         }
         let values: Vec<f32> =
             view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(Some(Tensor::from_data(TensorData::new(values, dims), device)))
+        Ok(Some(from_host(values, dims, device)))
     }
 
     /// Returns the tensors below a name, as many and as large as those of `like`.
@@ -186,6 +186,8 @@ impl<'a> StateReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
     use crate::{AdamW, Average};
     use moa_core::experiment::OptimiserSpec;

@@ -10,7 +10,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_device::from_host;
 
 use crate::clip::Followed;
 use crate::detector::{Detected, Detector};
@@ -111,7 +112,7 @@ impl<'a> GradientView<'a> {
         for prompt in self.pictures.prompts() {
             values.extend_from_slice(&texts.embed(prompt)?);
         }
-        let texts = Tensor::<2>::from_data(TensorData::new(values, dims), &self.pictures.pixels().device());
+        let texts = from_host(values, dims, &self.pictures.pixels().device());
         Ok((embeddings * texts).sum_dim(1).squeeze_dim(1))
     }
 

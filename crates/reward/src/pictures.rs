@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use moa_device::{from_host, to_host};
 
 use crate::RewardError;
 
@@ -50,6 +51,11 @@ impl Pictures {
         Self { pixels, prompts: self.prompts[range].to_vec(), group: self.group }
     }
 
+    /// Returns the pictures on a device.
+    pub(crate) fn to(&self, device: &Device) -> Self {
+        Self { pixels: moved(self.pixels(), device), ..self.clone() }
+    }
+
     /// Returns the number of pictures.
     pub fn len(&self) -> usize {
         self.prompts.len()
@@ -76,10 +82,14 @@ impl Pictures {
     }
 }
 
+/// Returns a tensor on a device: as it is, where it is there; by way of the host elsewhere, as backends have nothing else in common.
+pub(crate) fn moved(x: Tensor<4>, device: &Device) -> Tensor<4> {
+    let dims = x.dims();
+    if x.device().without_autodiff() == *device { x } else { from_host(to_host(x), dims, device) }
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Pictures on the host, for formulas over pixels.
 
 use burn::tensor::Tensor;
+use moa_device::to_host;
 
 /// One picture: colours in [0, 1], row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,7 @@ impl Raster {
             let colours = (0..count).map(|i| [planes[i], planes[count + i], planes[2 * count + i]]).collect();
             Self { width, height, colours }
         };
-        host(pixels).chunks_exact(3 * count).map(picture).collect()
+        to_host(pixels).chunks_exact(3 * count).map(picture).collect()
     }
 
     /// Returns the picture of bytes, row by row, RGB.
@@ -41,11 +42,6 @@ impl Raster {
         let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
         self.colours.iter().flatten().map(|value| byte(*value)).collect()
     }
-}
-
-/// Returns a tensor's values on the host.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"))
 }
 
 #[cfg(test)]

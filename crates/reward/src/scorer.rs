@@ -2,6 +2,7 @@
 
 mod gradient;
 
+use burn::tensor::Device;
 use moa_core::experiment::RewardSpec;
 
 use crate::factory::{Sources, reward};
@@ -19,12 +20,25 @@ pub struct Scores {
 pub struct Scorer {
     rewards: Vec<Box<dyn Reward>>,
     judges: Vec<Box<dyn Judge>>,
+    /// Where pictures are scored; `None` where they are drawn.
+    device: Option<Device>,
 }
 
 impl Scorer {
     /// Returns a scorer with the given rewards and judges.
     pub fn new(rewards: Vec<Box<dyn Reward>>, judges: Vec<Box<dyn Judge>>) -> Self {
-        Self { rewards, judges }
+        Self { rewards, judges, device: None }
+    }
+
+    /// Returns the scorer with pictures copied to a device before they are scored, that of its models: once for all of them.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        Self { device: Some(device.clone()), ..self }
+    }
+
+    /// Returns the pictures where they are scored.
+    fn brought(&self, pictures: &Pictures) -> Pictures {
+        self.device.as_ref().map_or_else(|| pictures.clone(), |device| pictures.to(device))
     }
 
     /// Returns a scorer with the rewards that an experiment asks for; `group` pictures are drawn for each prompt.
@@ -72,6 +86,7 @@ impl Scorer {
     /// # Errors
     /// Stops at the first reward that cannot score the batch, and at the first score that is not finite.
     pub fn score(&self, pictures: &Pictures) -> Result<Scores, RewardError> {
+        let pictures = &self.brought(pictures);
         let view = View::new(pictures);
         let mut columns = Vec::with_capacity(self.rewards.len());
         for reward in &self.rewards {
@@ -87,6 +102,7 @@ impl Scorer {
     /// # Errors
     /// Stops at the first judge that cannot judge the batch, and at the first score that is not finite.
     pub fn judge(&self, pictures: &Pictures) -> Result<Vec<JudgeColumn>, RewardError> {
+        let pictures = &self.brought(pictures);
         let mut columns = Vec::new();
         for judge in &self.judges {
             columns.extend(judge.judge(pictures)?);

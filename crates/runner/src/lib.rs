@@ -21,7 +21,7 @@ mod sweep;
 mod training;
 
 pub use error::RunnerError;
-pub use models::Models;
+pub use models::{Models, Places};
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};

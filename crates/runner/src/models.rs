@@ -6,11 +6,22 @@ use std::path::Path;
 use burn::tensor::Device;
 use moa_core::ExperimentSpec;
 use moa_core::experiment::Prompts;
-use moa_diffusion::Pipeline;
+use moa_diffusion::{Compute, Pipeline};
 use moa_reward::Scorer;
 use moa_zoo::BaseModel;
 
 use crate::RunnerError;
+
+/// Where models compute.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Where the base model does.
+    pub base: Device,
+    /// Where rewards and judges do.
+    pub rewards: Device,
+    /// Whether moa's own engines may do the work on the CPU; burn's operations do it otherwise.
+    pub engine: bool,
+}
 
 /// Everything that a sweep computes with.
 pub struct Models {
@@ -34,16 +45,22 @@ impl Models {
         prompts: &Prompts,
         base: &BaseModel,
         hub: Option<&Path>,
-        device: &Device,
+        places: &Places,
     ) -> Result<Self, RunnerError> {
         let group = spec.training.pictures_per_prompt as usize;
         // Opening says best what is wrong with a model: it comes before its files are hashed.
-        let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, device)?;
+        let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, &places.rewards)?;
         for (list, prompts) in [("prompts.train", &prompts.train), ("prompts.held_out", &prompts.held_out)] {
             scorer.check_prompts(list, prompts).map_err(moa_zoo::ZooError::from)?;
         }
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);
-        Ok(Self { pipeline: base.open(device)?, scorer, sha256 })
+        let compute = Compute {
+            device: places.base.clone(),
+            precision: spec.precision,
+            engine: places.engine,
+            gradient_checkpointing: spec.training.gradient_checkpointing,
+        };
+        Ok(Self { pipeline: base.open(&compute)?, scorer, sha256 })
     }
 }

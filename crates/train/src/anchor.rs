@@ -1,9 +1,12 @@
 //! The tie to the base: how far a trained denoiser's predictions are from the base's.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_core::metric;
+use moa_device::{from_host, indices_from_host};
 use moa_diffusion::Conditions;
 use moa_diffusion::sampler::predict;
 
+use crate::report::Report;
 use crate::world::World;
 
 /// The distance of each row's prediction to the base's, for rows of runs that are tied.
@@ -39,12 +42,12 @@ impl Anchor {
         }
         let device = x.device().without_autodiff();
         let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
-        let weights = Tensor::from_data(TensorData::new(weights, [rows.len()]), &device);
+        let weights = from_host(weights, [rows.len()], &device);
         let (x, output, timesteps, conditions) = if rows.len() == count {
             (x.clone(), output.clone(), timesteps.to_vec(), conditions.clone())
         } else {
             let index: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-            let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows.len()]), &device);
+            let index = indices_from_host(index, &device);
             let conditions =
                 Conditions { context: conditions.context.select(&rows), guidance: conditions.guidance.clone() };
             let timesteps = rows.iter().map(|row| timesteps[*row]).collect();
@@ -75,14 +78,9 @@ impl Anchor {
         (self.squares.clone() * self.weights.clone()).sum() * scale
     }
 
-    /// Returns the distances times `scale` by row; not a number where a row's run is not tied.
-    pub(crate) fn values(&self, scale: f32) -> Vec<f32> {
-        let found = self.squares.clone().inner().into_data().convert::<f32>().try_into_vec::<f32>();
-        let found = found.unwrap_or_else(|_| unreachable!("the data has been converted to f32"));
-        let mut values = vec![f32::NAN; self.count];
-        for (row, value) in self.rows.iter().zip(found) {
-            values[*row] = value * scale;
-        }
-        values
+    /// Reports the distances times `scale`, of rows whose run is tied.
+    pub(crate) fn report(&self, scale: f32) -> Report {
+        Report::some(metric::KL_TO_BASE, &self.squares, self.rows.clone(), self.count)
+            .mapped(move |value| value * scale)
     }
 }

@@ -245,7 +245,7 @@ fn a_rollout_by_another_policy_is_refused() {
         let inner = method(&bench.spec.training.method, &trainer.learned.factors);
         trainer.method = Box::new(Stranger { inner, by });
         let error = failed(&mut trainer);
-        let TrainError::RatioOff { deviation, most } = error else { panic!("{error}") };
+        let TrainError::RatioOff { deviation, most, .. } = error else { panic!("{error}") };
         // A quarter of the clip range, 1e-4 · √(16384/192).
         assert!((most / 2.309e-4 - 1.0).abs() < 1e-3, "{most}");
         assert!(deviation > most && deviation.is_finite(), "{deviation}");

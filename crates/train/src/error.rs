@@ -28,15 +28,17 @@ pub enum TrainError {
     },
     /// The rollout's probabilities are not those of the update: a bug, or kernels that depend on the batch.
     #[error(
-        "the probability ratio before the first update is off 1 by {deviation:.2e} (at most {most:.1e} is sound): the device \
-         computes rollouts and updates differently; use another device, or raise training.method.clip, of which a quarter may be \
-         rounding"
+        "the probability ratio before the first update is off 1 by {deviation:.2e} (at most {most:.1e} is sound in precision \
+         {precision}): the device computes rollouts and updates differently; give another precision or device, or raise \
+         training.method.clip, of which a quarter may be rounding"
     )]
     RatioOff {
         /// The largest deviation from 1.
         deviation: f64,
         /// The largest that is sound.
         most: f64,
+        /// The base model's precision.
+        precision: &'static str,
     },
     /// A gradient is not finite.
     #[error("the gradient of run `{run}` is not finite in epoch {epoch}: lower optimiser.learning_rate")]

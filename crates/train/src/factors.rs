@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LowRank};
+use moa_device::from_host;
 use moa_optimiser::Named;
 
 /// The factors that are trained, each `[members, …, …]`: `<layer>/b`, and `<layer>/a` where adapters do not share theirs.
@@ -77,29 +78,23 @@ pub(crate) fn rows(factor: &Tensor<3>, places: &[usize]) -> Tensor<3> {
     Tensor::cat(places.iter().map(|place| factor.clone().narrow(0, *place, 1)).collect(), 0)
 }
 
-/// Returns the norm of each member's whole gradient.
-pub(crate) fn member_norms(gradients: &Factors) -> Vec<f64> {
+/// Returns the square of the norm of each member's whole gradient, `[members]`; `None` where there is no gradient.
+pub(crate) fn member_squares(gradients: &Factors) -> Option<Tensor<1>> {
     let squares = gradients.values().map(|gradient| {
         let members = gradient.dims()[0];
         gradient.clone().powi_scalar(2).reshape([members as i64, -1]).sum_dim(1)
     });
     let squares: Vec<Tensor<2>> = squares.collect();
-    if squares.is_empty() {
-        return Vec::new();
-    }
-    let sums = Tensor::cat(squares, 1).sum_dim(1).into_data().convert::<f32>().try_into_vec::<f32>();
-    let sums = sums.unwrap_or_else(|_| unreachable!("the data has been converted to f32"));
-    sums.into_iter().map(|sum| f64::from(sum).sqrt()).collect()
+    (!squares.is_empty()).then(|| Tensor::cat(squares, 1).sum_dim(1).flatten(0, 1))
 }
 
 /// Returns the gradients, each member's scaled down to a norm of at most `most`.
 pub(crate) fn clipped(gradients: Factors, norms: &[f64], most: f64) -> Factors {
     let clip: Vec<f32> = norms.iter().map(|norm| (most / norm.max(1e-12)).min(1.0) as f32).collect();
-    let scale = |(name, gradient): (String, Tensor<3>)| {
-        let clip = Tensor::<1>::from_floats(clip.as_slice(), &gradient.device()).reshape([clip.len(), 1, 1]);
-        (name, gradient * clip)
-    };
-    gradients.into_iter().map(scale).collect()
+    let Some(device) = gradients.values().next().map(Tensor::device) else { return gradients };
+    let members = clip.len();
+    let clip: Tensor<3> = from_host(clip, [members, 1, 1], &device);
+    gradients.into_iter().map(|(name, gradient)| (name, gradient * clip.clone())).collect()
 }
 
 fn map(factors: &Factors, change: impl Fn(Tensor<3>) -> Tensor<3>) -> Factors {

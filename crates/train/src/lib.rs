@@ -11,6 +11,7 @@ mod factors;
 mod guard;
 mod method;
 mod probe;
+mod report;
 mod rollout;
 mod sampler;
 mod selection;

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor, TensorData};
+use moa_device::from_host;
 
 use moa_core::experiment::AdvantageSpec;
 
@@ -76,7 +77,7 @@ fn whole(trajectory: &Trajectory, advantages: &[Advantages]) -> TrainingSlice {
 fn values(samples: &[usize], advantages: &[Advantages], share: usize, like: &Tensor<4>) -> Tensor<1> {
     let value = |(row, sample): (usize, &usize)| advantages[row / share].values[*sample];
     let values: Vec<f32> = samples.iter().enumerate().map(value).collect();
-    Tensor::from_data(TensorData::new(values, [samples.len()]), &like.device())
+    from_host(values, [samples.len()], &like.device())
 }
 
 /// Joins what slices keep of each step (`[members · slice, …]` each) to `[members · samples, …]`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use moa_adapter::AdapterBank;
-use moa_core::experiment::ExperimentSpec;
+use moa_core::experiment::{ExperimentSpec, Precision};
 use moa_core::{RunId, Weighting, metric};
 use moa_diffusion::Pipeline;
 use moa_optimiser::{AdamW, Average};
@@ -13,10 +13,11 @@ use moa_reward::Scorer;
 use crate::TrainError;
 use crate::batches::in_order;
 use crate::epoch::{Epoch, Meter};
-use crate::factors::{Factors, add, clipped, joined, leaves, member, member_norms, members, replaced, rows, trained};
+use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
 use crate::probe::Probe;
+use crate::report::{Report, collected};
 use crate::spread::Spreads;
 use crate::world::World;
 
@@ -85,6 +86,11 @@ struct UpdateStats {
     grad_norms: Vec<f64>,
 }
 
+/// By how much gradients are scaled up at first on their way through a base in F16, whose least number is 6e-8; less where some
+/// overflow.
+const MOST_SCALE: f64 = 65536.0;
+/// By how much less.
+const SCALE_STEP: f64 = 16.0;
 /// Passes of an update are summed up in so many lanes, whatever the number of threads: as few gradients are held at once.
 const LANES: usize = 16;
 
@@ -242,32 +248,38 @@ impl<'a> Trainer<'a> {
         let world = &self.world;
         let factors = &self.learned.factors;
         let lanes: Vec<&[Box<dyn Pass>]> = passes.chunks(passes.len().div_ceil(LANES).max(1)).collect();
-        let parts = in_order(&lanes, world.workers, |lane| {
-            let mut sum = Part::default();
-            for pass in *lane {
-                sum.take(pass.as_ref(), world, factors);
-                meter.trained(pass.rows());
+        let mut scale = if world.pipeline.precision() == Precision::F16 { MOST_SCALE } else { 1.0 };
+        let (gradients, rows, norms) = loop {
+            let parts = in_order(&lanes, world.workers, |lane| {
+                let mut sum = Part::default();
+                for pass in *lane {
+                    sum.take(pass.as_ref(), world, factors, scale);
+                    meter.trained(pass.rows());
+                }
+                Ok::<_, TrainError>(sum)
+            })?;
+            let mut all = Part::default();
+            for part in parts {
+                add(&mut all.gradients, part.gradients);
+                all.reports.extend(part.reports);
             }
-            Ok::<_, TrainError>(sum)
-        })?;
-        let mut all = Part::default();
-        for part in parts {
-            add(&mut all.gradients, part.gradients);
-            for (name, lists) in part.rows {
-                let known = all.rows.entry(name).or_insert_with(|| vec![Vec::new(); lists.len()]);
-                known.iter_mut().zip(lists).for_each(|(known, list)| known.extend(list));
+            // The one time that the host waits for the device in an update.
+            let (squares, rows) = collected(&all.reports, member_squares(&all.gradients), world.members());
+            let norms: Vec<f64> = squares.into_iter().map(|square| f64::from(square).sqrt()).collect();
+            if scale <= 1.0 || norms.iter().all(|norm| norm.is_finite()) {
+                break (all.gradients, rows, norms);
             }
-        }
-        self.method.check(world, index, &all.rows)?;
-        let norms = member_norms(&all.gradients);
+            scale /= SCALE_STEP;
+        };
+        self.method.check(world, index, &rows)?;
         if let Some(member) = norms.iter().position(|norm| !norm.is_finite()) {
             return Err(TrainError::Diverged { run: world.runs[member].0.clone(), epoch: self.epoch + 1 });
         }
         let optimiser = &self.setup.spec.optimiser;
-        let gradients = clipped(all.gradients, &norms, optimiser.max_grad_norm);
+        let gradients = clipped(gradients, &norms, optimiser.max_grad_norm);
         let Learned { factors, adamw, .. } = &mut self.learned;
         adamw.step(optimiser.learning_rate, factors, gradients);
-        Ok(UpdateStats { rows: all.rows, grad_norms: norms })
+        Ok(UpdateStats { rows, grad_norms: norms })
     }
 
     /// Does what the guard says of each run, and returns what it found.
@@ -336,21 +348,22 @@ impl<'a> Trainer<'a> {
 #[derive(Default)]
 struct Part {
     gradients: Factors,
-    rows: Rows,
+    reports: Vec<Report>,
 }
 
 impl Part {
-    fn take(&mut self, pass: &dyn Pass, world: &World<'_>, factors: &Factors) {
+    /// Adds a pass; `scale` is by how much its gradient is larger on the way (Micikevicius et al., 1710.03740).
+    fn take(&mut self, pass: &dyn Pass, world: &World<'_>, factors: &Factors, scale: f64) {
         let leaves = leaves(factors);
-        let Loss { total, rows } = pass.loss(world, &world.bank(&leaves));
-        let mut graph = total.backward();
-        let own = leaves.into_iter().filter_map(|(name, leaf)| Some((name, leaf.grad_remove(&mut graph)?)));
+        let Loss { total, reports } = pass.loss(world, &world.bank(&leaves));
+        let scaled = scale > 1.0;
+        let mut graph = if scaled { total * scale } else { total }.backward();
+        let own = leaves.into_iter().filter_map(|(name, leaf)| {
+            let gradient = leaf.grad_remove(&mut graph)?;
+            Some((name, if scaled { gradient / scale } else { gradient }))
+        });
         add(&mut self.gradients, own.collect());
-        for (name, values) in rows {
-            let share = values.len() / world.members();
-            let known = self.rows.entry(name).or_insert_with(|| vec![Vec::new(); world.members()]);
-            known.iter_mut().zip(values.chunks(share.max(1))).for_each(|(known, values)| known.extend(values));
-        }
+        self.reports.extend(reports);
     }
 }
 

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use moa_adapter::LayerShape;
 use moa_core::experiment::BaseName;
-use moa_diffusion::Pipeline;
 use moa_diffusion::hub::HubModel;
 use moa_diffusion::pipeline::{LAYOUT, adaptable_in, adaptable_in_file, tokenizer_beside};
 use moa_diffusion::schedule::Prediction;
+use moa_diffusion::{Compute, Pipeline};
 use sha2::{Digest, Sha256};
 
 use crate::ZooError;
@@ -89,11 +89,11 @@ impl BaseModel {
     ///
     /// # Errors
     /// Names the file, and the field or tensor.
-    pub fn open(&self, device: &Device) -> Result<Pipeline, ZooError> {
+    pub fn open(&self, compute: impl Into<Compute>) -> Result<Pipeline, ZooError> {
         match &self.place {
-            Place::Embedded => embedded::open_pipeline(device),
-            Place::Folder(folder) => Pipeline::open_folder(folder, device).map_err(ZooError::Base),
-            Place::File { path, prediction } => Pipeline::open_file(path, *prediction, device).map_err(ZooError::Base),
+            Place::Embedded => embedded::open_pipeline(compute),
+            Place::Folder(folder) => Pipeline::open_folder(folder, compute).map_err(ZooError::Base),
+            Place::File { path, prediction } => Pipeline::open_file(path, *prediction, compute).map_err(ZooError::Base),
         }
     }
 

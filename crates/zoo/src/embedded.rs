@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use burn::tensor::Device;
 use moa_adapter::Parameters;
 use moa_core::experiment::BUILT_IN_BASE;
-use moa_diffusion::{Pipeline, PipelineError, PipelineFiles, Tokenizer};
+use moa_diffusion::{Compute, Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
     Clip, ClipConfig, ClipJudge, Detector, DetectorConfig, DetectorJudge, Embedder, Heads, Judge, LinearHead, Match,
     Preprocessor,
@@ -52,10 +52,10 @@ pub(crate) fn pipeline_files() -> BTreeMap<String, Vec<u8>> {
 ///
 /// # Errors
 /// Fails when the embedded weights are damaged.
-pub fn open_pipeline(device: &Device) -> Result<Pipeline, ZooError> {
+pub fn open_pipeline(compute: impl Into<Compute>) -> Result<Pipeline, ZooError> {
     let mut files: PipelineFiles<'_> = PIPELINE.iter().map(|(name, bytes)| (*name, *bytes)).collect();
     files.insert("tokenizer/tokenizer.json", tokenizer::TOKENIZER_JSON.as_bytes());
-    Pipeline::open(&files, device).map_err(ZooError::Pipeline)
+    Pipeline::open(&files, compute).map_err(ZooError::Pipeline)
 }
 
 /// Returns the rewards' CLIP.

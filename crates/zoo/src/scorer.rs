@@ -37,7 +37,7 @@ pub fn scorer(
     };
     let sources = Sources { base: base.name().to_owned(), embedded, shelf: Shelf::new(hub, device) };
     let judges = if base.is_embedded() { judges(device)? } else { Vec::new() };
-    Ok(Scorer::build(rewards, &sources, group, judges)?)
+    Ok(Scorer::build(rewards, &sources, group, judges)?.on(device))
 }
 
 /// Returns the SHA-256 of what each reward with files is read from, in hexadecimal, under `reward NAME`: configs, weights,

@@ -2,7 +2,7 @@
 //!
 //! Files are read at positions rather than mapped: mapping is unsound while another process may change the file, and
 //! `unsafe` is forbidden here (docs/decisions/011). Nothing is lost by it: a tensor's bytes go from the file straight into the buffer that
-//! the tensor then owns, so one copy of the model is in memory, and halves are widened through a buffer of 1 MiB.
+//! the tensor then owns, so one copy of the model is in memory; numbers of another type than is kept are converted half a million at a time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use burn::tensor::{Element, FloatDType, TensorData};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use safetensors::Dtype;
@@ -17,7 +18,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::ParametersError;
 
-/// Halves widened at a time.
+/// Numbers converted at a time.
 const CHUNK: usize = 1 << 19;
 /// Bytes of the largest header that safetensors allows.
 const LARGEST_HEADER: u64 = 100_000_000;
@@ -69,8 +70,8 @@ impl WeightFiles {
         self.tensors.keys()
     }
 
-    /// Reads a tensor of the given shape, widened to f32.
-    pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ParametersError> {
+    /// Reads a tensor of the given shape, as numbers of the type that is kept.
+    pub(super) fn read(&self, name: &str, shape: &[usize], kept: FloatDType) -> Result<TensorData, ParametersError> {
         let Some((file, info)) = self.tensors.get(name) else {
             let missing = ParametersError::Missing { name: name.to_owned(), wanted: shape.to_vec() };
             return Err(match self.files.first() {
@@ -80,7 +81,7 @@ impl WeightFiles {
         };
         let file = &self.files[*file];
         let values = if info.shape == shape {
-            file.read(name, info)
+            file.read(name, info, kept)
         } else {
             let (name, found) = (name.to_owned(), info.shape.clone());
             Err(ParametersError::Shape { name, found, wanted: shape.to_vec() })
@@ -116,48 +117,54 @@ impl WeightFile {
         Ok((Self { path: path.to_owned(), file: Mutex::new(file), start }, metadata))
     }
 
-    /// Reads one tensor; the file's length was checked when it was opened.
-    fn read(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>, ParametersError> {
-        let mut values = vec![0.0; info.shape.iter().product()];
+    /// Reads one tensor, as numbers of the type that is kept; the file's length was checked when it was opened.
+    fn read(&self, name: &str, info: &TensorInfo, kept: FloatDType) -> Result<TensorData, ParametersError> {
+        let stored = match info.dtype {
+            Dtype::F32 => FloatDType::F32,
+            Dtype::F16 => FloatDType::F16,
+            Dtype::BF16 => FloatDType::BF16,
+            found => return Err(ParametersError::Type { name: name.to_owned(), found }),
+        };
+        let count = info.shape.iter().product();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let seek = file.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64));
-        let read = seek.and_then(|_| match info.dtype {
-            Dtype::F32 => read_floats(&mut *file, &mut values).map(|()| true),
-            Dtype::F16 => read_halves(&mut *file, &mut values, |halves, out| {
-                halves.reinterpret_cast::<f16>().convert_to_f32_slice(out);
-            }),
-            Dtype::BF16 => read_halves(&mut *file, &mut values, |halves, out| {
-                halves.reinterpret_cast::<bf16>().convert_to_f32_slice(out);
-            }),
-            _ => Ok(false),
+        let read = seek.and_then(|_| match kept {
+            FloatDType::BF16 => read_as::<bf16>(&mut *file, count, stored, bf16::from_f32),
+            FloatDType::F16 => read_as::<f16>(&mut *file, count, stored, f16::from_f32),
+            _ => read_as::<f32>(&mut *file, count, stored, |value| value),
         });
-        match read {
-            Ok(true) => Ok(values),
-            Ok(false) => Err(ParametersError::Type { name: name.to_owned(), found: info.dtype }),
-            Err(error) => Err(ParametersError::Damaged { problem: format!("tensor `{name}` cannot be read: {error}") }),
-        }
+        read.map_err(|error| ParametersError::Damaged { problem: format!("tensor `{name}` cannot be read: {error}") })
     }
 }
 
-fn read_floats(file: &mut impl Read, values: &mut [f32]) -> io::Result<()> {
-    file.read_exact(bytemuck::cast_slice_mut(values))?;
-    if cfg!(target_endian = "big") {
-        for value in values {
-            *value = f32::from_bits(value.to_bits().swap_bytes());
-        }
+/// Reads `count` numbers that are stored as one type into numbers of another.
+fn read_as<T: Element + bytemuck::Pod>(
+    file: &mut impl Read,
+    count: usize,
+    stored: FloatDType,
+    from_f32: impl Fn(f32) -> T,
+) -> io::Result<TensorData> {
+    let mut values = vec![T::zeroed(); count];
+    if cfg!(target_endian = "little") && T::dtype() == stored.into() {
+        file.read_exact(bytemuck::cast_slice_mut(&mut values))?;
+        return Ok(TensorData::new(values, [count]));
     }
-    Ok(())
-}
-
-fn read_halves(file: &mut impl Read, values: &mut [f32], widen: impl Fn(&[u16], &mut [f32])) -> io::Result<bool> {
-    let mut halves = vec![0_u16; CHUNK.min(values.len())];
+    let size = if stored == FloatDType::F32 { 4 } else { 2 };
+    let (mut bytes, mut wide) = (vec![0; size * CHUNK.min(count)], vec![0.0; CHUNK.min(count)]);
     for out in values.chunks_mut(CHUNK) {
-        let halves = &mut halves[..out.len()];
-        file.read_exact(bytemuck::cast_slice_mut(halves))?;
-        for half in &mut *halves {
-            *half = u16::from_le(*half);
+        let (bytes, wide) = (&mut bytes[..size * out.len()], &mut wide[..out.len()]);
+        file.read_exact(bytes)?;
+        if stored == FloatDType::F32 {
+            let floats = bytes.as_chunks::<4>().0;
+            wide.iter_mut().zip(floats).for_each(|(wide, bytes)| *wide = f32::from_le_bytes(*bytes));
+        } else {
+            let halves: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
+            match stored {
+                FloatDType::BF16 => halves.reinterpret_cast::<bf16>().convert_to_f32_slice(wide),
+                _ => halves.reinterpret_cast::<f16>().convert_to_f32_slice(wide),
+            }
         }
-        widen(halves, out);
+        out.iter_mut().zip(&*wide).for_each(|(out, value)| *out = from_f32(*value));
     }
-    Ok(true)
+    Ok(TensorData::new(values, [count]))
 }

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use moa_runner::Models;
-
 use crate::args::Global;
 use crate::calibrate;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::hub;
 use crate::output::print;
 use crate::text::{estimate, memory};
 
@@ -30,14 +27,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
-    let device = global.device.open()?;
-    let models = Models::open(
-        &experiment.spec,
-        &experiment.prompts,
-        &experiment.base()?,
-        hub::cache().as_deref(),
-        &device.device,
-    )?;
+    let device = experiment.device(global)?;
+    let models = experiment.models(&device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
     let memory = estimated.memory.map_or(String::new(), |bytes| {
         let short = estimated.available.filter(|available| *available < bytes);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
+use moa_core::experiment::Precision;
 use moa_diffusion::Pipeline;
 use moa_plot::{GridRow, draw_picture_grid};
 use moa_train::{DrawRequest, draw};
@@ -53,6 +54,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 
+    /// The numbers that the base computes in: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
+    #[arg(long, value_name = "PRECISION", default_value = "F32", value_parser = precision)]
+    precision: Precision,
+
     /// Draw the pictures alone, without names and prompts
     #[arg(long)]
     unlabelled: bool,
@@ -69,8 +74,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     if let Some(blank) = arguments.prompt.iter().find(|prompt| prompt.trim().is_empty()) {
         return Err(CliError::usage(format!("--prompt {blank:?} is blank")).hint("say what to draw"));
     }
-    let device = global.device.open()?;
-    let pipeline = base::find(&arguments.base)?.open(&device.device)?;
+    global.device.settle(arguments.precision)?;
+    let device = global.device.open_for(arguments.precision, None)?;
+    let pipeline = base::find(&arguments.base)?.open(device.compute(arguments.precision))?;
     let adapters = adapters::read(&arguments.adapters, &pipeline.adaptable())?;
     for adapter in &adapters {
         adapter.check_fit(&pipeline.adaptable(), &arguments.base)?;
@@ -112,6 +118,12 @@ fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawReques
     let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
     let label = adapter.map_or("base", |named| &named.name).to_owned();
     Ok(GridRow { label, pictures: pictures.iter().flat_map(rgb).collect() })
+}
+
+/// Reads a precision by its name, in any case.
+pub(super) fn precision(text: &str) -> Result<Precision, String> {
+    let found = Precision::ALL.into_iter().find(|precision| precision.name().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| "give F32, Tf32, Bf16 or F16".into())
 }
 
 fn guidance(text: &str) -> Result<f32, String> {

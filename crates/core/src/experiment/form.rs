@@ -24,6 +24,8 @@ pub(super) fn way_out(path: &str) -> Option<String> {
     }
     let form = match path.as_str() {
         "" => "give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
+        "precision" => "give F32, Tf32, Bf16 or F16",
+        "training.gradient_checkpointing" => "give true, false or None",
         "name" | "base" | "rewards[].name" | "lora.targets[]" => TEXT,
         "seed" | "evaluation.seed" | "prompts.held_out.seed" => "give a whole number, 0 to 18446744073709551615",
         "prompts" => "give (train: …, held_out: …)",

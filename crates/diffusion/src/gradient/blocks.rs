@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LayerShape, LowRank};
 
+use super::leaves::Leaves;
 use super::{flat, tie};
 
 /// Most weights in linear layers for which activations are kept, 2²⁴: 64 MiB in f32. Stable Diffusion 1 has thirty times as
@@ -77,9 +78,7 @@ impl Pass<'_> {
         let block = Arc::new(block);
         let again = block.clone();
         let pass = move |gradient: Tensor<1>, wanted: [bool; 2]| {
-            plain.backward(&followed, wanted, |x, conditions, bank| {
-                (again(x, conditions, bank) * gradient.reshape(dims)).sum()
-            })
+            plain.backward(&followed, wanted, gradient, |x, conditions, bank| again(x, conditions, bank))
         };
         match tie([flat(x.clone()), others], flat(output), pass) {
             Some(output) => output.reshape(dims),
@@ -108,37 +107,30 @@ struct Followed {
 }
 
 impl<const D: usize> Inputs<D> {
-    /// Returns the gradients of `loss` with respect to what comes in, and to all else that is followed, one after another.
+    /// Returns the gradients of Σ `block(…)` ∘ `gradient` with respect to what comes in, and to all else that is followed, one after
+    /// another.
     fn backward(
         self,
         followed: &Followed,
         [wants_x, wants_others]: [bool; 2],
-        loss: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<1>,
+        gradient: Tensor<1>,
+        block: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D>,
     ) -> [Option<Tensor<1>>; 2] {
-        let x = leaf(self.x, wants_x);
-        let conditions = leaf(self.conditions, followed.conditions && wants_others);
+        let mut leaves = Leaves::on(&self.x.device());
+        let x = leaves.leaf_if(wants_x, self.x);
+        let conditions = leaves.leaf_if(followed.conditions && wants_others, self.conditions);
         let mut marks = followed.factors.iter();
         let bank = self.bank.map(|bank| {
-            each(&bank, |factor| leaf(factor.clone(), wants_others && marks.next().copied().unwrap_or_default()))
+            each(&bank, |factor| {
+                leaves.leaf_if(wants_others && marks.next().copied().unwrap_or_default(), factor.clone())
+            })
         });
-        let mut gradients = loss(x.clone(), &conditions, bank.as_ref()).backward();
-        let dx = wants_x.then(|| flat(x.grad_remove(&mut gradients).unwrap_or_else(|| x.clone().inner().zeros_like())));
-        let mut others = Vec::new();
-        if followed.conditions && wants_others {
-            let found = conditions.grad_remove(&mut gradients);
-            others.push(flat(found.unwrap_or_else(|| conditions.clone().inner().zeros_like())));
-        }
-        for factor in factors(bank.as_ref()).filter(|factor| factor.is_autodiff()) {
-            let found = factor.grad_remove(&mut gradients);
-            others.push(flat(found.unwrap_or_else(|| factor.clone().inner().zeros_like())));
-        }
-        [dx, (wants_others && !others.is_empty()).then(|| Tensor::cat(others, 0))]
+        let output = block(x, &conditions, bank.as_ref());
+        let mut found = leaves.gradients(output, gradient).into_iter();
+        let dx = if wants_x { found.next() } else { None };
+        let others: Vec<Tensor<1>> = found.collect();
+        [dx, (!others.is_empty()).then(|| Tensor::cat(others, 0))]
     }
-}
-
-/// Returns a tensor as it is, or as a leaf of a new graph.
-fn leaf<const D: usize>(x: Tensor<D>, wanted: bool) -> Tensor<D> {
-    if wanted { x.autodiff().require_grad() } else { x }
 }
 
 /// Returns the part of a bank that bends some layers.
@@ -148,12 +140,12 @@ fn of_layers(bank: &AdapterBank, layers: &[LayerShape]) -> AdapterBank {
 }
 
 /// Returns all factors of a bank, in order.
-fn factors(bank: Option<&AdapterBank>) -> impl Iterator<Item = &Tensor<3>> {
+pub(super) fn factors(bank: Option<&AdapterBank>) -> impl Iterator<Item = &Tensor<3>> {
     bank.into_iter().flat_map(|bank| bank.layers().values()).flat_map(|LowRank { a, b }| [a, b])
 }
 
 /// Returns the bank with each factor replaced, in the order of [`factors`].
-fn each(bank: &AdapterBank, mut with: impl FnMut(&Tensor<3>) -> Tensor<3>) -> AdapterBank {
+pub(super) fn each(bank: &AdapterBank, mut with: impl FnMut(&Tensor<3>) -> Tensor<3>) -> AdapterBank {
     let layers = bank.layers().iter();
     bank.with_layers(
         layers.map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: with(a), b: with(b) })).collect(),

@@ -2,12 +2,16 @@
 
 mod attention;
 mod blocks;
+mod leaves;
+mod network;
 #[cfg(test)]
 mod tests;
 mod tie;
 
 pub(crate) use attention::attention;
 pub(crate) use blocks::{Activations, Pass};
+pub(crate) use leaves::Leaves;
+pub(crate) use network::recorded;
 pub(crate) use tie::tie;
 
 use burn::tensor::Tensor;

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-#[cfg(feature = "libtorch")]
-use burn::tensor::Device;
 use burn::tensor::Tensor;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
@@ -12,11 +10,8 @@ use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::Flex;
-
-/// LibTorch's backend.
 #[cfg(feature = "libtorch")]
-#[expect(deprecated, reason = "LibTorch is burn 0.22's way to CUDA without a download: docs/decisions/001")]
-type LibTorch = burn_tch::LibTorch;
+use moa_device::LibTorch;
 
 /// From the gradient of the output, and which parents want one, the gradients of the parents.
 type BackwardPass<const N: usize> = Box<dyn FnOnce(Tensor<1>, [bool; N]) -> [Option<Tensor<1>>; N] + Send>;
@@ -95,7 +90,7 @@ pub(crate) fn tie<const N: usize>(
 ) -> Option<Tensor<1>> {
     let pass = Box::new(pass);
     #[cfg(feature = "libtorch")]
-    if output.device() != Device::flex() {
+    if moa_device::is_libtorch(&output.device()) {
         return tie_libtorch(parents, output, pass);
     }
     tie_flex(parents, output, pass)

@@ -8,6 +8,7 @@ use moa_adapter::LayerShape;
 use super::open::{layers, open};
 use super::source::Source;
 use super::{Pipeline, PipelineError};
+use crate::Compute;
 use crate::schedule::Prediction;
 use crate::single_file::SingleFile;
 
@@ -19,11 +20,16 @@ impl Pipeline {
     ///
     /// # Errors
     /// Names the file, and what is unknown, missing or must be said.
-    pub fn open_file(path: &Path, prediction: Option<Prediction>, device: &Device) -> Result<Self, PipelineError> {
-        let file = SingleFile::open(path, prediction, device)?;
+    pub fn open_file(
+        path: &Path,
+        prediction: Option<Prediction>,
+        compute: impl Into<Compute>,
+    ) -> Result<Self, PipelineError> {
+        let compute = compute.into();
+        let file = SingleFile::open(path, prediction, &compute.device)?;
         let tokenizer = tokenizer_beside(path);
         let source = Source::File { file: &file, tokenizer: tokenizer.is_dir().then_some(&*tokenizer) };
-        open(&source, device).map_err(|source| source.within(path))
+        open(&source, &compute).map_err(|source| source.within(path))
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{AdapterBank, LayerShape};
+use moa_core::experiment::Precision;
 
 use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
@@ -25,7 +26,7 @@ use source::Source;
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::ScheduleConfig;
 use crate::tokenizer::Tokenizer;
-use crate::{Backbone, ConfigError, TextContext, TextEncoder, Unet};
+use crate::{Backbone, Compute, ConfigError, TextContext, TextEncoder, Unet};
 
 /// A text-to-image pipeline on a device.
 #[derive(Clone)]
@@ -34,7 +35,7 @@ pub struct Pipeline {
     backbone: Backbone,
     schedule: ScheduleConfig,
     codec: Codec,
-    device: Device,
+    compute: Compute,
 }
 
 /// The files of a pipeline, by their path inside its folder.
@@ -46,17 +47,17 @@ impl Pipeline {
     ///
     /// # Errors
     /// Names the file, and the field or tensor.
-    pub fn open(files: &PipelineFiles<'_>, device: &Device) -> Result<Self, PipelineError> {
-        open::open(&Source::Memory(files), device)
+    pub fn open(files: &PipelineFiles<'_>, compute: impl Into<Compute>) -> Result<Self, PipelineError> {
+        open::open(&Source::Memory(files), &compute.into())
     }
 
-    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3. Weights are
-    /// widened to f32, whatever precision they are stored in. Stable Diffusion 3 is computed without its third text encoder.
+    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3. Weights
+    /// become what [`Compute::precision`] asks for, whatever precision they are stored in. Stable Diffusion 3 is computed without its third text encoder.
     ///
     /// # Errors
     /// Names the folder, the file, and the field or tensor, with the way out.
-    pub fn open_folder(folder: &Path, device: &Device) -> Result<Self, PipelineError> {
-        open::open(&Source::Folder(folder), device).map_err(|source| source.within(folder))
+    pub fn open_folder(folder: &Path, compute: impl Into<Compute>) -> Result<Self, PipelineError> {
+        open::open(&Source::Folder(folder), &compute.into()).map_err(|source| source.within(folder))
     }
 
     /// Puts a pipeline together from its parts, e.g. while it is being trained: one text encoder, and pixels instead of a
@@ -70,12 +71,17 @@ impl Pipeline {
     ) -> Self {
         let conditioner = Conditioner::One(Box::new(Reader::new(tokenizer, text_encoder)));
         let codec = Codec::Pixels(PixelCodec { factor: 2 });
-        Self { conditioner, backbone: Backbone::Unet(Box::new(unet)), schedule, codec, device: device.clone() }
+        Self { conditioner, backbone: Backbone::Unet(Box::new(unet)), schedule, codec, compute: device.into() }
     }
 
     /// Returns the device.
     pub fn device(&self) -> &Device {
-        &self.device
+        &self.compute.device
+    }
+
+    /// Returns the type of number that text encoders and denoiser compute in.
+    pub fn precision(&self) -> Precision {
+        self.compute.precision
     }
 
     /// Returns the schedule.

@@ -1,12 +1,12 @@
 //! The denoiser of a pipeline before it is loaded: its config, and where its weights are.
 
-use burn::tensor::Device;
+use moa_adapter::Parameters;
 
 use super::index::Family;
 use super::source::{Part, Source, TRANSFORMER, UNET};
 use super::{PipelineError, fit};
 use crate::codec::Codec;
-use crate::{Backbone, Sd3Config, Sd3Transformer, TextConfig, Unet, UnetConfig};
+use crate::{Backbone, Compute, Sd3Config, Sd3Transformer, TextConfig, Unet, UnetConfig};
 
 /// The config of a denoiser.
 pub(super) enum Network {
@@ -49,16 +49,15 @@ impl Network {
     }
 
     /// Builds the denoiser from its weights.
-    pub(super) fn load(&self, source: &Source<'_>, device: &Device) -> Result<Backbone, PipelineError> {
+    pub(super) fn load(&self, source: &Source<'_>, compute: &Compute) -> Result<Backbone, PipelineError> {
         match self {
             Self::Unet(config) => {
-                let unet = source.load(UNET, device, |parameters| Unet::load(config, parameters))?;
-                Ok(Backbone::Unet(Box::new(unet)))
+                let load = |parameters: &Parameters| Unet::load(config, &parameters.in_type(compute.kept()));
+                Ok(Backbone::Unet(Box::new(source.load(UNET, &compute.device, load)?.computing(compute))))
             }
             Self::Sd3(config) => {
-                let transformer =
-                    source.load(TRANSFORMER, device, |parameters| Sd3Transformer::load(config, parameters))?;
-                Ok(Backbone::Sd3(Box::new(transformer)))
+                let load = |parameters: &Parameters| Sd3Transformer::load(config, &parameters.in_type(compute.kept()));
+                Ok(Backbone::Sd3(Box::new(source.load(TRANSFORMER, &compute.device, load)?.computing(compute))))
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{Pipeline, PipelineError, fit};
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::{FlowLevels, ScheduleConfig};
 use crate::tokenizer::Tokenizer;
-use crate::{ConfigError, TextConfig, TextEncoder, Vae, VaeConfig};
+use crate::{Compute, ConfigError, TextConfig, TextEncoder, Vae, VaeConfig};
 
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
 /// The most that activations take while a picture is decoded, 4 GiB: larger pictures than 1024 × 1024 by Stable Diffusion's autoencoder
@@ -23,7 +23,8 @@ const DECODING: u64 = 4 << 30;
 const T5: &str = "text_encoder_3";
 
 /// Opens a pipeline.
-pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, PipelineError> {
+pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, PipelineError> {
+    let kept = compute.kept();
     let index = read_index(source)?;
     let network = Network::read(source, index.family)?;
     let schedule = schedule(&source.bytes(SCHEDULER)?, index.family)?;
@@ -35,16 +36,16 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
     if let [(_, first), (_, second)] = &texts[..] {
         fit::check_lengths(first.length(), second.length())?;
     }
-    let codec = codec(source, &index, device)?;
+    let codec = codec(source, &index, &compute.device)?;
     let configs: Vec<TextConfig> = texts.iter().map(|(config, _)| config.clone()).collect();
     network.check(index.family, &configs, &codec)?;
 
     let mut texts = texts.into_iter();
     let mut next = |part, projects| {
         let (config, tokenizer) = texts.next().unwrap_or_else(|| unreachable!("there is one for each encoder"));
-        let encoder = source.load(part, device, |parameters| {
+        let encoder = source.load(part, &compute.device, |parameters| {
             let load = if projects { TextEncoder::load_with_projection } else { TextEncoder::load };
-            load(&config, parameters)
+            load(&config, &parameters.in_type(kept))
         })?;
         Ok::<_, PipelineError>(Reader::new(tokenizer, encoder))
     };
@@ -61,8 +62,8 @@ pub(super) fn open(source: &Source<'_>, device: &Device) -> Result<Pipeline, Pip
         }
         Family::Sd3 => Conditioner::Pooled(Box::new([first, next(TEXT_ENCODER_2, true)?])),
     };
-    let backbone = network.load(source, device)?;
-    Ok(Pipeline { conditioner, backbone, schedule, codec, device: device.clone() })
+    let backbone = network.load(source, compute)?;
+    Ok(Pipeline { conditioner, backbone, schedule, codec, compute: compute.clone() })
 }
 
 /// Reads the index, and refuses a part that would be left out against its will.

@@ -1,11 +1,11 @@
 //! What goes in: patches with their positions, and the time with the pooled text.
 
-use burn::tensor::activation::silu;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, Init, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::silu;
 
 use super::Sd3Config;
-use crate::nn::time_waves;
+use crate::nn::Waves;
 
 /// Width of the sinusoidal embedding of timesteps.
 const WAVES: usize = 256;
@@ -87,8 +87,8 @@ impl TimeTextEmbed {
 
     /// Embeds one timestep for each row, and the pooled text `[rows, pooled_projection_dim]`; returns `[rows, width]`.
     pub(super) fn forward(&self, timesteps: &[f32], pooled: &Tensor<2>, bank: Option<&AdapterBank>) -> Tensor<2> {
-        let waves = TensorData::new(time_waves(timesteps, WAVES, 0.0, true), [timesteps.len(), WAVES]);
-        let waves = Tensor::<2>::from_data(waves, (&pooled.device().without_autodiff(), pooled.dtype()));
+        let waves = Waves { width: WAVES, shift: 0.0, flip: true };
+        let waves = waves.on(timesteps, &pooled.device().without_autodiff(), pooled.dtype().into());
         let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
         time + self.text_2.forward(silu(self.text_1.forward(pooled.clone(), bank)), bank)
     }

@@ -8,15 +8,15 @@ mod embedding;
 mod norm;
 
 use block::JointBlock;
-use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
+use burn::tensor::{FloatDType, Tensor};
 pub use config::Sd3Config;
 use embedding::{PatchEmbed, TimeTextEmbed};
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::{as_type, silu};
 use norm::FinalNorm;
 
-use crate::TextContext;
-use crate::gradient::{Activations, Pass};
+use crate::gradient::{Activations, Pass, recorded};
+use crate::{Compute, TextContext};
 
 /// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
 const T5_TOKENS: usize = 256;
@@ -58,10 +58,18 @@ impl Sd3Transformer {
             activations: Activations::Kept,
         };
         // Weights that are trained are no part of what blocks are computed again from.
-        if !transformer.proj_out.weight().is_autodiff() {
+        if transformer.is_frozen() {
             transformer.activations = Activations::of(&transformer.linears());
         }
         Ok(transformer)
+    }
+
+    /// Returns the network as it is asked to compute.
+    pub fn computing(mut self, compute: &Compute) -> Self {
+        if let Some(again) = compute.gradient_checkpointing {
+            self.activations = if again { Activations::Recomputed } else { Activations::Kept };
+        }
+        self
     }
 
     /// Returns the network with another choice of what a forward pass keeps.
@@ -112,6 +120,38 @@ impl Sd3Transformer {
         pooled: &Tensor<2>,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
+        let kept = self.kept();
+        let (states, pooled) = (as_type(states.clone(), kept), as_type(pooled.clone(), kept));
+        let network = |x: Tensor<4>, bank: Option<&AdapterBank>| {
+            let bank = bank.map(|bank| bank.as_type(kept));
+            let output = self.forward_on_device(as_type(x, kept), timesteps, &states, &pooled, bank.as_ref());
+            as_type(output, FloatDType::F32)
+        };
+        let followed = states.is_autodiff() || pooled.is_autodiff();
+        let in_one_piece = self.activations == Activations::Kept && self.is_frozen() && !followed;
+        let recorded = if in_one_piece { recorded(&x, bank, network) } else { None };
+        recorded.unwrap_or_else(|| network(x, bank))
+    }
+
+    /// Returns the type of number that the network computes in.
+    pub fn kept(&self) -> FloatDType {
+        self.proj_out.weight().dtype().into()
+    }
+
+    /// Returns whether no gradient of the weights is wanted.
+    fn is_frozen(&self) -> bool {
+        !self.proj_out.weight().is_autodiff()
+    }
+
+    /// Predicts by burn's operations, in the network's own type of number.
+    fn forward_on_device(
+        &self,
+        x: Tensor<4>,
+        timesteps: &[f32],
+        states: &Tensor<3>,
+        pooled: &Tensor<2>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let conditions = silu(self.time_text_embed.forward(timesteps, pooled, bank));
         let picture = self.pos_embed.forward(x);
@@ -151,15 +191,15 @@ impl Sd3Transformer {
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let [rows, tokens, width] = context.states.dims();
-        let device = context.states.device().without_autodiff();
+        let options = (&context.states.device().without_autodiff(), context.states.dtype());
         let states = match self.config.joint_attention_dim.saturating_sub(width) {
             0 => context.states.clone(),
-            missing => Tensor::cat(vec![context.states.clone(), Tensor::zeros([rows, tokens, missing], &device)], 2),
+            missing => Tensor::cat(vec![context.states.clone(), Tensor::zeros([rows, tokens, missing], options)], 2),
         };
-        let t5 = Tensor::zeros([rows, T5_TOKENS, self.config.joint_attention_dim], &device);
+        let t5 = Tensor::zeros([rows, T5_TOKENS, self.config.joint_attention_dim], options);
         let pooled = match &context.added {
             Some(added) => added.pooled.clone(),
-            None => Tensor::zeros([rows, self.config.pooled_projection_dim], &device),
+            None => Tensor::zeros([rows, self.config.pooled_projection_dim], options),
         };
         self.forward(x, timesteps, &Tensor::cat(vec![states, t5], 1), &pooled, bank)
     }

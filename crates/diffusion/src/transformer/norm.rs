@@ -98,7 +98,6 @@ impl RmsNorm {
     }
 
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let square = (x.clone() * x.clone()).mean_dim(3);
-        x * (square + EPSILON).sqrt().recip() * self.weight.clone().unsqueeze()
+        moa_device::rms_norm(x, &self.weight, EPSILON)
     }
 }

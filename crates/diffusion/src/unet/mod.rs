@@ -12,9 +12,9 @@ mod transformer;
 
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
+use burn::tensor::{FloatDType, Tensor};
 use moa_adapter::{AdapterBank, LayerShape, Parameters, ParametersError};
+use moa_device::{as_type, silu};
 
 pub use config::{ADDED_NUMBERS, AddedWidths, BlockType, PerBlock, UnetConfig};
 use pass::UnetPass;
@@ -22,9 +22,9 @@ use resnet::{ResnetBlock, upsample};
 use time::{TimeEmbedding, waves};
 use transformer::SpatialTransformer;
 
-use crate::TextContext;
-use crate::gradient::{Activations, Pass};
+use crate::gradient::{Activations, Pass, recorded};
 use crate::nn::{Conv2d, GroupNorm};
+use crate::{Compute, TextContext};
 
 /// The residual blocks of one resolution, with their transformers and the change of resolution that follows.
 #[derive(Clone, Debug)]
@@ -126,14 +126,21 @@ impl Unet {
             native: Arc::default(),
         };
         // Weights that are trained are no part of what blocks are computed again from.
-        if !unet.conv_in.weight.is_autodiff() {
+        if unet.is_frozen() {
             unet.activations = Activations::of(&unet.linears());
         }
         Ok(unet)
     }
 
+    /// Returns the network as it is asked to compute.
+    pub fn computing(mut self, compute: &Compute) -> Self {
+        if let Some(again) = compute.gradient_checkpointing {
+            self.activations = if again { Activations::Recomputed } else { Activations::Kept };
+        }
+        if compute.engine { self } else { self.without_engine() }
+    }
+
     /// Returns the network without the CPU's engine.
-    #[cfg(test)]
     pub(crate) fn without_engine(mut self) -> Self {
         self.native = Arc::new(OnceLock::from(None));
         self
@@ -175,7 +182,7 @@ impl Unet {
     /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
     /// - `context`: that of every row, states `[rows, tokens, cross_attention_dim]`, with the added conditions that the
     ///   config asks for (without them, none are added)
-    /// - returns `[rows, out_channels, height, width]`
+    /// - returns `[rows, out_channels, height, width]`, in f32 whatever the network computes in
     pub fn forward(
         &self,
         x: Tensor<4>,
@@ -188,16 +195,35 @@ impl Unet {
             && x.dims()[0] == timesteps.len()
             && let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new))
         {
-            let waves = waves(&self.config, timesteps, self.config.block_out_channels[0]);
+            let waves = waves(&self.config, self.config.block_out_channels[0]).of(timesteps);
             let inputs = native::Inputs { waves: &waves, context: &context.states, bank };
             if let Some(output) = native.forward(x.clone(), &inputs) {
                 return output;
             }
         }
-        self.forward_on_device(x, timesteps, context, bank)
+        let kept = self.kept();
+        let context = context.as_type(kept);
+        let network = |x: Tensor<4>, bank: Option<&AdapterBank>| {
+            let bank = bank.map(|bank| bank.as_type(kept));
+            let output = self.forward_on_device(as_type(x, kept), timesteps, &context, bank.as_ref());
+            as_type(output, FloatDType::F32)
+        };
+        let in_one_piece = self.activations == Activations::Kept && self.is_frozen() && !context.is_autodiff();
+        let recorded = if in_one_piece { recorded(&x, bank, network) } else { None };
+        recorded.unwrap_or_else(|| network(x, bank))
     }
 
-    /// Predicts by burn's operations.
+    /// Returns the type of number that the network computes in.
+    pub fn kept(&self) -> FloatDType {
+        self.conv_in.weight.dtype().into()
+    }
+
+    /// Returns whether no gradient of the weights is wanted.
+    fn is_frozen(&self) -> bool {
+        !self.conv_in.weight.is_autodiff()
+    }
+
+    /// Predicts by burn's operations, in the network's own type of number.
     fn forward_on_device(
         &self,
         x: Tensor<4>,

@@ -1,8 +1,8 @@
 //! Residual blocks and changes of resolution.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::silu;
 
 use super::UnetConfig;
 use crate::nn::{Conv2d, GroupNorm};

@@ -1,12 +1,12 @@
 //! The embedding of the time, and of conditions that are added to it.
 
-use burn::tensor::activation::silu;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor};
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::{as_type, silu};
 
 use super::UnetConfig;
 use crate::context::AddedConditions;
-use crate::nn::time_waves;
+use crate::nn::Waves;
 
 /// diffusers' `TimestepEmbedding`: two linear layers with SiLU between them.
 #[derive(Clone, Debug)]
@@ -36,9 +36,7 @@ impl TimeEmbedding {
         device: &Device,
         bank: Option<&AdapterBank>,
     ) -> Tensor<2> {
-        let width = config.block_out_channels[0];
-        let waves = TensorData::new(waves(config, timesteps, width), [timesteps.len(), width]);
-        self.forward(Tensor::from_data(waves, device), bank)
+        self.forward(waves(config, config.block_out_channels[0]).on(timesteps, device, self.kept()), bank)
     }
 
     /// Embeds the pooled text and the numbers of every row, `[rows, time_width]`.
@@ -51,10 +49,15 @@ impl TimeEmbedding {
     ) -> Tensor<2> {
         let [rows, _] = added.pooled.dims();
         let width = config.added_widths().map_or(0, |widths| widths.number);
-        let numbers = waves(config, &added.time_ids, width);
-        let count = numbers.len();
-        let numbers = Tensor::<2>::from_data(TensorData::new(numbers, [1, count]), device).expand([rows, count]);
-        self.forward(Tensor::cat(vec![added.pooled.clone(), numbers], 1), bank)
+        let numbers = waves(config, width).on(&added.time_ids, device, self.kept());
+        let numbers = numbers.reshape([1, width * added.time_ids.len()]).expand([rows, width * added.time_ids.len()]);
+        let pooled = as_type(added.pooled.clone(), self.kept());
+        self.forward(Tensor::cat(vec![pooled, numbers], 1), bank)
+    }
+
+    /// Returns the type of number that the layers compute in.
+    fn kept(&self) -> FloatDType {
+        self.linear_1.weight().dtype().into()
     }
 
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
@@ -62,7 +65,7 @@ impl TimeEmbedding {
     }
 }
 
-/// Returns the sinusoidal embedding of numbers (Vaswani et al., 1706.03762), `[numbers, width]` row-major.
-pub(super) fn waves(config: &UnetConfig, numbers: &[f32], width: usize) -> Vec<f32> {
-    time_waves(numbers, width, config.freq_shift, config.flip_sin_to_cos)
+/// Returns how a U-Net embeds numbers, in so many sines and cosines.
+pub(super) fn waves(config: &UnetConfig, width: usize) -> Waves {
+    Waves { width, shift: config.freq_shift, flip: config.flip_sin_to_cos }
 }

@@ -1,8 +1,8 @@
 //! diffusers' `AutoencoderKL`.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
 use moa_adapter::{Parameters, ParametersError};
+use moa_device::silu;
 
 use super::KlConfig;
 use super::block::{EPSILON, Middle, Resnet, double, halve};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::gradient::{Activations, flat, tie};
+use crate::gradient::{Activations, Leaves, flat, tie};
 
 /// Applies a function to every row of a batch by itself, in parallel on the CPU's own device, where most of the work keeps one core
 /// busy. Where autodiff follows the batch, the forward pass keeps the batch alone, and the backward pass applies the function once
@@ -44,7 +44,11 @@ pub(super) fn tied(x: Tensor<4>, one: impl Fn(Tensor<4>) -> Tensor<4> + Send + S
     let output = one(kept.clone());
     let dims = output.dims();
     let again = one.clone();
-    let pass = move |gradient: Tensor<1>, _: [bool; 1]| [Some(flat(pull(kept, gradient.reshape(dims), &*again)))];
+    let pass = move |gradient: Tensor<1>, _: [bool; 1]| {
+        let mut leaves = Leaves::on(&kept.device());
+        let output = again(leaves.leaf(kept));
+        [leaves.gradients(output, gradient).pop()]
+    };
     match tie([flat(x.clone())], flat(output), pass) {
         Some(output) => output.reshape(dims),
         None => one(x),

@@ -1,6 +1,7 @@
 //! Decoding a large image in overlapping tiles, so that memory does not grow with the image.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use moa_device::from_host;
 
 /// The smallest side of a tile, in latent pixels.
 const SMALLEST: usize = 16;
@@ -68,11 +69,13 @@ fn share(length: usize, device: &Device) -> Tensor<1> {
     let ramp = (length / 4).max(1) as f32;
     let share = |pixel: usize| ((pixel.min(length - 1 - pixel) as f32 + 0.5) / ramp).min(1.0);
     let values: Vec<f32> = (0..length).map(share).collect();
-    Tensor::from_data(TensorData::new(values, [length]), device)
+    from_host(values, [length], device)
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
 
     /// Decodes by repeating every pixel: tiles of such a decoder must leave no trace.

@@ -1,6 +1,7 @@
 //! `config.json` and `preprocessor_config.json` of a CLIP, with transformers' field names.
 
 use burn::tensor::{Device, Tensor};
+use moa_device::from_host;
 use moa_diffusion::TextConfig;
 use moa_diffusion::text::{Activation, TowerConfig};
 use serde::{Deserialize, Serialize};
@@ -195,5 +196,5 @@ impl Preprocessor {
 
 /// Returns a value per channel, `[1, 3, 1, 1]`.
 fn of_channels(values: [f32; 3], device: &Device) -> Tensor<4> {
-    Tensor::<1>::from_floats(values, &device.clone().without_autodiff()).reshape([1, 3, 1, 1])
+    from_host(values.to_vec(), [1, 3, 1, 1], &device.clone().without_autodiff())
 }

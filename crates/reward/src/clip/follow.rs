@@ -1,11 +1,11 @@
 //! The gradient of embeddings with respect to pixels, with the memory of one layer at a time.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_device::{from_host, to_host};
 use rayon::prelude::*;
 
 use super::PictureTower;
 use super::native::{Engine, Tape, tape_values};
-use crate::raster::host;
 
 /// Most values that a forward pass keeps for the backward pass, 2²⁶: 256 MiB in f32.
 const MOST_KEPT: usize = 1 << 26;
@@ -37,7 +37,7 @@ impl PictureTower {
         let count = pixels.dims()[0];
         let [all, inputs] = tape_values(self.config()).map(|values| values * count <= MOST_KEPT);
         if let Some(engine) = self.engine() {
-            let images = host(pixels.clone());
+            let images = to_host(pixels.clone());
             let images = images.par_chunks_exact(images.len() / count.max(1));
             let (kept, values) = if inputs {
                 let tapes: Vec<Tape> = images.map(|image| engine.forward(image, all)).collect();
@@ -47,7 +47,7 @@ impl PictureTower {
                 let embed = |image| engine.forward(image, false).embedding().to_vec();
                 (Kept::Nothing, images.flat_map_iter(embed).collect())
             };
-            let embeddings = Tensor::from_data(TensorData::new(values, [count, self.width()]), &pixels.device());
+            let embeddings = from_host(values, [count, self.width()], &pixels.device());
             return (embeddings, Followed { pixels, kept });
         }
         if inputs {
@@ -68,7 +68,7 @@ impl PictureTower {
         match (kept, self.engine()) {
             (Kept::States(states), _) => self.pull_back_states(pixels, states, gradient),
             (Kept::Tapes(tapes), Some(engine)) => {
-                let gradients = host(gradient);
+                let gradients = to_host(gradient);
                 let rows = gradients.par_chunks_exact(self.width());
                 let values = tapes.into_par_iter().zip(rows).flat_map_iter(|(tape, row)| engine.backward(&tape, row));
                 of_values(values.collect(), &pixels)
@@ -90,7 +90,7 @@ impl PictureTower {
     }
 
     fn pull_back_again(&self, engine: &Engine, pixels: &Tensor<4>, gradient: Tensor<2>) -> Tensor<4> {
-        let (images, gradients) = (host(pixels.clone()), host(gradient));
+        let (images, gradients) = (to_host(pixels.clone()), to_host(gradient));
         let images = images.par_chunks_exact(images.len() / pixels.dims()[0].max(1));
         let pairs = images.zip(gradients.par_chunks_exact(self.width()));
         of_values(
@@ -128,7 +128,7 @@ impl PictureTower {
 
 /// Returns values with the shape and the device of a tensor.
 fn of_values(values: Vec<f32>, like: &Tensor<4>) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
+    from_host(values, like.dims(), &like.device())
 }
 
 /// Returns the gradient of a function's argument from that of its result.
@@ -149,7 +149,6 @@ mod tests {
     use moa_core::NoiseKey;
 
     use super::*;
-    use crate::raster::host;
     use crate::{Clip, ClipConfig};
 
     fn tower(activation: &str) -> PictureTower {
@@ -187,10 +186,11 @@ mod tests {
             let gradient = normal(3, [3, 8, 1, 1]).reshape([3, 8]);
             let (embeddings, followed) = tower.follow(pixels.clone());
             assert!(matches!(followed.kept, Kept::Tapes(_)));
-            assert_close(&host(embeddings), &host(tower.embed(pixels.clone())));
-            let wanted = host(tower.pull_back_states(pixels.clone(), tower.states(pixels.clone()), gradient.clone()));
-            assert_close(&host(tower.pull_back_parts(&pixels, &gradient, 2)), &wanted);
-            assert_close(&host(tower.pull_back(followed, gradient)), &wanted);
+            assert_close(&to_host(embeddings), &to_host(tower.embed(pixels.clone())));
+            let wanted =
+                to_host(tower.pull_back_states(pixels.clone(), tower.states(pixels.clone()), gradient.clone()));
+            assert_close(&to_host(tower.pull_back_parts(&pixels, &gradient, 2)), &wanted);
+            assert_close(&to_host(tower.pull_back(followed, gradient)), &wanted);
         }
     }
 
@@ -202,6 +202,6 @@ mod tests {
         let (_, kept) = tower.follow(pixels.clone());
         let again = Followed { pixels, kept: Kept::Nothing };
         let (kept, again) = (tower.pull_back(kept, gradient.clone()), tower.pull_back(again, gradient));
-        assert_eq!(host(kept), host(again));
+        assert_eq!(to_host(kept), to_host(again));
     }
 }

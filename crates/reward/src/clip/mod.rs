@@ -8,9 +8,10 @@ mod vision;
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Parameter, Parameters, ParametersError};
 use moa_core::NoiseKey;
+use moa_device::from_host;
 
 pub use config::{ClipConfig, Preprocessor, VisionConfig};
 pub(crate) use follow::Followed;
@@ -61,7 +62,7 @@ impl Clip {
         let parameters = Parameters::fresh(key, device);
         Self::load(config, &parameters)?;
         let mut map = parameters.into_map();
-        let flat = Tensor::from_data(TensorData::new(vec![config.logit_scale_init_value], [1]), device);
+        let flat = from_host(vec![config.logit_scale_init_value], [1], device);
         map.insert(LOGIT_SCALE.to_owned(), Parameter { shape: Vec::new(), flat });
         Ok(map)
     }

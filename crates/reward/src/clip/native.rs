@@ -5,6 +5,7 @@
 //! tokens are keys and values and no more.
 
 use moa_adapter::Linear;
+use moa_device::to_host;
 use moa_diffusion::LayerNorm;
 use moa_diffusion::text::{Activation, Block, Tower};
 use moa_kernels::{
@@ -13,7 +14,6 @@ use moa_kernels::{
 };
 
 use super::VisionConfig;
-use crate::raster::host;
 
 /// A linear layer, ready for both directions.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Product {
 
     fn of(linear: &Linear) -> Self {
         let weight = linear.weight();
-        Self::new(weight.dims(), &host(weight.inner()), linear.bias().map(|bias| host(bias.inner())))
+        Self::new(weight.dims(), &to_host(weight.inner()), linear.bias().map(|bias| to_host(bias.inner())))
     }
 
     /// Applies the layer to `[tokens, d_in]`.
@@ -56,7 +56,7 @@ impl Product {
 }
 
 fn norm(norm: &LayerNorm) -> moa_kernels::LayerNorm {
-    let [weight, bias] = [norm.weight(), norm.bias()].map(|values| host(values.inner()));
+    let [weight, bias] = [norm.weight(), norm.bias()].map(|values| to_host(values.inner()));
     moa_kernels::LayerNorm::new(norm.epsilon() as f32, weight, bias)
 }
 

@@ -2,12 +2,12 @@
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Linear, Parameters, ParametersError};
+use moa_device::to_host;
 use moa_diffusion::text::Tower;
 use moa_diffusion::{Embedding, LayerNorm};
 
 use super::VisionConfig;
 use super::native::Parts;
-use crate::raster::host;
 
 /// The picture tower.
 #[derive(Clone, Debug)]
@@ -69,11 +69,11 @@ impl VisionEncoder {
         let config = &self.config;
         let d_in = config.num_channels * config.patch_size.pow(2);
         let patches = self.patches.clone().inner().reshape([config.hidden_size, d_in]).transpose();
-        let (mut start, class) = (host(self.positions.table().inner()), host(self.class.clone().inner()));
+        let (mut start, class) = (to_host(self.positions.table().inner()), to_host(self.class.clone().inner()));
         start.iter_mut().zip(class).for_each(|(value, class)| *value += class);
         Parts {
             config,
-            patches: host(patches),
+            patches: to_host(patches),
             start,
             pre_norm: &self.pre_norm,
             tower: &self.tower,

@@ -1,8 +1,8 @@
 //! What a caption claims of an image, and which of its claims hold.
 
 use burn::tensor::Tensor;
-use burn::tensor::TensorData;
 use burn::tensor::activation::sigmoid;
+use moa_device::from_host;
 use moa_scenes::{Content, Relation, Scene, Thing, parse_caption};
 
 use super::{Detected, DetectorConfig, Sighting};
@@ -107,7 +107,7 @@ impl Claims {
                     .map(|cell| offset(relation, [(cell % side) as f32, (cell / side) as f32], [0.0, 0.0]))
                     .collect();
                 let device = detected.objects.device().without_autodiff();
-                let along = Tensor::<1>::from_data(TensorData::new(along, [cells]), &device);
+                let along = from_host(along, [cells], &device);
                 let centre = |p: Tensor<1>| (p.clone() * along.clone()).sum() / (p.sum() + 1e-6);
                 let apart = centre(concept(first)) - centre(concept(second));
                 shown(concept(first)) * shown(concept(second)) * sigmoid((apart - f64::from(APART)) / SOFTNESS)
@@ -136,7 +136,7 @@ fn offset(relation: Relation, a: [f32; 2], b: [f32; 2]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     use super::super::sightings::tests::image;
     use super::super::sightings::{Grid, sightings};

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Parameters};
+use moa_device::{from_host, to_host};
 
 use super::config::read_config;
 use super::shelf::{in_weights, open_pictures, open_weights};
-use crate::raster::host;
 use crate::{PictureEmbedder, RewardError, cosine};
 
 /// What special care adds to every other concept's margin.
@@ -79,13 +79,13 @@ impl Checker {
     /// the concept with the largest margin; special care, a step, has none.
     pub(crate) fn margins(&self, embeddings: Tensor<2>) -> Tensor<1> {
         let ([count, width], device) = (embeddings.dims(), embeddings.device().without_autodiff());
-        let rows = host(embeddings.clone().inner());
+        let rows = to_host(embeddings.clone().inner());
         let adjustments: Vec<f32> = rows.chunks_exact(width).map(|row| self.adjustment(row)).collect();
-        let adjustments = Tensor::<2>::from_data(TensorData::new(adjustments, [count, 1]), &device);
+        let adjustments = from_host(adjustments, [count, 1], &device);
         let directions = self.concepts.iter().flat_map(|concept| concept.direction.iter().copied()).collect::<Vec<_>>();
-        let directions = Tensor::<2>::from_data(TensorData::new(directions, [self.concepts.len(), width]), &device);
+        let directions = from_host(directions, [self.concepts.len(), width], &device);
         let thresholds: Vec<f32> = self.concepts.iter().map(|concept| concept.threshold).collect();
-        let thresholds = Tensor::<1>::from_floats(thresholds.as_slice(), &device).unsqueeze_dim(0);
+        let thresholds = from_host(thresholds.clone(), [thresholds.len()], &device).unsqueeze_dim(0);
         (embeddings.matmul(directions.transpose()) - thresholds + adjustments).max_dim(1).squeeze_dim(1)
     }
 
@@ -128,7 +128,7 @@ fn concepts(folder: &Path, parameters: &Parameters, name: &str, width: usize) ->
     let count = parameters.shape(name).and_then(|shape| shape.first().copied()).unwrap_or(0);
     let read = |name: &str, shape: &[usize]| {
         let values = parameters.flat(name, shape, Init::Zeros).map_err(|error| in_weights(folder, error))?;
-        let values = host(values);
+        let values = to_host(values);
         if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
             let problem = format!("`{name}` holds {bad}: the weights are damaged; fetch them again");
             return Err(RewardError::file(folder, problem));

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use moa_adapter::{Init, Parameters, ParametersError};
+use moa_device::to_host;
 
 use super::torch::{StateTensor, read_state_dict};
-use crate::raster::host;
 use crate::{LinearHead, RewardError};
 
 /// One layer: x ↦ W·x + b.
@@ -44,7 +44,7 @@ fn read_safetensors(path: &Path) -> Result<BTreeMap<String, StateTensor>, Parame
     let parameters = Parameters::open(&[path.to_owned()], &Device::flex())?;
     let read = |name: String| {
         let shape = parameters.shape(&name).unwrap_or_default();
-        let values = host(parameters.flat(&name, &shape, Init::Zeros)?);
+        let values = to_host(parameters.flat(&name, &shape, Init::Zeros)?);
         Ok((name, StateTensor { shape, values }))
     };
     parameters.names().into_iter().map(read).collect()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Parameters, ParametersError, weight_files};
+use moa_device::to_host;
 use moa_diffusion::{ConfigError, Tokenizer};
 
 use super::checker::Checker;
@@ -13,7 +14,6 @@ use super::config::read_config;
 use super::place;
 use super::processor::PictureProcessor;
 use super::read_head;
-use crate::raster::host;
 use crate::{ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower};
 
 /// A model's folder and that of its processor.
@@ -73,7 +73,7 @@ impl Shelf {
         let folder = place::folder(model, self.hub.as_deref())?;
         let found = open_weights(&folder, &self.device)?.flat("logit_scale", &[], Init::Ones);
         let found = found.map_err(|error| in_weights(&folder, error))?;
-        let scale = host(found)[0].exp();
+        let scale = to_host(found)[0].exp();
         check_finite(&folder, &[scale])?;
         Ok(scale)
     }

@@ -1,12 +1,13 @@
 //! Pictures into CLIP's joint space.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_device::{from_host, to_host};
 use rayon::prelude::*;
 
 use super::Embeddings;
 use crate::clip::Followed;
 use crate::disk::PictureProcessor;
-use crate::raster::{Raster, host};
+use crate::raster::Raster;
 use crate::{PictureTower, Preprocessor, RewardError};
 
 /// Pictures that are embedded at once where they are large: it bounds the memory of a batch's states.
@@ -57,12 +58,12 @@ impl PictureEmbedder {
         let values = match &self.processing {
             Processing::Normalised(preprocessor) => {
                 self.check_size(pixels.dims())?;
-                host(self.tower.embed(preprocessor.normalise(pixels.to_device(&device))))
+                to_host(self.tower.embed(preprocessor.normalise(pixels.to_device(&device))))
             }
             Processing::Processed(processor) => {
                 let mut values = Vec::new();
                 for rasters in Raster::of(pixels).chunks(ROWS) {
-                    values.extend(host(self.tower.embed(self.processed(processor, rasters))));
+                    values.extend(to_host(self.tower.embed(self.processed(processor, rasters))));
                 }
                 values
             }
@@ -102,11 +103,11 @@ impl PictureEmbedder {
             Processing::Normalised(preprocessor) => preprocessor.scaled(gradient).to_device(&device),
             Processing::Processed(processor) => {
                 let [_, channels, height, width] = gradient.dims();
-                let gradient = host(gradient);
+                let gradient = to_host(gradient);
                 let of_input: Vec<&[f32]> = gradient.chunks_exact(channels * height * width).collect();
                 let pairs = Raster::of(pixels).into_par_iter().zip(of_input);
                 let values = pairs.flat_map_iter(|(raster, gradient)| processor.gradient(&raster, gradient)).collect();
-                Tensor::from_data(TensorData::new::<f32, _>(values, dims), &device)
+                from_host(values, dims, &device)
             }
         }
     }
@@ -115,7 +116,7 @@ impl PictureEmbedder {
     fn processed(&self, processor: &PictureProcessor, rasters: &[Raster]) -> Tensor<4> {
         let side = self.tower.config().image_size;
         let input: Vec<f32> = rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
-        Tensor::from_data(TensorData::new(input, [rasters.len(), 3, side, side]), &self.tower.device())
+        from_host(input, [rasters.len(), 3, side, side], &self.tower.device())
     }
 
     fn check_size(&self, [_, channels, height, width]: [usize; 4]) -> Result<(), RewardError> {

@@ -1,11 +1,11 @@
 //! Texts into CLIP's joint space.
 
+use moa_device::to_host;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moa_diffusion::Tokenizer;
 
-use crate::raster::host;
 use crate::{RewardError, TextTower};
 
 /// A text tower with its tokenizer, which remembers the texts it has embedded.
@@ -33,7 +33,7 @@ impl TextEmbedder {
         if let Some(found) = known().get(text) {
             return Ok(found.clone());
         }
-        let embedding: Arc<[f32]> = host(self.tower.embed(&self.tokenizer.encode(&[text])?)).into();
+        let embedding: Arc<[f32]> = to_host(self.tower.embed(&self.tokenizer.encode(&[text])?)).into();
         known().insert(text.to_owned(), embedding.clone());
         Ok(embedding)
     }

@@ -1,6 +1,7 @@
 //! A linear head, fitted by ridge regression.
 
 use burn::tensor::Tensor;
+use moa_device::from_host;
 use serde::{Deserialize, Serialize};
 
 use crate::RewardError;
@@ -53,7 +54,7 @@ impl LinearHead {
 
     /// Returns w·e + b of rows `[n, width]` with autodiff, `[n]`.
     pub(crate) fn apply_to(&self, embeddings: Tensor<2>) -> Tensor<1> {
-        let weights = Tensor::<1>::from_floats(self.weights.as_slice(), &embeddings.device().without_autodiff());
+        let weights = from_host(self.weights.clone(), [self.weights.len()], &embeddings.device().without_autodiff());
         embeddings.matmul(weights.unsqueeze_dim(1)).squeeze_dim(1) + self.bias
     }
 }

@@ -3,10 +3,10 @@
 use burn::tensor::Device;
 use moa_adapter::Parameters;
 use moa_core::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, COMPOSITION, LEGIBILITY};
+use moa_device::to_host;
 
 use super::{Judge, JudgeColumn};
 use crate::detector::{Detector, DetectorConfig, Grid, sightings};
-use crate::raster::host;
 use crate::{Pictures, RewardError};
 
 /// Says which of a prompt's claims an image keeps, how legible it is, and whether it shows unsafe things.
@@ -47,8 +47,8 @@ impl DetectorJudge {
     pub fn verdicts(&self, pictures: &Pictures) -> Vec<Verdict> {
         let detected = self.detector.detect(pictures.pixels().to_device(&self.device));
         let (side, rows) = (detected.side, pictures.len().max(1));
-        let [objects, tints] = [detected.objects, detected.tints].map(host);
-        let backgrounds = host(detected.backgrounds);
+        let [objects, tints] = [detected.objects, detected.tints].map(to_host);
+        let backgrounds = to_host(detected.backgrounds);
         let [of_objects, of_tints, of_backgrounds] = [objects.len(), tints.len(), backgrounds.len()].map(|n| n / rows);
         let verdict = |(row, prompt): (usize, &String)| {
             let grid = Grid {

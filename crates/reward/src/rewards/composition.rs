@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use moa_device::to_host;
 
 use crate::detector::{Claims, Detected, Detector};
-use crate::raster::host;
 use crate::{Differentiable, GradientView, Pictures, Reward, RewardError, View};
 
 /// The mean probability of the prompt's claims: that each object is shown, in its colour, in its place, as often as the
@@ -40,7 +40,7 @@ impl Reward for Composition {
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
-        Ok(host(self.expected(view.pictures(), &view.detected(&self.detector))?))
+        Ok(to_host(self.expected(view.pictures(), &view.detected(&self.detector))?))
     }
 
     fn check_prompt(&self, prompt: &str) -> Result<(), RewardError> {

@@ -9,7 +9,8 @@
 //! Hues are counted in bins, so that a small change of a hue changes nothing: the gradient, exact almost everywhere, is that of the
 //! chroma alone. It fades colours that do not fit and strengthens those that do, and never turns a hue.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_device::from_host;
 use rayon::prelude::*;
 
 use super::moments::channels;
@@ -129,8 +130,8 @@ impl Differentiable for Harmony {
         let grey: Vec<f32> = fits.iter().map(|angles| if angles.is_none() { 1.0 } else { 0.0 }).collect();
         let angles = fits.into_iter().flat_map(|angles| angles.unwrap_or_else(|| vec![0.0; dims[1]])).collect();
         let device = view.pictures().pixels().device();
-        let angles = Tensor::<2>::from_data(TensorData::new::<f32, _>(angles, dims), &device);
-        let grey = Tensor::<1>::from_floats(grey.as_slice(), &device);
+        let angles = from_host(angles, dims, &device);
+        let grey = from_host(grey.clone(), [grey.len()], &device);
         let most = red.clone().max_pair(green.clone()).max_pair(blue.clone());
         let chroma = most - red.min_pair(green).min_pair(blue);
         let discord = (chroma.clone() * angles).sum_dim(1).squeeze_dim(1) / (chroma.sum_dim(1).squeeze_dim(1) + grey);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Int, Tensor, TensorData};
+use moa_device::{indices_from_host, to_host};
 
 use crate::detector::{Detected, Detector};
-use crate::raster::host;
 use crate::{Differentiable, GradientView, Reward, RewardError, View};
 
 /// Divides a logit: a detector that is sure leaves hardly a gradient, half of its logit does. Squared, it leaves none where nothing
@@ -38,7 +38,7 @@ impl Safety {
         let device = detected.objects.device().without_autodiff();
         let likeliest = |of: &[usize]| {
             let places: Vec<i64> = of.iter().map(|place| *place as i64).collect();
-            let places = Tensor::<1, Int>::from_data(TensorData::new(places, [of.len()]), &device);
+            let places = indices_from_host(places, &device);
             let p = detected.objects.clone().select(2, places).reshape([rows, cells * of.len()]);
             p.max_dim(1).reshape([rows])
         };
@@ -58,7 +58,7 @@ impl Reward for Safety {
     }
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
-        Ok(host(self.score(&view.detected(&self.detector))))
+        Ok(to_host(self.score(&view.detected(&self.detector))))
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {

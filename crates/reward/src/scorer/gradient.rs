@@ -1,10 +1,11 @@
 //! The gradient of rewards with respect to the pictures that they score.
 
 use burn::tensor::Tensor;
+use moa_device::to_host;
 
 use super::{Scorer, refuse_not_finite};
 use crate::gradient::GradientView;
-use crate::raster::host;
+use crate::pictures::moved;
 use crate::{Pictures, RewardError};
 
 /// Most values of pixels that are differentiated at once, 2²²: formulas over pixels keep a few copies of 16 MiB each.
@@ -28,6 +29,8 @@ impl Scorer {
         if coefficients.len() != self.rewards.len() {
             return Err(RewardError::Coefficients { given: coefficients.len(), rewards: self.rewards.len() });
         }
+        let device = pictures.pixels().device();
+        let pictures = &self.brought(pictures);
         let [_, channels, height, width] = pictures.pixels().dims();
         let groups = (MOST_VALUES / (pictures.group() * channels * height * width).max(1)).max(1);
         let step = groups * pictures.group();
@@ -38,7 +41,7 @@ impl Scorer {
                 self.gradient_of_part(&part, coefficients)
             })
             .collect::<Result<_, _>>()?;
-        Ok(if parts.is_empty() { pictures.pixels() } else { Tensor::cat(parts, 0) })
+        Ok(moved(if parts.is_empty() { pictures.pixels() } else { Tensor::cat(parts, 0) }, &device))
     }
 
     fn gradient_of_part(&self, pictures: &Pictures, coefficients: &[f32]) -> Result<Tensor<4>, RewardError> {
@@ -50,7 +53,7 @@ impl Scorer {
                 return Err(RewardError::NoGradient { reward: name.to_owned() });
             };
             let scores = differentiable.score(&view)?;
-            refuse_not_finite(name, pictures, host(scores.clone().inner()).into_iter().map(Some))?;
+            refuse_not_finite(name, pictures, to_host(scores.clone().inner()).into_iter().map(Some))?;
             let weighted = scores.sum() * *coefficient;
             total = Some(match total {
                 Some(total) => total + weighted,
@@ -60,7 +63,7 @@ impl Scorer {
         let Some(total) = total else { return Ok(pictures.pixels().zeros_like()) };
         let gradient = view.pull_back(&total);
         let largest = gradient.clone().abs().reshape([pictures.len() as i64, -1]).sum_dim(1);
-        refuse_not_finite("the rewards' gradient", pictures, host(largest).into_iter().map(Some))?;
+        refuse_not_finite("the rewards' gradient", pictures, to_host(largest).into_iter().map(Some))?;
         Ok(gradient)
     }
 }

@@ -8,12 +8,13 @@ use moa_core::metric;
 use moa_diffusion::sampler::predict;
 
 use super::forward::{Noised, NoisedSlice, finished, updates, weight};
-use super::{Gathered, Loss, Method, Pass, host, mean_squares};
+use super::{Gathered, Loss, Method, Pass, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::batches::in_order;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
+use crate::report::Report;
 use crate::spread::Spreads;
 use crate::surrogate::{clipped, outside};
 use crate::world::World;
@@ -70,21 +71,21 @@ impl Pass for AwmPass {
         let Noised { x, target, timesteps, .. } = noised;
         let output = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let error = mean_squares(output.clone() - target.clone());
-        let losses = host(error.clone());
+        let losses = Report::all(metric::LOSS, &error);
         let ratio = matching_ratio(error, self.old.clone());
-        let ratios = host(ratio.clone());
+        let range = self.range;
+        let mut reports = vec![
+            losses,
+            Report::all(metric::CLIP_FRACTION, &ratio).mapped(move |ratio| outside(ratio, range)),
+            Report::all(metric::RATIO_MEAN, &ratio),
+        ];
         let surrogate = clipped(ratio, slice.advantages.clone(), self.range);
         let mut total = surrogate.sum() * self.weight;
-        let mut rows = vec![
-            (metric::LOSS, losses),
-            (metric::CLIP_FRACTION, ratios.iter().map(|ratio| outside(*ratio, self.range)).collect()),
-            (metric::RATIO_MEAN, ratios),
-        ];
         if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &output) {
             total = total + anchor.penalty(self.weight);
-            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+            reports.push(anchor.report(1.0));
         }
-        Loss { total, rows }
+        Loss { total, reports }
     }
 }
 

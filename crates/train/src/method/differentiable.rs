@@ -313,13 +313,13 @@ impl Pass for TailPass {
             anchors.extend(Anchor::of(world, x, &vec![timestep; keys.len()], conditions, output));
         });
         let mut total = uphill(finished, &self.gradient, self.weight);
-        let mut rows = Vec::new();
+        let mut reports = Vec::new();
         let share = self.weight / self.tail.passes() as f32;
         for anchor in anchors {
             total = total + anchor.penalty(share);
-            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+            reports.push(anchor.report(1.0));
         }
-        Loss { total, rows }
+        Loss { total, reports }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use moa_device::from_host;
 use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Conditions, NoiseLevel};
 
@@ -82,7 +83,7 @@ impl Noised {
     pub(super) fn new(sample: &Tensor<4>, noise: &Tensor<4>, levels: &[NoiseLevel]) -> Self {
         let of_row = |of: &dyn Fn(&NoiseLevel) -> f32| {
             let values: Vec<f32> = levels.iter().map(of).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [levels.len(), 1, 1, 1]), &sample.device())
+            from_host(values, [levels.len(), 1, 1, 1], &sample.device())
         };
         let mixed = |of: &dyn Fn(&NoiseLevel) -> [f32; 2]| {
             sample.clone() * of_row(&|level| of(level)[0]) + noise.clone() * of_row(&|level| of(level)[1])

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_core::experiment::{PolicyGradientSpec, Ratio, StepWeights};
 use moa_core::metric;
+use moa_device::to_host;
 use moa_diffusion::sampler::{Next, advance};
 use moa_diffusion::schedule::{BetaSchedule, DdimConfig, FlowConfig, FlowLevels, Prediction, Spacing};
 use moa_diffusion::{NoiseLevel, ScheduleConfig, StepRule};
@@ -15,10 +16,11 @@ use super::Loss;
 use super::awm::matching_ratio;
 use super::differentiable::{Start, Tail, uphill};
 use super::forward::Noised;
+use super::mean_squares;
 use super::nft::{nft, optimality};
 use super::policy_gradient::{PolicyGradient, StepLoss};
-use super::{host, mean_squares};
 use crate::anchor::Anchor;
+use crate::report::collected;
 use crate::selection::TrainingSlice;
 use crate::surrogate::{clipped, outside};
 
@@ -125,14 +127,15 @@ impl Case {
             range: f64::from(floats(&format!("{name}.range"))[0]),
             ratio,
         };
-        let Loss { total, rows: seen } = loss.of(&slice, &rows("pull"), taken, Some(&anchor));
-        let seen = |metric: &str| &seen.iter().find(|(name, _)| *name == metric).expect("it is reported").1;
+        let Loss { total, reports } = loss.of(&slice, &rows("pull"), taken, Some(&anchor));
+        let seen = collected(&reports, None, 1).1;
+        let seen = |metric: &str| &seen[metric][0];
         assert_golden(&format!("{name}.ratios"), seen(metric::RATIO_MEAN));
         assert_eq!(seen(metric::CLIP_FRACTION), &floats(&format!("{name}.outside")), "{name}: what is clipped");
         let divergence = seen(metric::KL_TO_BASE);
         assert!(divergence[..3].iter().all(|value| value.is_nan()), "rows of a run that is not tied");
         assert_close(&format!("{name}.kl"), &divergence[3..], &floats(&format!("{name}.kl"))[3..]);
-        assert_golden(&format!("{name}.loss"), &host(total.clone()));
+        assert_golden(&format!("{name}.loss"), &to_host(total.clone()));
         assert_golden(&format!("{name}.gradient"), &gradient(&new, &total));
     }
 }
@@ -179,14 +182,14 @@ fn noised(prediction: &str) -> Noised {
 #[test]
 fn diffusion_nft() {
     let good = optimality(rows("advantages"), MOST);
-    assert_golden("good", &host(good.clone()));
+    assert_golden("good", &to_host(good.clone()));
     for prediction in ["flow", "epsilon"] {
         for beta in ["0.4", "1.0"] {
             let name = format!("nft.{prediction}.{beta}");
             let (new, noised) = (leaf("new"), noised(prediction));
             let beta = beta.parse().expect("a number");
             let found = nft(&noised, new.clone(), images("old"), &images("sample"), good.clone(), beta) * MOST as f32;
-            assert_golden(&format!("{name}.rows"), &host(found.clone()));
+            assert_golden(&format!("{name}.rows"), &to_host(found.clone()));
             assert_golden(&format!("{name}.gradient"), &gradient(&new, &found.sum()));
         }
     }
@@ -198,14 +201,14 @@ fn advantage_weighted_matching() {
         let name = format!("awm.{prediction}");
         let (new, noised) = (leaf("new"), noised(prediction));
         let old = mean_squares(images("old") - noised.target.clone());
-        assert_golden(&format!("{name}.old"), &host(old.clone()));
+        assert_golden(&format!("{name}.old"), &to_host(old.clone()));
         let ratio = matching_ratio(mean_squares(new.clone() - noised.target.clone()), Some(old));
-        let ratios = host(ratio.clone());
+        let ratios = to_host(ratio.clone());
         assert_golden(&format!("{name}.ratios"), &ratios);
         let counted: Vec<f32> = ratios.iter().map(|ratio| outside(*ratio, 0.05)).collect();
         assert_eq!(counted, floats(&format!("{name}.outside")));
         let total = clipped(ratio, rows("advantages"), 0.05).sum();
-        assert_golden(&format!("{name}.loss"), &host(total.clone()));
+        assert_golden(&format!("{name}.loss"), &to_host(total.clone()));
         assert_golden(&format!("{name}.gradient"), &gradient(&new, &total));
     }
 }
@@ -215,7 +218,7 @@ fn matching_without_an_old_error_has_the_ratio_1_and_the_gradient_of_the_error()
     let (new, noised) = (leaf("new"), noised("flow"));
     let error = mean_squares(new.clone() - noised.target.clone());
     let ratio = matching_ratio(error, None);
-    assert_eq!(host(ratio.clone()), [1.0; 6]);
+    assert_eq!(to_host(ratio.clone()), [1.0; 6]);
     let found = gradient(&new, &ratio.sum());
     let wanted = (images("new") - noised.target) * (-2.0 / 18.0);
     assert_close("gradient of the error", &found, &wanted.into_data().try_into_vec::<f32>().expect("f32"));
@@ -249,7 +252,7 @@ fn differentiable_rewards_through_every_tail() {
             &finished.clone().inner().into_data().try_into_vec::<f32>().expect("f32"),
         );
         let total = uphill(finished, &images("objective"), 1.0 / SAMPLES);
-        assert_golden(&format!("tail.{name}.loss"), &host(total.clone()));
+        assert_golden(&format!("tail.{name}.loss"), &to_host(total.clone()));
         assert_golden(&format!("tail.{name}.gradient"), &gradient(&theta, &total));
         let two = name == "two_steps";
         assert_eq!(seen.len(), if two { 2 } else { 1 }, "{name}: passes that can be tied to the base");

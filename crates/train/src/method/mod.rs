@@ -24,6 +24,7 @@ use moa_optimiser::{StateError, StateReader, StateWriter};
 use crate::TrainError;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
+use crate::report::Report;
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
@@ -86,8 +87,8 @@ pub(crate) trait Pass: Send + Sync {
 pub(crate) struct Loss {
     /// Summed over the pass's rows and runs, `[1]`, with autodiff.
     pub(crate) total: Tensor<1>,
-    /// What is reported of each row, by metric; rows of the first run first, not a number where there is nothing to report.
-    pub(crate) rows: Vec<(&'static str, Vec<f32>)>,
+    /// What is reported of the rows.
+    pub(crate) reports: Vec<Report>,
 }
 
 /// What an update saw of its rows: by metric, a list for each run.
@@ -102,12 +103,6 @@ pub(crate) fn method(spec: &MethodSpec, policy: &Factors) -> Box<dyn Method> {
         MethodSpec::Nft(spec) => Box::new(nft::Nft::new(*spec, policy)),
         MethodSpec::Awm(spec) => Box::new(awm::Awm { spec: *spec }),
     }
-}
-
-/// Returns the values of rows on the host.
-fn host(rows: Tensor<1>) -> Vec<f32> {
-    let values = rows.inner().into_data().convert::<f32>().try_into_vec();
-    values.unwrap_or_else(|_| unreachable!("the data has been converted to f32"))
 }
 
 /// Returns the mean of squares of each row, `[rows]`.

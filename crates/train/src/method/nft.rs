@@ -9,11 +9,12 @@ use moa_diffusion::sampler::predict;
 use moa_optimiser::{Average, StateError, StateReader, StateWriter};
 
 use super::forward::{Noised, NoisedSlice, finished, updates, weight};
-use super::{Gathered, Loss, Method, Pass, host, mean_squares};
+use super::{Gathered, Loss, Method, Pass, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::{Factors, members};
+use crate::report::Report;
 use crate::spread::Spreads;
 use crate::world::World;
 
@@ -99,14 +100,13 @@ impl Pass for NftPass {
         let old = predict(world.pipeline, Some(&self.old), x.clone(), timesteps, conditions);
         let good = optimality(slice.advantages.clone(), self.most);
         let row = nft(noised, new.clone(), old, &sample, good.clone(), self.beta) * self.most as f32;
-        let losses = host(row.clone());
+        let mut reports = vec![Report::all(metric::LOSS, &row), Report::all(metric::GOOD_SHARE, &good)];
         let mut total = row.sum() * self.weight;
-        let mut rows = vec![(metric::LOSS, losses), (metric::GOOD_SHARE, host(good))];
         if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &new) {
             total = total + anchor.penalty(self.weight);
-            rows.push((metric::KL_TO_BASE, anchor.values(1.0)));
+            reports.push(anchor.report(1.0));
         }
-        Loss { total, rows }
+        Loss { total, reports }
     }
 }
 

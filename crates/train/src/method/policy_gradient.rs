@@ -10,10 +10,11 @@ use moa_core::metric;
 use moa_diffusion::sampler::{Next, Step, step};
 use moa_diffusion::{Conditions, StepRule};
 
-use super::{Gathered, Loss, Method, Pass, Rows, host, mean_squares, shared_out};
+use super::{Gathered, Loss, Method, Pass, Rows, mean_squares, shared_out};
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
+use crate::report::Report;
 use crate::rollout::{Keep, Trajectory, finished};
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
@@ -22,8 +23,6 @@ use crate::trainer::EpochMetrics;
 use crate::world::World;
 use crate::{Advantages, TrainError, clip_range};
 
-/// A deviation of a probability ratio from 1 before the first update that is sound whatever the clip range: rounding.
-const ROUNDING: f64 = 1e-5;
 /// The share of the clip range that a deviation may take up. GPUs round a pass with autodiff otherwise than one without; as long as
 /// that is small against the range, what is clipped is still what the update did.
 const SHARE_OF_RANGE: f64 = 0.25;
@@ -53,8 +52,13 @@ impl Method for PolicyGradient {
         let numbers = ratios.filter(|ratio| !ratio.is_nan());
         let deviation = numbers.map(|ratio| (f64::from(*ratio) - 1.0).abs()).fold(0.0, f64::max);
         let range = clip_range(self.spec.clip, world.pipeline.latent_dims());
-        let most = ROUNDING.max(SHARE_OF_RANGE * range);
-        if deviation > most { Err(TrainError::RatioOff { deviation, most }) } else { Ok(()) }
+        let precision = world.pipeline.precision();
+        let most = precision.ratio_rounding().max(SHARE_OF_RANGE * range);
+        if deviation > most {
+            Err(TrainError::RatioOff { deviation, most, precision: precision.name() })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -190,10 +194,8 @@ impl StepLoss {
         let old = slice.distances[*index].clone();
         let log = log_ratio(taken.squared_distance.clone(), old.clone(), rule.std);
         let plain = log.clone().exp();
-        let mut rows = vec![
-            (metric::APPROX_KL, host(log).into_iter().map(approx_kl).collect()),
-            (metric::RATIO_MEAN, host(plain.clone())),
-        ];
+        let mut reports =
+            vec![Report::all(metric::APPROX_KL, &log).mapped(approx_kl), Report::all(metric::RATIO_MEAN, &plain)];
         let ratio = match self.ratio {
             Ratio::Plain => plain,
             Ratio::Normalised => {
@@ -201,17 +203,15 @@ impl StepLoss {
                 normalised_ratio(taken.squared_distance, old, moved, rule.std)
             }
         };
-        rows.push((
-            metric::CLIP_FRACTION,
-            host(ratio.clone()).into_iter().map(|ratio| outside(ratio, *range)).collect(),
-        ));
+        let most = *range;
+        reports.push(Report::all(metric::CLIP_FRACTION, &ratio).mapped(move |ratio| outside(ratio, most)));
         let mut total = (clipped(ratio, slice.advantages.clone(), *range) * pull.clone()).sum() * self.weight;
         if let Some(anchor) = anchor {
             // KL of two Gaussians of one variance, a mean over dimensions: ‖Δμ‖² / 2s² with Δμ = c·Δm.
             let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);
             total = total + anchor.penalty(scale * self.tie);
-            rows.push((metric::KL_TO_BASE, anchor.values(scale)));
+            reports.push(anchor.report(scale));
         }
-        Loss { total, rows }
+        Loss { total, reports }
     }
 }

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use moa_core::RunId;
 use moa_runner::{Models, SweepRequest};
 
-use crate::device::DeviceName;
+use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::hub;
 
 /// An experiment that soups can be made of.
 pub(super) struct Ready {
@@ -25,13 +24,13 @@ type Opened = (PathBuf, Arc<Ready>);
 /// Opens models once for all threads; the last experiment's are kept.
 #[derive(Clone)]
 pub(super) struct Opener {
-    device: DeviceName,
+    global: Global,
     last: Arc<Mutex<Option<Opened>>>,
 }
 
 impl Opener {
-    pub(super) fn new(device: DeviceName) -> Self {
-        Self { device, last: Arc::default() }
+    pub(super) fn new(global: Global) -> Self {
+        Self { global, last: Arc::default() }
     }
 
     /// Returns the experiment in a folder with its models.
@@ -46,20 +45,14 @@ impl Opener {
             return Ok(Arc::clone(ready));
         }
         let experiment = Experiment::load_kept(root)?;
-        let device = self.device.open()?;
-        let models = Models::open(
-            &experiment.spec,
-            &experiment.prompts,
-            &experiment.base()?,
-            hub::cache().as_deref(),
-            &device.device,
-        )?;
+        let device = experiment.device_as_it_is(self.global)?;
+        let models = experiment.models(&device)?;
         let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);
         let request = SweepRequest {
             spec: experiment.spec.clone(),
             prompts: experiment.prompts.clone(),
             out: root.to_path_buf(),
-            device_name: device.name.clone(),
+            device_name: device.name.to_string(),
             workers: device.workers,
             stop: Arc::default(),
         };

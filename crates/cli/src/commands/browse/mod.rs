@@ -95,7 +95,7 @@ pub(crate) fn show(
     inbox: &Receiver<Message>,
 ) -> Result<(), CliError> {
     let helpers = Helpers::start(opened.library.clone(), screen.picker.clone(), &sender);
-    let worker = worker::start(global.device, &sender);
+    let worker = worker::start(global, &sender);
     listen(sender);
     let mut app = App::new(screen.theme, SystemTime::now(), opened.library.clone());
     if let Some(experiment) = &opened.experiment {

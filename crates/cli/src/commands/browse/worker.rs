@@ -12,7 +12,7 @@ use moa_tui::{Asked, Message, Reply, Work};
 use super::bench::Opener;
 use super::measure::{self, Stop};
 use super::{figures, preview};
-use crate::device::DeviceName;
+use crate::args::Global;
 use crate::error::CliError;
 use crate::panic::quietly;
 
@@ -67,9 +67,9 @@ impl Wanted {
 }
 
 /// Starts the threads, and returns where work goes. They end when that is dropped.
-pub(super) fn start(device: DeviceName, inbox: &Sender<Message>) -> Sender<Work> {
+pub(super) fn start(global: Global, inbox: &Sender<Message>) -> Sender<Work> {
     let (sender, work) = channel::<Work>();
-    let opener = Opener::new(device);
+    let opener = Opener::new(global);
     let wanted = Arc::new(Wanted::default());
     let stop = Stop::default();
     let (figures, figure_work) = channel::<(PathBuf, Vec<EvaluationRecord>)>();

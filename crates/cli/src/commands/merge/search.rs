@@ -10,7 +10,7 @@ use moa_analysis::Promise;
 use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, RunId};
 use moa_pareto::{Answer, Constraint, FEWEST_PROMPTS, Measured, ParetoError, Solver, Step, TradeOff};
-use moa_runner::{Models, SoupBench, SweepRequest, Tasting};
+use moa_runner::{SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
@@ -20,7 +20,6 @@ use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::hub;
 use crate::output::{note, print};
 use crate::text::{count, duration};
 
@@ -30,14 +29,8 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let ingredients = kept.ingredients(&arguments.of)?;
     let names: Vec<String> = ingredients.iter().map(ToString::to_string).collect();
     let wanted = Wanted::read(arguments, &kept.experiment.spec.reward_names(), &names)?;
-    let device = global.device.open()?;
-    let models = Models::open(
-        &kept.experiment.spec,
-        &kept.experiment.prompts,
-        &kept.experiment.base()?,
-        hub::cache().as_deref(),
-        &device.device,
-    )?;
+    let device = kept.experiment.device(global)?;
+    let models = kept.experiment.models(&device)?;
     let bench = SoupBench::open(kept.request(&device), &models, &ingredients, arguments.method.merge())?;
     if !global.quiet {
         note(&format!("moa merge {} on {}", names.join(" + "), device.description()));
@@ -93,7 +86,7 @@ impl Kept {
             spec: self.experiment.spec.clone(),
             prompts: self.experiment.prompts.clone(),
             out: self.folder.clone(),
-            device_name: device.name.clone(),
+            device_name: device.name.to_string(),
             workers: device.workers,
             stop: std::sync::Arc::default(),
         }

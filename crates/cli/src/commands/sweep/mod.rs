@@ -4,13 +4,12 @@ mod watched;
 
 use std::path::{Path, PathBuf};
 
-use moa_runner::{Models, SweepOutcome, SweepRequest, sweep};
+use moa_runner::{SweepOutcome, SweepRequest, sweep};
 
 use crate::args::Global;
 use crate::commands::front::{self, Results};
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::hub;
 use crate::interrupt;
 use crate::output::{note, print};
 use crate::progress::Display;
@@ -52,7 +51,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
-    let device = global.device.open()?;
+    let device = experiment.device(global)?;
     let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
     if arguments.tui {
         return watched::run(&experiment, &device, &out, arguments.look, global);
@@ -61,13 +60,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
         note(experiment.describe().trim_end());
     }
-    let models = Models::open(
-        &experiment.spec,
-        &experiment.prompts,
-        &experiment.base()?,
-        hub::cache().as_deref(),
-        &device.device,
-    )?;
+    let models = experiment.models(&device)?;
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =
@@ -76,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         spec: experiment.spec.clone(),
         prompts: experiment.prompts.clone(),
         out: out.clone(),
-        device_name: device.name.clone(),
+        device_name: device.name.to_string(),
         workers: device.workers,
         stop: stop.flag(),
     };

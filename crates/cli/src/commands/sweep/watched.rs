@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use moa_core::RunEvent;
-use moa_runner::{Models, SweepOutcome, SweepRequest, sweep};
+use moa_runner::{SweepOutcome, SweepRequest, sweep};
 use moa_tui::Message;
 
 use super::conclude;
@@ -18,7 +18,6 @@ use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::hub;
 use crate::interrupt;
 use crate::output::note;
 use crate::panic::quietly;
@@ -40,15 +39,14 @@ pub(super) fn run(
         spec: experiment.spec.clone(),
         prompts: experiment.prompts.clone(),
         out: out.to_path_buf(),
-        device_name: device.name.clone(),
+        device_name: device.name.to_string(),
         workers: device.workers,
         stop: stop.flag(),
     };
-    let base = experiment.base()?;
-    let (models_device, ended) = (device.device.clone(), sender.clone());
+    let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
-            let models = Models::open(&request.spec, &request.prompts, &base, hub::cache().as_deref(), &models_device)?;
+            let models = opened.models(&device)?;
             Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
         }));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LowRank};
+use moa_device::to_host;
 
 use super::linear::{GradientPlaces, LayerFactors, Linear, Merged};
 
@@ -31,7 +32,7 @@ pub(super) struct MergedBank {
 
 impl MergedBank {
     fn new(bank: &AdapterBank, names: &[String]) -> Self {
-        let host = |x: Tensor<3>| x.inner().into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
+        let host = |x: Tensor<3>| to_host(x.inner());
         let factors = bank.layers().iter().filter_map(|(name, LowRank { a, b })| {
             let layer = names.binary_search(name).ok()?;
             Some(Factors { layer, shared: a.dims()[0] == 1, a: host(a.clone()), b: host(b.clone()) })

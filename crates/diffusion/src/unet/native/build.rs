@@ -1,6 +1,7 @@
 //! From burn's tensors to the engine's layers.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Tensor};
+use moa_device::is_host;
 use moa_kernels::{Convolution, GroupNorm, LayerNorm};
 
 use super::bank::LastBank;
@@ -18,11 +19,12 @@ use crate::unet::{resnet, transformer};
 const MOST_WEIGHTS: usize = 1 << 24;
 
 impl Unet {
-    /// Returns the engine for a denoiser on a CPU; `None` on other devices, while its weights are trained, where conditions are
-    /// added to the time, and where the weights are too many to be kept merged.
+    /// Returns the engine for a denoiser on a CPU; `None` on other devices and in half precision, while its weights are trained, where
+    /// conditions are added to the time, and where the weights are too many to be kept merged.
     pub(crate) fn new(unet: &crate::Unet) -> Option<Self> {
         let weight = &unet.conv_in.weight;
-        if weight.is_autodiff() || !is_host(&weight.device()) || unet.added.is_some() {
+        let computes = is_host(&weight.device()) && weight.dtype() == DType::F32;
+        if weight.is_autodiff() || !computes || unet.added.is_some() {
             return None;
         }
         if unet.linears().iter().map(|layer| layer.d_in * layer.d_out).sum::<usize>() > MOST_WEIGHTS {
@@ -66,18 +68,6 @@ impl Unet {
         all.sort_unstable_by_key(|linear| linear.id());
         all
     }
-}
-
-/// Returns whether a device's tensors lie in the host's memory, where the engine computes.
-#[cfg(not(feature = "libtorch"))]
-fn is_host(device: &Device) -> bool {
-    *device == Device::flex()
-}
-
-#[cfg(feature = "libtorch")]
-#[expect(deprecated, reason = "LibTorch is burn 0.22's way to CUDA without a download: docs/decisions/001")]
-fn is_host(device: &Device) -> bool {
-    *device == Device::flex() || *device == Device::libtorch()
 }
 
 fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
+use moa_device::from_host;
 
 use super::{Trace, Unet};
 use crate::gradient;
@@ -28,7 +29,7 @@ pub(super) fn tie(
         let (sums, input) = unet.backward(trace, &values(gradient.into_data()), to_input);
         let tensor = |values: Vec<f32>| {
             let count = values.len();
-            Tensor::from_data(TensorData::new(values, [count]), &device)
+            from_host(values, [count], &device)
         };
         [to_factors.then(|| tensor(sums)), to_input.then(|| tensor(input))]
     };
