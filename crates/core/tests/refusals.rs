@@ -114,7 +114,7 @@ fn names_that_are_unknown() {
     check_fields(&[
         (
             "sampelr: ()",
-            "2:1: unknown field `sampelr`: known fields are name, base, seed, prompts, rewards, weightings, soups, \
+            "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, soups, \
              blends, combine, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),

@@ -16,6 +16,36 @@ fn is_plain<const D: usize>(x: &Tensor<D>) -> bool {
     !x.is_autodiff() && crate::is_libtorch(&x.device())
 }
 
+/// Returns the sum of what is kept and what is added to it: neither is written over where LibTorch may have recorded it (see
+/// [`Tape`](crate::Tape)).
+pub fn add<const D: usize>(kept: Tensor<D>, added: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "libtorch")]
+    if is_plain(&kept) && !added.is_autodiff() {
+        return crate::libtorch::add(kept, added);
+    }
+    kept + added
+}
+
+/// Returns x · (1 + scale) + shift; what comes in is not written over, as in [`add`].
+pub fn modulate(x: Tensor<3>, scale: Tensor<3>, shift: Tensor<3>) -> Tensor<3> {
+    #[cfg(feature = "libtorch")]
+    if is_plain(&x) && !scale.is_autodiff() && !shift.is_autodiff() {
+        return crate::libtorch::modulate(x, scale, shift);
+    }
+    x * (scale + 1.0) + shift
+}
+
+/// Applies x · ½(1 + tanh z), z = √(2/π)·(x + 0.044715·x³) (Hendrycks & Gimpel, 1606.08415), as x · σ(2z).
+pub fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    #[cfg(feature = "libtorch")]
+    if is_plain(&x) {
+        return crate::libtorch::gelu_tanh(x);
+    }
+    let slope = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let z = x.clone() * ((x.clone() * x.clone()) * (slope * 0.044_715) + slope);
+    x * activation::sigmoid(z)
+}
+
 /// Applies x · σ(x).
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "libtorch")]
@@ -23,6 +53,16 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
         return crate::libtorch::silu(x);
     }
     activation::silu(x)
+}
+
+/// Returns the first half of the last dimension times the Gaussian error linear unit of the second (GEGLU: Shazeer, 2002.05202).
+pub fn geglu(x: Tensor<3>) -> Tensor<3> {
+    #[cfg(feature = "libtorch")]
+    if is_plain(&x) {
+        return crate::libtorch::geglu(x);
+    }
+    let half = x.dims()[2] / 2;
+    x.clone().narrow(2, 0, half) * activation::gelu(x.narrow(2, half, half))
 }
 
 /// Returns x·W + b.
@@ -78,6 +118,10 @@ pub fn group_norm(x: Tensor<4>, groups: usize, weight: &Tensor<1>, bias: &Tensor
 
 /// Divides by the root mean square over the last dimension (Zhang & Sennrich, 1910.07467), and multiplies by `weight`, `[width]`.
 pub fn rms_norm(x: Tensor<4>, weight: &Tensor<1>, epsilon: f64) -> Tensor<4> {
+    #[cfg(feature = "libtorch")]
+    if is_plain(&x) && !weight.is_autodiff() {
+        return crate::libtorch::rms_norm(x, weight.clone(), epsilon);
+    }
     let kept: FloatDType = x.dtype().into();
     let x = as_type(x, FloatDType::F32);
     let root = ((x.clone() * x.clone()).mean_dim(3) + epsilon).sqrt();

@@ -12,7 +12,7 @@ mod libtorch;
 mod tape;
 
 pub use copies::{Copies, copies, from_host, indices_from_host, scalar_to_host, to_host, weights_from_host};
-pub use fused::{as_type, group_norm, linear, rms_norm, silu};
+pub use fused::{add, as_type, geglu, gelu_tanh, group_norm, linear, modulate, rms_norm, silu};
 #[cfg(feature = "libtorch")]
 pub use libtorch::{LibTorch, Runtime, runtime, tune};
 pub use tape::Tape;

@@ -62,8 +62,30 @@ fn upload(host: &tch::Tensor, device: &Device) -> tch::Tensor {
     host.pin_memory(gpu).to_device_(gpu, host.kind(), true, false)
 }
 
+pub(crate) fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+    close(open(x).tensor + open(y).tensor)
+}
+
+pub(crate) fn modulate(x: Tensor<3>, scale: Tensor<3>, shift: Tensor<3>) -> Tensor<3> {
+    close(open(shift).tensor.addcmul(&open(x).tensor, &(open(scale).tensor + 1.0)))
+}
+
+pub(crate) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    close(open(x).tensor.gelu("tanh"))
+}
+
+pub(crate) fn rms_norm(x: Tensor<4>, weight: Tensor<1>, epsilon: f64) -> Tensor<4> {
+    let width = weight.dims()[0] as i64;
+    close(open(x).tensor.rms_norm([width], Some(open(weight).tensor), epsilon))
+}
+
 pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     close(open(x).tensor.silu())
+}
+
+pub(crate) fn geglu(x: Tensor<3>) -> Tensor<3> {
+    let halves = open(x).tensor.chunk(2, -1);
+    close(&halves[0] * halves[1].gelu("none"))
 }
 
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {

@@ -51,8 +51,14 @@ impl Pass<'_> {
         layers: impl FnOnce() -> Vec<LayerShape>,
         block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D> + Send + Sync + 'static,
     ) -> Tensor<D> {
-        if self.activations == Activations::Kept || !(x.is_autodiff() || self.is_followed()) {
+        if self.activations == Activations::Kept {
             return block(x, self.conditions, self.bank);
+        }
+        if !(x.is_autodiff() || self.is_followed()) {
+            // In a row, as with gradients: kernels may add up in another order where values lie otherwise.
+            let output = block(x, self.conditions, self.bank);
+            let dims = output.dims();
+            return flat(output).reshape(dims);
         }
         let bank = self.bank.map(|bank| of_layers(bank, &layers()));
         let plain = Inputs {

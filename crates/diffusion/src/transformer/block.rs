@@ -1,8 +1,8 @@
 //! One block of the transformer: joint attention and a feed-forward layer for each stream.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::gelu_tanh;
 
 use super::Sd3Config;
 use super::attention::{JointAttention, SelfAttention};
@@ -26,13 +26,6 @@ impl FeedForward {
     fn forward(&self, x: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<3> {
         self.out.forward(gelu_tanh(self.proj.forward(x, bank)), bank)
     }
-}
-
-/// Applies x · ½(1 + tanh z), z = √(2/π)·(x + 0.044715·x³) (Hendrycks & Gimpel, 1606.08415), as x · σ(2z).
-fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    let slope = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
-    let z = x.clone() * ((x.clone() * x.clone()) * (slope * 0.044_715) + slope);
-    x * sigmoid(z)
 }
 
 /// The norm before the attention of the picture.

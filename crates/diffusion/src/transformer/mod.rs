@@ -153,25 +153,37 @@ impl Sd3Transformer {
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
-        let conditions = silu(self.time_text_embed.forward(timesteps, pooled, bank));
+        let nothing = Tensor::zeros([1, 1], (&x.device().without_autodiff(), self.kept().into()));
+        let before = Pass { conditions: &nothing, bank, activations: self.activations };
+        let conditions = {
+            let (embed, pooled, timesteps) = (self.time_text_embed.clone(), pooled.clone(), timesteps.to_vec());
+            let layers = || layers_of(|out| self.time_text_embed.linears(out));
+            before.block(pooled, layers, move |pooled, _, bank| silu(embed.forward(&timesteps, &pooled, bank)))
+        };
         let picture = self.pos_embed.forward(x);
-        let text = self.context_embedder.forward(states.clone(), bank);
+        let text = {
+            let embedder = self.context_embedder.clone();
+            let layers = || vec![self.context_embedder.shape()];
+            before.block(states.clone(), layers, move |states, _, bank| embedder.forward(states, bank))
+        };
         let lengths @ [patches, _] = [picture.dims()[1], text.dims()[1]];
         let pass = Pass { conditions: &conditions, bank, activations: self.activations };
         // A block computed again has one input: both streams, one after the other.
         let both = self.blocks.iter().fold(Tensor::cat(vec![picture, text], 1), |both, block| {
-            let layers = || {
-                let mut out = Vec::new();
-                block.linears(&mut out);
-                out
-            };
+            let layers = || layers_of(|out| block.linears(out));
             let block = block.clone();
             pass.block(both, layers, move |both, conditions, bank| {
                 block.forward_joined(both, lengths, conditions, bank)
             })
         });
         let picture = both.narrow(1, 0, patches);
-        let tokens = self.proj_out.forward(self.norm_out.forward(picture, &conditions, bank), bank);
+        let tokens = {
+            let (norm, proj) = (self.norm_out.clone(), self.proj_out.clone());
+            let layers = || vec![self.norm_out.shape(), self.proj_out.shape()];
+            pass.block(picture, layers, move |picture, conditions, bank| {
+                proj.forward(norm.forward(picture, conditions, bank), bank)
+            })
+        };
         self.pos_embed.picture(tokens, [height, width])
     }
 
@@ -203,4 +215,10 @@ impl Sd3Transformer {
         };
         self.forward(x, timesteps, &Tensor::cat(vec![states, t5], 1), &pooled, bank)
     }
+}
+
+fn layers_of(of: impl FnOnce(&mut Vec<LayerShape>)) -> Vec<LayerShape> {
+    let mut out = Vec::new();
+    of(&mut out);
+    out
 }

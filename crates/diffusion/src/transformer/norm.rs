@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::layer_norm;
 use moa_adapter::{AdapterBank, Init, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::{add, modulate};
 
 /// Epsilon of every norm of the transformer.
 pub(super) const EPSILON: f64 = 1e-6;
@@ -23,12 +24,12 @@ pub(super) struct Modulation {
 impl Modulation {
     /// Returns the branch's input: a normalised stream, scaled and shifted.
     pub(super) fn enter(&self, normal: Tensor<3>) -> Tensor<3> {
-        normal * (self.scale.clone() + 1.0) + self.shift.clone()
+        modulate(normal, self.scale.clone(), self.shift.clone())
     }
 
     /// Returns the stream with the branch's output added, gated.
     pub(super) fn leave(&self, stream: Tensor<3>, output: Tensor<3>) -> Tensor<3> {
-        stream + output * self.gate.clone()
+        add(stream, output * self.gate.clone())
     }
 }
 
@@ -71,7 +72,7 @@ impl FinalNorm {
     /// Normalises `[rows, tokens, width]`, under conditions of `[rows, width]` after SiLU.
     pub(super) fn forward(&self, x: Tensor<3>, conditions: &Tensor<2>, bank: Option<&AdapterBank>) -> Tensor<3> {
         let parts = parts(self.linear.forward(conditions.clone(), bank), 2);
-        plain_norm(x) * (parts[0].clone() + 1.0) + parts[1].clone()
+        modulate(plain_norm(x), parts[0].clone(), parts[1].clone())
     }
 
     pub(super) fn shape(&self) -> LayerShape {

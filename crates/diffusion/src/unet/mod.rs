@@ -232,15 +232,18 @@ impl Unet {
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let device = x.device().without_autodiff();
-        let mut time = self.time.of_timesteps(&self.config, timesteps, &device, bank);
+        let waves = waves(&self.config, self.config.block_out_channels[0]).on(timesteps, &device, self.kept());
+        let unconditional = Tensor::zeros([1, 1], (&device, self.kept().into()));
+        let before = Pass { conditions: &unconditional, bank, activations: self.activations };
+        let mut time = self.time.embed(&before, waves);
         if let (Some(embedding), Some(added)) = (&self.added, &context.added) {
-            time = time + embedding.of_added(&self.config, added, &device, bank);
+            time = time + embedding.embed(&before, embedding.of_added(&self.config, added, &device));
         }
-        let time = silu(time);
+        let time = before.block(time, Vec::new, |time, _, _| silu(time));
         let pass = Pass { conditions: &time, bank, activations: self.activations };
         let pass = UnetPass { pass, context: &context.states };
 
-        let mut hidden = self.conv_in.forward(x);
+        let mut hidden = pass.convolution(&self.conv_in, x);
         let mut skips = vec![hidden.clone()];
         for stage in &self.down {
             for (i, resnet) in stage.resnets.iter().enumerate() {
@@ -251,7 +254,7 @@ impl Unet {
                 skips.push(hidden.clone());
             }
             if let Some(downsample) = &stage.resample {
-                hidden = downsample.forward(hidden);
+                hidden = pass.convolution(downsample, hidden);
                 skips.push(hidden.clone());
             }
         }
@@ -267,9 +270,9 @@ impl Unet {
                 }
             }
             if let Some(conv) = &stage.resample {
-                hidden = conv.forward(upsample(hidden));
+                hidden = pass.convolution(conv, upsample(hidden));
             }
         }
-        self.conv_out.forward(silu(self.conv_norm_out.forward(hidden)))
+        pass.leave(&self.conv_norm_out, &self.conv_out, hidden)
     }
 }

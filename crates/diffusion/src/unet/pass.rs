@@ -2,10 +2,12 @@
 
 use burn::tensor::Tensor;
 use moa_adapter::LayerShape;
+use moa_device::silu;
 
 use super::resnet::ResnetBlock;
 use super::transformer::SpatialTransformer;
 use crate::gradient::Pass;
+use crate::nn::{Conv2d, GroupNorm};
 
 /// A forward pass: what its blocks share.
 pub(super) struct UnetPass<'a> {
@@ -16,6 +18,18 @@ pub(super) struct UnetPass<'a> {
 }
 
 impl UnetPass<'_> {
+    /// Applies a convolution.
+    pub(super) fn convolution(&self, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+        let conv = conv.clone();
+        self.pass.block(x, Vec::new, move |x, _, _| conv.forward(x))
+    }
+
+    /// Applies what the network ends with.
+    pub(super) fn leave(&self, norm: &GroupNorm, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+        let (norm, conv) = (norm.clone(), conv.clone());
+        self.pass.block(x, Vec::new, move |x, _, _| conv.forward(silu(norm.forward(x))))
+    }
+
     /// Applies a residual block.
     pub(super) fn resnet(&self, resnet: &ResnetBlock, x: Tensor<4>) -> Tensor<4> {
         let layers = || linears(|out| resnet.linears(out));

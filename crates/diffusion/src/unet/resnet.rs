@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
-use moa_device::silu;
+use moa_device::{add, silu};
 
 use super::UnetConfig;
 use crate::nn::{Conv2d, GroupNorm};
@@ -43,8 +43,8 @@ impl ResnetBlock {
         let hidden = hidden + self.time_emb_proj.forward(time, bank).unsqueeze_dims(&[2, 3]);
         let hidden = self.conv2.forward(silu(self.norm2.forward(hidden)));
         match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(x) + hidden,
-            None => x + hidden,
+            Some(shortcut) => add(shortcut.forward(x), hidden),
+            None => add(x, hidden),
         }
     }
 

@@ -6,6 +6,7 @@ use moa_device::{as_type, silu};
 
 use super::UnetConfig;
 use crate::context::AddedConditions;
+use crate::gradient::Pass;
 use crate::nn::Waves;
 
 /// diffusers' `TimestepEmbedding`: two linear layers with SiLU between them.
@@ -28,31 +29,25 @@ impl TimeEmbedding {
         self.linear_2.forward(silu(self.linear_1.forward(x, bank)), bank)
     }
 
-    /// Embeds one timestep for each row, `[rows, time_width]`.
-    pub(super) fn of_timesteps(
-        &self,
-        config: &UnetConfig,
-        timesteps: &[f32],
-        device: &Device,
-        bank: Option<&AdapterBank>,
-    ) -> Tensor<2> {
-        self.forward(waves(config, config.block_out_channels[0]).on(timesteps, device, self.kept()), bank)
+    /// Embeds sines and cosines of every row, `[rows, d_in]`; returns `[rows, time_width]`.
+    pub(super) fn embed(&self, pass: &Pass<'_>, waves: Tensor<2>) -> Tensor<2> {
+        let layers = || {
+            let mut layers = Vec::new();
+            self.linears(&mut layers);
+            layers
+        };
+        let own = self.clone();
+        pass.block(waves, layers, move |waves, _, bank| own.forward(waves, bank))
     }
 
-    /// Embeds the pooled text and the numbers of every row, `[rows, time_width]`.
-    pub(super) fn of_added(
-        &self,
-        config: &UnetConfig,
-        added: &AddedConditions,
-        device: &Device,
-        bank: Option<&AdapterBank>,
-    ) -> Tensor<2> {
+    /// Returns the pooled text of every row beside the numbers that go with it, `[rows, d_in]`.
+    pub(super) fn of_added(&self, config: &UnetConfig, added: &AddedConditions, device: &Device) -> Tensor<2> {
         let [rows, _] = added.pooled.dims();
         let width = config.added_widths().map_or(0, |widths| widths.number);
         let numbers = waves(config, width).on(&added.time_ids, device, self.kept());
         let numbers = numbers.reshape([1, width * added.time_ids.len()]).expand([rows, width * added.time_ids.len()]);
         let pooled = as_type(added.pooled.clone(), self.kept());
-        self.forward(Tensor::cat(vec![pooled, numbers], 1), bank)
+        Tensor::cat(vec![pooled, numbers], 1)
     }
 
     /// Returns the type of number that the layers compute in.

@@ -1,8 +1,8 @@
 //! The spatial transformer: self-attention, cross-attention to the text, feed-forward.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
+use moa_device::{add, geglu};
 
 use super::UnetConfig;
 use crate::gradient::attention;
@@ -68,14 +68,10 @@ impl TransformerBlock {
     /// Applies the block to tokens, `[rows, positions, width]`.
     pub(super) fn forward(&self, x: Tensor<3>, context: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<3> {
         let y = self.norm1.forward(x.clone());
-        let x = x + self.attn1.forward(y.clone(), y, bank);
-        let x = x.clone() + self.attn2.forward(self.norm2.forward(x), context, bank);
-        // GEGLU (Shazeer, 2002.05202): the second half gates the first.
-        let mut halves = self.ff_in.forward(self.norm3.forward(x.clone()), bank).chunk(2, 2).into_iter();
-        let (Some(value), Some(gate)) = (halves.next(), halves.next()) else {
-            unreachable!("chunk(2, …) of an even width gives two halves")
-        };
-        x + self.ff_out.forward(value * gelu(gate), bank)
+        let x = add(x, self.attn1.forward(y.clone(), y, bank));
+        let x = add(x.clone(), self.attn2.forward(self.norm2.forward(x), context, bank));
+        let gated = geglu(self.ff_in.forward(self.norm3.forward(x.clone()), bank));
+        add(x, self.ff_out.forward(gated, bank))
     }
 
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
@@ -157,10 +153,11 @@ impl SpatialTransformer {
     pub(super) fn leave(&self, x: Tensor<4>, tokens: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
         let [rows, channels, height, width] = x.dims();
         let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([rows, channels, height, width]);
-        x + match &self.proj_out {
+        let map = match &self.proj_out {
             Projection::Linear(linear) => to_map(linear.forward(tokens, bank)),
             Projection::Conv(conv) => conv.forward(to_map(tokens)),
-        }
+        };
+        add(x, map)
     }
 
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {

@@ -1,10 +1,11 @@
 //! What encoder and decoder of an `AutoencoderKL` are made of.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{silu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use moa_adapter::{Linear, Parameters, ParametersError};
+use moa_device::{add, is_libtorch, silu};
 
 use super::recompute::part;
 use crate::gradient::{Activations, attention};
@@ -42,8 +43,8 @@ impl Resnet {
         let hidden = self.conv1.forward(silu(self.norm1.forward(x.clone())));
         let hidden = self.conv2.forward(silu(self.norm2.forward(hidden)));
         match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(x) + hidden,
-            None => x + hidden,
+            Some(shortcut) => add(shortcut.forward(x), hidden),
+            None => add(x, hidden),
         }
     }
 }
@@ -80,10 +81,10 @@ impl Attention {
         let query = self.query.forward(tokens.clone(), None);
         let key = self.key.forward(tokens.clone(), None);
         let value = self.value.forward(tokens, None);
-        if x.is_autodiff() {
+        if x.is_autodiff() || is_libtorch(&x.device()) {
             let [query, key, value] = [query, key, value].map(|x| x.reshape([rows, 1, positions, channels]));
             let mixed = attention(query, key, value).reshape([rows, positions, channels]);
-            return self.out.forward(mixed, None).swap_dims(1, 2).reshape(dims) + x;
+            return add(self.out.forward(mixed, None).swap_dims(1, 2).reshape(dims), x);
         }
         let (query, key) = (query / (channels as f32).sqrt(), key.swap_dims(1, 2));
         let turn = (SCORES / (rows * positions)).clamp(1, positions);
