@@ -1,6 +1,7 @@
 //! Crates depend downwards only: crates/README.md draws the picture, and this test keeps it true.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -111,4 +112,36 @@ fn only_the_command_touches_the_terminal() {
 fn a_bare_cargo_run_runs_moa() {
     let runs: Vec<String> = packages().into_iter().filter_map(|package| package.default_run).collect();
     assert_eq!(runs, ["moa"], "cargo refuses to choose among several binaries");
+}
+
+/// A copy that nobody counts is a wait that nobody sees: tensors leave and enter devices through `moa-device` alone.
+#[test]
+fn tensors_cross_between_host_and_device_by_one_door() {
+    let doors = [".into_data(", ".to_data(", ".into_scalar", "Tensor::from_data(", "::from_data(", "::from_floats("];
+    // The engine's own memory is the host's; pre-training is no sweep.
+    let exempt = ["device/src", "diffusion/src/unet/native", "zoo/src/pretrain"];
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    let mut folders: Vec<_> =
+        fs::read_dir(&crates).expect("crates").map(|entry| entry.expect("an entry").path().join("src")).collect();
+    while let Some(folder) = folders.pop() {
+        if exempt.iter().any(|exempt| folder.ends_with(exempt)) {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs")
+                && !path.to_string_lossy().ends_with("tests.rs")
+            {
+                let text = fs::read_to_string(&path).expect("a source file");
+                // Tests come last in a file.
+                let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+                let lines = code.lines().enumerate().filter(|(_, line)| doors.iter().any(|door| line.contains(door)));
+                found.extend(lines.map(|(line, _)| format!("{}:{}", path.display(), line + 1)));
+            }
+        }
+    }
+    assert!(found.is_empty(), "use moa_device::to_host and from_host:\n{}", found.join("\n"));
 }

@@ -156,6 +156,7 @@ fn epoch(
         spec: &spec,
         runs: &runs,
         workers: device.workers,
+        overlaps: false,
     };
     let mut trainer = Trainer::new(setup)?;
     let seconds = seconds(|| {

@@ -47,6 +47,8 @@ pub(crate) struct OpenDevice {
     /// How many threads work on micro-batches beside each other: all cores where an operation keeps one core busy, one
     /// where an operation takes the whole device.
     pub(crate) workers: usize,
+    /// Whether pictures are scored while others are drawn: where a GPU draws, unless `MOA_OVERLAP=off`.
+    pub(crate) overlaps: bool,
 }
 
 impl FromStr for DeviceName {
@@ -144,7 +146,10 @@ impl DeviceName {
         let rewards_name = rewards.filter(|rewards| *rewards != self);
         let rewards = rewards_name.map_or_else(|| Ok(device.clone()), Self::device)?;
         let workers = if self == Self::Flex { available_parallelism().map_or(1, NonZero::get) } else { 1 };
-        Ok(OpenDevice { name: self, device, rewards, rewards_name, engine, workers })
+        let overlaps = overlaps(rewards_name.is_some() || self.gpu().is_some())?;
+        #[cfg(feature = "libtorch")]
+        crate::memory::watch(self.gpu());
+        Ok(OpenDevice { name: self, device, rewards, rewards_name, engine, workers, overlaps })
     }
 
     /// Returns the number of the GPU, where it is one.
@@ -196,6 +201,16 @@ impl DeviceName {
     #[expect(clippy::unused_self, reason = "with LibTorch it is asked")]
     fn gpu_facts(self) -> Option<String> {
         None
+    }
+}
+
+/// Returns whether pictures are scored while others are drawn: `usual`, or what `MOA_OVERLAP` says.
+fn overlaps(usual: bool) -> Result<bool, CliError> {
+    match std::env::var("MOA_OVERLAP").as_deref() {
+        Err(_) | Ok("") => Ok(usual),
+        Ok("on") => Ok(true),
+        Ok("off") => Ok(false),
+        Ok(other) => Err(CliError::usage(format!("MOA_OVERLAP is {other:?}: give `on` or `off`, or leave it unset"))),
     }
 }
 

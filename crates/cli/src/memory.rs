@@ -18,6 +18,30 @@ pub(crate) fn available() -> Option<u64> {
     Some(resident()? + read("/proc/meminfo", "MemAvailable:")?)
 }
 
+/// The GPU that models are on, as CUDA counts.
+#[cfg(feature = "libtorch")]
+static GPU: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+
+/// Says which GPU models are on.
+#[cfg(feature = "libtorch")]
+pub(crate) fn watch(gpu: Option<usize>) {
+    if let Some(gpu) = gpu {
+        let _ = GPU.set(gpu);
+    }
+}
+
+/// Returns the bytes of the GPU's memory that this process holds, where models are on one: what all processes hold, where the driver
+/// tells no more.
+pub(crate) fn of_gpu() -> Option<u64> {
+    #[cfg(feature = "libtorch")]
+    {
+        let gpu = crate::gpu::gpu(*GPU.get()?)?;
+        Some(gpu.own.unwrap_or(gpu.total - gpu.free))
+    }
+    #[cfg(not(feature = "libtorch"))]
+    None
+}
+
 /// Reads a line of Linux's figures, in kibibytes.
 fn read(file: &str, label: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;

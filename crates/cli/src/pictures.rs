@@ -1,5 +1,6 @@
 //! Pictures from tensors to bytes.
 
+use moa_device::to_host;
 use moa_plot::{GridRow, RgbPicture};
 use moa_reward::Pictures;
 
@@ -8,9 +9,7 @@ pub(crate) fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
     let pixels = pictures.pixels();
     let [count, _, height, width] = pixels.dims();
     let rows = pixels.permute([0, 2, 3, 1]).reshape([count * height * width * 3]);
-    let values: Vec<f32> =
-        rows.into_data().convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("just converted to f32"));
-    let bytes: Vec<u8> = values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+    let bytes: Vec<u8> = to_host(rows).iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
     let picture = |pixels: &[u8]| RgbPicture { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
     bytes.chunks_exact(3 * height * width).map(picture).collect()
 }

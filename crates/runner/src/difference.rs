@@ -20,7 +20,8 @@ pub(crate) struct Difference {
 /// Returns the first difference that makes results incomparable.
 ///
 /// The experiment's name, how intervals and hypervolume are computed, how many prompts grids show and whether soups and
-/// blends are made do not count: they change what is reported of adapters, not the adapters.
+/// blends are made do not count: they change what is reported of adapters, not the adapters. Neither does how the work is cut, which
+/// changes them by rounding alone.
 pub(crate) fn first_difference(there: &ExperimentSpec, here: &ExperimentSpec) -> Option<Difference> {
     let value = |spec: &ExperimentSpec| serde_json::to_value(comparable(spec)).unwrap_or(Value::Null);
     walk("", &value(there), &value(here))
@@ -37,6 +38,9 @@ fn comparable(spec: &ExperimentSpec) -> ExperimentSpec {
     spec.evaluation.grid_prompts = default.evaluation.grid_prompts;
     spec.soups = default.soups;
     spec.blends = default.blends;
+    // What changes results by rounding alone may change, so that a sweep that ran out of memory goes on.
+    spec.training.micro_batch = default.training.micro_batch;
+    spec.training.gradient_checkpointing = default.training.gradient_checkpointing;
     spec
 }
 
@@ -79,7 +83,7 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use moa_core::experiment::{PromptSource, SamplerKind, SoupsSpec, WeightingsSpec};
+    use moa_core::experiment::{Precision, PromptSource, SamplerKind, SoupsSpec, WeightingsSpec};
 
     use super::*;
 
@@ -117,6 +121,9 @@ mod tests {
         assert_eq!(difference(|spec| spec.soups.clear()), None);
         assert_eq!(difference(|spec| spec.blends.push(SoupsSpec::AtWeightings)), None);
         assert_eq!(difference(|spec| spec.hypervolume.best.extend([("safety".into(), 0.9)])), None);
+        assert_eq!(difference(|spec| spec.training.micro_batch = 3), None);
+        assert_eq!(difference(|spec| spec.training.gradient_checkpointing = Some(true)), None);
         assert!(difference(|spec| spec.evaluation.steps = 11).is_some());
+        assert_eq!(difference(|spec| spec.precision = Precision::Bf16).unwrap().field, "precision");
     }
 }

@@ -74,6 +74,14 @@ pub enum RunnerError {
         /// What is wrong with it, and the way out.
         reason: String,
     },
+    /// A file of the results cannot be written.
+    #[error("write {}: {reason}: free some space, or see to it that the folder can be written to", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The checkpoint is unreadable or foreign.
     #[error(
         "go on from {}: the checkpoint is {reason}; restore the file from a copy, or remove it to train anew from the \

@@ -18,6 +18,7 @@ mod sheet;
 mod soup_bench;
 mod soups;
 mod sweep;
+mod timings;
 mod training;
 
 pub use error::RunnerError;

@@ -30,6 +30,10 @@ pub struct SweepRequest {
     pub device_name: String,
     /// Threads that draw and train; results do not depend on it.
     pub workers: usize,
+    /// Whether pictures are scored while others are drawn (see [`moa_train::TrainerSetup::overlaps`]).
+    pub overlaps: bool,
+    /// Returns the bytes that this process holds of the device's memory, where that is known.
+    pub device_memory: fn() -> Option<u64>,
     /// Set it to stop the sweep after the current epoch or evaluation.
     pub stop: Arc<AtomicBool>,
 }

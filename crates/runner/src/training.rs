@@ -9,7 +9,7 @@ use crate::folder::write_new;
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
 use crate::sweep::Context;
-use crate::{RunnerError, checkpoint};
+use crate::{RunnerError, checkpoint, timings};
 
 /// A trainer where an earlier sweep left it.
 pub(crate) struct Training<'a> {
@@ -17,6 +17,7 @@ pub(crate) struct Training<'a> {
     runs: &'a [(RunId, Weighting)],
     epochs: u32,
     layout: &'a Layout,
+    device_memory: fn() -> Option<u64>,
 }
 
 impl<'a> Training<'a> {
@@ -34,6 +35,7 @@ impl<'a> Training<'a> {
             spec: context.spec,
             runs,
             workers: context.request.workers,
+            overlaps: context.request.overlaps,
         })
         .map_err(RunnerError::Train)?;
         let path = checkpoint::path(layout);
@@ -43,7 +45,8 @@ impl<'a> Training<'a> {
                 other => RunnerError::Train(other),
             })?;
         }
-        Ok(Self { trainer, runs, epochs: context.spec.training.epochs, layout })
+        let device_memory = context.request.device_memory;
+        Ok(Self { trainer, runs, epochs: context.spec.training.epochs, layout, device_memory })
     }
 
     /// Returns the epochs that are safe.
@@ -73,12 +76,13 @@ impl<'a> Training<'a> {
         let report = with_progress(recorder, Phase::Training, |progress| trainer.epoch(progress))?
             .map_err(RunnerError::Train)?;
         let trained = report.metrics.iter().flatten().count();
-        let seconds = report.duration.as_secs_f64() / trained.max(1) as f64;
+        let seconds = report.timings.whole.as_secs_f64() / trained.max(1) as f64;
         let epoch = self.trainer.epochs_done();
         for ((run, _), metrics) in self.runs.iter().zip(report.metrics) {
             let Some(metrics) = metrics else { continue };
             recorder.emit(&RunEvent::EpochFinished(EpochRecord { run: run.clone(), epoch, seconds, metrics }))?;
         }
+        timings::add(self.layout, epoch, &report.timings, (self.device_memory)())?;
         for (run, finding) in report.findings {
             recorder.warn(Some(&run), finding)?;
         }

@@ -67,6 +67,11 @@ impl Layout {
         self.root.join("checkpoint")
     }
 
+    /// Returns the file that says where the time of each epoch went.
+    pub fn timings_file(&self) -> PathBuf {
+        self.root.join("timings.csv")
+    }
+
     /// Returns the folder of all runs.
     pub fn runs_dir(&self) -> PathBuf {
         self.root.join("runs")

@@ -13,6 +13,7 @@ use moa_diffusion::sampler::{Next, predict, step};
 use moa_optimiser::StateWriter;
 use moa_reward::Scorer;
 
+use crate::clock::Clock;
 use crate::epoch::{Epoch, Meter};
 use crate::factors::Factors;
 use crate::method::{Gathered, Method, Rows, method};
@@ -38,7 +39,8 @@ impl Bench {
     /// Returns a trainer whose adapters are not those before training: B of theirs is 0, at which gradients to A are 0.
     fn trainer(&self) -> Trainer<'_> {
         let Self { pipeline, scorer, spec, prompts, runs } = self;
-        let setup = TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers: 1 };
+        let setup =
+            TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers: 1, overlaps: false };
         let mut trainer = Trainer::new(setup).expect("a trainer");
         trainer.learned.factors = shifted(&trainer.learned.factors, 0.2);
         trainer
@@ -128,7 +130,8 @@ fn policy_gradient_descends_the_surrogate_of_the_densities() {
     check_gradients(&bench, 0.01, &|trainer, factors| {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
-        let epoch = Epoch::choose(world, 1, &meter);
+        let clock = Clock::new(world.device());
+        let epoch = Epoch::choose(world, 1, &meter, &clock);
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 0, means: true }).expect("a rollout");
@@ -173,7 +176,8 @@ fn draft_climbs_the_reward_through_decoder_and_two_steps() {
     check_gradients(&bench, 0.002, &|trainer, factors| {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
-        let epoch = Epoch::choose(world, 1, &meter);
+        let clock = Clock::new(world.device());
+        let epoch = Epoch::choose(world, 1, &meter, &clock);
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 2, means: false }).expect("a rollout");

@@ -76,7 +76,7 @@ impl Trainer<'_> {
                 about.method
             )));
         }
-        if about.digest != self.digest() {
+        if about.digest != self.digest() && about.digest != self.digest_with_cut() {
             return Err(TrainError::Checkpoint("of another experiment".into()));
         }
         Ok(self.load(&file, about)?)
@@ -111,10 +111,23 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Names what a checkpoint must belong to: everything that training depends on but the number of epochs.
+    /// Names what a checkpoint must belong to: everything that training depends on but the number of epochs, and how the work is cut,
+    /// which counts by rounding alone.
     fn digest(&self) -> String {
-        let default = ExperimentSpec::default();
+        let default = ExperimentSpec::default().training;
         let mut spec = self.setup.spec.clone();
+        spec.training.micro_batch = default.micro_batch;
+        self.digest_of(spec)
+    }
+
+    /// Returns the name that checkpoints of earlier versions have, where how the work is cut counted, too.
+    fn digest_with_cut(&self) -> String {
+        self.digest_of(self.setup.spec.clone())
+    }
+
+    fn digest_of(&self, mut spec: ExperimentSpec) -> String {
+        let default = ExperimentSpec::default();
+        spec.training.gradient_checkpointing = default.training.gradient_checkpointing;
         spec.training.epochs = 1;
         let evaluation = spec.evaluation;
         (spec.name, spec.evaluation, spec.hypervolume) = (None, default.evaluation, default.hypervolume);
@@ -122,7 +135,12 @@ impl Trainer<'_> {
         (spec.evaluation.steps, spec.evaluation.guidance) = (evaluation.steps, evaluation.guidance);
         (spec.soups, spec.blends) = (default.soups, default.blends);
         let runs: Vec<String> = self.setup.runs.iter().map(|(id, w)| format!("{id}={:?}", w.shares())).collect();
-        let text = format!("{}\n{}", spec.to_ron(), runs.join("\n"));
+        let mut ron = spec.to_ron();
+        // Fields that earlier versions had not, at what these did.
+        for line in ["    precision: F32,\n", "        gradient_checkpointing: None,\n"] {
+            ron = ron.replacen(line, "", 1);
+        }
+        let text = format!("{ron}\n{}", runs.join("\n"));
         format!("{:016x}", NoiseKey::new(0).named(&text).bits(0))
     }
 }

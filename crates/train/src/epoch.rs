@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
@@ -11,7 +12,8 @@ use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
 use crate::batches::{in_order, slices};
-use crate::rollout::{Keep, TextStates, Trajectory, by_member, roll_out};
+use crate::clock::{Clock, Part};
+use crate::rollout::{Keep, TextStates, Trajectory, by_member, finished, roll_out, samples_of};
 use crate::spread::Spreads;
 use crate::world::World;
 use crate::{Advantages, TrainError, advantages};
@@ -29,11 +31,12 @@ pub(crate) struct Epoch<'a> {
     /// What pictures are conditioned on.
     pub(crate) texts: TextStates,
     pub(crate) meter: &'a Meter<'a>,
+    pub(crate) clock: &'a Clock,
 }
 
 impl<'a> Epoch<'a> {
     /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn.
-    pub(crate) fn choose(world: &'a World<'a>, number: u32, meter: &'a Meter<'a>) -> Self {
+    pub(crate) fn choose(world: &'a World<'a>, number: u32, meter: &'a Meter<'a>, clock: &'a Clock) -> Self {
         let (count, wanted) = (world.prompts.len(), world.spec.training.prompts_per_epoch as usize);
         let key = world.key("prompts");
         let first = (number as usize - 1) * wanted;
@@ -41,7 +44,7 @@ impl<'a> Epoch<'a> {
             .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
             .collect();
         let texts = world.texts(&prompts);
-        Self { world, number, prompts, texts, meter }
+        Self { world, number, prompts, texts, meter, clock }
     }
 
     /// Returns how many pictures each run draws.
@@ -83,38 +86,113 @@ impl<'a> Epoch<'a> {
         rules: &[StepRule],
         keep: Keep,
     ) -> Result<Vec<Trajectory>, TrainError> {
-        in_order(&self.slices(), self.world.workers, |slice| {
-            let rows = self.rows(slice);
-            let keys = self.keys("rollout", &rows);
-            let trajectory = roll_out(self.world.pipeline, bank, rules, &self.texts, slice, &keys, keep);
-            self.meter.forward(rows.len() * rules.len());
-            Ok(trajectory)
+        self.clock.time(Part::Rollout, || {
+            in_order(&self.slices(), self.world.workers, |slice| Ok(self.rolled_out(bank, rules, slice, keep)))
         })
+    }
+
+    fn rolled_out(&self, bank: &AdapterBank, rules: &[StepRule], slice: &Range<usize>, keep: Keep) -> Trajectory {
+        let rows = self.rows(slice);
+        let keys = self.keys("rollout", &rows);
+        let trajectory = roll_out(self.world.pipeline, bank, rules, &self.texts, slice, &keys, keep);
+        self.meter.forward(rows.len() * rules.len());
+        trajectory
+    }
+
+    /// Draws the epoch's pictures and scores them: beside each other where the world says so. Then a slice's pictures are decoded and
+    /// scored, as soon as they complete a prompt's, while the next slice is drawn.
+    ///
+    /// # Errors
+    /// Fails where a picture cannot be decoded or scored.
+    pub(crate) fn draw_and_score(
+        &self,
+        bank: &AdapterBank,
+        rules: &[StepRule],
+        keep: Keep,
+        spreads: &mut Spreads,
+    ) -> Result<(Vec<Trajectory>, RunScores), TrainError> {
+        let slices = self.slices();
+        if !self.world.overlaps || slices.len() < 2 {
+            let trajectories = self.roll_out(bank, rules, keep)?;
+            let scores = self.score(&self.pictures(&finished(&trajectories))?, spreads)?;
+            return Ok((trajectories, scores));
+        }
+        let (sender, drawn) = channel::<(Range<usize>, Vec<Tensor<4>>)>();
+        let (trajectories, scores) = std::thread::scope(|scope| {
+            let scoring = scope.spawn(move || {
+                let mut all: RunScores = vec![Vec::new(); self.world.members()];
+                for (prompts, samples) in drawn {
+                    let scores = self.scored(&self.pictures_of(prompts, &samples)?)?;
+                    for (all, scores) in all.iter_mut().zip(scores) {
+                        all.resize(scores.len(), Vec::new());
+                        all.iter_mut().zip(scores).for_each(|(all, scores)| all.extend(scores));
+                    }
+                }
+                Ok::<_, TrainError>(all)
+            });
+            let (mut trajectories, mut done) = (Vec::with_capacity(slices.len()), 0);
+            for slice in &slices {
+                let roll_out = || self.rolled_out(bank, rules, slice, keep);
+                trajectories.push(self.clock.time(Part::Rollout, roll_out));
+                let complete = slice.end / self.texts.group;
+                if complete > done {
+                    let samples = (done * self.texts.group)..(complete * self.texts.group);
+                    // Scoring that has failed says so at the end.
+                    let _ = sender.send((done..complete, samples_of(&trajectories, self.world.members(), &samples)));
+                    done = complete;
+                }
+            }
+            drop(sender);
+            (trajectories, scoring.join())
+        });
+        let scores = scores.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        self.follow(&scores, spreads);
+        Ok((trajectories, scores))
     }
 
     /// Returns the pictures of finished samples, one tensor per slice, by run.
     pub(crate) fn pictures(&self, samples: &[Tensor<4>]) -> Result<Vec<Pictures>, TrainError> {
-        let world = self.world;
-        let decode = |latents: &Tensor<4>| Ok::<_, TrainError>(world.pipeline.decode(latents.clone()));
-        let pixels = in_order(samples, world.workers, decode)?;
+        let pixels = self.decoded(samples)?;
+        self.with_prompts(0..self.prompts.len(), by_member(&pixels, self.world.members()))
+    }
+
+    /// Returns the pictures of some of the epoch's prompts, by run, from their finished samples by run.
+    fn pictures_of(&self, prompts: Range<usize>, samples: &[Tensor<4>]) -> Result<Vec<Pictures>, TrainError> {
+        self.with_prompts(prompts, self.decoded(samples)?)
+    }
+
+    fn decoded(&self, samples: &[Tensor<4>]) -> Result<Vec<Tensor<4>>, TrainError> {
+        let decode = |latents: &Tensor<4>| Ok::<_, TrainError>(self.world.pipeline.decode(latents.clone()));
+        self.clock.time(Part::Decoding, || in_order(samples, self.world.workers, decode))
+    }
+
+    /// Returns pixels by run with the prompts that they show.
+    fn with_prompts(&self, prompts: Range<usize>, pixels: Vec<Tensor<4>>) -> Result<Vec<Pictures>, TrainError> {
         let group = self.texts.group;
-        let prompts: Vec<String> =
-            self.prompts.iter().flat_map(|p| std::iter::repeat_n(world.prompts[*p].clone(), group)).collect();
+        let text = |prompt: &usize| std::iter::repeat_n(self.world.prompts[*prompt].clone(), group);
+        let prompts: Vec<String> = self.prompts[prompts].iter().flat_map(text).collect();
         let of_run = |pixels| Pictures::new(pixels, prompts.clone(), group).map_err(TrainError::from);
-        by_member(&pixels, world.members()).into_iter().map(of_run).collect()
+        pixels.into_iter().map(of_run).collect()
     }
 
     /// Returns the scores of every run, and takes their spread in.
     pub(crate) fn score(&self, pictures: &[Pictures], spreads: &mut Spreads) -> Result<RunScores, TrainError> {
-        let world = self.world;
-        let score = |pictures: &Pictures| Ok::<_, TrainError>(world.scorer.score(pictures)?.columns);
-        let scores = in_order(pictures, world.workers, score)?;
-        let decay = match world.spec.training.advantages.spread {
+        let scores = self.scored(pictures)?;
+        self.follow(&scores, spreads);
+        Ok(scores)
+    }
+
+    fn scored(&self, pictures: &[Pictures]) -> Result<RunScores, TrainError> {
+        let score = |pictures: &Pictures| Ok::<_, TrainError>(self.world.scorer.score(pictures)?.columns);
+        self.clock.time(Part::Scoring, || in_order(pictures, self.world.workers, score))
+    }
+
+    fn follow(&self, scores: &RunScores, spreads: &mut Spreads) {
+        let decay = match self.world.spec.training.advantages.spread {
             Spread::Running { decay } => decay,
             Spread::Group => GRADIENT_DECAY,
         };
-        spreads.follow(&scores, self.texts.group, decay);
-        Ok(scores)
+        spreads.follow(scores, self.texts.group, decay);
     }
 
     /// Returns the advantages of every run's pictures, for the parts of its objective that `counts` lets through.

@@ -4,6 +4,7 @@ mod advantages;
 mod anchor;
 mod batches;
 mod checkpoint;
+mod clock;
 mod draw;
 mod epoch;
 mod error;
@@ -24,6 +25,7 @@ mod world;
 mod chain_tests;
 
 pub use advantages::{Advantages, advantages};
+pub use clock::Timings;
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;
 pub use sampler::targeted;

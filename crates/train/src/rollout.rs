@@ -54,6 +54,20 @@ pub(crate) fn finished(trajectories: &[Trajectory]) -> Vec<Tensor<4>> {
     trajectories.iter().map(|trajectory| trajectory.last().clone()).collect()
 }
 
+/// Returns the finished samples of a range, by adapter: `[range, c, h, w]` for each. All of them must be in the trajectories.
+pub(crate) fn samples_of(trajectories: &[Trajectory], members: usize, range: &Range<usize>) -> Vec<Tensor<4>> {
+    let of_member = |member: usize| {
+        let parts = trajectories.iter().filter_map(|trajectory| {
+            let slice = &trajectory.slice;
+            let (start, end) = (slice.start.max(range.start), slice.end.min(range.end));
+            let row = member * slice.len() + start.saturating_sub(slice.start);
+            (start < end).then(|| trajectory.last().clone().narrow(0, row, end - start))
+        });
+        Tensor::cat(parts.collect(), 0)
+    };
+    (0..members).map(of_member).collect()
+}
+
 /// What is kept of a trajectory.
 #[derive(Clone, Copy)]
 pub(crate) struct Keep {

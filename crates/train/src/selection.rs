@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData};
-use moa_device::from_host;
+use burn::tensor::Tensor;
+use moa_device::{from_host, indices_from_host};
 
 use moa_core::experiment::AdvantageSpec;
 
@@ -49,8 +49,7 @@ pub(crate) fn select(
     let slice = |range: Range<usize>| {
         let samples: Vec<usize> = chosen.iter().flat_map(|chosen| chosen[range.clone()].iter().copied()).collect();
         let rows = samples.iter().enumerate().map(|(row, sample)| ((row / range.len()) * count + sample) as i64);
-        let rows = TensorData::new(rows.collect::<Vec<_>>(), [samples.len()]);
-        let rows = Tensor::<1, Int>::from_data(rows, &latents[0].device());
+        let rows = indices_from_host(rows.collect(), &latents[0].device());
         TrainingSlice {
             advantages: values(&samples, advantages, range.len(), &latents[0]),
             latents: latents.iter().map(|tensor| tensor.clone().select(0, rows.clone())).collect(),
@@ -105,7 +104,7 @@ fn largest(values: &[f32], keep: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! Running standard deviations of rewards within a prompt's pictures, by run.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
+use moa_device::{from_host, scalar_to_host, to_host};
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 /// The root mean square of groups' standard deviations, by member and reward, with older epochs fading.
@@ -47,9 +48,8 @@ impl Spreads {
     /// Adds the spreads to a file.
     pub(crate) fn save(&self, file: &mut StateWriter) {
         let dims = [self.squares.len(), self.squares.first().map_or(0, Vec::len)];
-        let values = TensorData::new(self.squares.concat(), dims);
-        file.add(PART, &Tensor::<2>::from_data(values, &Device::flex()));
-        file.add(WEIGHT, &Tensor::<1>::from_data(TensorData::new(vec![self.weight], [1]), &Device::flex()));
+        file.add(PART, &from_host(self.squares.concat(), dims, &Device::flex()));
+        file.add(WEIGHT, &from_host(vec![self.weight], [1], &Device::flex()));
     }
 
     /// Takes spreads of the same members and rewards from a file.
@@ -59,16 +59,11 @@ impl Spreads {
         let device = Device::flex();
         let squares = file.tensor::<2>(PART, dims, &device)?.ok_or_else(|| missing(PART))?;
         let weight = file.tensor::<1>(WEIGHT, [1], &device)?.ok_or_else(|| missing(WEIGHT))?;
-        let values = host(squares.reshape([dims[0] * dims[1]]));
+        let values = to_host(squares);
         self.squares = values.chunks(dims[1].max(1)).map(<[f32]>::to_vec).collect();
-        self.weight = host(weight)[0];
+        self.weight = scalar_to_host(weight);
         Ok(())
     }
-}
-
-fn host(tensor: Tensor<1>) -> Vec<f32> {
-    let values = tensor.into_data().convert::<f32>().try_into_vec();
-    values.unwrap_or_else(|_| unreachable!("the data has been converted to f32"))
 }
 
 /// Returns the mean over groups of the variance within each.

@@ -1,7 +1,6 @@
 //! The trainer: it owns bank, threads, optimiser, averages and checkpoint; what an epoch does with them is its method's.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{ExperimentSpec, Precision};
@@ -12,6 +11,7 @@ use moa_reward::Scorer;
 
 use crate::TrainError;
 use crate::batches::in_order;
+use crate::clock::{self, Clock, Timings};
 use crate::epoch::{Epoch, Meter};
 use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
 use crate::guard::{Ending, Verdict, verdicts};
@@ -38,6 +38,9 @@ pub struct TrainerSetup<'a> {
     pub runs: &'a [(RunId, Weighting)],
     /// Threads that work on micro-batches; results do not depend on it.
     pub workers: usize,
+    /// Whether pictures are scored while others are drawn: it pays where a device draws beside the host. Results depend on it by rounding
+    /// alone.
+    pub overlaps: bool,
 }
 
 /// The metrics of one run's epoch, by the names in [`moa_core::metric`].
@@ -51,7 +54,7 @@ pub struct EpochReport {
     /// What the guard found, and did.
     pub findings: Vec<(RunId, String)>,
     /// How long training took, without looking at the adapters. Not part of the result: it differs between repetitions.
-    pub duration: Duration,
+    pub timings: Timings,
 }
 
 /// Everything of the adapters that an epoch changes.
@@ -163,14 +166,12 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// See [`TrainError`]; the trainer is as before the epoch then.
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
-        let began = Instant::now();
         let before = self.learned.clone();
-        let trained = self.train(progress).and_then(|metrics| {
-            let duration = began.elapsed();
+        let trained = self.train(progress).and_then(|(metrics, timings)| {
             let (metrics, verdicts) = self.looked_at(metrics)?;
-            Ok((metrics, verdicts, duration))
+            Ok((metrics, verdicts, timings))
         });
-        let (metrics, verdicts, duration) = match trained {
+        let (metrics, verdicts, timings) = match trained {
             Ok(trained) => trained,
             Err(error) => {
                 self.learned = before;
@@ -182,7 +183,7 @@ impl<'a> Trainer<'a> {
         self.method.after(self.epoch, &self.learned.factors);
         let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
         let findings = self.follow(verdicts);
-        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, duration })
+        Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, timings })
     }
 
     /// Looks at the adapters where that is due after the epoch that was just trained: returns the metrics with what was found, and
@@ -207,21 +208,23 @@ impl<'a> Trainer<'a> {
     }
 
     /// Gathers and updates.
-    fn train(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<EpochMetrics>, TrainError> {
+    fn train(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<(Vec<EpochMetrics>, Timings), TrainError> {
+        let clock = Clock::new(self.world.device());
         let number = self.epoch + 1;
         let members = self.world.members();
         let spec = self.setup.spec;
         let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
         let meter = Meter::new(each, progress);
-        let (scores, own, updates) = {
-            let epoch = Epoch::choose(&self.world, number, &meter);
+        let (scores, own, updates, pictures) = {
+            let epoch = Epoch::choose(&self.world, number, &meter, &clock);
             let policy = self.learned.factors.clone();
             let gathered = self.method.gather(&epoch, &policy, &mut self.learned.spreads)?;
-            (gathered.scores, gathered.metrics, gathered.updates)
+            (gathered.scores, gathered.metrics, gathered.updates, epoch.samples() * members)
         };
-        let mut seen = Vec::new();
+        let (mut seen, mut rows_trained) = (Vec::new(), 0);
         for (index, passes) in updates.iter().enumerate() {
-            seen.push(self.update(index, passes, &meter)?);
+            rows_trained += passes.iter().map(|pass| pass.rows()).sum::<usize>();
+            seen.push(clock.time(clock::Part::Update, || self.update(index, passes, &meter))?);
         }
         if let (Some(average), Some(decay)) = (&mut self.learned.average, spec.optimiser.ema) {
             average.follow(&self.learned.factors, decay);
@@ -240,7 +243,8 @@ impl<'a> Trainer<'a> {
             metrics
         });
         debug_assert_eq!(scores.len(), members);
-        Ok(metrics.collect())
+        let metrics = metrics.collect();
+        Ok((metrics, clock.timings(pictures, rows_trained)))
     }
 
     /// Takes one step on the gradient of all passes' losses.

@@ -19,6 +19,8 @@ pub(crate) struct World<'a> {
     pub(crate) scorer: &'a Scorer,
     pub(crate) spec: &'a ExperimentSpec,
     pub(crate) workers: usize,
+    /// Whether pictures are scored while others are drawn.
+    pub(crate) overlaps: bool,
     pub(crate) sampler: Sampler,
     /// The runs that are still trained.
     pub(crate) runs: Vec<(RunId, Weighting)>,
@@ -39,7 +41,7 @@ impl<'a> World<'a> {
     /// Fails when the sampler does not fit the base model, `lora.targets` match no layer, or a prompt cannot be
     /// tokenised.
     pub(crate) fn new(setup: &TrainerSetup<'a>) -> Result<Self, TrainError> {
-        let TrainerSetup { pipeline, scorer, prompts, spec, runs, workers, .. } = *setup;
+        let TrainerSetup { pipeline, scorer, prompts, spec, runs, workers, overlaps, .. } = *setup;
         let layers = targeted(pipeline.adaptable(), &spec.lora.targets)?;
         let config = BankConfig {
             rank: spec.lora.rank as usize,
@@ -54,6 +56,7 @@ impl<'a> World<'a> {
             scorer,
             spec,
             workers,
+            overlaps,
             sampler: Sampler::new(pipeline.schedule(), spec)?,
             runs: runs.to_vec(),
             ties: runs.iter().map(|(_, weighting)| spec.kl(weighting) as f32).collect(),

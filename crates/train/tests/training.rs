@@ -2,13 +2,15 @@
 
 mod toy;
 
+use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_core::experiment::{
     AwmSpec, DifferentiableSpec, ExperimentSpec, MethodSpec, MixedSpec, NftSpec, PolicyGradientSpec, Ratio,
     SamplerKind, Spread, Through, Window,
 };
 use moa_core::{RunId, Weighting, metric};
-use moa_diffusion::Pipeline;
+use moa_device::{Copies, copies};
+use moa_diffusion::{Compute, Pipeline};
 use moa_reward::Scorer;
 use moa_train::{EpochMetrics, TrainError, Trainer, TrainerSetup};
 
@@ -25,8 +27,12 @@ impl World {
     }
 
     fn trainer<'a>(&'a self, runs: &'a [(RunId, Weighting)], workers: usize) -> Result<Trainer<'a>, TrainError> {
+        Trainer::new(self.setup(runs, workers))
+    }
+
+    fn setup<'a>(&'a self, runs: &'a [(RunId, Weighting)], workers: usize) -> TrainerSetup<'a> {
         let Self { pipeline, scorer, spec, prompts } = self;
-        Trainer::new(TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers })
+        TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers, overlaps: false }
     }
 }
 
@@ -320,4 +326,55 @@ fn samplers_and_targets_that_do_not_fit_are_refused() {
     let world = World::new(spec);
     let refused = world.trainer(&runs, 1).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(refused.contains("to_z") && refused.contains("to_q"), "{refused}");
+}
+
+/// Returns how many copies an epoch makes, of the second one, by burn's operations on one thread: as on a GPU.
+fn copies_of_an_epoch(spec: ExperimentSpec) -> Copies {
+    let compute = Compute { engine: false, ..Compute::from(&Device::flex()) };
+    let world = World { pipeline: toy::pipeline_on(&compute), ..World::new(spec) };
+    let runs = toy::runs();
+    let mut trainer = world.trainer(&runs, 1).expect("a trainer");
+    train(&mut trainer, 1);
+    let before = copies();
+    train(&mut trainer, 1);
+    let after = copies();
+    Copies { to_host: after.to_host - before.to_host, from_host: after.from_host - before.from_host }
+}
+
+#[test]
+fn no_step_and_no_pass_waits_for_the_device() {
+    let spec = |steps: u32, updates: u32, kl: f64| {
+        let mut spec = toy::spec();
+        spec.sampler.steps = steps;
+        spec.training.kl = kl;
+        let settings =
+            PolicyGradientSpec { train_steps: 6, updates_per_epoch: updates, ..PolicyGradientSpec::default() };
+        spec.training.method = MethodSpec::PolicyGradient(settings);
+        spec
+    };
+    let [few, many] = [8, 20].map(|steps| copies_of_an_epoch(spec(steps, 1, 0.1)));
+    assert_eq!(few.to_host, many.to_host, "a step of a rollout copies to the host");
+    // Two slices, each with the noise of a step and the sines and cosines of its timestep.
+    assert_eq!(many.from_host - few.from_host, 2 * 2 * 12, "what a step copies to the device");
+    let more = copies_of_an_epoch(spec(8, 3, 0.1));
+    assert_eq!(more.to_host - few.to_host, 2, "an update copies to the host once, however many passes it has");
+    let untied = copies_of_an_epoch(spec(8, 1, 0.0));
+    assert_eq!(untied.to_host, few.to_host, "a tie to the base copies to the host");
+}
+
+#[test]
+fn scoring_beside_drawing_gives_the_same_scores() {
+    for (name, method) in methods() {
+        let mut spec = toy::spec();
+        // Three prompts of two images in slices of one: they complete a prompt now and then.
+        (spec.training.prompts_per_epoch, spec.training.pictures_per_prompt, spec.training.micro_batch) = (3, 2, 3);
+        spec.training.method = method;
+        let world = World::new(spec);
+        let runs = toy::runs();
+        let results = [false, true].map(|overlaps| {
+            let mut trainer = Trainer::new(TrainerSetup { overlaps, ..world.setup(&runs, 1) }).expect("a trainer");
+            (train(&mut trainer, 2), adapters(&trainer))
+        });
+        assert!(results[0] == results[1], "{name}");
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use burn::tensor::{Distribution, Tensor};
 use moa_core::NoiseKey;
 use moa_core::experiment::CostModel;
+use moa_device::to_host;
 use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::Pictures;
@@ -67,7 +68,7 @@ fn forward(pipeline: &Pipeline, context: &TextContext, workers: usize) -> f64 {
             scope.spawn(move || {
                 let x = keyed_noise(pipeline, &[NoiseKey::new(worker as u64)]);
                 // Reading the values waits for a device that works beside the host.
-                black_box(pipeline.denoise(x, &[500.0], context, None).into_data());
+                black_box(to_host(pipeline.denoise(x, &[500.0], context, None)));
             });
         }
     });
@@ -81,7 +82,7 @@ fn decoding(pipeline: &Pipeline, workers: usize) -> f64 {
     let latents = Tensor::random([workers, channels, tall, wide], Distribution::Default, pipeline.device());
     let decode = || {
         let began = Instant::now();
-        black_box(pipeline.decode(latents.clone()).into_data());
+        black_box(to_host(pipeline.decode(latents.clone())));
         began.elapsed().as_secs_f64() / workers as f64
     };
     // The first call warms up.

@@ -107,7 +107,16 @@ pub(crate) fn request(spec: ExperimentSpec, out: &Path) -> SweepRequest {
         duplicates: 0,
     };
     let stop = Arc::new(AtomicBool::new(false));
-    SweepRequest { spec, prompts, out: out.to_path_buf(), device_name: "flex".into(), workers: 2, stop }
+    SweepRequest {
+        spec,
+        prompts,
+        out: out.to_path_buf(),
+        device_name: "flex".into(),
+        workers: 2,
+        overlaps: false,
+        device_memory: || None,
+        stop,
+    }
 }
 
 /// Sweeps, and returns the events too.

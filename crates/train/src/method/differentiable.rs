@@ -20,6 +20,7 @@ use super::{Gathered, Loss, Method, Pass};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::batches::in_order;
+use crate::clock::Part;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::rollout::{Keep, Trajectory, by_slice, finished};
@@ -171,17 +172,19 @@ pub(super) fn gradients(
 ) -> Result<Vec<Tensor<4>>, TrainError> {
     let world = epoch.world;
     let runs: Vec<(&Pictures, &Vec<f32>)> = pictures.iter().zip(coefficients).collect();
-    let pixels = in_order(&runs, world.workers, |(pictures, coefficients)| {
+    let gradient = |(pictures, coefficients): &(&Pictures, &Vec<f32>)| {
         Ok::<_, TrainError>(world.scorer.gradient(pictures, coefficients)?)
-    })?;
+    };
+    let pixels = epoch.clock.time(Part::Scoring, || in_order(&runs, world.workers, gradient))?;
     let pairs: Vec<(&Tensor<4>, Tensor<4>)> = samples.iter().zip(by_slice(&pixels, &epoch.slices())).collect();
-    in_order(&pairs, world.workers, |(samples, pixels)| {
+    let decode = |(samples, pixels): &(&Tensor<4>, Tensor<4>)| {
         let leaf = (*samples).clone().autodiff().require_grad();
         let decoded = world.pipeline.decode(leaf.clone());
         let mut graph = (decoded * Tensor::from_inner(pixels.clone())).sum().backward();
         let gradient = leaf.grad_remove(&mut graph);
         Ok(gradient.unwrap_or_else(|| unreachable!("pictures are decoded from the samples")))
-    })
+    };
+    epoch.clock.time(Part::Decoding, || in_order(&pairs, world.workers, decode))
 }
 
 /// Goes through a tail without a gradient: a tensor of finished samples per slice.
@@ -192,12 +195,13 @@ pub(super) fn ahead(
     tail: &Tail,
 ) -> Result<Vec<Tensor<4>>, TrainError> {
     let world = epoch.world;
-    in_order(starts, world.workers, |start| {
+    let walk = |start: &Start| {
         let rows = TailRows::new(epoch, &start.slice, tail);
         let finished = rows.walk(world, bank, start, tail, &mut |_, _, _| ());
         epoch.meter.forward(rows.keys.len() * tail.passes());
         Ok(finished)
-    })
+    };
+    epoch.clock.time(Part::Rollout, || in_order(starts, world.workers, walk))
 }
 
 /// Returns the passes that train a tail; `share` is what its loss weighs.

@@ -12,7 +12,7 @@ use super::shared_out;
 use crate::TrainError;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
-use crate::rollout::{self, Keep};
+use crate::rollout::Keep;
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
 use crate::trainer::EpochMetrics;
@@ -28,8 +28,8 @@ pub(super) struct Finished {
 /// Draws an epoch's pictures by some policy, scores them and chooses those to train on.
 pub(super) fn finished(epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Finished, TrainError> {
     let rules = epoch.world.sampler.rules();
-    let trajectories = epoch.roll_out(&epoch.world.bank(policy), rules, Keep { from: rules.len(), means: false })?;
-    let scores = epoch.score(&epoch.pictures(&rollout::finished(&trajectories))?, spreads)?;
+    let keep = Keep { from: rules.len(), means: false };
+    let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), rules, keep, spreads)?;
     let advantages = epoch.advantages(&scores, spreads, &|_| true);
     let training = &epoch.world.spec.training;
     let slices = select(&trajectories, &advantages, &training.advantages, training.micro_batch as usize);

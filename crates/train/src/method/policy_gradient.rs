@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{PolicyGradientSpec, Ratio, StepWeights};
 use moa_core::metric;
+use moa_device::from_host;
 use moa_diffusion::sampler::{Next, Step, step};
 use moa_diffusion::{Conditions, StepRule};
 
@@ -15,7 +16,7 @@ use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::report::Report;
-use crate::rollout::{Keep, Trajectory, finished};
+use crate::rollout::{Keep, Trajectory};
 use crate::selection::{TrainingSlice, select};
 use crate::spread::Spreads;
 use crate::surrogate::{approx_kl, clipped, log_ratio, normalised_ratio, outside};
@@ -36,8 +37,7 @@ impl Method for PolicyGradient {
     fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
         let rules = self.rules(epoch);
         let keep = Keep { from: 0, means: self.spec.ratio == Ratio::Normalised };
-        let trajectories = epoch.roll_out(&epoch.world.bank(policy), &rules, keep)?;
-        let scores = epoch.score(&epoch.pictures(&finished(&trajectories))?, spreads)?;
+        let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), &rules, keep, spreads)?;
         let advantages = epoch.advantages(&scores, spreads, &|_| true);
         let updates = self.updates(epoch, &rules, &trajectories, &advantages, &vec![1.0; epoch.world.members()]);
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
@@ -119,7 +119,7 @@ impl PolicyGradient {
             .map(|slice| {
                 let share = slice.samples.len() / pull.len();
                 let pull = pull.iter().flat_map(|pull| std::iter::repeat_n(*pull, share)).collect::<Vec<_>>();
-                let pull = Tensor::from_data(TensorData::new(pull, [slice.samples.len()]), epoch.world.device());
+                let pull = from_host(pull, [slice.samples.len()], epoch.world.device());
                 let conditions = epoch.texts.conditions(&slice.samples);
                 Arc::new(Chosen { slice, pull, conditions })
             })

@@ -7,7 +7,7 @@ use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::schedule::{FlowConfig, FlowLevels, ScheduleConfig};
 use moa_diffusion::text::Activation;
 use moa_diffusion::unet::{BlockType, PerBlock};
-use moa_diffusion::{Pipeline, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
+use moa_diffusion::{Compute, Pipeline, TextConfig, TextEncoder, Tokenizer, Unet, UnetConfig};
 use moa_reward::disk::Shelf;
 use moa_reward::{Scorer, Sources};
 use moa_scenes::tokenizer;
@@ -56,13 +56,18 @@ fn unet_config() -> UnetConfig {
 }
 
 pub(crate) fn pipeline() -> Pipeline {
-    let device = Device::flex();
+    pipeline_on(&Compute::from(&Device::flex()))
+}
+
+/// Returns the pipeline as it is asked to compute, in f32.
+pub(crate) fn pipeline_on(compute: &Compute) -> Pipeline {
+    let device = compute.device.clone();
     let fresh = Parameters::fresh(NoiseKey::new(11), &device);
     let text = TextEncoder::load(&text_config(None), &fresh.at("text")).expect("fresh parameters fit");
     let unet = Unet::load(&unet_config(), &fresh.at("unet")).expect("fresh parameters fit");
     let words = Tokenizer::read(tokenizer::TOKENIZER_JSON, tokenizer::MODEL_MAX_LENGTH).expect("tokenizer");
     let schedule = ScheduleConfig::Flow(FlowConfig { num_train_timesteps: 1000, shift: 1.0, levels: FlowLevels::Even });
-    Pipeline::assemble(words, text, unet, schedule, &device)
+    Pipeline::assemble(words, text, unet.computing(compute), schedule, &device)
 }
 
 pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {

@@ -9,6 +9,7 @@ use moa_runner::{Models, SweepRequest};
 use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::memory;
 
 /// An experiment that soups can be made of.
 pub(super) struct Ready {
@@ -54,6 +55,8 @@ impl Opener {
             out: root.to_path_buf(),
             device_name: device.name.to_string(),
             workers: device.workers,
+            overlaps: device.overlaps,
+            device_memory: memory::of_gpu,
             stop: Arc::default(),
         };
         let ready = Arc::new(Ready { experiment, models, corners, request });

@@ -20,6 +20,7 @@ use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::memory;
 use crate::output::{note, print};
 use crate::text::{count, duration};
 
@@ -88,6 +89,8 @@ impl Kept {
             out: self.folder.clone(),
             device_name: device.name.to_string(),
             workers: device.workers,
+            overlaps: device.overlaps,
+            device_memory: memory::of_gpu,
             stop: std::sync::Arc::default(),
         }
     }

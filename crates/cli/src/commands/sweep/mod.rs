@@ -11,6 +11,7 @@ use crate::commands::front::{self, Results};
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
+use crate::memory;
 use crate::output::{note, print};
 use crate::progress::Display;
 use crate::terminal::Look;
@@ -71,6 +72,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         out: out.clone(),
         device_name: device.name.to_string(),
         workers: device.workers,
+        overlaps: device.overlaps,
+        device_memory: memory::of_gpu,
         stop: stop.flag(),
     };
     let outcome = {

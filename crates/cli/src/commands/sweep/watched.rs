@@ -19,6 +19,7 @@ use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
+use crate::memory;
 use crate::output::note;
 use crate::panic::quietly;
 use crate::terminal::{Look, Screen};
@@ -41,6 +42,8 @@ pub(super) fn run(
         out: out.to_path_buf(),
         device_name: device.name.to_string(),
         workers: device.workers,
+        overlaps: device.overlaps,
+        device_memory: memory::of_gpu,
         stop: stop.flag(),
     };
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
