@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{browse, check, convert, export, export_model, front, init, merge, pretrain, sample, sweep};
+use crate::commands::{
+    browse, check, convert, device, export, export_model, front, init, merge, pretrain, sample, sweep,
+};
 use crate::device::DeviceName;
 
 /// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Convert(convert::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
+    Device(device::Arguments),
     Pretrain(pretrain::Arguments),
 }
 

@@ -50,6 +50,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Merge(arguments) => commands::merge::run(arguments, args.global),
         Command::Convert(arguments) => commands::convert::run(arguments, args.global),
         Command::ExportModel(arguments) => commands::export_model::run(arguments, args.global),
+        Command::Device(arguments) => commands::device::run(arguments, args.global),
         Command::Sample(arguments) => commands::sample::run(arguments, args.global),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, args.global),
     };

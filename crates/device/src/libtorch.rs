@@ -114,6 +114,9 @@ impl Leaf {
 }
 
 pub(crate) fn gradients(leaves: Vec<Leaf>, output: Tensor<1>, gradient: Tensor<1>) -> Vec<Tensor<1>> {
+    if leaves.is_empty() {
+        return Vec::new();
+    }
     let (output, gradient) = (open(output).tensor, open(gradient).tensor);
     // LibTorch asks for a scalar: its gradient with respect to the output is `gradient`. Leaves that nothing depends on are added with
     // a factor of 0, as LibTorch refuses to derive by them.

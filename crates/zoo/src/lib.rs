@@ -1,6 +1,7 @@
 //! Base models: the embedded `emoji-32` with its CLIP, heads and judges, and what pre-trains them; and folders on disk.
 
 mod base;
+pub mod checks;
 mod embedded;
 mod error;
 pub mod pretrain;

@@ -3,6 +3,7 @@
 pub(crate) mod browse;
 pub(crate) mod check;
 pub(crate) mod convert;
+pub(crate) mod device;
 pub(crate) mod export;
 pub(crate) mod export_model;
 pub(crate) mod front;

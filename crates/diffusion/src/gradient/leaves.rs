@@ -5,8 +5,8 @@ use moa_device::Tape;
 
 use super::flat;
 
-/// Finds the gradient of one leaf.
-type Find = Box<dyn FnOnce(&mut Gradients) -> Tensor<1>>;
+/// Finds the gradient of one leaf; zeros where there are no gradients.
+type Find = Box<dyn FnOnce(Option<&mut Gradients>) -> Tensor<1>>;
 
 /// The leaves of a piece of a network.
 pub(crate) enum Leaves {
@@ -27,8 +27,9 @@ impl Leaves {
             Self::Burn(finds) => {
                 let leaf = x.autodiff().require_grad();
                 let kept = leaf.clone();
-                finds.push(Box::new(move |gradients: &mut Gradients| {
-                    flat(kept.grad_remove(gradients).unwrap_or_else(|| kept.inner().zeros_like()))
+                finds.push(Box::new(move |gradients: Option<&mut Gradients>| {
+                    let found = gradients.and_then(|gradients| kept.grad_remove(gradients));
+                    flat(found.unwrap_or_else(|| kept.inner().zeros_like()))
                 }));
                 leaf
             }
@@ -40,7 +41,8 @@ impl Leaves {
         if wanted { self.leaf(x) } else { x }
     }
 
-    /// Returns the gradients of Σ `output` ∘ `gradient` with respect to the leaves, in order, flat.
+    /// Returns the gradients of Σ `output` ∘ `gradient` with respect to the leaves, in order, flat; zeros of leaves that the output does
+    /// not depend on.
     ///
     /// # Shapes
     /// - `output`: what was computed from the leaves; `gradient`: as many values, flat
@@ -48,8 +50,9 @@ impl Leaves {
         match self {
             Self::LibTorch(tape) => tape.gradients(flat(output), gradient),
             Self::Burn(finds) => {
-                let mut gradients = (flat(output) * gradient).sum().backward();
-                finds.into_iter().map(|find| find(&mut gradients)).collect()
+                // Without a leaf that it depends on, nothing follows the output.
+                let mut gradients = output.is_autodiff().then(|| (flat(output) * gradient).sum().backward());
+                finds.into_iter().map(|find| find(gradients.as_mut())).collect()
             }
         }
     }

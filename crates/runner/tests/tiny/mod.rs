@@ -142,7 +142,6 @@ pub(crate) fn results(out: &Path) -> Results {
     collect(out, out, &mut files);
     Results {
         files,
-        // Seconds are no result.
         epochs: epochs.map(|epoch| EpochRecord { seconds: 0.0, ..epoch }).collect(),
         evaluations: snapshot.evaluations,
     }
@@ -151,7 +150,9 @@ pub(crate) fn results(out: &Path) -> Results {
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path == Layout::new(root).metrics_dir() {
+        // Seconds are no result.
+        let layout = Layout::new(root);
+        if path == layout.metrics_dir() || path == layout.timings_file() {
             continue;
         }
         if path.is_dir() {
