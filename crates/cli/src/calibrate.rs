@@ -33,9 +33,18 @@ const STEPS: usize = 2;
 pub(crate) struct Estimate {
     /// Time of the whole sweep, in seconds.
     pub(crate) seconds: f64,
-    /// Most of the host's memory, in bytes; `None` where the system does not tell.
-    pub(crate) memory: Option<u64>,
-    /// What the machine can give this process, in bytes; `None` where the system does not tell.
+    /// Most of the host's memory; `None` where the system does not tell.
+    pub(crate) host: Option<Need>,
+    /// Most of the GPU's memory; `None` on the CPU, and where the driver does not tell.
+    pub(crate) gpu: Option<Need>,
+}
+
+/// How much memory a sweep needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Need {
+    /// The most that it holds, in bytes.
+    pub(crate) bytes: u64,
+    /// What this process could hold, in bytes; `None` where nobody tells.
     pub(crate) available: Option<u64>,
 }
 
@@ -45,7 +54,8 @@ pub(crate) struct Estimate {
 /// # Errors
 /// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
 pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<Estimate, CliError> {
-    if let Some(row) = models.pipeline.training_bytes() {
+    // On a GPU even a large model's epoch is tried in seconds.
+    if let Some(row) = models.pipeline.training_bytes().filter(|_| device.is_host()) {
         return large::measure(experiment, models, device, row);
     }
     let whole = experiment;
@@ -57,9 +67,10 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     let experiment = &experiment;
     let (pictures, seconds_per_forward) = forward(experiment, models, device, rows)?;
     let seconds_per_scored_picture = scoring(models, &pictures)?;
-    let before = memory::peak();
+    let held = || if device.is_host() { memory::peak() } else { memory::of_gpu() };
+    let before = held();
     let (epoch, passes) = epoch(experiment, models, device, rows)?;
-    let trial = before.zip(memory::peak()).map(|(before, after)| Trial { before, after, rows: rows as u64 });
+    let trial = before.zip(held()).map(|(before, after)| Trial { before, after, rows: rows as u64 });
     let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };
     let forward = (passes.rollout + passes.reference) * seconds_per_forward;
     let seconds_per_training_pass = ((epoch - seconds_per_scored_picture) / guided - forward) / passes.training;
@@ -70,8 +81,14 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
         seconds_per_scored_picture,
     };
     let seconds = whole.plan.seconds(&cost);
-    let memory = trial.map(|trial| trial.predict(&size(whole, models, device, pixels(&models.pipeline))));
-    Ok(Estimate { seconds, memory, available: memory::available() })
+    let size = size(whole, models, device, pixels(&models.pipeline));
+    if device.is_host() {
+        let host = trial.map(|trial| Need { bytes: trial.predict(&size), available: memory::available() });
+        return Ok(Estimate { seconds, host, gpu: None });
+    }
+    let host = memory::peak().map(|peak| Need { bytes: peak + size.on_host(), available: memory::available() });
+    let gpu = trial.map(|trial| Need { bytes: trial.predict_on_gpu(&size), available: memory::available_on_gpu() });
+    Ok(Estimate { seconds, host, gpu })
 }
 
 /// Returns the values of a picture.
@@ -89,6 +106,7 @@ fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u
         samples: runs * pictures * u64::from(experiment.spec.sampler.steps + 1),
         dims: models.pipeline.latent_dims() as u64,
         pictures: experiment.plan.evaluation_pictures,
+        pictures_at_once: experiment.pictures_at_once(),
         pixels,
     }
 }

@@ -83,6 +83,12 @@ impl CliError {
         }
     }
 
+    /// Says it, and returns the exit code.
+    pub(crate) fn end(&self) -> ExitCode {
+        self.show();
+        self.exit_code()
+    }
+
     /// Returns the exit code: 1 for failures, 2 for usage, 130 for interruptions (as shells count SIGINT).
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.kind {

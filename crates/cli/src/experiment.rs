@@ -99,6 +99,13 @@ impl Experiment {
         self.spec.name.as_deref().unwrap_or("experiment")
     }
 
+    /// Returns how many pictures are drawn before they are scored, in training or of a point in evaluation, whichever are more.
+    pub(crate) fn pictures_at_once(&self) -> u64 {
+        let epochs = u64::from(self.spec.training.epochs).max(1);
+        let of_a_point = self.prompts.held_out.len() as u64 * u64::from(self.spec.evaluation.pictures_per_prompt);
+        (self.plan.training_pictures / epochs).max(of_a_point)
+    }
+
     /// Returns where results go unless the user says otherwise.
     pub(crate) fn default_results(&self) -> PathBuf {
         Path::new("results").join(self.name())

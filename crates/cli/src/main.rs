@@ -32,8 +32,9 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     panic::install_hook();
     let args = Args::parse();
-    // The hook has said what there is to say.
-    let code = catch_unwind(|| run(&args)).unwrap_or(ExitCode::FAILURE);
+    // Of bugs the hook has said what there is to say.
+    let code = catch_unwind(|| panic::on_device(|| run(&args), panic::failed).unwrap_or_else(|error| error.end()));
+    let code = code.unwrap_or(ExitCode::FAILURE);
     // Threads that still hold rewards end with the process, and drop nothing.
     moa_reward::external::kill_programs();
     code
@@ -56,9 +57,6 @@ fn run(args: &Args) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error.show();
-            error.exit_code()
-        }
+        Err(error) => error.end(),
     }
 }

@@ -42,6 +42,17 @@ pub(crate) fn of_gpu() -> Option<u64> {
     None
 }
 
+/// Returns the bytes of the GPU's memory that this process could hold; `None` where models are on none, or the driver does not tell.
+pub(crate) fn available_on_gpu() -> Option<u64> {
+    #[cfg(feature = "libtorch")]
+    {
+        let gpu = crate::gpu::gpu(*GPU.get()?)?;
+        Some(gpu.free + gpu.own.unwrap_or(0))
+    }
+    #[cfg(not(feature = "libtorch"))]
+    None
+}
+
 /// Reads a line of Linux's figures, in kibibytes.
 fn read(file: &str, label: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
@@ -77,6 +88,8 @@ pub(crate) struct Size {
     pub(crate) dims: u64,
     /// Pictures of the whole evaluation.
     pub(crate) pictures: u64,
+    /// Pictures that are drawn before they are scored, in training or of a point in evaluation, whichever are more.
+    pub(crate) pictures_at_once: u64,
     /// Values of a picture.
     pub(crate) pixels: u64,
 }
@@ -86,16 +99,36 @@ impl Trial {
     /// the rows beyond it; trajectories, held twice, as they were drawn and as they are trained on; the evaluation's pictures,
     /// as they were drawn and as they are judged; and the drawings.
     pub(crate) fn predict(&self, size: &Size) -> u64 {
+        (self.grown(size) + size.held()) / 100 * (100 + SLACK)
+    }
+
+    /// Returns the estimated peak of a GPU's memory, as [`Trial::predict`] does the host's. What LibTorch keeps for later is part of what
+    /// the trial took already.
+    pub(crate) fn predict_on_gpu(&self, size: &Size) -> u64 {
+        self.grown(size) + size.on_gpu()
+    }
+
+    /// Returns what the trial took, and what activations of the rows beyond it do.
+    fn grown(&self, size: &Size) -> u64 {
         let per_row = self.after.saturating_sub(self.before) / self.rows.max(1);
-        let parts = self.after + per_row * size.rows.saturating_sub(self.rows) + size.held();
-        parts / 100 * (100 + SLACK)
+        self.after + per_row * size.rows.saturating_sub(self.rows)
     }
 }
 
 impl Size {
     /// Returns the bytes of trajectories, pictures and drawings.
     fn held(&self) -> u64 {
-        2 * (self.samples * self.dims + self.pictures * self.pixels) * size_of::<f32>() as u64 + DRAWING
+        2 * self.samples * self.dims * size_of::<f32>() as u64 + self.on_host()
+    }
+
+    /// Returns the bytes of pictures and drawings, which come to the host wherever models compute.
+    pub(crate) fn on_host(&self) -> u64 {
+        2 * self.pictures * self.pixels * size_of::<f32>() as u64 + DRAWING
+    }
+
+    /// Returns the bytes of trajectories and of pictures that wait to be scored.
+    fn on_gpu(&self) -> u64 {
+        (2 * self.samples * self.dims + 2 * self.pictures_at_once * self.pixels) * size_of::<f32>() as u64
     }
 }
 
@@ -130,19 +163,23 @@ mod tests {
     #[test]
     fn memory_grows_with_rows_trajectories_and_pictures() {
         let trial = Trial { before: 1000, after: 3000, rows: 10 };
-        let size = Size { rows: 10, samples: 0, dims: 4, pictures: 0, pixels: 3 };
+        let size = Size { rows: 10, samples: 0, dims: 4, pictures: 0, pictures_at_once: 0, pixels: 3 };
         let with_slack = |parts: u64| (parts + DRAWING) / 100 * (100 + SLACK);
         assert_eq!(trial.predict(&size), with_slack(3000));
         assert_eq!(trial.predict(&Size { rows: 1, ..size }), with_slack(3000));
         assert_eq!(trial.predict(&Size { rows: 20, ..size }), with_slack(5000));
         assert_eq!(trial.predict(&Size { samples: 5, ..size }), with_slack(3160));
         assert_eq!(trial.predict(&Size { pictures: 5, ..size }), with_slack(3120));
+        // Of the pictures, a GPU holds those that wait to be scored.
+        let larger = Size { rows: 20, samples: 5, pictures: 5, pictures_at_once: 2, ..size };
+        assert_eq!(trial.predict_on_gpu(&larger), 5000 + 160 + 48);
+        assert_eq!(larger.on_host(), 120 + DRAWING);
     }
 
     #[test]
     fn parts_are_summed_and_training_and_decoding_take_turns() {
         let parts = Parts { resident: 1000, row: 10, picture: 50, workers: 2, adapters: 7 };
-        let size = Size { rows: 4, samples: 0, dims: 4, pictures: 0, pixels: 3 };
+        let size = Size { rows: 4, samples: 0, dims: 4, pictures: 0, pictures_at_once: 0, pixels: 3 };
         assert_eq!(parts.predict(&size) - DRAWING, 1000 + 7 + 100);
         assert_eq!(parts.predict(&Size { rows: 40, ..size }) - DRAWING, 1000 + 7 + 400);
         assert_eq!(parts.predict(&Size { samples: 5, ..size }) - DRAWING, 1000 + 7 + 100 + 160);

@@ -14,7 +14,7 @@ use moa_reward::Pictures;
 use moa_runner::Models;
 use moa_train::targeted;
 
-use super::{Estimate, GROUP, pixels, scoring, size};
+use super::{Estimate, GROUP, Need, pixels, scoring, size};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
@@ -52,12 +52,12 @@ pub(super) fn measure(
     };
     let adapters = experiment.plan.runs * adapter_bytes(experiment, pipeline)?;
     let size = size(experiment, models, device, pixels(pipeline));
-    // The figures are of the host's memory; elsewhere activations lie on the device.
-    let memory = resident.filter(|_| device.is_host()).map(|resident| {
+    let host = resident.map(|resident| {
         let (picture, workers) = (pipeline.decoding_bytes(), device.workers as u64);
-        Parts { resident, row, picture, workers, adapters }.predict(&size)
+        let bytes = Parts { resident, row, picture, workers, adapters }.predict(&size);
+        Need { bytes, available: memory::available() }
     });
-    Ok(Estimate { seconds: experiment.plan.seconds(&cost), memory, available: memory::available() })
+    Ok(Estimate { seconds: experiment.plan.seconds(&cost), host, gpu: None })
 }
 
 /// Returns the seconds of one row's pass, with one row on each thread.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::args::Global;
-use crate::calibrate;
+use crate::calibrate::{self, Need};
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::output::print;
@@ -12,8 +12,7 @@ use crate::text::{estimate, memory};
 /// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
 /// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device
-/// for a moment; of a large denoiser, from one pass, by known ratios. Memory is the host's, and grows with `training.micro_batch` above
-/// all.
+/// for a moment; of a large denoiser on the CPU, from one pass, by known ratios. Memory grows with `training.micro_batch` above all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,11 +29,14 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
-    let memory = estimated.memory.map_or(String::new(), |bytes| {
-        let short = estimated.available.filter(|available| *available < bytes);
-        let short = short.map_or(String::new(), |available| too_much(&experiment, available));
-        format!("{:<11}about {}{short}\n", "memory", memory(bytes))
-    });
+    let line = |label: &str, need: Option<Need>, of: &str| {
+        let Some(Need { bytes, available }) = need else { return String::new() };
+        let short = available.filter(|available| *available < bytes);
+        let short = short.map_or(String::new(), |available| too_much(&experiment, of, available));
+        let label = if label.len() < 11 { format!("{label:<11}") } else { format!("{label} ") };
+        format!("{label}about {}{short}\n", memory(bytes))
+    };
+    let memory = line("device memory", estimated.gpu, "the GPU") + &line("memory", estimated.host, "this machine");
     print(format!(
         "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n",
         arguments.experiment.display(),
@@ -48,8 +50,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     ))
 }
 
-/// Says that the machine has less memory than is wanted, and what to lower.
-fn too_much(experiment: &Experiment, available: u64) -> String {
+/// Says that there is less memory than is wanted, and what to lower.
+fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
     let (micro_batch, runs) = (experiment.spec.training.micro_batch, experiment.plan.runs);
     let rows = if u64::from(micro_batch) > runs {
         format!("lower `training.micro_batch` (now {micro_batch}; every adapter needs one row, so {runs} is the least)")
@@ -57,8 +59,14 @@ fn too_much(experiment: &Experiment, available: u64) -> String {
         format!("list fewer weightings ({runs} adapters train together), or spread them over several experiments")
     };
     let label = format!("{:<11}", "");
+    let again = match experiment.spec.training.gradient_checkpointing {
+        Some(false) => {
+            format!("`training.gradient_checkpointing: true` takes far less, and a third more time;\n{label}")
+        }
+        _ => String::new(),
+    };
     format!(
-        ", more than the {} that this machine can give: {rows};\n{label}`training.prompts_per_epoch`, `training.pictures_per_prompt` \
+        ", more than the {} that {of} can give: {rows};\n{label}{again}`training.prompts_per_epoch`, `training.pictures_per_prompt` \
          and `sampler.steps` set how much of an epoch is held",
         memory(available)
     )

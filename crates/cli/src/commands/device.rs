@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::output::{note, print};
-use crate::panic::quietly;
+use crate::panic::{first_line, quietly};
 use crate::text::Table;
 
 /// Says what a device is, whether it computes what the CPU does, and how fast it is.
@@ -80,7 +80,7 @@ fn found(check: &Check, compute: &Compute) -> (Result<f64, String>, f64) {
         Ok(Ok(found)) if found.relative_rms.is_nan() => (Err("it computes what is no number".into()), found.bound),
         Ok(Ok(found)) => (Ok(found.relative_rms), found.bound),
         Ok(Err(error)) => (Err(error.to_string()), 0.0),
-        Err(panic) => (Err(panic.lines().next().unwrap_or("it failed").to_owned()), 0.0),
+        Err(panic) => (Err(first_line(&panic).to_owned()), 0.0),
     }
 }
 

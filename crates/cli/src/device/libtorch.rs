@@ -142,15 +142,8 @@ fn probe(device: &Device) -> Result<(), String> {
     match crate::panic::quietly(move || scalar_to_host(Tensor::<1>::ones([2], &device).sum())) {
         Ok(sum) if (sum - 2.0).abs() < f32::EPSILON => Ok(()),
         Ok(sum) => Err(format!("it says that 1 + 1 is {sum}")),
-        Err(message) => Err(first_line(&message)),
+        Err(message) => Err(crate::panic::first_line(&message).to_owned()),
     }
-}
-
-/// Returns the sentence of what LibTorch says, without the frames of its stack.
-fn first_line(message: &str) -> String {
-    let message = message.split("\\n").next().unwrap_or(message);
-    let line = message.lines().next().unwrap_or("it does not answer");
-    line.rsplit_once("Torch(\"").map_or(line, |(_, said)| said).trim_end_matches(['"', ')']).to_owned()
 }
 
 #[cfg(test)]
@@ -170,13 +163,5 @@ mod tests {
         let beyond = refused(3, Runtime { cuda: true, gpus: 2 });
         assert!(beyond.contains("2 GPUs, `libtorch:cuda:0` to `libtorch:cuda:1`"), "{beyond}");
         assert!(check(DeviceName::LibTorchCuda(1), 1, Runtime { cuda: true, gpus: 2 }).is_ok());
-    }
-
-    #[test]
-    fn stacks_of_libtorch_are_cut() {
-        let said =
-            r#"called `Result::unwrap()` on an `Err` value: Torch("CUDA error: out of memory\nframe #0: c10::Error")"#;
-        assert_eq!(first_line(said), "CUDA error: out of memory");
-        assert_eq!(first_line("a line\nmore"), "a line");
     }
 }

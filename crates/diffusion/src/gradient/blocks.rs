@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use moa_adapter::{AdapterBank, LayerShape, LowRank};
 
 use super::leaves::Leaves;
@@ -25,9 +25,18 @@ pub(crate) enum Activations {
 impl Activations {
     /// Returns what suits a network with these linear layers.
     pub(crate) fn of(linears: &[LayerShape]) -> Self {
-        let weights: usize = linears.iter().map(|layer| layer.d_in * layer.d_out).sum();
-        if weights > MOST_WEIGHTS { Self::Recomputed } else { Self::Kept }
+        if is_large(linears) { Self::Recomputed } else { Self::Kept }
     }
+}
+
+/// Returns whether a network with these linear layers is large.
+pub(crate) fn is_large(linears: &[LayerShape]) -> bool {
+    linears.iter().map(|layer| layer.d_in * layer.d_out).sum::<usize>() > MOST_WEIGHTS
+}
+
+/// Returns the bytes of a number.
+pub(crate) fn bytes_of(kept: FloatDType) -> usize {
+    if kept == FloatDType::F32 { 4 } else { 2 }
 }
 
 /// What the blocks of one forward pass share.

@@ -15,7 +15,7 @@ use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 use moa_device::{as_type, silu};
 use norm::FinalNorm;
 
-use crate::gradient::{Activations, Pass, recorded};
+use crate::gradient::{Activations, Pass, bytes_of, is_large, recorded};
 use crate::{Compute, TextContext};
 
 /// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
@@ -24,6 +24,9 @@ const T5_TOKENS: usize = 256;
 const CLIP_TOKENS: usize = 77;
 /// Copies of both streams that the gradient of one block holds at a time, half of them those of its feed-forward layers.
 const BLOCK_COPIES: u64 = 72;
+
+/// Copies of both streams that a block keeps where all activations are kept.
+const KEPT_COPIES: u64 = 36;
 
 /// The denoiser: a transformer over patches of the picture and states of the text, both at once.
 #[derive(Clone, Debug)]
@@ -99,8 +102,12 @@ impl Sd3Transformer {
     pub fn training_bytes(&self) -> Option<u64> {
         let Sd3Config { sample_size, patch_size, num_layers, .. } = &self.config;
         let tokens = (sample_size / patch_size).pow(2) + CLIP_TOKENS + T5_TOKENS;
-        let streams = (tokens * self.config.width() * size_of::<f32>()) as u64;
-        (self.activations == Activations::Recomputed).then(|| streams * (*num_layers as u64 + BLOCK_COPIES))
+        let streams = (tokens * self.config.width() * bytes_of(self.kept())) as u64;
+        let copies = match self.activations {
+            Activations::Recomputed => *num_layers as u64 + BLOCK_COPIES,
+            Activations::Kept => *num_layers as u64 * KEPT_COPIES,
+        };
+        is_large(&self.linears()).then_some(streams * copies)
     }
 
     /// Predicts the velocity.

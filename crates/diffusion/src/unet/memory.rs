@@ -1,6 +1,7 @@
 //! What a training pass of a large U-Net takes, by its config.
 
 use super::UnetConfig;
+use crate::gradient::Activations;
 
 /// Maps as wide as what a residual block takes in, or gives out, that its gradient holds at a time.
 const RESNET_MAPS: usize = 16;
@@ -9,11 +10,15 @@ const BLOCK_MAPS: usize = 72;
 /// Maps that a spatial transformer of several blocks keeps beside what they take in.
 const ENTRY_MAPS: usize = 6;
 
-/// Returns about how many bytes a forward and backward pass takes for each row where blocks are computed again: what every block
-/// takes in, and the largest block's own.
-pub(super) fn training_bytes(config: &UnetConfig) -> u64 {
-    let mut kept = 0;
-    let mut largest = 0;
+/// Maps as wide as what a residual block takes in, or gives out, that it keeps where all activations are kept.
+const RESNET_KEPT: usize = 7;
+/// Maps that a transformer block keeps where all activations are kept, half of them those of its feed-forward layers.
+const BLOCK_KEPT: usize = 32;
+
+/// Returns about how many bytes a forward and backward pass takes for each row: what every block takes in and the largest block's own,
+/// where blocks are computed again, or what every block keeps.
+pub(super) fn training_bytes(config: &UnetConfig, activations: Activations, bytes_of_a_number: usize) -> u64 {
+    let (mut kept, mut largest, mut all) = (0, 0, 0);
     let channels = &config.block_out_channels;
     let last = channels.len() - 1;
     let positions = |block: usize| (config.sample_size >> block).pow(2);
@@ -21,9 +26,11 @@ pub(super) fn training_bytes(config: &UnetConfig) -> u64 {
         let map = |width: usize| width * positions(block);
         kept += map(d_in);
         largest = largest.max(RESNET_MAPS * map(d_in.max(d_out)));
+        all += RESNET_KEPT * map(d_in.max(d_out));
         if attends {
             let depth = config.transformer_layers_per_block.of(block);
             kept += map(d_out) * if depth == 1 { 1 } else { depth + ENTRY_MAPS };
+            all += map(d_out) * (depth * BLOCK_KEPT + ENTRY_MAPS);
             largest = largest.max(BLOCK_MAPS * map(d_out));
         }
     };
@@ -48,7 +55,8 @@ pub(super) fn training_bytes(config: &UnetConfig) -> u64 {
             width = channels[block];
         }
     }
-    ((kept + largest) * size_of::<f32>()) as u64
+    let numbers = if activations == Activations::Kept { all } else { kept + largest };
+    (numbers * bytes_of_a_number) as u64
 }
 
 #[cfg(test)]
@@ -63,6 +71,7 @@ mod tests {
             "layers_per_block": 2, "cross_attention_dim": 768, "attention_head_dim": 8}"#;
         let config: UnetConfig = serde_json::from_str(json).expect("a config");
         // 127 MB of what 38 blocks take in, and 377 MB of the largest block.
+        let training_bytes = |config: &UnetConfig| training_bytes(config, Activations::Recomputed, 4);
         let bytes = training_bytes(&config);
         assert!((504_000_000..505_000_000).contains(&bytes), "{bytes}");
         let larger = UnetConfig { sample_size: 128, ..config };

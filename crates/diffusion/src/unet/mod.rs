@@ -22,7 +22,7 @@ use resnet::{ResnetBlock, upsample};
 use time::{TimeEmbedding, waves};
 use transformer::SpatialTransformer;
 
-use crate::gradient::{Activations, Pass, recorded};
+use crate::gradient::{Activations, Pass, bytes_of, is_large, recorded};
 use crate::nn::{Conv2d, GroupNorm};
 use crate::{Compute, TextContext};
 
@@ -172,7 +172,8 @@ impl Unet {
     /// Returns about how many bytes a training pass takes for each row; `None` where the network is small enough to keep all
     /// activations, which is best tried out.
     pub fn training_bytes(&self) -> Option<u64> {
-        (self.activations == Activations::Recomputed).then(|| memory::training_bytes(&self.config))
+        let bytes = || memory::training_bytes(&self.config, self.activations, bytes_of(self.kept()));
+        is_large(&self.linears()).then(bytes)
     }
 
     /// Predicts noise or velocity.

@@ -33,8 +33,8 @@ impl Depth {
     fn bound(self, precision: Precision) -> f64 {
         let [kernel, network, gradient] = match precision {
             Precision::F32 => [1e-5, 1e-4, 1e-3],
-            Precision::Tf32 | Precision::F16 => [2e-3, 1e-2, 5e-2],
-            Precision::Bf16 => [1.5e-2, 6e-2, 3e-1],
+            Precision::Tf32 | Precision::F16 => [2e-3, 8e-3, 2e-2],
+            Precision::Bf16 => [1.5e-2, 4e-2, 8e-2],
         };
         match self {
             Self::Kernel => kernel,

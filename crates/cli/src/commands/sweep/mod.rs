@@ -2,17 +2,20 @@
 
 mod watched;
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use moa_runner::{SweepOutcome, SweepRequest, sweep};
 
 use crate::args::Global;
 use crate::commands::front::{self, Results};
+use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
 use crate::memory;
 use crate::output::{note, print};
+use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
 use crate::terminal::Look;
 
@@ -78,9 +81,33 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     };
     let outcome = {
         let mut sink = display.sink(&experiment.plan);
-        sweep(&request, &models, &mut *sink)?
+        let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
+        on_device(work, |failure| told(failure, &experiment, &device, &out))??
     };
     conclude(outcome, &experiment, &out)
+}
+
+/// Says how a device failed in a sweep, and how to go on.
+fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Path) -> CliError {
+    let exhausted = matches!(failure, Failure::OutOfMemory(_));
+    let error = failed(failure);
+    let saved = format!("the same command goes on from the last epoch, which is saved in {}", out.display());
+    if !exhausted {
+        return error.hint(saved);
+    }
+    let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
+    let error = if u64::from(training.micro_batch) > runs {
+        error.hint(format!("lower `training.micro_batch` (now {}; {runs} is the least)", training.micro_batch))
+    } else {
+        error.hint(format!("list fewer weightings: {runs} adapters train together"))
+    };
+    let error = if training.gradient_checkpointing == Some(false) {
+        error.hint("give `training.gradient_checkpointing: true`: far less memory, and a third more time")
+    } else {
+        error
+    };
+    let error = if device.is_host() { error } else { error.hint("`--reward-device flex` keeps rewards off the GPU") };
+    error.hint(format!("{saved}; these settings may change on the way"))
 }
 
 /// Prints the front of a sweep that has ended, or says how to go on with one that was stopped.

@@ -12,7 +12,7 @@ use moa_core::RunEvent;
 use moa_runner::{SweepOutcome, SweepRequest, sweep};
 use moa_tui::Message;
 
-use super::conclude;
+use super::{conclude, told};
 use crate::args::Global;
 use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
@@ -21,7 +21,7 @@ use crate::experiment::Experiment;
 use crate::interrupt;
 use crate::memory;
 use crate::output::note;
-use crate::panic::quietly;
+use crate::panic::{on_device, quietly};
 use crate::terminal::{Look, Screen};
 
 /// Sweeps and shows it. The UI stays open at the end; leaving it before stops the sweep after its epoch.
@@ -48,10 +48,12 @@ pub(super) fn run(
     };
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
-        let result = quietly(AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
+        let work = AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
             let models = opened.models(&device)?;
             Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
-        }));
+        });
+        let failed = |failure| told(failure, &opened, &device, &request.out);
+        let result = quietly(AssertUnwindSafe(|| on_device(work, failed).flatten()));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
         let told = match &result {
             Ok(SweepOutcome::Finished(_)) => Ok(()),
