@@ -57,7 +57,9 @@ class Kit:
         self.torch_device = f"cuda:{self.gpu_index}" if self.is_cuda else "cpu"
         kept = self.folder / "kit.json"
         self.figures = json.loads(kept.read_text())["figures"] if kept.is_file() else {}
-        self.environment = {**os.environ, "LD_LIBRARY_PATH": library_path(), "PYTHONDONTWRITEBYTECODE": "1"}
+        # Parts one after another, so that each can be timed.
+        own = {"LD_LIBRARY_PATH": library_path(), "PYTHONDONTWRITEBYTECODE": "1", "MOA_OVERLAP": "off"}
+        self.environment = {**os.environ, **own}
         self.moa = unpacked(options.moa, self.folder)
 
     def left(self):

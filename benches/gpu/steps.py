@@ -20,6 +20,8 @@ RESUME_BOUND = 0.01  # between the means of the fronts with and without a kill
 RESUME_EPOCHS = 24  # enough that a kill after the first leaves work to do
 MEMORY_BOUND = 0.15  # between `moa check`'s memory and what is measured
 PLAIN_GOAL, SKILLED_GOAL = 0.25, 0.6  # moa's time as a share of the peers', with the most weightings
+# Operations of a pass through the U-Net with adapters: 22 residual blocks of 10, 16 transformers of 77, what is between.
+OPERATIONS = 1500
 PEAK_GOAL = 0.4  # of the measured bf16 peak, in the denoiser's forward passes
 
 
@@ -250,7 +252,21 @@ def shares(kit, report):
     of_moa = [share for name, share in report.figures.items() if name.startswith("moa")]
     if not of_moa:
         raise StepError("moa's own rollouts are missing: the step sd15 has to run first")
+    launches(kit, report)
     report.verdict(max(of_moa) >= PEAK_GOAL, f"moa reaches {max(of_moa):.1%} of the peak at best, goal ≥ {PEAK_GOAL:.0%}")
+
+
+def launches(kit, report):
+    """Says whether passes wait for the host, which launches their operations, rather than for the GPU."""
+    found = re.search(r"([\d.]+) µs an operation", kit.figures.get("device", {}).get("moa", ""))
+    timed = kit.figures.get("sd15", {}).get(f"K={max(kit.work.counts)}")
+    if not (found and timed):
+        return
+    rows = rates(timed)["rollout_s"] * kit.work.steps
+    share = OPERATIONS * float(found[1]) * 1e-6 * rows / kit.work.micro_batch
+    bound = "launch-bound: CUDA graphs would pay" if share > 0.5 else "not launch-bound"
+    report.figures["launches"] = share
+    report.say(f"launching about {OPERATIONS} operations takes {share:.0%} of a pass of {kit.work.micro_batch} rows: {bound}")
 
 
 # Seconds that each may take; what one leaves goes to those after it, and the whole has its own limit.

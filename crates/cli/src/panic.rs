@@ -7,6 +7,7 @@ use std::panic::{self, PanicHookInfo, UnwindSafe};
 
 use crate::error::CliError;
 use crate::terminal;
+use crate::text::memory;
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -64,7 +65,9 @@ impl Failure {
         if message.contains("Torch(") && exhausted.iter().any(|words| message.contains(words)) {
             let wanted = ["Tried to allocate ", "you tried to allocate "].iter().find_map(|words| {
                 let rest = message.split(words).nth(1)?;
-                Some(rest.split(". ").next()?.trim_end_matches('.').to_owned())
+                let wanted = rest.split(". ").next()?.trim_end_matches('.');
+                let bytes = wanted.split_once(" bytes").and_then(|(bytes, _)| bytes.parse().ok());
+                Some(bytes.map_or_else(|| wanted.to_owned(), memory))
             });
             return Some(Self::OutOfMemory(wanted));
         }
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn a_device_without_memory_is_no_bug() {
         assert_eq!(Failure::of(CUDA), Some(Failure::OutOfMemory(Some("2.00 GiB".into()))));
-        assert_eq!(Failure::of(CPU), Some(Failure::OutOfMemory(Some("805306368 bytes".into()))));
+        assert_eq!(Failure::of(CPU), Some(Failure::OutOfMemory(Some("768 MiB".into()))));
         assert_eq!(Failure::of("index out of bounds"), None);
         assert_eq!(Failure::of("the attic is out of memory"), None, "no words of LibTorch's");
         let broken = r#"called `Result::unwrap()` on an `Err` value: Torch("CUDA error: an illegal memory access was encountered\nCUDA kernel errors …")"#;

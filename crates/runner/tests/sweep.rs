@@ -245,6 +245,27 @@ fn what_only_reports_depend_on_may_change() {
 }
 
 #[test]
+fn a_sweep_that_ran_out_of_memory_goes_on_with_less_at_a_time() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let request_ = request(spec(), root.path());
+    let stop = request_.stop.clone();
+    let stopped = sweep(&request_, &models, &mut |event: &RunEvent| {
+        stop.fetch_or(matches!(event, RunEvent::Checkpointed { .. }), Ordering::Relaxed);
+    });
+    assert!(matches!(stopped, Ok(SweepOutcome::Interrupted { epoch: 1 })));
+    let mut less = spec();
+    (less.training.micro_batch, less.training.gradient_checkpointing) = (1, Some(true));
+    let (_, events) = finished(root.path(), less, &models);
+    let trained = events.iter().filter_map(|event| match event {
+        RunEvent::EpochFinished(record) => Some(record.epoch),
+        _ => None,
+    });
+    assert!(trained.min().is_some_and(|first| first == 2), "the first epoch was trained before");
+    let timings = fs::read_to_string(root.path().join("timings.csv")).unwrap();
+    assert_eq!(timings.lines().count() as u32, 1 + spec().training.epochs, "a row for each epoch:\n{timings}");
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused_by_name() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let request_ = request(spec(), root.path());

@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::{Distribution, Tensor};
 use moa_core::NoiseKey;
 use moa_core::experiment::CostModel;
-use moa_device::to_host;
+use moa_device::{is_libtorch, to_host};
 use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::Pictures;
@@ -23,6 +23,9 @@ use crate::memory::{self, Parts};
 /// Passes forward that one pass in training takes as long as: one forward, one forward again, and one back through both. Measured
 /// on two cores at Stable Diffusion 1.5's size: docs/decisions/015.
 const TRAINING: f64 = 3.0;
+/// By how much more LibTorch takes on the CPU to decode a picture: its convolutions copy maps into an order of their own. Measured at
+/// 512 × 512 with Stable Diffusion's autoencoder.
+const LIBTORCHS_COPIES: f64 = 2.25;
 /// A part of a picture is decoded on trial: a square of its latents whose side is shorter by this factor.
 const CUT: usize = 4;
 /// Copies of an adapter that training holds: itself, its gradient, what workers sum, and the optimiser's two means.
@@ -53,7 +56,8 @@ pub(super) fn measure(
     let adapters = experiment.plan.runs * adapter_bytes(experiment, pipeline)?;
     let size = size(experiment, models, device, pixels(pipeline));
     let host = resident.map(|resident| {
-        let (picture, workers) = (pipeline.decoding_bytes(), device.workers as u64);
+        let (copies, workers) = (if is_libtorch(&device.device) { LIBTORCHS_COPIES } else { 1.0 }, device.workers as u64);
+        let picture = (pipeline.decoding_bytes() as f64 * copies) as u64;
         let bytes = Parts { resident, row, picture, workers, adapters }.predict(&size);
         Need { bytes, available: memory::available() }
     });
