@@ -140,6 +140,11 @@ impl Parameters {
         &self.device
     }
 
+    /// Returns the type of number that tensors are handed out in.
+    pub fn kept(&self) -> FloatDType {
+        self.kept
+    }
+
     /// Returns whether a stored parameter exists; always true of fresh ones.
     pub fn has(&self, name: &str) -> bool {
         match &*self.source {

@@ -91,6 +91,7 @@ impl OpenDevice {
         let base = match self.name {
             DeviceName::Flex if self.workers == 1 => "flex (CPU, pure Rust, 1 thread)".into(),
             DeviceName::Flex => format!("flex (CPU, pure Rust, {} threads)", self.workers),
+            DeviceName::LibTorch if is_for_cpus_alone() => "libtorch (CPU, a LibTorch without CUDA)".into(),
             DeviceName::LibTorch => "libtorch (CPU, LibTorch)".into(),
             name @ DeviceName::LibTorchCuda(_) => match name.gpu_facts() {
                 Some(facts) => format!("{name} ({facts})"),
@@ -202,6 +203,14 @@ impl DeviceName {
     fn gpu_facts(self) -> Option<String> {
         None
     }
+}
+
+/// Returns whether the LibTorch that is linked knows no GPU.
+fn is_for_cpus_alone() -> bool {
+    #[cfg(feature = "libtorch")]
+    return !moa_device::runtime().cuda;
+    #[cfg(not(feature = "libtorch"))]
+    true
 }
 
 /// Returns whether pictures are scored while others are drawn: `usual`, or what `MOA_OVERLAP` says.

@@ -9,8 +9,20 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 11] =
-    ["sweep", "browse", "check", "init", "front", "export", "merge", "convert", "export-model", "sample", "pretrain"];
+const COMMANDS: [&str; 12] = [
+    "sweep",
+    "browse",
+    "check",
+    "init",
+    "front",
+    "export",
+    "merge",
+    "convert",
+    "export-model",
+    "sample",
+    "device",
+    "pretrain",
+];
 
 fn compare(name: &str, found: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));

@@ -8,8 +8,8 @@ use moa_core::experiment::Precision;
 pub struct Compute {
     /// The device.
     pub device: Device,
-    /// The type of number that text encoders and denoiser are kept and computed in. The autoencoder is f32 in any case: its last layers
-    /// overflow half precision (Stable Diffusion XL's), and what it draws would show the rounding.
+    /// The type of number that text encoders, denoiser and the autoencoder's decoder are kept and computed in; the decoder stays f32 where
+    /// that is `F16`, which the last layers of Stable Diffusion XL's overflow.
     pub precision: Precision,
     /// Whether denoisers may run on moa's own engine, on the CPU; otherwise burn's operations do the work everywhere.
     pub engine: bool,
@@ -32,6 +32,11 @@ impl From<&Compute> for Compute {
 }
 
 impl Compute {
+    /// Returns the type that the weights of an autoencoder's decoder are kept in.
+    pub fn kept_by_decoders(&self) -> FloatDType {
+        if self.precision == Precision::Bf16 { FloatDType::BF16 } else { FloatDType::F32 }
+    }
+
     /// Returns the type that weights are kept in.
     pub fn kept(&self) -> FloatDType {
         match self.precision {

@@ -354,8 +354,8 @@ fn no_step_and_no_pass_waits_for_the_device() {
     };
     let [few, many] = [8, 20].map(|steps| copies_of_an_epoch(spec(steps, 1, 0.1)));
     assert_eq!(few.to_host, many.to_host, "a step of a rollout copies to the host");
-    // Two slices, each with the noise of a step and the sines and cosines of its timestep.
-    assert_eq!(many.from_host - few.from_host, 2 * 2 * 12, "what a step copies to the device");
+    // Four slices, each with the noise of a step and the sines and cosines of its timestep.
+    assert_eq!(many.from_host - few.from_host, 4 * 2 * 12, "what a step copies to the device");
     let more = copies_of_an_epoch(spec(8, 3, 0.1));
     assert_eq!(more.to_host - few.to_host, 2, "an update copies to the host once, however many passes it has");
     let untied = copies_of_an_epoch(spec(8, 1, 0.0));

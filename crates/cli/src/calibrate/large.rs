@@ -56,7 +56,8 @@ pub(super) fn measure(
     let adapters = experiment.plan.runs * adapter_bytes(experiment, pipeline)?;
     let size = size(experiment, models, device, pixels(pipeline));
     let host = resident.map(|resident| {
-        let (copies, workers) = (if is_libtorch(&device.device) { LIBTORCHS_COPIES } else { 1.0 }, device.workers as u64);
+        let (copies, workers) =
+            (if is_libtorch(&device.device) { LIBTORCHS_COPIES } else { 1.0 }, device.workers as u64);
         let picture = (pipeline.decoding_bytes() as f64 * copies) as u64;
         let bytes = Parts { resident, row, picture, workers, adapters }.predict(&size);
         Need { bytes, available: memory::available() }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The type of number that a base model is kept and computed in.
 ///
-/// Adapters, optimiser, schedule, log-probabilities, decoder, rewards and judges are always f32, and so are sums and statistics inside of
-/// norms, products and attention.
+/// Adapters, optimiser, schedule, log-probabilities, rewards and judges are always f32, and so are sums and statistics inside of norms,
+/// products and attention. The autoencoder's decoder is f32 beside `F16`, too, which that of Stable Diffusion XL overflows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Precision {

@@ -36,7 +36,7 @@ pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, P
     if let [(_, first), (_, second)] = &texts[..] {
         fit::check_lengths(first.length(), second.length())?;
     }
-    let codec = codec(source, &index, &compute.device)?;
+    let codec = codec(source, &index, compute)?;
     let configs: Vec<TextConfig> = texts.iter().map(|(config, _)| config.clone()).collect();
     network.check(index.family, &configs, &codec)?;
 
@@ -130,11 +130,12 @@ fn words(source: &Source<'_>, part: Part, tokenizer: &'static str) -> Result<(Te
     Ok((config, tokenizer))
 }
 
-fn codec(source: &Source<'_>, index: &ModelIndex, device: &Device) -> Result<Codec, PipelineError> {
+fn codec(source: &Source<'_>, index: &ModelIndex, compute: &Compute) -> Result<Codec, PipelineError> {
     if !index.has_vae {
         return Ok(Codec::Pixels(PixelCodec { factor: 2 }));
     }
     let config = VaeConfig::read(&source.bytes(VAE.config)?)?;
-    let vae = source.load(VAE, device, |parameters| Vae::load(&config, parameters))?;
+    let vae = source
+        .load(VAE, &compute.device, |parameters| Vae::load(&config, &parameters.in_type(compute.kept_by_decoders())))?;
     Ok(Codec::Vae(Box::new(vae.within(DECODING))))
 }

@@ -16,7 +16,7 @@ pub enum VaeConfig {
 }
 
 /// The shape of an `AutoencoderKL` (Rombach et al., 2112.10752, section 3.1); field names are diffusers'. Fields that
-/// moa does not need are passed over: `sample_size`, and `force_upcast`, since everything is computed in f32.
+/// moa does not need are passed over: `sample_size`, and `force_upcast`, since nothing is decoded in f16.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct KlConfig {
     /// Channels of pictures; only 3 is known.

@@ -8,8 +8,9 @@ mod recompute;
 mod tiles;
 mod tiny;
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use moa_adapter::{Parameters, ParametersError};
+use moa_device::as_type;
 
 pub use config::{KlConfig, TinyConfig, VaeConfig};
 use encoder::LazyEncoder;
@@ -17,7 +18,7 @@ use kl::KlDecoder;
 use tiles::Tiling;
 use tiny::TinyDecoder;
 
-use crate::gradient::Activations;
+use crate::gradient::{Activations, bytes_of};
 
 /// Most bytes of activations (see [`Vae::decoding_bytes`]) of an image whose gradient is computed from all activations at once;
 /// larger ones keep the inputs of blocks, which are computed once more. The gradient takes about eight times as much (2 GiB), and about
@@ -30,7 +31,8 @@ enum Decoder {
     Tiny(TinyDecoder),
 }
 
-/// An autoencoder between images and the denoiser's latents; always in f32, one image at a time on each thread.
+/// An autoencoder between images and the denoiser's latents, one image at a time on each thread. Latents and images are f32; the decoder
+/// computes in the type of its weights, the encoder in f32.
 ///
 /// The decoder is read when the autoencoder is loaded. The encoder is read from the same files when it is first used: sampling and
 /// most training need none, and that of Stable Diffusion takes 137 MB.
@@ -39,6 +41,8 @@ pub struct Vae {
     decoder: Decoder,
     encoder: LazyEncoder,
     latent_channels: usize,
+    /// The type of number that the decoder computes in.
+    kept: FloatDType,
     scale: f32,
     shift: f32,
     factor: usize,
@@ -47,19 +51,21 @@ pub struct Vae {
 }
 
 impl Vae {
-    /// Takes the decoder's parameters, under diffusers' key names, and remembers where the encoder's are.
+    /// Takes the decoder's parameters, under diffusers' key names, and remembers where the encoder's are. The decoder computes in the
+    /// parameters' type of number.
     ///
     /// # Errors
     /// Says which tensor is missing or has another shape.
     pub fn load(config: &VaeConfig, parameters: &Parameters) -> Result<Self, ParametersError> {
+        let kept = parameters.kept();
         let (latent_channels, scale, shift) = config.latents();
         let decoder = match config {
             VaeConfig::Kl(kl) => Decoder::Kl(Box::new(KlDecoder::load(kl, parameters)?)),
             VaeConfig::Tiny(tiny) => Decoder::Tiny(TinyDecoder::load(tiny, parameters)?),
         };
-        let encoder = LazyEncoder::new(config, parameters);
-        let (factor, bytes_per_latent) = (config.factor(), bytes_per_latent(config));
-        Ok(Self { decoder, encoder, latent_channels, scale, shift, factor, bytes_per_latent, tiling: None })
+        let encoder = LazyEncoder::new(config, &parameters.in_type(FloatDType::F32));
+        let (factor, bytes_per_latent) = (config.factor(), bytes_per_latent(config, bytes_of(kept)));
+        Ok(Self { decoder, encoder, latent_channels, kept, scale, shift, factor, bytes_per_latent, tiling: None })
     }
 
     /// Returns the autoencoder with decoding in tiles where an image's activations would take more than `bytes`
@@ -123,10 +129,12 @@ impl Vae {
         let [_, _, height, width] = latents.dims();
         let bytes = (height * width) as u64 * self.bytes_per_latent;
         let activations = if bytes > MOST_KEPT { Activations::Recomputed } else { Activations::Kept };
-        match &self.decoder {
+        let latents = as_type(latents, self.kept);
+        let images = match &self.decoder {
             Decoder::Kl(decoder) => decoder.decode(latents, activations),
             Decoder::Tiny(decoder) => decoder.decode(latents, activations),
-        }
+        };
+        as_type(images, FloatDType::F32)
     }
 
     /// Returns the latents of images in the denoiser's scale, (z − `shift_factor`) · `scaling_factor`. Of an `AutoencoderKL` z is the
@@ -148,13 +156,13 @@ impl Vae {
 /// Returns about how many bytes the decoder's activations take for each latent pixel. The peak is at full resolution, where
 /// the last upsampling leaves maps as wide as the second level: `MAPS` of them are alive at a time, some as patches of a
 /// convolution.
-fn bytes_per_latent(config: &VaeConfig) -> u64 {
+fn bytes_per_latent(config: &VaeConfig, bytes_of_a_number: usize) -> u64 {
     const MAPS: usize = 4;
     let width = match config {
         VaeConfig::Kl(kl) => *kl.block_out_channels.get(1).unwrap_or(&kl.block_out_channels[0]),
         VaeConfig::Tiny(tiny) => tiny.decoder_block_out_channels[0],
     };
-    (config.factor().pow(2) * width * MAPS * size_of::<f32>()) as u64
+    (config.factor().pow(2) * width * MAPS * bytes_of_a_number) as u64
 }
 
 #[cfg(test)]

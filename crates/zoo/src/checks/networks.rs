@@ -142,8 +142,8 @@ fn bank(layers: &[LayerShape], compute: &Compute) -> AdapterBank {
 
 fn vae(compute: &Compute) -> Result<Vae, ZooError> {
     let config = VaeConfig::read(VAE.as_bytes()).map_err(|error| ZooError::Pipeline(error.into()))?;
-    // Always f32, as in pipelines.
-    Ok(built(Vae::load(&config, &Parameters::fresh(NoiseKey::new(29).named("vae"), &compute.device))))
+    let parameters = Parameters::fresh(NoiseKey::new(29).named("vae"), &compute.device);
+    Ok(built(Vae::load(&config, &parameters.in_type(compute.kept_by_decoders()))))
 }
 
 /// Returns the checks of networks.
