@@ -83,6 +83,23 @@ libtorch DIR="target/libtorch":
     LIBTORCH="$(realpath {{DIR}})" \
         cargo build --release --features libtorch --target-dir target/with-libtorch
 
+# What needs LibTorch and no GPU: half precision, gradients, devices, bad input, the GPU's kit on small sizes. PYTHON has torch.
+libtorch-check PYTHON="python3":
+    .ci/libtorch {{PYTHON}}
+
+# The GPU's kit on a machine with an NVIDIA GPU: MOA is a binary built as benches/gpu/README.md says. FLAGS: --only, --small, --minutes.
+gpu MOA DEVICE="libtorch:cuda:0" DIR="/tmp/moa-gpu" PYTHON="python3" *FLAGS:
+    {{PYTHON}} benches/gpu/kit.py {{MOA}} --device {{DEVICE}} --out {{DIR}} {{FLAGS}}
+
+# What Stable Diffusion 1.5 at its true size takes in each precision, and how far a pass is from f32; made in DIR (3 GB). PYTHON has torch.
+bench-precision PYTHON="python3" DIR="/tmp/moa-bench-precision":
+    .ci/libtorch-cpu target/libtorch
+    test -d {{DIR}}/sd15 || {{PYTHON}} benches/gpu/checkpoint.py {{DIR}} --device cpu
+    for precision in F32 Bf16; do \
+        LIBTORCH="$(realpath target/libtorch)" LD_LIBRARY_PATH="$(realpath target/libtorch)/lib" cargo run --release --features libtorch \
+            --target-dir target/with-libtorch -p moa-diffusion --example footprint -- {{DIR}}/sd15 $precision || exit; \
+    done
+
 # Trains the built-in models anew, each part into results/pretrain, then puts them where the next build embeds them: an hour and a half with
 # LibTorch on two cores (`just libtorch`, then `just pretrain target/with-libtorch/release/moa libtorch`), two to three times that on flex.
 # Each part goes on where it stopped.

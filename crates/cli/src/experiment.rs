@@ -74,6 +74,8 @@ impl Experiment {
     ///
     /// [`DeviceName::settle`]: crate::device::DeviceName::settle
     pub(crate) fn device(&self, global: Global) -> Result<OpenDevice, CliError> {
+        // A base that is not there is said first: it takes a download.
+        self.base()?;
         global.device.settle(self.spec.precision)?;
         self.device_as_it_is(global)
     }

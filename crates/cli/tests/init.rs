@@ -46,8 +46,10 @@ fn the_experiment_with_stable_diffusion_says_what_is_missing() {
     // With a base at hand, what is missing next.
     let base = support::fixture("diffusion", "pipeline_sd1").canonicalize().unwrap();
     let text = fs::read_to_string(&shipped).unwrap().replacen(&format!("hf:{model}"), base.to_str().unwrap(), 1);
-    desk.write("experiments/own.ron", text);
+    desk.write("experiments/own.ron", &text);
     fs::copy(shipped.with_extension("txt"), desk.path("experiments/stable-diffusion.txt")).unwrap();
+    check("experiments/own.ron").refusal(2, &["precision Bf16 is not one of device `flex`"]);
+    desk.write("experiments/own.ron", text.replacen("precision: Bf16", "precision: F32", 1));
     let words = [
         "reward `clip_score`: hf:openai/clip-vit-large-patch14 is not in ",
         "`hf download openai/clip-vit-large-patch14`",

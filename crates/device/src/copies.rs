@@ -42,7 +42,8 @@ pub fn from_host<const D: usize>(values: Vec<f32>, dims: [usize; D], device: &De
     COPIES.set(Copies { from_host: COPIES.get().from_host + 1, ..COPIES.get() });
     #[cfg(feature = "libtorch")]
     if !crate::is_host(device) {
-        return crate::libtorch::beside(&values, dims, device);
+        let tensor = crate::libtorch::beside(&values, dims, device);
+        return if device.is_autodiff() { tensor.autodiff() } else { tensor };
     }
     Tensor::from_data(TensorData::new(values, dims), device)
 }

@@ -44,7 +44,7 @@ fn close<const D: usize>(x: tch::Tensor) -> Tensor<D> {
 
 /// Returns LibTorch's name of a device other than the host.
 fn gpu(device: &Device) -> tch::Device {
-    open(Tensor::<1>::empty([0], device)).tensor.device()
+    open(Tensor::<1>::empty([0], &device.clone().without_autodiff())).tensor.device()
 }
 
 /// Copies values to a GPU beside what it is at: by way of pinned memory, which LibTorch keeps until the copy is made.
@@ -59,7 +59,7 @@ pub(crate) fn indices_beside(values: &[i64], device: &Device) -> Tensor<1, Int> 
 
 fn upload(host: &tch::Tensor, device: &Device) -> tch::Tensor {
     let gpu = gpu(device);
-    host.pin_memory(gpu).to_device_(gpu, host.kind(), true, false)
+    host.internal_pin_memory(gpu).to_device_(gpu, host.kind(), true, false)
 }
 
 pub(crate) fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
