@@ -208,7 +208,7 @@ impl DeviceName {
 /// Returns whether the LibTorch that is linked knows no GPU.
 fn is_for_cpus_alone() -> bool {
     #[cfg(feature = "libtorch")]
-    return !moa_device::runtime().cuda;
+    return moa_device::runtime().cuda.is_none();
     #[cfg(not(feature = "libtorch"))]
     true
 }

@@ -16,16 +16,21 @@ pub(crate) fn cpu() -> Device {
 /// What the LibTorch that is linked can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runtime {
-    /// Whether it was built for CUDA.
-    pub cuda: bool,
+    /// The CUDA that it was built for, major and minor; `None` where it is for CPUs alone.
+    pub cuda: Option<(i64, i64)>,
     /// How many GPUs it can use; 0 where there is no driver, too.
     pub gpus: usize,
 }
 
 /// Returns what the LibTorch that is linked can do.
 pub fn runtime() -> Runtime {
-    let cuda = tch::utils::has_cuda();
-    Runtime { cuda, gpus: if cuda { usize::try_from(tch::Cuda::device_count()).unwrap_or(0) } else { 0 } }
+    // `has_cuda` asks for a GPU, too.
+    let cuda = tch::utils::has_cudart().then(|| {
+        let version = tch::utils::version_cudart();
+        (version / 1000, version % 1000 / 10)
+    });
+    let gpus = if cuda.is_some() { usize::try_from(tch::Cuda::device_count()).unwrap_or(0) } else { 0 };
+    Runtime { cuda, gpus }
 }
 
 /// Lets cuDNN try its convolutions once for each shape, and take the fastest.

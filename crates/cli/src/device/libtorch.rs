@@ -87,13 +87,13 @@ pub(super) fn open(name: DeviceName) -> Result<Device, CliError> {
 /// Refuses a GPU that cannot be there.
 fn check(name: DeviceName, index: usize, runtime: Runtime) -> Result<(), CliError> {
     let on_cpu = "or use the CPU: `--device libtorch` or `--device flex`";
-    if !runtime.cuda {
+    let Some((major, minor)) = runtime.cuda else {
         return Err(CliError::failure(format!(
             "device `{name}` is not part of this build of moa: its LibTorch is for CPUs alone"
         ))
         .hint("build it against a LibTorch for CUDA: `.ci/libtorch-cuda DIR`, or your own PyTorch (README, Devices)")
         .hint(on_cpu));
-    }
+    };
     if runtime.gpus == 0 {
         let why = match gpu::driver() {
             None if Path::new("/proc/driver/nvidia/version").exists() => {
@@ -101,7 +101,7 @@ fn check(name: DeviceName, index: usize, runtime: Runtime) -> Result<(), CliErro
             }
             None => "there is no NVIDIA driver on this machine".into(),
             Some((driver, cuda)) => format!(
-                "LibTorch can use no GPU: driver {driver} runs CUDA {cuda} and older, and this LibTorch may be for a newer one"
+                "LibTorch can use no GPU: it is for CUDA {major}.{minor}, and driver {driver} runs CUDA {cuda} and older"
             ),
         };
         return Err(CliError::failure(format!("device `{name}` is not there: {why}"))
@@ -156,12 +156,12 @@ mod tests {
             let error = check(DeviceName::LibTorchCuda(index), index, runtime).expect_err("refused");
             error.message().to_owned()
         };
-        let cpu = refused(0, Runtime { cuda: false, gpus: 0 });
+        let cpu = refused(0, Runtime { cuda: None, gpus: 0 });
         assert!(cpu.contains("for CPUs alone"), "{cpu}");
-        let none = refused(0, Runtime { cuda: true, gpus: 0 });
+        let none = refused(0, Runtime { cuda: Some((12, 8)), gpus: 0 });
         assert!(none.contains("libtorch:cuda:0` is not there"), "{none}");
-        let beyond = refused(3, Runtime { cuda: true, gpus: 2 });
+        let beyond = refused(3, Runtime { cuda: Some((12, 8)), gpus: 2 });
         assert!(beyond.contains("2 GPUs, `libtorch:cuda:0` to `libtorch:cuda:1`"), "{beyond}");
-        assert!(check(DeviceName::LibTorchCuda(1), 1, Runtime { cuda: true, gpus: 2 }).is_ok());
+        assert!(check(DeviceName::LibTorchCuda(1), 1, Runtime { cuda: Some((12, 8)), gpus: 2 }).is_ok());
     }
 }
