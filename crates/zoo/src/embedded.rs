@@ -53,6 +53,11 @@ pub(crate) fn pipeline_files() -> BTreeMap<String, Vec<u8>> {
 /// # Errors
 /// Fails when the embedded weights are damaged.
 pub fn open_pipeline(compute: impl Into<Compute>) -> Result<Pipeline, ZooError> {
+    open_as(&compute.into())
+}
+
+/// Opens the pipeline. No generic function: each copy of it would hold the weights.
+fn open_as(compute: &Compute) -> Result<Pipeline, ZooError> {
     let mut files: PipelineFiles<'_> = PIPELINE.iter().map(|(name, bytes)| (*name, *bytes)).collect();
     files.insert("tokenizer/tokenizer.json", tokenizer::TOKENIZER_JSON.as_bytes());
     Pipeline::open(&files, compute).map_err(ZooError::Pipeline)
