@@ -154,7 +154,12 @@ def parse(arguments):
 
 def main():
     options = parse(None)
-    kit, rows = Kit(options), []
+    if not options.moa.is_file():
+        sys.exit(f"{options.moa} is no file: give moa's binary, or a .gz or .xz of it")
+    try:
+        kit, rows = Kit(options), []
+    except (OSError, EOFError, lzma.LZMAError, json.JSONDecodeError) as error:
+        sys.exit(f"{options.moa} or {options.out} cannot be used: {error}; give another binary or another --out")
     for step, budget in steps.STEPS.items():
         if step.__name__ not in options.only:
             continue

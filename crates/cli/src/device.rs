@@ -164,8 +164,10 @@ impl DeviceName {
             let message = format!("precision {} is not one of device `{self}`: {why}", precision.name());
             Err(CliError::usage(message).hint(hint))
         };
-        let on_gpu =
-            "give `--device libtorch:cuda:0` (a build with LibTorch), or write `precision: F32` in the experiment";
+        let on_gpu = match precision {
+            Precision::Tf32 => "give `--device libtorch:cuda:0` (a build with LibTorch), or precision F32",
+            _ => "give `--device libtorch` or `--device libtorch:cuda:0` (a build with LibTorch), or precision F32",
+        };
         match (self, precision) {
             (Self::Flex, Precision::Tf32 | Precision::Bf16 | Precision::F16) => {
                 refused("it computes in F32 alone", on_gpu)

@@ -123,8 +123,8 @@ pub(crate) fn gradients(leaves: Vec<Leaf>, output: Tensor<1>, gradient: Tensor<1
         return Vec::new();
     }
     let (output, gradient) = (open(output).tensor, open(gradient).tensor);
-    // LibTorch asks for a scalar: its gradient with respect to the output is `gradient`. Leaves that nothing depends on are added with
-    // a factor of 0, as LibTorch refuses to derive by them.
+    // LibTorch asks for a scalar: its gradient with respect to the output is `gradient`. An empty sum of each leaf is added, as LibTorch
+    // refuses to derive by leaves that nothing depends on.
     let mut loss = output.dot(&gradient.to_kind(output.kind()));
     for leaf in &leaves {
         loss = loss + (leaf.held.tensor.narrow(0, 0, 0).sum(leaf.held.tensor.kind())).to_kind(output.kind());

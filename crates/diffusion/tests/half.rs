@@ -250,3 +250,25 @@ fn a_forward_pass_in_training_is_bit_for_bit_that_of_a_rollout() {
         }
     }
 }
+
+#[test]
+fn a_forward_pass_in_training_is_bit_for_bit_that_of_a_rollout_in_pipelines() {
+    for name in ["pipeline_sd1", "pipeline_sd2", "pipeline_xl", "sd3_pipeline"] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+            for again in [false, true] {
+                let pipeline = Pipeline::open_folder(&fixture(name), compute(precision, again)).expect("opens");
+                let context = pipeline.encode_prompts(&["a red apple", "two dogs"]).expect("prompts");
+                let [channels, height, width] = pipeline.latent_shape();
+                let x = noise("x", [2, channels, height, width]);
+                let plain = bank(&pipeline.adaptable(), 0.1);
+                let leaves = plain.layers().iter().map(|(name, LowRank { a, b })| {
+                    (name.clone(), LowRank { a: a.clone(), b: b.clone().autodiff().require_grad() })
+                });
+                let followed = plain.with_layers(leaves.collect());
+                let of =
+                    |bank: &AdapterBank| to_host(pipeline.denoise(x.clone(), &[900.0, 300.0], &context, Some(bank)));
+                assert_eq!(of(&followed), of(&plain), "{name} {precision:?} {again}");
+            }
+        }
+    }
+}

@@ -36,8 +36,8 @@ impl Scorer {
         Self { device: Some(device.clone()), ..self }
     }
 
-    /// Returns the pictures where they are scored.
-    fn brought(&self, pictures: &Pictures) -> Pictures {
+    /// Returns the pictures where they are scored: who has them scored and judged brings them once.
+    pub fn brought(&self, pictures: &Pictures) -> Pictures {
         self.device.as_ref().map_or_else(|| pictures.clone(), |device| pictures.to(device))
     }
 

@@ -149,6 +149,7 @@ impl<'a> Evaluator<'a> {
     fn score(&self, point: &Point, pictures: &Pictures) -> Result<EvaluationRecord, RunnerError> {
         let failed = |source| RunnerError::scoring(point.id.as_str(), source);
         let scorer = &self.context.models.scorer;
+        let pictures = &scorer.brought(pictures);
         let scores = scorer.score(pictures).map_err(failed)?;
         let judged = scorer.judge(pictures).map_err(failed)?;
         let group = pictures.group();

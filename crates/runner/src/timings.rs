@@ -1,7 +1,7 @@
 //! `timings.csv`: where the time of each epoch went. It is for people and for benchmarks; nothing reads it back.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use moa_store::Layout;
 use moa_train::Timings;
@@ -23,9 +23,18 @@ pub(crate) fn add(
         .join(",");
     let memory = device_memory.map_or(String::new(), |bytes| (bytes >> 20).to_string());
     let row = format!("{epoch},{seconds},{},{},{memory}\n", timings.pictures, timings.rows_trained);
-    let written = OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {
-        let text = if file.metadata()?.len() == 0 { HEADER.to_owned() + &row } else { row };
-        file.write_all(text.as_bytes())
+    let options = OpenOptions::new().create(true).read(true).append(true).clone();
+    let written = options.open(&path).and_then(|mut file| {
+        let mut last = [b'\n'];
+        let before = match file.metadata()?.len() {
+            0 => HEADER,
+            // A row that was cut off stays a row of its own.
+            _ => file
+                .seek(SeekFrom::End(-1))
+                .and_then(|_| file.read_exact(&mut last))
+                .map(|()| if last == [b'\n'] { "" } else { "\n" })?,
+        };
+        file.write_all((before.to_owned() + &row).as_bytes())
     });
     written.map_err(|error| RunnerError::Write { path, reason: error.to_string() })
 }

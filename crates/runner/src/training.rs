@@ -82,13 +82,16 @@ impl<'a> Training<'a> {
             let Some(metrics) = metrics else { continue };
             recorder.emit(&RunEvent::EpochFinished(EpochRecord { run: run.clone(), epoch, seconds, metrics }))?;
         }
-        timings::add(self.layout, epoch, &report.timings, (self.device_memory)())?;
         for (run, finding) in report.findings {
             recorder.warn(Some(&run), finding)?;
         }
         recorder.flush()?;
         let state = self.trainer.checkpoint().map_err(RunnerError::Train)?;
         checkpoint::write(&checkpoint::path(self.layout), &state)?;
+        // No part of the results, and so no reason to stop.
+        if let Err(error) = timings::add(self.layout, epoch, &report.timings, (self.device_memory)()) {
+            recorder.warn(None, format!("failed to {error}"))?;
+        }
         recorder.emit(&RunEvent::Checkpointed { epoch })
     }
 

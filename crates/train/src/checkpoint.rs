@@ -77,7 +77,9 @@ impl Trainer<'_> {
             )));
         }
         if about.digest != self.digest() && about.digest != self.digest_with_cut() {
-            return Err(TrainError::Checkpoint("of another experiment".into()));
+            return Err(TrainError::Checkpoint(
+                "of another experiment, or of an earlier version with another training.micro_batch, which must be as it was then".into(),
+            ));
         }
         Ok(self.load(&file, about)?)
     }

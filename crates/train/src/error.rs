@@ -41,7 +41,10 @@ pub enum TrainError {
         precision: &'static str,
     },
     /// A gradient is not finite.
-    #[error("the gradient of run `{run}` is not finite in epoch {epoch}: lower optimiser.learning_rate")]
+    #[error(
+        "the gradient of run `{run}` is not finite in epoch {epoch}: lower optimiser.learning_rate, or, where the base computes in F16, \
+         give precision: Bf16 or F32"
+    )]
     Diverged {
         /// The run.
         run: RunId,

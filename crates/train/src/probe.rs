@@ -109,6 +109,7 @@ fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
 }
 
 fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
+    let pictures = &world.scorer.brought(pictures);
     let group = pictures.group();
     let means = |scores: &Vec<f32>| -> Vec<f64> {
         let mean = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len() as f64;

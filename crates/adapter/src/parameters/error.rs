@@ -38,6 +38,16 @@ pub enum ParametersError {
         /// The type in the file.
         found: Dtype,
     },
+    /// A tensor holds a number that half precision has no room for.
+    #[error(
+        "tensor `{name}` holds {value:e}, which F16 has no room for (65504 is its largest): give precision Bf16 or F32"
+    )]
+    TooLarge {
+        /// The tensor's full name.
+        name: String,
+        /// The number.
+        value: f32,
+    },
     /// A file cannot be read, or holds something else than it says.
     #[error("{problem} (truncated or corrupt? fetch or write it again)")]
     Damaged {

@@ -128,12 +128,24 @@ impl WeightFile {
         let count = info.shape.iter().product();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let seek = file.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64));
+        let mut too_large = None;
         let read = seek.and_then(|_| match kept {
             FloatDType::BF16 => read_as::<bf16>(&mut *file, count, stored, bf16::from_f32),
-            FloatDType::F16 => read_as::<f16>(&mut *file, count, stored, f16::from_f32),
+            FloatDType::F16 => read_as::<f16>(&mut *file, count, stored, |value| {
+                if value.abs() > f16::MAX.to_f32() {
+                    too_large.get_or_insert(value);
+                }
+                f16::from_f32(value)
+            }),
             _ => read_as::<f32>(&mut *file, count, stored, |value| value),
         });
-        read.map_err(|error| ParametersError::Damaged { problem: format!("tensor `{name}` cannot be read: {error}") })
+        let read = read.map_err(|error| ParametersError::Damaged {
+            problem: format!("tensor `{name}` cannot be read: {error}"),
+        })?;
+        match too_large {
+            Some(value) => Err(ParametersError::TooLarge { name: name.to_owned(), value }),
+            None => Ok(read),
+        }
     }
 }
 
@@ -142,7 +154,7 @@ fn read_as<T: Element + bytemuck::Pod>(
     file: &mut impl Read,
     count: usize,
     stored: FloatDType,
-    from_f32: impl Fn(f32) -> T,
+    mut from_f32: impl FnMut(f32) -> T,
 ) -> io::Result<TensorData> {
     let mut values = vec![T::zeroed(); count];
     if cfg!(target_endian = "little") && T::dtype() == stored.into() {

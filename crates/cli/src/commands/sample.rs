@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_core::experiment::Precision;
+use moa_device::to_host;
 use moa_diffusion::Pipeline;
 use moa_plot::{GridRow, draw_picture_grid};
 use moa_train::{DrawRequest, draw};
@@ -117,6 +118,10 @@ fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawReques
     let bank = adapter.and_then(|named| AdapterBank::of(&[&named.adapter], pipeline.device()));
     let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
     let label = adapter.map_or("base", |named| &named.name).to_owned();
+    if pictures.iter().any(|pictures| to_host(pictures.pixels()).iter().any(|value| !value.is_finite())) {
+        let message = format!("{label} draws values that are no numbers in precision {}", pipeline.precision().name());
+        return Err(CliError::failure(message).hint("give another --precision, or check the files of the base model"));
+    }
     Ok(GridRow { label, pictures: pictures.iter().flat_map(rgb).collect() })
 }
 

@@ -28,7 +28,7 @@ pub(super) fn settle(name: DeviceName, precision: Precision) -> Result<(), CliEr
             precision.name(),
             gpu.name
         );
-        return Err(CliError::usage(message).hint("write `precision: F16` in the experiment, or F32"));
+        return Err(CliError::usage(message).hint("give precision F16 or F32"));
     }
     let (variable, value) = match precision {
         Precision::F32 => (FORBID_TF32, "0"),

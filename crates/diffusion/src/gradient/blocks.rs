@@ -54,12 +54,12 @@ impl Pass<'_> {
     ///
     /// # Shapes
     /// - `x`: what comes in, `[rows, …]`; it and conditions and adapters are what `block` may take gradients to
-    pub(crate) fn block<const D: usize>(
+    pub(crate) fn block<const D: usize, const E: usize>(
         &self,
         x: Tensor<D>,
         layers: impl FnOnce() -> Vec<LayerShape>,
-        block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D> + Send + Sync + 'static,
-    ) -> Tensor<D> {
+        block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<E> + Send + Sync + 'static,
+    ) -> Tensor<E> {
         if self.activations == Activations::Kept {
             return block(x, self.conditions, self.bank);
         }
@@ -124,12 +124,12 @@ struct Followed {
 impl<const D: usize> Inputs<D> {
     /// Returns the gradients of Σ `block(…)` ∘ `gradient` with respect to what comes in, and to all else that is followed, one after
     /// another.
-    fn backward(
+    fn backward<const E: usize>(
         self,
         followed: &Followed,
         [wants_x, wants_others]: [bool; 2],
         gradient: Tensor<1>,
-        block: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<D>,
+        block: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<E>,
     ) -> [Option<Tensor<1>>; 2] {
         let mut leaves = Leaves::on(&self.x.device());
         let x = leaves.leaf_if(wants_x, self.x);

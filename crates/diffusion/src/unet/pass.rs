@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use moa_adapter::LayerShape;
-use moa_device::silu;
+use moa_device::{add, silu};
 
 use super::resnet::ResnetBlock;
 use super::transformer::SpatialTransformer;
@@ -45,13 +45,21 @@ impl UnetPass<'_> {
             let (transformer, context) = (transformer.clone(), self.context.clone());
             return self.pass.block(x, layers, move |x, _, bank| transformer.forward(x, &context, bank));
         }
-        let mut tokens = transformer.enter(x.clone(), self.pass.bank);
+        let ends = || linears(|out| transformer.linears_of_ends(out));
+        let mut tokens = {
+            let transformer = transformer.clone();
+            self.pass.block(x.clone(), ends, move |x, _, bank| transformer.enter(x, bank))
+        };
         for block in &transformer.blocks {
             let layers = || linears(|out| block.linears(out));
             let (block, context) = (block.clone(), self.context.clone());
             tokens = self.pass.block(tokens, layers, move |x, _, bank| block.forward(x, context.clone(), bank));
         }
-        transformer.leave(x, tokens, self.pass.bank)
+        let [_, _, height, width] = x.dims();
+        let transformer = transformer.clone();
+        let map =
+            self.pass.block(tokens, ends, move |tokens, _, bank| transformer.leave(tokens, [height, width], bank));
+        add(x, map)
     }
 }
 

@@ -135,7 +135,8 @@ impl SpatialTransformer {
         for block in &self.blocks {
             tokens = block.forward(tokens, context.clone(), bank);
         }
-        self.leave(x, tokens, bank)
+        let [_, _, height, width] = x.dims();
+        add(x, self.leave(tokens, [height, width], bank))
     }
 
     /// Returns the tokens that the blocks work on, `[rows, height · width, channels]`.
@@ -149,23 +150,32 @@ impl SpatialTransformer {
         }
     }
 
-    /// Adds what the blocks made of the tokens to the map that came in.
-    pub(super) fn leave(&self, x: Tensor<4>, tokens: Tensor<3>, bank: Option<&AdapterBank>) -> Tensor<4> {
-        let [rows, channels, height, width] = x.dims();
+    /// Returns the map that the blocks made of the tokens, `[rows, channels, height, width]`: what is added to the one that came in.
+    pub(super) fn leave(
+        &self,
+        tokens: Tensor<3>,
+        [height, width]: [usize; 2],
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<4> {
+        let [rows, _, channels] = tokens.dims();
         let to_map = |tokens: Tensor<3>| tokens.swap_dims(1, 2).reshape([rows, channels, height, width]);
-        let map = match &self.proj_out {
+        match &self.proj_out {
             Projection::Linear(linear) => to_map(linear.forward(tokens, bank)),
             Projection::Conv(conv) => conv.forward(to_map(tokens)),
-        };
-        add(x, map)
+        }
     }
 
-    pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
+    /// Adds the layers that tokens enter and leave by.
+    pub(super) fn linears_of_ends(&self, out: &mut Vec<LayerShape>) {
         for projection in [&self.proj_in, &self.proj_out] {
             if let Projection::Linear(linear) = projection {
                 out.push(linear.shape());
             }
         }
+    }
+
+    pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
+        self.linears_of_ends(out);
         for block in &self.blocks {
             block.linears(out);
         }
