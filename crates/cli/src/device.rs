@@ -217,20 +217,23 @@ fn is_for_cpus_alone() -> bool {
 
 /// Returns whether pictures are scored while others are drawn: `usual`, or what `MOA_OVERLAP` says.
 fn overlaps(usual: bool) -> Result<bool, CliError> {
-    match std::env::var("MOA_OVERLAP").as_deref() {
-        Err(_) | Ok("") => Ok(usual),
-        Ok("on") => Ok(true),
-        Ok("off") => Ok(false),
-        Ok(other) => Err(CliError::usage(format!("MOA_OVERLAP is {other:?}: give `on` or `off`, or leave it unset"))),
-    }
+    Ok(switch("MOA_OVERLAP", "on", "off")?.unwrap_or(usual))
 }
 
 /// Returns whether moa's own engines may do the work: `MOA_ENGINE=burn` has burn's operations do it, as they do on GPUs.
 fn engine() -> Result<bool, CliError> {
-    match std::env::var("MOA_ENGINE").as_deref() {
-        Err(_) | Ok("" | "moa") => Ok(true),
-        Ok("burn") => Ok(false),
-        Ok(other) => Err(CliError::usage(format!("MOA_ENGINE is {other:?}: give `moa` or `burn`, or leave it unset"))),
+    Ok(switch("MOA_ENGINE", "moa", "burn")?.unwrap_or(true))
+}
+
+/// Returns whether a variable of the environment says the first of its two words; nothing when it is unset or empty.
+fn switch(variable: &str, yes: &str, no: &str) -> Result<Option<bool>, CliError> {
+    match std::env::var(variable).as_deref() {
+        Err(_) | Ok("") => Ok(None),
+        Ok(word) if word == yes => Ok(Some(true)),
+        Ok(word) if word == no => Ok(Some(false)),
+        Ok(other) => {
+            Err(CliError::usage(format!("{variable} is {other:?}: give `{yes}` or `{no}`, or leave it unset")))
+        }
     }
 }
 

@@ -22,6 +22,15 @@ fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, 
     }
 }
 
+fn stopped_after_one_epoch(out: &Path, models: &Models) {
+    let request = request(spec(), out);
+    let stop = request.stop.clone();
+    let stopped = sweep(&request, models, &mut |event: &RunEvent| {
+        stop.fetch_or(matches!(event, RunEvent::Checkpointed { .. }), Ordering::Relaxed);
+    });
+    assert!(matches!(stopped, Ok(SweepOutcome::Interrupted { epoch: 1 })));
+}
+
 fn uninterrupted(models: &Models) -> Results {
     let root = tempfile::tempdir().unwrap();
     finished(root.path(), spec(), models);
@@ -247,12 +256,7 @@ fn what_only_reports_depend_on_may_change() {
 #[test]
 fn a_sweep_that_ran_out_of_memory_goes_on_with_less_at_a_time() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
-    let request_ = request(spec(), root.path());
-    let stop = request_.stop.clone();
-    let stopped = sweep(&request_, &models, &mut |event: &RunEvent| {
-        stop.fetch_or(matches!(event, RunEvent::Checkpointed { .. }), Ordering::Relaxed);
-    });
-    assert!(matches!(stopped, Ok(SweepOutcome::Interrupted { epoch: 1 })));
+    stopped_after_one_epoch(root.path(), &models);
     let mut less = spec();
     (less.training.micro_batch, less.training.gradient_checkpointing) = (1, Some(true));
     let (_, events) = finished(root.path(), less, &models);
@@ -268,12 +272,7 @@ fn a_sweep_that_ran_out_of_memory_goes_on_with_less_at_a_time() {
 #[test]
 fn a_damaged_checkpoint_is_refused_by_name() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
-    let request_ = request(spec(), root.path());
-    let stop = request_.stop.clone();
-    let stopped = sweep(&request_, &models, &mut |event: &RunEvent| {
-        stop.fetch_or(matches!(event, RunEvent::Checkpointed { .. }), Ordering::Relaxed);
-    });
-    assert!(matches!(stopped, Ok(SweepOutcome::Interrupted { epoch: 1 })));
+    stopped_after_one_epoch(root.path(), &models);
     let path = root.path().join("checkpoint/trainer.bin");
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();

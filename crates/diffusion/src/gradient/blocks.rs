@@ -166,3 +166,10 @@ pub(super) fn each(bank: &AdapterBank, mut with: impl FnMut(&Tensor<3>) -> Tenso
         layers.map(|(name, LowRank { a, b })| (name.clone(), LowRank { a: with(a), b: with(b) })).collect(),
     )
 }
+
+/// Returns the layers that `of` lists, in its order: what [`Pass::block`] asks of a block.
+pub(crate) fn layers_of(of: impl FnOnce(&mut Vec<LayerShape>)) -> Vec<LayerShape> {
+    let mut out = Vec::new();
+    of(&mut out);
+    out
+}

@@ -9,7 +9,7 @@ mod tests;
 mod tie;
 
 pub(crate) use attention::attention;
-pub(crate) use blocks::{Activations, Pass, bytes_of, is_large};
+pub(crate) use blocks::{Activations, Pass, bytes_of, is_large, layers_of};
 pub(crate) use leaves::Leaves;
 pub(crate) use network::recorded;
 pub(crate) use tie::tie;

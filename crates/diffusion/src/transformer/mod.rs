@@ -15,7 +15,7 @@ use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 use moa_device::{as_type, silu};
 use norm::FinalNorm;
 
-use crate::gradient::{Activations, Pass, bytes_of, is_large, recorded};
+use crate::gradient::{Activations, Pass, bytes_of, is_large, layers_of, recorded};
 use crate::{Compute, TextContext};
 
 /// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
@@ -222,10 +222,4 @@ impl Sd3Transformer {
         };
         self.forward(x, timesteps, &Tensor::cat(vec![states, t5], 1), &pooled, bank)
     }
-}
-
-fn layers_of(of: impl FnOnce(&mut Vec<LayerShape>)) -> Vec<LayerShape> {
-    let mut out = Vec::new();
-    of(&mut out);
-    out
 }

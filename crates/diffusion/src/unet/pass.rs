@@ -1,12 +1,11 @@
 //! The blocks of one forward pass by burn's operations.
 
 use burn::tensor::Tensor;
-use moa_adapter::LayerShape;
 use moa_device::{add, silu};
 
 use super::resnet::ResnetBlock;
 use super::transformer::SpatialTransformer;
-use crate::gradient::Pass;
+use crate::gradient::{Pass, layers_of};
 use crate::nn::{Conv2d, GroupNorm};
 
 /// A forward pass: what its blocks share.
@@ -32,7 +31,7 @@ impl UnetPass<'_> {
 
     /// Applies a residual block.
     pub(super) fn resnet(&self, resnet: &ResnetBlock, x: Tensor<4>) -> Tensor<4> {
-        let layers = || linears(|out| resnet.linears(out));
+        let layers = || layers_of(|out| resnet.linears(out));
         let resnet = resnet.clone();
         self.pass.block(x, layers, move |x, time, bank| resnet.forward(x, time.clone(), bank))
     }
@@ -41,17 +40,17 @@ impl UnetPass<'_> {
     /// one is computed again at a time.
     pub(super) fn attention(&self, transformer: &SpatialTransformer, x: Tensor<4>) -> Tensor<4> {
         if transformer.blocks.len() == 1 {
-            let layers = || linears(|out| transformer.linears(out));
+            let layers = || layers_of(|out| transformer.linears(out));
             let (transformer, context) = (transformer.clone(), self.context.clone());
             return self.pass.block(x, layers, move |x, _, bank| transformer.forward(x, &context, bank));
         }
-        let ends = || linears(|out| transformer.linears_of_ends(out));
+        let ends = || layers_of(|out| transformer.linears_of_ends(out));
         let mut tokens = {
             let transformer = transformer.clone();
             self.pass.block(x.clone(), ends, move |x, _, bank| transformer.enter(x, bank))
         };
         for block in &transformer.blocks {
-            let layers = || linears(|out| block.linears(out));
+            let layers = || layers_of(|out| block.linears(out));
             let (block, context) = (block.clone(), self.context.clone());
             tokens = self.pass.block(tokens, layers, move |x, _, bank| block.forward(x, context.clone(), bank));
         }
@@ -61,10 +60,4 @@ impl UnetPass<'_> {
             self.pass.block(tokens, ends, move |tokens, _, bank| transformer.leave(tokens, [height, width], bank));
         add(x, map)
     }
-}
-
-fn linears(of: impl FnOnce(&mut Vec<LayerShape>)) -> Vec<LayerShape> {
-    let mut out = Vec::new();
-    of(&mut out);
-    out
 }

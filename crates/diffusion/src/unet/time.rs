@@ -6,7 +6,7 @@ use moa_device::{as_type, silu};
 
 use super::UnetConfig;
 use crate::context::AddedConditions;
-use crate::gradient::Pass;
+use crate::gradient::{Pass, layers_of};
 use crate::nn::Waves;
 
 /// diffusers' `TimestepEmbedding`: two linear layers with SiLU between them.
@@ -31,11 +31,7 @@ impl TimeEmbedding {
 
     /// Embeds sines and cosines of every row, `[rows, d_in]`; returns `[rows, time_width]`.
     pub(super) fn embed(&self, pass: &Pass<'_>, waves: Tensor<2>) -> Tensor<2> {
-        let layers = || {
-            let mut layers = Vec::new();
-            self.linears(&mut layers);
-            layers
-        };
+        let layers = || layers_of(|out| self.linears(out));
         let own = self.clone();
         pass.block(waves, layers, move |waves, _, bank| own.forward(waves, bank))
     }
