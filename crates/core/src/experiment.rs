@@ -22,6 +22,7 @@ mod read;
 mod reward;
 mod sampler;
 mod soups;
+mod steering;
 mod template;
 mod training;
 mod validate;
@@ -37,7 +38,8 @@ pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use method::{
-    AwmSpec, DifferentiableSpec, MethodSpec, MixedSpec, NftSpec, Passes, PolicyGradientSpec, Ratio, StepWeights,
+    AdjointSpec, AwmSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, GroupLoss, GroupSpec, KtoSpec, MethodSpec, Mix,
+    MixedSpec, NftSpec, Passes, PolicyGradientSpec, PreferenceSource, Ratio, RewardWeightedSpec, RewardWeights, StepWeights,
     Through, Window,
 };
 pub use optimiser::OptimiserSpec;
@@ -47,8 +49,9 @@ pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use soups::{Ingredients, SoupsSpec};
+pub use steering::{ConstraintSpec, Scalarisation, Threshold};
 pub use template::template;
-pub use training::{AdvantageSpec, Guard, ProbePrompts, ProbeSpec, Spread, TrainingSpec};
+pub use training::{AdvantageSpec, Baseline, Guard, ProbePrompts, ProbeSpec, Spread, TrainingSpec};
 pub use weightings::WeightingsSpec;
 
 use crate::Weighting;
@@ -89,6 +92,12 @@ pub struct ExperimentSpec {
     /// How a run's rewards become one advantage. Default: `Normalised`.
     #[serde(default)]
     pub combine: Combine,
+    /// How a weighting joins its rewards. Default: `Linear`.
+    #[serde(default)]
+    pub scalarisation: Scalarisation,
+    /// Means that every run must keep up. Default: none.
+    #[serde(default)]
+    pub constraints: Vec<ConstraintSpec>,
     /// How training pictures are drawn.
     #[serde(default)]
     pub sampler: SamplerSpec,
@@ -137,6 +146,8 @@ impl Default for ExperimentSpec {
             soups: default_soups(),
             blends: Vec::new(),
             combine: Combine::default(),
+            scalarisation: Scalarisation::default(),
+            constraints: Vec::new(),
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),
             optimiser: OptimiserSpec::default(),

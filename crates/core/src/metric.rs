@@ -20,7 +20,14 @@ pub const PASSES: &str = "passes";
 /// The share of pictures on which the method's own judgement (DiffusionNFT's r) calls them good.
 pub const GOOD_SHARE: &str = "good_share";
 
+/// The reward that an adapter implies: by how much its denoising loss (or its log-probability) is better than the base's, times β; mean
+/// over what was trained on.
+pub const IMPLIED_REWARD: &str = "implied_reward";
+/// The share of pairs that the implied reward orders as they were decided.
+pub const PAIRS_RIGHT: &str = "pairs_right";
+
 const REWARD: &str = "reward/";
+const CONSTRAINT: &str = "constraint/";
 const JUDGE: &str = "judge/";
 const MEAN: &str = "/mean";
 const GAIN: &str = "/gain";
@@ -43,6 +50,21 @@ pub fn reward_gain(reward: &str) -> String {
 /// Returns the metric of a judge's gain over the base at a probe.
 pub fn judge_gain(judge: &str) -> String {
     format!("{JUDGE}{judge}{GAIN}")
+}
+
+/// Returns the metric of what a reward counts in what a run maximises, where that changes as training goes on.
+pub fn reward_share(reward: &str) -> String {
+    format!("{REWARD}{reward}/share")
+}
+
+/// Returns the metric of a constraint's multiplier.
+pub fn constraint_multiplier(reward: &str) -> String {
+    format!("{CONSTRAINT}{reward}/multiplier")
+}
+
+/// Returns the metric of how far a constrained mean was above its bound at the last probe, in the base's standard deviations.
+pub fn constraint_slack(reward: &str) -> String {
+    format!("{CONSTRAINT}{reward}/slack")
 }
 
 /// Returns the reward whose mean a metric is.

@@ -126,19 +126,30 @@ impl ScoreColumn {
         Self { prompt_variances: (group > 1).then_some(variances), ..Self::of_all(name, means) }
     }
 
-    /// Returns how far another column over the same prompts lies above this one, in this one's standard deviations within prompts: the
-    /// mean difference over the root of the mean variance, both over the prompts whose images the score tells apart at all. A gain
+    /// Returns how far another column over the same prompts lies above this one, in this one's standard deviations within prompts
+    /// ([`ScoreColumn::deviation`]): the mean difference over the prompts whose images the score tells apart at all. A gain
     /// of 1 is that of an image over five in six others of its prompt. Nothing where variances were not kept, or no prompt
     /// has any.
     pub fn gain_in_deviations(&self, other: &Self) -> Option<f64> {
-        let paired = |variances: &&Vec<f64>| variances.len() == self.prompt_means.len() && self.pairs_with(other);
-        let variances = self.prompt_variances.as_ref().filter(paired)?;
+        let varied = self.varied().filter(|_| self.pairs_with(other))?;
+        let gains = varied.iter().map(|i| other.prompt_means[*i] - self.prompt_means[*i]);
+        Some(gains.sum::<f64>() / varied.len() as f64 / self.deviation()?)
+    }
+
+    /// Returns the standard deviation within prompts: the root of the mean variance over the prompts whose images the score tells apart
+    /// at all. Nothing where variances were not kept, or no prompt has any.
+    pub fn deviation(&self) -> Option<f64> {
+        let (varied, variances) = (self.varied()?, self.prompt_variances.as_ref()?);
+        Some((varied.iter().map(|i| variances[*i]).sum::<f64>() / varied.len() as f64).sqrt())
+    }
+
+    /// Returns the places of the prompts whose images the score tells apart, if there are any.
+    fn varied(&self) -> Option<Vec<usize>> {
+        let variances = self.prompt_variances.as_ref().filter(|all| all.len() == self.prompt_means.len())?;
         let largest = variances.iter().copied().fold(0.0, f64::max);
-        let varied = || (0..variances.len()).filter(|i| variances[*i] > 0.0 && variances[*i] >= VARIES * largest);
-        let count = varied().count() as f64;
-        let gain = varied().map(|i| other.prompt_means[i] - self.prompt_means[i]).sum::<f64>() / count;
-        let variance = varied().map(|i| variances[i]).sum::<f64>() / count;
-        (count > 0.0).then(|| gain / variance.sqrt())
+        let varies = |i: &usize| variances[*i] > 0.0 && variances[*i] >= VARIES * largest;
+        let varied: Vec<usize> = (0..variances.len()).filter(varies).collect();
+        (!varied.is_empty()).then_some(varied)
     }
 
     /// Returns a column of those prompts that have a mean; nothing where none has.

@@ -27,6 +27,13 @@ impl<const D: usize> Average<D> {
         }
     }
 
+    /// Returns the decay of the `step`-th of the values that an average follows, counted from 1, that leaves nothing of what it started from:
+    /// the average is then the mean of what it followed, by weights that fall by `decay` with age (the bias correction of Adam, 1412.6980).
+    pub fn unbiased(decay: f64, step: u32) -> f64 {
+        let after = 1.0 - decay.powf(f64::from(step));
+        (after - (1.0 - decay)) / after
+    }
+
     /// Returns the averaged tensors.
     pub fn tensors(&self) -> &Named<D> {
         &self.tensors

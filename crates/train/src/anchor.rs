@@ -57,6 +57,24 @@ impl Anchor {
         Some(Self::between(output, base, weights, rows, count))
     }
 
+    /// Measures the distance where any run is tied, of predictions whose base's are known.
+    ///
+    /// # Shapes
+    /// Both `[rows, c, h, w]`, rows of the first run first; the base's without autodiff
+    pub(crate) fn known(world: &World<'_>, output: Tensor<4>, base: Tensor<4>) -> Option<Self> {
+        let count = output.dims()[0];
+        let share = count / world.members();
+        let rows: Vec<usize> = (0..count).filter(|row| world.ties[row / share] > 0.0).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let device = base.device();
+        let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
+        let weights = from_host(weights, [rows.len()], &device);
+        let index = || indices_from_host(rows.iter().map(|row| *row as i64).collect(), &device);
+        Some(Self::between(output.select(0, index()), base.select(0, index()), weights, rows, count))
+    }
+
     /// Measures the distance of tied rows' predictions to the base's.
     ///
     /// # Shapes
@@ -71,6 +89,14 @@ impl Anchor {
     ) -> Self {
         let squares = (output - base).powi_scalar(2).reshape([rows.len() as i64, -1]).mean_dim(1).reshape([rows.len()]);
         Self { squares, weights, rows, count }
+    }
+
+    /// Counts the distance of every run by a share of its own.
+    pub(crate) fn shared(self, shares: &[f32]) -> Self {
+        let share = self.count / shares.len();
+        let own: Vec<f32> = self.rows.iter().map(|row| shares[row / share]).collect();
+        let own = from_host(own, [self.rows.len()], &self.weights.device());
+        Self { weights: self.weights * own, ..self }
     }
 
     /// Returns what the distance adds to a loss that is summed over rows: each row's, times its run's weight and `scale`.

@@ -18,7 +18,8 @@ use crate::epoch::{Epoch, Meter};
 use crate::factors::Factors;
 use crate::method::{Gathered, Method, Rows, method};
 use crate::rollout::Keep;
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
+use crate::steering::Steering;
 use crate::world::World;
 use crate::{TrainError, Trainer, TrainerSetup};
 
@@ -131,14 +132,14 @@ fn policy_gradient_descends_the_surrogate_of_the_densities() {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
         let clock = Clock::new(world.device());
-        let epoch = Epoch::choose(world, 1, &meter, &clock);
+        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock);
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 0, means: true }).expect("a rollout");
         let samples: Vec<Tensor<4>> = drawn.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let mut spreads = Spreads::new(2, 2);
-        let scores = epoch.score(&epoch.pictures(&samples).expect("images"), &mut spreads).expect("scores");
-        let advantages = epoch.advantages(&scores, &spreads, &|_| true);
+        let mut statistics = Statistics::new(world);
+        let scores = epoch.score(&epoch.pictures(&samples).expect("images"), &mut statistics).expect("scores");
+        let advantages = epoch.advantages(&scores, &statistics, &|_| true);
         let mut losses = vec![0.0; 2];
         for trajectory in &drawn {
             let rows = epoch.rows(&trajectory.slice);
@@ -177,13 +178,13 @@ fn draft_climbs_the_reward_through_decoder_and_two_steps() {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
         let clock = Clock::new(world.device());
-        let epoch = Epoch::choose(world, 1, &meter, &clock);
+        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock);
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 2, means: false }).expect("a rollout");
         let samples: Vec<Tensor<4>> = drawn.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let mut spreads = Spreads::new(2, 2);
-        epoch.score(&epoch.pictures(&samples).expect("images"), &mut spreads).expect("scores");
+        let mut statistics = Statistics::new(world);
+        epoch.score(&epoch.pictures(&samples).expect("images"), &mut statistics).expect("scores");
         let again: Vec<Tensor<4>> = drawn
             .iter()
             .map(|trajectory| {
@@ -204,7 +205,7 @@ fn draft_climbs_the_reward_through_decoder_and_two_steps() {
         // Run 0 is trained for reward 0 and run 1 for reward 1.
         let loss = |(run, columns): (usize, Vec<Vec<f32>>)| {
             let sum: f64 = columns[run].iter().map(|score| f64::from(*score)).sum();
-            -sum / columns[run].len() as f64 / spreads.of(run)[run]
+            -sum / columns[run].len() as f64 / statistics.spreads.of(run)[run]
         };
         scores.enumerate().map(loss).collect()
     });
@@ -217,8 +218,8 @@ struct Stranger {
 }
 
 impl Method for Stranger {
-    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
-        self.inner.gather(epoch, &shifted(policy, self.by), spreads)
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
+        self.inner.gather(epoch, &shifted(policy, self.by), statistics)
     }
 
     fn check(&self, world: &World<'_>, update: usize, rows: &Rows) -> Result<(), TrainError> {

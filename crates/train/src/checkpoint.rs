@@ -37,12 +37,13 @@ impl Trainer<'_> {
     /// Fails when the state cannot be serialised.
     pub fn checkpoint(&self) -> Result<Vec<u8>, TrainError> {
         let mut file = StateWriter::default();
-        let Learned { factors, average, adamw, spreads } = &self.learned;
+        let Learned { factors, average, adamw, statistics, steering } = &self.learned;
         if !self.is_over() {
             file.add_all(FACTOR, factors);
             file.add_all(SOUND, &self.sound);
             adamw.save(&mut file);
-            spreads.save(&mut file);
+            statistics.save(&mut file);
+            steering.save(&mut file);
             self.method.save(&mut file);
             if let Some(average) = average {
                 average.save(&mut file);
@@ -104,7 +105,8 @@ impl Trainer<'_> {
         self.learned.factors = file.all(FACTOR, &like, &device)?;
         self.sound = file.all(SOUND, &like, &device)?;
         self.learned.adamw.load(file, &like, &device)?;
-        self.learned.spreads.load(file)?;
+        self.learned.statistics.load(file)?;
+        self.learned.steering.load(file)?;
         self.method.load(file, &like, &self.world)?;
         if self.learned.average.is_some() {
             self.learned.average = Some(Average::load(file, &like, &device)?);
@@ -139,7 +141,13 @@ impl Trainer<'_> {
         let runs: Vec<String> = self.setup.runs.iter().map(|(id, w)| format!("{id}={:?}", w.shares())).collect();
         let mut ron = spec.to_ron();
         // Fields that earlier versions had not, at what these did.
-        for line in ["    precision: F32,\n", "        gradient_checkpointing: None,\n"] {
+        for line in [
+            "    precision: F32,\n",
+            "    scalarisation: Linear,\n",
+            "    constraints: [],\n",
+            "            baseline: Group,\n",
+            "        gradient_checkpointing: None,\n",
+        ] {
             ron = ron.replacen(line, "", 1);
         }
         let text = format!("{ron}\n{}", runs.join("\n"));

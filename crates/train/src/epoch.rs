@@ -14,9 +14,11 @@ use moa_reward::Pictures;
 use crate::batches::{in_order, slices};
 use crate::clock::{Clock, Part};
 use crate::rollout::{Keep, TextStates, Trajectory, by_member, finished, roll_out, samples_of};
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
+use crate::steering::Steering;
 use crate::world::World;
-use crate::{Advantages, TrainError, advantages};
+use crate::advantages::{Advantages, Against, advantages};
+use crate::TrainError;
 
 /// The scores of every run: `[run][reward][picture]`.
 pub(crate) type RunScores = Vec<Vec<Vec<f32>>>;
@@ -28,6 +30,8 @@ pub(crate) struct Epoch<'a> {
     pub(crate) number: u32,
     /// Which of the training prompts.
     pub(crate) prompts: Vec<usize>,
+    /// What each run maximises, in the rewards' order.
+    objectives: Vec<Vec<f64>>,
     /// What pictures are conditioned on.
     pub(crate) texts: TextStates,
     pub(crate) meter: &'a Meter<'a>,
@@ -36,7 +40,15 @@ pub(crate) struct Epoch<'a> {
 
 impl<'a> Epoch<'a> {
     /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn.
-    pub(crate) fn choose(world: &'a World<'a>, number: u32, meter: &'a Meter<'a>, clock: &'a Clock) -> Self {
+    ///
+    /// - `steering`: how the runs' rewards stand, which says what they maximise
+    pub(crate) fn choose(
+        world: &'a World<'a>,
+        number: u32,
+        steering: &Steering,
+        meter: &'a Meter<'a>,
+        clock: &'a Clock,
+    ) -> Self {
         let (count, wanted) = (world.prompts.len(), world.spec.training.prompts_per_epoch as usize);
         let key = world.key("prompts");
         let first = (number as usize - 1) * wanted;
@@ -44,7 +56,14 @@ impl<'a> Epoch<'a> {
             .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
             .collect();
         let texts = world.texts(&prompts);
-        Self { world, number, prompts, texts, meter, clock }
+        let runs = world.runs.iter().enumerate();
+        let objectives = runs.map(|(run, (_, weighting))| steering.objective(world.spec, weighting, run)).collect();
+        Self { world, number, prompts, objectives, texts, meter, clock }
+    }
+
+    /// Returns what a run maximises, in the rewards' order.
+    pub(crate) fn objective(&self, run: usize) -> &[f64] {
+        &self.objectives[run]
     }
 
     /// Returns how many pictures each run draws.
@@ -109,12 +128,12 @@ impl<'a> Epoch<'a> {
         bank: &AdapterBank,
         rules: &[StepRule],
         keep: Keep,
-        spreads: &mut Spreads,
+        statistics: &mut Statistics,
     ) -> Result<(Vec<Trajectory>, RunScores), TrainError> {
         let slices = self.slices();
         if !self.world.overlaps || slices.len() < 2 {
             let trajectories = self.roll_out(bank, rules, keep)?;
-            let scores = self.score(&self.pictures(&finished(&trajectories))?, spreads)?;
+            let scores = self.score(&self.pictures(&finished(&trajectories))?, statistics)?;
             return Ok((trajectories, scores));
         }
         let (sender, drawn) = channel::<(Range<usize>, Vec<Tensor<4>>)>();
@@ -146,7 +165,7 @@ impl<'a> Epoch<'a> {
             (trajectories, scoring.join())
         });
         let scores = scores.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        self.follow(&scores, spreads);
+        statistics.follow(self.world, &self.prompts, &scores);
         Ok((trajectories, scores))
     }
 
@@ -176,9 +195,9 @@ impl<'a> Epoch<'a> {
     }
 
     /// Returns the scores of every run, and takes their spread in.
-    pub(crate) fn score(&self, pictures: &[Pictures], spreads: &mut Spreads) -> Result<RunScores, TrainError> {
+    pub(crate) fn score(&self, pictures: &[Pictures], statistics: &mut Statistics) -> Result<RunScores, TrainError> {
         let scores = self.scored(pictures)?;
-        self.follow(&scores, spreads);
+        statistics.follow(self.world, &self.prompts, &scores);
         Ok(scores)
     }
 
@@ -187,36 +206,27 @@ impl<'a> Epoch<'a> {
         self.clock.time(Part::Scoring, || in_order(pictures, self.world.workers, score))
     }
 
-    fn follow(&self, scores: &RunScores, spreads: &mut Spreads) {
-        let decay = match self.world.spec.training.advantages.spread {
-            Spread::Running { decay } => decay,
-            Spread::Group => GRADIENT_DECAY,
-        };
-        spreads.follow(scores, self.texts.group, decay);
-    }
-
     /// Returns the advantages of every run's pictures, for the parts of its objective that `counts` lets through.
     pub(crate) fn advantages(
         &self,
         scores: &RunScores,
-        spreads: &Spreads,
+        statistics: &Statistics,
         counts: &dyn Fn(usize) -> bool,
     ) -> Vec<Advantages> {
         let spec = self.world.spec;
         let settings = spec.training.advantages;
         let of_run = |run: usize| {
-            let objective = self.world.objective(run).into_iter().enumerate();
+            let objective = self.objective(run).iter().enumerate();
             let shares: Vec<f64> =
                 objective.map(|(reward, share)| share * f64::from(u8::from(counts(reward)))).collect();
-            let running = matches!(settings.spread, Spread::Running { .. }).then(|| spreads.of(run));
-            advantages(&scores[run], &shares, running.as_deref(), self.texts.group, spec.combine, settings.clip)
+            let running = matches!(settings.spread, Spread::Running { .. }).then(|| statistics.spreads.of(run));
+            let expected = statistics.baselines.as_ref().map(|baselines| baselines.of(run, &self.prompts));
+            let against = Against { spreads: running.as_deref(), expected: expected.as_deref() };
+            advantages(&scores[run], &shares, against, self.texts.group, spec.combine, settings.clip)
         };
         (0..self.world.members()).map(of_run).collect()
     }
 }
-
-/// Decay per epoch of the spreads by which rewards' gradients are divided, where the experiment names none.
-const GRADIENT_DECAY: f64 = 0.9;
 
 /// Counts work as it is done: a pass forward of one row is one unit, forward and backward three.
 pub(crate) struct Meter<'a> {

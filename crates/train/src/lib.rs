@@ -16,15 +16,17 @@ mod report;
 mod rollout;
 mod sampler;
 mod selection;
-mod spread;
+mod statistics;
+mod steering;
 mod surrogate;
 mod trainer;
+mod unopposed;
 mod world;
 
 #[cfg(test)]
 mod chain_tests;
 
-pub use advantages::{Advantages, advantages};
+pub use advantages::{Advantages, Against, advantages};
 pub use clock::Timings;
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;

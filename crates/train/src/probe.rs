@@ -111,15 +111,11 @@ fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
 fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
     let pictures = &world.scorer.brought(pictures);
     let group = pictures.group();
-    let means = |scores: &Vec<f32>| -> Vec<f64> {
-        let mean = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len() as f64;
-        scores.chunks(group).map(mean).collect()
-    };
     let scores = world.scorer.score(pictures)?.columns;
     let judged = world.scorer.judge(pictures)?;
-    let rewards = world.spec.reward_names().into_iter().zip(scores.iter().map(means));
+    let rewards = world.spec.reward_names().into_iter().zip(&scores);
     Ok(Columns::new(
-        rewards.map(|(name, means)| ScoreColumn::of_all(name, means)).collect(),
+        rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
         judged.iter().filter_map(|column| ScoreColumn::of_some(column.name, &column.prompt_means(group))).collect(),
     ))
 }

@@ -18,7 +18,9 @@ use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
 use crate::probe::Probe;
 use crate::report::{Report, collected};
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
+use crate::steering::Steering;
+use crate::unopposed::unopposed;
 use crate::world::World;
 
 /// What a trainer works with.
@@ -63,7 +65,8 @@ pub(crate) struct Learned {
     pub(crate) factors: Factors,
     pub(crate) average: Option<Average<3>>,
     pub(crate) adamw: AdamW<3>,
-    pub(crate) spreads: Spreads,
+    pub(crate) statistics: Statistics,
+    pub(crate) steering: Steering,
 }
 
 /// Trains one adapter per run, all in one batch over the frozen base.
@@ -110,7 +113,8 @@ impl<'a> Trainer<'a> {
         let learned = Learned {
             average: spec.optimiser.ema.map(|_| Average::of(&factors)),
             adamw: AdamW::new(&spec.optimiser),
-            spreads: Spreads::new(world.members(), spec.rewards.len()),
+            statistics: Statistics::new(&world),
+            steering: Steering::new(spec, world.members()),
             factors,
         };
         Ok(Self {
@@ -180,9 +184,10 @@ impl<'a> Trainer<'a> {
         };
         // From here on nothing can fail.
         self.epoch += 1;
-        self.method.after(self.epoch, &self.learned.factors);
+        self.method.after(self.epoch, &self.learned.factors, &metrics);
         let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
-        let findings = self.follow(verdicts);
+        let mut findings = self.follow(verdicts);
+        findings.extend(self.infeasible());
         Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, timings })
     }
 
@@ -195,8 +200,11 @@ impl<'a> Trainer<'a> {
         }
         let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
         let base = self.probe.base(&self.world)?.clone();
-        for (metrics, look) in metrics.iter_mut().zip(&looks) {
+        let steering = &mut self.learned.steering;
+        steering.follow(spec, &looks, &base);
+        for (run, (metrics, look)) in metrics.iter_mut().zip(&looks).enumerate() {
             metrics.extend(look.gains(&base));
+            metrics.extend(steering.metrics(spec, &runs[run].1, run));
         }
         let verdicts = verdicts(spec, runs, &looks, &base, self.probe.prompts(), ties)?;
         Ok((metrics, verdicts))
@@ -216,9 +224,9 @@ impl<'a> Trainer<'a> {
         let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
         let meter = Meter::new(each, progress);
         let (scores, own, updates, pictures) = {
-            let epoch = Epoch::choose(&self.world, number, &meter, &clock);
+            let epoch = Epoch::choose(&self.world, number, &self.learned.steering, &meter, &clock);
             let policy = self.learned.factors.clone();
-            let gathered = self.method.gather(&epoch, &policy, &mut self.learned.spreads)?;
+            let gathered = self.method.gather(&epoch, &policy, &mut self.learned.statistics)?;
             (gathered.scores, gathered.metrics, gathered.updates, epoch.samples() * members)
         };
         let (mut seen, mut rows_trained) = (Vec::new(), 0);
@@ -227,7 +235,7 @@ impl<'a> Trainer<'a> {
             seen.push(clock.time(clock::Part::Update, || self.update(index, passes, &meter))?);
         }
         if let (Some(average), Some(decay)) = (&mut self.learned.average, spec.optimiser.ema) {
-            average.follow(&self.learned.factors, decay);
+            average.follow(&self.learned.factors, Average::<3>::unbiased(decay, number));
         }
         let names = spec.reward_names();
         let metrics = own.into_iter().enumerate().map(|(run, own)| {
@@ -264,14 +272,20 @@ impl<'a> Trainer<'a> {
             })?;
             let mut all = Part::default();
             for part in parts {
-                add(&mut all.gradients, part.gradients);
+                for (reward, gradients) in part.gradients {
+                    add(all.gradients.entry(reward).or_default(), gradients);
+                }
                 all.reports.extend(part.reports);
             }
+            let gradients = match all.gradients.len() {
+                0 | 1 => all.gradients.pop_first().map(|(_, gradients)| gradients).unwrap_or_default(),
+                _ => unopposed(&all.gradients.into_values().collect::<Vec<_>>()),
+            };
             // The one time that the host waits for the device in an update.
-            let (squares, rows) = collected(&all.reports, member_squares(&all.gradients), world.members());
+            let (squares, rows) = collected(&all.reports, member_squares(&gradients), world.members());
             let norms: Vec<f64> = squares.into_iter().map(|square| f64::from(square).sqrt()).collect();
             if scale <= 1.0 || norms.iter().all(|norm| norm.is_finite()) {
-                break (all.gradients, rows, norms);
+                break (gradients, rows, norms);
             }
             scale /= SCALE_STEP;
         };
@@ -331,6 +345,16 @@ impl<'a> Trainer<'a> {
         findings
     }
 
+    /// Returns the runs that have trained to their end and do not keep a constraint, and how far they are from it.
+    fn infeasible(&self) -> Vec<(RunId, String)> {
+        let spec = self.setup.spec;
+        if self.epoch < spec.training.epochs {
+            return Vec::new();
+        }
+        let runs = self.world.runs.iter().enumerate();
+        runs.filter_map(|(run, (id, _))| Some((id.clone(), self.learned.steering.infeasible(spec, run)?))).collect()
+    }
+
     /// Goes on with the runs at `places` alone.
     pub(crate) fn keep(&mut self, places: &[usize]) {
         self.world.keep(places);
@@ -340,18 +364,20 @@ impl<'a> Trainer<'a> {
             return;
         }
         self.sound = members(&self.sound, places);
-        let Learned { factors, average, adamw, spreads } = &mut self.learned;
+        let Learned { factors, average, adamw, statistics, steering } = &mut self.learned;
         *factors = members(factors, places);
         *average = average.as_ref().map(|average| Average::of(&members(average.tensors(), places)));
         adamw.map_moments(|moments| rows(&moments, places));
-        spreads.keep(places);
+        statistics.keep(places);
+        steering.keep(places);
     }
 }
 
 /// Gradients and what was seen of rows, summed over passes.
 #[derive(Default)]
 struct Part {
-    gradients: Factors,
+    /// By the reward that passes are about alone.
+    gradients: BTreeMap<Option<usize>, Factors>,
     reports: Vec<Report>,
 }
 
@@ -366,7 +392,7 @@ impl Part {
             let gradient = leaf.grad_remove(&mut graph)?;
             Some((name, if scaled { gradient / scale } else { gradient }))
         });
-        add(&mut self.gradients, own.collect());
+        add(self.gradients.entry(pass.reward()).or_default(), own.collect());
         self.reports.extend(reports);
     }
 }

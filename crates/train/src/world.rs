@@ -68,9 +68,9 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Returns what a run maximises, in the rewards' order.
-    pub(crate) fn objective(&self, run: usize) -> Vec<f64> {
-        self.spec.objective(&self.runs[run].1)
+    /// Returns what the training prompts condition on.
+    pub(crate) fn contexts(&self) -> &TextContext {
+        &self.contexts
     }
 
     /// Returns how many runs are trained.

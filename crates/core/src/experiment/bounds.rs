@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ExperimentSpec, Guard, PromptSource, SamplerKind, Spread, method};
+use super::{Baseline, ExperimentSpec, Guard, PromptSource, SamplerKind, Scalarisation, Spread, method, steering};
 
 /// An interval of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,6 +96,24 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
         Spread::Running { decay } => Some(decay),
         Spread::Group => None,
     }),
+    ("training.advantages.baseline.decay", Bounds::Below(0.0, 1.0), |spec| match spec.training.advantages.baseline {
+        Baseline::Prompt { decay } | Baseline::Value { decay, .. } => Some(decay),
+        Baseline::Group => None,
+    }),
+    ("training.advantages.baseline.ridge", Bounds::Above(0.0, 1_000_000.0), |spec| {
+        match spec.training.advantages.baseline {
+            Baseline::Value { ridge, .. } => Some(ridge),
+            Baseline::Group | Baseline::Prompt { .. } => None,
+        }
+    }),
+    ("scalarisation.smoothing", steering::SMOOTHING, |spec| match spec.scalarisation {
+        Scalarisation::Chebyshev { smoothing, .. } => Some(smoothing),
+        Scalarisation::Linear | Scalarisation::Unopposed => None,
+    }),
+    ("scalarisation.ideal", steering::IDEAL, |spec| match spec.scalarisation {
+        Scalarisation::Chebyshev { ideal, .. } => Some(ideal),
+        Scalarisation::Linear | Scalarisation::Unopposed => None,
+    }),
     ("training.probe.every", Bounds::Whole(0, 100_000), |spec| Some(spec.training.probe.every.into())),
     ("training.probe.prompts", Bounds::Whole(2, 4096), |spec| Some(spec.training.probe.prompts.into())),
     ("training.probe.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| {
@@ -187,6 +205,8 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].divisions" | "soups[].divisions" | "blends[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
+        "constraints[].rate" => Some(steering::RATE),
+        "constraints[].at_least.plus" => Some(SCALE),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
         _ if path.starts_with("rewards[].beside.") => Some(BESIDE),
         _ if path.starts_with(METHOD) => method::bounds_of(&path[METHOD.len()..]),

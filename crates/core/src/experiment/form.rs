@@ -64,6 +64,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "soups[].of" | "blends[].of" => "give Corners or All",
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
+        "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
+        "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
+        "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",
+        "constraints[].reward" => TEXT,
         "sampler"
         | "lora"
         | "optimiser"
@@ -74,9 +78,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         | "hypervolume" => FIELDS,
         "sampler.kind" => "give Cps(eta: 0.9), FlowSde(noise: 0.7), Ddim(eta: 1) or Ode(order: 1)",
         "training.method" => {
-            "give PolicyGradient(train_steps: 3), Differentiable(through: LastSteps(1)), Mixed(), Nft(levels: 2) or Awm(levels: 2); \
-             () after the name takes all defaults"
+            "give PolicyGradient(train_steps: 3), Differentiable(through: LastSteps(1)), Mixed(), AdjointMatching(), Nft(levels: 2), Awm(), \
+             RewardWeighted(), Dpo(), D3po(), Kto() or Group(); () after the name takes all defaults"
         }
+        "training.advantages.baseline" => "give Group, Prompt(decay: 0.9) or Value(ridge: 1, decay: 0.9)",
         "training.advantages.spread" => "give Group or Running(decay: 0.9)",
         "training.probe.of" => "give Train or HeldOut",
         "training.guard" => "give Off, Stop or Tighten(factor: 2, from: 0.1)",

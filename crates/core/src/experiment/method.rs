@@ -1,22 +1,36 @@
 //! How adapters learn: one file for each method.
 
+mod adjoint;
 mod awm;
+mod d3po;
 mod differentiable;
+mod dpo;
+mod group;
+mod kto;
 mod mixed;
 mod nft;
 mod policy_gradient;
+mod preference;
+mod reward_weighted;
 
 use serde::{Deserialize, Serialize};
 
+pub use adjoint::AdjointSpec;
 pub use awm::AwmSpec;
+pub use d3po::D3poSpec;
 pub use differentiable::{DifferentiableSpec, Through};
+pub use dpo::DpoSpec;
+pub use group::{GroupLoss, GroupSpec};
+pub use kto::KtoSpec;
 pub use mixed::MixedSpec;
 pub use nft::NftSpec;
 pub use policy_gradient::{PolicyGradientSpec, Ratio, StepWeights, Window};
+pub use preference::{DecidedBy, Mix, PreferenceSource};
+pub use reward_weighted::{RewardWeightedSpec, RewardWeights};
 
-use super::ExperimentSpec;
 use super::bounds::Bounds;
 use super::finding::Finding;
+use super::{ExperimentSpec, SamplerKind};
 
 /// A training method with its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +46,18 @@ pub enum MethodSpec {
     Nft(NftSpec),
     /// Advantage-weighted matching (2509.25050): the denoising loss of pictures, weighted by advantage.
     Awm(AwmSpec),
+    /// Reward-weighted likelihood (RWR, 2305.13301; RAFT, 2304.06767): the denoising loss of the better pictures.
+    RewardWeighted(RewardWeightedSpec),
+    /// Diffusion-DPO (2311.12908), on stored pairs or the adapter's own.
+    Dpo(DpoSpec),
+    /// D3PO (2311.13231): direct preference optimisation over the sampler's steps.
+    D3po(D3poSpec),
+    /// Diffusion-KTO (2404.04465): single pictures, good or bad.
+    Kto(KtoSpec),
+    /// Whole groups held against what the denoising loss implies (DGPO, 2510.08425; CRD, 2603.14128).
+    Group(GroupSpec),
+    /// Adjoint matching (2409.08861): the rewards' gradient, carried back through the base.
+    AdjointMatching(AdjointSpec),
 }
 
 impl Default for MethodSpec {
@@ -41,14 +67,16 @@ impl Default for MethodSpec {
 }
 
 /// Passes that a method takes for each picture, before guidance doubles them; means where a method draws how many it takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Passes {
     /// Forward, to draw it.
     pub rollout: f64,
     /// Forward and backward; of the pictures that are trained on.
     pub training: f64,
-    /// Forward beside the training passes, whatever the distance to the base weighs.
+    /// Forward through anything but the trained denoiser and the base, beside the training passes.
     pub reference: f64,
+    /// Forward through the base, whatever the distance to it weighs; a tie to the base then costs no further pass.
+    pub base: f64,
     /// Whether only the share of pictures with the largest advantages is trained on.
     pub selects: bool,
 }
@@ -56,8 +84,14 @@ pub struct Passes {
 /// A number of a method's settings: the field below `training.method`, its bounds, its value where there is one.
 pub(super) type Number = (&'static str, Bounds, Option<f64>);
 
+/// β of the methods that hold an adapter's loss against the base's.
+const BETA: Bounds = Bounds::Above(0.0, 1_000_000.0);
+
 /// What an experiment must know of a method.
 pub(super) trait Method {
+    /// Returns the method's name in experiment files.
+    fn name(&self) -> &'static str;
+
     /// Returns the numbers among the settings.
     fn numbers(&self) -> Vec<Number>;
 
@@ -66,48 +100,35 @@ pub(super) trait Method {
 
     /// Returns what a picture costs.
     fn passes(&self, spec: &ExperimentSpec) -> Passes;
+
+    /// Returns the method with as few passes as it can do with.
+    fn smallest(&self) -> MethodSpec;
+
+    /// Returns where its preferences come from, if it learns from such.
+    fn preferences(&self) -> Option<&PreferenceSource> {
+        None
+    }
 }
 
 impl MethodSpec {
     /// Returns the method's name in experiment files.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::PolicyGradient(_) => "PolicyGradient",
-            Self::Differentiable(_) => "Differentiable",
-            Self::Mixed(_) => "Mixed",
-            Self::Nft(_) => "Nft",
-            Self::Awm(_) => "Awm",
-        }
+        self.method().name()
     }
 
     /// Returns whether rewards' gradients are computed.
     pub fn differentiates(&self) -> bool {
-        matches!(self, Self::Differentiable(_) | Self::Mixed(_))
+        matches!(self, Self::Differentiable(_) | Self::Mixed(_) | Self::AdjointMatching(_))
     }
 
     /// Returns the method with as few passes as it can do with, to try out what they cost.
     pub fn smallest(&self) -> Self {
-        let policy = |spec: &PolicyGradientSpec| PolicyGradientSpec {
-            train_steps: 1,
-            updates_per_epoch: 1,
-            window: Window::All,
-            ..*spec
-        };
-        let through = |through: Through| match through {
-            Through::LastSteps(_) | Through::Random(_) => Through::LastSteps(1),
-            Through::LowVariance(_) => Through::LowVariance(1),
-            Through::SingleStep { .. } => Through::SingleStep { from: 1, to: 1 },
-        };
-        match self {
-            Self::PolicyGradient(spec) => Self::PolicyGradient(policy(spec)),
-            Self::Differentiable(spec) => Self::Differentiable(DifferentiableSpec { through: through(spec.through) }),
-            Self::Mixed(MixedSpec { policy_gradient, differentiable }) => Self::Mixed(MixedSpec {
-                policy_gradient: policy(policy_gradient),
-                differentiable: DifferentiableSpec { through: through(differentiable.through) },
-            }),
-            Self::Nft(spec) => Self::Nft(NftSpec { levels: 1, updates_per_epoch: 1, ..*spec }),
-            Self::Awm(spec) => Self::Awm(AwmSpec { levels: 1, updates_per_epoch: 1, ..*spec }),
-        }
+        self.method().smallest()
+    }
+
+    /// Returns where the method's preferences come from, if it learns from such.
+    pub fn preferences(&self) -> Option<&PreferenceSource> {
+        self.method().preferences()
     }
 
     fn method(&self) -> &dyn Method {
@@ -117,17 +138,29 @@ impl MethodSpec {
             Self::Mixed(method) => method,
             Self::Nft(method) => method,
             Self::Awm(method) => method,
+            Self::RewardWeighted(method) => method,
+            Self::Dpo(method) => method,
+            Self::D3po(method) => method,
+            Self::Kto(method) => method,
+            Self::Group(method) => method,
+            Self::AdjointMatching(method) => method,
         }
     }
 
     /// Every method at its defaults.
-    fn all() -> [Self; 5] {
+    fn all() -> [Self; 11] {
         [
             Self::default(),
             Self::Differentiable(DifferentiableSpec::default()),
             Self::Mixed(MixedSpec::default()),
             Self::Nft(NftSpec::default()),
             Self::Awm(AwmSpec::default()),
+            Self::RewardWeighted(RewardWeightedSpec::default()),
+            Self::Dpo(DpoSpec::default()),
+            Self::D3po(D3poSpec::default()),
+            Self::Kto(KtoSpec::default()),
+            Self::Group(GroupSpec::default()),
+            Self::AdjointMatching(AdjointSpec::default()),
         ]
     }
 
@@ -161,6 +194,12 @@ pub(super) fn form_of(path: &str) -> Option<&'static str> {
         "step_weights" => "give Equal or Noise",
         "ratio" => "give Plain or Normalised",
         "through" => "give LastSteps(1), LowVariance(2), Random(4) or SingleStep(from: 4, to: 6)",
+        "weights" => "give Exponential(temperature: 1), Quantile(at: 0.5) or Best(count: 1)",
+        "pairs" | "labels" => "give Own(per_prompt: 2) or File(path: \"preferences.jsonl\")",
+        "path" => "give a text in quotes",
+        "decided_by" => "give Outcome or Rewards",
+        "mix" => "give Rewards or Losses",
+        "loss" => "give Preference or Regression",
         "policy_gradient" | "differentiable" => "give the method's settings in parentheses, or () for its defaults",
         _ => return None,
     })
@@ -184,4 +223,34 @@ fn check_step(field: &str, step: u32, spec: &ExperimentSpec) -> Result<(), Findi
         return Ok(());
     }
     Err(Finding::value(field, step.to_string(), format!("give 1 to {steps}, which sampler.steps is")))
+}
+
+/// Refuses to train more of the sampler's steps than have a density: those with noise, which the last never has.
+fn check_stochastic(spec: &ExperimentSpec, field: &str, train_steps: u32) -> Result<(), Finding> {
+    check_density(spec)?;
+    let steps = spec.sampler.steps;
+    check_train_steps(field, train_steps, steps.saturating_sub(1), || {
+        format!("sampler.steps is {steps} and the last step is never trained")
+    })
+}
+
+/// Refuses samplers whose steps have no density.
+fn check_density(spec: &ExperimentSpec) -> Result<(), Finding> {
+    if let SamplerKind::Ode { .. } = spec.sampler.kind {
+        let name = spec.training.method.name();
+        let way_out = format!(
+            "training.method {name} needs steps that have a density: give Cps(eta: 0.9), FlowSde(noise: 0.7) or Ddim(eta: 1)"
+        );
+        return Err(Finding::value("sampler.kind", "Ode", way_out));
+    }
+    Ok(())
+}
+
+/// Refuses to train more than `most` steps of the sampler.
+fn check_train_steps(field: &str, train_steps: u32, most: u32, why: impl FnOnce() -> String) -> Result<(), Finding> {
+    if train_steps <= most {
+        return Ok(());
+    }
+    let way_out = format!("give at most {most}, as {}", why());
+    Err(Finding::value(format!("{field}.train_steps"), train_steps.to_string(), way_out))
 }

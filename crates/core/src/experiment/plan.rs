@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExperimentSpec, ProbePrompts};
+use super::{ExperimentSpec, ProbePrompts, Scalarisation};
 use crate::Weighting;
 
 /// The work of an experiment. A *pass* is one picture through the denoiser once; guidance makes two passes of one.
@@ -68,8 +68,18 @@ impl ExperimentSpec {
         let each = training.method.passes(self);
         let trained = if each.selects { training.advantages.trained(pictures) } else { pictures };
         let tie = if self.kl(weighting) > 0.0 { each.training } else { 0.0 };
-        let passes = pictures as f64 * each.rollout + trained as f64 * (3.0 * each.training + each.reference + tie);
+        let beside = each.reference + each.base.max(tie);
+        let trained = trained as f64 * (3.0 * each.training * self.gradients(weighting) as f64 + beside);
+        let passes = pictures as f64 * each.rollout + trained;
         passes * passes_per_step(self.sampler.guidance) as f64
+    }
+
+    /// Returns how often a run trains what its method trains of a picture: once for each reward where each has a gradient of its own.
+    fn gradients(&self, weighting: &Weighting) -> u64 {
+        if self.scalarisation != Scalarisation::Unopposed {
+            return 1;
+        }
+        self.objective(weighting).iter().filter(|share| **share > 0.0).count().max(1) as u64
     }
 
     /// Returns the work of this experiment.
@@ -84,16 +94,19 @@ impl ExperimentSpec {
         let training = &self.training;
         let prompts = u64::from(training.prompts_per_epoch).min(train_prompts as u64);
         let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.pictures_per_prompt));
-        let training_pictures = runs * epochs * pictures;
         let each = training.method.passes(self);
+        let drawn = if each.rollout > 0.0 { pictures } else { 0 };
+        let training_pictures = runs * epochs * drawn;
         let trained = if each.selects { training.advantages.trained(pictures as usize) as u64 } else { pictures };
         let passes = passes_per_step(self.sampler.guidance);
         // Rounded once: a method may draw how many steps it trains.
         let whole = |pictures: u64, each: f64| (pictures as f64 * each).round() as u64 * passes;
-        let training_passes = whole(runs * epochs * trained, each.training);
+        let gradients: u64 = self.weightings().iter().map(|(_, weighting)| self.gradients(weighting)).sum();
+        let training_passes = whole(gradients * epochs * trained, each.training);
         let tied = self.kl_weights().filter(|kl| *kl > 0.0).count() as u64;
-        let reference_passes =
-            whole(runs * epochs * trained, each.reference) + whole(tied * epochs * trained, each.training);
+        let reference_passes = whole(runs * epochs * trained, each.reference)
+            + whole(runs * epochs * trained, each.base)
+            + whole(tied * epochs * trained, (each.training - each.base).max(0.0));
         let evaluation = &self.evaluation;
         let prompts = evaluation.prompts.map_or(u64::MAX, u64::from).min(held_out_prompts as u64);
         let each = prompts * u64::from(evaluation.pictures_per_prompt);

@@ -55,6 +55,8 @@ impl Default for TrainingSpec {
 pub struct AdvantageSpec {
     /// By which standard deviation scores are divided. Default: `Group`.
     pub spread: Spread,
+    /// What scores are compared with. Default: `Group`.
+    pub baseline: Baseline,
     /// Advantages are clamped to ± this, in standard deviations. Default: 5.
     pub clip: f64,
     /// The share of each run's pictures that is trained on: those with the largest advantages by magnitude, which hold most of
@@ -64,7 +66,7 @@ pub struct AdvantageSpec {
 
 impl Default for AdvantageSpec {
     fn default() -> Self {
-        Self { spread: Spread::Group, clip: 5.0, trained_share: 1.0 }
+        Self { spread: Spread::Group, baseline: Baseline::Group, clip: 5.0, trained_share: 1.0 }
     }
 }
 
@@ -88,6 +90,46 @@ pub enum Spread {
         #[serde(default = "running_decay")]
         decay: f64,
     },
+}
+
+/// What a picture's score is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Baseline {
+    /// The mean of the prompt's pictures in this epoch (GRPO).
+    #[default]
+    Group,
+    /// A running mean of the prompt's pictures over the epochs (DDPO, 2305.13301).
+    Prompt {
+        /// Decay per visit of the prompt, 0 to below 1. Default: 0.9.
+        #[serde(default = "running_decay")]
+        decay: f64,
+    },
+    /// What the prompt's text lets expect (DPOK's value function, 2305.16381): a linear function of its embedding, fitted to all scores so
+    /// far, older ones fading. Lends a prompt what others taught.
+    Value {
+        /// The weight of the fit's coefficients; the less, the closer to the prompt's own mean. Default: 1.
+        #[serde(default = "ridge")]
+        ridge: f64,
+        /// Decay per epoch, 0 to below 1. Default: 0.9.
+        #[serde(default = "running_decay")]
+        decay: f64,
+    },
+}
+
+fn ridge() -> f64 {
+    1.0
+}
+
+impl Baseline {
+    /// Returns its name in experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Group => "Group",
+            Self::Prompt { .. } => "Prompt",
+            Self::Value { .. } => "Value",
+        }
+    }
 }
 
 fn running_decay() -> f64 {

@@ -9,7 +9,9 @@ use super::bounds::{
 use super::design;
 use super::finding::{Finding, Source};
 use super::prompts::{Form, split_alone};
-use super::{ExperimentSpec, Guard, ProbePrompts, PromptSource, SoupsSpec, SpecError, WeightingsSpec};
+use super::{
+    Baseline, Combine, ExperimentSpec, Guard, ProbePrompts, PromptSource, SoupsSpec, SpecError, WeightingsSpec,
+};
 
 impl ExperimentSpec {
     /// Checks an experiment that was built or changed in memory; those read from files are checked already.
@@ -48,6 +50,7 @@ impl ExperimentSpec {
             }
         }
         self.check_training()?;
+        self.check_steering()?;
         self.check_targets()?;
         self.check_hypervolume()
     }
@@ -165,18 +168,9 @@ impl ExperimentSpec {
     fn check_training(&self) -> Result<(), Finding> {
         let training = &self.training;
         training.method.check(self, "training.method")?;
-        if let Some(ema) = self.optimiser.ema {
-            let untrained = ema.powf(training.epochs.into());
-            if untrained > 0.5 {
-                let most = 0.5_f64.powf(1.0 / f64::from(training.epochs));
-                let way_out = format!(
-                    "over training.epochs {} the mean would still be {:.0} % the untrained adapter: give at most {:.3}, or more epochs",
-                    training.epochs,
-                    100.0 * untrained,
-                    (1000.0 * most).floor() / 1000.0
-                );
-                return Err(Finding::value("optimiser.ema", ema.to_string(), way_out));
-            }
+        if training.advantages.baseline != Baseline::Group && self.combine == Combine::RawSum {
+            let way_out = "raw scores are summed and taken within their group: give combine: Normalised, or Group";
+            return Err(Finding::value("training.advantages.baseline", training.advantages.baseline.name(), way_out));
         }
         if training.probe.of == ProbePrompts::HeldOut && training.guard != Guard::Off {
             let way_out =
@@ -252,7 +246,7 @@ pub(super) fn check_number(field: impl Into<String>, bounds: Bounds, value: f64)
     if bounds.hold(value) { Ok(()) } else { Err(Finding::value(field, bounds.show(value), format!("give {bounds}"))) }
 }
 
-fn check_known(field: &str, name: &str, what: &'static str, names: &[String]) -> Result<(), Finding> {
+pub(super) fn check_known(field: &str, name: &str, what: &'static str, names: &[String]) -> Result<(), Finding> {
     if names.iter().any(|known| known == name) {
         return Ok(());
     }

@@ -7,15 +7,14 @@ use moa_core::experiment::AwmSpec;
 use moa_core::metric;
 use moa_diffusion::sampler::predict;
 
-use super::forward::{Noised, NoisedSlice, finished, updates, weight};
-use super::{Gathered, Loss, Method, Pass, mean_squares};
+use super::forward::{Drawn, Noised, NoisedSlice, passes, weight};
+use super::{Gathered, Loss, Method, Pass};
 use crate::TrainError;
 use crate::anchor::Anchor;
-use crate::batches::in_order;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::report::Report;
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
 use crate::surrogate::{clipped, outside};
 use crate::world::World;
 
@@ -25,30 +24,28 @@ pub(crate) struct Awm {
 }
 
 impl Method for Awm {
-    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Gathered, TrainError> {
+        let AwmSpec { levels, updates_per_epoch, clip } = self.spec;
         let world = epoch.world;
-        let drawn = finished(epoch, policy, spreads)?;
+        let drawn = Drawn::new(epoch, policy, statistics)?;
         let bank = world.bank(policy);
-        let mut all = Vec::new();
-        for (update, levels) in updates(self.spec.levels, self.spec.updates_per_epoch).into_iter().enumerate() {
-            let weight = weight(world, epoch, levels.len());
-            let pairs: Vec<_> =
-                drawn.slices.iter().flat_map(|slice| levels.iter().map(move |level| (slice, *level))).collect();
-            let passes = in_order(&pairs, world.workers, |(slice, level)| {
-                let rows = NoisedSlice::new(epoch, slice, *level, self.spec.levels);
-                // In the first update the old policy is the one that is trained: its loss is the new one's own.
-                let old = (update > 0).then(|| {
-                    let Noised { x, target, timesteps, .. } = &rows.noised;
-                    let output = predict(world.pipeline, Some(&bank), x.clone(), timesteps, &rows.conditions);
-                    epoch.meter.forward(rows.rows());
-                    mean_squares(output - target.clone())
-                });
-                let pass: Box<dyn Pass> = Box::new(AwmPass { rows, old, range: self.spec.clip, weight });
-                Ok::<_, TrainError>(pass)
-            })?;
-            all.push(passes);
-        }
-        Ok(Gathered { scores: drawn.scores, metrics: drawn.metrics, updates: all })
+        let selected = drawn.selected(epoch);
+        let updates = passes(epoch, &selected, [levels, updates_per_epoch], 1, &|rows, levels, update| {
+            // In the first update the old policy is the one that is trained: its loss is the new one's own.
+            let old = (update > 0).then(|| {
+                let Noised { x, timesteps, .. } = &rows.noised;
+                let output = predict(world.pipeline, Some(&bank), x.clone(), timesteps, &rows.conditions);
+                epoch.meter.forward(rows.rows());
+                rows.error(output)
+            });
+            Ok(Box::new(AwmPass { rows, old, range: clip, weight: weight(epoch, levels) }))
+        })?;
+        Ok(drawn.gathered(updates))
     }
 }
 
@@ -68,9 +65,9 @@ impl Pass for AwmPass {
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
         let NoisedSlice { noised, conditions, slice } = &self.rows;
-        let Noised { x, target, timesteps, .. } = noised;
+        let Noised { x, timesteps, .. } = noised;
         let output = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
-        let error = mean_squares(output.clone() - target.clone());
+        let error = self.rows.error(output.clone());
         let losses = Report::all(metric::LOSS, &error);
         let ratio = matching_ratio(error, self.old.clone());
         let range = self.range;
@@ -79,7 +76,7 @@ impl Pass for AwmPass {
             Report::all(metric::CLIP_FRACTION, &ratio).mapped(move |ratio| outside(ratio, range)),
             Report::all(metric::RATIO_MEAN, &ratio),
         ];
-        let surrogate = clipped(ratio, slice.advantages.clone(), self.range);
+        let surrogate = clipped(ratio, slice.values.clone(), self.range);
         let mut total = surrogate.sum() * self.weight;
         if let Some(anchor) = Anchor::of(world, x, timesteps, conditions, &output) {
             total = total + anchor.penalty(self.weight);

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
-use moa_core::experiment::{DifferentiableSpec, Through};
+use moa_core::experiment::{DifferentiableSpec, Scalarisation, Through};
 use moa_core::{NoiseKey, metric};
 use moa_diffusion::sampler::{Next, advance, keyed_noise, predict};
 use moa_diffusion::{Conditions, NoiseLevel, StepRule};
@@ -24,7 +24,7 @@ use crate::clock::Part;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::rollout::{Keep, Trajectory, by_slice, finished};
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
 
@@ -66,7 +66,7 @@ impl Start {
 }
 
 impl Method for Differentiable {
-    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let world = epoch.world;
         let bank = world.bank(policy);
         let rules = world.sampler.rules();
@@ -95,30 +95,42 @@ impl Method for Differentiable {
             Tail::Clean(_) => ahead(epoch, &bank, &starts, &tail)?,
         };
         let pictures = epoch.pictures(&samples)?;
-        let scores = epoch.score(&pictures, spreads)?;
-        let objective = coefficients(world, &scores, spreads, &|_| true);
-        let passes = if let Through::LowVariance(count) = self.spec.through {
+        let scores = epoch.score(&pictures, statistics)?;
+        let objective = coefficients(epoch, &scores, statistics, &|_| true);
+        // One part for all rewards together, or one for each.
+        let parts: Vec<Option<usize>> = if world.spec.scalarisation == Scalarisation::Unopposed {
+            let counts = |reward: &usize| objective.iter().any(|own| own[*reward] != 0.0);
+            (0..world.spec.rewards.len()).filter(counts).map(Some).collect()
+        } else {
+            vec![None]
+        };
+        let mut noised: Vec<(Vec<Start>, Vec<Tensor<4>>, Vec<Pictures>)> = Vec::new();
+        if let Through::LowVariance(count) = self.spec.through {
             let level = world.pipeline.schedule().level_of(&rules[steps - 1]);
-            let mut passes = Vec::new();
             for copy in 0..count {
                 let name = format!("low-variance-{copy}");
-                let noised = |start: &Start| {
+                let again = |start: &Start| {
                     let noise = keyed_noise(world.pipeline, &epoch.keys(&name, &epoch.rows(&start.slice)));
                     Start::noised(start.slice.clone(), &start.x, noise, &level)
                 };
-                let noised: Vec<Start> = starts.iter().map(noised).collect();
-                let samples = ahead(epoch, &bank, &noised, &tail)?;
-                let gradients = gradients(epoch, &samples, &epoch.pictures(&samples)?, &objective)?;
-                passes.extend(tail_passes(epoch, noised, &tail, gradients, 1.0 / count as f32));
+                let starts: Vec<Start> = starts.iter().map(again).collect();
+                let samples = ahead(epoch, &bank, &starts, &tail)?;
+                let pictures = epoch.pictures(&samples)?;
+                noised.push((starts, samples, pictures));
             }
-            passes
         } else {
-            let gradients = gradients(epoch, &samples, &pictures, &objective)?;
-            tail_passes(epoch, starts, &tail, gradients, 1.0)
-        };
-        let losses = objective_values(&scores, &objective);
-        let metrics = losses.iter().map(|value| EpochMetrics::from([(metric::LOSS.to_owned(), -value)])).collect();
-        Ok(Gathered { scores, metrics, updates: vec![passes] })
+            noised.push((starts, samples, pictures));
+        }
+        let share = 1.0 / noised.len() as f32;
+        let mut passes = Vec::new();
+        for part in parts {
+            let own = coefficients(epoch, &scores, statistics, &|reward| part.is_none_or(|part| part == reward));
+            for (starts, samples, pictures) in &noised {
+                let gradients = gradients(epoch, samples, pictures, &own)?;
+                passes.extend(tail_passes(epoch, starts.clone(), &tail, gradients, share, part));
+            }
+        }
+        Ok(Gathered { metrics: objective_metrics(&scores, &objective), scores, updates: vec![passes] })
     }
 }
 
@@ -134,29 +146,32 @@ pub(super) fn last_steps(through: Through, epoch: &Epoch<'_>) -> usize {
 /// Returns by run what each reward counts: its share over its standard deviation within prompts, so that none wins by its scale;
 /// 0 where it does not vary, or where `counts` does not let it through.
 pub(super) fn coefficients(
-    world: &World<'_>,
+    epoch: &Epoch<'_>,
     scores: &RunScores,
-    spreads: &Spreads,
+    statistics: &Statistics,
     counts: &dyn Fn(usize) -> bool,
 ) -> Vec<Vec<f32>> {
-    debug_assert_eq!(scores.len(), world.members());
+    let members = epoch.world.members();
+    debug_assert_eq!(scores.len(), members);
     let of_run = |run: usize| {
-        let objective = world.objective(run);
-        let pairs = objective.iter().zip(spreads.of(run)).enumerate();
+        let objective = epoch.objective(run);
+        let pairs = objective.iter().zip(statistics.spreads.of(run)).enumerate();
         let coefficient = |(reward, (share, spread)): (usize, (&f64, f64))| {
             if counts(reward) && spread > 0.0 { (share / spread) as f32 } else { 0.0 }
         };
         pairs.map(coefficient).collect()
     };
-    (0..world.members()).map(of_run).collect()
+    (0..members).map(of_run).collect()
 }
 
-/// Returns the mean over pictures of what is maximised, by run.
-fn objective_values(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<f64> {
+/// Returns by run its loss: minus the mean over pictures of what is maximised.
+pub(super) fn objective_metrics(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<EpochMetrics> {
     let of_run = |(columns, coefficients): (&Vec<Vec<f32>>, &Vec<f32>)| {
         let mean =
             |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len().max(1) as f64;
-        columns.iter().zip(coefficients).map(|(column, coefficient)| mean(column) * f64::from(*coefficient)).sum()
+        let pairs = columns.iter().zip(coefficients);
+        let value: f64 = pairs.map(|(column, coefficient)| mean(column) * f64::from(*coefficient)).sum();
+        EpochMetrics::from([(metric::LOSS.to_owned(), -value)])
     };
     scores.iter().zip(coefficients).map(of_run).collect()
 }
@@ -204,18 +219,27 @@ pub(super) fn ahead(
     epoch.clock.time(Part::Rollout, || in_order(starts, world.workers, walk))
 }
 
-/// Returns the passes that train a tail; `share` is what its loss weighs.
+/// Returns the passes that train a tail; `share` is what its loss weighs, and `reward` the one that they are about alone, to which as
+/// much of the distance to the base belongs as it has of the objective.
 pub(super) fn tail_passes(
     epoch: &Epoch<'_>,
     starts: Vec<Start>,
     tail: &Tail,
     gradients: Vec<Tensor<4>>,
     share: f32,
+    reward: Option<usize>,
 ) -> Vec<Box<dyn Pass>> {
     let weight = share / epoch.samples() as f32;
+    let reward = reward.map(|reward| {
+        let of_run = |run: usize| {
+            let objective = epoch.objective(run);
+            (objective[reward] / objective.iter().sum::<f64>()) as f32
+        };
+        (reward, (0..epoch.world.members()).map(of_run).collect::<Vec<f32>>())
+    });
     let pass = |(start, gradient): (Start, Tensor<4>)| -> Box<dyn Pass> {
         let rows = TailRows::new(epoch, &start.slice, tail);
-        Box::new(TailPass { rows, start, tail: tail.clone(), gradient, weight })
+        Box::new(TailPass { rows, start, tail: tail.clone(), gradient, weight, reward: reward.clone() })
     };
     starts.into_iter().zip(gradients).map(pass).collect()
 }
@@ -303,11 +327,17 @@ struct TailPass {
     gradient: Tensor<4>,
     /// What a row weighs: 1 / pictures, over the copies of each.
     weight: f32,
+    /// The reward that the gradient is of alone, and by run how much of the distance to the base belongs to it.
+    reward: Option<(usize, Vec<f32>)>,
 }
 
 impl Pass for TailPass {
     fn rows(&self) -> usize {
         self.rows.keys.len() * self.tail.passes()
+    }
+
+    fn reward(&self) -> Option<usize> {
+        self.reward.as_ref().map(|(reward, _)| *reward)
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
@@ -320,6 +350,10 @@ impl Pass for TailPass {
         let mut reports = Vec::new();
         let share = self.weight / self.tail.passes() as f32;
         for anchor in anchors {
+            let anchor = match &self.reward {
+                Some((_, shares)) => anchor.shared(shares),
+                None => anchor,
+            };
             total = total + anchor.penalty(share);
             reports.push(anchor.report(1.0));
         }

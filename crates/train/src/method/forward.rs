@@ -8,32 +8,74 @@ use moa_diffusion::sampler::keyed_noise;
 use moa_diffusion::{Conditions, NoiseLevel};
 
 use super::policy_gradient::silent;
-use super::shared_out;
-use crate::TrainError;
+use super::{Gathered, Pass, mean_squares, shared_out};
+use crate::batches::in_order;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
-use crate::rollout::Keep;
-use crate::selection::{TrainingSlice, select};
-use crate::spread::Spreads;
-use crate::trainer::EpochMetrics;
-use crate::world::World;
+use crate::rollout::{Keep, Trajectory};
+use crate::selection::{Choice, TrainingSlice, chosen, select};
+use crate::statistics::Statistics;
+use crate::{Advantages, TrainError};
 
-/// The finished samples of an epoch that are trained on.
-pub(super) struct Finished {
+/// An epoch's pictures as they were drawn and scored.
+pub(super) struct Drawn {
+    pub(super) trajectories: Vec<Trajectory>,
     pub(super) scores: RunScores,
-    pub(super) metrics: Vec<EpochMetrics>,
-    pub(super) slices: Vec<Arc<TrainingSlice>>,
+    pub(super) advantages: Vec<Advantages>,
 }
 
-/// Draws an epoch's pictures by some policy, scores them and chooses those to train on.
-pub(super) fn finished(epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Finished, TrainError> {
-    let rules = epoch.world.sampler.rules();
-    let keep = Keep { from: rules.len(), means: false };
-    let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), rules, keep, spreads)?;
-    let advantages = epoch.advantages(&scores, spreads, &|_| true);
-    let training = &epoch.world.spec.training;
-    let slices = select(&trajectories, &advantages, &training.advantages, training.micro_batch as usize);
-    Ok(Finished { scores, metrics: silent(&advantages), slices: slices.into_iter().map(Arc::new).collect() })
+impl Drawn {
+    /// Draws an epoch's pictures by some policy and scores them.
+    pub(super) fn new(
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Self, TrainError> {
+        Self::kept_from(epoch, policy, statistics, epoch.world.sampler.rules().len())
+    }
+
+    /// Draws them and keeps every step on the way.
+    pub(super) fn with_steps(
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Self, TrainError> {
+        Self::kept_from(epoch, policy, statistics, 0)
+    }
+
+    fn kept_from(
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+        from: usize,
+    ) -> Result<Self, TrainError> {
+        let rules = epoch.world.sampler.rules();
+        let keep = Keep { from, means: false };
+        let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), rules, keep, statistics)?;
+        let advantages = epoch.advantages(&scores, statistics, &|_| true);
+        Ok(Self { trajectories, scores, advantages })
+    }
+
+    /// Returns the slices of those with the largest advantages.
+    pub(super) fn selected(&self, epoch: &Epoch<'_>) -> Vec<Arc<TrainingSlice>> {
+        let training = &epoch.world.spec.training;
+        let micro_batch = training.micro_batch as usize;
+        shared(select(&self.trajectories, &self.advantages, &training.advantages, micro_batch))
+    }
+
+    /// Returns the slices of those that were chosen, each `unit` of neighbours together.
+    pub(super) fn chosen(&self, epoch: &Epoch<'_>, choices: &[Choice], unit: usize) -> Vec<Arc<TrainingSlice>> {
+        shared(chosen(&self.trajectories, choices, unit, epoch.world.spec.training.micro_batch as usize))
+    }
+
+    /// Returns what was gathered, with the updates that it is trained in.
+    pub(super) fn gathered(self, updates: Vec<Vec<Box<dyn Pass>>>) -> Gathered {
+        Gathered { metrics: silent(&self.advantages), scores: self.scores, updates }
+    }
+}
+
+fn shared(slices: Vec<TrainingSlice>) -> Vec<Arc<TrainingSlice>> {
+    slices.into_iter().map(Arc::new).collect()
 }
 
 /// A slice of finished samples, noised again: each row to a level of its own.
@@ -44,25 +86,35 @@ pub(super) struct NoisedSlice {
 }
 
 impl NoisedSlice {
-    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each picture and epoch.
-    pub(super) fn new(epoch: &Epoch<'_>, slice: &Arc<TrainingSlice>, index: usize, levels: u32) -> Self {
+    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each picture and epoch. Each `unit` of
+    /// neighbours has one level and one noise, those of its first.
+    pub(super) fn new(
+        epoch: &Epoch<'_>,
+        slice: &Arc<TrainingSlice>,
+        conditions: Conditions,
+        [index, levels]: [usize; 2],
+        unit: usize,
+    ) -> Self {
         let world = epoch.world;
-        let keys = epoch.keys(&format!("level-{index}"), &slice.samples);
+        let firsts: Vec<usize> = slice.samples.chunks(unit).flat_map(|unit| vec![unit[0]; unit.len()]).collect();
+        let keys = epoch.keys(&format!("level-{index}"), &firsts);
         let level = |key: &moa_core::NoiseKey| {
             // Away from both ends: without noise there is nothing to learn, and without signal nothing to say of the sample.
-            let share = (index as f64 + key.named("share").uniform(0)) / f64::from(levels);
+            let share = (index as f64 + key.named("share").uniform(0)) / levels as f64;
             world.pipeline.schedule().level(share.clamp(0.02, 0.98))
         };
         let levels: Vec<NoiseLevel> = keys.iter().map(level).collect();
-        Self {
-            conditions: epoch.texts.conditions(&slice.samples),
-            noised: Noised::new(&slice.latents[0], &keyed_noise(world.pipeline, &keys), &levels),
-            slice: slice.clone(),
-        }
+        let noised = Noised::new(&slice.latents[0], &keyed_noise(world.pipeline, &keys), &levels);
+        Self { conditions, noised, slice: slice.clone() }
     }
 
     pub(super) fn rows(&self) -> usize {
         self.noised.timesteps.len()
+    }
+
+    /// Returns the mean squared error of a prediction in each row, `[rows]`.
+    pub(super) fn error(&self, output: Tensor<4>) -> Tensor<1> {
+        mean_squares(output - self.noised.target.clone())
     }
 }
 
@@ -103,12 +155,32 @@ impl Noised {
     }
 }
 
-/// Returns for each update the levels that it trains.
-pub(super) fn updates(levels: u32, updates: u32) -> Vec<Vec<usize>> {
-    shared_out(&(0..levels as usize).collect::<Vec<_>>(), updates)
+/// A pass over noised samples, as a method makes it: its rows, how many levels its update trains, and which update that is.
+type Made<'a> = &'a (dyn Fn(NoisedSlice, usize, usize) -> Result<Box<dyn Pass>, TrainError> + Sync);
+
+/// Returns the passes of an epoch's updates: each slice at every level.
+///
+/// - `levels`, `updates`: of the method's settings; `unit`: see [`NoisedSlice::new`]
+pub(super) fn passes(
+    epoch: &Epoch<'_>,
+    slices: &[Arc<TrainingSlice>],
+    [levels, updates]: [u32; 2],
+    unit: usize,
+    made: Made<'_>,
+) -> Result<Vec<Vec<Box<dyn Pass>>>, TrainError> {
+    let all: Vec<usize> = (0..levels as usize).collect();
+    let of_update = |(update, own): (usize, Vec<usize>)| {
+        let pairs: Vec<_> = slices.iter().flat_map(|slice| own.iter().map(move |level| (slice, *level))).collect();
+        in_order(&pairs, epoch.world.workers, |(slice, level)| {
+            let conditions = epoch.texts.conditions(&slice.samples);
+            let rows = NoisedSlice::new(epoch, slice, conditions, [*level, levels as usize], unit);
+            made(rows, own.len(), update)
+        })
+    };
+    shared_out(&all, updates).into_iter().enumerate().map(of_update).collect()
 }
 
-/// Returns what a row weighs in an update of so many levels: 1 / (pictures trained on · levels).
-pub(super) fn weight(world: &World<'_>, epoch: &Epoch<'_>, levels: usize) -> f32 {
-    1.0 / (world.spec.training.advantages.trained(epoch.samples()) * levels) as f32
+/// Returns what a row weighs in an update of so many levels where the pictures with the largest advantages are trained on.
+pub(super) fn weight(epoch: &Epoch<'_>, levels: usize) -> f32 {
+    1.0 / (epoch.world.spec.training.advantages.trained(epoch.samples()) * levels) as f32
 }

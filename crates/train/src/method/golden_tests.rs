@@ -108,7 +108,7 @@ impl Case {
         let drawn = advance(&rules[index], x.clone(), images("old"), None, Next::Score(&next));
         let slice = TrainingSlice {
             samples: (0..3).chain(0..3).collect(),
-            advantages: rows("advantages") * sign,
+            values: rows("advantages") * sign,
             latents: Vec::new(),
             means: vec![drawn.mean; index + 1],
             distances: vec![drawn.squared_distance; index + 1],

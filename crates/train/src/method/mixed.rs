@@ -9,7 +9,7 @@ use crate::TrainError;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::rollout::{Keep, finished};
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
 use crate::world::World;
 
 /// The method.
@@ -24,7 +24,7 @@ impl Mixed {
 }
 
 impl Method for Mixed {
-    fn gather(&self, epoch: &Epoch<'_>, factors: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, factors: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let world = epoch.world;
         let policy = self.policy();
         let rules = policy.rules(epoch);
@@ -32,23 +32,23 @@ impl Method for Mixed {
         let trajectories = epoch.roll_out(&world.bank(factors), &rules, keep)?;
         let finished = finished(&trajectories);
         let pictures = epoch.pictures(&finished)?;
-        let scores = epoch.score(&pictures, spreads)?;
+        let scores = epoch.score(&pictures, statistics)?;
         let smooth = |reward: usize| world.spec.rewards[reward].kind.has_gradient();
         // Advantages are whitened to one size, so each run's weigh as much as the shares of what they are made of.
-        let advantages = epoch.advantages(&scores, spreads, &|reward| !smooth(reward));
+        let advantages = epoch.advantages(&scores, statistics, &|reward| !smooth(reward));
         let of_scores = |run: usize| {
-            let objective = world.objective(run).into_iter().enumerate();
-            objective.filter(|(reward, _)| !smooth(*reward)).map(|(_, share)| share as f32).sum()
+            let objective = epoch.objective(run).iter().enumerate();
+            objective.filter(|(reward, _)| !smooth(*reward)).map(|(_, share)| *share as f32).sum()
         };
         let pull: Vec<f32> = (0..world.members()).map(of_scores).collect();
         let mut updates = policy.updates(epoch, &rules, &trajectories, &advantages, &pull);
         let from = rules.len() - last_steps(self.spec.differentiable.through, epoch).min(rules.len());
         let tail = Tail::Steps(rules[from..].to_vec());
-        let objective = coefficients(world, &scores, spreads, &smooth);
+        let objective = coefficients(epoch, &scores, statistics, &smooth);
         if objective.iter().flatten().any(|coefficient| *coefficient != 0.0) {
             let gradients = gradients(epoch, &finished, &pictures, &objective)?;
             let starts = trajectories.iter().map(|trajectory| Start::of(trajectory, from)).collect();
-            let passes = tail_passes(epoch, starts, &tail, gradients, 1.0);
+            let passes = tail_passes(epoch, starts, &tail, gradients, 1.0, None);
             match updates.last_mut() {
                 Some(update) => update.extend(passes),
                 None => updates.push(passes),

@@ -4,12 +4,20 @@
 //! optimiser, averages, checkpoints, probes and guard are the trainer's. To add one: its settings in `core/src/experiment/method`, its
 //! file here, a line in [`method`].
 
+mod adjoint;
 mod awm;
+mod d3po;
 mod differentiable;
+mod dpo;
 mod forward;
+mod group;
+mod implied;
+mod kto;
 mod mixed;
 mod nft;
+mod pairs;
 mod policy_gradient;
+mod reward_weighted;
 
 #[cfg(test)]
 mod golden_tests;
@@ -25,7 +33,7 @@ use crate::TrainError;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::report::Report;
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
 
@@ -45,7 +53,12 @@ pub(crate) trait Method: Send + Sync {
     ///
     /// # Errors
     /// Fails where a picture cannot be drawn or scored.
-    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError>;
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Gathered, TrainError>;
 
     /// Looks at what an update saw, before the adapters change.
     ///
@@ -55,8 +68,8 @@ pub(crate) trait Method: Send + Sync {
         Ok(())
     }
 
-    /// Is told how an epoch ended.
-    fn after(&mut self, _epoch: u32, _policy: &Factors) {}
+    /// Is told how an epoch ended: the adapters after it, and every run's metrics.
+    fn after(&mut self, _epoch: u32, _policy: &Factors, _metrics: &[EpochMetrics]) {}
 
     /// Goes on with the runs at `places` alone.
     fn keep(&mut self, _places: &[usize]) {}
@@ -78,6 +91,11 @@ pub(crate) trait Pass: Send + Sync {
     /// Returns the rows, of all runs.
     fn rows(&self) -> usize;
 
+    /// Returns the reward that the pass is about alone; of such passes the gradients are combined by reward.
+    fn reward(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns the loss of the rows: a mean over all rows that the update trains on of a run, so that the losses of an update's passes
     /// add up to it.
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss;
@@ -96,12 +114,19 @@ pub(crate) type Rows = BTreeMap<&'static str, Vec<Vec<f32>>>;
 
 /// Returns the method that an experiment asks for; `policy` are the factors before training.
 pub(crate) fn method(spec: &MethodSpec, policy: &Factors) -> Box<dyn Method> {
+    let members = policy.values().next().map_or(0, |factor| factor.dims()[0]);
     match spec {
         MethodSpec::PolicyGradient(spec) => Box::new(policy_gradient::PolicyGradient { spec: *spec }),
         MethodSpec::Differentiable(spec) => Box::new(differentiable::Differentiable { spec: *spec }),
         MethodSpec::Mixed(spec) => Box::new(mixed::Mixed { spec: *spec }),
         MethodSpec::Nft(spec) => Box::new(nft::Nft::new(*spec, policy)),
         MethodSpec::Awm(spec) => Box::new(awm::Awm { spec: *spec }),
+        MethodSpec::RewardWeighted(spec) => Box::new(reward_weighted::RewardWeighted { spec: *spec }),
+        MethodSpec::Dpo(spec) => Box::new(dpo::Dpo { spec: spec.clone() }),
+        MethodSpec::D3po(spec) => Box::new(d3po::D3po { spec: *spec }),
+        MethodSpec::Kto(spec) => Box::new(kto::Kto::new(spec.clone(), members)),
+        MethodSpec::Group(spec) => Box::new(group::Group { spec: *spec }),
+        MethodSpec::AdjointMatching(spec) => Box::new(adjoint::AdjointMatching { spec: *spec }),
     }
 }
 

@@ -8,14 +8,15 @@ use moa_core::metric;
 use moa_diffusion::sampler::predict;
 use moa_optimiser::{Average, StateError, StateReader, StateWriter};
 
-use super::forward::{Noised, NoisedSlice, finished, updates, weight};
+use super::forward::{Drawn, Noised, NoisedSlice, passes, weight};
 use super::{Gathered, Loss, Method, Pass, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::{Factors, members};
 use crate::report::Report;
-use crate::spread::Spreads;
+use crate::trainer::EpochMetrics;
+use crate::statistics::Statistics;
 use crate::world::World;
 
 /// Errors count at least this much in the weights of the two fits.
@@ -34,32 +35,23 @@ impl Nft {
 }
 
 impl Method for Nft {
-    fn gather(&self, epoch: &Epoch<'_>, _: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
-        let world = epoch.world;
-        let drawn = finished(epoch, self.old.tensors(), spreads)?;
-        let old = world.bank(self.old.tensors());
-        let most = world.spec.training.advantages.clip;
-        let mut all: Vec<Vec<Box<dyn Pass>>> = Vec::new();
-        for levels in updates(self.spec.levels, self.spec.updates_per_epoch) {
-            let weight = weight(world, epoch, levels.len());
-            let mut passes: Vec<Box<dyn Pass>> = Vec::new();
-            for slice in &drawn.slices {
-                for level in &levels {
-                    passes.push(Box::new(NftPass {
-                        rows: NoisedSlice::new(epoch, slice, *level, self.spec.levels),
-                        old: old.clone(),
-                        beta: self.spec.beta as f32,
-                        most,
-                        weight,
-                    }));
-                }
-            }
-            all.push(passes);
-        }
-        Ok(Gathered { scores: drawn.scores, metrics: drawn.metrics, updates: all })
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        _: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Gathered, TrainError> {
+        let NftSpec { levels, updates_per_epoch, beta, .. } = self.spec;
+        let drawn = Drawn::new(epoch, self.old.tensors(), statistics)?;
+        let old = epoch.world.bank(self.old.tensors());
+        let most = epoch.world.spec.training.advantages.clip;
+        let updates = passes(epoch, &drawn.selected(epoch), [levels, updates_per_epoch], 1, &|rows, levels, _| {
+            Ok(Box::new(NftPass { rows, old: old.clone(), beta: beta as f32, most, weight: weight(epoch, levels) }))
+        })?;
+        Ok(drawn.gathered(updates))
     }
 
-    fn after(&mut self, epoch: u32, policy: &Factors) {
+    fn after(&mut self, epoch: u32, policy: &Factors, _: &[EpochMetrics]) {
         self.old.follow(policy, self.spec.decay(epoch));
     }
 
@@ -98,7 +90,7 @@ impl Pass for NftPass {
         let sample = slice.latents[0].clone();
         let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let old = predict(world.pipeline, Some(&self.old), x.clone(), timesteps, conditions);
-        let good = optimality(slice.advantages.clone(), self.most);
+        let good = optimality(slice.values.clone(), self.most);
         let row = nft(noised, new.clone(), old, &sample, good.clone(), self.beta) * self.most as f32;
         let mut reports = vec![Report::all(metric::LOSS, &row), Report::all(metric::GOOD_SHARE, &good)];
         let mut total = row.sum() * self.weight;

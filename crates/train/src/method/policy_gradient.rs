@@ -18,7 +18,7 @@ use crate::factors::Factors;
 use crate::report::Report;
 use crate::rollout::{Keep, Trajectory};
 use crate::selection::{TrainingSlice, select};
-use crate::spread::Spreads;
+use crate::statistics::Statistics;
 use crate::surrogate::{approx_kl, clipped, log_ratio, normalised_ratio, outside};
 use crate::trainer::EpochMetrics;
 use crate::world::World;
@@ -34,11 +34,11 @@ pub(crate) struct PolicyGradient {
 }
 
 impl Method for PolicyGradient {
-    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, spreads: &mut Spreads) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let rules = self.rules(epoch);
         let keep = Keep { from: 0, means: self.spec.ratio == Ratio::Normalised };
-        let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), &rules, keep, spreads)?;
-        let advantages = epoch.advantages(&scores, spreads, &|_| true);
+        let (trajectories, scores) = epoch.draw_and_score(&epoch.world.bank(policy), &rules, keep, statistics)?;
+        let advantages = epoch.advantages(&scores, statistics, &|_| true);
         let updates = self.updates(epoch, &rules, &trajectories, &advantages, &vec![1.0; epoch.world.members()]);
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
     }
@@ -69,21 +69,21 @@ pub(super) fn silent(advantages: &[Advantages]) -> Vec<EpochMetrics> {
     advantages.iter().map(of_run).collect()
 }
 
+/// Returns the steps that an epoch trains, `count` stochastic ones drawn at random.
+pub(super) fn trained_steps(epoch: &Epoch<'_>, rules: &[StepRule], count: u32) -> Vec<usize> {
+    let stochastic: Vec<usize> = (0..rules.len()).filter(|index| rules[*index].std > 0.0).collect();
+    let order = epoch.world.key("steps").with(u64::from(epoch.number)).permutation(stochastic.len());
+    let mut steps: Vec<usize> = order.into_iter().map(|place| stochastic[place]).collect();
+    steps.truncate(count as usize);
+    steps
+}
+
 impl PolicyGradient {
     /// Returns the epoch's steps: those in its window are stochastic.
     pub(super) fn rules(&self, epoch: &Epoch<'_>) -> Vec<StepRule> {
         let sampler = &epoch.world.sampler;
         let steps = sampler.rules().len();
         sampler.within(&self.spec.window.of(epoch.number, steps, |places| epoch.below("window", places)))
-    }
-
-    /// Returns the steps trained in this epoch, shared out among its updates: stochastic ones, drawn at random.
-    fn trained_steps(&self, epoch: &Epoch<'_>, rules: &[StepRule]) -> Vec<Vec<usize>> {
-        let stochastic: Vec<usize> = (0..rules.len()).filter(|index| rules[*index].std > 0.0).collect();
-        let order = epoch.world.key("steps").with(u64::from(epoch.number)).permutation(stochastic.len());
-        let mut steps: Vec<usize> = order.into_iter().map(|place| stochastic[place]).collect();
-        steps.truncate(self.spec.train_steps as usize);
-        shared_out(&steps, self.spec.updates_per_epoch)
     }
 
     /// Returns how much a step weighs: all alike, or by one over the size of its gradient, so that the mean over the stochastic
@@ -138,7 +138,8 @@ impl PolicyGradient {
         let update = |steps: Vec<usize>| {
             chosen.iter().flat_map(|chosen| steps.iter().map(|index| pass(&steps, chosen, *index))).collect()
         };
-        self.trained_steps(epoch, rules).into_iter().map(update).collect()
+        let steps = trained_steps(epoch, rules, self.spec.train_steps);
+        shared_out(&steps, self.spec.updates_per_epoch).into_iter().map(update).collect()
     }
 }
 
@@ -205,7 +206,7 @@ impl StepLoss {
         };
         let most = *range;
         reports.push(Report::all(metric::CLIP_FRACTION, &ratio).mapped(move |ratio| outside(ratio, most)));
-        let mut total = (clipped(ratio, slice.advantages.clone(), *range) * pull.clone()).sum() * self.weight;
+        let mut total = (clipped(ratio, slice.values.clone(), *range) * pull.clone()).sum() * self.weight;
         if let Some(anchor) = anchor {
             // KL of two Gaussians of one variance, a mean over dimensions: ‖Δμ‖² / 2s² with Δμ = c·Δm.
             let scale = rule.output * rule.output / (2.0 * rule.std * rule.std);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Number, Passes, check_updates};
+use super::{Method, MethodSpec, Number, Passes, check_updates};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
@@ -27,6 +27,10 @@ impl Default for AwmSpec {
 }
 
 impl Method for AwmSpec {
+    fn name(&self) -> &'static str {
+        "Awm"
+    }
+
     fn numbers(&self) -> Vec<Number> {
         vec![
             ("levels", Bounds::Whole(1, 999), Some(self.levels.into())),
@@ -43,6 +47,11 @@ impl Method for AwmSpec {
         let levels = f64::from(self.levels);
         // Before the first update old and new are one.
         let reference = if self.updates_per_epoch > 1 { levels } else { 0.0 };
-        Passes { rollout: spec.sampler.steps.into(), training: levels, reference, selects: true }
+        let rollout = spec.sampler.steps.into();
+        Passes { rollout, training: levels, reference, selects: true, ..Passes::default() }
+    }
+
+    fn smallest(&self) -> MethodSpec {
+        MethodSpec::Awm(Self { levels: 1, updates_per_epoch: 1, ..*self })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Number, Passes, check_step};
+use super::{Method, MethodSpec, Number, Passes, check_step};
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 use crate::experiment::{ExperimentSpec, RewardSpec};
@@ -57,6 +57,16 @@ impl DifferentiableSpec {
         ]
     }
 
+    /// Returns the settings with as few passes as there can be.
+    pub(super) fn least(&self) -> Self {
+        let through = match self.through {
+            Through::LastSteps(_) | Through::Random(_) => Through::LastSteps(1),
+            Through::LowVariance(_) => Through::LowVariance(1),
+            Through::SingleStep { .. } => Through::SingleStep { from: 1, to: 1 },
+        };
+        Self { through }
+    }
+
     /// Refuses steps that the sampler does not have.
     pub(super) fn check_steps(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
         match self.through {
@@ -82,46 +92,60 @@ impl DifferentiableSpec {
             Through::Random(most) => (steps, f64::from(most + 1) / 2.0),
             Through::SingleStep { from, to } => (f64::from(from + to) / 2.0, 1.0),
         };
-        Passes { rollout, training, reference: 0.0, selects: false }
+        Passes { rollout, training, ..Passes::default() }
     }
 }
 
 impl Method for DifferentiableSpec {
+    fn name(&self) -> &'static str {
+        "Differentiable"
+    }
+
     fn numbers(&self) -> Vec<Number> {
         self.listed().to_vec()
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
         self.check_steps(spec, field)?;
-        let weightings = spec.weightings();
-        let weighted = |index: usize| {
-            weightings.iter().any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
-        };
-        let methods = "train with Mixed(), PolicyGradient(), Nft() or Awm()";
-        for (index, reward) in spec.rewards.iter().enumerate().filter(|(_, reward)| !reward.kind.has_gradient()) {
-            let name = &reward.name;
-            if weighted(index) {
-                let way_out = format!(
-                    "{field} is Differentiable, and `{name}` has no gradient: {methods}, or leave it out of the weightings"
-                );
-                return Err(Finding::value(format!("rewards[{index}].kind"), reward.kind.default_name(), way_out));
-            }
-            let keeps_up = |(_, other): &(usize, &RewardSpec)| other.beside.get(name).is_some_and(|share| *share > 0.0);
-            let mut others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
-            if let Some((other, keeping)) = others.find(keeps_up) {
-                let way_out =
-                    format!("{field} is Differentiable, and `{name}` has no gradient: {methods}, or take it out there");
-                return Err(Finding::value(
-                    format!("rewards[{other}].beside.{name}"),
-                    keeping.beside[name].to_string(),
-                    way_out,
-                ));
-            }
-        }
-        Ok(())
+        check_gradients(spec, field, self.name())
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
         self.cost(spec.sampler.steps)
     }
+
+    fn smallest(&self) -> MethodSpec {
+        MethodSpec::Differentiable(self.least())
+    }
+}
+
+/// Refuses rewards that count and have no gradient, for a method that needs one.
+pub(super) fn check_gradients(spec: &ExperimentSpec, field: &str, method: &str) -> Result<(), Finding> {
+    let weightings = spec.weightings();
+    let held = |name: &String| spec.constraints.iter().any(|constraint| constraint.reward == *name);
+    let weighted = |index: usize| {
+        held(&spec.rewards[index].name) || weightings.iter().any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
+    };
+    let methods = "train with Mixed(), PolicyGradient(), Nft() or others that need none";
+    for (index, reward) in spec.rewards.iter().enumerate().filter(|(_, reward)| !reward.kind.has_gradient()) {
+        let name = &reward.name;
+        if weighted(index) {
+            let way_out = format!(
+                "{field} is {method}, and `{name}` has no gradient: {methods}, or leave it out of weightings and constraints"
+            );
+            return Err(Finding::value(format!("rewards[{index}].kind"), reward.kind.default_name(), way_out));
+        }
+        let keeps_up = |(_, other): &(usize, &RewardSpec)| other.beside.get(name).is_some_and(|share| *share > 0.0);
+        let mut others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
+        if let Some((other, keeping)) = others.find(keeps_up) {
+            let way_out =
+                format!("{field} is {method}, and `{name}` has no gradient: {methods}, or take it out there");
+            return Err(Finding::value(
+                format!("rewards[{other}].beside.{name}"),
+                keeping.beside[name].to_string(),
+                way_out,
+            ));
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DifferentiableSpec, Method, Number, Passes, PolicyGradientSpec, Through};
+use super::{DifferentiableSpec, Method, MethodSpec, Number, Passes, PolicyGradientSpec, Through};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::finding::Finding;
 
@@ -17,6 +17,10 @@ pub struct MixedSpec {
 }
 
 impl Method for MixedSpec {
+    fn name(&self) -> &'static str {
+        "Mixed"
+    }
+
     fn numbers(&self) -> Vec<Number> {
         let policy = [
             "policy_gradient.train_steps",
@@ -53,5 +57,10 @@ impl Method for MixedSpec {
         let share = spec.training.advantages.trained_share;
         let training = policy.training * share + self.differentiable.cost(spec.sampler.steps).training;
         Passes { training, selects: false, ..policy }
+    }
+
+    fn smallest(&self) -> MethodSpec {
+        let (policy_gradient, differentiable) = (self.policy_gradient.least(), self.differentiable.least());
+        MethodSpec::Mixed(Self { policy_gradient, differentiable })
     }
 }

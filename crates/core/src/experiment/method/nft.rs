@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Number, Passes, check_updates};
+use super::{Method, MethodSpec, Number, Passes, check_updates};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
@@ -37,6 +37,10 @@ impl NftSpec {
 }
 
 impl Method for NftSpec {
+    fn name(&self) -> &'static str {
+        "Nft"
+    }
+
     fn numbers(&self) -> Vec<Number> {
         vec![
             ("levels", Bounds::Whole(1, 999), Some(self.levels.into())),
@@ -52,7 +56,11 @@ impl Method for NftSpec {
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
-        let levels = self.levels.into();
-        Passes { rollout: spec.sampler.steps.into(), training: levels, reference: levels, selects: true }
+        let (rollout, levels) = (spec.sampler.steps.into(), self.levels.into());
+        Passes { rollout, training: levels, reference: levels, selects: true, ..Passes::default() }
+    }
+
+    fn smallest(&self) -> MethodSpec {
+        MethodSpec::Nft(Self { levels: 1, updates_per_epoch: 1, ..*self })
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Number, Passes, check_updates};
+use super::{Method, MethodSpec, Number, Passes, check_density, check_train_steps, check_updates};
+use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
-use crate::experiment::{ExperimentSpec, SamplerKind};
 
 /// Clipped policy gradient (PPO's surrogate) over steps that have a density.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +118,11 @@ impl Window {
 }
 
 impl PolicyGradientSpec {
+    /// Returns the settings with as few passes as there can be.
+    pub(super) fn least(&self) -> Self {
+        Self { train_steps: 1, updates_per_epoch: 1, window: Window::All, ..*self }
+    }
+
     /// Returns the settings as fields below the method's.
     pub(super) fn listed(&self) -> [Number; 6] {
         let (width, every) = match self.window {
@@ -138,31 +143,31 @@ impl PolicyGradientSpec {
 }
 
 impl Method for PolicyGradientSpec {
+    fn name(&self) -> &'static str {
+        "PolicyGradient"
+    }
+
     fn numbers(&self) -> Vec<Number> {
         self.listed().to_vec()
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
-        if let SamplerKind::Ode { .. } = spec.sampler.kind {
-            let way_out = "policy gradient needs steps that have a density: give Cps(eta: 0.9), FlowSde(noise: 0.7) or Ddim(eta: 1)";
-            return Err(Finding::value("sampler.kind", "Ode", way_out));
-        }
+        check_density(spec)?;
         let steps = spec.sampler.steps;
-        let width = self.window.width(steps);
-        if self.train_steps > width {
-            let why = match self.window {
-                Window::All => format!("sampler.steps is {steps} and the last step is never trained"),
-                _ => format!("{field}.window has that many stochastic steps"),
-            };
-            let way_out = format!("give at most {width}, as {why}");
-            return Err(Finding::value(format!("{field}.train_steps"), self.train_steps.to_string(), way_out));
-        }
+        check_train_steps(field, self.train_steps, self.window.width(steps), || match self.window {
+            Window::All => format!("sampler.steps is {steps} and the last step is never trained"),
+            _ => format!("{field}.window has that many stochastic steps"),
+        })?;
         check_updates(field, self.updates_per_epoch, "train_steps", self.train_steps)
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
         let (rollout, training) = (spec.sampler.steps.into(), self.train_steps.into());
-        Passes { rollout, training, reference: 0.0, selects: true }
+        Passes { rollout, training, selects: true, ..Passes::default() }
+    }
+
+    fn smallest(&self) -> MethodSpec {
+        MethodSpec::PolicyGradient(self.least())
     }
 }
 

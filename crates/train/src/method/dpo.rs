@@ -1,0 +1,42 @@
+//! Diffusion-DPO (Wallace et al., 2311.12908): of two pictures of a prompt, noised alike, the better one's denoising loss should fall below
+//! the base's by more than the worse one's. Pairs are the adapter's own or a file's.
+
+use std::sync::Arc;
+
+use moa_core::experiment::{DpoSpec, PreferenceSource};
+
+use super::forward::{Drawn, passes};
+use super::implied::{ImpliedPass, Judge, preference};
+use super::pairs::pairs;
+use super::{Gathered, Method};
+use crate::TrainError;
+use crate::epoch::Epoch;
+use crate::factors::Factors;
+use crate::statistics::Statistics;
+
+/// The method.
+pub(crate) struct Dpo {
+    pub(crate) spec: DpoSpec,
+}
+
+impl Method for Dpo {
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        policy: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Gathered, TrainError> {
+        let DpoSpec { pairs: source, mix, levels, updates_per_epoch, beta } = &self.spec;
+        let judge: Judge = Arc::new(preference);
+        let PreferenceSource::Own { per_prompt } = source else { todo!() };
+        let drawn = Drawn::new(epoch, policy, statistics)?;
+        let choices = pairs(epoch, &drawn, *per_prompt, *mix);
+        let count = choices.first().map_or(2, |choice| choice.samples.len()) / 2;
+        let slices = drawn.chosen(epoch, &choices, 2);
+        let updates = passes(epoch, &slices, [*levels, *updates_per_epoch], 2, &|rows, levels, _| {
+            let weight = 1.0 / (count * levels) as f32;
+            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 2, judge: judge.clone() }))
+        })?;
+        Ok(drawn.gathered(updates))
+    }
+}

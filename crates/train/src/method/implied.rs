@@ -1,0 +1,112 @@
+//! The reward that an adapter implies: by how much its denoising loss is below the base's, times β (Rafailov et al., 2305.18290; Wallace
+//! et al., 2311.12908). Methods of preferences hold it against votes or advantages.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, activation::log_sigmoid};
+use moa_adapter::AdapterBank;
+use moa_core::metric;
+use moa_diffusion::sampler::predict;
+
+use super::forward::{Noised, NoisedSlice};
+use super::{Loss, Pass};
+use crate::anchor::Anchor;
+use crate::report::Report;
+use crate::world::World;
+
+/// What a method makes of implied rewards and of the rows' values, both `[rows]`.
+pub(super) type Judge = Arc<dyn Fn(Tensor<1>, Tensor<1>) -> Judged + Send + Sync>;
+
+/// What a method makes of rows.
+pub(super) struct Judged {
+    /// One loss for each unit of rows, `[units]`.
+    pub(super) losses: Tensor<1>,
+    /// What is reported of rows or units beside it.
+    pub(super) reports: Vec<Report>,
+}
+
+/// Noised pictures, by what they imply.
+pub(super) struct ImpliedPass {
+    pub(super) rows: NoisedSlice,
+    pub(super) beta: f64,
+    /// What a unit weighs: 1 / (units · levels).
+    pub(super) weight: f32,
+    /// Rows in a unit.
+    pub(super) unit: usize,
+    pub(super) judge: Judge,
+}
+
+impl Pass for ImpliedPass {
+    fn rows(&self) -> usize {
+        self.rows.rows()
+    }
+
+    fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
+        let NoisedSlice { noised: Noised { x, timesteps, .. }, conditions, slice } = &self.rows;
+        let base = predict(world.pipeline, None, x.clone(), timesteps, conditions);
+        let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
+        let implied = implied(new.clone(), base.clone(), &self.rows.noised.target, self.beta);
+        let anchor = Anchor::known(world, new, base);
+        judged(implied, slice.values.clone(), anchor, &self.judge, [self.weight, self.weight / self.unit as f32])
+    }
+}
+
+/// Returns the loss of a pass from the rewards that its rows imply; a unit weighs `weight`, a row's distance to the base `tie`.
+pub(super) fn judged(
+    implied: Tensor<1>,
+    values: Tensor<1>,
+    anchor: Option<Anchor>,
+    judge: &Judge,
+    [weight, tie]: [f32; 2],
+) -> Loss {
+    let seen = Report::all(metric::IMPLIED_REWARD, &implied);
+    let Judged { losses, mut reports } = judge(implied, values);
+    reports.extend([seen, Report::all(metric::LOSS, &losses)]);
+    let mut total = losses.sum() * weight;
+    if let Some(anchor) = anchor {
+        total = total + anchor.penalty(tie);
+        reports.push(anchor.report(1.0));
+    }
+    Loss { total, reports }
+}
+
+/// Returns β·(‖base − target‖² − ‖new − target‖²), norms that are means over dimensions, `[rows]`.
+///
+/// Taken as β·⟨base − new, base + new − 2·target⟩: near the base the two norms are nearly the same, and rounding would be most of their
+/// difference.
+///
+/// # Shapes
+/// All `[rows, c, h, w]`, the new policy's with autodiff and the others without.
+pub(super) fn implied(new: Tensor<4>, base: Tensor<4>, target: &Tensor<4>, beta: f64) -> Tensor<1> {
+    let [rows, ..] = new.dims();
+    let [base, target] = [base, target.clone()].map(Tensor::from_inner);
+    let apart = base.clone() - new.clone();
+    let product = apart * (base + new - target * 2.0);
+    product.reshape([rows as i64, -1]).mean_dim(1).reshape([rows]) * beta as f32
+}
+
+/// Returns each pair's loss −p·ln σ(r_a − r_b) − (1 − p)·ln σ(r_b − r_a), `[pairs]`: p, the share of votes for a, is the value of its
+/// row, and a pair's rows are neighbours.
+pub(super) fn preference(implied: Tensor<1>, values: Tensor<1>) -> Judged {
+    let [rows] = implied.dims();
+    let column = |tensor: Tensor<1>, place: usize| -> Tensor<1> {
+        tensor.reshape([rows as i64 / 2, 2]).narrow(1, place, 1).reshape([rows / 2])
+    };
+    let margin = column(implied.clone(), 0) - column(implied, 1);
+    let votes = column(values, 0);
+    let losses = soft(margin.clone(), votes.clone());
+    // An undecided pair is right half of the time.
+    let right = Report::all(metric::PAIRS_RIGHT, &(margin.inner() * (votes - 0.5))).mapped(|agreed| match agreed {
+        agreed if agreed > 0.0 => 1.0,
+        agreed if agreed < 0.0 => 0.0,
+        undecided => undecided + 0.5,
+    });
+    Judged { losses, reports: vec![right] }
+}
+
+/// Returns −p·ln σ(m) − (1 − p)·ln σ(−m), all `[n]`.
+pub(super) fn soft(margin: Tensor<1>, votes: Tensor<1>) -> Tensor<1> {
+    let votes = Tensor::from_inner(votes);
+    let against = votes.clone().neg() + 1.0;
+    (votes * log_sigmoid(margin.clone()) + against * log_sigmoid(margin.neg())).neg()
+}
