@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 17] = [
+const RANKS: [(&str, u32); 18] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -17,6 +17,7 @@ const RANKS: [(&str, u32); 17] = [
     ("moa-adapter", 1),
     ("moa-optimiser", 1),
     ("moa-scenes", 1),
+    ("moa-preferences", 1),
     ("moa-analysis", 2),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
@@ -29,8 +30,17 @@ const RANKS: [(&str, u32); 17] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 8] =
-    ["moa-core", "moa-kernels", "moa-pareto", "moa-store", "moa-scenes", "moa-analysis", "moa-plot", "moa-tui"];
+const TENSOR_FREE: [&str; 9] = [
+    "moa-core",
+    "moa-kernels",
+    "moa-pareto",
+    "moa-store",
+    "moa-scenes",
+    "moa-preferences",
+    "moa-analysis",
+    "moa-plot",
+    "moa-tui",
+];
 
 /// A crate with what it depends on.
 struct Package {

@@ -31,6 +31,7 @@ mod weightings;
 use serde::{Deserialize, Serialize};
 
 pub use base::{BUILT_IN_BASE, BaseName};
+pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;

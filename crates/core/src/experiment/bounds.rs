@@ -180,7 +180,7 @@ pub(super) const MOST_REWARDS: usize = 16;
 /// Prompts of one list.
 pub(super) const MOST_PROMPTS: usize = 100_000;
 /// Characters of one prompt.
-pub(super) const LONGEST_PROMPT: usize = 1000;
+pub const LONGEST_PROMPT: usize = 1000;
 /// Characters of the experiment's and the rewards' names, which name folders.
 pub(super) const LONGEST_NAME: usize = 64;
 /// Bytes of an experiment file.
