@@ -13,12 +13,18 @@ use moa_diffusion::{NoiseLevel, ScheduleConfig, StepRule};
 use safetensors::SafeTensors;
 
 use super::Loss;
+use super::adjoint::{adjoint_before, matched};
 use super::awm::matching_ratio;
+use super::d3po::step_reward;
 use super::differentiable::{Start, Tail, uphill};
 use super::forward::Noised;
+use super::group::{centred_regression, group_preference};
+use super::implied::{implied, preference};
+use super::kto::utility;
 use super::mean_squares;
 use super::nft::{nft, optimality};
 use super::policy_gradient::{PolicyGradient, StepLoss};
+use super::reward_weighted::weighted_error;
 use crate::anchor::Anchor;
 use crate::report::collected;
 use crate::selection::TrainingSlice;
@@ -258,4 +264,87 @@ fn differentiable_rewards_through_every_tail() {
         assert_eq!(seen.len(), if two { 2 } else { 1 }, "{name}: passes that can be tied to the base");
         assert_eq!(*drawn.borrow(), if two { vec![0] } else { vec![] }, "{name}: deterministic steps draw nothing");
     }
+}
+
+/// Compares a loss that is summed up, and its gradient with respect to `new`, with the fixture's.
+fn check_loss(name: &str, new: &Tensor<4>, total: &Tensor<1>) {
+    assert_golden(&format!("{name}.loss"), &to_host(total.clone()));
+    assert_golden(&format!("{name}.gradient"), &gradient(new, total));
+}
+
+fn beta() -> f64 {
+    f64::from(floats("beta")[0])
+}
+
+#[test]
+fn reward_weighted_likelihood() {
+    for prediction in ["flow", "epsilon"] {
+        let (new, noised) = (leaf("new"), noised(prediction));
+        let error = mean_squares(new.clone() - noised.target);
+        check_loss(&format!("weighted.{prediction}"), &new, &weighted_error(error, rows("weights")).sum());
+    }
+}
+
+#[test]
+fn what_an_adapter_implies_of_pairs_labels_and_groups() {
+    for prediction in ["flow", "epsilon"] {
+        let noised = noised(prediction);
+        let implied = |new: &Tensor<4>| implied(new.clone(), images("base"), &noised.target, beta());
+        let new = leaf("new");
+        assert_golden(&format!("implied.{prediction}.rows"), &to_host(implied(&new)));
+        // The share of votes for a pair's first is its first row's value.
+        let labels: Vec<f32> = floats("labels").iter().flat_map(|share| [*share, f32::NAN]).collect();
+        let labels = Tensor::from_data(TensorData::new(labels, [6]), &Device::flex());
+        let judged = preference(implied(&new), labels);
+        check_loss(&format!("dpo.{prediction}"), &new, &judged.losses.sum());
+        let new = leaf("new");
+        let means = rows("reference").expand([6]);
+        check_loss(&format!("kto.{prediction}"), &new, &utility(implied(&new), means, rows("goods")).sum());
+        let new = leaf("new");
+        let losses = group_preference(implied(&new), rows("advantages"), 3);
+        check_loss(&format!("dgpo.{prediction}"), &new, &losses.sum());
+        let new = leaf("new");
+        let losses = centred_regression(implied(&new), rows("advantages"), 3);
+        check_loss(&format!("crd.{prediction}"), &new, &losses.sum());
+    }
+}
+
+#[test]
+fn pairs_count_as_right_by_their_votes() {
+    let tensor = |values: &[f32]| {
+        Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), &Device::flex()).autodiff()
+    };
+    // The margins 2, 2, -1, 0 and 1; votes for, against, against, for, and undecided.
+    let implied = tensor(&[3.0, 1.0, 3.0, 1.0, 0.0, 1.0, 0.5, 0.5, 2.0, 1.0]);
+    let votes = tensor(&[0.8, 0.2, 0.1, 0.9, 0.0, 1.0, 1.0, 0.0, 0.5, 0.5]).inner();
+    let judged = preference(implied, votes);
+    let seen = &collected(&judged.reports, None, 1).1[metric::PAIRS_RIGHT][0];
+    assert_eq!(seen, &[1.0, 0.0, 1.0, 0.5, 0.5]);
+}
+
+/// Returns the step of CPS that the fixture's preferences and adjoints are of.
+fn cps_step() -> StepRule {
+    flow().cps(&flow().sigmas(4), 0.8)[1]
+}
+
+#[test]
+fn preferences_over_steps() {
+    let new = leaf("new");
+    let reward = step_reward(&cps_step(), &images("x"), &images("steps_dpo.next"), new.clone(), images("base"), beta());
+    assert_golden("steps_dpo.rows", &to_host(reward.clone()));
+    let labels: Vec<f32> = floats("labels").iter().flat_map(|share| [*share, 1.0 - share]).collect();
+    let labels = Tensor::from_data(TensorData::new(labels, [6]), &Device::flex());
+    check_loss("steps_dpo", &new, &preference(reward, labels).losses.sum());
+}
+
+#[test]
+fn adjoint_matching() {
+    let (new, rule) = (leaf("new"), cps_step());
+    assert_golden("adjoint.output", &[rule.output]);
+    assert_golden("adjoint.std", &[rule.std]);
+    check_loss("adjoint", &new, &matched(&rule, new.clone(), images("base"), images("adjoint")).sum());
+    let model = |x: Tensor<4>| (x + rule.timestep / 1000.0).tanh() * Tensor::from_inner(images("theta"));
+    let (output, before) = adjoint_before(&rule, &images("x"), &model, images("adjoint"));
+    assert!(!output.is_autodiff(), "what is kept of the base has no graph");
+    assert_golden("adjoint.before", &to_host(before));
 }
