@@ -171,6 +171,7 @@ fn epoch(
         scorer: &models.scorer,
         prompts: &experiment.prompts.train,
         held_out: &experiment.prompts.held_out,
+        preferences: None,
         spec: &spec,
         runs: &runs,
         workers: device.workers,
@@ -183,7 +184,7 @@ fn epoch(
     })?;
     let mut passes = spec.training.method.passes(&spec);
     let tied = runs.iter().filter(|(_, weighting)| spec.kl(weighting) > 0.0).count() as f64 / runs.len() as f64;
-    passes.reference += tied * passes.training;
+    passes.reference += passes.base.max(tied * passes.training);
     Ok((seconds / (runs.len() * prompts * GROUP) as f64, passes))
 }
 

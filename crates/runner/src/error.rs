@@ -74,6 +74,20 @@ pub enum RunnerError {
         /// What is wrong with it, and the way out.
         reason: String,
     },
+    /// The preferences that a method names are not usable.
+    #[error("read the preferences that training.method names: {0}")]
+    Preferences(#[from] moa_preferences::PreferencesError),
+    /// An image that preferences are about cannot be read or drawn.
+    #[error("read {}: {reason}", path.display())]
+    Image {
+        /// The image, or what should draw it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Images that preferences are about cannot be scored.
+    #[error("score the images of the preferences that training.method names: {0}")]
+    PreferenceScores(RewardError),
     /// A file of the results cannot be written.
     #[error("write {}: {reason}: free some space, or see to it that the folder can be written to", path.display())]
     Write {

@@ -11,6 +11,7 @@ mod error;
 mod evaluation;
 mod folder;
 mod models;
+mod preferences;
 mod progress;
 mod receipt;
 mod recorder;
@@ -23,6 +24,7 @@ mod training;
 
 pub use error::RunnerError;
 pub use models::{Models, Places};
+pub use preferences::ReadPreferences;
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};

@@ -11,6 +11,7 @@ use moa_reward::Scorer;
 use moa_zoo::BaseModel;
 
 use crate::RunnerError;
+use crate::preferences::{self, ReadPreferences};
 
 /// Where models compute.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Models {
     /// SHA-256 of what the models are made of, in hexadecimal, by name; results of other hashes are other results. `base`
     /// is the base model.
     pub sha256: BTreeMap<String, String>,
+    /// The preferences that the experiment's method names, where it does.
+    pub preferences: Option<ReadPreferences>,
 }
 
 impl Models {
@@ -61,6 +64,9 @@ impl Models {
             engine: places.engine,
             gradient_checkpointing: spec.training.gradient_checkpointing,
         };
-        Ok(Self { pipeline: base.open(&compute)?, scorer, sha256 })
+        let pipeline = base.open(&compute)?;
+        let preferences = preferences::read(spec, &pipeline, &scorer)?;
+        sha256.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
+        Ok(Self { pipeline, scorer, sha256, preferences })
     }
 }

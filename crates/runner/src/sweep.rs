@@ -86,6 +86,9 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
         recorder.warn(None, finding)?;
     }
 
+    for note in models.preferences.iter().flat_map(|read| &read.notes) {
+        recorder.warn(None, note.clone())?;
+    }
     if spec.training.method.differentiates() && !training.is_complete() {
         for reward in models.scorer.slow_gradients() {
             recorder.warn(None, slow_gradient(reward))?;

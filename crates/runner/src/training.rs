@@ -32,6 +32,7 @@ impl<'a> Training<'a> {
             scorer: &context.models.scorer,
             prompts: &context.request.prompts.train,
             held_out: &context.request.prompts.held_out,
+            preferences: context.models.preferences.as_ref().map(|read| &read.stored),
             spec: context.spec,
             runs,
             workers: context.request.workers,

@@ -41,7 +41,7 @@ impl Bench {
     fn trainer(&self) -> Trainer<'_> {
         let Self { pipeline, scorer, spec, prompts, runs } = self;
         let setup =
-            TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers: 1, overlaps: false };
+            TrainerSetup { pipeline, scorer, prompts, held_out: prompts, preferences: None, spec, runs, workers: 1, overlaps: false };
         let mut trainer = Trainer::new(setup).expect("a trainer");
         trainer.learned.factors = shifted(&trainer.learned.factors, 0.2);
         trainer

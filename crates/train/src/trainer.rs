@@ -20,6 +20,7 @@ use crate::probe::Probe;
 use crate::report::{Report, collected};
 use crate::statistics::Statistics;
 use crate::steering::Steering;
+use crate::stored::StoredPreferences;
 use crate::unopposed::unopposed;
 use crate::world::World;
 
@@ -34,6 +35,8 @@ pub struct TrainerSetup<'a> {
     pub prompts: &'a [String],
     /// The held-out prompts; looked at where the experiment's probe asks for them, and never trained on.
     pub held_out: &'a [String],
+    /// The preferences of the file that the experiment's method names; nothing where it names none.
+    pub preferences: Option<&'a StoredPreferences>,
     /// The experiment.
     pub spec: &'a ExperimentSpec,
     /// The runs trained together.
@@ -240,7 +243,7 @@ impl<'a> Trainer<'a> {
         let names = spec.reward_names();
         let metrics = own.into_iter().enumerate().map(|(run, own)| {
             let mut metrics = own;
-            for (name, column) in names.iter().zip(&scores[run]) {
+            for (name, column) in names.iter().zip(&scores[run]).filter(|(_, column)| !column.is_empty()) {
                 let (mean, deviation) = moments(column);
                 metrics.insert(metric::reward_mean(name), mean);
                 metrics.insert(metric::reward_std(name), deviation);

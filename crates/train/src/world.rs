@@ -11,6 +11,7 @@ use crate::TrainError;
 use crate::factors::{Factors, with_factors};
 use crate::rollout::TextStates;
 use crate::sampler::{Sampler, targeted};
+use crate::stored::Stored;
 use crate::trainer::TrainerSetup;
 
 /// What every part of training needs.
@@ -30,6 +31,7 @@ pub(crate) struct World<'a> {
     pub(crate) prompts: &'a [String],
     contexts: TextContext,
     empty: TextContext,
+    stored: Option<Stored<'a>>,
     /// What is not trained of the bank: a shared A, ranks, scale; of the runs that are still trained.
     frame: AdapterBank,
     /// The same of all runs.
@@ -51,7 +53,7 @@ impl<'a> World<'a> {
         };
         let names: Vec<&str> = runs.iter().map(|(id, _)| id.as_str()).collect();
         let frame = AdapterBank::fresh(&config, &names, &layers, pipeline.device());
-        Ok(Self {
+        let mut world = Self {
             pipeline,
             scorer,
             spec,
@@ -63,9 +65,17 @@ impl<'a> World<'a> {
             prompts,
             contexts: pipeline.encode_prompts(prompts)?,
             empty: pipeline.unconditional()?,
+            stored: None,
             whole: frame.clone(),
             frame,
-        })
+        };
+        world.stored = setup.preferences.map(|preferences| Stored::new(preferences, &world)).transpose()?;
+        Ok(world)
+    }
+
+    /// Returns the stored preferences of an experiment that trains on such.
+    pub(crate) fn stored(&self) -> &Stored<'a> {
+        self.stored.as_ref().unwrap_or_else(|| unreachable!("an experiment that names a file of preferences is given them"))
     }
 
     /// Returns what the training prompts condition on.

@@ -33,7 +33,7 @@ impl World {
 
     fn setup<'a>(&'a self, runs: &'a [(RunId, Weighting)], workers: usize) -> TrainerSetup<'a> {
         let Self { pipeline, scorer, spec, prompts } = self;
-        TrainerSetup { pipeline, scorer, prompts, held_out: prompts, spec, runs, workers, overlaps: false }
+        TrainerSetup { pipeline, scorer, prompts, held_out: prompts, preferences: None, spec, runs, workers, overlaps: false }
     }
 }
 

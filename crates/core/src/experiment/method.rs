@@ -104,10 +104,6 @@ pub(super) trait Method {
     /// Returns the method with as few passes as it can do with.
     fn smallest(&self) -> MethodSpec;
 
-    /// Returns where its preferences come from, if it learns from such.
-    fn preferences(&self) -> Option<&PreferenceSource> {
-        None
-    }
 }
 
 impl MethodSpec {
@@ -128,7 +124,23 @@ impl MethodSpec {
 
     /// Returns where the method's preferences come from, if it learns from such.
     pub fn preferences(&self) -> Option<&PreferenceSource> {
-        self.method().preferences()
+        match self {
+            Self::Dpo(DpoSpec { pairs: source, .. }) | Self::Kto(KtoSpec { labels: source, .. }) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the method learns from pairs of pictures, rather than from single ones.
+    pub fn learns_from_pairs(&self) -> bool {
+        matches!(self, Self::Dpo(_) | Self::D3po(_))
+    }
+
+    /// Returns where the method's preferences come from, to change it.
+    pub(super) fn preferences_mut(&mut self) -> Option<&mut PreferenceSource> {
+        match self {
+            Self::Dpo(DpoSpec { pairs: source, .. }) | Self::Kto(KtoSpec { labels: source, .. }) => Some(source),
+            _ => None,
+        }
     }
 
     fn method(&self) -> &dyn Method {

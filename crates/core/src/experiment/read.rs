@@ -9,7 +9,7 @@ use ron::ser::PrettyConfig;
 
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
-use super::{ExperimentSpec, SpecError, base, parse_error, validate};
+use super::{ExperimentSpec, PreferenceSource, SpecError, base, parse_error, validate};
 
 /// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
@@ -19,7 +19,7 @@ fn options() -> ron::Options {
 
 impl ExperimentSpec {
     /// Reads and checks an experiment file; the file's stem names the experiment where its text does not, and the paths of
-    /// base and rewards, which count from the file's folder, are made absolute.
+    /// base, rewards and preferences, which count from the file's folder, are made absolute.
     ///
     /// # Errors
     /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
@@ -38,6 +38,9 @@ impl ExperimentSpec {
         let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
             .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
         spec.rewards.iter_mut().for_each(|reward| reward.kind.anchor(&folder));
+        if let Some(PreferenceSource::File { path, .. }) = spec.training.method.preferences_mut() {
+            *path = folder.join(&*path);
+        }
         Ok(spec)
     }
 

@@ -7,9 +7,9 @@ use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::experiment::D3poSpec;
 use moa_diffusion::sampler::{Next, advance, predict};
-use moa_diffusion::{Conditions, StepRule};
+use moa_diffusion::StepRule;
 
-use super::forward::Drawn;
+use super::forward::{Conditioned, Drawn};
 use super::implied::{Judge, implied, judged, preference};
 use super::pairs::pairs;
 use super::policy_gradient::trained_steps;
@@ -18,7 +18,6 @@ use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
-use crate::selection::TrainingSlice;
 use crate::statistics::Statistics;
 use crate::world::World;
 
@@ -39,22 +38,15 @@ impl Method for D3po {
         let drawn = Drawn::with_steps(epoch, policy, statistics)?;
         let choices = pairs(epoch, &drawn, per_prompt, mix);
         let count = choices.first().map_or(2, |choice| choice.samples.len()) / 2;
-        let slices: Vec<(Arc<TrainingSlice>, Conditions)> = drawn
-            .chosen(epoch, &choices, 2)
-            .into_iter()
-            .map(|slice| {
-                let conditions = epoch.texts.conditions(&slice.samples);
-                (slice, conditions)
-            })
-            .collect();
+        let slices = drawn.chosen(epoch, &choices, 2);
         let judge: Judge = Arc::new(preference);
         let steps = trained_steps(epoch, rules, train_steps);
         let of_update = |steps: Vec<usize>| {
             let weight = 1.0 / (count * steps.len()) as f32;
             let pairs = slices.iter().flat_map(|slice| steps.iter().map(move |index| (slice, *index)));
-            let pass = |((slice, conditions), index): (&(Arc<TrainingSlice>, Conditions), usize)| -> Box<dyn Pass> {
-                let (slice, conditions, judge) = (slice.clone(), conditions.clone(), judge.clone());
-                Box::new(StepPairs { slice, conditions, rule: rules[index], index, beta, weight, judge })
+            let pass = |(rows, index): (&Conditioned, usize)| -> Box<dyn Pass> {
+                let judge = judge.clone();
+                Box::new(StepPairs { rows: rows.clone(), rule: rules[index], index, beta, weight, judge })
             };
             pairs.map(pass).collect()
         };
@@ -65,8 +57,7 @@ impl Method for D3po {
 
 /// One step of pairs of pictures, scored again by the adapters as they are now and by the base.
 struct StepPairs {
-    slice: Arc<TrainingSlice>,
-    conditions: Conditions,
+    rows: Conditioned,
     rule: StepRule,
     /// The step's place.
     index: usize,
@@ -78,18 +69,18 @@ struct StepPairs {
 
 impl Pass for StepPairs {
     fn rows(&self) -> usize {
-        self.slice.samples.len()
+        self.rows.slice.samples.len()
     }
 
     fn loss(&self, world: &World<'_>, bank: &AdapterBank) -> Loss {
-        let Self { slice, conditions, rule, index, .. } = self;
+        let Self { rows: Conditioned { slice, conditions }, rule, index, .. } = self;
         let (x, next) = (&slice.latents[*index], &slice.latents[index + 1]);
         let timesteps = vec![rule.timestep; self.rows()];
         let base = predict(world.pipeline, None, x.clone(), &timesteps, conditions);
         let new = predict(world.pipeline, Some(bank), x.clone(), &timesteps, conditions);
         let implied = step_reward(rule, x, next, new.clone(), base.clone(), self.beta);
         let anchor = Anchor::known(world, new, base);
-        judged(implied, slice.values.clone(), anchor, &self.judge, [self.weight, self.weight / 2.0])
+        judged(implied, slice.values.clone(), anchor, &self.judge, None, [self.weight, self.weight / 2.0])
     }
 }
 

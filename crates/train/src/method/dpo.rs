@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moa_core::experiment::{DpoSpec, PreferenceSource};
 
 use super::forward::{Drawn, passes};
-use super::implied::{ImpliedPass, Judge, preference};
+use super::implied::{ImpliedPass, Judge, preference, stored};
 use super::pairs::pairs;
 use super::{Gathered, Method};
 use crate::TrainError;
@@ -28,14 +28,22 @@ impl Method for Dpo {
     ) -> Result<Gathered, TrainError> {
         let DpoSpec { pairs: source, mix, levels, updates_per_epoch, beta } = &self.spec;
         let judge: Judge = Arc::new(preference);
-        let PreferenceSource::Own { per_prompt } = source else { todo!() };
+        let per_prompt = match source {
+            PreferenceSource::Own { per_prompt } => per_prompt,
+            PreferenceSource::File { decided_by, .. } => {
+                let file = epoch.world.stored();
+                let units = [2, file.units(epoch)];
+                let slices = file.slices(epoch, *decided_by, *mix);
+                return stored(epoch, slices, [*levels, *updates_per_epoch], units, *beta, &|_| judge.clone());
+            }
+        };
         let drawn = Drawn::new(epoch, policy, statistics)?;
         let choices = pairs(epoch, &drawn, *per_prompt, *mix);
         let count = choices.first().map_or(2, |choice| choice.samples.len()) / 2;
         let slices = drawn.chosen(epoch, &choices, 2);
         let updates = passes(epoch, &slices, [*levels, *updates_per_epoch], 2, &|rows, levels, _| {
             let weight = 1.0 / (count * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 2, judge: judge.clone() }))
+            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 2, weights: None, judge: judge.clone() }))
         })?;
         Ok(drawn.gathered(updates))
     }

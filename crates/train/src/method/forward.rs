@@ -57,15 +57,16 @@ impl Drawn {
     }
 
     /// Returns the slices of those with the largest advantages.
-    pub(super) fn selected(&self, epoch: &Epoch<'_>) -> Vec<Arc<TrainingSlice>> {
+    pub(super) fn selected(&self, epoch: &Epoch<'_>) -> Vec<Conditioned> {
         let training = &epoch.world.spec.training;
         let micro_batch = training.micro_batch as usize;
-        shared(select(&self.trajectories, &self.advantages, &training.advantages, micro_batch))
+        conditioned(epoch, select(&self.trajectories, &self.advantages, &training.advantages, micro_batch))
     }
 
     /// Returns the slices of those that were chosen, each `unit` of neighbours together.
-    pub(super) fn chosen(&self, epoch: &Epoch<'_>, choices: &[Choice], unit: usize) -> Vec<Arc<TrainingSlice>> {
-        shared(chosen(&self.trajectories, choices, unit, epoch.world.spec.training.micro_batch as usize))
+    pub(super) fn chosen(&self, epoch: &Epoch<'_>, choices: &[Choice], unit: usize) -> Vec<Conditioned> {
+        let micro_batch = epoch.world.spec.training.micro_batch as usize;
+        conditioned(epoch, chosen(&self.trajectories, choices, unit, micro_batch))
     }
 
     /// Returns what was gathered, with the updates that it is trained in.
@@ -74,8 +75,19 @@ impl Drawn {
     }
 }
 
-fn shared(slices: Vec<TrainingSlice>) -> Vec<Arc<TrainingSlice>> {
-    slices.into_iter().map(Arc::new).collect()
+/// A slice of samples with what they are conditioned on.
+#[derive(Clone)]
+pub(super) struct Conditioned {
+    pub(super) slice: Arc<TrainingSlice>,
+    pub(super) conditions: Conditions,
+}
+
+fn conditioned(epoch: &Epoch<'_>, slices: Vec<TrainingSlice>) -> Vec<Conditioned> {
+    let with = |slice: TrainingSlice| {
+        let conditions = epoch.texts.conditions(&slice.samples);
+        Conditioned { slice: Arc::new(slice), conditions }
+    };
+    slices.into_iter().map(with).collect()
 }
 
 /// A slice of finished samples, noised again: each row to a level of its own.
@@ -90,8 +102,7 @@ impl NoisedSlice {
     /// neighbours has one level and one noise, those of its first.
     pub(super) fn new(
         epoch: &Epoch<'_>,
-        slice: &Arc<TrainingSlice>,
-        conditions: Conditions,
+        Conditioned { slice, conditions }: &Conditioned,
         [index, levels]: [usize; 2],
         unit: usize,
     ) -> Self {
@@ -105,7 +116,7 @@ impl NoisedSlice {
         };
         let levels: Vec<NoiseLevel> = keys.iter().map(level).collect();
         let noised = Noised::new(&slice.latents[0], &keyed_noise(world.pipeline, &keys), &levels);
-        Self { conditions, noised, slice: slice.clone() }
+        Self { conditions: conditions.clone(), noised, slice: slice.clone() }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -163,7 +174,7 @@ type Made<'a> = &'a (dyn Fn(NoisedSlice, usize, usize) -> Result<Box<dyn Pass>, 
 /// - `levels`, `updates`: of the method's settings; `unit`: see [`NoisedSlice::new`]
 pub(super) fn passes(
     epoch: &Epoch<'_>,
-    slices: &[Arc<TrainingSlice>],
+    slices: &[Conditioned],
     [levels, updates]: [u32; 2],
     unit: usize,
     made: Made<'_>,
@@ -172,9 +183,7 @@ pub(super) fn passes(
     let of_update = |(update, own): (usize, Vec<usize>)| {
         let pairs: Vec<_> = slices.iter().flat_map(|slice| own.iter().map(move |level| (slice, *level))).collect();
         in_order(&pairs, epoch.world.workers, |(slice, level)| {
-            let conditions = epoch.texts.conditions(&slice.samples);
-            let rows = NoisedSlice::new(epoch, slice, conditions, [*level, levels as usize], unit);
-            made(rows, own.len(), update)
+            made(NoisedSlice::new(epoch, slice, [*level, levels as usize], unit), own.len(), update)
         })
     };
     shared_out(&all, updates).into_iter().enumerate().map(of_update).collect()

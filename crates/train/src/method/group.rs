@@ -46,7 +46,7 @@ impl Method for Group {
         let groups = epoch.samples() / group;
         let updates = passes(epoch, &slices, [levels, updates_per_epoch], group, &|rows, levels, _| {
             let weight = 1.0 / (groups * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta, weight, unit: group, judge: judge.clone() }))
+            Ok(Box::new(ImpliedPass { rows, beta, weight, unit: group, weights: None, judge: judge.clone() }))
         })?;
         Ok(drawn.gathered(updates))
     }

@@ -8,10 +8,14 @@ use moa_adapter::AdapterBank;
 use moa_core::metric;
 use moa_diffusion::sampler::predict;
 
-use super::forward::{Noised, NoisedSlice};
-use super::{Loss, Pass};
+use super::forward::{Conditioned, Noised, NoisedSlice, passes};
+use super::{Gathered, Loss, Pass};
+use crate::TrainError;
 use crate::anchor::Anchor;
+use crate::epoch::Epoch;
 use crate::report::Report;
+use crate::stored::StoredSlice;
+use crate::trainer::EpochMetrics;
 use crate::world::World;
 
 /// What a method makes of implied rewards and of the rows' values, both `[rows]`.
@@ -33,6 +37,8 @@ pub(super) struct ImpliedPass {
     pub(super) weight: f32,
     /// Rows in a unit.
     pub(super) unit: usize,
+    /// What units' losses weigh among themselves, `[units]`; nothing where all weigh alike.
+    pub(super) weights: Option<Tensor<1>>,
     pub(super) judge: Judge,
 }
 
@@ -47,21 +53,53 @@ impl Pass for ImpliedPass {
         let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let implied = implied(new.clone(), base.clone(), &self.rows.noised.target, self.beta);
         let anchor = Anchor::known(world, new, base);
-        judged(implied, slice.values.clone(), anchor, &self.judge, [self.weight, self.weight / self.unit as f32])
+        let weights = [self.weight, self.weight / self.unit as f32];
+        judged(implied, slice.values.clone(), anchor, &self.judge, self.weights.as_ref(), weights)
     }
 }
 
-/// Returns the loss of a pass from the rewards that its rows imply; a unit weighs `weight`, a row's distance to the base `tie`.
+/// Returns the passes over an epoch's share of stored preferences, in which a unit weighs as a file's votes and a run's objective say.
+pub(super) fn stored(
+    epoch: &Epoch<'_>,
+    slices: Vec<StoredSlice>,
+    [levels, updates]: [u32; 2],
+    [unit, count]: [usize; 2],
+    beta: f64,
+    judge: &(dyn Fn(usize) -> Judge + Sync),
+) -> Result<Gathered, TrainError> {
+    let mut all: Vec<Vec<Box<dyn Pass>>> = Vec::new();
+    for StoredSlice { slice, conditions, weights } in slices {
+        let rows = [Conditioned { slice: Arc::new(slice), conditions }];
+        let own = passes(epoch, &rows, [levels, updates], unit, &|rows, levels, _| {
+            let judge = judge(rows.rows());
+            let weight = 1.0 / (count * levels) as f32;
+            Ok(Box::new(ImpliedPass { rows, beta, weight, unit, weights: Some(weights.clone()), judge }))
+        })?;
+        all.resize_with(own.len(), Vec::new);
+        all.iter_mut().zip(own).for_each(|(all, own)| all.extend(own));
+    }
+    let members = epoch.world.members();
+    // Nothing was drawn, and nothing scored.
+    let nothing = vec![Vec::new(); epoch.world.spec.rewards.len()];
+    Ok(Gathered { scores: vec![nothing; members], metrics: vec![EpochMetrics::new(); members], updates: all })
+}
+
+/// Returns the loss of a pass from the rewards that its rows imply; a unit weighs `weight` times its own, a row's distance to the base `tie`.
 pub(super) fn judged(
     implied: Tensor<1>,
     values: Tensor<1>,
     anchor: Option<Anchor>,
     judge: &Judge,
+    own: Option<&Tensor<1>>,
     [weight, tie]: [f32; 2],
 ) -> Loss {
     let seen = Report::all(metric::IMPLIED_REWARD, &implied);
     let Judged { losses, mut reports } = judge(implied, values);
     reports.extend([seen, Report::all(metric::LOSS, &losses)]);
+    let losses = match own {
+        Some(own) => losses * Tensor::from_inner(own.clone()),
+        None => losses,
+    };
     let mut total = losses.sum() * weight;
     if let Some(anchor) = anchor {
         total = total + anchor.penalty(tie);

@@ -10,7 +10,7 @@ use moa_device::{from_host, to_host};
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 use super::forward::{Drawn, passes};
-use super::implied::{ImpliedPass, Judge, Judged};
+use super::implied::{ImpliedPass, Judge, Judged, stored};
 use super::pairs::good;
 use super::{Gathered, Method};
 use crate::TrainError;
@@ -44,7 +44,21 @@ impl Method for Kto {
         statistics: &mut Statistics,
     ) -> Result<Gathered, TrainError> {
         let KtoSpec { labels, mix, levels, updates_per_epoch, beta } = &self.spec;
-        let PreferenceSource::Own { .. } = labels else { todo!() };
+        let judge = |rows: usize| -> Judge {
+            let share = rows / self.means.len();
+            let means: Vec<f32> = self.means.iter().flat_map(|mean| std::iter::repeat_n(*mean, share)).collect();
+            let means = from_host(means, [rows], epoch.world.device());
+            Arc::new(move |implied, values| Judged {
+                losses: utility(implied, means.clone(), values),
+                reports: Vec::new(),
+            })
+        };
+        if let PreferenceSource::File { decided_by, .. } = labels {
+            let file = epoch.world.stored();
+            let units = [1, file.units(epoch)];
+            let slices = file.slices(epoch, *decided_by, *mix);
+            return stored(epoch, slices, [*levels, *updates_per_epoch], units, *beta, &judge);
+        }
         let drawn = Drawn::new(epoch, policy, statistics)?;
         let count = epoch.world.spec.training.advantages.trained(epoch.samples());
         let choice = |(run, good): (usize, Vec<f32>)| {
@@ -54,15 +68,9 @@ impl Method for Kto {
         let choices: Vec<Choice> = good(epoch, &drawn, *mix).into_iter().enumerate().map(choice).collect();
         let slices = drawn.chosen(epoch, &choices, 1);
         let updates = passes(epoch, &slices, [*levels, *updates_per_epoch], 1, &|rows, levels, _| {
-            let share = rows.rows() / self.means.len();
-            let means: Vec<f32> = self.means.iter().flat_map(|mean| std::iter::repeat_n(*mean, share)).collect();
-            let means = from_host(means, [rows.rows()], epoch.world.device());
-            let judge: Judge = Arc::new(move |implied, values| Judged {
-                losses: utility(implied, means.clone(), values),
-                reports: Vec::new(),
-            });
+            let judge = judge(rows.rows());
             let weight = 1.0 / (count * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 1, judge }))
+            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 1, weights: None, judge }))
         })?;
         Ok(drawn.gathered(updates))
     }

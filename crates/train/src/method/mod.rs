@@ -37,6 +37,8 @@ use crate::statistics::Statistics;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
 
+pub(crate) use pairs::{share, votes};
+
 /// What a method has gathered in an epoch.
 pub(crate) struct Gathered {
     /// The scores of the pictures drawn.

@@ -51,7 +51,7 @@ pub(super) fn good(epoch: &Epoch<'_>, drawn: &Drawn, mix: Mix) -> Vec<Vec<f32>> 
 }
 
 /// Returns the vote between two scores: 1 for the first, 0 for the second, ½ where they are equal.
-pub(super) fn share(first: f64, second: f64) -> f64 {
+pub(crate) fn share(first: f64, second: f64) -> f64 {
     match first.total_cmp(&second) {
         std::cmp::Ordering::Greater => 1.0,
         std::cmp::Ordering::Equal => 0.5,
@@ -60,7 +60,7 @@ pub(super) fn share(first: f64, second: f64) -> f64 {
 }
 
 /// Returns the mean of the rewards' votes, by what each counts.
-pub(super) fn votes(objective: &[f64], scores: &[Vec<f32>], vote: impl Fn(&[f32]) -> f64) -> f64 {
+pub(crate) fn votes(objective: &[f64], scores: &[Vec<f32>], vote: impl Fn(&[f32]) -> f64) -> f64 {
     let pairs = || objective.iter().zip(scores).filter(|(share, _)| **share > 0.0);
     let all: f64 = pairs().map(|(share, _)| share).sum();
     pairs().map(|(share, column)| share * vote(column)).sum::<f64>() / all.max(f64::MIN_POSITIVE)

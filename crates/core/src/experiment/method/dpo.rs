@@ -64,8 +64,4 @@ impl Method for DpoSpec {
         let pairs = PreferenceSource::Own { per_prompt: 1 };
         MethodSpec::Dpo(Self { pairs, levels: 1, updates_per_epoch: 1, ..self.clone() })
     }
-
-    fn preferences(&self) -> Option<&PreferenceSource> {
-        Some(&self.pairs)
-    }
 }

@@ -66,8 +66,4 @@ impl Method for KtoSpec {
         let labels = PreferenceSource::Own { per_prompt: 1 };
         MethodSpec::Kto(Self { labels, levels: 1, updates_per_epoch: 1, ..self.clone() })
     }
-
-    fn preferences(&self) -> Option<&PreferenceSource> {
-        Some(&self.labels)
-    }
 }

@@ -1,0 +1,156 @@
+//! Preferences that were stored: pictures that somebody else drew, and what was said of them.
+
+use burn::tensor::Tensor;
+use moa_core::experiment::{DecidedBy, Mix};
+use moa_device::{from_host, indices_from_host};
+use moa_diffusion::{Conditions, TextContext};
+
+use crate::TrainError;
+use crate::batches::slices;
+use crate::epoch::Epoch;
+use crate::method::{share, votes};
+use crate::selection::TrainingSlice;
+use crate::world::World;
+
+/// Pictures and what was said of them, ready to be trained on.
+#[derive(Clone, Debug)]
+pub struct StoredPreferences {
+    /// The pictures' samples, `[pictures, c, h, w]`.
+    pub samples: Tensor<4>,
+    /// The scores of every picture, `[reward][picture]`; empty where rewards do not decide.
+    pub scores: Vec<Vec<f32>>,
+    /// The prompts.
+    pub prompts: Vec<String>,
+    /// What was said, of as many pictures each.
+    pub votes: Vec<StoredVote>,
+}
+
+/// What was said of a picture, or of two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredVote {
+    /// Which prompt.
+    pub prompt: usize,
+    /// Which picture, or which two.
+    pub pictures: Vec<usize>,
+    /// The share of votes for the first of two, or that call the one good.
+    pub share: f64,
+    /// The rewards that it is about, by place; none for all.
+    pub rewards: Vec<usize>,
+}
+
+/// Stored preferences with what their prompts condition on.
+pub(crate) struct Stored<'a> {
+    preferences: &'a StoredPreferences,
+    contexts: TextContext,
+}
+
+/// Some of them, as rows of every run.
+pub(crate) struct StoredSlice {
+    pub(crate) slice: TrainingSlice,
+    pub(crate) conditions: Conditions,
+    /// What each unit's loss weighs, `[units]`.
+    pub(crate) weights: Tensor<1>,
+}
+
+impl<'a> Stored<'a> {
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn new(preferences: &'a StoredPreferences, world: &World<'_>) -> Result<Self, TrainError> {
+        Ok(Self { contexts: world.pipeline.encode_prompts(&preferences.prompts)?, preferences })
+    }
+
+    /// Returns an epoch's share of what was said, as many pictures as an epoch would draw: a seeded shuffle, walked through before it is
+    /// redrawn.
+    pub(crate) fn slices(&self, epoch: &Epoch<'_>, decided_by: DecidedBy, mix: Mix) -> Vec<StoredSlice> {
+        let world = epoch.world;
+        let votes = &self.preferences.votes;
+        let unit = votes.first().map_or(1, |vote| vote.pictures.len());
+        let wanted = self.units(epoch);
+        let (count, first) = (votes.len(), (epoch.number as usize - 1) * wanted);
+        let key = world.key("preferences");
+        let place = |position: usize| key.with((position / count) as u64).permutation(count)[position % count];
+        let places: Vec<usize> = (first..first + wanted).map(place).collect();
+        let micro_batch = (world.spec.training.micro_batch as usize / unit).max(1);
+        let all = slices(wanted, world.members(), micro_batch);
+        all.into_iter().map(|range| self.slice(epoch, &places, range, decided_by, mix)).collect()
+    }
+
+    /// Returns how many pairs, or pictures, an epoch takes.
+    pub(crate) fn units(&self, epoch: &Epoch<'_>) -> usize {
+        let unit = self.preferences.votes.first().map_or(1, |vote| vote.pictures.len());
+        (epoch.samples() / unit).max(1)
+    }
+
+    fn slice(
+        &self,
+        epoch: &Epoch<'_>,
+        places: &[usize],
+        range: std::ops::Range<usize>,
+        decided_by: DecidedBy,
+        mix: Mix,
+    ) -> StoredSlice {
+        let world = epoch.world;
+        let device = world.device();
+        let (mut samples, mut rows, mut prompts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut weights) = (Vec::new(), Vec::new());
+        for run in 0..world.members() {
+            let objective = epoch.objective(run);
+            for position in range.clone() {
+                let vote = &self.preferences.votes[places[position]];
+                let share = match decided_by {
+                    DecidedBy::Outcome => vote.share,
+                    DecidedBy::Rewards => self.decided(vote, objective, mix),
+                };
+                let all: f64 = objective.iter().sum();
+                let about: f64 = vote.rewards.iter().map(|reward| objective[*reward] / all).sum();
+                let counts = decided_by == DecidedBy::Rewards || vote.rewards.is_empty();
+                weights.push(if counts { 1.0 } else { about as f32 });
+                for (row, picture) in vote.pictures.iter().enumerate() {
+                    samples.push(position * vote.pictures.len() + row);
+                    rows.push(*picture as i64);
+                    prompts.push(vote.prompt);
+                    values.push(if row == 0 { share as f32 } else { 1.0 - share as f32 });
+                }
+            }
+        }
+        let sample = self.preferences.samples.clone().select(0, indices_from_host(rows, device));
+        let slice = TrainingSlice {
+            values: from_host(values, [samples.len()], device),
+            latents: vec![sample],
+            means: Vec::new(),
+            distances: Vec::new(),
+            samples,
+        };
+        let context = self.contexts.select(&prompts);
+        let conditions = Conditions { context, guidance: epoch.texts.guidance.clone() };
+        StoredSlice { slice, conditions, weights: from_host(weights.clone(), [weights.len()], device) }
+    }
+
+    /// Returns the share of votes for the first picture of two, or that call the one good, as the rewards have it: a reward counts by its
+    /// standard deviation over the file's pictures, and one picture is compared with their mean.
+    fn decided(&self, vote: &StoredVote, objective: &[f64], mix: Mix) -> f64 {
+        let scores = &self.preferences.scores;
+        let moments = |column: &[f32]| {
+            let values = || column.iter().map(|score| f64::from(*score));
+            let mean = values().sum::<f64>() / column.len() as f64;
+            (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / column.len() as f64).sqrt())
+        };
+        let pair = |column: &[f32]| {
+            let first = f64::from(column[vote.pictures[0]]);
+            (first, vote.pictures.get(1).map_or_else(|| moments(column).0, |other| f64::from(column[*other])))
+        };
+        match mix {
+            Mix::Losses => votes(objective, scores, |column| {
+                let (first, other) = pair(column);
+                share(first, other)
+            }),
+            Mix::Rewards => {
+                let sum = objective.iter().zip(scores).map(|(count, column)| {
+                    let ((first, other), (_, deviation)) = (pair(column), moments(column));
+                    if deviation > 0.0 { count * (first - other) / deviation } else { 0.0 }
+                });
+                share(sum.sum(), 0.0)
+            }
+        }
+    }
+}
