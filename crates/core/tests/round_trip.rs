@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{
-    AdvantageSpec, AwmSpec, Combine, DifferentiableSpec, EvaluationSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients,
-    LoraSpec, MethodSpec, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PolicyGradientSpec,
-    Precision, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec,
-    SamplerKind, SamplerSpec, SoupsSpec, Spread, StepWeights, Through, TrainingSpec, WeightingsSpec, Window,
+    AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec,
+    EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LoraSpec, MethodSpec,
+    Mix, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PolicyGradientSpec, Precision,
+    PreferenceSource, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec,
+    RewardWeightedSpec, RewardWeights, SamplerKind, SamplerSpec, Scalarisation, SoupsSpec, Spread, StepWeights,
+    Threshold, Through, TrainingSpec, WeightingsSpec, Window,
 };
 use proptest::prelude::*;
 
@@ -127,8 +129,7 @@ fn lora() -> impl Strategy<Value = LoraSpec> {
 }
 
 fn optimiser() -> impl Strategy<Value = OptimiserSpec> {
-    // A mean may not keep more than half of the untrained adapter, and one epoch is the shortest run.
-    (1e-12..1.0, 0.0..1.0, 0.0..1.0, 1e-12..1.0, 0.0..10.0, 1e-9..1e6, prop::option::of(0.01..0.5)).prop_map(
+    (1e-12..1.0, 0.0..1.0, 0.0..1.0, 1e-12..1.0, 0.0..10.0, 1e-9..1e6, prop::option::of(0.01..0.99)).prop_map(
         |(learning_rate, beta1, beta2, epsilon, weight_decay, max_grad_norm, ema)| OptimiserSpec {
             learning_rate,
             beta1,
@@ -169,21 +170,74 @@ fn method() -> impl Strategy<Value = MethodSpec> {
     });
     let awm =
         (updates(), 0.01..1.0).prop_map(|(updates_per_epoch, clip)| AwmSpec { levels: 12, updates_per_epoch, clip });
+    let weights = prop_oneof![
+        (0.01..10.0).prop_map(|temperature| RewardWeights::Exponential { temperature }),
+        (0.0..0.99).prop_map(|at| RewardWeights::Quantile { at }),
+        Just(RewardWeights::Best { count: 1 }),
+    ];
+    let weighted = (updates(), weights).prop_map(|(updates_per_epoch, weights)| RewardWeightedSpec {
+        weights,
+        levels: 12,
+        updates_per_epoch,
+    });
+    let source = || {
+        prop_oneof![
+            Just(PreferenceSource::Own { per_prompt: 1 }),
+            "[a-z/]{1,9}\\.jsonl"
+                .prop_map(|path| PreferenceSource::File { path: path.into(), decided_by: DecidedBy::Outcome }),
+        ]
+    };
+    let mix = || prop::sample::select(vec![Mix::Rewards, Mix::Losses]);
+    let dpo = (source(), mix(), updates(), 0.01..1e5).prop_map(|(pairs, mix, updates_per_epoch, beta)| DpoSpec {
+        pairs,
+        mix,
+        levels: 12,
+        updates_per_epoch,
+        beta,
+    });
+    let kto = (source(), mix(), updates(), 0.01..1e5).prop_map(|(labels, mix, updates_per_epoch, beta)| KtoSpec {
+        labels,
+        mix,
+        levels: 12,
+        updates_per_epoch,
+        beta,
+    });
+    let d3po = (mix(), updates(), 0.01..1e5).prop_map(|(mix, updates_per_epoch, beta)| D3poSpec {
+        per_prompt: 1,
+        mix,
+        train_steps: 12,
+        updates_per_epoch,
+        beta,
+    });
+    let losses = prop::sample::select(vec![GroupLoss::Preference, GroupLoss::Regression]);
+    let group = (losses, updates(), 0.01..1e5).prop_map(|(loss, updates_per_epoch, beta)| GroupSpec {
+        loss,
+        levels: 12,
+        updates_per_epoch,
+        beta,
+    });
     prop_oneof![
         policy.prop_map(MethodSpec::PolicyGradient),
         mixed.prop_map(MethodSpec::Mixed),
         nft.prop_map(MethodSpec::Nft),
         awm.prop_map(MethodSpec::Awm),
+        weighted.prop_map(MethodSpec::RewardWeighted),
+        dpo.prop_map(MethodSpec::Dpo),
+        kto.prop_map(MethodSpec::Kto),
+        d3po.prop_map(MethodSpec::D3po),
+        group.prop_map(MethodSpec::Group),
     ]
 }
 
 fn training() -> impl Strategy<Value = TrainingSpec> {
     let spread = prop_oneof![Just(Spread::Group), (0.0..0.99).prop_map(|decay| Spread::Running { decay })];
-    let advantages = (spread, 0.1..10.0, 0.01..1.0).prop_map(|(spread, clip, trained_share)| AdvantageSpec {
-        spread,
-        clip,
-        trained_share,
-    });
+    let baseline = prop_oneof![
+        Just(Baseline::Group),
+        (0.0..0.99).prop_map(|decay| Baseline::Prompt { decay }),
+        (0.01..10.0, 0.0..0.99).prop_map(|(ridge, decay)| Baseline::Value { ridge, decay }),
+    ];
+    let advantages = (spread, baseline, 0.1..10.0, 0.01..1.0)
+        .prop_map(|(spread, baseline, clip, trained_share)| AdvantageSpec { spread, baseline, clip, trained_share });
     let guard = prop_oneof![
         Just(Guard::Stop),
         (1.1..9.0, 0.01..1.0).prop_map(|(factor, from)| Guard::Tighten { factor, from }),
@@ -243,18 +297,35 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         (Just(rewards), weightings(names), (soups(), soups()), references)
     });
     let combine = prop_oneof![Just(Combine::Normalised), Just(Combine::RawSum)];
-    (head, rewards, combine, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
+    let scalarisation = prop_oneof![
+        Just(Scalarisation::Linear),
+        (0.01..1.0, 0.1..9.0).prop_map(|(smoothing, ideal)| Scalarisation::Chebyshev { smoothing, ideal }),
+    ];
+    let at_least = prop::option::of(prop_oneof![
+        (-0.5..0.5).prop_map(|plus| Threshold::Base { plus }),
+        (0.0..1.0).prop_map(Threshold::Value),
+    ]);
+    let joined = (combine, scalarisation, at_least);
+    (head, rewards, joined, sampler(), lora(), optimiser(), training(), evaluation()).prop_map(
         |(
             head,
             (rewards, weightings, (soups, blends), reference),
-            combine,
+            (combine, scalarisation, at_least),
             sampler,
             lora,
             optimiser,
-            training,
+            mut training,
             evaluation,
         )| {
             let (name, precision, seed, train, held_out) = head;
+            if combine == Combine::RawSum {
+                training.advantages.baseline = Baseline::Group;
+            }
+            // What is steered by probes needs two of them.
+            let steered = training.probe.times(training.epochs) > 1;
+            let scalarisation = if steered { scalarisation } else { Scalarisation::Linear };
+            let of_first = |at_least| ConstraintSpec { reward: rewards[0].name.clone(), at_least, rate: 0.5 };
+            let constraints = at_least.filter(|_| steered).map(of_first).into_iter().collect();
             ExperimentSpec {
                 name,
                 base: "emoji-32".into(),
@@ -266,6 +337,8 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 soups,
                 blends,
                 combine,
+                scalarisation,
+                constraints,
                 sampler,
                 lora,
                 optimiser,

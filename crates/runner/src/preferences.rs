@@ -73,7 +73,8 @@ pub(crate) fn read(
     let file = Preferences::read(path)?;
     file.check_images()?;
     let names = spec.reward_names();
-    let about = |tags: &[String]| names.iter().enumerate().filter(|(_, name)| tags.contains(name)).map(|(i, _)| i).collect();
+    let about =
+        |tags: &[String]| names.iter().enumerate().filter(|(_, name)| tags.contains(name)).map(|(i, _)| i).collect();
     let mut votes = Vec::new();
     let (pairs, labels);
     let mut album = Album::default();
@@ -129,7 +130,8 @@ impl Reader<'_> {
             let own = Tensor::cat(own, 0);
             if let Some(scorer) = scorer {
                 let prompts = images.iter().map(|(prompt, _)| album.prompts[*prompt].clone()).collect();
-                let pictures = Pictures::new(self.pipeline.decode(own.clone()), prompts, 1).map_err(RunnerError::PreferenceScores)?;
+                let pictures = Pictures::new(self.pipeline.decode(own.clone()), prompts, 1)
+                    .map_err(RunnerError::PreferenceScores)?;
                 let columns = scorer.score(&pictures).map_err(RunnerError::PreferenceScores)?.columns;
                 scores.resize(columns.len(), Vec::new());
                 scores.iter_mut().zip(columns).for_each(|(all, own)| all.extend(own));
@@ -160,7 +162,10 @@ impl Reader<'_> {
             || drawn.base == self.spec.base
             || folder.join(&drawn.base) == Path::new(&self.spec.base);
         if !same {
-            let reason = format!("an image was drawn by the base model {}, and the experiment's is another: {}", drawn.base, self.spec.base);
+            let reason = format!(
+                "an image was drawn by the base model {}, and the experiment's is another: {}",
+                drawn.base, self.spec.base
+            );
             return Err(unreadable(self.file.path(), &reason));
         }
         let bank = match &drawn.adapter {

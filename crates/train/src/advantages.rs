@@ -158,7 +158,15 @@ mod tests {
         let scores = [vec![0.6f32, 0.4, 0.6, 0.4, 0.951, 0.949, 0.951, 0.949]];
         let own = advantages(&scores, &[1.0], Against::default(), 4, Combine::Normalised, 5.0).values;
         assert!((own[0] - own[4]).abs() < 1e-3, "each by its own spread: {own:?}");
-        let shared = advantages(&scores, &[1.0], Against { spreads: Some(&[0.07]), expected: None }, 4, Combine::Normalised, 5.0).values;
+        let shared = advantages(
+            &scores,
+            &[1.0],
+            Against { spreads: Some(&[0.07]), expected: None },
+            4,
+            Combine::Normalised,
+            5.0,
+        )
+        .values;
         assert!((shared[0] / shared[4] - 100.0).abs() < 1.0, "by one spread: {shared:?}");
         let square: f32 = shared.iter().map(|value| value * value).sum::<f32>() / 8.0;
         assert!((square - 1.0).abs() < 1e-5, "whitened over the batch: {square}");

@@ -40,8 +40,17 @@ impl Bench {
     /// Returns a trainer whose adapters are not those before training: B of theirs is 0, at which gradients to A are 0.
     fn trainer(&self) -> Trainer<'_> {
         let Self { pipeline, scorer, spec, prompts, runs } = self;
-        let setup =
-            TrainerSetup { pipeline, scorer, prompts, held_out: prompts, preferences: None, spec, runs, workers: 1, overlaps: false };
+        let setup = TrainerSetup {
+            pipeline,
+            scorer,
+            prompts,
+            held_out: prompts,
+            preferences: None,
+            spec,
+            runs,
+            workers: 1,
+            overlaps: false,
+        };
         let mut trainer = Trainer::new(setup).expect("a trainer");
         trainer.learned.factors = shifted(&trainer.learned.factors, 0.2);
         trainer

@@ -11,14 +11,14 @@ use moa_core::experiment::Spread;
 use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
+use crate::TrainError;
+use crate::advantages::{Advantages, Against, advantages};
 use crate::batches::{in_order, slices};
 use crate::clock::{Clock, Part};
 use crate::rollout::{Keep, TextStates, Trajectory, by_member, finished, roll_out, samples_of};
 use crate::statistics::Statistics;
 use crate::steering::Steering;
 use crate::world::World;
-use crate::advantages::{Advantages, Against, advantages};
-use crate::TrainError;
 
 /// The scores of every run: `[run][reward][picture]`.
 pub(crate) type RunScores = Vec<Vec<Vec<f32>>>;

@@ -182,7 +182,8 @@ fn slack(constraint: &ConstraintSpec, own: &ScoreColumn, base: &ScoreColumn) -> 
 /// gradient they are; they add up to 1.
 fn shares(scalarisation: Scalarisation, weights: &[f64], gains: &[f64]) -> Vec<f64> {
     let Scalarisation::Chebyshev { smoothing, ideal } = scalarisation else { return weights.to_vec() };
-    let behind: Vec<f64> = weights.iter().zip(gains).map(|(weight, gain)| weight * (ideal - gain) / smoothing).collect();
+    let behind: Vec<f64> =
+        weights.iter().zip(gains).map(|(weight, gain)| weight * (ideal - gain) / smoothing).collect();
     let counts = |(weight, _): &(&f64, &f64)| **weight > 0.0;
     let most = weights.iter().zip(&behind).filter(counts).map(|(_, behind)| *behind).fold(f64::NEG_INFINITY, f64::max);
     let pulls: Vec<f64> = weights.iter().zip(&behind).map(|(weight, behind)| weight * (behind - most).exp()).collect();
@@ -241,16 +242,19 @@ mod tests {
     fn spec() -> ExperimentSpec {
         ExperimentSpec {
             rewards: vec![RewardKind::Alignment.into(), RewardKind::Safety.into()],
-            constraints: vec![ConstraintSpec { reward: "safety".into(), at_least: Threshold::Base { plus: 0.1 }, rate: 2.0 }],
+            constraints: vec![ConstraintSpec {
+                reward: "safety".into(),
+                at_least: Threshold::Base { plus: 0.1 },
+                rate: 2.0,
+            }],
             ..ExperimentSpec::default()
         }
     }
 
     /// Columns of two pictures of each of two prompts, with a standard deviation of 0.1·√2 within each.
     fn columns(alignment: f32, safety: f32) -> Columns {
-        let column = |name: &str, mean: f32| {
-            ScoreColumn::of_images(name, &[mean - 0.1, mean + 0.1, mean - 0.1, mean + 0.1], 2)
-        };
+        let column =
+            |name: &str, mean: f32| ScoreColumn::of_images(name, &[mean - 0.1, mean + 0.1, mean - 0.1, mean + 0.1], 2);
         Columns::new(vec![column("alignment", alignment), column("safety", safety)], Vec::new())
     }
 

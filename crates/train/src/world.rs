@@ -75,7 +75,9 @@ impl<'a> World<'a> {
 
     /// Returns the stored preferences of an experiment that trains on such.
     pub(crate) fn stored(&self) -> &Stored<'a> {
-        self.stored.as_ref().unwrap_or_else(|| unreachable!("an experiment that names a file of preferences is given them"))
+        self.stored
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("an experiment that names a file of preferences is given them"))
     }
 
     /// Returns what the training prompts condition on.

@@ -5,9 +5,9 @@ mod toy;
 use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_core::experiment::{
-    AdjointSpec, AwmSpec, Baseline, ConstraintSpec, D3poSpec, DifferentiableSpec, DpoSpec, ExperimentSpec, GroupLoss, GroupSpec,
-    KtoSpec, MethodSpec, Mix, MixedSpec, NftSpec, PolicyGradientSpec, Ratio, RewardWeightedSpec, RewardWeights,
-    SamplerKind, Scalarisation, Spread, Threshold, Through, Window,
+    AdjointSpec, AwmSpec, Baseline, ConstraintSpec, D3poSpec, DifferentiableSpec, DpoSpec, ExperimentSpec, GroupLoss,
+    GroupSpec, KtoSpec, MethodSpec, Mix, MixedSpec, NftSpec, PolicyGradientSpec, Ratio, RewardWeightedSpec,
+    RewardWeights, SamplerKind, Scalarisation, Spread, Threshold, Through, Window,
 };
 use moa_core::{RunId, Weighting, metric};
 use moa_device::{Copies, copies};
@@ -33,7 +33,17 @@ impl World {
 
     fn setup<'a>(&'a self, runs: &'a [(RunId, Weighting)], workers: usize) -> TrainerSetup<'a> {
         let Self { pipeline, scorer, spec, prompts } = self;
-        TrainerSetup { pipeline, scorer, prompts, held_out: prompts, preferences: None, spec, runs, workers, overlaps: false }
+        TrainerSetup {
+            pipeline,
+            scorer,
+            prompts,
+            held_out: prompts,
+            preferences: None,
+            spec,
+            runs,
+            workers,
+            overlaps: false,
+        }
     }
 }
 
@@ -88,7 +98,10 @@ fn methods() -> Vec<(&'static str, MethodSpec)> {
         ("KTO by losses", MethodSpec::Kto(KtoSpec { mix: Mix::Losses, beta, ..KtoSpec::default() })),
         ("DGPO", group(GroupLoss::Preference)),
         ("CRD", group(GroupLoss::Regression)),
-        ("adjoint matching", MethodSpec::AdjointMatching(AdjointSpec { train_steps: 2, strength: 20.0, ..AdjointSpec::default() })),
+        (
+            "adjoint matching",
+            MethodSpec::AdjointMatching(AdjointSpec { train_steps: 2, strength: 20.0, ..AdjointSpec::default() }),
+        ),
     ]
 }
 

@@ -103,7 +103,6 @@ pub(super) trait Method {
 
     /// Returns the method with as few passes as it can do with.
     fn smallest(&self) -> MethodSpec;
-
 }
 
 impl MethodSpec {

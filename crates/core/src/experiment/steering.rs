@@ -122,7 +122,8 @@ impl ExperimentSpec {
             return Err(Finding::value("training.probe.every", probe.every.to_string(), way_out));
         }
         if probe.of == ProbePrompts::HeldOut {
-            let way_out = format!("{what} steer by what probes find, and held-out prompts may decide nothing: give Train");
+            let way_out =
+                format!("{what} steer by what probes find, and held-out prompts may decide nothing: give Train");
             return Err(Finding::value("training.probe.of", "HeldOut", way_out));
         }
         Ok(())

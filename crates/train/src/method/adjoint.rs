@@ -34,12 +34,7 @@ pub(crate) struct AdjointMatching {
 }
 
 impl Method for AdjointMatching {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let AdjointSpec { train_steps, updates_per_epoch, strength } = self.spec;
         let world = epoch.world;
         let rules = world.sampler.rules();

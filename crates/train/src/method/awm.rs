@@ -24,12 +24,7 @@ pub(crate) struct Awm {
 }
 
 impl Method for Awm {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let AwmSpec { levels, updates_per_epoch, clip } = self.spec;
         let world = epoch.world;
         let drawn = Drawn::new(epoch, policy, statistics)?;

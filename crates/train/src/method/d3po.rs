@@ -6,8 +6,8 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::experiment::D3poSpec;
-use moa_diffusion::sampler::{Next, advance, predict};
 use moa_diffusion::StepRule;
+use moa_diffusion::sampler::{Next, advance, predict};
 
 use super::forward::{Conditioned, Drawn};
 use super::implied::{Judge, implied, judged, preference};
@@ -27,12 +27,7 @@ pub(crate) struct D3po {
 }
 
 impl Method for D3po {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let D3poSpec { per_prompt, mix, train_steps, updates_per_epoch, beta } = self.spec;
         let rules = epoch.world.sampler.rules();
         let drawn = Drawn::with_steps(epoch, policy, statistics)?;

@@ -20,12 +20,7 @@ pub(crate) struct Dpo {
 }
 
 impl Method for Dpo {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let DpoSpec { pairs: source, mix, levels, updates_per_epoch, beta } = &self.spec;
         let judge: Judge = Arc::new(preference);
         let per_prompt = match source {

@@ -26,11 +26,7 @@ pub(super) struct Drawn {
 
 impl Drawn {
     /// Draws an epoch's pictures by some policy and scores them.
-    pub(super) fn new(
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Self, TrainError> {
+    pub(super) fn new(epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Self, TrainError> {
         Self::kept_from(epoch, policy, statistics, epoch.world.sampler.rules().len())
     }
 

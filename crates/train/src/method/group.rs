@@ -21,12 +21,7 @@ pub(crate) struct Group {
 }
 
 impl Method for Group {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let GroupSpec { loss, levels, updates_per_epoch, beta } = self.spec;
         let drawn = Drawn::new(epoch, policy, statistics)?;
         let group = epoch.texts.group;

@@ -37,12 +37,7 @@ impl Kto {
 }
 
 impl Method for Kto {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let KtoSpec { labels, mix, levels, updates_per_epoch, beta } = &self.spec;
         let judge = |rows: usize| -> Judge {
             let share = rows / self.means.len();

@@ -24,7 +24,12 @@ impl Mixed {
 }
 
 impl Method for Mixed {
-    fn gather(&self, epoch: &Epoch<'_>, factors: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
+    fn gather(
+        &self,
+        epoch: &Epoch<'_>,
+        factors: &Factors,
+        statistics: &mut Statistics,
+    ) -> Result<Gathered, TrainError> {
         let world = epoch.world;
         let policy = self.policy();
         let rules = policy.rules(epoch);

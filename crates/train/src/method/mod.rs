@@ -55,12 +55,7 @@ pub(crate) trait Method: Send + Sync {
     ///
     /// # Errors
     /// Fails where a picture cannot be drawn or scored.
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError>;
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError>;
 
     /// Looks at what an update saw, before the adapters change.
     ///

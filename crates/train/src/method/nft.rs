@@ -15,8 +15,8 @@ use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::{Factors, members};
 use crate::report::Report;
-use crate::trainer::EpochMetrics;
 use crate::statistics::Statistics;
+use crate::trainer::EpochMetrics;
 use crate::world::World;
 
 /// Errors count at least this much in the weights of the two fits.
@@ -35,12 +35,7 @@ impl Nft {
 }
 
 impl Method for Nft {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        _: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, _: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let NftSpec { levels, updates_per_epoch, beta, .. } = self.spec;
         let drawn = Drawn::new(epoch, self.old.tensors(), statistics)?;
         let old = epoch.world.bank(self.old.tensors());

@@ -24,12 +24,7 @@ pub(crate) struct RewardWeighted {
 }
 
 impl Method for RewardWeighted {
-    fn gather(
-        &self,
-        epoch: &Epoch<'_>,
-        policy: &Factors,
-        statistics: &mut Statistics,
-    ) -> Result<Gathered, TrainError> {
+    fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError> {
         let RewardWeightedSpec { weights, levels, updates_per_epoch } = self.spec;
         let drawn = Drawn::new(epoch, policy, statistics)?;
         let most = epoch.world.spec.training.advantages.trained(epoch.samples());

@@ -126,7 +126,8 @@ impl Baselines {
 
     /// Returns what is kept, by name: all that a restart needs, as the rest comes from the prompts.
     fn parts(&mut self) -> (&mut Vec<Vec<f32>>, &mut Vec<f32>) {
-        let (Self::Prompt { means: by_run, weights: shared } | Self::Value { products: by_run, squares: shared, .. }) = self;
+        let (Self::Prompt { means: by_run, weights: shared } | Self::Value { products: by_run, squares: shared, .. }) =
+            self;
         (by_run, shared)
     }
 

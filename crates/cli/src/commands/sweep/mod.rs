@@ -1,11 +1,14 @@
 //! `moa sweep`: the experiment itself.
 
+mod plan;
 mod watched;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use moa_runner::{SweepOutcome, SweepRequest, sweep};
+
+use plan::Planned;
 
 use crate::args::Global;
 use crate::commands::front::{self, Results};
@@ -24,22 +27,30 @@ use crate::terminal::Look;
 /// The results folder gets adapters, picture grids, plots and all metrics. The same command goes on after a stop or a
 /// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
 /// stops at once, and is safe too.
+///
+/// Several files, or a folder of them, are swept one after the other; `moa compare` then holds their results against each other.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   moa sweep experiments/quick.ron                  first contact, a minute
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
+  moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
+  moa sweep my.ron --seed 2                        with another seed, into results/my-seed-2
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
-    /// The experiment file
-    #[arg(value_name = "FILE")]
-    experiment: PathBuf,
+    /// The experiment file, or several, or a folder of them
+    #[arg(value_name = "FILE", required = true)]
+    experiments: Vec<PathBuf>,
 
-    /// Where results go [default: results/<name of the experiment>]
+    /// Where results go; of several experiments a folder of their folders [default: results/<name of the experiment>]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Train with this seed in place of the file's; results go into a folder of that name
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Show progress as lines, as it is outside of terminals
     #[arg(long)]
@@ -54,37 +65,53 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let experiment = Experiment::load(&arguments.experiment)?;
-    let device = experiment.device(global)?;
-    let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
+    let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), arguments.seed)?;
     if arguments.tui {
-        return watched::run(&experiment, &device, &out, arguments.look, global);
+        let [Planned { experiment, out }] = &planned[..] else {
+            let message = format!("--tui watches one sweep, and there are {}", planned.len());
+            return Err(
+                CliError::usage(message).hint("leave it out, and watch each with `moa browse` from another terminal")
+            );
+        };
+        let device = experiment.device(global)?;
+        return watched::run(experiment, &device, out, arguments.look, global);
     }
-    if !global.quiet {
-        note(&format!("moa sweep {} on {}, into {}", experiment.name(), device.description(), out.display()));
-        note(experiment.describe().trim_end());
-    }
-    let models = experiment.models(&device)?;
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =
         interrupt::catch(move || say("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
-    let request = SweepRequest {
-        spec: experiment.spec.clone(),
-        prompts: experiment.prompts.clone(),
-        out: out.clone(),
-        device_name: device.name.to_string(),
-        workers: device.workers,
-        overlaps: device.overlaps,
-        device_memory: memory::of_gpu,
-        stop: stop.flag(),
-    };
-    let outcome = {
-        let mut sink = display.sink(&experiment.plan);
-        let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
-        on_device(work, |failure| told(failure, &experiment, &device, &out))??
-    };
-    conclude(outcome, &experiment, &out)
+    for (place, Planned { experiment, out }) in planned.iter().enumerate() {
+        let device = experiment.device(global)?;
+        if !global.quiet {
+            let of_all =
+                if planned.len() > 1 { format!("{} of {}: ", place + 1, planned.len()) } else { String::new() };
+            let (name, device) = (experiment.name(), device.description());
+            note(&format!("{of_all}moa sweep {name} on {device}, into {}", out.display()));
+            note(experiment.describe().trim_end());
+        }
+        let models = experiment.models(&device)?;
+        let request = SweepRequest {
+            spec: experiment.spec.clone(),
+            prompts: experiment.prompts.clone(),
+            out: out.clone(),
+            device_name: device.name.to_string(),
+            workers: device.workers,
+            overlaps: device.overlaps,
+            device_memory: memory::of_gpu,
+            stop: stop.flag(),
+        };
+        let outcome = {
+            let mut sink = display.sink(&experiment.plan);
+            let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
+            on_device(work, |failure| told(failure, experiment, &device, out))??
+        };
+        conclude(outcome, experiment, out)?;
+    }
+    if planned.len() > 1 && !global.quiet {
+        let all: Vec<String> = planned.iter().map(|planned| planned.out.display().to_string()).collect();
+        note(&format!("hold them against each other with: moa compare {}", all.join(" ")));
+    }
+    Ok(())
 }
 
 /// Says how a device failed in a sweep, and how to go on.

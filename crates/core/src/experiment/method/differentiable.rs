@@ -124,7 +124,8 @@ pub(super) fn check_gradients(spec: &ExperimentSpec, field: &str, method: &str) 
     let weightings = spec.weightings();
     let held = |name: &String| spec.constraints.iter().any(|constraint| constraint.reward == *name);
     let weighted = |index: usize| {
-        held(&spec.rewards[index].name) || weightings.iter().any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
+        held(&spec.rewards[index].name)
+            || weightings.iter().any(|(_, weighting)| weighting.shares().get(index).is_some_and(|share| *share > 0.0))
     };
     let methods = "train with Mixed(), PolicyGradient(), Nft() or others that need none";
     for (index, reward) in spec.rewards.iter().enumerate().filter(|(_, reward)| !reward.kind.has_gradient()) {
@@ -138,8 +139,7 @@ pub(super) fn check_gradients(spec: &ExperimentSpec, field: &str, method: &str) 
         let keeps_up = |(_, other): &(usize, &RewardSpec)| other.beside.get(name).is_some_and(|share| *share > 0.0);
         let mut others = spec.rewards.iter().enumerate().filter(|(other, _)| weighted(*other));
         if let Some((other, keeping)) = others.find(keeps_up) {
-            let way_out =
-                format!("{field} is {method}, and `{name}` has no gradient: {methods}, or take it out there");
+            let way_out = format!("{field} is {method}, and `{name}` has no gradient: {methods}, or take it out there");
             return Err(Finding::value(
                 format!("rewards[{other}].beside.{name}"),
                 keeping.beside[name].to_string(),

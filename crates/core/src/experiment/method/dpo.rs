@@ -26,13 +26,7 @@ pub struct DpoSpec {
 
 impl Default for DpoSpec {
     fn default() -> Self {
-        Self {
-            pairs: PreferenceSource::default(),
-            mix: Mix::default(),
-            levels: 2,
-            updates_per_epoch: 1,
-            beta: 1000.0,
-        }
+        Self { pairs: PreferenceSource::default(), mix: Mix::default(), levels: 2, updates_per_epoch: 1, beta: 1000.0 }
     }
 }
 

@@ -101,7 +101,8 @@ impl PreferenceSource {
             }
             Self::File { decided_by: DecidedBy::Rewards, .. } => {
                 // Diversity compares the pictures that one adapter draws for a prompt; those of a file are of anyone.
-                let compares = |kind: &RewardKind| matches!(kind, RewardKind::Diversity | RewardKind::ClipDiversity { .. });
+                let compares =
+                    |kind: &RewardKind| matches!(kind, RewardKind::Diversity | RewardKind::ClipDiversity { .. });
                 let found = spec.rewards.iter().find(|reward| compares(&reward.kind));
                 found.map_or(Ok(()), |reward| {
                     let way_out = format!(
