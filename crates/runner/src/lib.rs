@@ -26,3 +26,4 @@ pub use models::{Models, Places};
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};
+pub use timings::Usage;
