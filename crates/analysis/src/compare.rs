@@ -19,6 +19,7 @@ use moa_store::Snapshot;
 
 pub use cost::Cost;
 
+pub use csv::Part;
 pub use figure::Figure;
 pub use point::{ComparedPoint, Gain, Slope};
 
@@ -48,6 +49,11 @@ pub struct SweepResults {
 }
 
 impl SweepResults {
+    /// Returns whether base and adapters are all evaluated.
+    pub fn is_complete(&self) -> bool {
+        self.base().is_some() && group::missing(self).is_empty()
+    }
+
     /// Returns the base's evaluation.
     fn base(&self) -> Option<&EvaluationRecord> {
         self.snapshot.evaluations.iter().find(|point| point.kind == PointKind::Base)

@@ -1,7 +1,7 @@
 //! Everything that is said of an experiment's evaluations.
 
 pub(crate) mod csv;
-mod json;
+pub(crate) mod json;
 mod point;
 
 use moa_core::experiment::judge_range;

@@ -28,6 +28,16 @@ pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
     }
     let Some((first, others)) = results.split_first() else { return Ok(()) };
     for other in others {
+        if let Some([there, here]) = other_base(first, other) {
+            return Err(AnalysisError::Incomparable {
+                one: first.folder.clone(),
+                other: other.folder.clone(),
+                field: "experiment.ron, base".into(),
+                there,
+                here,
+                needed: "experiments over the same base model",
+            });
+        }
         for (field, needed, of) in NEEDED {
             let (there, here) = (of(first), of(other));
             if there != here {
@@ -56,14 +66,20 @@ pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
 type Needed = (&'static str, &'static str, fn(&SweepResults) -> String);
 
 const NEEDED: &[Needed] = &[
-    ("experiment.ron, base", "experiments over the same base model", base),
     ("experiment.ron, rewards", "experiments of the same rewards, in the same order", rewards),
     ("experiment.ron, prompts.held_out", "experiments that are evaluated on the same prompts", held_out),
 ];
 
-/// Returns the base: what it is made of where that is known, else its name.
-fn base(sweep: &SweepResults) -> String {
-    if sweep.sha256.contains_key("base") { String::new() } else { sweep.spec.base.clone() }
+/// Returns the bases of two sweeps where they are not the same: by what they are made of where that is known of both, else by name.
+fn other_base(first: &SweepResults, other: &SweepResults) -> Option<[String; 2]> {
+    let names = [&first.spec.base, &other.spec.base].map(String::clone);
+    match (first.sha256.get("base"), other.sha256.get("base")) {
+        (Some(there), Some(here)) if there == here => None,
+        (Some(there), Some(here)) if names[0] == names[1] => {
+            Some([there, here].map(|hash| format!("{} of {}…", names[0], hash.get(..8).unwrap_or(hash))))
+        }
+        _ => (names[0] != names[1]).then_some(names),
+    }
 }
 
 fn rewards(sweep: &SweepResults) -> String {
@@ -86,7 +102,7 @@ fn held_out(sweep: &SweepResults) -> String {
 
 /// Returns whether a hash is of what rewards are made of: others' are of prompts, of the experiment, or of judges, which only watch.
 fn is_of_models(what: &str) -> bool {
-    !what.starts_with("prompts.") && what != "experiment" && !what.starts_with("judge")
+    !what.starts_with("prompts.") && !["experiment", "base"].contains(&what) && !what.starts_with("judge")
 }
 
 fn shown(text: &str) -> String {

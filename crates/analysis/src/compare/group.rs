@@ -19,7 +19,10 @@ impl<'a> Group<'a> {
     }
 
     /// Returns a point as every seed evaluated it.
-    pub(super) fn evaluations(&self, id: &'a RunId) -> impl Iterator<Item = Option<&'a EvaluationRecord>> {
+    pub(super) fn evaluations<'b>(
+        &'b self,
+        id: &'b RunId,
+    ) -> impl Iterator<Item = Option<&'a EvaluationRecord>> + use<'a, 'b> {
         self.sweeps.iter().map(move |sweep| sweep.snapshot.evaluations.iter().find(|point| point.id == *id))
     }
 

@@ -155,13 +155,13 @@ impl<'a> Corners<'a> {
     }
 
     /// Returns the adapter of a reward and the base, by seed; nothing where there is no such adapter.
-    fn pairs(&'a self, reward: usize) -> Vec<(&'a EvaluationRecord, &'a EvaluationRecord)> {
+    fn pairs(&self, reward: usize) -> Vec<(&'a EvaluationRecord, &'a EvaluationRecord)> {
         let Some(id) = &self.ids[reward] else { return Vec::new() };
         self.group.evaluations(id).zip(self.group.bases()).filter_map(|(point, base)| Some((point?, base))).collect()
     }
 
     /// Returns the own gains of the adapter of a reward, prompt by prompt, by seed.
-    fn own_columns(&'a self, reward: usize) -> Vec<Option<Vec<f64>>> {
+    fn own_columns(&self, reward: usize) -> Vec<Option<Vec<f64>>> {
         let gains = |(point, base): (&EvaluationRecord, &EvaluationRecord)| {
             base.rewards.get(reward)?.gains_in_deviations(point.rewards.get(reward)?)
         };
@@ -169,12 +169,12 @@ impl<'a> Corners<'a> {
     }
 
     /// Returns the own gain of the adapter of a reward, in the base's standard deviations.
-    pub(super) fn own(&'a self, reward: usize, bootstrap: Bootstrap) -> Result<Option<Figure>, AnalysisError> {
+    pub(super) fn own(&self, reward: usize, bootstrap: Bootstrap) -> Result<Option<Figure>, AnalysisError> {
         Figure::of_columns(bootstrap, self.own_columns(reward), None)
     }
 
     /// Returns the mean own gain over the rewards of which every seed knows it, prompt by prompt, by seed.
-    pub(super) fn own_mean(&'a self) -> Vec<Option<Vec<f64>>> {
+    pub(super) fn own_mean(&self) -> Vec<Option<Vec<f64>>> {
         let columns = (0..self.ids.len()).map(|reward| self.own_columns(reward));
         let known: Vec<Vec<Option<Vec<f64>>>> =
             columns.filter(|seeds| !seeds.is_empty() && seeds.iter().all(Option::is_some)).collect();
@@ -186,7 +186,7 @@ impl<'a> Corners<'a> {
     }
 
     /// Returns the mean gain of a judge over the adapters, prompt by prompt, by seed.
-    pub(super) fn judge(&'a self, judge: &str) -> Vec<Option<Vec<f64>>> {
+    pub(super) fn judge(&self, judge: &str) -> Vec<Option<Vec<f64>>> {
         let gains = |seed: usize| {
             let of = |reward: usize| {
                 let (point, base) = *self.pairs(reward).get(seed)?;
@@ -199,7 +199,7 @@ impl<'a> Corners<'a> {
     }
 
     /// Returns the mean distance of the adapters' images to the base's.
-    pub(super) fn distance(&'a self) -> Option<Figure> {
+    pub(super) fn distance(&self) -> Option<Figure> {
         let of_seed = |seed: usize| {
             let pairs = (0..self.ids.len()).filter(|reward| self.ids[*reward].is_some()).map(|reward| self.pairs(reward));
             let distances = pairs.map(|pairs| pairs.get(seed)?.0.distance_to_base);
