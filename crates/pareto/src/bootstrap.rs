@@ -232,7 +232,11 @@ impl Resampled {
             paired(first.prompts, term.prompts)?;
             if term.bootstrap != first.bootstrap {
                 let value = term.bootstrap.seed as f64;
-                return Err(ParetoError::Setting { what: "the seed of a resampled number", value, wanted: "that of all" });
+                return Err(ParetoError::Setting {
+                    what: "the seed of a resampled number",
+                    value,
+                    wanted: "that of all",
+                });
             }
             sum.value += factor * term.value;
             for (sum, value) in sum.values.iter_mut().zip(&term.values) {

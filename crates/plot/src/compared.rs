@@ -7,7 +7,7 @@ use moa_pareto::Interval;
 use crate::PlotError;
 use crate::axis::Axis;
 use crate::colour::Colour;
-use crate::figure::{Figure, Point, Rect};
+use crate::figure::{Figure, Point};
 use crate::fronts::{PointKind, Triangle};
 use crate::key::{Entry, Key, Mark};
 use crate::marker::Marker;
@@ -64,8 +64,8 @@ fn figure(rewards: &[String], base: &[f64], series: &[FrontSeries], bars: &str) 
     let triangle = Triangle { side, cell: if side == 1 { SINGLE_CELL } else { CELL }, left: MARGIN + 16.0 + gutter };
     let panels = triangle.block(0, 0, side, side);
     let key = key(series, bars);
-    let area = Rect::new(panels.right() + 24.0, panels.top, key.width(panels.height), panels.height);
-    let right = area.right();
+    let area = triangle.place(&key);
+    let right = area.right().max(panels.right());
 
     let mut figure = Figure::new(right + MARGIN, panels.bottom() + FOOT + MARGIN * 0.6);
     for row in 0..side {
@@ -127,8 +127,10 @@ fn front(points: &[Vec<Interval>], (x, y): (usize, usize)) -> Vec<usize> {
 }
 
 fn key(series: &[FrontSeries], bars: &str) -> Key {
-    let named =
-        series.iter().enumerate().map(|(place, one)| Entry::new(Mark::Series(SeriesMark::new(place, RADIUS)), &one.label));
+    let named = series
+        .iter()
+        .enumerate()
+        .map(|(place, one)| Entry::new(Mark::Series(SeriesMark::new(place, RADIUS)), &one.label));
     let base = Marker { kind: PointKind::Base, on_front: true, radius: RADIUS };
     let mut rest = vec![Entry::new(Mark::Point(base), "base")];
     let has_bars = series.iter().flat_map(|one| &one.points).flatten().any(|value| value.lo < value.hi);

@@ -143,6 +143,18 @@ impl Triangle {
         vec![(both, beside)]
     }
 
+    /// Returns where a single key goes: above the diagonal if it fits there, else at the right.
+    pub(crate) fn place(&self, key: &Key) -> Rect {
+        if self.side > 1 {
+            let Rect { left, top, width, height } = self.block(0, 1, 1, self.side - 1);
+            let free = Rect::new(left + INDENT, top, width - INDENT, height);
+            if key.width(free.height) <= free.width {
+                return free;
+            }
+        }
+        self.beside(key)
+    }
+
     /// Returns the box that a key takes at the right of all panels.
     fn beside(&self, key: &Key) -> Rect {
         let panels = self.block(0, 0, self.side, self.side);

@@ -120,8 +120,7 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
         }
     }
     let (phase, known) = (Phase::Evaluation, adapters_known);
-    let Some(sheets) =
-        evaluate_all(&context, &evaluator, &points, base_sheet.first(), phase, known, &mut recorder)?
+    let Some(sheets) = evaluate_all(&context, &evaluator, &points, base_sheet.first(), phase, known, &mut recorder)?
     else {
         return interrupted(recorder, epoch);
     };

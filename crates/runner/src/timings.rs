@@ -26,12 +26,7 @@ const COLUMNS: [&str; 10] = [
 /// Adds a row for an epoch; one of a file that an earlier version began keeps to that file's columns.
 ///
 /// - `memory`: what this process holds of the device's memory, and the most that it has held of the host's, in bytes
-pub(crate) fn add(
-    layout: &Layout,
-    epoch: u32,
-    timings: &Timings,
-    memory: [Option<u64>; 2],
-) -> Result<(), RunnerError> {
+pub(crate) fn add(layout: &Layout, epoch: u32, timings: &Timings, memory: [Option<u64>; 2]) -> Result<(), RunnerError> {
     let path = layout.timings_file();
     let seconds = [timings.rollout, timings.decoding, timings.scoring, timings.update, timings.whole];
     let mut cells = vec![epoch.to_string()];

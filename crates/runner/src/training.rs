@@ -90,7 +90,9 @@ impl<'a> Training<'a> {
         let state = self.trainer.checkpoint().map_err(RunnerError::Train)?;
         checkpoint::write(&checkpoint::path(self.layout), &state)?;
         // No part of the results, and so no reason to stop.
-        if let Err(error) = timings::add(self.layout, epoch, &report.timings, [(self.device_memory)(), (self.peak_memory)()]) {
+        if let Err(error) =
+            timings::add(self.layout, epoch, &report.timings, [(self.device_memory)(), (self.peak_memory)()])
+        {
             recorder.warn(None, format!("failed to {error}"))?;
         }
         recorder.emit(&RunEvent::Checkpointed { epoch })

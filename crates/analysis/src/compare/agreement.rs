@@ -18,14 +18,6 @@ const LONGEST: usize = 80;
 
 /// Refuses what cannot be compared.
 pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
-    for sweep in results {
-        let missing = missing(sweep);
-        if sweep.base().is_none() || !missing.is_empty() {
-            let runs = sweep.spec.weightings().len();
-            let (folder, evaluated) = (sweep.folder.clone(), runs - missing.len());
-            return Err(AnalysisError::Incomplete { folder, evaluated, runs });
-        }
-    }
     let Some((first, others)) = results.split_first() else { return Ok(()) };
     for other in others {
         if let Some([there, here]) = other_base(first, other) {
@@ -39,11 +31,15 @@ pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
             });
         }
         for (field, needed, of) in NEEDED {
-            let (there, here) = (of(first), of(other));
-            if there != here {
-                let (one, other) = (first.folder.clone(), other.folder.clone());
-                let (field, there, here) = ((*field).into(), shown(&there), shown(&here));
-                return Err(AnalysisError::Incomparable { one, other, field, there, here, needed });
+            if let Some((place, there, here)) = first_difference(&of(first), &of(other)) {
+                return Err(AnalysisError::Incomparable {
+                    one: first.folder.clone(),
+                    other: other.folder.clone(),
+                    field: format!("{field}{place}"),
+                    there: shown(&there),
+                    here: shown(&here),
+                    needed,
+                });
             }
         }
         for (what, there) in first.sha256.iter().filter(|(what, _)| is_of_models(what)) {
@@ -59,11 +55,27 @@ pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
             }
         }
     }
+    for sweep in results {
+        let missing = missing(sweep);
+        if sweep.base().is_none() || !missing.is_empty() {
+            let runs = sweep.spec.weightings().len();
+            let (folder, evaluated) = (sweep.folder.clone(), runs - missing.len());
+            return Err(AnalysisError::Incomplete { folder, evaluated, runs });
+        }
+    }
     Ok(())
 }
 
-/// A field by name, what is needed of it, and its value as text.
-type Needed = (&'static str, &'static str, fn(&SweepResults) -> String);
+/// Returns the first place where two lists differ with both values; nothing where they are the same.
+fn first_difference(there: &[String], here: &[String]) -> Option<(String, String, String)> {
+    let place = (0..there.len().max(here.len())).find(|place| there.get(*place) != here.get(*place))?;
+    let value =
+        |list: &[String]| list.get(place).cloned().unwrap_or_else(|| format!("missing: there are {}", list.len()));
+    Some((format!("[{place}]"), value(there), value(here)))
+}
+
+/// A list by name, what is needed of it, and its values as text.
+type Needed = (&'static str, &'static str, fn(&SweepResults) -> Vec<String>);
 
 const NEEDED: &[Needed] = &[
     ("experiment.ron, rewards", "experiments of the same rewards, in the same order", rewards),
@@ -82,21 +94,22 @@ fn other_base(first: &SweepResults, other: &SweepResults) -> Option<[String; 2]>
     }
 }
 
-fn rewards(sweep: &SweepResults) -> String {
+fn rewards(sweep: &SweepResults) -> Vec<String> {
     let reward = |reward: &moa_core::experiment::RewardSpec| {
         let kind = serde_json::to_string(&reward.kind).unwrap_or_default();
-        format!("{}: {}", reward.name, kind.trim_matches('"'))
+        format!("{} (kind: {})", reward.name, kind.trim_matches('"'))
     };
-    sweep.spec.rewards.iter().map(reward).collect::<Vec<_>>().join(", ")
+    sweep.spec.rewards.iter().map(reward).collect()
 }
 
-fn held_out(sweep: &SweepResults) -> String {
+/// Returns the prompts that were evaluated.
+fn held_out(sweep: &SweepResults) -> Vec<String> {
     match &sweep.spec.prompts.held_out {
         PromptSource::List(prompts) => {
             let count = sweep.base().map_or(prompts.len(), moa_core::EvaluationRecord::prompts);
-            format!("{count} prompts: {}", prompts[..count.min(prompts.len())].join(" | "))
+            prompts.iter().take(count).cloned().collect()
         }
-        other => serde_json::to_string(other).unwrap_or_default(),
+        other => vec![serde_json::to_string(other).unwrap_or_default()],
     }
 }
 
@@ -114,15 +127,18 @@ fn shown(text: &str) -> String {
 
 /// Returns where experiments differ in what a reader takes to be the same.
 pub(super) fn warnings(groups: &[Group<'_>], experiments: &[ComparedExperiment]) -> Vec<String> {
-    let mut found: Vec<String> = SETTINGS.iter().filter_map(|(what, so, of)| {
-        let values = groups.iter().map(|group| {
-            let mut values: Vec<String> = group.sweeps.iter().map(|sweep| of(sweep)).collect();
-            values.sort();
-            values.dedup();
-            values.join(", ")
-        });
-        differing(groups, values.collect()).map(|values| format!("{what} differs{so}: {values}"))
-    }).collect();
+    let mut found: Vec<String> = SETTINGS
+        .iter()
+        .filter_map(|(what, so, of)| {
+            let values = groups.iter().map(|group| {
+                let mut values: Vec<String> = group.sweeps.iter().map(|sweep| of(sweep)).collect();
+                values.sort();
+                values.dedup();
+                values.join(", ")
+            });
+            differing(groups, values.collect()).map(|values| format!("{what} differs{so}: {values}"))
+        })
+        .collect();
     let passes = || experiments.iter().filter_map(|one| one.cost.passes.as_ref()).map(|passes| passes.mean.mean);
     let (least, greatest) = (passes().fold(f64::INFINITY, f64::min), passes().fold(0.0, f64::max));
     if greatest > least * (1.0 + BUDGET) {

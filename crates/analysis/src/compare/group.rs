@@ -67,9 +67,8 @@ pub(super) fn groups(results: &[SweepResults]) -> Result<Vec<Group<'_>>, Analysi
     for sweep in results {
         let settings = settings(&sweep.spec);
         let device = &sweep.snapshot.sweep.device;
-        let known = found.iter_mut().find(|(known, sweeps)| {
-            *known == settings && sweeps[0].snapshot.sweep.device == *device
-        });
+        let known =
+            found.iter_mut().find(|(known, sweeps)| *known == settings && sweeps[0].snapshot.sweep.device == *device);
         match known {
             Some((_, sweeps)) => sweeps.push(sweep),
             None => found.push((settings, vec![sweep])),

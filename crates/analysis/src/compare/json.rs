@@ -119,12 +119,8 @@ impl Comparison {
         let name = |place: usize| self.experiments[place].name.clone();
         let ends = |(place, reward): (usize, &String)| {
             let scale = self.scales[place];
-            let ends = Ends {
-                reference: scale.reference,
-                best: scale.best,
-                base: self.base[place],
-                given: self.given[place],
-            };
+            let ends =
+                Ends { reference: scale.reference, best: scale.best, base: self.base[place], given: self.given[place] };
             (reward.clone(), ends)
         };
         let pair = |pair: &super::Pair| PairLine {

@@ -201,7 +201,8 @@ impl<'a> Corners<'a> {
     /// Returns the mean distance of the adapters' images to the base's.
     pub(super) fn distance(&self) -> Option<Figure> {
         let of_seed = |seed: usize| {
-            let pairs = (0..self.ids.len()).filter(|reward| self.ids[*reward].is_some()).map(|reward| self.pairs(reward));
+            let pairs =
+                (0..self.ids.len()).filter(|reward| self.ids[*reward].is_some()).map(|reward| self.pairs(reward));
             let distances = pairs.map(|pairs| pairs.get(seed)?.0.distance_to_base);
             mean(&distances.collect::<Option<Vec<_>>>()?)
         };
@@ -212,9 +213,8 @@ impl<'a> Corners<'a> {
     pub(super) fn slope(&self) -> Option<Figure> {
         let of_seed = |sweep: &&SweepResults| {
             let adapters = self.ids.iter().enumerate().filter_map(|(reward, id)| Some((reward, id.as_ref()?)));
-            let slopes = adapters.filter_map(|(reward, id)| {
-                mean(&slopes_of(sweep, id, reward).into_values().collect::<Vec<_>>())
-            });
+            let slopes = adapters
+                .filter_map(|(reward, id)| mean(&slopes_of(sweep, id, reward).into_values().collect::<Vec<_>>()));
             mean(&slopes.collect::<Vec<_>>())
         };
         Figure::of_values(self.group.sweeps.iter().map(of_seed))

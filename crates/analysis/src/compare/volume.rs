@@ -178,10 +178,8 @@ fn scales(groups: &[Group<'_>], base_means: &[f64]) -> (Vec<Scale>, Vec<bool>) {
         let worst = means[reward].iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = means[reward].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let measured = Scale { reference: reference.unwrap_or(worst), best: best.unwrap_or(greatest) };
-        let kind = Scale {
-            reference: reference.unwrap_or(kinds[reward].reference),
-            best: best.unwrap_or(kinds[reward].best),
-        };
+        let kind =
+            Scale { reference: reference.unwrap_or(kinds[reward].reference), best: best.unwrap_or(kinds[reward].best) };
         let scale = if measured.reference < measured.best { measured } else { kind };
         (scale, reference.is_some() && best.is_some())
     };

@@ -135,8 +135,11 @@ fn wrote(file: &Path, global: Global) {
 fn read_all(arguments: &Arguments, global: Global) -> Result<Vec<SweepResults>, CliError> {
     let folders = &arguments.results;
     if let [only] = &folders[..] {
-        return Err(CliError::usage(format!("{} is one folder of results: a comparison takes two or more", only.display()))
-            .hint("`moa front` shows the front of one"));
+        return Err(CliError::usage(format!(
+            "{} is one folder of results: a comparison takes two or more",
+            only.display()
+        ))
+        .hint("`moa front` shows the front of one"));
     }
     let mut known: Vec<(PathBuf, &PathBuf)> = Vec::new();
     for folder in folders {
