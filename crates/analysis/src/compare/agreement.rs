@@ -156,6 +156,7 @@ pub(super) fn warnings(groups: &[Group<'_>], experiments: &[ComparedExperiment])
             largest.map_or("", |one| &one.name)
         ));
     }
+    found.extend(ended_early(groups));
     found.extend(other_bases(groups));
     let counts: Vec<usize> = groups.iter().map(|group| group.sweeps.len()).collect();
     if counts.iter().any(|count| *count != counts[0]) {
@@ -221,6 +222,17 @@ fn differing(groups: &[Group<'_>], values: Vec<String>) -> Option<String> {
         format!("{} in {names}{more}", shown(value))
     };
     (found.len() > 1).then(|| found.iter().map(part).collect::<Vec<_>>().join("; "))
+}
+
+/// Returns which experiments have adapters whose training ended before its last epoch: the guard's doing.
+fn ended_early(groups: &[Group<'_>]) -> Option<String> {
+    let part = |group: &Group<'_>| {
+        let runs = || group.sweeps.iter().flat_map(|sweep| &sweep.snapshot.runs);
+        let ended = runs().filter(|run| run.epochs_done < run.epochs).count();
+        (ended > 0).then(|| format!("{ended} of {} in {}", runs().count(), group.name))
+    };
+    let parts: Vec<String> = groups.iter().filter_map(part).collect();
+    (!parts.is_empty()).then(|| format!("adapters whose training was ended by the guard: {}", parts.join("; ")))
 }
 
 /// Returns which bases score otherwise than that of the same noise before them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moa_core::experiment::{WatchedPrompts, judge_range};
 use moa_core::{EvaluationRecord, PointKind, RunId, ScoreColumn, Weighting, metric};
-use moa_pareto::Bootstrap;
+use moa_pareto::{Bootstrap, Interval};
 
 use super::figure::mean_column;
 use super::group::Group;
@@ -120,6 +120,9 @@ fn gain(
 ) -> Result<Option<Gain>, AnalysisError> {
     let mut gains = Vec::with_capacity(pairs.len());
     let mut in_deviations = Vec::with_capacity(pairs.len());
+    // Scores that are all the base's to the bit are of the base's images, as an adapter that the guard took back to its beginning draws
+    // them: the gain is 0 on every prompt.
+    let is_base = pairs.iter().all(|(point, base)| point.rewards == base.rewards);
     for (point, base) in pairs {
         let find = |record| find(columns(record), name);
         let (Some(own), Some(base)) = (find(point), find(base)) else { return Ok(None) };
@@ -129,6 +132,8 @@ fn gain(
     let range = range.map(|[least, greatest]| [least - greatest, greatest - least]);
     let in_deviations = Figure::of_columns(bootstrap, in_deviations, None)?;
     let gain = Figure::of_columns(bootstrap, gains, range)?;
+    let known = |figure: Figure| if is_base { Figure { mean: Interval::exact(0.0), ..figure } } else { figure };
+    let (gain, in_deviations) = (gain.map(known), in_deviations.map(known));
     Ok(gain.map(|gain| Gain { name: name.into(), gain, in_deviations }))
 }
 

@@ -285,6 +285,10 @@ fn what_differs_beside_what_is_compared_is_told() {
             epoch.metrics.insert(metric::PASSES.into(), 1060.0);
         }
     };
+    told(
+        |sweep| sweep.snapshot.runs[0].epochs_done = 1,
+        "adapters whose training was ended by the guard: 1 of 2 in poor",
+    );
     told(dearer, "budgets differ: from 1000 passes an adapter (good) to 1060 (poor)");
     // The guard is part of the method.
     let mut same = two();

@@ -35,8 +35,8 @@ Examples:
   moa compare results/survey/* --format csv --what points > points.csv
   moa compare results/a results/b --format json | jq '.pairs[] | select(.sign > 0)'
 
-Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest the least and
-the greatest seed. What is not known is empty.")]
+Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest \
+the least and the greatest seed. What is not known is empty.")]
 pub(crate) struct Arguments {
     /// The experiments' results, two folders or more
     #[arg(value_name = "DIR", required = true, num_args = 1..)]
@@ -198,7 +198,12 @@ fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
         points: experiment.points.iter().map(|point| comparison.levels(point)).collect(),
     };
     let series: Vec<FrontSeries> = comparison.experiments.iter().map(series).collect();
-    let bars = if comparison.has_seeds() { "least to greatest seed" } else { "95 % interval of the gain" };
+    let single = comparison.experiments.iter().any(|experiment| experiment.folders.len() == 1);
+    let bars = match (comparison.has_seeds(), single) {
+        (true, true) => "least to greatest seed, or 95 % interval",
+        (true, false) => "least to greatest seed",
+        (false, _) => "95 % interval of the gain",
+    };
     draw_compared_fronts(file, &comparison.rewards, &comparison.base, &series, bars)
         .map_err(|error| CliError::failure(format!("failed to {error}")))
 }

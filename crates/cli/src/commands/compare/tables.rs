@@ -136,7 +136,10 @@ fn fronts(comparison: &Comparison, style: Style) -> Sheet {
     for one in &comparison.experiments {
         let mut row = vec![one.name.clone(), one.method.clone(), one.folders.len().to_string()];
         row.push(style.figure(one.hypervolume.as_ref(), plain(3)));
-        row.extend(baseline.map(|_| style.difference(one.over_baseline.as_ref(), 3)));
+        row.extend(baseline.map(|name| match &one.over_baseline {
+            None if *name == one.name => "baseline  ".into(),
+            difference => style.difference(difference.as_ref(), 3),
+        }));
         row.extend(one.own.iter().map(|own| style.difference(own.as_ref(), 2)));
         sheet.rows.push(row);
     }
