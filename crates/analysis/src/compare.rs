@@ -7,6 +7,7 @@ mod figure;
 mod group;
 mod json;
 mod name;
+mod own;
 mod point;
 mod volume;
 
@@ -25,6 +26,7 @@ pub use point::{ComparedPoint, Gain, Slope};
 
 use crate::{AnalysisError, LEVEL};
 use group::Group;
+use own::OwnGains;
 use volume::Volumes;
 
 /// The results of one sweep, as they were read.
@@ -102,6 +104,8 @@ pub struct ComparedExperiment {
     pub own: Vec<Option<Figure>>,
     /// The mean of these, over the rewards that have one.
     pub own_mean: Option<Figure>,
+    /// How much more that is than the baseline's; nothing without one.
+    pub own_over_baseline: Option<Figure>,
     /// By judge, the mean gain of the adapters that were trained for one reward, in the judge's units.
     pub judges: Vec<Option<Figure>>,
     /// Judges' gain per gain of the own reward as training goes on, mean over these adapters; see [`Slope`].
@@ -114,13 +118,15 @@ pub struct ComparedExperiment {
     pub points: Vec<ComparedPoint>,
 }
 
-/// How much one experiment's hypervolume is more than another's.
+/// How much more one experiment has than another: the first less the second, paired over prompts and noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     /// The places of both among the experiments.
     pub of: [usize; 2],
-    /// The first less the second.
-    pub difference: Figure,
+    /// In hypervolume; nothing where none is computed.
+    pub hypervolume: Option<Figure>,
+    /// In mean own gain; nothing where one has none.
+    pub own: Option<Figure>,
 }
 
 /// Experiments against each other.
@@ -188,9 +194,23 @@ impl Comparison {
         let volumes = Volumes::of(&groups, fronts, bootstrap)?;
         let mut experiments = Vec::with_capacity(groups.len());
         for (place, group) in groups.iter().enumerate() {
-            experiments.push(experiment(place, group, &volumes, &judges, fronts, bootstrap, baseline)?);
+            experiments.push(experiment(group, volumes.figure(place)?, volumes.base, &judges, fronts, bootstrap)?);
         }
-        let pairs = volumes.pairs()?;
+        let own = OwnGains::of(&groups, bootstrap);
+        let pair = |one: usize, other: usize| {
+            let (hypervolume, own) = (volumes.difference(one, other)?, own.difference(one, other)?);
+            Ok::<_, AnalysisError>(Pair { of: [one, other], hypervolume, own })
+        };
+        let mut pairs = Vec::new();
+        for (one, experiment) in experiments.iter_mut().enumerate() {
+            for other in one + 1..groups.len() {
+                pairs.push(pair(one, other)?);
+            }
+            if let Some(other) = baseline.filter(|other| *other != one) {
+                let Pair { hypervolume, own, .. } = pair(one, other)?;
+                (experiment.over_baseline, experiment.own_over_baseline) = (hypervolume, own);
+            }
+        }
         Ok(Self {
             rewards: first.spec.reward_names(),
             judges,
@@ -222,14 +242,14 @@ impl Comparison {
     }
 }
 
+/// Returns what is said of an experiment by itself.
 fn experiment(
-    place: usize,
     group: &Group<'_>,
-    volumes: &Volumes,
+    hypervolume: Option<Figure>,
+    base_hypervolume: Option<f64>,
     judges: &[String],
     fronts: Fronts,
     bootstrap: Bootstrap,
-    baseline: Option<usize>,
 ) -> Result<ComparedExperiment, AnalysisError> {
     let points = point::points(group, fronts, bootstrap)?;
     let corners = point::Corners::of(group);
@@ -238,25 +258,23 @@ fn experiment(
     let judged = judges.iter().map(|judge| {
         Figure::of_columns(bootstrap, corners.judge(judge), judge_range(judge).map(|[lo, hi]| [lo - hi, hi - lo]))
     });
-    let hypervolume = volumes.figure(place)?;
     let own_columns = corners.own_mean();
+    let cost = Cost::of(group, &own_columns, bootstrap)?;
     Ok(ComparedExperiment {
         name: group.name.clone(),
         folders: group.sweeps.iter().map(|sweep| sweep.folder.clone()).collect(),
         seeds: group.sweeps.iter().map(|sweep| sweep.spec.seed).collect(),
         method: spec.training.method.name().into(),
-        over_base: hypervolume.clone().zip(volumes.base).map(|(volume, base)| volume.shifted(-base)),
-        over_baseline: match baseline {
-            Some(other) if other != place => volumes.difference_to(place, other)?,
-            _ => None,
-        },
+        over_base: hypervolume.clone().zip(base_hypervolume).map(|(volume, base)| volume.shifted(-base)),
+        over_baseline: None,
+        own_over_baseline: None,
         hypervolume,
-        own_mean: Figure::of_columns(bootstrap, own_columns.clone(), None)?,
+        own_mean: Figure::of_columns(bootstrap, own_columns, None)?,
         own,
         judges: judged.collect::<Result<_, _>>()?,
         slope: corners.slope(),
         distance: corners.distance(),
-        cost: Cost::of(group, own_columns, bootstrap)?,
+        cost,
         points,
     })
 }

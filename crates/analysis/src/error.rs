@@ -36,26 +36,9 @@ pub enum AnalysisError {
         /// Adapters of the experiment.
         runs: usize,
     },
-    /// Two sweeps have nothing in common that could be compared.
-    #[error(
-        "compare {} with {}: they differ in {field}, which is `{there}` in the first and `{here}` in the second; compare {needed}",
-        one.display(),
-        other.display()
-    )]
-    Incomparable {
-        /// The first folder.
-        one: PathBuf,
-        /// The second folder.
-        other: PathBuf,
-        /// The file and the field.
-        field: String,
-        /// The value in the first.
-        there: String,
-        /// The value in the second.
-        here: String,
-        /// What can be compared.
-        needed: &'static str,
-    },
+    /// Two sweeps differ in what they must share.
+    #[error("compare {0}")]
+    Incomparable(Box<Mismatch>),
     /// Two folders hold the same sweep.
     #[error(
         "compare {} with {}: both hold the same experiment with `seed: {seed}` and `evaluation.seed: {evaluation_seed}`, and would \
@@ -92,4 +75,26 @@ pub enum AnalysisError {
     /// The scale of the hypervolume cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What keeps two sweeps from being compared.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} with {}: they differ in {field}, which is `{there}` in the first and `{here}` in the second; compare {needed}",
+    one.display(),
+    other.display()
+)]
+pub struct Mismatch {
+    /// The first folder.
+    pub one: PathBuf,
+    /// The second folder.
+    pub other: PathBuf,
+    /// The file and the field.
+    pub field: String,
+    /// The value in the first.
+    pub there: String,
+    /// The value in the second.
+    pub here: String,
+    /// What can be compared.
+    pub needed: &'static str,
 }

@@ -28,7 +28,7 @@ mod soup_comparison;
 
 pub use compare::Comparison;
 pub use edge::{Edge, EdgePath};
-pub use error::AnalysisError;
+pub use error::{AnalysisError, Mismatch};
 pub use hacking::{SuspectedHacking, Watched, Watcher, harmless_prompts, suspected_hacking};
 pub use hypervolumes::{Hypervolumes, mean_volume};
 pub use placing::{Placing, Standing, placings};

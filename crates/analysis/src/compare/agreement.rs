@@ -5,7 +5,7 @@ use moa_core::experiment::PromptSource;
 
 use super::group::{Group, Noise, missing};
 use super::{ComparedExperiment, SweepResults};
-use crate::AnalysisError;
+use crate::{AnalysisError, Mismatch};
 
 /// Budgets that differ by more than this share are told of.
 const BUDGET: f64 = 0.05;
@@ -20,39 +20,8 @@ const LONGEST: usize = 80;
 pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
     let Some((first, others)) = results.split_first() else { return Ok(()) };
     for other in others {
-        if let Some([there, here]) = other_base(first, other) {
-            return Err(AnalysisError::Incomparable {
-                one: first.folder.clone(),
-                other: other.folder.clone(),
-                field: "experiment.ron, base".into(),
-                there,
-                here,
-                needed: "experiments over the same base model",
-            });
-        }
-        for (field, needed, of) in NEEDED {
-            if let Some((place, there, here)) = first_difference(&of(first), &of(other)) {
-                return Err(AnalysisError::Incomparable {
-                    one: first.folder.clone(),
-                    other: other.folder.clone(),
-                    field: format!("{field}{place}"),
-                    there: shown(&there),
-                    here: shown(&here),
-                    needed,
-                });
-            }
-        }
-        for (what, there) in first.sha256.iter().filter(|(what, _)| is_of_models(what)) {
-            if let Some(here) = other.sha256.get(what).filter(|here| *here != there) {
-                return Err(AnalysisError::Incomparable {
-                    one: first.folder.clone(),
-                    other: other.folder.clone(),
-                    field: format!("receipt.json, sha256.{what}"),
-                    there: shown(there),
-                    here: shown(here),
-                    needed: "experiments over the same models",
-                });
-            }
+        if let Some(mismatch) = mismatch(first, other) {
+            return Err(AnalysisError::Incomparable(Box::new(mismatch)));
         }
     }
     for sweep in results {
@@ -64,6 +33,31 @@ pub(super) fn check(results: &[SweepResults]) -> Result<(), AnalysisError> {
         }
     }
     Ok(())
+}
+
+/// Returns the first thing that two sweeps must share and do not.
+fn mismatch(first: &SweepResults, other: &SweepResults) -> Option<Mismatch> {
+    let differ = |field: String, there: &str, here: &str, needed: &'static str| Mismatch {
+        one: first.folder.clone(),
+        other: other.folder.clone(),
+        field,
+        there: shown(there),
+        here: shown(here),
+        needed,
+    };
+    if let Some([there, here]) = other_base(first, other) {
+        let field = "experiment.ron, base".into();
+        return Some(differ(field, &there, &here, "experiments over the same base model"));
+    }
+    for (field, needed, of) in NEEDED {
+        if let Some((place, there, here)) = first_difference(&of(first), &of(other)) {
+            return Some(differ(format!("{field}{place}"), &there, &here, needed));
+        }
+    }
+    first.sha256.iter().filter(|(what, _)| is_of_models(what)).find_map(|(what, there)| {
+        let here = other.sha256.get(what).filter(|here| *here != there)?;
+        Some(differ(format!("receipt.json, sha256.{what}"), there, here, "experiments over the same models"))
+    })
 }
 
 /// Returns the first place where two lists differ with both values; nothing where they are the same.
@@ -160,7 +154,7 @@ pub(super) fn warnings(groups: &[Group<'_>], experiments: &[ComparedExperiment])
     found.extend(other_bases(groups));
     let counts: Vec<usize> = groups.iter().map(|group| group.sweeps.len()).collect();
     if counts.iter().any(|count| *count != counts[0]) {
-        let values = counts.iter().map(|count| count.to_string()).collect();
+        let values = counts.iter().map(ToString::to_string).collect();
         found.extend(differing(groups, values).map(|values| format!("the number of seeds differs: {values}")));
     }
     found

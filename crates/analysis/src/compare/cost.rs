@@ -32,11 +32,7 @@ impl Cost {
     /// Returns what training took.
     ///
     /// - `own`: by seed, the own gain of each prompt
-    pub(super) fn of(
-        group: &Group<'_>,
-        own: Vec<Option<Vec<f64>>>,
-        bootstrap: Bootstrap,
-    ) -> Result<Self, AnalysisError> {
+    pub(super) fn of(group: &Group<'_>, own: &[Option<Vec<f64>>], bootstrap: Bootstrap) -> Result<Self, AnalysisError> {
         let by_seed = |of: fn(&SweepResults) -> Option<f64>| -> Vec<Option<f64>> {
             group.sweeps.iter().map(|sweep| of(sweep)).collect()
         };

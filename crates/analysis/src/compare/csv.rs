@@ -43,12 +43,12 @@ impl Lines {
         self.lines.push(Vec::new());
     }
 
-    fn cell(&mut self, name: &str, value: impl ToString) {
+    fn cell(&mut self, name: &str, value: impl Into<String>) {
         if self.lines.len() == 1 {
             self.header.push(name.into());
         }
         if let Some(line) = self.lines.last_mut() {
-            line.push(quoted(value.to_string()));
+            line.push(quoted(value.into()));
         }
     }
 
@@ -100,13 +100,16 @@ impl Comparison {
             lines.begin();
             lines.cell("experiment", &one.name);
             lines.cell("method", &one.method);
-            lines.cell("seeds", one.folders.len());
+            lines.cell("seeds", one.folders.len().to_string());
             lines.figure("hypervolume", one.hypervolume.as_ref());
             lines.figure("over_base", one.over_base.as_ref());
             if self.baseline.is_some() {
                 lines.figure("over_baseline", one.over_baseline.as_ref());
             }
             lines.figure("own_gain", one.own_mean.as_ref());
+            if self.baseline.is_some() {
+                lines.figure("own_gain_over_baseline", one.own_over_baseline.as_ref());
+            }
             for (reward, own) in self.rewards.iter().zip(&one.own) {
                 lines.figure(&format!("own_gain/{reward}"), own.as_ref());
             }
@@ -136,9 +139,9 @@ impl Comparison {
             for point in &one.points {
                 lines.begin();
                 lines.cell("experiment", &one.name);
-                lines.cell("point", &point.id);
+                lines.cell("point", point.id.as_str());
                 lines.cell("kind", kind(point.kind));
-                lines.cell("seeds", one.folders.len());
+                lines.cell("seeds", one.folders.len().to_string());
                 for (index, name) in self.rewards.iter().enumerate() {
                     let share = point.weighting.as_ref().map(|weighting| decimals(weighting.shares()[index]));
                     lines.cell(&format!("share/{name}"), share.unwrap_or_default());
@@ -169,8 +172,11 @@ impl Comparison {
             lines.begin();
             lines.cell("experiment", one);
             lines.cell("less", other);
-            lines.figure("hypervolume", Some(&pair.difference));
-            lines.cell("sign", pair.difference.sign());
+            for (name, figure) in [("hypervolume", &pair.hypervolume), ("own_gain", &pair.own)] {
+                lines.figure(name, figure.as_ref());
+                lines
+                    .cell(&format!("{name}_sign"), figure.as_ref().map_or(String::new(), |one| one.sign().to_string()));
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ struct Experiment {
     over_base: Option<Number>,
     over_baseline: Option<Number>,
     own_gain: Option<Number>,
+    own_gain_over_baseline: Option<Number>,
     own_gains: Map<Option<Number>>,
     judges: Map<Option<Number>>,
     judges_per_own_gain: Option<Number>,
@@ -108,8 +109,10 @@ struct Point {
 struct PairLine {
     experiment: String,
     less: String,
-    hypervolume: Number,
-    sign: i8,
+    hypervolume: Option<Number>,
+    hypervolume_sign: Option<i8>,
+    own_gain: Option<Number>,
+    own_gain_sign: Option<i8>,
 }
 
 impl Comparison {
@@ -126,8 +129,10 @@ impl Comparison {
         let pair = |pair: &super::Pair| PairLine {
             experiment: name(pair.of[0]),
             less: name(pair.of[1]),
-            hypervolume: Number::from(&pair.difference),
-            sign: pair.difference.sign(),
+            hypervolume: number(pair.hypervolume.as_ref()),
+            hypervolume_sign: pair.hypervolume.as_ref().map(Figure::sign),
+            own_gain: number(pair.own.as_ref()),
+            own_gain_sign: pair.own.as_ref().map(Figure::sign),
         };
         let document = Document {
             prompts: self.prompts,
@@ -158,6 +163,7 @@ impl Comparison {
             over_base: number(one.over_base.as_ref()),
             over_baseline: number(one.over_baseline.as_ref()),
             own_gain: number(one.own_mean.as_ref()),
+            own_gain_over_baseline: number(one.own_over_baseline.as_ref()),
             own_gains: by_name(&self.rewards, &one.own),
             judges: by_name(&self.judges, &one.judges),
             judges_per_own_gain: number(one.slope.as_ref()),

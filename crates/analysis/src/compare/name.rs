@@ -32,10 +32,10 @@ const SEPARATORS: [char; 6] = ['-', '_', '.', '/', '=', ' '];
 fn trimmed(text: &str) -> String {
     let bare = text.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(SEPARATORS);
     for word in ["seed", "s"] {
-        if let Some(before) = bare.strip_suffix(word) {
-            if before.is_empty() || before.ends_with(SEPARATORS) {
-                return before.trim_end_matches(SEPARATORS).into();
-            }
+        if let Some(before) = bare.strip_suffix(word)
+            && (before.is_empty() || before.ends_with(SEPARATORS))
+        {
+            return before.trim_end_matches(SEPARATORS).into();
         }
     }
     bare.into()

@@ -143,8 +143,12 @@ fn gains_costs_and_volumes_are_those_of_the_records() {
     near(good.hypervolume.as_ref().unwrap().mean.mean, 1.0 / 121.0);
     near(poor.hypervolume.as_ref().unwrap().mean.mean, (2.0 * 7.0 / 22.0 - 1.0 / 11.0) / 11.0);
     let [pair] = &found.pairs[..] else { panic!("{} pairs", found.pairs.len()) };
-    near(pair.difference.mean.mean, 1.0 / 121.0 - (7.0 / 11.0 - 1.0 / 11.0) / 11.0);
-    assert_eq!(pair.difference.sign(), -1);
+    let volume = pair.hypervolume.as_ref().unwrap();
+    near(volume.mean.mean, 1.0 / 121.0 - (7.0 / 11.0 - 1.0 / 11.0) / 11.0);
+    assert_eq!(volume.sign(), -1);
+    let own = pair.own.as_ref().unwrap();
+    near(own.mean.mean, 0.15 / deviation);
+    assert_eq!(own.sign(), 1);
 }
 
 #[test]
@@ -183,14 +187,16 @@ fn what_only_noise_and_seeds_tell_apart_are_seeds_of_one_experiment() {
 #[test]
 fn differences_have_intervals_where_the_noise_is_the_same() {
     let same = compare(&two());
-    assert!(same.pairs[0].difference.mean.is_bounded());
     let mut results = two();
-    results[1] = sweep("poor", ExperimentSpec { ..spec(1, 8) }, POOR);
+    results[1] = sweep("poor", spec(1, 8), POOR);
     results[1].spec.evaluation.seed = 9;
     let other = compare(&results);
-    near(other.pairs[0].difference.mean.mean, same.pairs[0].difference.mean.mean);
-    assert!(!other.pairs[0].difference.mean.is_bounded());
-    assert_eq!(other.pairs[0].difference.sign(), 0, "nothing is claimed without an interval");
+    let of = |found: &Comparison| [&found.pairs[0].hypervolume, &found.pairs[0].own].map(|one| one.clone().unwrap());
+    for (same, other) in of(&same).iter().zip(of(&other)) {
+        assert!(same.mean.is_bounded() && !other.mean.is_bounded());
+        near(other.mean.mean, same.mean.mean);
+        assert_eq!(other.sign(), 0, "nothing is claimed without an interval");
+    }
     assert!(other.warnings.iter().any(|warning| warning.contains("evaluation.seed")), "{:?}", other.warnings);
 }
 

@@ -5,7 +5,7 @@ use moa_core::{EvaluationRecord, ExperimentSpec, PointKind};
 use moa_pareto::{Bootstrap, Resampled, hypervolume};
 
 use super::group::{Group, Noise};
-use super::{Figure, Fronts, Pair};
+use super::{Figure, Fronts};
 use crate::report::in_order;
 use crate::{AnalysisError, Hypervolumes};
 
@@ -80,7 +80,7 @@ impl Volumes {
 
     /// Returns how much more hypervolume an experiment has than another. Of noise that both were evaluated on, with its interval over
     /// prompts: the mean over such noise of the first's seeds less the second's. Without any, the difference of both means alone.
-    pub(super) fn difference_to(&self, one: usize, other: usize) -> Result<Option<Figure>, AnalysisError> {
+    pub(super) fn difference(&self, one: usize, other: usize) -> Result<Option<Figure>, AnalysisError> {
         let (Some(own), Some(others)) = (self.of.get(one), self.of.get(other)) else { return Ok(None) };
         let mut noises: Vec<Noise> = Vec::new();
         for volume in own {
@@ -112,18 +112,6 @@ impl Volumes {
         let seeds: Option<Vec<f64>> = own.iter().map(by_seed).collect();
         let seeds = seeds.filter(|seeds| seeds.len() == others.len()).unwrap_or_else(|| vec![mean.mean]);
         Ok(Some(Figure { mean, seeds }))
-    }
-
-    /// Returns the difference of every two experiments, each once.
-    pub(super) fn pairs(&self) -> Result<Vec<Pair>, AnalysisError> {
-        let mut pairs = Vec::new();
-        for one in 0..self.of.len() {
-            for other in one + 1..self.of.len() {
-                let of = [one, other];
-                pairs.extend(self.difference_to(one, other)?.map(|difference| Pair { of, difference }));
-            }
-        }
-        Ok(pairs)
     }
 }
 
@@ -171,7 +159,7 @@ fn scales(groups: &[Group<'_>], base_means: &[f64]) -> (Vec<Scale>, Vec<bool>) {
         }
     }
     let names = groups[0].first().spec.reward_names();
-    let kinds = ExperimentSpec { hypervolume: Default::default(), ..groups[0].first().spec.clone() }.scales();
+    let kinds: Vec<Scale> = groups[0].first().spec.rewards.iter().map(|reward| reward.kind.scale()).collect();
     let scale = |(reward, name): (usize, &String)| {
         let reference = same(|spec, name| spec.hypervolume.reference.get(name).copied(), name);
         let best = same(|spec, name| spec.hypervolume.best.get(name).copied(), name);

@@ -33,7 +33,7 @@ Examples:
   moa compare results/survey/* --baseline policy-gradient --plot fronts.svg
   moa compare results/survey/* --format markdown > survey.md
   moa compare results/survey/* --format csv --what points > points.csv
-  moa compare results/a results/b --format json | jq '.pairs[] | select(.sign > 0)'
+  moa compare results/a results/b --format json | jq '.pairs[] | select(.own_gain_sign > 0)'
 
 Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest \
 the least and the greatest seed. What is not known is empty.")]

@@ -57,7 +57,11 @@ fn plain(decimals: usize) -> impl Fn(f64) -> String {
 }
 
 fn signed(decimals: usize) -> impl Fn(f64) -> String {
-    move |value| format!("{value:+.decimals$}").replace('-', "−")
+    move |value| {
+        let text = format!("{value:+.decimals$}");
+        // What rounds to 0 has no sign.
+        if text[1..].chars().all(|c| matches!(c, '0' | '.')) { text[1..].into() } else { text.replace('-', "−") }
+    }
 }
 
 /// Returns three digits, with a sign.
@@ -95,20 +99,20 @@ pub(super) fn markdown(comparison: &Comparison, part: Part, fronts: Fronts) -> S
         let cells = cells.iter().map(|cell| cell.trim().replace('|', "\\|"));
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
     };
-    let mut text = String::new();
+    let mut text = Vec::new();
     for sheet in sheets(comparison, part, Style { full: true }) {
-        text += &format!("**{}**\n\n", sheet.title);
+        text.push(format!("**{}**\n\n", sheet.title));
         for (number, row) in sheet.rows.iter().enumerate() {
-            text += &line(row);
+            text.push(line(row));
             if number == 0 {
                 let rule = (0..row.len()).map(|column| if column < sheet.words { "---" } else { "---:" });
-                text += &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
+                text.push(format!("| {} |\n", rule.collect::<Vec<_>>().join(" | ")));
             }
         }
-        text.push('\n');
+        text.push("\n".into());
     }
-    let notes = notes(comparison, part, fronts);
-    text + &notes.iter().map(|note| format!("- {note}\n")).collect::<String>()
+    text.extend(notes(comparison, part, fronts).into_iter().map(|note| format!("- {note}\n")));
+    text.concat()
 }
 
 fn sheets(comparison: &Comparison, part: Part, style: Style) -> Vec<Sheet> {
@@ -131,15 +135,20 @@ fn fronts(comparison: &Comparison, style: Style) -> Sheet {
     let mut heading = words(&["experiment", "method", "seeds", "hypervolume"]);
     let baseline = comparison.baseline.map(|place| &comparison.experiments[place].name);
     heading.extend(baseline.map(|name| format!("over {name}  ")));
+    heading.extend(words(&["mean own gain  "]));
+    heading.extend(baseline.map(|name| format!("over {name}  ")));
     heading.extend(comparison.rewards.iter().map(|reward| format!("own gain: {reward}  ")));
     let mut sheet = sheet("Fronts and own gains", 2, heading);
     for one in &comparison.experiments {
         let mut row = vec![one.name.clone(), one.method.clone(), one.folders.len().to_string()];
         row.push(style.figure(one.hypervolume.as_ref(), plain(3)));
-        row.extend(baseline.map(|name| match &one.over_baseline {
+        let over = |name: &String, difference: &Option<Figure>, decimals: usize| match difference {
             None if *name == one.name => "baseline  ".into(),
-            difference => style.difference(difference.as_ref(), 3),
-        }));
+            difference => style.difference(difference.as_ref(), decimals),
+        };
+        row.extend(baseline.map(|name| over(name, &one.over_baseline, 3)));
+        row.push(style.difference(one.own_mean.as_ref(), 2));
+        row.extend(baseline.map(|name| over(name, &one.own_over_baseline, 2)));
         row.extend(one.own.iter().map(|own| style.difference(own.as_ref(), 2)));
         sheet.rows.push(row);
     }
@@ -221,10 +230,11 @@ fn points(
 }
 
 fn pairs(comparison: &Comparison, style: Style) -> Sheet {
-    let mut sheet = sheet("Differences of hypervolume", 2, words(&["experiment", "less", "hypervolume  "]));
+    let mut sheet = sheet("Differences", 2, words(&["experiment", "less", "hypervolume  ", "own gain  "]));
     for pair in &comparison.pairs {
         let [one, other] = pair.of.map(|place| comparison.experiments[place].name.clone());
-        sheet.rows.push(vec![one, other, style.difference(Some(&pair.difference), 3)]);
+        let (volume, own) = (pair.hypervolume.as_ref(), pair.own.as_ref());
+        sheet.rows.push(vec![one, other, style.difference(volume, 3), style.difference(own, 2)]);
     }
     sheet
 }
@@ -268,10 +278,12 @@ fn notes(comparison: &Comparison, part: Part, fronts: Fronts) -> Vec<String> {
             ends.collect::<Vec<_>>().join(", ")
         ));
     }
-    if part == Part::Experiments {
+    if part != Part::Points {
         notes.push(
             "own gain: the adapter trained for one reward alone, over the base, in the base's standard deviations within prompts".into(),
         );
+    }
+    if part == Part::Experiments {
         notes.push(
             "costs without probes and evaluation; a pass forward and backward counts as three; memory is the most that the whole sweep \
              held when an epoch ended"
