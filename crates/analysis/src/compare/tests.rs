@@ -300,7 +300,7 @@ fn what_differs_beside_what_is_compared_is_told() {
     let mut same = two();
     same[1].spec = ExperimentSpec { name: Some("poor".into()), ..spec(1, 4) };
     same[1].spec.training.guard = Guard::Off;
-    assert_eq!(compare(&same).warnings, [String::new(); 0]);
+    assert_eq!(compare(&same).warnings, Vec::<String>::new());
 }
 
 #[test]
