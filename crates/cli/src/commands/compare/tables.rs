@@ -252,6 +252,12 @@ fn notes(comparison: &Comparison, part: Part, fronts: Fronts) -> Vec<String> {
     });
     let every = if seeds { ", and every seed is on that side" } else { "" };
     notes.push(format!("↑ ↓ above or below 0: the 95 % interval of the paired difference excludes 0{every}"));
+    if part == Part::Pairs && comparison.pairs.len() > 1 {
+        notes.push(format!(
+            "each of the {} pairs is tested by itself: of pairs that do not differ, one in twenty is marked",
+            comparison.pairs.len()
+        ));
+    }
     if comparison.prompts < FEWEST_PROMPTS {
         notes.push(format!(
             "{prompts}: too few for intervals by resampling (at least {FEWEST_PROMPTS}), which are what a reward's range allows, and \
