@@ -98,7 +98,15 @@ fn make(root: &Path) {
             ScoreColumn::of_all(name, (0..PROMPTS as u64).map(score).collect())
         };
         let rewards = rewards.iter().enumerate().map(|(index, name)| column(index, name)).collect();
-        EvaluationRecord { id, kind, weighting, pictures_per_prompt: 4, rewards, judges: Vec::new() }
+        EvaluationRecord {
+            id,
+            kind,
+            weighting,
+            pictures_per_prompt: 4,
+            rewards,
+            judges: Vec::new(),
+            distance_to_base: None,
+        }
     });
     evaluations.for_each(|evaluation| store.put_evaluation(&evaluation).expect("the disk has room"));
     store.close().expect("the disk has room");

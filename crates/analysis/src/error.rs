@@ -20,6 +20,50 @@ pub enum AnalysisError {
         /// The reward or judge.
         column: String,
     },
+    /// No results were given.
+    #[error("compare results: name two folders of results or more")]
+    NothingToCompare,
+    /// A sweep has not come to its end.
+    #[error(
+        "compare {}: its sweep is not complete, {evaluated} of {runs} adapters are evaluated; the same `moa sweep` goes on with it",
+        folder.display()
+    )]
+    Incomplete {
+        /// The results folder.
+        folder: PathBuf,
+        /// Adapters that are evaluated.
+        evaluated: usize,
+        /// Adapters of the experiment.
+        runs: usize,
+    },
+    /// Two sweeps differ in what they must share.
+    #[error("compare {0}")]
+    Incomparable(Box<Mismatch>),
+    /// Two folders hold the same sweep.
+    #[error(
+        "compare {} with {}: both hold the same experiment with `seed: {seed}` and `evaluation.seed: {evaluation_seed}`, and would \
+         count as two seeds of it; leave one of them out",
+        one.display(),
+        other.display()
+    )]
+    SameSeeds {
+        /// The first folder.
+        one: PathBuf,
+        /// The second folder.
+        other: PathBuf,
+        /// The seed of both.
+        seed: u64,
+        /// The seed of the evaluation noise of both.
+        evaluation_seed: u64,
+    },
+    /// The baseline is none of the experiments.
+    #[error("compare with `{name}`: the experiments are {}", known.join(", "))]
+    UnknownExperiment {
+        /// The name given.
+        name: String,
+        /// The experiments' names.
+        known: Vec<String>,
+    },
     /// The stored scale of the hypervolume cannot be used.
     #[error("read {}: {reason}; remove the file, and the next `moa sweep` of the folder makes it again", path.display())]
     Scale {
@@ -31,4 +75,26 @@ pub enum AnalysisError {
     /// The scale of the hypervolume cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What keeps two sweeps from being compared.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} with {}: they differ in {field}, which is `{there}` in the first and `{here}` in the second; compare {needed}",
+    one.display(),
+    other.display()
+)]
+pub struct Mismatch {
+    /// The first folder.
+    pub one: PathBuf,
+    /// The second folder.
+    pub other: PathBuf,
+    /// The file and the field.
+    pub field: String,
+    /// The value in the first.
+    pub there: String,
+    /// The value in the second.
+    pub here: String,
+    /// What can be compared.
+    pub needed: &'static str,
 }

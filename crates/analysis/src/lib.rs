@@ -7,10 +7,12 @@
 //! | what counts as 0 and as 1 in the hypervolume? | [`Scales`] |
 //! | what holds on other prompts? | [`promises`] |
 //! | which rewards rise while a judge falls? | [`Watcher`] |
+//! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
+pub mod compare;
 mod edge;
 mod error;
 mod hacking;
@@ -24,8 +26,9 @@ mod score;
 mod shares;
 mod soup_comparison;
 
+pub use compare::Comparison;
 pub use edge::{Edge, EdgePath};
-pub use error::AnalysisError;
+pub use error::{AnalysisError, Mismatch};
 pub use hacking::{SuspectedHacking, Watched, Watcher, harmless_prompts, suspected_hacking};
 pub use hypervolumes::{Hypervolumes, mean_volume};
 pub use placing::{Placing, Standing, placings};

@@ -156,6 +156,7 @@ mod tests {
             pictures_per_prompt: 2,
             rewards: rewards.iter().enumerate().map(column).collect(),
             judges: Vec::new(),
+            distance_to_base: None,
         }
     }
 

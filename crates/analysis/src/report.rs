@@ -1,7 +1,7 @@
 //! Everything that is said of an experiment's evaluations.
 
 pub(crate) mod csv;
-mod json;
+pub(crate) mod json;
 mod point;
 
 use moa_core::experiment::judge_range;
@@ -104,7 +104,7 @@ impl FrontReport {
 }
 
 /// Returns the evaluations that belong to the experiment: base, trained adapters, soups, blends, each in its order.
-fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
+pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);

@@ -250,6 +250,7 @@ mod tests {
             pictures_per_prompt: 2,
             rewards: ["safety", "contrast"].into_iter().zip(means).map(column).collect(),
             judges: Vec::new(),
+            distance_to_base: None,
         }
     }
 

@@ -222,6 +222,7 @@ mod tests {
                 pictures_per_prompt: 2,
                 rewards: vec![column("safety", safety), column("contrast", contrast)],
                 judges: Vec::new(),
+                distance_to_base: None,
             }
         };
         let records = [

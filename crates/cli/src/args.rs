@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, convert, device, export, export_model, front, init, merge, pretrain, sample, sweep,
+    browse, check, compare, convert, device, export, export_model, front, init, merge, pretrain, sample, sweep,
 };
 use crate::device::DeviceName;
 
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Init(init::Arguments),
     Front(front::Arguments),
+    Compare(compare::Arguments),
     Export(export::Arguments),
     Merge(merge::Arguments),
     Convert(convert::Arguments),
@@ -63,6 +64,7 @@ Examples:
   moa sweep my.ron                       do it; the same command goes on after a stop
   moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again
+  moa compare results/my results/other   see which experiment gains more, and at what cost
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"
 

@@ -141,6 +141,13 @@ impl From<AnalysisError> for CliError {
     fn from(error: AnalysisError) -> Self {
         match error {
             AnalysisError::Store(error) => error.into(),
+            AnalysisError::UnknownExperiment { ref name, ref known } => {
+                let hint = suggestion(name, known.iter().map(String::as_str));
+                Self::usage(format!("failed to {error}")).maybe_hint(hint)
+            }
+            AnalysisError::Incomplete { .. } => {
+                Self::failure(format!("failed to {error}")).hint("`--skip-incomplete` leaves such sweeps out")
+            }
             error => Self::failure(format!("failed to {error}")),
         }
     }

@@ -47,6 +47,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Check(arguments) => commands::check::run(arguments, args.global),
         Command::Init(arguments) => commands::init::run(arguments, args.global),
         Command::Front(arguments) => commands::front::run(arguments),
+        Command::Compare(arguments) => commands::compare::run(arguments, args.global),
         Command::Export(arguments) => commands::export::run(arguments, args.global),
         Command::Merge(arguments) => commands::merge::run(arguments, args.global),
         Command::Convert(arguments) => commands::convert::run(arguments, args.global),

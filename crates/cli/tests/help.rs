@@ -9,12 +9,13 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "sweep",
     "browse",
     "check",
     "init",
     "front",
+    "compare",
     "export",
     "merge",
     "convert",

@@ -131,9 +131,26 @@ impl ScoreColumn {
     /// of 1 is that of an image over five in six others of its prompt. Nothing where variances were not kept, or no prompt
     /// has any.
     pub fn gain_in_deviations(&self, other: &Self) -> Option<f64> {
-        let varied = self.varied().filter(|_| self.pairs_with(other))?;
-        let gains = varied.iter().map(|i| other.prompt_means[*i] - self.prompt_means[*i]);
-        Some(gains.sum::<f64>() / varied.len() as f64 / self.deviation()?)
+        let (varied, deviation) = (self.varied().filter(|_| self.pairs_with(other))?, self.deviation()?);
+        let gain = varied.iter().map(|i| other.prompt_means[*i] - self.prompt_means[*i]).sum::<f64>();
+        Some(gain / varied.len() as f64 / deviation)
+    }
+
+    /// Returns one value for each prompt, to be resampled: their mean is [`ScoreColumn::gain_in_deviations`], and their spread that of
+    /// this gain over prompts.
+    ///
+    /// The gain is a ratio, over those prompts whose images the score tells apart; with n prompts of which v are such, gain g_i on one of
+    /// them and ḡ in the mean, the values are ḡ + (g_i − ḡ)·n/v there and ḡ elsewhere (the ratio's linearisation). The deviation is
+    /// taken as it is.
+    pub fn gains_in_deviations(&self, other: &Self) -> Option<Vec<f64>> {
+        let gain = self.gain_in_deviations(other)?;
+        let (varied, deviation) = (self.varied()?, self.deviation()?);
+        let mut values = vec![gain; self.prompt_means.len()];
+        let factor = values.len() as f64 / varied.len() as f64;
+        for i in varied {
+            values[i] += ((other.prompt_means[i] - self.prompt_means[i]) / deviation - gain) * factor;
+        }
+        Some(values)
     }
 
     /// Returns the standard deviation within prompts: the root of the mean variance over the prompts whose images the score tells apart
@@ -196,6 +213,10 @@ pub struct EvaluationRecord {
     pub rewards: Vec<ScoreColumn>,
     /// One column per judge; judges are reported and never trained on.
     pub judges: Vec<ScoreColumn>,
+    /// The root mean square of the differences to the base's pixels, from 0 to 255, over the images of the picture grid: same prompts,
+    /// same noise. Nothing of the base, where no grid is drawn, and in records of moa 0.1 before this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_to_base: Option<f64>,
 }
 
 impl EvaluationRecord {
@@ -234,6 +255,11 @@ mod tests {
         let better = ScoreColumn::of_images("safety", &[1.0, 1.0, 0.0, 0.0, 0.75, 0.75], 2);
         let gain = base.gain_in_deviations(&better).unwrap();
         assert!((gain - 0.375 / 0.3125_f64.sqrt()).abs() < 1e-12, "{gain}");
+        // The second prompt, whose images the base's score does not tell apart, has the mean; the others lie as far from it as they
+        // do, times 3/2.
+        let gains = base.gains_in_deviations(&better).unwrap();
+        let expected = [0.375 + 0.125 * 1.5, 0.375, 0.375 - 0.125 * 1.5].map(|gain| gain / 0.3125_f64.sqrt());
+        assert!(gains.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-12), "{gains:?}");
         assert_eq!(ScoreColumn::of_images("safety", &[0.0, 1.0], 1).prompt_variances, None);
         assert_eq!(ScoreColumn::of_all("safety", vec![0.5; 3]).gain_in_deviations(&better), None);
     }

@@ -132,16 +132,36 @@ impl Bootstrap {
         self.spread(left.prompts, |counts| left.volume(counts, reference) - right.volume(counts, reference))
     }
 
+    /// Returns the hypervolume of the points' means in every resample, so that many sets over the same prompts are compared with each
+    /// other at the cost of one resampling each.
+    ///
+    /// # Errors
+    /// As [`Bootstrap::hypervolume`].
+    pub fn resampled_hypervolume<R: AsRef<[f64]> + Sync>(
+        &self,
+        evaluations: &[Vec<R>],
+        reference: &[f64],
+    ) -> Result<Resampled, ParetoError> {
+        let table = Table::new(evaluations, reference)?;
+        let values = self.resampled(table.prompts, &|counts: &[f64]| table.volume(counts, reference))?;
+        let value = table.volume(&vec![1.0; table.prompts], reference);
+        Ok(Resampled { bootstrap: *self, prompts: table.prompts, value, values })
+    }
+
     /// Returns a statistic with the interval that its resamples' spread gives.
     fn spread(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
         let values = self.resampled(prompts, &statistic)?;
         let mean = statistic(&vec![1.0; prompts]);
+        Ok(self.interval(prompts, mean, &values))
+    }
+
+    fn interval(&self, prompts: usize, mean: f64, values: &[f64]) -> Interval {
         if values.iter().all(|value| value.total_cmp(&mean).is_eq()) {
             // Whatever is drawn, it stays: the same set on both sides, or nothing above the reference.
-            return Ok(Interval::exact(mean));
+            return Interval::exact(mean);
         }
         if prompts < self.fewest {
-            return Ok(Interval::unbounded(mean));
+            return Interval::unbounded(mean);
         }
         let centre = values.iter().sum::<f64>() / values.len() as f64;
         let square = values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / values.len() as f64;
@@ -149,7 +169,7 @@ impl Bootstrap {
         let error = (square * prompts as f64 / freedom).sqrt();
         let half = student_quantile(f64::midpoint(1.0, self.level), freedom) * error;
         let excess = centre - mean;
-        Ok(Interval { mean, lo: mean - excess.max(0.0) - half, hi: mean - excess.min(0.0) + half })
+        Interval { mean, lo: mean - excess.max(0.0) - half, hi: mean - excess.min(0.0) + half }
     }
 
     /// Returns the statistic of each resample.
@@ -182,6 +202,48 @@ impl Bootstrap {
             });
         }
         Ok(())
+    }
+}
+
+/// A number with its value in every resample of one [`Bootstrap`]: numbers over the same prompts are drawn together, and their sums and
+/// differences keep what they have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resampled {
+    bootstrap: Bootstrap,
+    prompts: usize,
+    value: f64,
+    values: Vec<f64>,
+}
+
+impl Resampled {
+    /// Returns the number from all the data, with the interval of [`Bootstrap::hypervolume`].
+    pub fn interval(&self) -> Interval {
+        self.bootstrap.interval(self.prompts, self.value, &self.values)
+    }
+
+    /// Returns Σ factor · number, resample by resample; nothing of no terms.
+    ///
+    /// # Errors
+    /// Numbers over other prompts, or of another bootstrap.
+    pub fn combined(terms: &[(f64, &Self)]) -> Result<Option<Self>, ParetoError> {
+        let Some((_, first)) = terms.first() else { return Ok(None) };
+        let mut sum = Self { value: 0.0, values: vec![0.0; first.values.len()], ..**first };
+        for (factor, term) in terms {
+            paired(first.prompts, term.prompts)?;
+            if term.bootstrap != first.bootstrap {
+                let value = term.bootstrap.seed as f64;
+                return Err(ParetoError::Setting {
+                    what: "the seed of a resampled number",
+                    value,
+                    wanted: "that of all",
+                });
+            }
+            sum.value += factor * term.value;
+            for (sum, value) in sum.values.iter_mut().zip(&term.values) {
+                *sum += factor * value;
+            }
+        }
+        Ok(Some(sum))
     }
 }
 

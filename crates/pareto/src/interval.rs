@@ -1,5 +1,7 @@
 //! An estimate with its uncertainty.
 
+use crate::student::student_quantile;
+
 /// A number with the ends of its confidence interval, in the number's unit.
 ///
 /// An end that cannot be given is infinite: nothing is claimed on that side. See [`Interval::unbounded`].
@@ -22,6 +24,26 @@ impl Interval {
     /// Returns an estimate of which nothing more is claimed: both ends are infinite.
     pub fn unbounded(mean: f64) -> Self {
         Self { mean, lo: f64::NEG_INFINITY, hi: f64::INFINITY }
+    }
+
+    /// Returns the mean of independent repeats with Student's interval, x̄ ± t·s/√n; the ends of a single one are infinite. Nothing of no
+    /// repeats.
+    ///
+    /// What it hides: the repeats are taken to be normal, and of few of them nothing can tell.
+    ///
+    /// - `level`: the share of such intervals that hold the mean over all repeats, between 0 and 1
+    pub fn of_repeats(values: &[f64], level: f64) -> Option<Self> {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        match values.len() {
+            0 => None,
+            1 => Some(Self::unbounded(mean)),
+            _ => {
+                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+                let half = student_quantile(f64::midpoint(1.0, level), count - 1.0) * (variance / count).sqrt();
+                Some(Self { mean, lo: mean - half, hi: mean + half })
+            }
+        }
     }
 
     /// Returns whether both ends are known.

@@ -40,7 +40,7 @@ mod student;
 mod surrogate;
 mod utility;
 
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, Resampled};
 pub use distance::{additive_epsilon, igd_plus};
 pub use dominance::{dominates, non_dominated, ranks};
 pub use error::ParetoError;

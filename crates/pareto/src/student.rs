@@ -3,11 +3,18 @@
 /// Returns the quantile of Student's t by its expansion about the normal quantile z (Abramowitz & Stegun 26.7.5):
 /// z + (z³ + z)/4ν + (5z⁵ + 16z³ + 3z)/96ν² + (3z⁷ + 19z⁵ + 17z³ − 15z)/384ν³.
 ///
-/// Four digits from ν = 10 on between 0.5 % and 99.5 %.
+/// Four digits from ν = 10 on between 0.5 % and 99.5 %, two from ν = 3 on between 2.5 % and 97.5 %. For one and two degrees of freedom,
+/// where the expansion fails, the closed forms tan(π·(p − ½)) and (2p − 1)/√(2p·(1 − p)).
 ///
 /// - `level`: between 0 and 1
 /// - `freedom`: ν, the degrees of freedom
 pub(crate) fn student_quantile(level: f64, freedom: f64) -> f64 {
+    if freedom <= 1.0 {
+        return (std::f64::consts::PI * (level - 0.5)).tan();
+    }
+    if freedom <= 2.0 {
+        return (2.0 * level - 1.0) / (2.0 * level * (1.0 - level)).sqrt();
+    }
     let z = normal_quantile(level);
     let square = z * z;
     let first = (square + 1.0) / 4.0;
@@ -70,5 +77,8 @@ mod tests {
             assert!((student_quantile(level, freedom) - value).abs() < 5e-4, "{level} {freedom}");
         }
         assert!((student_quantile(0.995, 15.0) - 2.946713).abs() < 2e-3);
+        for (freedom, value, slack) in [(1.0, 12.706205, 1e-6), (2.0, 4.302653, 1e-6), (3.0, 3.182446, 0.04)] {
+            assert!((student_quantile(0.975, freedom) - value).abs() < slack, "{freedom}");
+        }
     }
 }

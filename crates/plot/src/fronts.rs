@@ -99,15 +99,15 @@ fn figure(rewards: &[String], points: &[FrontPoint]) -> Figure {
 }
 
 /// Panels below a diagonal: `side` rows, the first with one panel.
-struct Triangle {
-    side: usize,
-    cell: (f64, f64),
-    left: f64,
+pub(crate) struct Triangle {
+    pub(crate) side: usize,
+    pub(crate) cell: (f64, f64),
+    pub(crate) left: f64,
 }
 
 impl Triangle {
     /// Returns the box of some rows and columns of cells, from a cell on.
-    fn block(&self, row: usize, column: usize, rows: usize, columns: usize) -> Rect {
+    pub(crate) fn block(&self, row: usize, column: usize, rows: usize, columns: usize) -> Rect {
         let (width, height) = (self.cell.0 + GAP, self.cell.1 + GAP);
         Rect::new(
             self.left + column as f64 * width,
@@ -141,6 +141,18 @@ impl Triangle {
         }
         let beside = self.beside(&both);
         vec![(both, beside)]
+    }
+
+    /// Returns where a single key goes: above the diagonal if it fits there, else at the right.
+    pub(crate) fn place(&self, key: &Key) -> Rect {
+        if self.side > 1 {
+            let Rect { left, top, width, height } = self.block(0, 1, 1, self.side - 1);
+            let free = Rect::new(left + INDENT, top, width - INDENT, height);
+            if key.width(free.height) <= free.width {
+                return free;
+            }
+        }
+        self.beside(key)
     }
 
     /// Returns the box that a key takes at the right of all panels.

@@ -4,6 +4,7 @@ use crate::colour::Colour;
 use crate::figure::{Anchor, Figure, Point, Rect, Stroke, Text};
 use crate::font::{self, Weight};
 use crate::marker::{Marker, draw_bars};
+use crate::series::SeriesMark;
 
 const SIZE: f64 = 10.0;
 const LINE: f64 = 16.0;
@@ -19,6 +20,8 @@ pub(crate) enum Mark {
     Point(Marker),
     Line(Stroke),
     Bars(Colour),
+    /// A mark on its line.
+    Series(SeriesMark),
 }
 
 /// One line of the key.
@@ -48,6 +51,10 @@ impl Entry {
         match self.mark {
             Mark::Point(marker) => marker.draw(figure, centre),
             Mark::Line(stroke) => figure.line(at.shifted(-1.0, 0.0), at.shifted(17.0, 0.0), stroke),
+            Mark::Series(mark) => {
+                figure.line(at.shifted(-2.0, 0.0), at.shifted(18.0, 0.0), mark.line());
+                mark.draw(figure, centre, false);
+            }
             Mark::Bars(colour) => {
                 let across = [centre.shifted(-6.0, 0.0), centre.shifted(6.0, 0.0)];
                 draw_bars(figure, across, [centre.shifted(0.0, 6.0), centre.shifted(0.0, -6.0)], colour);

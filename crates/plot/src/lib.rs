@@ -11,6 +11,7 @@
 
 mod axis;
 mod colour;
+mod compared;
 mod curves;
 mod edges;
 mod error;
@@ -25,7 +26,9 @@ mod panel;
 mod pictures;
 mod render;
 mod scatter;
+mod series;
 
+pub use compared::{FrontSeries, draw_compared_fronts};
 pub use curves::{Curve, CurvePanel, draw_curves};
 pub use edges::{EdgeLine, EdgePanel, EdgeRow, draw_edges};
 pub use error::PlotError;

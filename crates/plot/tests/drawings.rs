@@ -5,8 +5,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, GridRow, Interval, PlotError, PointKind, RgbPicture,
-    draw_curves, draw_edges, draw_front_pair, draw_fronts, draw_picture_grid,
+    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, Interval, PlotError, PointKind,
+    RgbPicture, draw_compared_fronts, draw_curves, draw_edges, draw_front_pair, draw_fronts, draw_picture_grid,
 };
 use tempfile::TempDir;
 
@@ -303,4 +303,56 @@ fn the_same_input_gives_the_same_file() {
     let first = fs::read(&path).unwrap();
     draw_fronts(&path, &rewards(3), &points(3)).unwrap();
     assert_eq!(first, fs::read(&path).unwrap());
+}
+
+fn series(count: usize, rewards: usize) -> Vec<FrontSeries> {
+    let point = |place: usize, along: usize| {
+        let mean = |reward: usize| 0.3 + 0.01 * place as f64 + 0.1 * ((along + reward) % 3) as f64;
+        (0..rewards)
+            .map(|reward| Interval { mean: mean(reward), lo: mean(reward) - 0.01, hi: mean(reward) + 0.02 })
+            .collect()
+    };
+    let one = |place: usize| FrontSeries {
+        label: format!("method {place}"),
+        points: (0..3).map(|along| point(place, along)).collect(),
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn fronts_of_twenty_experiments_are_all_named_in_the_key() {
+    let folder = Folder::new();
+    for count in [2, 4] {
+        let (names, base) = (rewards(count), vec![0.35; count]);
+        let file = folder.file("compared.svg");
+        draw_compared_fronts(&file, &names, &base, &series(20, count), "least to greatest seed").unwrap();
+        let found = texts(&file);
+        for place in 0..20 {
+            assert!(found.contains(&format!("method {place}")), "{place} of {count} rewards: {found:?}");
+        }
+        for text in names.iter().map(String::as_str).chain(["base", "least to greatest seed"]) {
+            assert!(found.iter().any(|found| found == text), "{text}: {found:?}");
+        }
+        let drawn = folder.file("compared.png");
+        draw_compared_fronts(&drawn, &names, &base, &series(20, count), "least to greatest seed").unwrap();
+        let (_, _, pixels) = pixels(&drawn);
+        assert!(pixels.chunks_exact(3).any(|pixel| pixel == [0, 114, 178]), "the first colour is there");
+    }
+}
+
+#[test]
+fn fronts_that_cannot_be_drawn_over_each_other_are_refused() {
+    let folder = Folder::new();
+    let file = folder.file("compared.svg");
+    let draw = |rewards: &[String], base: &[f64], series: &[FrontSeries]| {
+        draw_compared_fronts(&file, rewards, base, series, "").unwrap_err().to_string()
+    };
+    assert!(draw(&rewards(2), &[0.1, 0.2], &[]).contains("experiments"));
+    assert!(draw(&rewards(2), &[0.1], &series(2, 2)).contains("the base"));
+    assert!(draw(&rewards(2), &[0.1, 0.2], &series(2, 3)).contains("method 0"));
+    assert!(draw(&rewards(1), &[0.1], &series(2, 1)).contains('1'));
+    let mut broken = series(2, 2);
+    broken[1].points[0][1].hi = f64::NAN;
+    assert!(draw(&rewards(2), &[0.1, 0.2], &broken).contains("upper end of alignment of a point of \"method 1\""));
+    assert!(folder.names().is_empty());
 }

@@ -82,14 +82,18 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Draws, scores and judges a point's pictures, keeps the first ones, and records the evaluation.
+    ///
+    /// - `base`: the base's first pictures; nothing of the base itself
     pub(crate) fn evaluate(
         &self,
         point: &Point,
+        base: Option<&Sheet>,
         phase: Phase,
         recorder: &mut Recorder<'_>,
     ) -> Result<Sheet, RunnerError> {
-        let (pictures, record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
+        let (pictures, mut record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
         let sheet = Sheet::of(&pictures, self.size);
+        record.distance_to_base = base.and_then(|base| sheet.distance(base));
         if self.size.columns > 0 {
             let path = sheet::path(&point.folder);
             sheet.write(&path, self.size)?;
@@ -161,6 +165,7 @@ impl<'a> Evaluator<'a> {
             pictures_per_prompt: group as u32,
             rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
+            distance_to_base: None,
         })
     }
 }

@@ -28,3 +28,4 @@ pub use preferences::ReadPreferences;
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};
+pub use timings::Usage;

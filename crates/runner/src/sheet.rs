@@ -55,6 +55,17 @@ impl Sheet {
         self.columns.iter().filter_map(|column| column.get(row).cloned()).collect()
     }
 
+    /// Returns the root mean square of the differences to another sheet's pixels, from 0 to 255; nothing where the sheets are empty or of
+    /// other sizes.
+    pub(crate) fn distance(&self, other: &Self) -> Option<f64> {
+        let bytes = |sheet: &Self| -> Vec<u8> {
+            sheet.columns.iter().flatten().flat_map(|picture| picture.pixels.iter().copied()).collect()
+        };
+        let (own, others) = (bytes(self), bytes(other));
+        let squares = own.iter().zip(&others).map(|(own, other)| f64::from(own.abs_diff(*other)).powi(2));
+        (!own.is_empty() && own.len() == others.len()).then(|| (squares.sum::<f64>() / own.len() as f64).sqrt())
+    }
+
     /// Writes the sheet as a PNG without margins.
     pub(crate) fn write(&self, path: &Path, size: SheetSize) -> Result<(), RunnerError> {
         let (width, height) = size.picture;
@@ -146,6 +157,19 @@ mod tests {
         assert_eq!(Sheet::read(&path, size).unwrap(), None);
         sheet.write(&path, size).unwrap();
         assert_eq!(Sheet::read(&path, size).unwrap(), Some(sheet));
+    }
+
+    #[test]
+    fn the_distance_is_the_root_mean_square_of_pixel_differences() {
+        let sheet = |pixels: [u8; 6]| Sheet {
+            columns: vec![vec![RgbPicture { width: 2, height: 1, pixels: pixels.to_vec() }]],
+        };
+        let base = sheet([10, 20, 30, 40, 50, 60]);
+        assert_eq!(base.distance(&base), Some(0.0));
+        // 9 + 16 + 25 + 0 + 0 + 4 over 6 values.
+        assert_eq!(sheet([13, 16, 35, 40, 50, 58]).distance(&base), Some(3.0));
+        let empty = Sheet { columns: Vec::new() };
+        assert_eq!((empty.distance(&empty), base.distance(&empty)), (None, None));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct SweepRequest {
     pub overlaps: bool,
     /// Returns the bytes that this process holds of the device's memory, where that is known.
     pub device_memory: fn() -> Option<u64>,
+    /// Returns the most bytes of the host's memory that this process has held so far, where that is known.
+    pub peak_memory: fn() -> Option<u64>,
     /// Set it to stop the sweep after the current epoch or evaluation.
     pub stop: Arc<AtomicBool>,
 }
@@ -97,7 +99,7 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
 
     let evaluator = Evaluator::new(context);
     let base = [base(&layout)];
-    let Some(base_sheet) = evaluate_all(&context, &evaluator, &base, Phase::Base, true, &mut recorder)? else {
+    let Some(base_sheet) = evaluate_all(&context, &evaluator, &base, None, Phase::Base, true, &mut recorder)? else {
         return interrupted(recorder, training.epochs_done());
     };
 
@@ -120,7 +122,8 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
             keep_adapter(adapter, &point.id, &point.folder, &base_name, &mut recorder)?;
         }
     }
-    let Some(sheets) = evaluate_all(&context, &evaluator, &points, Phase::Evaluation, adapters_known, &mut recorder)?
+    let (phase, known) = (Phase::Evaluation, adapters_known);
+    let Some(sheets) = evaluate_all(&context, &evaluator, &points, base_sheet.first(), phase, known, &mut recorder)?
     else {
         return interrupted(recorder, epoch);
     };
@@ -208,6 +211,7 @@ fn evaluate_all(
     context: &Context<'_>,
     evaluator: &Evaluator<'_>,
     points: &[Point],
+    base: Option<&Sheet>,
     phase: Phase,
     known: bool,
     recorder: &mut Recorder<'_>,
@@ -224,7 +228,7 @@ fn evaluate_all(
         all.push(match sheet {
             Some(sheet) => sheet,
             None if context.is_stopped() => return Ok(None),
-            None => evaluator.evaluate(point, phase, recorder)?,
+            None => evaluator.evaluate(point, base, phase, recorder)?,
         });
     }
     Ok(Some(all))

@@ -9,7 +9,7 @@ use crate::folder::write_new;
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
 use crate::sweep::Context;
-use crate::{RunnerError, checkpoint, timings};
+use crate::{RunnerError, SweepRequest, checkpoint, timings};
 
 /// A trainer where an earlier sweep left it.
 pub(crate) struct Training<'a> {
@@ -18,6 +18,7 @@ pub(crate) struct Training<'a> {
     epochs: u32,
     layout: &'a Layout,
     device_memory: fn() -> Option<u64>,
+    peak_memory: fn() -> Option<u64>,
 }
 
 impl<'a> Training<'a> {
@@ -46,8 +47,8 @@ impl<'a> Training<'a> {
                 other => RunnerError::Train(other),
             })?;
         }
-        let device_memory = context.request.device_memory;
-        Ok(Self { trainer, runs, epochs: context.spec.training.epochs, layout, device_memory })
+        let SweepRequest { device_memory, peak_memory, .. } = *context.request;
+        Ok(Self { trainer, runs, epochs: context.spec.training.epochs, layout, device_memory, peak_memory })
     }
 
     /// Returns the epochs that are safe.
@@ -90,7 +91,9 @@ impl<'a> Training<'a> {
         let state = self.trainer.checkpoint().map_err(RunnerError::Train)?;
         checkpoint::write(&checkpoint::path(self.layout), &state)?;
         // No part of the results, and so no reason to stop.
-        if let Err(error) = timings::add(self.layout, epoch, &report.timings, (self.device_memory)()) {
+        if let Err(error) =
+            timings::add(self.layout, epoch, &report.timings, [(self.device_memory)(), (self.peak_memory)()])
+        {
             recorder.warn(None, format!("failed to {error}"))?;
         }
         recorder.emit(&RunEvent::Checkpointed { epoch })

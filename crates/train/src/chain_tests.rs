@@ -5,7 +5,7 @@ mod toy;
 
 use burn::tensor::{Tensor, TensorData};
 use moa_core::experiment::{
-    DifferentiableSpec, ExperimentSpec, MethodSpec, NftSpec, PolicyGradientSpec, StepWeights, Through,
+    Baseline, ConstraintSpec, DifferentiableSpec, ExperimentSpec, KtoSpec, MethodSpec, NftSpec, PolicyGradientSpec, StepWeights, Threshold, Through,
 };
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;
@@ -304,4 +304,30 @@ fn a_probe_that_fails_leaves_nothing_of_the_epoch() {
     let bench = Bench::new(spec);
     let error = failed(&mut bench.trainer());
     assert!(matches!(error, TrainError::Reward(_)), "{error}");
+}
+
+#[test]
+fn every_method_lets_all_of_its_runs_end() {
+    for method in [
+        MethodSpec::Nft(NftSpec::default()),
+        MethodSpec::Kto(KtoSpec::default()),
+        MethodSpec::Differentiable(DifferentiableSpec::default()),
+    ] {
+        for places in [&[1][..], &[]] {
+            let mut spec = toy::spec();
+            spec.training.method = method.clone();
+            spec.training.advantages.baseline = Baseline::Prompt { decay: 0.9 };
+            let at_least = Threshold::Value(0.1);
+            spec.constraints = vec![ConstraintSpec { reward: "contrast".into(), at_least, rate: 1.0 }];
+            let bench = Bench::new(spec);
+            let mut trainer = bench.trainer();
+            trainer.epoch(&|_| ()).expect("a sound epoch");
+            trainer.keep(places);
+            assert_eq!(trainer.is_over(), places.is_empty(), "{}", method.name());
+            if !places.is_empty() {
+                trainer.epoch(&|_| ()).expect("the other run goes on");
+            }
+            trainer.checkpoint().expect("a checkpoint");
+        }
+    }
 }

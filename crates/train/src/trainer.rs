@@ -361,11 +361,12 @@ impl<'a> Trainer<'a> {
     /// Goes on with the runs at `places` alone.
     pub(crate) fn keep(&mut self, places: &[usize]) {
         self.world.keep(places);
-        self.method.keep(places);
         self.sound_since = places.iter().map(|place| self.sound_since[*place]).collect();
         if places.is_empty() {
+            // Nothing is trained any more, and no tensor has no rows.
             return;
         }
+        self.method.keep(places);
         self.sound = members(&self.sound, places);
         let Learned { factors, average, adamw, statistics, steering } = &mut self.learned;
         *factors = members(factors, places);

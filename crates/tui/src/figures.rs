@@ -224,6 +224,7 @@ mod tests {
             pictures_per_prompt: 2,
             rewards: vec![column("aesthetics", rewards[0]), column("safety", rewards[1])],
             judges: vec![],
+            distance_to_base: None,
         }
     }
 

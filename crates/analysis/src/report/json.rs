@@ -7,7 +7,7 @@ use super::{FrontPoint, FrontReport};
 use crate::{Placing, RewardScale, Score};
 
 /// A map that keeps its order.
-struct Ordered<I>(I);
+pub(crate) struct Ordered<I>(pub(crate) I);
 
 impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize for Ordered<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod browse;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod device;
 pub(crate) mod export;

@@ -219,6 +219,7 @@ mod tests {
             pictures_per_prompt: 2,
             rewards: Vec::new(),
             judges: Vec::new(),
+            distance_to_base: None,
         })
     }
 

@@ -115,6 +115,7 @@ pub(crate) fn request(spec: ExperimentSpec, out: &Path) -> SweepRequest {
         workers: 2,
         overlaps: false,
         device_memory: || None,
+        peak_memory: || None,
         stop,
     }
 }

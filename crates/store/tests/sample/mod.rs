@@ -44,6 +44,7 @@ pub fn evaluation(name: &str, kind: PointKind) -> EvaluationRecord {
         pictures_per_prompt: 4,
         rewards: vec![column("aesthetics", 0.1), column("safety", 0.2)],
         judges: vec![column("judge, \"the second\"", 0.3)],
+        distance_to_base: None,
     }
 }
 

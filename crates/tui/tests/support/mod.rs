@@ -85,6 +85,7 @@ pub(crate) fn evaluation(id: &str, kind: PointKind, shares: Option<[f64; 3]>) ->
             .map(|(i, name)| column(name, 0.5 + 0.1 * i as f64 + 0.15 * own[i] - 0.03 * own[(i + 1) % 3]))
             .collect(),
         judges: vec![column("attributes", 0.9 - 0.1 * own[0]), column("clip_alignment", 0.8)],
+        distance_to_base: None,
     }
 }
 

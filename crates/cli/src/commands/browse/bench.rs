@@ -57,6 +57,7 @@ impl Opener {
             workers: device.workers,
             overlaps: device.overlaps,
             device_memory: memory::of_gpu,
+            peak_memory: memory::peak,
             stop: Arc::default(),
         };
         let ready = Arc::new(Ready { experiment, models, corners, request });

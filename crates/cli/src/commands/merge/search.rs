@@ -91,6 +91,7 @@ impl Kept {
             workers: device.workers,
             overlaps: device.overlaps,
             device_memory: memory::of_gpu,
+            peak_memory: memory::peak,
             stop: std::sync::Arc::default(),
         }
     }

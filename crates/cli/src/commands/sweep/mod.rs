@@ -98,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             workers: device.workers,
             overlaps: device.overlaps,
             device_memory: memory::of_gpu,
+            peak_memory: memory::peak,
             stop: stop.flag(),
         };
         let outcome = {

@@ -44,6 +44,7 @@ pub(super) fn run(
         workers: device.workers,
         overlaps: device.overlaps,
         device_memory: memory::of_gpu,
+        peak_memory: memory::peak,
         stop: stop.flag(),
     };
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());

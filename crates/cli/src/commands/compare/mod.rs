@@ -1,0 +1,209 @@
+//! `moa compare`: experiments against each other.
+
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use moa_analysis::Comparison;
+use moa_analysis::compare::{Fronts, Part, SweepResults};
+use moa_plot::{FrontSeries, draw_compared_fronts};
+use moa_runner::{Receipt, Usage};
+use moa_store::write_atomically;
+
+use crate::args::Global;
+use crate::commands::front::Results;
+use crate::error::CliError;
+use crate::output::{note, print};
+
+/// Compares experiments of the same base, rewards and evaluation prompts.
+///
+/// Shows their hypervolumes on one common scale, what adapters gain over the base in their own reward, and at what cost: passes through the
+/// denoiser, seconds, images scored, memory; what the judges say of it, and how far images have moved from the base's. Folders whose
+/// experiments differ in `seed`, `evaluation.seed` and name alone are seeds of one experiment: figures are the mean over them, with the
+/// least and the greatest; of a single seed with the 95 % interval over prompts.
+///
+/// Differences between experiments are paired: same prompts, same noise. What differs beside what is compared (budget, LoRA rank, prompts,
+/// device …) is told as a warning; other bases, rewards or evaluation prompts are refused.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa compare results/policy-gradient results/nft
+  moa compare results/survey/* --baseline policy-gradient --plot fronts.svg
+  moa compare results/survey/* --format markdown > survey.md
+  moa compare results/survey/* --format csv --what points > points.csv
+  moa compare results/a results/b --format json | jq '.pairs[] | select(.own_gain_sign > 0)'
+
+Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest \
+the least and the greatest seed. What is not known is empty.")]
+pub(crate) struct Arguments {
+    /// The experiments' results, two folders or more
+    #[arg(value_name = "DIR", required = true, num_args = 1..)]
+    results: Vec<PathBuf>,
+
+    /// How to write it
+    #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    format: Format,
+
+    /// Which table; JSON has all
+    #[arg(long, short, value_name = "TABLE", default_value = "experiments", value_parser = parts())]
+    what: Part,
+
+    /// The experiment that the others are compared with besides the base, by the name that the table has for it
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+
+    /// Which points make up an experiment's front, beside the base
+    #[arg(long, value_name = "POINTS", value_enum, default_value_t = Points::All)]
+    points: Points,
+
+    /// Draw the fronts over each other into an SVG or PNG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+
+    /// Leave out sweeps that are not complete, where they are refused otherwise
+    #[arg(long)]
+    skip_incomplete: bool,
+
+    /// The file to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Csv,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Points {
+    /// Trained adapters, soups and blends
+    All,
+    /// Trained adapters alone
+    Trained,
+}
+
+fn parts() -> impl TypedValueParser<Value = Part> {
+    PossibleValuesParser::new(Part::ALL.map(Part::name))
+        .map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap_or_default())
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let results = read_all(arguments, global)?;
+    let fronts = if arguments.points == Points::Trained { Fronts::Trained } else { Fronts::All };
+    let comparison = Comparison::of(&results, fronts, arguments.baseline.as_deref())?;
+    if !global.quiet {
+        for warning in &comparison.warnings {
+            note(&format!("warning: {warning}"));
+        }
+    }
+    if let Some(file) = &arguments.plot {
+        plot(&comparison, file)?;
+        wrote(file, global);
+    }
+    let (part, to_file) = (arguments.what, arguments.output.is_some());
+    let text = match arguments.format {
+        Format::Table => tables::table(&comparison, part, fronts, to_file),
+        Format::Markdown => tables::markdown(&comparison, part, fronts),
+        Format::Csv => comparison.to_csv(part),
+        Format::Json => comparison.to_json(),
+    };
+    match &arguments.output {
+        None => print(text),
+        Some(file) => {
+            write_atomically(file, text.as_bytes())?;
+            wrote(file, global);
+            Ok(())
+        }
+    }
+}
+
+fn wrote(file: &Path, global: Global) {
+    if !global.quiet {
+        note(&format!("wrote {}", file.display()));
+    }
+}
+
+/// Reads all results.
+///
+/// # Errors
+/// Refuses fewer than two folders, the same folder twice, and folders that cannot be read.
+fn read_all(arguments: &Arguments, global: Global) -> Result<Vec<SweepResults>, CliError> {
+    let folders = &arguments.results;
+    if let [only] = &folders[..] {
+        return Err(CliError::usage(format!(
+            "{} is one folder of results: a comparison takes two or more",
+            only.display()
+        ))
+        .hint("`moa front` shows the front of one"));
+    }
+    let mut known: Vec<(PathBuf, &PathBuf)> = Vec::new();
+    for folder in folders {
+        // What is not there is named when it is read.
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        if let Some((_, other)) = known.iter().find(|(known, _)| *known == real) {
+            let twice = if *other == folder {
+                format!("{} is named twice", folder.display())
+            } else {
+                format!("{} and {} are the same folder", other.display(), folder.display())
+            };
+            return Err(CliError::usage(twice).hint("name each results folder once"));
+        }
+        known.push((real, folder));
+    }
+    let mut found = Vec::with_capacity(folders.len());
+    for folder in folders {
+        let results = read(folder)?;
+        if arguments.skip_incomplete && !results.is_complete() {
+            if !global.quiet {
+                note(&format!("warning: {} is left out: its sweep is not complete", folder.display()));
+            }
+            continue;
+        }
+        found.push(results);
+    }
+    if found.len() < 2 {
+        let complete = found.first().map_or("none".into(), |one| one.folder.display().to_string());
+        return Err(CliError::failure(format!("fewer than two of these sweeps are complete: {complete}")));
+    }
+    Ok(found)
+}
+
+fn read(folder: &Path) -> Result<SweepResults, CliError> {
+    let Results { layout, snapshot, spec } = Results::read(folder)?;
+    let receipt = Receipt::read(&layout.receipt_file())?;
+    let epochs = snapshot.runs.iter().map(|run| run.epochs_done).max().unwrap_or(0);
+    let Usage { images, peak_memory, device_memory } = Usage::read(&layout, epochs)?;
+    let (moa, sha256) = receipt.map(|receipt| (receipt.moa, receipt.sha256)).unzip();
+    Ok(SweepResults {
+        folder: folder.to_path_buf(),
+        spec,
+        snapshot,
+        moa,
+        sha256: sha256.unwrap_or_default(),
+        images,
+        peak_memory,
+        device_memory,
+    })
+}
+
+/// Draws the fronts over each other.
+fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
+    let series = |experiment: &moa_analysis::compare::ComparedExperiment| FrontSeries {
+        label: experiment.name.clone(),
+        points: experiment.points.iter().map(|point| comparison.levels(point)).collect(),
+    };
+    let series: Vec<FrontSeries> = comparison.experiments.iter().map(series).collect();
+    let single = comparison.experiments.iter().any(|experiment| experiment.folders.len() == 1);
+    let bars = match (comparison.has_seeds(), single) {
+        (true, true) => "least to greatest seed, or 95 % interval",
+        (true, false) => "least to greatest seed",
+        (false, _) => "95 % interval of the gain",
+    };
+    draw_compared_fronts(file, &comparison.rewards, &comparison.base, &series, bars)
+        .map_err(|error| CliError::failure(format!("failed to {error}")))
+}
