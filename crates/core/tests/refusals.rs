@@ -408,7 +408,7 @@ fn numbers_out_of_bounds() {
         ("lora: (alpha: inf)", "2:15: lora.alpha is inf: give more than 0, up to 10000"),
         (
             "lora: (targets: [\"to_q\", \" \"])",
-            "2:26: lora.targets[1] is \" \": name the end of a layer's name, or leave targets out for every linear layer",
+            "2:26: lora.targets[1] is \" \": name a part of a layer's name, or leave targets out for every linear layer",
         ),
         ("optimiser: (learning_rate: 0)", "2:28: optimiser.learning_rate is 0: give more than 0, up to 1"),
         ("optimiser: (learning_rate: -1e-3)", "2:28: optimiser.learning_rate is -1e-3: give more than 0, up to 1"),
@@ -504,6 +504,90 @@ fn values_that_are_impossible_beside_others() {
             "2:24: training.probe.of is HeldOut: nothing may be decided by held-out prompts: give training.guard: Off, or \
              probe training prompts",
         ),
+        (
+            "training: (method: Dpo(pairs: Own(per_prompt: 5)))",
+            "2:47: training.method.pairs.per_prompt is 5: give at most 4: training.pictures_per_prompt is 8, and a picture is \
+             in one pair",
+        ),
+        (
+            "training: (method: Dpo(pairs: File(path: \"\")))",
+            "2:42: training.method.pairs.path is a file without a name: name a file of preferences, such as \"preferences.jsonl\"",
+        ),
+        (
+            "training: (method: RewardWeighted(weights: Best(count: 9)))",
+            "2:56: training.method.weights.count is 9: give at most 8, which training.pictures_per_prompt is",
+        ),
+        (
+            "training: (method: D3po(train_steps: 6))",
+            "2:38: training.method.train_steps is 6: give at most 5, as sampler.steps is 6 and the last step is never trained",
+        ),
+        (
+            "training: (method: D3po()), sampler: (kind: Ode(order: 1))",
+            "2:45: sampler.kind is Ode(order: 1): training.method D3po needs steps that have a density: give Cps(eta: 0.9), \
+             FlowSde(noise: 0.7) or Ddim(eta: 1)",
+        ),
+        (
+            "training: (method: AdjointMatching()), sampler: (kind: Ode(order: 2))",
+            "2:56: sampler.kind is Ode(order: 2): training.method AdjointMatching needs steps that have a density: give \
+             Cps(eta: 0.9), FlowSde(noise: 0.7) or Ddim(eta: 1)",
+        ),
+        (
+            "constraints: [(reward: \"saftey\", at_least: Base(plus: 0.1))]",
+            "2:24: unknown reward `saftey` in constraints[0].reward: known rewards are safety, alignment",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: Value(0.8)), (reward: \"safety\", at_least: Base())]",
+            "2:66: constraints[1].reward is \"safety\": constraints[0] is about it already: give one of them",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: Value(inf))]",
+            "2:44: constraints[0].at_least is Value(inf): give -1000000 to 1000000",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: Value(0.8))], training: (probe: (every: 0))",
+            "2:84: training.probe.every is 0: multipliers of constraints go by what probes find, and in training.epochs 20 \
+             that is fewer than two: give 1 to 19",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: Value(0.8))], training: (probe: (of: HeldOut), guard: Off)",
+            "2:81: training.probe.of is HeldOut: multipliers of constraints go by what probes find, and held-out prompts may \
+             decide nothing: give Train",
+        ),
+        (
+            "scalarisation: Chebyshev(), training: (epochs: 8)",
+            "2:39: training.probe.every is 10 by default: the shares of Chebyshev go by what probes find, and in \
+             training.epochs 8 that is fewer than two: give 1 to 7",
+        ),
+        ("scalarisation: Chebyshev(smoothing: 0)", "2:37: scalarisation.smoothing is 0: give more than 0, up to 1000"),
+        (
+            "scalarisation: Unopposed",
+            "2:16: scalarisation is Unopposed: training.method PolicyGradient has no gradient of each reward: give Linear, or \
+             train with Differentiable()",
+        ),
+        (
+            "combine: RawSum, training: (advantages: (baseline: Value()))",
+            "2:52: training.advantages.baseline is Value(): raw scores are summed and taken within their group: give combine: \
+             Normalised, or Group",
+        ),
+        (
+            "training: (advantages: (baseline: Value(ridge: 0)))",
+            "2:48: training.advantages.baseline.ridge is 0: give more than 0, up to 1000000",
+        ),
+        ("training: (method: Kto(beta: 0))", "2:30: training.method.beta is 0: give more than 0, up to 1000000"),
+        ("training: (method: Dpo(mix: Both))", "2:29: unknown name `Both`: known names are Rewards, Losses"),
+        (
+            "training: (method: Dpo(pairs: \"preferences.jsonl\"))",
+            "2:31: training.method.pairs is \"preferences.jsonl\": give Own(per_prompt: 2) or File(path: \"preferences.jsonl\")",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: 0.8)]",
+            "2:44: constraints[0].at_least is 0.8: give Base(plus: 0.05) or Value(0.8)",
+        ),
+        (
+            "constraints: {\"safety\": 0.8}",
+            "2:14: constraints is {\"safety\": 0.8}: give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
+        ),
+        ("scalarisation: Max", "2:16: unknown name `Max`: known names are Linear, Chebyshev, Unopposed"),
         (
             "hypervolume: (reference: {\"safety\": 1})",
             "2:37: hypervolume.reference.safety is 1: the reference must be below the best value; for `safety` they are \

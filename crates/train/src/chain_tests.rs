@@ -5,7 +5,8 @@ mod toy;
 
 use burn::tensor::{Tensor, TensorData};
 use moa_core::experiment::{
-    Baseline, ConstraintSpec, DifferentiableSpec, ExperimentSpec, KtoSpec, MethodSpec, NftSpec, PolicyGradientSpec, StepWeights, Threshold, Through,
+    Baseline, ConstraintSpec, DifferentiableSpec, ExperimentSpec, KtoSpec, MethodSpec, NftSpec, PolicyGradientSpec,
+    StepWeights, Threshold, Through,
 };
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;

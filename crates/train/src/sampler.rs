@@ -77,7 +77,8 @@ fn ending(name: &str) -> &str {
     &name[cut.unwrap_or(0)..]
 }
 
-/// Returns the layers whose names end in one of the targets; all of them when there are no targets.
+/// Returns the layers whose names have one of the targets as a part, from dot to dot: `attn2.to_q`, `attn2`, `up_blocks.0`; all of them
+/// when there are no targets.
 ///
 /// # Errors
 /// Refuses targets that no layer has, and lists some that would do.
@@ -86,9 +87,8 @@ pub fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<Layer
         return Ok(layers);
     }
     let matches = |layer: &&LayerShape| {
-        targets.iter().any(|target| {
-            layer.name.strip_suffix(target.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        let name = format!(".{}.", layer.name);
+        targets.iter().any(|target| name.contains(&format!(".{target}.")))
     };
     let found: Vec<LayerShape> = layers.iter().filter(matches).cloned().collect();
     if found.is_empty() {

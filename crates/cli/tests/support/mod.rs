@@ -94,6 +94,13 @@ impl Outcome {
         self.stdout
     }
 
+    /// Returns what was said of a command that failed without a bug.
+    #[allow(dead_code, reason = "not every file of tests needs it")]
+    pub(crate) fn failure(self) -> String {
+        assert!(matches!(self.code, Some(1 | 2)), "{:?}\n{}\n{}", self.code, self.stdout, self.stderr);
+        self.stderr
+    }
+
     /// Asserts that the command refused with one message that holds these words, and nothing of the machinery's.
     #[track_caller]
     pub(crate) fn refusal(&self, code: i32, words: &[&str]) {

@@ -13,8 +13,8 @@ pub struct LoraSpec {
     /// Whether all adapters share one frozen, seeded A and train B alone: then they merge exactly at this rank, and train
     /// in one batch. Default: true.
     pub share_a: bool,
-    /// Name endings of the linear layers to adapt, e.g. `"attn2.to_q"`. Default: none given, every linear layer of the
-    /// denoiser.
+    /// Parts of the names of the linear layers to adapt, from dot to dot: `"attn2.to_q"`, all of cross-attention as `"attn2"`, late layers as
+    /// `"up_blocks"`. Default: none given, every linear layer of the denoiser.
     pub targets: Vec<String>,
 }
 

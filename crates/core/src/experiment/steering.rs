@@ -111,19 +111,18 @@ impl ExperimentSpec {
         if !self.is_steered() {
             return Ok(());
         }
-        let what = if self.constraints.is_empty() { "scalarisation Chebyshev" } else { "constraints" };
+        let what = if self.constraints.is_empty() { "the shares of Chebyshev" } else { "multipliers of constraints" };
         let probe = &self.training.probe;
         if probe.times(self.training.epochs) < 2 {
+            let epochs = self.training.epochs;
+            let give = if epochs > 1 { format!("give 1 to {}", epochs - 1) } else { "give more epochs".into() };
             let way_out = format!(
-                "{what} steer by what probes find, and there are {} in training.epochs {}: give less, 1 or more",
-                probe.times(self.training.epochs),
-                self.training.epochs
+                "{what} go by what probes find, and in training.epochs {epochs} that is fewer than two: {give}"
             );
             return Err(Finding::value("training.probe.every", probe.every.to_string(), way_out));
         }
         if probe.of == ProbePrompts::HeldOut {
-            let way_out =
-                format!("{what} steer by what probes find, and held-out prompts may decide nothing: give Train");
+            let way_out = format!("{what} go by what probes find, and held-out prompts may decide nothing: give Train");
             return Err(Finding::value("training.probe.of", "HeldOut", way_out));
         }
         Ok(())

@@ -183,7 +183,7 @@ impl ExperimentSpec {
     fn check_targets(&self) -> Result<(), Finding> {
         let blank = self.lora.targets.iter().position(|target| target.trim().is_empty());
         blank.map_or(Ok(()), |index| {
-            let way_out = "name the end of a layer's name, or leave targets out for every linear layer";
+            let way_out = "name a part of a layer's name, or leave targets out for every linear layer";
             Err(Finding::value(format!("lora.targets[{index}]"), quoted(&self.lora.targets[index]), way_out))
         })
     }
