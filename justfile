@@ -50,10 +50,13 @@ bench-cost PYTHON="python3":
     cargo build --release
     {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png
 
-# Every training method at equal passes and equal time, three seeds; goes on where it stopped. The table and figure for docs/methods.md.
-bench-methods PYTHON="python3" DIR="/tmp/moa-bench-methods" *FLAGS:
+# The survey's methods at one budget: tables, points and figure of docs/survey.md. One seed takes about twenty minutes on two cores with AVX-512,
+# three (`just survey "1 2 3"`) an hour; goes on where it stopped.
+survey SEEDS="1" DIR="results/survey":
     cargo build --release
-    {{PYTHON}} benches/methods.py target/release/moa --out {{DIR}} --csv docs/methods.csv --plot docs/images/methods.png {{FLAGS}}
+    for seed in {{SEEDS}}; do target/release/moa sweep experiments/survey --seed $seed --out {{DIR}} --plain || exit; done
+    target/release/moa compare {{DIR}}/* --points trained --format markdown -o docs/survey/tables.md --plot docs/survey/fronts.png
+    target/release/moa compare {{DIR}}/* --points trained --format csv --what points -o docs/survey/points.csv
 
 # What experiments/pareto.ron gains with three training seeds, on prompts and noise that chose nothing. FLAGS: --only-corners, --csv FILE.
 bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:

@@ -74,7 +74,7 @@ fn a_file_of_a_thousand_pairs_trains_and_goes_on_after_a_stop() {
     desk.write("preferences.jsonl", text);
     experiment(&desk, "stored", "Dpo(pairs: File(path: \"preferences.jsonl\"), beta: 10)");
     let outcome = desk.moa(["sweep", "stored.ron", "--plain"]);
-    for words in ["1 of 1,000 pairs", "contradict", "unfinished"] {
+    for words in ["1 of 1,000 pairs", "contradict", "torn"] {
         assert!(outcome.stderr.contains(words), "`{words}` is not in:\n{}", outcome.stderr);
     }
     let front = outcome.success();
@@ -151,7 +151,7 @@ fn files_that_cannot_be_trained_on_get_one_clear_message() {
     assert!(missing.contains("images/3.png") && missing.contains("preferences.jsonl:"), "{missing}");
     picture(&desk, "images/3.png", [1, 2, 3], 32);
     let other = refused(&all);
-    assert!(other.contains("images/3.png") && other.contains("sha256"), "{other}");
+    assert!(other.contains("images/3.png") && other.contains("SHA-256"), "{other}");
     assert!(refused("{").contains("preferences.jsonl"));
     assert!(refused("").contains("preferences.jsonl"));
     // A file that is no image.

@@ -1,8 +1,9 @@
 //! Experiments as users write them: shipped files, weightings, prompts, plans.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use moa_core::experiment::{CostModel, RewardKind};
+use moa_core::experiment::{CostModel, Guard, RewardKind};
 use moa_core::{ExperimentSpec, RunId};
 
 fn shipped(name: &str) -> PathBuf {
@@ -286,4 +287,29 @@ fn rewards_from_outside_find_their_files_from_anywhere() {
     std::fs::create_dir(&kept).unwrap();
     std::fs::write(kept.join("experiment.ron"), spec.to_ron()).unwrap();
     assert_eq!(ExperimentSpec::load(&kept.join("experiment.ron")).unwrap(), spec);
+}
+
+#[test]
+fn experiments_of_the_survey_differ_in_how_they_train_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/survey");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "ron")).collect();
+    assert!(files.len() >= 30, "{files:?}");
+    let specs: Vec<ExperimentSpec> = files.iter().map(|path| ExperimentSpec::load(path).unwrap()).collect();
+    let first = &specs[0];
+    for (path, spec) in files.iter().zip(&specs) {
+        let file = path.display();
+        assert_eq!(
+            (&spec.base, &spec.prompts, &spec.evaluation),
+            (&first.base, &first.prompts, &first.evaluation),
+            "{file}"
+        );
+        assert_eq!(spec.weightings, first.weightings, "{file}");
+        let kinds = |spec: &ExperimentSpec| spec.rewards.iter().map(|reward| reward.kind.clone()).collect::<Vec<_>>();
+        assert_eq!(kinds(spec), kinds(first), "{file}");
+        assert_eq!(spec.training.guard, Guard::Off, "{file}: what is hacked is to be seen");
+        // The budget: passes of an adapter for one reward; a half more where both rewards have a gradient of their own.
+        let passes = f64::from(spec.training.epochs) * spec.pass_equivalents(&spec.weightings()[0].1);
+        assert!((passes / 6000.0 - 1.0).abs() < 0.07, "{file}: {passes}");
+    }
 }

@@ -18,7 +18,9 @@ pub(crate) struct RunCourse {
     pub(crate) epochs: u32,
     pub(crate) epochs_done: u32,
     /// The mean of each reward in the last epoch, in the experiment's order; empty before the first.
-    pub(crate) rewards: Vec<f64>,
+    pub(crate) rewards: Vec<Option<f64>>,
+    /// The loss of the last epoch.
+    loss: Option<f64>,
 }
 
 /// A sweep as far as it has come.
@@ -88,6 +90,7 @@ impl Course {
                 if let Some(run) = self.runs.iter_mut().find(|run| run.id == epoch.run) {
                     run.epochs_done = epoch.epoch;
                     run.rewards = means(&self.rewards, epoch);
+                    run.loss = epoch.metrics.get(metric::LOSS).copied();
                 }
             }
             RunEvent::Evaluated(point) => {
@@ -143,13 +146,17 @@ impl Course {
 
 impl RunCourse {
     fn new(run: &RunRecord) -> Self {
-        Self { id: run.id.clone(), epochs: run.epochs, epochs_done: run.epochs_done, rewards: Vec::new() }
+        Self { id: run.id.clone(), epochs: run.epochs, epochs_done: run.epochs_done, rewards: Vec::new(), loss: None }
     }
 
-    /// Returns the run's rewards in words: "safety 0.812  alignment 0.790".
+    /// Returns the run's rewards in words, "safety 0.812  alignment 0.790"; its loss where an epoch scores nothing.
     pub(crate) fn scores(&self, names: &[String]) -> String {
-        let scores = names.iter().zip(&self.rewards).map(|(name, mean)| format!("{name} {mean:.3}"));
-        scores.collect::<Vec<_>>().join("  ")
+        let known = names.iter().zip(&self.rewards).filter_map(|(name, mean)| Some(format!("{name} {:.3}", (*mean)?)));
+        let known: Vec<String> = known.collect();
+        match self.loss {
+            Some(loss) if known.is_empty() => format!("loss {loss:.4}"),
+            _ => known.join("  "),
+        }
     }
 }
 
@@ -160,10 +167,10 @@ impl Course {
     }
 }
 
-/// Returns the mean of each reward; those that the epoch does not tell are not a number.
-fn means(rewards: &[String], epoch: &EpochRecord) -> Vec<f64> {
+/// Returns the mean of each reward; nothing of those that the epoch does not tell.
+fn means(rewards: &[String], epoch: &EpochRecord) -> Vec<Option<f64>> {
     let mean = |metrics: &BTreeMap<String, f64>, name: &String| metrics.get(&metric::reward_mean(name)).copied();
-    rewards.iter().map(|name| mean(&epoch.metrics, name).unwrap_or(f64::NAN)).collect()
+    rewards.iter().map(|name| mean(&epoch.metrics, name)).collect()
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@ use moa_plot::{Curve, CurvePanel, PlotError, draw_curves};
 use moa_store::{Layout, Snapshot};
 
 /// What is drawn of the training itself, with its unit.
-const TRAINING: [(&str, &str); 6] = [
+const TRAINING: [(&str, &str); 8] = [
     (metric::LOSS, "loss"),
     (metric::GRAD_NORM, "gradient norm before clipping"),
     (metric::KL_TO_BASE, "distance to the base"),
     (metric::APPROX_KL, "approximate KL to the rollout (nats per dimension)"),
     (metric::CLIP_FRACTION, "share of clipped ratios"),
     (metric::SILENT_GROUPS, "share of groups without spread"),
+    (metric::IMPLIED_REWARD, "reward that the adapter implies, mean"),
+    (metric::PAIRS_RIGHT, "share of pairs ordered as decided"),
 ];
 
 /// Draws the curves and returns the files.
@@ -25,6 +27,12 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
     let mut gains = of(&report.rewards, metric::reward_gain);
     gains.extend(report.judges.iter().map(|name| (metric::judge_gain(name), format!("{name} (judge)"))));
     let training = TRAINING.iter().map(|(metric, title)| ((*metric).to_owned(), (*title).to_owned()));
+    let named = |metric: fn(&str) -> String, what: &str| -> Vec<(String, String)> {
+        report.rewards.iter().map(|name| (metric(name), format!("{name}: {what}"))).collect()
+    };
+    let mut steering = named(metric::reward_share, "what it counts");
+    steering.extend(named(metric::constraint_multiplier, "multiplier of the constraint"));
+    steering.extend(named(metric::constraint_slack, "above its bound, in the base's standard deviations"));
     let mut written = Vec::new();
     // Before training every run is the base, and has gained nothing.
     let untrained = [(0.0, 0.0)];
@@ -32,6 +40,7 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
         ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains, &untrained[..]),
         ("curves", "Rewards of the training images, mean of each epoch", of(&report.rewards, metric::reward_mean), &[]),
         ("training", "Training", training.collect(), &[]),
+        ("steering", "What is maximised, and how constraints stand, after each probe", steering, &[]),
     ] {
         let panels: Vec<CurvePanel> =
             metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &metric, title, start)).collect();

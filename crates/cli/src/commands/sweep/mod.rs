@@ -89,6 +89,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             note(&format!("{of_all}moa sweep {name} on {device}, into {}", out.display()));
             note(experiment.describe().trim_end());
         }
+        memory::forget_peak();
         let models = experiment.models(&device)?;
         let request = SweepRequest {
             spec: experiment.spec.clone(),
