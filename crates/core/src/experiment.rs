@@ -40,7 +40,7 @@ pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use method::{
     AdjointSpec, AwmSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, GroupLoss, GroupSpec, KtoSpec, MethodSpec,
-    Mix, MixedSpec, NftSpec, Passes, PolicyGradientSpec, PreferenceSource, Ratio, RewardWeightedSpec, RewardWeights,
+    Mix, MixedSpec, NftSpec, Passes, PolicyGradientSpec, LabelSource, PairSource, PreferenceFile, Ratio, RewardWeightedSpec, RewardWeights,
     StepWeights, Through, Window,
 };
 pub use optimiser::OptimiserSpec;
@@ -168,11 +168,16 @@ impl ExperimentSpec {
     /// Returns what a run with this weighting maximises, in the rewards' order: its shares, and what its rewards keep up beside them
     /// ([`RewardSpec::beside`]).
     pub fn objective(&self, weighting: &Weighting) -> Vec<f64> {
+        self.objective_of(weighting.shares())
+    }
+
+    /// Returns what is maximised at these shares of the rewards, in their order: see [`ExperimentSpec::objective`].
+    pub fn objective_of(&self, shares: &[f64]) -> Vec<f64> {
         let beside = |name: &String| {
-            let pairs = self.rewards.iter().zip(weighting.shares());
+            let pairs = self.rewards.iter().zip(shares);
             pairs.map(|(reward, share)| share * reward.beside.get(name).copied().unwrap_or_default()).sum::<f64>()
         };
-        self.rewards.iter().zip(weighting.shares()).map(|(reward, share)| share + beside(&reward.name)).collect()
+        self.rewards.iter().zip(shares).map(|(reward, share)| share + beside(&reward.name)).collect()
     }
 
     /// Returns the weight of the KL divergence to the base for a run with this weighting: the mean of its rewards' by shares.

@@ -571,7 +571,7 @@ fn values_that_are_impossible_beside_others() {
         ),
         (
             "training: (advantages: (baseline: Value(ridge: 0)))",
-            "2:48: training.advantages.baseline.ridge is 0: give more than 0, up to 1000000",
+            "2:48: training.advantages.baseline.ridge is 0: give 0.001 to 1000000",
         ),
         ("training: (method: Kto(beta: 0))", "2:30: training.method.beta is 0: give more than 0, up to 1000000"),
         ("training: (method: Dpo(mix: Both))", "2:29: unknown name `Both`: known names are Rewards, Losses"),

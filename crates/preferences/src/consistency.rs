@@ -26,7 +26,7 @@ impl Preferences {
             rater.name.clone_from(&record.who);
             rater.decisions += 1;
         }
-        let (pairs, images) = (self.votes_on_pairs(), self.votes_on_images(Scores::LeftOut));
+        let (pairs, images) = (self.votes_on_pairs(&[]), self.votes_on_images(Scores::LeftOut, &[]));
         let votes = pairs.iter().map(|pair| &pair.votes).chain(images.iter().map(|image| &image.votes));
         for votes in votes {
             let mut firsts: HashMap<&str, f64> = HashMap::new();

@@ -42,8 +42,8 @@ impl Preferences {
     }
 
     fn of_votes(&self) -> Vec<String> {
-        let pairs: Vec<_> = self.votes_on_pairs().into_iter().map(|pair| pair.votes).collect();
-        let images: Vec<_> = self.votes_on_images(Scores::LeftOut).into_iter().map(|image| image.votes).collect();
+        let pairs: Vec<_> = self.votes_on_pairs(&[]).into_iter().map(|pair| pair.votes).collect();
+        let images: Vec<_> = self.votes_on_images(Scores::LeftOut, &[]).into_iter().map(|image| image.votes).collect();
         let ties = !pairs.is_empty() && pairs.iter().flatten().all(|vote| (vote.share - 0.5).abs() < 0.25);
         let mut notes = of_contradictions(&pairs, "pair", "pairs");
         notes.extend(of_contradictions(&images, "labelled image", "labelled images"));

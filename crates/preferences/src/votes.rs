@@ -74,13 +74,13 @@ pub(crate) struct VotesOnImage<'a> {
 
 impl Preferences {
     /// Returns the distinct pairs in the order of their first votes; rankings are a vote on each two of their images. Pairs whose
-    /// votes all have the weight 0 are left out.
+    /// votes all have the weight 0 are left out. Votes that are about different ones of `topics`, by their tags, are not merged.
     ///
     /// # Errors
     /// Refuses files without such a pair, and says what the records are instead.
-    pub fn pairs(&self) -> Result<Vec<Pair>, PreferencesError> {
+    pub fn pairs(&self, topics: &[String]) -> Result<Vec<Pair>, PreferencesError> {
         let pairs: Vec<Pair> = self
-            .votes_on_pairs()
+            .votes_on_pairs(topics)
             .into_iter()
             .filter_map(|pair| {
                 let [a, b] = pair.images.map(Image::clone);
@@ -93,13 +93,13 @@ impl Preferences {
     }
 
     /// Returns the distinct labelled images in the order of their first votes. Images whose votes all have the weight 0 are left
-    /// out.
+    /// out. Votes that are about different ones of `topics`, by their tags, are not merged.
     ///
     /// # Errors
     /// Refuses files without such an image, and says what the records are instead.
-    pub fn labels(&self, scores: Scores) -> Result<Vec<Label>, PreferencesError> {
+    pub fn labels(&self, scores: Scores, topics: &[String]) -> Result<Vec<Label>, PreferencesError> {
         let labels: Vec<Label> = self
-            .votes_on_images(scores)
+            .votes_on_images(scores, topics)
             .into_iter()
             .filter_map(|label| {
                 let (share, weight) = mean(&label.votes)?;
@@ -111,14 +111,15 @@ impl Preferences {
         if labels.is_empty() { Err(self.nothing_left("label", "call images good or bad first")) } else { Ok(labels) }
     }
 
-    pub(crate) fn votes_on_pairs(&self) -> Vec<VotesOnPair<'_>> {
+    pub(crate) fn votes_on_pairs(&self, topics: &[String]) -> Vec<VotesOnPair<'_>> {
         let mut places = HashMap::new();
         let mut pairs: Vec<VotesOnPair<'_>> = Vec::new();
         for record in self.counted() {
             for (prompt, images, share) in compared(&record.decision) {
                 let [a, b] = images.map(Image::key);
                 let turned = a > b;
-                let key = if turned { (prompt, b, a) } else { (prompt, a, b) };
+                let about = about(record, topics);
+                let key = if turned { (prompt, b, a, about) } else { (prompt, a, b, about) };
                 let (place, first_turned) = *places.entry(key).or_insert((pairs.len(), turned));
                 if place == pairs.len() {
                     pairs.push(VotesOnPair { prompt, images, votes: Vec::new() });
@@ -130,7 +131,7 @@ impl Preferences {
         pairs
     }
 
-    pub(crate) fn votes_on_images(&self, scores: Scores) -> Vec<VotesOnImage<'_>> {
+    pub(crate) fn votes_on_images(&self, scores: Scores, topics: &[String]) -> Vec<VotesOnImage<'_>> {
         let medians = if scores == Scores::AgainstMedian { self.medians() } else { BTreeMap::new() };
         let mut places = HashMap::new();
         let mut images: Vec<VotesOnImage<'_>> = Vec::new();
@@ -145,7 +146,7 @@ impl Preferences {
                 }
                 _ => continue,
             };
-            let place = *places.entry((prompt, image.key())).or_insert(images.len());
+            let place = *places.entry((prompt, image.key(), about(record, topics))).or_insert(images.len());
             if place == images.len() {
                 images.push(VotesOnImage { prompt, image, votes: Vec::new() });
             }
@@ -215,6 +216,11 @@ fn compared(decision: &Decision) -> Vec<(&str, [&Image; 2], f64)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns the places of those topics that a record is about by its tags.
+fn about(record: &Record, topics: &[String]) -> Vec<usize> {
+    (0..topics.len()).filter(|topic| record.tags.contains(&topics[*topic])).collect()
 }
 
 /// Returns 1 where `value` is above `other`, 0 below it, ½ where they are equal.

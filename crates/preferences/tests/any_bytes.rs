@@ -10,7 +10,7 @@ use proptest::prelude::*;
 fn use_all(bytes: &[u8]) {
     match Preferences::from_bytes(bytes, Path::new("nowhere/p.jsonl")) {
         Ok(preferences) => {
-            let _ = (preferences.pairs(), preferences.labels(Scores::AgainstMedian), preferences.check_images());
+            let _ = (preferences.pairs(&[]), preferences.labels(Scores::AgainstMedian, &[]), preferences.check_images());
             let _ = (preferences.notes(), preferences.raters());
         }
         Err(error) => {
@@ -128,7 +128,7 @@ proptest! {
         };
         let shares = |lines: Vec<String>| {
             let read = Preferences::from_bytes(lines.join("\n").as_bytes(), Path::new("p.jsonl")).unwrap();
-            let mut shares: Vec<(String, String, f64)> = read.pairs().unwrap().into_iter().map(|pair| {
+            let mut shares: Vec<(String, String, f64)> = read.pairs(&[]).unwrap().into_iter().map(|pair| {
                 let (a, b) = (pair.a.key(), pair.b.key());
                 if a < b { (a, b, pair.share) } else { (b, a, 1.0 - pair.share) }
             }).collect();

@@ -22,8 +22,8 @@ fn every_example_is_read_and_every_kind_has_one() {
     let preferences = all();
     let kinds: Vec<&str> = preferences.records().map(|record| record.decision.kind()).collect();
     assert_eq!(kinds, ["Pair", "Undo", "Ranking", "Label", "Score", "Pair"]);
-    assert_eq!(preferences.pairs().unwrap().len(), 3, "of the ranking: one pair is undone, the other skipped");
-    let shares: Vec<f64> = preferences.labels(Scores::LeftOut).unwrap().iter().map(|label| label.share).collect();
+    assert_eq!(preferences.pairs(&[]).unwrap().len(), 3, "of the ranking: one pair is undone, the other skipped");
+    let shares: Vec<f64> = preferences.labels(Scores::LeftOut, &[]).unwrap().iter().map(|label| label.share).collect();
     assert_eq!(shares, [0.0]);
 }
 

@@ -218,13 +218,13 @@ fn files_without_a_usable_pair_say_what_they_hold() {
     ];
     let preferences = read(&text.join("\n")).unwrap();
     assert_eq!(
-        preferences.pairs().unwrap_err().to_string(),
+        preferences.pairs(&[]).unwrap_err().to_string(),
         "p.jsonl: no usable pair is left: it holds 1 Label, 1 undone, 1 skipped, 1 of weight 0; compare or rank images first"
     );
-    assert_eq!(preferences.labels(Scores::LeftOut).unwrap().len(), 1);
+    assert_eq!(preferences.labels(Scores::LeftOut, &[]).unwrap().len(), 1);
     let pairs = read(&line(&[])).unwrap();
     assert_eq!(
-        pairs.labels(Scores::AgainstMedian).unwrap_err().to_string(),
+        pairs.labels(Scores::AgainstMedian, &[]).unwrap_err().to_string(),
         "p.jsonl: no usable label is left: it holds 1 Pair; call images good or bad first"
     );
 }

@@ -52,7 +52,7 @@ fn pairs(preferences: &Preferences) -> Vec<(String, f64, usize)> {
         Image::File(file) => file.path.trim_end_matches(".png").to_owned(),
         Image::Drawn(drawn) => drawn.seed.to_string(),
     };
-    let pairs = preferences.pairs().unwrap();
+    let pairs = preferences.pairs(&[]).unwrap();
     pairs.iter().map(|pair| (name(&pair.a) + &name(&pair.b), pair.share, pair.votes)).collect()
 }
 
@@ -66,7 +66,7 @@ fn votes_in_either_order_are_one_pair_with_the_weighted_mean() {
     ]);
     // For b, which came first: (1·1 + 2·0 + 1·½) / 4.
     assert_eq!(pairs(&preferences), [("ba".into(), 0.375, 3), ("ca".into(), 0.0, 1)]);
-    let first = &preferences.pairs().unwrap()[0];
+    let first = &preferences.pairs(&[]).unwrap()[0];
     assert_eq!((first.weight, &first.tags), (4.0, &["by ann", "by bob", "by eve"].map(String::from).to_vec()));
     assert_eq!(preferences.notes(), ["1 of 2 pairs is contradicted: each counts with its share of votes"]);
 }
@@ -203,7 +203,7 @@ fn a_thousand_pairs_are_read_and_checked_quickly() {
     fs::write(&path, lines.join("\n") + "\n").unwrap();
     let began = Instant::now();
     let preferences = Preferences::read(&path).unwrap();
-    let pairs = preferences.pairs().unwrap();
+    let pairs = preferences.pairs(&[]).unwrap();
     preferences.check_images().unwrap();
     let (notes, taken) = (preferences.notes(), began.elapsed());
     assert_eq!((pairs.len(), pairs[0].share, pairs[2].share), (1000, 1.0, 2.0 / 3.0));
@@ -237,7 +237,7 @@ fn drawn_images_are_told_apart_by_all_that_draws_them() {
         ("bob", 1.0, pair(&trained, &base, Winner::A)),
         ("ann", 1.0, pair(&base, &other, Winner::A)),
     ]);
-    let shares: Vec<f64> = preferences.pairs().unwrap().iter().map(|pair| pair.share).collect();
+    let shares: Vec<f64> = preferences.pairs(&[]).unwrap().iter().map(|pair| pair.share).collect();
     assert_eq!(shares, [0.5, 1.0]);
-    assert_eq!(preferences.pairs().unwrap()[1].b, other);
+    assert_eq!(preferences.pairs(&[]).unwrap()[1].b, other);
 }

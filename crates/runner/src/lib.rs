@@ -24,7 +24,7 @@ mod training;
 
 pub use error::RunnerError;
 pub use models::{Models, Places};
-pub use preferences::ReadPreferences;
+pub use preferences::check_preferences;
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
 pub use sweep::{SweepOutcome, SweepRequest, sweep};

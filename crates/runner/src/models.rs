@@ -11,7 +11,6 @@ use moa_reward::Scorer;
 use moa_zoo::BaseModel;
 
 use crate::RunnerError;
-use crate::preferences::{self, ReadPreferences};
 
 /// Where models compute.
 #[derive(Clone, Debug)]
@@ -33,8 +32,6 @@ pub struct Models {
     /// SHA-256 of what the models are made of, in hexadecimal, by name; results of other hashes are other results. `base`
     /// is the base model.
     pub sha256: BTreeMap<String, String>,
-    /// The preferences that the experiment's method names, where it does.
-    pub preferences: Option<ReadPreferences>,
 }
 
 impl Models {
@@ -64,9 +61,6 @@ impl Models {
             engine: places.engine,
             gradient_checkpointing: spec.training.gradient_checkpointing,
         };
-        let pipeline = base.open(&compute)?;
-        let preferences = preferences::read(spec, &pipeline, &scorer)?;
-        sha256.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
-        Ok(Self { pipeline, scorer, sha256, preferences })
+        Ok(Self { pipeline: base.open(&compute)?, scorer, sha256 })
     }
 }

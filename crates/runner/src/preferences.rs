@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage};
 use moa_adapter::{Adapter, AdapterBank};
-use moa_core::experiment::{BaseName, DecidedBy, PreferenceSource};
+use moa_core::experiment::{BaseName, DecidedBy, MethodSpec, PreferenceFile};
 use moa_core::{ExperimentSpec, NoiseKey};
 use moa_device::from_host;
 use moa_diffusion::sampler::sample;
@@ -18,19 +18,19 @@ use moa_reward::{Pictures, Scorer};
 use moa_train::{StoredPreferences, StoredVote};
 use sha2::{Digest, Sha256};
 
-use crate::RunnerError;
+use crate::{Models, RunnerError};
 
 /// Images that are encoded or scored at once.
 const AT_ONCE: usize = 16;
 
 /// Preferences, and what their reader should know.
-pub struct ReadPreferences {
+pub(crate) struct ReadPreferences {
     /// What is trained on.
-    pub stored: StoredPreferences,
+    pub(crate) stored: StoredPreferences,
     /// One sentence each: how many votes contradict each other, say.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// The SHA-256 of the file, in hexadecimal: with the images' hashes in it, that of everything.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// Images of prompts, each once.
@@ -64,12 +64,9 @@ impl<'a> Album<'a> {
 ///
 /// # Errors
 /// Says which file, line and field is wrong, or which image cannot be read or drawn.
-pub(crate) fn read(
-    spec: &ExperimentSpec,
-    pipeline: &Pipeline,
-    scorer: &Scorer,
-) -> Result<Option<ReadPreferences>, RunnerError> {
-    let Some(PreferenceSource::File { path, decided_by }) = spec.training.method.preferences() else { return Ok(None) };
+pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<ReadPreferences>, RunnerError> {
+    let Some(PreferenceFile { path, decided_by }) = spec.training.method.preferences() else { return Ok(None) };
+    let Models { pipeline, scorer, .. } = models;
     let file = Preferences::read(path)?;
     file.check_images()?;
     let names = spec.reward_names();
@@ -78,27 +75,51 @@ pub(crate) fn read(
     let mut votes = Vec::new();
     let (pairs, labels);
     let mut album = Album::default();
-    if spec.training.method.learns_from_pairs() {
-        pairs = file.pairs()?;
+    if matches!(spec.training.method, MethodSpec::Dpo(_)) {
+        pairs = file.pairs(&names)?;
         for pair in &pairs {
             let prompt = album.prompt(&pair.prompt);
             let pictures = vec![album.image(prompt, &pair.a), album.image(prompt, &pair.b)];
-            votes.push(StoredVote { prompt, pictures, share: pair.share, rewards: about(&pair.tags) });
+            votes.push(StoredVote { prompt, pictures, share: pair.share, weight: pair.weight, rewards: about(&pair.tags) });
         }
     } else {
-        labels = file.labels(Scores::AgainstMedian)?;
+        labels = file.labels(Scores::AgainstMedian, &names)?;
         for label in &labels {
             let prompt = album.prompt(&label.prompt);
             let pictures = vec![album.image(prompt, &label.image)];
-            votes.push(StoredVote { prompt, pictures, share: label.share, rewards: about(&label.tags) });
+            votes.push(StoredVote { prompt, pictures, share: label.share, weight: label.weight, rewards: about(&label.tags) });
         }
     }
     let reader = Reader { file: &file, spec, pipeline, adapters: BTreeMap::new() };
     let (samples, scores) = reader.read(&album, (*decided_by == DecidedBy::Rewards).then_some(scorer))?;
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut notes = file.notes();
+    if *decided_by == DecidedBy::Outcome && names.len() > 1 && votes.iter().all(|vote| vote.rewards.is_empty()) {
+        notes.push(
+            "no record has a reward's name among its tags: all weightings train on the same votes, and constraints cannot steer; tag them, or \
+             give decided_by: Rewards"
+                .into(),
+        );
+    }
     let stored = StoredPreferences { samples, scores, prompts: album.prompts, votes };
-    Ok(Some(ReadPreferences { stored, notes: file.notes(), sha256 }))
+    Ok(Some(ReadPreferences { stored, notes, sha256 }))
+}
+
+/// Checks the preferences that an experiment's method names, as far as that takes no model.
+///
+/// # Errors
+/// Says which file, line and field is wrong.
+pub fn check_preferences(spec: &ExperimentSpec) -> Result<(), RunnerError> {
+    let Some(PreferenceFile { path, .. }) = spec.training.method.preferences() else { return Ok(()) };
+    let file = Preferences::read(path)?;
+    file.check_images()?;
+    if matches!(spec.training.method, MethodSpec::Dpo(_)) {
+        file.pairs(&[])?;
+    } else {
+        file.labels(Scores::AgainstMedian, &[])?;
+    }
+    Ok(())
 }
 
 fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> RunnerError {

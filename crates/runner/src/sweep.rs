@@ -15,7 +15,7 @@ use crate::recorder::Recorder;
 use crate::sheet::Sheet;
 use crate::soups::mixtures;
 use crate::training::{Training, keep_adapter};
-use crate::{Models, RunnerError, drawing};
+use crate::{Models, RunnerError, drawing, preferences};
 
 /// What to sweep, and how.
 #[derive(Clone, Debug)]
@@ -76,8 +76,12 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
     let spec = &as_run(&request.spec, &request.prompts, &request.out);
     let context = Context { request, models, spec };
     let runs = spec.weightings();
-    let Folder { layout, store, findings } = Folder::open(request, spec, &models.sha256)?;
-    let mut training = Training::open(&context, &runs, &layout)?;
+    // What cannot be trained on is said before the folder is begun.
+    let preferences = preferences::read(spec, models)?;
+    let mut sha256 = models.sha256.clone();
+    sha256.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
+    let Folder { layout, store, findings } = Folder::open(request, spec, &sha256)?;
+    let mut training = Training::open(&context, &runs, preferences.as_ref().map(|read| &read.stored), &layout)?;
 
     let before = store.snapshot()?;
     // Evaluations of adapters that are still to be trained belong to a training that is gone.
@@ -88,7 +92,7 @@ pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) 
         recorder.warn(None, finding)?;
     }
 
-    for note in models.preferences.iter().flat_map(|read| &read.notes) {
+    for note in preferences.iter().flat_map(|read| &read.notes) {
         recorder.warn(None, note.clone())?;
     }
     if spec.training.method.differentiates() && !training.is_complete() {

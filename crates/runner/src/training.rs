@@ -3,7 +3,7 @@
 use moa_adapter::Adapter;
 use moa_core::{EpochRecord, Phase, RunEvent, RunId, Weighting};
 use moa_store::{Layout, write_atomically};
-use moa_train::{TrainError, Trainer, TrainerSetup};
+use moa_train::{StoredPreferences, TrainError, Trainer, TrainerSetup};
 
 use crate::folder::write_new;
 use crate::progress::with_progress;
@@ -26,6 +26,7 @@ impl<'a> Training<'a> {
     pub(crate) fn open(
         context: &Context<'a>,
         runs: &'a [(RunId, Weighting)],
+        preferences: Option<&'a StoredPreferences>,
         layout: &'a Layout,
     ) -> Result<Self, RunnerError> {
         let mut trainer = Trainer::new(TrainerSetup {
@@ -33,7 +34,7 @@ impl<'a> Training<'a> {
             scorer: &context.models.scorer,
             prompts: &context.request.prompts.train,
             held_out: &context.request.prompts.held_out,
-            preferences: context.models.preferences.as_ref().map(|read| &read.stored),
+            preferences,
             spec: context.spec,
             runs,
             workers: context.request.workers,

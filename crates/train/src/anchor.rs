@@ -1,6 +1,6 @@
 //! The tie to the base: how far a trained denoiser's predictions are from the base's.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Int, Tensor};
 use moa_core::metric;
 use moa_device::{from_host, indices_from_host};
 use moa_diffusion::Conditions;
@@ -34,27 +34,18 @@ impl Anchor {
         output: &Tensor<4>,
     ) -> Option<Self> {
         let count = timesteps.len();
-        let share = count / world.members();
-        let tied = |row: &usize| world.ties[row / share] > 0.0;
-        let rows: Vec<usize> = (0..count).filter(tied).collect();
-        if rows.is_empty() {
-            return None;
-        }
-        let device = x.device().without_autodiff();
-        let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
-        let weights = from_host(weights, [rows.len()], &device);
+        let rows = tied(world, count)?;
         let (x, output, timesteps, conditions) = if rows.len() == count {
             (x.clone(), output.clone(), timesteps.to_vec(), conditions.clone())
         } else {
-            let index: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-            let index = indices_from_host(index, &device);
+            let index = || places(&rows, &x.device().without_autodiff());
             let conditions =
                 Conditions { context: conditions.context.select(&rows), guidance: conditions.guidance.clone() };
             let timesteps = rows.iter().map(|row| timesteps[*row]).collect();
-            (x.clone().select(0, index.clone()), output.clone().select(0, index), timesteps, conditions)
+            (x.clone().select(0, index()), output.clone().select(0, index()), timesteps, conditions)
         };
         let base = predict(world.pipeline, None, x.without_autodiff(), &timesteps, &conditions);
-        Some(Self::between(output, base, weights, rows, count))
+        Some(Self::between(output, base, weights(world, &rows, count), rows, count))
     }
 
     /// Measures the distance where any run is tied, of predictions whose base's are known.
@@ -63,16 +54,10 @@ impl Anchor {
     /// Both `[rows, c, h, w]`, rows of the first run first; the base's without autodiff
     pub(crate) fn known(world: &World<'_>, output: Tensor<4>, base: Tensor<4>) -> Option<Self> {
         let count = output.dims()[0];
-        let share = count / world.members();
-        let rows: Vec<usize> = (0..count).filter(|row| world.ties[row / share] > 0.0).collect();
-        if rows.is_empty() {
-            return None;
-        }
-        let device = base.device();
-        let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
-        let weights = from_host(weights, [rows.len()], &device);
-        let index = || indices_from_host(rows.iter().map(|row| *row as i64).collect(), &device);
-        Some(Self::between(output.select(0, index()), base.select(0, index()), weights, rows, count))
+        let rows = tied(world, count)?;
+        let index = || places(&rows, &base.device());
+        let (output, base) = (output.select(0, index()), base.clone().select(0, index()));
+        Some(Self::between(output, base, weights(world, &rows, count), rows, count))
     }
 
     /// Measures the distance of tied rows' predictions to the base's.
@@ -109,4 +94,22 @@ impl Anchor {
         Report::some(metric::KL_TO_BASE, &self.squares, self.rows.clone(), self.count)
             .mapped(move |value| value * scale)
     }
+}
+
+/// Returns which of `count` rows belong to tied runs, if any do.
+fn tied(world: &World<'_>, count: usize) -> Option<Vec<usize>> {
+    let share = count / world.members();
+    let rows: Vec<usize> = (0..count).filter(|row| world.ties[row / share] > 0.0).collect();
+    (!rows.is_empty()).then_some(rows)
+}
+
+/// Returns the weights of rows' runs, of `count` rows in all, `[rows]`.
+fn weights(world: &World<'_>, rows: &[usize], count: usize) -> Tensor<1> {
+    let share = count / world.members();
+    let weights: Vec<f32> = rows.iter().map(|row| world.ties[row / share]).collect();
+    from_host(weights, [rows.len()], world.device())
+}
+
+fn places(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    indices_from_host(rows.iter().map(|row| *row as i64).collect(), device)
 }

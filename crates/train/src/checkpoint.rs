@@ -29,6 +29,8 @@ struct About {
 
 const FACTOR: &str = "factor";
 const SOUND: &str = "sound";
+const STEERING: &str = "steering";
+const SOUND_STEERING: &str = "sound-steering";
 
 impl Trainer<'_> {
     /// Returns everything that the next epoch depends on, as bytes.
@@ -43,7 +45,8 @@ impl Trainer<'_> {
             file.add_all(SOUND, &self.sound);
             adamw.save(&mut file);
             statistics.save(&mut file);
-            steering.save(&mut file);
+            steering.save(STEERING, &mut file);
+            self.sound_steering.save(SOUND_STEERING, &mut file);
             self.method.save(&mut file);
             if let Some(average) = average {
                 average.save(&mut file);
@@ -79,7 +82,8 @@ impl Trainer<'_> {
         }
         if about.digest != self.digest() && about.digest != self.digest_with_cut() {
             return Err(TrainError::Checkpoint(
-                "of another experiment, or of an earlier version with another training.micro_batch, which must be as it was then".into(),
+                "of another experiment, or of an earlier version: one with another training.micro_batch, which must be as it was then, or with \
+                 optimiser.ema, whose mean was another then".into(),
             ));
         }
         Ok(self.load(&file, about)?)
@@ -106,7 +110,8 @@ impl Trainer<'_> {
         self.sound = file.all(SOUND, &like, &device)?;
         self.learned.adamw.load(file, &like, &device)?;
         self.learned.statistics.load(file)?;
-        self.learned.steering.load(file)?;
+        self.learned.steering.load(STEERING, file)?;
+        self.sound_steering.load(SOUND_STEERING, file)?;
         self.method.load(file, &like, &self.world)?;
         if self.learned.average.is_some() {
             self.learned.average = Some(Average::load(file, &like, &device)?);
@@ -150,7 +155,9 @@ impl Trainer<'_> {
         ] {
             ron = ron.replacen(line, "", 1);
         }
-        let text = format!("{ron}\n{}", runs.join("\n"));
+        // Earlier versions' running means held on to the adapter before training.
+        let mean = if spec.optimiser.ema.is_some() { "\nsince the first epoch" } else { "" };
+        let text = format!("{ron}{mean}\n{}", runs.join("\n"));
         format!("{:016x}", NoiseKey::new(0).named(&text).bits(0))
     }
 }

@@ -219,7 +219,9 @@ impl<'a> Epoch<'a> {
             let objective = self.objective(run).iter().enumerate();
             let shares: Vec<f64> =
                 objective.map(|(reward, share)| share * f64::from(u8::from(counts(reward)))).collect();
-            let running = matches!(settings.spread, Spread::Running { .. }).then(|| statistics.spreads.of(run));
+            // Where a prompt is compared with other epochs, its own group's spread says nothing of how far off that is.
+            let over_epochs = matches!(settings.spread, Spread::Running { .. }) || statistics.baselines.is_some();
+            let running = over_epochs.then(|| statistics.spreads.of(run));
             let expected = statistics.baselines.as_ref().map(|baselines| baselines.of(run, &self.prompts));
             let against = Against { spreads: running.as_deref(), expected: expected.as_deref() };
             advantages(&scores[run], &shares, against, self.texts.group, spec.combine, settings.clip)

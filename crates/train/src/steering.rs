@@ -52,8 +52,7 @@ impl Steering {
         let Some(standing) = self.runs.get(run) else { return spec.objective(weighting) };
         let gains: Vec<f64> = standing.gains.iter().map(|gain| f64::from(*gain)).collect();
         let shares = shares(spec.scalarisation, weighting.shares(), &gains);
-        let weighting = Weighting::new(shares).unwrap_or_else(|_| weighting.clone());
-        let mut objective = spec.objective(&weighting);
+        let mut objective = spec.objective_of(&shares);
         let mut all = 1.0;
         for (constraint, multiplier) in spec.constraints.iter().zip(&standing.multipliers) {
             if let Some(place) = place(spec, constraint) {
@@ -72,7 +71,8 @@ impl Steering {
             standing.probes += 1.0;
             let columns = standing.gains.iter_mut().zip(look.rewards.iter().zip(&base.rewards));
             for (gain, (own, base)) in columns {
-                let found = base.gain_in_deviations(own).unwrap_or_default() as f32;
+                // A score in which the base's pictures do not differ has no deviation: then it counts as it is.
+                let found = base.gain_in_deviations(own).unwrap_or_else(|| own.mean() - base.mean()) as f32;
                 *gain = *gain * decay + found * (1.0 - decay);
             }
             for (index, constraint) in spec.constraints.iter().enumerate() {
@@ -117,7 +117,14 @@ impl Steering {
                 )
             })
             .collect();
-        (!missed.is_empty()).then(|| format!("it ends infeasible: at the last probe {}", missed.join("; ")))
+        (!missed.is_empty()).then(|| format!("it ends infeasible: at the probe that its adapter is of {}", missed.join("; ")))
+    }
+
+    /// Takes how a run stands from another state of the same runs.
+    pub(crate) fn set(&mut self, run: usize, other: &Self) {
+        if let (Some(own), Some(other)) = (self.runs.get_mut(run), other.runs.get(run)) {
+            own.clone_from(other);
+        }
     }
 
     /// Keeps the runs at `places` alone.
@@ -127,26 +134,24 @@ impl Steering {
         }
     }
 
-    /// Adds the state to a file.
-    pub(crate) fn save(&self, file: &mut StateWriter) {
+    /// Adds the state to a file as a part of this name.
+    pub(crate) fn save(&self, part: &str, file: &mut StateWriter) {
         let rows: Vec<Vec<f32>> = self.runs.iter().map(Standing::row).collect();
         if let Some(first) = rows.first() {
-            file.add(PART, &from_host(rows.concat(), [rows.len(), first.len()], &Device::flex()));
+            file.add(part, &from_host(rows.concat(), [rows.len(), first.len()], &Device::flex()));
         }
     }
 
-    /// Takes the state of the same runs from a file.
-    pub(crate) fn load(&mut self, file: &StateReader<'_>) -> Result<(), StateError> {
+    /// Takes the state of the same runs from a part of a file.
+    pub(crate) fn load(&mut self, part: &str, file: &StateReader<'_>) -> Result<(), StateError> {
         let Some(first) = self.runs.first() else { return Ok(()) };
         let dims = [self.runs.len(), first.row().len()];
-        let missing = || StateError::Missing { name: PART.to_owned() };
-        let values = to_host(file.tensor::<2>(PART, dims, &Device::flex())?.ok_or_else(missing)?);
+        let missing = || StateError::Missing { name: part.to_owned() };
+        let values = to_host(file.tensor::<2>(part, dims, &Device::flex())?.ok_or_else(missing)?);
         self.runs.iter_mut().zip(values.chunks(dims[1])).for_each(|(standing, row)| standing.take(row));
         Ok(())
     }
 }
-
-const PART: &str = "steering";
 
 impl Standing {
     fn row(&self) -> Vec<f32> {
@@ -160,7 +165,7 @@ impl Standing {
         self.gains.copy_from_slice(gains);
         self.multipliers.copy_from_slice(multipliers);
         self.slack.copy_from_slice(slack);
-        self.probes = row.first().copied().unwrap_or_default();
+        self.probes = row[0];
     }
 }
 
@@ -186,7 +191,8 @@ fn shares(scalarisation: Scalarisation, weights: &[f64], gains: &[f64]) -> Vec<f
         weights.iter().zip(gains).map(|(weight, gain)| weight * (ideal - gain) / smoothing).collect();
     let counts = |(weight, _): &(&f64, &f64)| **weight > 0.0;
     let most = weights.iter().zip(&behind).filter(counts).map(|(_, behind)| *behind).fold(f64::NEG_INFINITY, f64::max);
-    let pulls: Vec<f64> = weights.iter().zip(&behind).map(|(weight, behind)| weight * (behind - most).exp()).collect();
+    let pull = |(weight, behind): (&f64, &f64)| if *weight > 0.0 { weight * (behind - most).exp() } else { 0.0 };
+    let pulls: Vec<f64> = weights.iter().zip(&behind).map(pull).collect();
     let all: f64 = pulls.iter().sum();
     pulls.into_iter().map(|pull| pull / all).collect()
 }
@@ -283,10 +289,10 @@ mod tests {
         let mut steering = Steering::new(&spec, 2);
         steering.follow(&spec, &[columns(0.6, 0.45), columns(0.51, 0.57)], &columns(0.5, 0.5));
         let mut file = StateWriter::default();
-        steering.save(&mut file);
+        steering.save("steering", &mut file);
         let bytes = file.finish(&()).expect("writes");
         let mut read = Steering::new(&spec, 2);
-        read.load(&StateReader::open(&bytes).expect("opens")).expect("fits");
+        read.load("steering", &StateReader::open(&bytes).expect("opens")).expect("fits");
         assert_eq!(read, steering);
         steering.keep(&[1]);
         let mut one = Steering::new(&spec, 1);

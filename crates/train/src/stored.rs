@@ -34,6 +34,8 @@ pub struct StoredVote {
     pub pictures: Vec<usize>,
     /// The share of votes for the first of two, or that call the one good.
     pub share: f64,
+    /// How much it counts beside others, above 0.
+    pub weight: f64,
     /// The rewards that it is about, by place; none for all.
     pub rewards: Vec<usize>,
 }
@@ -42,6 +44,10 @@ pub struct StoredVote {
 pub(crate) struct Stored<'a> {
     preferences: &'a StoredPreferences,
     contexts: TextContext,
+    /// Mean and standard deviation of each reward's scores.
+    moments: Vec<(f64, f64)>,
+    /// The mean of the votes' weights.
+    weight: f64,
 }
 
 /// Some of them, as rows of every run.
@@ -56,7 +62,17 @@ impl<'a> Stored<'a> {
     /// # Errors
     /// Fails when a prompt cannot be tokenised.
     pub(crate) fn new(preferences: &'a StoredPreferences, world: &World<'_>) -> Result<Self, TrainError> {
-        Ok(Self { contexts: world.pipeline.encode_prompts(&preferences.prompts)?, preferences })
+        let moments = |column: &Vec<f32>| {
+            let values = || column.iter().map(|score| f64::from(*score));
+            let mean = values().sum::<f64>() / column.len() as f64;
+            (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / column.len() as f64).sqrt())
+        };
+        Ok(Self {
+            contexts: world.pipeline.encode_prompts(&preferences.prompts)?,
+            moments: preferences.scores.iter().map(moments).collect(),
+            weight: preferences.votes.iter().map(|vote| vote.weight).sum::<f64>() / preferences.votes.len() as f64,
+            preferences,
+        })
     }
 
     /// Returns an epoch's share of what was said, as many pictures as an epoch would draw: a seeded shuffle, walked through before it is
@@ -68,8 +84,9 @@ impl<'a> Stored<'a> {
         let wanted = self.units(epoch);
         let (count, first) = (votes.len(), (epoch.number as usize - 1) * wanted);
         let key = world.key("preferences");
-        let place = |position: usize| key.with((position / count) as u64).permutation(count)[position % count];
-        let places: Vec<usize> = (first..first + wanted).map(place).collect();
+        let rounds = first / count..=(first + wanted - 1) / count;
+        let walked: Vec<usize> = rounds.flat_map(|round| key.with(round as u64).permutation(count)).collect();
+        let places: Vec<usize> = walked.into_iter().skip(first % count).take(wanted).collect();
         let micro_batch = (world.spec.training.micro_batch as usize / unit).max(1);
         let all = slices(wanted, world.members(), micro_batch);
         all.into_iter().map(|range| self.slice(epoch, &places, range, decided_by, mix)).collect()
@@ -103,8 +120,12 @@ impl<'a> Stored<'a> {
                 };
                 let all: f64 = objective.iter().sum();
                 let about: f64 = vote.rewards.iter().map(|reward| objective[*reward] / all).sum();
-                let counts = decided_by == DecidedBy::Rewards || vote.rewards.is_empty();
-                weights.push(if counts { 1.0 } else { about as f32 });
+                let weight = match decided_by {
+                    DecidedBy::Rewards => 1.0,
+                    DecidedBy::Outcome if vote.rewards.is_empty() => vote.weight / self.weight,
+                    DecidedBy::Outcome => about * vote.weight / self.weight,
+                };
+                weights.push(weight as f32);
                 for (row, picture) in vote.pictures.iter().enumerate() {
                     samples.push(position * vote.pictures.len() + row);
                     rows.push(*picture as i64);
@@ -130,24 +151,20 @@ impl<'a> Stored<'a> {
     /// standard deviation over the file's pictures, and one picture is compared with their mean.
     fn decided(&self, vote: &StoredVote, objective: &[f64], mix: Mix) -> f64 {
         let scores = &self.preferences.scores;
-        let moments = |column: &[f32]| {
-            let values = || column.iter().map(|score| f64::from(*score));
-            let mean = values().sum::<f64>() / column.len() as f64;
-            (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / column.len() as f64).sqrt())
-        };
-        let pair = |column: &[f32]| {
+        let pair = |column: &[f32], (mean, _): &(f64, f64)| {
             let first = f64::from(column[vote.pictures[0]]);
-            (first, vote.pictures.get(1).map_or_else(|| moments(column).0, |other| f64::from(column[*other])))
+            (first, vote.pictures.get(1).map_or(*mean, |other| f64::from(column[*other])))
         };
+        let columns = || scores.iter().zip(&self.moments);
         match mix {
-            Mix::Losses => votes(objective, scores, |column| {
-                let (first, other) = pair(column);
+            Mix::Losses => votes(objective, columns(), |(column, moments)| {
+                let (first, other) = pair(column, moments);
                 share(first, other)
             }),
             Mix::Rewards => {
-                let sum = objective.iter().zip(scores).map(|(count, column)| {
-                    let ((first, other), (_, deviation)) = (pair(column), moments(column));
-                    if deviation > 0.0 { count * (first - other) / deviation } else { 0.0 }
+                let sum = objective.iter().zip(columns()).map(|(count, (column, moments))| {
+                    let (first, other) = pair(column, moments);
+                    if moments.1 > 0.0 { count * (first - other) / moments.1 } else { 0.0 }
                 });
                 share(sum.sum(), 0.0)
             }

@@ -82,6 +82,8 @@ pub struct Trainer<'a> {
     pub(crate) probe: Probe,
     /// The adapters as they were at the last probe that found them sound: the runs' that are still trained.
     pub(crate) sound: Factors,
+    /// How rewards stood then.
+    pub(crate) sound_steering: Steering,
     /// The epoch of that probe, by run still trained.
     pub(crate) sound_since: Vec<u32>,
     /// The runs that have ended, with the adapters that are kept of them.
@@ -124,6 +126,7 @@ impl<'a> Trainer<'a> {
             method: method(&spec.training.method, &learned.factors),
             probe: Probe::new(&setup),
             sound: learned.factors.clone(),
+            sound_steering: learned.steering.clone(),
             sound_since: vec![0; world.members()],
             ended: BTreeMap::new(),
             epoch: 0,
@@ -226,12 +229,14 @@ impl<'a> Trainer<'a> {
         let spec = self.setup.spec;
         let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
         let meter = Meter::new(each, progress);
-        let (scores, own, updates, pictures) = {
+        let (scores, own, updates) = {
             let epoch = Epoch::choose(&self.world, number, &self.learned.steering, &meter, &clock);
             let policy = self.learned.factors.clone();
             let gathered = self.method.gather(&epoch, &policy, &mut self.learned.statistics)?;
-            (gathered.scores, gathered.metrics, gathered.updates, epoch.samples() * members)
+            (gathered.scores, gathered.metrics, gathered.updates)
         };
+        // What was scored was drawn; methods that train on stored pictures draw none.
+        let pictures = scores.iter().map(|columns| columns.first().map_or(0, Vec::len)).sum();
         let (mut seen, mut rows_trained) = (Vec::new(), 0);
         for (index, passes) in updates.iter().enumerate() {
             rows_trained += passes.iter().map(|pass| pass.rows()).sum::<usize>();
@@ -313,6 +318,7 @@ impl<'a> Trainer<'a> {
             match verdict {
                 Verdict::Sound => {
                     self.sound = replaced(&self.sound, place, &member(self.current(), place));
+                    self.sound_steering.set(place, &self.learned.steering);
                     self.sound_since[place] = self.epoch;
                     going_on.push(place);
                 }
@@ -321,6 +327,8 @@ impl<'a> Trainer<'a> {
                     let why =
                         format!("{why}: ended after epoch {}, and the adapter of epoch {kept} is kept", self.epoch);
                     findings.push((id.clone(), why));
+                    let spec = self.setup.spec;
+                    findings.extend(self.sound_steering.infeasible(spec, place).map(|why| (id.clone(), why)));
                     self.ended.insert(id, Ending { after: self.epoch, kept, factors: member(&self.sound, place) });
                 }
                 Verdict::Tighten { tie, why } => {
@@ -330,6 +338,7 @@ impl<'a> Trainer<'a> {
                     if let Some(average) = &mut self.learned.average {
                         *average = Average::of(&replaced(average.tensors(), place, &one));
                     }
+                    self.learned.steering.set(place, &self.sound_steering);
                     self.world.ties[place] = tie;
                     let after = self.epoch;
                     findings.push((
@@ -367,6 +376,7 @@ impl<'a> Trainer<'a> {
             return;
         }
         self.method.keep(places);
+        self.sound_steering.keep(places);
         self.sound = members(&self.sound, places);
         let Learned { factors, average, adamw, statistics, steering } = &mut self.learned;
         *factors = members(factors, places);

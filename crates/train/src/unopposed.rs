@@ -11,7 +11,7 @@ use crate::factors::{Factors, add};
 
 /// Sweeps over the multipliers, at most.
 const SWEEPS: usize = 2000;
-/// Products of unit vectors above −this count as none.
+/// Changes of a multiplier below this count as none.
 const TOLERANCE: f64 = 1e-9;
 
 /// Returns one gradient out of those of several rewards, for each member on its own.

@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let experiment = Experiment::load(&arguments.experiment)?;
+    moa_runner::check_preferences(&experiment.spec)?;
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
@@ -53,8 +54,11 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 /// Says that there is less memory than is wanted, and what to lower.
 fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
     let (micro_batch, runs) = (experiment.spec.training.micro_batch, experiment.plan.runs);
-    let rows = if u64::from(micro_batch) > runs {
-        format!("lower `training.micro_batch` (now {micro_batch}; every adapter needs one row, so {runs} is the least)")
+    let unit = experiment.spec.training.method.unit(&experiment.spec);
+    let least = runs * u64::from(unit);
+    let rows = if u64::from(micro_batch) > least {
+        let each = if unit == 1 { "one row".into() } else { format!("{unit} rows") };
+        format!("lower `training.micro_batch` (now {micro_batch}; every adapter needs {each}, so {least} is the least)")
     } else {
         format!("list fewer weightings ({runs} adapters train together), or spread them over several experiments")
     };

@@ -100,7 +100,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
         Baseline::Prompt { decay } | Baseline::Value { decay, .. } => Some(decay),
         Baseline::Group => None,
     }),
-    ("training.advantages.baseline.ridge", Bounds::Above(0.0, 1_000_000.0), |spec| {
+    ("training.advantages.baseline.ridge", Bounds::Closed(0.001, 1_000_000.0), |spec| {
         match spec.training.advantages.baseline {
             Baseline::Value { ridge, .. } => Some(ridge),
             Baseline::Group | Baseline::Prompt { .. } => None,

@@ -25,7 +25,7 @@ pub use kto::KtoSpec;
 pub use mixed::MixedSpec;
 pub use nft::NftSpec;
 pub use policy_gradient::{PolicyGradientSpec, Ratio, StepWeights, Window};
-pub use preference::{DecidedBy, Mix, PreferenceSource};
+pub use preference::{DecidedBy, LabelSource, Mix, PairSource, PreferenceFile};
 pub use reward_weighted::{RewardWeightedSpec, RewardWeights};
 
 use super::bounds::Bounds;
@@ -121,24 +121,30 @@ impl MethodSpec {
         self.method().smallest()
     }
 
-    /// Returns where the method's preferences come from, if it learns from such.
-    pub fn preferences(&self) -> Option<&PreferenceSource> {
+    /// Returns the file of preferences that the method learns from, if it does.
+    pub fn preferences(&self) -> Option<&PreferenceFile> {
         match self {
-            Self::Dpo(DpoSpec { pairs: source, .. }) | Self::Kto(KtoSpec { labels: source, .. }) => Some(source),
+            Self::Dpo(DpoSpec { pairs: PairSource::File(file), .. })
+            | Self::Kto(KtoSpec { labels: LabelSource::File(file), .. }) => Some(file),
             _ => None,
         }
     }
 
-    /// Returns whether the method learns from pairs of pictures, rather than from single ones.
-    pub fn learns_from_pairs(&self) -> bool {
-        matches!(self, Self::Dpo(_) | Self::D3po(_))
+    /// Returns the file of preferences, to change it.
+    pub(super) fn preferences_mut(&mut self) -> Option<&mut PreferenceFile> {
+        match self {
+            Self::Dpo(DpoSpec { pairs: PairSource::File(file), .. })
+            | Self::Kto(KtoSpec { labels: LabelSource::File(file), .. }) => Some(file),
+            _ => None,
+        }
     }
 
-    /// Returns where the method's preferences come from, to change it.
-    pub(super) fn preferences_mut(&mut self) -> Option<&mut PreferenceSource> {
+    /// Returns how many pictures are trained on together, and pass through the denoiser whatever the micro-batch: those of a pair or group.
+    pub fn unit(&self, spec: &ExperimentSpec) -> u32 {
         match self {
-            Self::Dpo(DpoSpec { pairs: source, .. }) | Self::Kto(KtoSpec { labels: source, .. }) => Some(source),
-            _ => None,
+            Self::Dpo(_) | Self::D3po(_) => 2,
+            Self::Group(_) => spec.training.pictures_per_prompt,
+            _ => 1,
         }
     }
 
@@ -175,6 +181,21 @@ impl MethodSpec {
         ]
     }
 
+    /// Refuses a share of pictures by advantage where the method has its own way to choose.
+    fn check_share(&self, spec: &ExperimentSpec) -> Result<(), Finding> {
+        let share = spec.training.advantages.trained_share;
+        let chooses = match self {
+            Self::RewardWeighted(method) => !matches!(method.weights, RewardWeights::Exponential { .. }),
+            Self::Dpo(_) | Self::D3po(_) | Self::Group(_) => true,
+            _ => false,
+        };
+        if !chooses || share >= 1.0 {
+            return Ok(());
+        }
+        let way_out = format!("training.method {} says itself which pictures are trained on: give 1", self.name());
+        Err(Finding::value("training.advantages.trained_share", share.to_string(), way_out))
+    }
+
     /// Checks every setting.
     pub(super) fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
         for (name, bounds, value) in self.method().numbers() {
@@ -182,6 +203,7 @@ impl MethodSpec {
                 super::validate::check_number(format!("{field}.{name}"), bounds, value)?;
             }
         }
+        self.check_share(spec)?;
         self.method().check(spec, field)
     }
 
@@ -206,7 +228,8 @@ pub(super) fn form_of(path: &str) -> Option<&'static str> {
         "ratio" => "give Plain or Normalised",
         "through" => "give LastSteps(1), LowVariance(2), Random(4) or SingleStep(from: 4, to: 6)",
         "weights" => "give Exponential(temperature: 1), Quantile(at: 0.5) or Best(count: 1)",
-        "pairs" | "labels" => "give Own(per_prompt: 2) or File(path: \"preferences.jsonl\")",
+        "pairs" => "give Own(per_prompt: 2) or File(path: \"preferences.jsonl\")",
+        "labels" => "give Own or File(path: \"preferences.jsonl\")",
         "path" => "give a text in quotes",
         "decided_by" => "give Outcome or Rewards",
         "mix" => "give Rewards or Losses",

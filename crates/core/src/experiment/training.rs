@@ -55,7 +55,7 @@ impl Default for TrainingSpec {
 pub struct AdvantageSpec {
     /// By which standard deviation scores are divided. Default: `Group`.
     pub spread: Spread,
-    /// What scores are compared with. Default: `Group`.
+    /// What scores are compared with; other than `Group`, they are divided by a running standard deviation. Default: `Group`.
     pub baseline: Baseline,
     /// Advantages are clamped to ± this, in standard deviations. Default: 5.
     pub clip: f64,

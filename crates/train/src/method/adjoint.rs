@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
-use moa_core::experiment::AdjointSpec;
+use moa_core::experiment::{AdjointSpec, Precision};
 use moa_core::metric;
 use moa_diffusion::sampler::{Next, advance, predict};
 use moa_diffusion::{Conditions, StepRule};
 
-use super::differentiable::{coefficients, gradients, objective_metrics};
+use super::differentiable::{coefficients, gradients};
 use super::policy_gradient::trained_steps;
 use super::{Gathered, Loss, Method, Pass, mean_squares, shared_out};
 use crate::TrainError;
@@ -26,6 +26,7 @@ use crate::factors::Factors;
 use crate::report::Report;
 use crate::rollout::{Keep, Trajectory, finished};
 use crate::statistics::Statistics;
+use crate::trainer::EpochMetrics;
 use crate::world::World;
 
 /// The method.
@@ -63,7 +64,7 @@ impl Method for AdjointMatching {
             pairs.map(pass).collect()
         };
         let updates = shared_out(&steps, updates_per_epoch).into_iter().map(of_update).collect();
-        Ok(Gathered { metrics: objective_metrics(&scores, &objective), scores, updates })
+        Ok(Gathered { metrics: vec![EpochMetrics::new(); world.members()], scores, updates })
     }
 }
 
@@ -93,14 +94,24 @@ impl Course {
             adjoints.push(adjoint.clone());
             let timesteps = vec![rule.timestep; x.dims()[0]];
             let model = |x: Tensor<4>| predict(world.pipeline, None, x, &timesteps, &conditions);
-            let (output, before) = adjoint_before(rule, x, &model, adjoint);
+            // On its way through a base in F16 it is as large as that can hold; rows do not touch each other.
+            let size = (world.pipeline.precision() == Precision::F16).then(|| largest(&adjoint));
+            let scaled = size.clone().map_or(adjoint.clone(), |size| adjoint / size);
+            let (output, before) = adjoint_before(rule, x, &model, scaled);
             base.push(output);
-            adjoint = before;
+            adjoint = size.map_or(before.clone(), |size| before * size);
         }
         base.reverse();
         adjoints.reverse();
         Self { conditions, latents: trajectory.latents.clone(), base, adjoints }
     }
+}
+
+/// Returns each row's largest magnitude, above 0, `[rows, 1, 1, 1]`.
+fn largest(x: &Tensor<4>) -> Tensor<4> {
+    let [rows, ..] = x.dims();
+    let flat: Tensor<2> = x.clone().abs().reshape([rows as i64, -1]);
+    flat.max_dim(1).clamp_min(f32::MIN_POSITIVE).reshape([rows, 1, 1, 1])
 }
 
 /// Returns what a model predicts from `x`, and (∂μ/∂x)ᵀ·a with μ the mean of the step from there, both `[rows, c, h, w]`.

@@ -165,7 +165,7 @@ pub(super) fn coefficients(
 }
 
 /// Returns by run its loss: minus the mean over pictures of what is maximised.
-pub(super) fn objective_metrics(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<EpochMetrics> {
+fn objective_metrics(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<EpochMetrics> {
     let of_run = |(columns, coefficients): (&Vec<Vec<f32>>, &Vec<f32>)| {
         let mean =
             |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len().max(1) as f64;

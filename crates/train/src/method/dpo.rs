@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use moa_core::experiment::{DpoSpec, PreferenceSource};
+use moa_core::experiment::{DpoSpec, PairSource, PreferenceFile};
 
 use super::forward::{Drawn, passes};
 use super::implied::{ImpliedPass, Judge, preference, stored};
@@ -24,8 +24,8 @@ impl Method for Dpo {
         let DpoSpec { pairs: source, mix, levels, updates_per_epoch, beta } = &self.spec;
         let judge: Judge = Arc::new(preference);
         let per_prompt = match source {
-            PreferenceSource::Own { per_prompt } => per_prompt,
-            PreferenceSource::File { decided_by, .. } => {
+            PairSource::Own { per_prompt } => per_prompt,
+            PairSource::File(PreferenceFile { decided_by, .. }) => {
                 let file = epoch.world.stored();
                 let units = [2, file.units(epoch)];
                 let slices = file.slices(epoch, *decided_by, *mix);
@@ -37,8 +37,7 @@ impl Method for Dpo {
         let count = choices.first().map_or(2, |choice| choice.samples.len()) / 2;
         let slices = drawn.chosen(epoch, &choices, 2);
         let updates = passes(epoch, &slices, [*levels, *updates_per_epoch], 2, &|rows, levels, _| {
-            let weight = 1.0 / (count * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 2, weights: None, judge: judge.clone() }))
+            Ok(Box::new(ImpliedPass::new(rows, *beta, [2, count, levels], judge.clone())))
         })?;
         Ok(drawn.gathered(updates))
     }

@@ -40,8 +40,7 @@ impl Method for Group {
         let slices = drawn.chosen(epoch, &choices, group);
         let groups = epoch.samples() / group;
         let updates = passes(epoch, &slices, [levels, updates_per_epoch], group, &|rows, levels, _| {
-            let weight = 1.0 / (groups * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta, weight, unit: group, weights: None, judge: judge.clone() }))
+            Ok(Box::new(ImpliedPass::new(rows, beta, [group, groups, levels], judge.clone())))
         })?;
         Ok(drawn.gathered(updates))
     }

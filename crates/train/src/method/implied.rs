@@ -42,6 +42,13 @@ pub(super) struct ImpliedPass {
     pub(super) judge: Judge,
 }
 
+impl ImpliedPass {
+    /// Returns a pass of an update of `count` units of each run at `levels` levels, all of which weigh alike.
+    pub(super) fn new(rows: NoisedSlice, beta: f64, [unit, count, levels]: [usize; 3], judge: Judge) -> Self {
+        Self { rows, beta, weight: 1.0 / (count * levels) as f32, unit, weights: None, judge }
+    }
+}
+
 impl Pass for ImpliedPass {
     fn rows(&self) -> usize {
         self.rows.rows()
@@ -72,8 +79,8 @@ pub(super) fn stored(
         let rows = [Conditioned { slice: Arc::new(slice), conditions }];
         let own = passes(epoch, &rows, [levels, updates], unit, &|rows, levels, _| {
             let judge = judge(rows.rows());
-            let weight = 1.0 / (count * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta, weight, unit, weights: Some(weights.clone()), judge }))
+            let alike = ImpliedPass::new(rows, beta, [unit, count, levels], judge);
+            Ok(Box::new(ImpliedPass { weights: Some(weights.clone()), ..alike }))
         })?;
         all.resize_with(own.len(), Vec::new);
         all.iter_mut().zip(own).for_each(|(all, own)| all.extend(own));
@@ -93,9 +100,23 @@ pub(super) fn judged(
     own: Option<&Tensor<1>>,
     [weight, tie]: [f32; 2],
 ) -> Loss {
-    let seen = Report::all(metric::IMPLIED_REWARD, &implied);
+    let [rows] = implied.dims();
+    // What does not count is not reported either: 0/0 is not a number, and such are left out of means.
+    let counts = own.map(|own| own.clone() / own.clone());
+    let seen = match &counts {
+        Some(counts) => {
+            let [units] = counts.dims();
+            let by_row: Tensor<1> = counts.clone().reshape([units, 1]).expand([units, rows / units]).reshape([rows]);
+            implied.clone().inner() * by_row
+        }
+        None => implied.clone().inner(),
+    };
     let Judged { losses, mut reports } = judge(implied, values);
-    reports.extend([seen, Report::all(metric::LOSS, &losses)]);
+    let told = match counts {
+        Some(counts) => losses.clone().inner() * counts,
+        None => losses.clone().inner(),
+    };
+    reports.extend([Report::all(metric::IMPLIED_REWARD, &seen), Report::all(metric::LOSS, &told)]);
     let losses = match own {
         Some(own) => losses * Tensor::from_inner(own.clone()),
         None => losses,
@@ -124,7 +145,8 @@ pub(super) fn implied(new: Tensor<4>, base: Tensor<4>, target: &Tensor<4>, beta:
 }
 
 /// Returns each pair's loss −p·ln σ(r_a − r_b) − (1 − p)·ln σ(r_b − r_a), `[pairs]`: p, the share of votes for a, is the value of its
-/// row, and a pair's rows are neighbours.
+/// row, and a pair's rows are neighbours. A pair that nobody decides (p = ½ exactly, of groups without spread most often) has no loss: it
+/// would only hold the adapter back.
 pub(super) fn preference(implied: Tensor<1>, values: Tensor<1>) -> Judged {
     let [rows] = implied.dims();
     let column = |tensor: Tensor<1>, place: usize| -> Tensor<1> {
@@ -132,7 +154,8 @@ pub(super) fn preference(implied: Tensor<1>, values: Tensor<1>) -> Judged {
     };
     let margin = column(implied.clone(), 0) - column(implied, 1);
     let votes = column(values, 0);
-    let losses = soft(margin.clone(), votes.clone());
+    let decided = votes.clone().not_equal_elem(0.5).float();
+    let losses = soft(margin.clone(), votes.clone()) * Tensor::from_inner(decided);
     // An undecided pair is right half of the time.
     let right = Report::all(metric::PAIRS_RIGHT, &(margin.inner() * (votes - 0.5))).mapped(|agreed| match agreed {
         agreed if agreed > 0.0 => 1.0,

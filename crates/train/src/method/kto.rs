@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, activation::sigmoid};
-use moa_core::experiment::{KtoSpec, PreferenceSource};
+use moa_core::experiment::{KtoSpec, LabelSource, PreferenceFile};
 use moa_core::metric;
 use moa_device::{from_host, to_host};
 use moa_optimiser::{StateError, StateReader, StateWriter};
@@ -48,7 +48,7 @@ impl Method for Kto {
                 reports: Vec::new(),
             })
         };
-        if let PreferenceSource::File { decided_by, .. } = labels {
+        if let LabelSource::File(PreferenceFile { decided_by, .. }) = labels {
             let file = epoch.world.stored();
             let units = [1, file.units(epoch)];
             let slices = file.slices(epoch, *decided_by, *mix);
@@ -64,8 +64,7 @@ impl Method for Kto {
         let slices = drawn.chosen(epoch, &choices, 1);
         let updates = passes(epoch, &slices, [*levels, *updates_per_epoch], 1, &|rows, levels, _| {
             let judge = judge(rows.rows());
-            let weight = 1.0 / (count * levels) as f32;
-            Ok(Box::new(ImpliedPass { rows, beta: *beta, weight, unit: 1, weights: None, judge }))
+            Ok(Box::new(ImpliedPass::new(rows, *beta, [1, count, levels], judge)))
         })?;
         Ok(drawn.gathered(updates))
     }

@@ -7,7 +7,8 @@ use crate::epoch::Epoch;
 use crate::selection::{Choice, falling};
 
 /// Returns by run the pairs of its pictures: the best of a prompt with its worst, the second best with the second worst, and so on, by
-/// the mixture of rewards. The two are neighbours, with the share of votes for the first as the first's value.
+/// the mixture of rewards. The two are neighbours, with the share of votes for the first as the first's value. A share of ½ is no
+/// preference, and teaches nothing ([`super::implied::preference`]).
 pub(super) fn pairs(epoch: &Epoch<'_>, drawn: &Drawn, per_prompt: u32, mix: Mix) -> Vec<Choice> {
     let group = epoch.texts.group;
     let of_run = |run: usize| {
@@ -19,7 +20,7 @@ pub(super) fn pairs(epoch: &Epoch<'_>, drawn: &Drawn, per_prompt: u32, mix: Mix)
                 let [better, worse] = [order[rank], order[group - 1 - rank]].map(|sample| place * group + sample);
                 let share = match mix {
                     Mix::Rewards => share(f64::from(advantages[better]), f64::from(advantages[worse])),
-                    Mix::Losses => votes(epoch.objective(run), &drawn.scores[run], |column| {
+                    Mix::Losses => votes(epoch.objective(run), drawn.scores[run].iter(), |column| {
                         share(f64::from(column[better]), f64::from(column[worse]))
                     }),
                 };
@@ -39,7 +40,7 @@ pub(super) fn good(epoch: &Epoch<'_>, drawn: &Drawn, mix: Mix) -> Vec<Vec<f32>> 
     let of_run = |run: usize| {
         let of_picture = |(sample, advantage): (usize, &f32)| match mix {
             Mix::Rewards => share(f64::from(*advantage), 0.0) as f32,
-            Mix::Losses => votes(epoch.objective(run), &drawn.scores[run], |column| {
+            Mix::Losses => votes(epoch.objective(run), drawn.scores[run].iter(), |column| {
                 let own = &column[sample / group * group..(sample / group + 1) * group];
                 let mean = own.iter().map(|score| f64::from(*score)).sum::<f64>() / group as f64;
                 share(f64::from(column[sample]), mean)
@@ -59,9 +60,12 @@ pub(crate) fn share(first: f64, second: f64) -> f64 {
     }
 }
 
-/// Returns the mean of the rewards' votes, by what each counts.
-pub(crate) fn votes(objective: &[f64], scores: &[Vec<f32>], vote: impl Fn(&[f32]) -> f64) -> f64 {
-    let pairs = || objective.iter().zip(scores).filter(|(share, _)| **share > 0.0);
-    let all: f64 = pairs().map(|(share, _)| share).sum();
-    pairs().map(|(share, column)| share * vote(column)).sum::<f64>() / all.max(f64::MIN_POSITIVE)
+/// Returns the mean of the rewards' votes, by what each counts; `columns` are what each votes by.
+pub(crate) fn votes<T>(objective: &[f64], columns: impl Iterator<Item = T>, vote: impl Fn(T) -> f64) -> f64 {
+    let (mut sum, mut all) = (0.0, 0.0);
+    for (share, column) in objective.iter().zip(columns).filter(|(share, _)| **share > 0.0) {
+        sum += share * vote(column);
+        all += share;
+    }
+    sum / all.max(f64::MIN_POSITIVE)
 }

@@ -61,7 +61,8 @@ fn weighted(weights: RewardWeights, advantages: &[f32], group: usize, most: usiz
             return choice;
         }
         RewardWeights::Quantile { at } => {
-            let count = ((1.0 - at) * advantages.len() as f64).ceil() as usize;
+            // 1 − 0.7 is a little more than 0.3.
+            let count = ((1.0 - at) * advantages.len() as f64 - 1e-9).ceil() as usize;
             choice.samples = falling(advantages);
             choice.samples.truncate(count.clamp(1, advantages.len()));
             choice.samples.sort_unstable();

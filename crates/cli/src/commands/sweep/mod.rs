@@ -125,8 +125,9 @@ fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Pa
         return error.hint(saved);
     }
     let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
-    let error = if u64::from(training.micro_batch) > runs {
-        error.hint(format!("lower `training.micro_batch` (now {}; {runs} is the least)", training.micro_batch))
+    let least = runs * u64::from(training.method.unit(&experiment.spec));
+    let error = if u64::from(training.micro_batch) > least {
+        error.hint(format!("lower `training.micro_batch` (now {}; {least} is the least)", training.micro_batch))
     } else {
         error.hint(format!("list fewer weightings: {runs} adapters train together"))
     };

@@ -49,9 +49,9 @@ impl Method for AdjointSpec {
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
         let steps = f64::from(spec.sampler.steps);
-        let training = self.train_steps.into();
-        // Back through the base: a pass forward and backward for each step, as dear as three.
-        Passes { rollout: steps, training, reference: 3.0 * steps, ..Passes::default() }
+        let training = f64::from(self.train_steps);
+        // Back through the base: a pass forward and backward for each step, as dear as three, and the steps that are trained among them.
+        Passes { rollout: steps, training, reference: 3.0 * steps - training, base: training, ..Passes::default() }
     }
 
     fn smallest(&self) -> MethodSpec {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, MethodSpec, Mix, Number, Passes, PreferenceSource, check_stochastic, check_updates};
+use super::preference::{check_pairs, paired};
+use super::{Method, MethodSpec, Mix, Number, Passes, check_stochastic, check_updates};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
@@ -12,7 +13,7 @@ use crate::experiment::finding::Finding;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct D3poSpec {
-    /// Pairs of each prompt's pictures, as [`PreferenceSource::Own`] has them. Default: 2.
+    /// Pairs of each prompt's pictures, as [`PairSource::Own`](super::PairSource::Own) has them. Default: 2.
     pub per_prompt: u32,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,
@@ -30,13 +31,6 @@ impl Default for D3poSpec {
     }
 }
 
-impl D3poSpec {
-    /// Returns the pairs as a source of preferences.
-    fn pairs(&self) -> PreferenceSource {
-        PreferenceSource::Own { per_prompt: self.per_prompt }
-    }
-}
-
 impl Method for D3poSpec {
     fn name(&self) -> &'static str {
         "D3po"
@@ -44,7 +38,7 @@ impl Method for D3poSpec {
 
     fn numbers(&self) -> Vec<Number> {
         vec![
-            self.pairs().listed("per_prompt"),
+            ("per_prompt", Bounds::Whole(1, 512), Some(self.per_prompt.into())),
             ("train_steps", Bounds::Whole(1, 999), Some(self.train_steps.into())),
             ("updates_per_epoch", Bounds::Whole(1, 999), Some(self.updates_per_epoch.into())),
             ("beta", super::BETA, Some(self.beta)),
@@ -52,13 +46,13 @@ impl Method for D3poSpec {
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
-        self.pairs().check(spec, field)?;
+        check_pairs(&format!("{field}.per_prompt"), self.per_prompt, spec)?;
         check_stochastic(spec, field, self.train_steps)?;
         check_updates(field, self.updates_per_epoch, "train_steps", self.train_steps)
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
-        let training = f64::from(self.train_steps) * self.pairs().paired(spec);
+        let training = f64::from(self.train_steps) * paired(self.per_prompt, spec);
         Passes { rollout: spec.sampler.steps.into(), training, base: training, ..Passes::default() }
     }
 

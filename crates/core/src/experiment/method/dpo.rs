@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, MethodSpec, Mix, Number, Passes, PreferenceSource, check_updates};
+use super::{Method, MethodSpec, Mix, Number, PairSource, Passes, check_updates};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
@@ -13,20 +13,21 @@ use crate::experiment::finding::Finding;
 #[serde(default, deny_unknown_fields)]
 pub struct DpoSpec {
     /// Where pairs come from. Default: `Own(per_prompt: 2)`.
-    pub pairs: PreferenceSource,
+    pub pairs: PairSource,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,
     /// Noise levels that each pair is trained at per epoch, drawn at random; both pictures get the same noise. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,
-    /// β: by what the difference of mean squared errors to the base's is multiplied; the larger, the closer to the base. Default: 1000.
+    /// β: by what the difference of mean squared errors to the base's is multiplied, half of the paper's β; the larger, the closer to the base.
+    /// Default: 1000.
     pub beta: f64,
 }
 
 impl Default for DpoSpec {
     fn default() -> Self {
-        Self { pairs: PreferenceSource::default(), mix: Mix::default(), levels: 2, updates_per_epoch: 1, beta: 1000.0 }
+        Self { pairs: PairSource::default(), mix: Mix::default(), levels: 2, updates_per_epoch: 1, beta: 1000.0 }
     }
 }
 
@@ -45,7 +46,7 @@ impl Method for DpoSpec {
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
-        self.pairs.check(spec, &format!("{field}.pairs"))?;
+        self.pairs.check(spec, field, self.mix)?;
         check_updates(field, self.updates_per_epoch, "levels", self.levels)
     }
 
@@ -55,7 +56,7 @@ impl Method for DpoSpec {
     }
 
     fn smallest(&self) -> MethodSpec {
-        let pairs = PreferenceSource::Own { per_prompt: 1 };
+        let pairs = PairSource::Own { per_prompt: 1 };
         MethodSpec::Dpo(Self { pairs, levels: 1, updates_per_epoch: 1, ..self.clone() })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, MethodSpec, Mix, Number, Passes, PreferenceSource, check_updates};
+use super::{LabelSource, Method, MethodSpec, Mix, Number, Passes, check_updates};
 use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
@@ -12,8 +12,8 @@ use crate::experiment::finding::Finding;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KtoSpec {
-    /// Where pictures and labels come from. Default: `Own()`.
-    pub labels: PreferenceSource,
+    /// Where pictures and labels come from. Default: `Own`.
+    pub labels: LabelSource,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,
     /// Noise levels that each picture is trained at per epoch, drawn at random. Default: 2.
@@ -27,7 +27,7 @@ pub struct KtoSpec {
 impl Default for KtoSpec {
     fn default() -> Self {
         Self {
-            labels: PreferenceSource::Own { per_prompt: 1 },
+            labels: LabelSource::default(),
             mix: Mix::default(),
             levels: 2,
             updates_per_epoch: 1,
@@ -43,7 +43,6 @@ impl Method for KtoSpec {
 
     fn numbers(&self) -> Vec<Number> {
         vec![
-            self.labels.listed("labels.per_prompt"),
             ("levels", Bounds::Whole(1, 999), Some(self.levels.into())),
             ("updates_per_epoch", Bounds::Whole(1, 999), Some(self.updates_per_epoch.into())),
             ("beta", super::BETA, Some(self.beta)),
@@ -51,19 +50,19 @@ impl Method for KtoSpec {
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
-        self.labels.check(spec, &format!("{field}.labels"))?;
+        self.labels.check(spec, field, self.mix)?;
         check_updates(field, self.updates_per_epoch, "levels", self.levels)
     }
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
         let training = f64::from(self.levels);
         // Of a file's pictures all are trained on, of one's own those with the largest advantages.
-        let selects = self.labels.file().is_none();
-        Passes { rollout: self.labels.rollout(spec), training, base: training, selects, ..Passes::default() }
+        let selects = self.labels == LabelSource::Own;
+        let rollout = if selects { spec.sampler.steps.into() } else { 0.0 };
+        Passes { rollout, training, base: training, selects, ..Passes::default() }
     }
 
     fn smallest(&self) -> MethodSpec {
-        let labels = PreferenceSource::Own { per_prompt: 1 };
-        MethodSpec::Kto(Self { labels, levels: 1, updates_per_epoch: 1, ..self.clone() })
+        MethodSpec::Kto(Self { labels: LabelSource::Own, levels: 1, updates_per_epoch: 1, ..self.clone() })
     }
 }

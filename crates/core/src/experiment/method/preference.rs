@@ -7,35 +7,50 @@ use serde::{Deserialize, Serialize};
 use super::Number;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
-use crate::experiment::{ExperimentSpec, RewardKind};
+use crate::experiment::ExperimentSpec;
 
-/// Where preferences come from.
+/// Where pairs come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum PreferenceSource {
+pub enum PairSource {
     /// The rewards, about pictures that the adapter draws anew in each epoch.
     Own {
         /// Pairs of each prompt's pictures: the best with the worst, the second best with the second worst, and so on; at most half as
-        /// many as there are pictures. Methods of single pictures take all. Default: 2.
+        /// many as there are pictures. Default: 2.
         #[serde(default = "per_prompt")]
         per_prompt: u32,
     },
-    /// A file of preferences (`docs/preferences.md`), whose relative path counts from the experiment file. An epoch takes
-    /// `prompts_per_epoch` × `pictures_per_prompt` pictures of it, and draws none.
-    File {
-        /// The file, `preferences.jsonl`.
-        path: PathBuf,
-        /// Who decides. Default: `Outcome`.
-        #[serde(default)]
-        decided_by: DecidedBy,
-    },
+    /// A file.
+    File(PreferenceFile),
+}
+
+/// Where single pictures come from that are good or bad.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum LabelSource {
+    /// The rewards, about pictures that the adapter draws anew in each epoch.
+    #[default]
+    Own,
+    /// A file.
+    File(PreferenceFile),
+}
+
+/// A file of preferences (`docs/preferences.md`). An epoch takes `prompts_per_epoch` × `pictures_per_prompt` pictures of it, and draws none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreferenceFile {
+    /// The file, `preferences.jsonl`; a relative path counts from the experiment file.
+    pub path: PathBuf,
+    /// Who decides. Default: `Outcome`.
+    #[serde(default)]
+    pub decided_by: DecidedBy,
 }
 
 fn per_prompt() -> u32 {
     2
 }
 
-impl Default for PreferenceSource {
+impl Default for PairSource {
     fn default() -> Self {
         Self::Own { per_prompt: per_prompt() }
     }
@@ -63,70 +78,86 @@ pub enum Mix {
     Losses,
 }
 
-impl PreferenceSource {
-    /// Returns the file, where preferences come from one.
-    pub fn file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Own { .. } => None,
-            Self::File { path, .. } => Some(path),
+impl PreferenceFile {
+    /// Refuses what a file cannot decide; `field` is the source's.
+    fn check(&self, spec: &ExperimentSpec, field: &str, mix: Mix, mix_field: &str) -> Result<(), Finding> {
+        if self.path.as_os_str().is_empty() {
+            let way_out = "name a file of preferences, such as \"preferences.jsonl\"";
+            return Err(Finding::state(format!("{field}.path"), "a file without a name", way_out));
         }
+        if self.decided_by == DecidedBy::Outcome {
+            if mix == Mix::Losses {
+                let way_out = format!("{field} decides by its own outcomes, and no reward does: give Rewards, or {field}.decided_by: Rewards");
+                return Err(Finding::value(mix_field, "Losses", way_out));
+            }
+            return Ok(());
+        }
+        let found = spec.rewards.iter().find(|reward| reward.kind.compares());
+        found.map_or(Ok(()), |reward| {
+            let way_out = format!(
+                "`{}` compares the pictures that an adapter draws for a prompt, and a file's are not such: give Outcome, or leave the reward \
+                 out",
+                reward.name
+            );
+            Err(Finding::value(format!("{field}.decided_by"), "Rewards", way_out))
+        })
     }
+}
 
+impl PairSource {
     /// Returns the settings as a field of the method's.
     pub(super) fn listed(&self, name: &'static str) -> Number {
         let value = match self {
             Self::Own { per_prompt } => Some(f64::from(*per_prompt)),
-            Self::File { .. } => None,
+            Self::File(_) => None,
         };
         (name, Bounds::Whole(1, 512), value)
     }
 
-    /// Refuses more pairs than there are pictures for, and files without a name; `field` is the source's.
-    pub(super) fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
+    /// Refuses more pairs than there are pictures for, and what a file cannot decide; `field` is the method's.
+    pub(super) fn check(&self, spec: &ExperimentSpec, field: &str, mix: Mix) -> Result<(), Finding> {
         match self {
-            Self::Own { per_prompt } => {
-                let pictures = spec.training.pictures_per_prompt;
-                if *per_prompt > pictures / 2 {
-                    let way_out = format!(
-                        "give at most {}: training.pictures_per_prompt is {pictures}, and a picture is in one pair",
-                        pictures / 2
-                    );
-                    return Err(Finding::value(format!("{field}.per_prompt"), per_prompt.to_string(), way_out));
-                }
-                Ok(())
-            }
-            Self::File { path, .. } if path.as_os_str().is_empty() => {
-                let way_out = "name a file of preferences, such as \"preferences.jsonl\"";
-                Err(Finding::state(format!("{field}.path"), "a file without a name", way_out))
-            }
-            Self::File { decided_by: DecidedBy::Rewards, .. } => {
-                // Diversity compares the pictures that one adapter draws for a prompt; those of a file are of anyone.
-                let compares =
-                    |kind: &RewardKind| matches!(kind, RewardKind::Diversity | RewardKind::ClipDiversity { .. });
-                let found = spec.rewards.iter().find(|reward| compares(&reward.kind));
-                found.map_or(Ok(()), |reward| {
-                    let way_out = format!(
-                        "`{}` compares the pictures that an adapter draws for a prompt, and a file's are not such: give Outcome, or leave \
-                         the reward out",
-                        reward.name
-                    );
-                    Err(Finding::value(format!("{field}.decided_by"), "Rewards", way_out))
-                })
-            }
-            Self::File { .. } => Ok(()),
+            Self::Own { per_prompt } => check_pairs(&format!("{field}.pairs.per_prompt"), *per_prompt, spec),
+            Self::File(file) => file.check(spec, &format!("{field}.pairs"), mix, &format!("{field}.mix")),
         }
     }
 
     /// Returns the share of an epoch's pictures that is in pairs.
     pub(super) fn paired(&self, spec: &ExperimentSpec) -> f64 {
         match self {
-            Self::Own { per_prompt } => 2.0 * f64::from(*per_prompt) / f64::from(spec.training.pictures_per_prompt),
-            Self::File { .. } => 1.0,
+            Self::Own { per_prompt } => paired(*per_prompt, spec),
+            Self::File(_) => 1.0,
         }
     }
 
     /// Returns how many passes draw a picture.
     pub(super) fn rollout(&self, spec: &ExperimentSpec) -> f64 {
-        if self.file().is_some() { 0.0 } else { spec.sampler.steps.into() }
+        if matches!(self, Self::File(_)) { 0.0 } else { spec.sampler.steps.into() }
     }
+}
+
+impl LabelSource {
+    /// Refuses what a file cannot decide; `field` is the method's.
+    pub(super) fn check(&self, spec: &ExperimentSpec, field: &str, mix: Mix) -> Result<(), Finding> {
+        match self {
+            Self::Own => Ok(()),
+            Self::File(file) => file.check(spec, &format!("{field}.labels"), mix, &format!("{field}.mix")),
+        }
+    }
+}
+
+/// Refuses more pairs of a prompt's pictures than there are pictures for.
+pub(super) fn check_pairs(field: &str, per_prompt: u32, spec: &ExperimentSpec) -> Result<(), Finding> {
+    let pictures = spec.training.pictures_per_prompt;
+    if per_prompt <= pictures / 2 {
+        return Ok(());
+    }
+    let most = pictures / 2;
+    let way_out = format!("give at most {most}: training.pictures_per_prompt is {pictures}, and a picture is in one pair");
+    Err(Finding::value(field, per_prompt.to_string(), way_out))
+}
+
+/// Returns the share of an epoch's pictures that so many pairs of each prompt's hold.
+pub(super) fn paired(per_prompt: u32, spec: &ExperimentSpec) -> f64 {
+    2.0 * f64::from(per_prompt) / f64::from(spec.training.pictures_per_prompt)
 }

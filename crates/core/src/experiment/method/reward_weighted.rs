@@ -26,11 +26,11 @@ impl Default for RewardWeightedSpec {
     }
 }
 
-/// What a picture weighs in the denoising loss; weights are a mean of 1 over the pictures that are trained on.
+/// What a picture weighs in the denoising loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardWeights {
-    /// exp(advantage / temperature), divided by its sum over the prompt's pictures (RWR).
+    /// exp(advantage / temperature), divided by its mean over the prompt's pictures (RWR).
     Exponential {
         /// In standard deviations of the advantage. Default: 1.
         #[serde(default = "temperature")]
@@ -101,6 +101,6 @@ impl Method for RewardWeightedSpec {
     }
 
     fn smallest(&self) -> MethodSpec {
-        MethodSpec::RewardWeighted(Self { levels: 1, updates_per_epoch: 1, ..*self })
+        MethodSpec::RewardWeighted(Self { weights: RewardWeights::default(), levels: 1, updates_per_epoch: 1 })
     }
 }

@@ -35,6 +35,8 @@ struct Row {
     judges: &'static [Watch],
     /// Whether scores have a gradient to the pixels.
     has_gradient: bool,
+    /// Whether the pictures of a prompt are compared with one another.
+    compares: bool,
     /// The settings that name folders and files.
     files: fn(&mut RewardKind) -> Vec<File<'_>>,
     /// Refuses impossible settings other than files; takes the path of the reward's kind.
@@ -50,6 +52,7 @@ const FORMULA: Row = Row {
     scale: [0.0, 1.0],
     judges: OF_OTHERS,
     has_gradient: true,
+    compares: false,
     files: no_files,
     check: |_, _| Ok(()),
 };
@@ -93,6 +96,7 @@ static ROWS: &[Row] = &[
         form: "Diversity",
         source: Source::Emoji { instead: "ClipDiversity(model: \"…\")" },
         judges: OF_DIVERSITY,
+        compares: true,
         ..FORMULA
     },
     Row {
@@ -169,6 +173,7 @@ static ROWS: &[Row] = &[
         form: "ClipDiversity(model: \"…\")",
         source: Source::Files,
         judges: OF_DIVERSITY,
+        compares: true,
         files: folder_of_clip,
         ..FORMULA
     },
@@ -233,6 +238,11 @@ impl RewardKind {
     /// Returns whether scores have a gradient to the pixels, so that differentiable methods can train on them.
     pub fn has_gradient(&self) -> bool {
         self.row().has_gradient
+    }
+
+    /// Returns whether the reward compares the pictures of a prompt with one another.
+    pub fn compares(&self) -> bool {
+        self.row().compares
     }
 
     /// Returns, for a reward that is made for the images of `emoji-32` and embedded beside it, the kinds to use with other bases.
