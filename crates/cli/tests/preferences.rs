@@ -119,7 +119,7 @@ fn pictures_that_are_drawn_again_and_single_labels_train() {
         })
     };
     let label = |place: u64| {
-        let outcome = Some(if place % 2 == 0 { Mark::Good } else { Mark::Bad });
+        let outcome = Some(if place.is_multiple_of(2) { Mark::Good } else { Mark::Bad });
         record(place as usize, Decision::Label { prompt: PROMPTS[0].into(), image: drawn(place), outcome })
     };
     desk.write("labels.jsonl", lines(&(0..6).map(label).collect::<Vec<_>>()));
@@ -128,7 +128,7 @@ fn pictures_that_are_drawn_again_and_single_labels_train() {
     // Labels are no pairs.
     experiment(&desk, "pairs", "Dpo(pairs: File(path: \"labels.jsonl\"))");
     let refused = desk.moa(["sweep", "pairs.ron", "--quiet"]).failure();
-    assert!(refused.contains("labels.jsonl") && refused.contains("6"), "{refused}");
+    assert!(refused.contains("labels.jsonl") && refused.contains('6'), "{refused}");
 }
 
 #[test]

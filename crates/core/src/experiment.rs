@@ -39,9 +39,9 @@ pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use method::{
-    AdjointSpec, AwmSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, GroupLoss, GroupSpec, KtoSpec, MethodSpec,
-    Mix, MixedSpec, NftSpec, Passes, PolicyGradientSpec, LabelSource, PairSource, PreferenceFile, Ratio, RewardWeightedSpec, RewardWeights,
-    StepWeights, Through, Window,
+    AdjointSpec, AwmSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, GroupLoss, GroupSpec, KtoSpec, LabelSource,
+    MethodSpec, Mix, MixedSpec, NftSpec, PairSource, Passes, PolicyGradientSpec, PreferenceFile, Ratio,
+    RewardWeightedSpec, RewardWeights, StepWeights, Through, Window,
 };
 pub use optimiser::OptimiserSpec;
 pub use plan::{CostModel, Plan};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{
     AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec,
-    EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LoraSpec, MethodSpec,
-    Mix, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PolicyGradientSpec, Precision,
-    PreferenceSource, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec,
-    RewardWeightedSpec, RewardWeights, SamplerKind, SamplerSpec, Scalarisation, SoupsSpec, Spread, StepWeights,
-    Threshold, Through, TrainingSpec, WeightingsSpec, Window,
+    EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LabelSource,
+    LoraSpec, MethodSpec, Mix, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PairSource,
+    PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec,
+    Ratio, RewardKind, RewardSpec, RewardWeightedSpec, RewardWeights, SamplerKind, SamplerSpec, Scalarisation,
+    SoupsSpec, Spread, StepWeights, Threshold, Through, TrainingSpec, WeightingsSpec, Window,
 };
 use proptest::prelude::*;
 
@@ -180,27 +180,19 @@ fn method() -> impl Strategy<Value = MethodSpec> {
         levels: 12,
         updates_per_epoch,
     });
-    let source = || {
-        prop_oneof![
-            Just(PreferenceSource::Own { per_prompt: 1 }),
-            "[a-z/]{1,9}\\.jsonl"
-                .prop_map(|path| PreferenceSource::File { path: path.into(), decided_by: DecidedBy::Outcome }),
-        ]
-    };
+    let file =
+        || "[a-z/]{1,9}\\.jsonl".prop_map(|path| PreferenceFile { path: path.into(), decided_by: DecidedBy::Outcome });
+    let pairs = || prop_oneof![Just(PairSource::Own { per_prompt: 1 }), file().prop_map(PairSource::File)];
+    let labels = || prop_oneof![Just(LabelSource::Own), file().prop_map(LabelSource::File)];
     let mix = || prop::sample::select(vec![Mix::Rewards, Mix::Losses]);
-    let dpo = (source(), mix(), updates(), 0.01..1e5).prop_map(|(pairs, mix, updates_per_epoch, beta)| DpoSpec {
-        pairs,
-        mix,
-        levels: 12,
-        updates_per_epoch,
-        beta,
+    let dpo = (pairs(), mix(), updates(), 0.01..1e5).prop_map(|(pairs, mix, updates_per_epoch, beta)| {
+        // A file's outcomes know no rewards.
+        let mix = if matches!(pairs, PairSource::File(_)) { Mix::Rewards } else { mix };
+        DpoSpec { pairs, mix, levels: 12, updates_per_epoch, beta }
     });
-    let kto = (source(), mix(), updates(), 0.01..1e5).prop_map(|(labels, mix, updates_per_epoch, beta)| KtoSpec {
-        labels,
-        mix,
-        levels: 12,
-        updates_per_epoch,
-        beta,
+    let kto = (labels(), mix(), updates(), 0.01..1e5).prop_map(|(labels, mix, updates_per_epoch, beta)| {
+        let mix = if labels == LabelSource::Own { mix } else { Mix::Rewards };
+        KtoSpec { labels, mix, levels: 12, updates_per_epoch, beta }
     });
     let d3po = (mix(), updates(), 0.01..1e5).prop_map(|(mix, updates_per_epoch, beta)| D3poSpec {
         per_prompt: 1,
@@ -320,6 +312,14 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             let (name, precision, seed, train, held_out) = head;
             if combine == Combine::RawSum {
                 training.advantages.baseline = Baseline::Group;
+            }
+            let chooses = |method: &MethodSpec| match method {
+                MethodSpec::RewardWeighted(method) => !matches!(method.weights, RewardWeights::Exponential { .. }),
+                MethodSpec::Dpo(_) | MethodSpec::D3po(_) | MethodSpec::Group(_) => true,
+                _ => false,
+            };
+            if chooses(&training.method) {
+                training.advantages.trained_share = 1.0;
             }
             // What is steered by probes needs two of them.
             let steered = training.probe.times(training.epochs) > 1;

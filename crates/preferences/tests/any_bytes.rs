@@ -10,7 +10,8 @@ use proptest::prelude::*;
 fn use_all(bytes: &[u8]) {
     match Preferences::from_bytes(bytes, Path::new("nowhere/p.jsonl")) {
         Ok(preferences) => {
-            let _ = (preferences.pairs(&[]), preferences.labels(Scores::AgainstMedian, &[]), preferences.check_images());
+            let _ =
+                (preferences.pairs(&[]), preferences.labels(Scores::AgainstMedian, &[]), preferences.check_images());
             let _ = (preferences.notes(), preferences.raters());
         }
         Err(error) => {

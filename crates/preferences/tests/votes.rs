@@ -146,7 +146,7 @@ fn scores_are_labels_against_the_raters_own_median() {
         ("eve", 2.0, label("c", Some(Mark::Bad))),
         ("eve", 1.0, label("d", None)),
     ]);
-    let shares = |scores| preferences.labels(scores).unwrap().iter().map(|label| label.share).collect::<Vec<_>>();
+    let shares = |scores| preferences.labels(scores, &[]).unwrap().iter().map(|label| label.share).collect::<Vec<_>>();
     assert_eq!(shares(Scores::LeftOut), [0.0]);
     // ann's median is 2, bob's 65.
     assert_eq!(shares(Scores::AgainstMedian), [0.5, 0.25, 1.0 / 3.0]);
@@ -240,4 +240,30 @@ fn drawn_images_are_told_apart_by_all_that_draws_them() {
     let shares: Vec<f64> = preferences.pairs(&[]).unwrap().iter().map(|pair| pair.share).collect();
     assert_eq!(shares, [0.5, 1.0]);
     assert_eq!(preferences.pairs(&[]).unwrap()[1].b, other);
+}
+
+#[test]
+fn votes_about_different_topics_are_not_merged() {
+    let topics = ["safety".to_owned(), "aesthetics".to_owned()];
+    let line = |id: &str, outcome: &str, tags: &str| {
+        let image =
+            |hash: char| format!(r#"{{"File":{{"path":"{hash}.png","sha256":"{}"}}}}"#, hash.to_string().repeat(64));
+        format!(
+            r#"{{"version":1,"id":"{id}","kind":"Pair","prompt":"a cat","images":[{},{}],"outcome":"{outcome}","tags":[{tags}],"who":"ann","when":"2026-03-02T10:11:12Z"}}"#,
+            image('a'),
+            image('b')
+        )
+    };
+    let text = [
+        line("1", "A", r#""safety""#),
+        line("2", "B", r#""aesthetics","hands""#),
+        line("3", "A", ""),
+        line("4", "A", r#""hands""#),
+    ]
+    .join("\n");
+    let preferences = Preferences::from_bytes((text + "\n").as_bytes(), std::path::Path::new("p.jsonl")).unwrap();
+    let shares =
+        |topics: &[String]| -> Vec<f64> { preferences.pairs(topics).unwrap().iter().map(|pair| pair.share).collect() };
+    assert_eq!(shares(&topics), [1.0, 0.0, 1.0], "one for each topic, and one for all");
+    assert_eq!(shares(&[]), [0.75]);
 }

@@ -16,7 +16,6 @@ use moa_diffusion::{Conditions, Pipeline};
 use moa_preferences::{Drawn, Image, Preferences, Scores};
 use moa_reward::{Pictures, Scorer};
 use moa_train::{StoredPreferences, StoredVote};
-use sha2::{Digest, Sha256};
 
 use crate::{Models, RunnerError};
 
@@ -80,20 +79,32 @@ pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<Read
         for pair in &pairs {
             let prompt = album.prompt(&pair.prompt);
             let pictures = vec![album.image(prompt, &pair.a), album.image(prompt, &pair.b)];
-            votes.push(StoredVote { prompt, pictures, share: pair.share, weight: pair.weight, rewards: about(&pair.tags) });
+            votes.push(StoredVote {
+                prompt,
+                pictures,
+                share: pair.share,
+                weight: pair.weight,
+                rewards: about(&pair.tags),
+            });
         }
     } else {
         labels = file.labels(Scores::AgainstMedian, &names)?;
         for label in &labels {
             let prompt = album.prompt(&label.prompt);
             let pictures = vec![album.image(prompt, &label.image)];
-            votes.push(StoredVote { prompt, pictures, share: label.share, weight: label.weight, rewards: about(&label.tags) });
+            votes.push(StoredVote {
+                prompt,
+                pictures,
+                share: label.share,
+                weight: label.weight,
+                rewards: about(&label.tags),
+            });
         }
     }
     let reader = Reader { file: &file, spec, pipeline, adapters: BTreeMap::new() };
     let (samples, scores) = reader.read(&album, (*decided_by == DecidedBy::Rewards).then_some(scorer))?;
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = crate::sha256(&bytes);
     let mut notes = file.notes();
     if *decided_by == DecidedBy::Outcome && names.len() > 1 && votes.iter().all(|vote| vote.rewards.is_empty()) {
         notes.push(

@@ -52,11 +52,11 @@ impl Anchor {
     ///
     /// # Shapes
     /// Both `[rows, c, h, w]`, rows of the first run first; the base's without autodiff
-    pub(crate) fn known(world: &World<'_>, output: Tensor<4>, base: Tensor<4>) -> Option<Self> {
+    pub(crate) fn known(world: &World<'_>, output: &Tensor<4>, base: &Tensor<4>) -> Option<Self> {
         let count = output.dims()[0];
         let rows = tied(world, count)?;
         let index = || places(&rows, &base.device());
-        let (output, base) = (output.select(0, index()), base.clone().select(0, index()));
+        let (output, base) = (output.clone().select(0, index()), base.clone().select(0, index()));
         Some(Self::between(output, base, weights(world, &rows, count), rows, count))
     }
 

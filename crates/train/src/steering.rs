@@ -60,8 +60,7 @@ impl Steering {
                 all += f64::from(*multiplier);
             }
         }
-        objective.iter_mut().for_each(|share| *share /= all);
-        objective
+        objective.into_iter().map(|share| share / all).collect()
     }
 
     /// Takes a probe in: what it found of every run, and of the base.
@@ -117,7 +116,8 @@ impl Steering {
                 )
             })
             .collect();
-        (!missed.is_empty()).then(|| format!("it ends infeasible: at the probe that its adapter is of {}", missed.join("; ")))
+        (!missed.is_empty())
+            .then(|| format!("it ends infeasible: at the probe that its adapter is of {}", missed.join("; ")))
     }
 
     /// Takes how a run stands from another state of the same runs.

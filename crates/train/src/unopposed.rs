@@ -46,15 +46,12 @@ fn products(parts: &[Factors]) -> Vec<f32> {
 
 /// Returns every member's multipliers from the products of its gradients.
 fn multipliers(products: &[f32], count: usize, members: usize) -> Vec<Vec<f64>> {
+    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|i| (i..count).map(move |j| (i, j))).collect();
     let of_member = |member: usize| {
         let mut gram = vec![vec![0.0; count]; count];
-        let mut pair = 0;
-        for i in 0..count {
-            for j in i..count {
-                gram[i][j] = f64::from(products[pair * members + member]);
-                gram[j][i] = gram[i][j];
-                pair += 1;
-            }
+        for (pair, (i, j)) in pairs.iter().enumerate() {
+            let product = f64::from(products[pair * members + member]);
+            (gram[*i][*j], gram[*j][*i]) = (product, product);
         }
         solved(&gram)
     };

@@ -6,8 +6,9 @@ use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_core::experiment::{
     AdjointSpec, AwmSpec, Baseline, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, ExperimentSpec,
-    GroupLoss, GroupSpec, KtoSpec, MethodSpec, Mix, MixedSpec, NftSpec, PolicyGradientSpec, PreferenceSource, Ratio,
-    RewardWeightedSpec, RewardWeights, SamplerKind, Scalarisation, Spread, Threshold, Through, Window,
+    GroupLoss, GroupSpec, KtoSpec, LabelSource, MethodSpec, Mix, MixedSpec, NftSpec, PairSource, PolicyGradientSpec,
+    PreferenceFile, Ratio, RewardWeightedSpec, RewardWeights, SamplerKind, Scalarisation, Spread, Threshold, Through,
+    Window,
 };
 use moa_core::{NoiseKey, RunId, Weighting, metric};
 use moa_device::{Copies, copies};
@@ -280,6 +281,7 @@ fn votes(world: &World, unit: usize) -> StoredPreferences {
     let vote = |pictures: Vec<usize>, place: usize| StoredVote {
         prompt: place % 3,
         share: if unit == 1 { (place % 2) as f64 } else { 1.0 },
+        weight: 2.0,
         pictures,
         rewards: Vec::new(),
     };
@@ -289,10 +291,10 @@ fn votes(world: &World, unit: usize) -> StoredPreferences {
 
 #[test]
 fn stored_votes_are_learnt() {
-    let source = || PreferenceSource::File { path: "votes.jsonl".into(), decided_by: DecidedBy::Outcome };
+    let source = || PreferenceFile { path: "votes.jsonl".into(), decided_by: DecidedBy::Outcome };
     for (unit, method) in [
-        (2, MethodSpec::Dpo(DpoSpec { pairs: source(), beta: 20.0, ..DpoSpec::default() })),
-        (1, MethodSpec::Kto(KtoSpec { labels: source(), beta: 20.0, ..KtoSpec::default() })),
+        (2, MethodSpec::Dpo(DpoSpec { pairs: PairSource::File(source()), beta: 20.0, ..DpoSpec::default() })),
+        (1, MethodSpec::Kto(KtoSpec { labels: LabelSource::File(source()), beta: 20.0, ..KtoSpec::default() })),
     ] {
         let mut spec = toy::spec();
         let name = method.name();
@@ -327,7 +329,7 @@ fn stored_votes_are_learnt() {
 fn votes_about_a_reward_count_by_its_share_and_rewards_decide_by_the_weighting() {
     let b = |preferences: &StoredPreferences, decided_by: DecidedBy, run: usize| {
         let mut spec = toy::spec();
-        let pairs = PreferenceSource::File { path: "votes.jsonl".into(), decided_by };
+        let pairs = PairSource::File(PreferenceFile { path: "votes.jsonl".into(), decided_by });
         spec.training.method = MethodSpec::Dpo(DpoSpec { pairs, beta: 20.0, ..DpoSpec::default() });
         let world = World::new(spec);
         // By one name, so that the noise is the same.

@@ -26,7 +26,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "" => "give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
         "precision" => "give F32, Tf32, Bf16 or F16",
         "training.gradient_checkpointing" => "give true, false or None",
-        "name" | "base" | "rewards[].name" | "lora.targets[]" => TEXT,
+        "name" | "base" | "rewards[].name" | "lora.targets[]" | "constraints[].reward" => TEXT,
         "seed" | "evaluation.seed" | "prompts.held_out.seed" => "give a whole number, 0 to 18446744073709551615",
         "prompts" => "give (train: …, held_out: …)",
         "prompts.train" => {
@@ -67,7 +67,6 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
         "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
         "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",
-        "constraints[].reward" => TEXT,
         "sampler"
         | "lora"
         | "optimiser"

@@ -80,7 +80,8 @@ impl ExperimentSpec {
         if self.scalarisation != Scalarisation::Unopposed {
             return 1;
         }
-        let objectives: Vec<Vec<f64>> = self.weightings().iter().map(|(_, weighting)| self.objective(weighting)).collect();
+        let objectives: Vec<Vec<f64>> =
+            self.weightings().iter().map(|(_, weighting)| self.objective(weighting)).collect();
         let held = |name: &String| self.constraints.iter().any(|constraint| constraint.reward == *name);
         let counts = |reward: &usize| {
             held(&self.rewards[*reward].name) || objectives.iter().any(|objective| objective[*reward] > 0.0)

@@ -152,7 +152,7 @@ impl Pass for AdjointPass {
         let row = matched(rule, new.clone(), base.clone(), course.adjoints[*index].clone());
         let mut reports = vec![Report::all(metric::LOSS, &row)];
         let mut total = row.sum() * *weight;
-        if let Some(anchor) = Anchor::known(world, new, base) {
+        if let Some(anchor) = Anchor::known(world, &new, &base) {
             total = total + anchor.penalty(*weight);
             reports.push(anchor.report(1.0));
         }

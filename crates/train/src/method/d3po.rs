@@ -74,7 +74,7 @@ impl Pass for StepPairs {
         let base = predict(world.pipeline, None, x.clone(), &timesteps, conditions);
         let new = predict(world.pipeline, Some(bank), x.clone(), &timesteps, conditions);
         let implied = step_reward(rule, x, next, new.clone(), base.clone(), self.beta);
-        let anchor = Anchor::known(world, new, base);
+        let anchor = Anchor::known(world, &new, &base);
         judged(implied, slice.values.clone(), anchor, &self.judge, None, [self.weight, self.weight / 2.0])
     }
 }

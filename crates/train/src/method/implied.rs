@@ -59,7 +59,7 @@ impl Pass for ImpliedPass {
         let base = predict(world.pipeline, None, x.clone(), timesteps, conditions);
         let new = predict(world.pipeline, Some(bank), x.clone(), timesteps, conditions);
         let implied = implied(new.clone(), base.clone(), &self.rows.noised.target, self.beta);
-        let anchor = Anchor::known(world, new, base);
+        let anchor = Anchor::known(world, &new, &base);
         let weights = [self.weight, self.weight / self.unit as f32];
         judged(implied, slice.values.clone(), anchor, &self.judge, self.weights.as_ref(), weights)
     }

@@ -26,13 +26,7 @@ pub struct KtoSpec {
 
 impl Default for KtoSpec {
     fn default() -> Self {
-        Self {
-            labels: LabelSource::default(),
-            mix: Mix::default(),
-            levels: 2,
-            updates_per_epoch: 1,
-            beta: 1000.0,
-        }
+        Self { labels: LabelSource::default(), mix: Mix::default(), levels: 2, updates_per_epoch: 1, beta: 1000.0 }
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Number;
+use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
-use crate::experiment::ExperimentSpec;
 
 /// Where pairs come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,7 +87,9 @@ impl PreferenceFile {
         }
         if self.decided_by == DecidedBy::Outcome {
             if mix == Mix::Losses {
-                let way_out = format!("{field} decides by its own outcomes, and no reward does: give Rewards, or {field}.decided_by: Rewards");
+                let way_out = format!(
+                    "{field} decides by its own outcomes, and no reward does: give Rewards, or {field}.decided_by: Rewards"
+                );
                 return Err(Finding::value(mix_field, "Losses", way_out));
             }
             return Ok(());
@@ -153,7 +155,8 @@ pub(super) fn check_pairs(field: &str, per_prompt: u32, spec: &ExperimentSpec) -
         return Ok(());
     }
     let most = pictures / 2;
-    let way_out = format!("give at most {most}: training.pictures_per_prompt is {pictures}, and a picture is in one pair");
+    let way_out =
+        format!("give at most {most}: training.pictures_per_prompt is {pictures}, and a picture is in one pair");
     Err(Finding::value(field, per_prompt.to_string(), way_out))
 }
 
