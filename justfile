@@ -53,10 +53,15 @@ bench-cost PYTHON="python3":
 # The survey's methods at one budget: tables, points and figure of docs/survey.md. One seed takes about twenty minutes on two cores with AVX-512,
 # three (`just survey "1 2 3"`) an hour; goes on where it stopped.
 survey SEEDS="1" DIR="results/survey":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    shopt -s extglob
     cargo build --release
-    for seed in {{SEEDS}}; do target/release/moa sweep experiments/survey --seed $seed --out {{DIR}} --plain || exit; done
+    for seed in {{SEEDS}}; do target/release/moa sweep experiments/survey --seed $seed --out {{DIR}} --plain; done
     target/release/moa compare {{DIR}}/* --points trained --format markdown -o docs/survey/tables.md --plot docs/survey/fronts.png
+    target/release/moa compare {{DIR}}/!(alignprop*|draft*|refl-seed*) --points trained -o /dev/null --plot docs/survey/near.png
     target/release/moa compare {{DIR}}/* --points trained --format csv --what points -o docs/survey/points.csv
+    target/release/moa compare {{DIR}}/* --points trained --format json | python3 benches/survey.py > docs/survey/methods.md
 
 # What experiments/pareto.ron gains with three training seeds, on prompts and noise that chose nothing. FLAGS: --only-corners, --csv FILE.
 bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:

@@ -72,11 +72,13 @@ fn files_that_are_no_experiments_are_usage_errors() {
         ("nowhere.ron", &["nowhere.ron: no such file", "hint: `moa init`"][..]),
         ("empty.ron", &["empty.ron: empty"]),
         ("bytes.ron", &["bytes.ron: no UTF-8"]),
-        ("folder.ron", &["folder.ron: this is a folder"]),
     ] {
         desk.moa(["check", file]).refusal(2, words);
         desk.moa(["sweep", file]).refusal(2, words);
     }
+    desk.moa(["check", "folder.ron"]).refusal(2, &["folder.ron: this is a folder"]);
+    // A sweep takes folders, too: of experiments.
+    desk.moa(["sweep", "folder.ron"]).refusal(2, &["folder.ron: there is no experiment in this folder"]);
     desk.moa(["pretrain", "nowhere.ron"]).refusal(2, &["nowhere.ron"]);
     desk.write("pre.ron", "(target: Denoiser, stepps: 3)");
     desk.moa(["pretrain", "pre.ron"]).refusal(2, &["pre.ron:1:", "stepps"]);
