@@ -66,8 +66,7 @@ impl<'a> Album<'a> {
 pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<ReadPreferences>, RunnerError> {
     let Some(PreferenceFile { path, decided_by }) = spec.training.method.preferences() else { return Ok(None) };
     let Models { pipeline, scorer, .. } = models;
-    let file = Preferences::read(path)?;
-    file.check_images()?;
+    let file = opened(path)?;
     let names = spec.reward_names();
     let about =
         |tags: &[String]| names.iter().enumerate().filter(|(_, name)| tags.contains(name)).map(|(i, _)| i).collect();
@@ -123,14 +122,20 @@ pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<Read
 /// Says which file, line and field is wrong.
 pub fn check_preferences(spec: &ExperimentSpec) -> Result<(), RunnerError> {
     let Some(PreferenceFile { path, .. }) = spec.training.method.preferences() else { return Ok(()) };
-    let file = Preferences::read(path)?;
-    file.check_images()?;
+    let file = opened(path)?;
     if matches!(spec.training.method, MethodSpec::Dpo(_)) {
         file.pairs(&[])?;
     } else {
         file.labels(Scores::AgainstMedian, &[])?;
     }
     Ok(())
+}
+
+/// Reads a file of preferences whose images are all there.
+fn opened(path: &Path) -> Result<Preferences, RunnerError> {
+    let file = Preferences::read(path)?;
+    file.check_images()?;
+    Ok(file)
 }
 
 fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> RunnerError {

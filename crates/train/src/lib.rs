@@ -16,6 +16,7 @@ mod report;
 mod rollout;
 mod sampler;
 mod selection;
+mod state;
 mod statistics;
 mod steering;
 mod stored;

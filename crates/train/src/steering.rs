@@ -3,13 +3,12 @@
 //! How rewards stand is what probes find: base and adapter on the same prompts from the same noise, drawn as evaluation does. It
 //! does not depend on the method, on how training samples or on which prompts an epoch happens to draw.
 
-use burn::tensor::Device;
 use moa_core::experiment::{ConstraintSpec, ExperimentSpec, Scalarisation, Threshold};
 use moa_core::{ScoreColumn, Weighting, metric};
-use moa_device::{from_host, to_host};
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 use crate::probe::Columns;
+use crate::state::{load_rows, save_rows};
 use crate::trainer::EpochMetrics;
 
 /// How much of the mean gains stays when a probe adds its own.
@@ -136,20 +135,23 @@ impl Steering {
 
     /// Adds the state to a file as a part of this name.
     pub(crate) fn save(&self, part: &str, file: &mut StateWriter) {
-        let rows: Vec<Vec<f32>> = self.runs.iter().map(Standing::row).collect();
-        if let Some(first) = rows.first() {
-            file.add(part, &from_host(rows.concat(), [rows.len(), first.len()], &Device::flex()));
+        if !self.runs.is_empty() {
+            save_rows(file, part, &self.rows());
         }
     }
 
     /// Takes the state of the same runs from a part of a file.
     pub(crate) fn load(&mut self, part: &str, file: &StateReader<'_>) -> Result<(), StateError> {
-        let Some(first) = self.runs.first() else { return Ok(()) };
-        let dims = [self.runs.len(), first.row().len()];
-        let missing = || StateError::Missing { name: part.to_owned() };
-        let values = to_host(file.tensor::<2>(part, dims, &Device::flex())?.ok_or_else(missing)?);
-        self.runs.iter_mut().zip(values.chunks(dims[1])).for_each(|(standing, row)| standing.take(row));
+        if !self.runs.is_empty() {
+            let mut rows = self.rows();
+            load_rows(file, part, &mut rows)?;
+            self.runs.iter_mut().zip(rows).for_each(|(standing, row)| standing.take(&row));
+        }
         Ok(())
+    }
+
+    fn rows(&self) -> Vec<Vec<f32>> {
+        self.runs.iter().map(Standing::row).collect()
     }
 }
 

@@ -16,7 +16,7 @@ use moa_diffusion::{Conditions, StepRule};
 
 use super::differentiable::{coefficients, gradients};
 use super::policy_gradient::trained_steps;
-use super::{Gathered, Loss, Method, Pass, mean_squares, shared_out};
+use super::{Gathered, Loss, Method, Pass, by_step, mean_squares};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::batches::in_order;
@@ -55,15 +55,10 @@ impl Method for AdjointMatching {
         };
         let courses = epoch.clock.time(Part::Rollout, || in_order(&pairs, world.workers, back))?;
         let steps = trained_steps(epoch, rules, train_steps);
-        let of_update = |steps: Vec<usize>| {
-            let weight = 1.0 / (epoch.samples() * steps.len()) as f32;
-            let pairs = courses.iter().flat_map(|course| steps.iter().map(move |index| (course, *index)));
-            let pass = |(course, index): (&Arc<Course>, usize)| -> Box<dyn Pass> {
-                Box::new(AdjointPass { course: course.clone(), rule: rules[index], index, weight })
-            };
-            pairs.map(pass).collect()
-        };
-        let updates = shared_out(&steps, updates_per_epoch).into_iter().map(of_update).collect();
+        let updates = by_step(&steps, updates_per_epoch, &courses, |course, index, steps| {
+            let weight = 1.0 / (epoch.samples() * steps) as f32;
+            Box::new(AdjointPass { course: course.clone(), rule: rules[index], index, weight })
+        });
         Ok(Gathered { metrics: vec![EpochMetrics::new(); world.members()], scores, updates })
     }
 }

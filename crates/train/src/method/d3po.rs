@@ -13,7 +13,7 @@ use super::forward::{Conditioned, Drawn};
 use super::implied::{Judge, implied, judged, preference};
 use super::pairs::pairs;
 use super::policy_gradient::trained_steps;
-use super::{Gathered, Loss, Method, Pass, shared_out};
+use super::{Gathered, Loss, Method, Pass, by_step};
 use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
@@ -36,16 +36,10 @@ impl Method for D3po {
         let slices = drawn.chosen(epoch, &choices, 2);
         let judge: Judge = Arc::new(preference);
         let steps = trained_steps(epoch, rules, train_steps);
-        let of_update = |steps: Vec<usize>| {
-            let weight = 1.0 / (count * steps.len()) as f32;
-            let pairs = slices.iter().flat_map(|slice| steps.iter().map(move |index| (slice, *index)));
-            let pass = |(rows, index): (&Conditioned, usize)| -> Box<dyn Pass> {
-                let judge = judge.clone();
-                Box::new(StepPairs { rows: rows.clone(), rule: rules[index], index, beta, weight, judge })
-            };
-            pairs.map(pass).collect()
-        };
-        let updates = shared_out(&steps, updates_per_epoch).into_iter().map(of_update).collect();
+        let updates = by_step(&steps, updates_per_epoch, &slices, |rows, index, steps| {
+            let (rows, judge, weight) = (rows.clone(), judge.clone(), 1.0 / (count * steps) as f32);
+            Box::new(StepPairs { rows, rule: rules[index], index, beta, weight, judge })
+        });
         Ok(drawn.gathered(updates))
     }
 }

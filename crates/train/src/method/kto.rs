@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, activation::sigmoid};
+use burn::tensor::{Tensor, activation::sigmoid};
 use moa_core::experiment::{KtoSpec, LabelSource, PreferenceFile};
 use moa_core::metric;
-use moa_device::{from_host, to_host};
+use moa_device::from_host;
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 use super::forward::{Drawn, passes};
@@ -17,6 +17,7 @@ use crate::TrainError;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::selection::{Choice, largest};
+use crate::state::{load_list, save_list};
 use crate::statistics::Statistics;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
@@ -82,13 +83,11 @@ impl Method for Kto {
     }
 
     fn save(&self, file: &mut StateWriter) {
-        file.add(PART, &from_host(self.means.clone(), [self.means.len()], &Device::flex()));
+        save_list(file, PART, &self.means);
     }
 
     fn load(&mut self, file: &StateReader<'_>, _: &Factors, _: &World<'_>) -> Result<(), StateError> {
-        let missing = || StateError::Missing { name: PART.to_owned() };
-        self.means = to_host(file.tensor::<1>(PART, [self.means.len()], &Device::flex())?.ok_or_else(missing)?);
-        Ok(())
+        load_list(file, PART, &mut self.means)
     }
 }
 

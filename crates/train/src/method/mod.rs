@@ -133,6 +133,22 @@ fn mean_squares(x: Tensor<4>) -> Tensor<1> {
     x.powi_scalar(2).reshape([rows as i64, -1]).mean_dim(1).reshape([rows])
 }
 
+/// Returns the passes of an epoch's updates over steps of the sampler: each slice at every step of its update.
+///
+/// - `made`: the pass of a slice at a step, in an update of so many steps
+fn by_step<S>(
+    steps: &[usize],
+    updates: u32,
+    slices: &[S],
+    made: impl Fn(&S, usize, usize) -> Box<dyn Pass>,
+) -> Vec<Vec<Box<dyn Pass>>> {
+    let of_update = |steps: Vec<usize>| {
+        let pairs = slices.iter().flat_map(|slice| steps.iter().map(move |index| (slice, *index)));
+        pairs.map(|(slice, index)| made(slice, index, steps.len())).collect()
+    };
+    shared_out(steps, updates).into_iter().map(of_update).collect()
+}
+
 /// Shares the parts of what is trained out among an epoch's updates, as evenly as they divide.
 fn shared_out(parts: &[usize], updates: u32) -> Vec<Vec<usize>> {
     let share = parts.len().div_ceil(updates.max(1) as usize).max(1);

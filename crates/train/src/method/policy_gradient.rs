@@ -11,7 +11,7 @@ use moa_device::from_host;
 use moa_diffusion::sampler::{Next, Step, step};
 use moa_diffusion::{Conditions, StepRule};
 
-use super::{Gathered, Loss, Method, Pass, Rows, mean_squares, shared_out};
+use super::{Gathered, Loss, Method, Pass, Rows, by_step, mean_squares};
 use crate::anchor::Anchor;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
@@ -124,22 +124,18 @@ impl PolicyGradient {
                 Arc::new(Chosen { slice, pull, conditions })
             })
             .collect();
-        let pass = |steps: &Vec<usize>, chosen: &Arc<Chosen>, index: usize| -> Box<dyn Pass> {
+        let steps = trained_steps(epoch, rules, self.spec.train_steps);
+        by_step(&steps, self.spec.updates_per_epoch, &chosen, |chosen, index, steps| {
             let loss = StepLoss {
                 rule: rules[index],
                 index,
-                weight: self.weight(rules, index) / (epoch.samples() * steps.len()) as f32,
-                tie: 1.0 / (trained * steps.len()) as f32,
+                weight: self.weight(rules, index) / (epoch.samples() * steps) as f32,
+                tie: 1.0 / (trained * steps) as f32,
                 range,
                 ratio: self.spec.ratio,
             };
             Box::new(StepPass { chosen: chosen.clone(), loss })
-        };
-        let update = |steps: Vec<usize>| {
-            chosen.iter().flat_map(|chosen| steps.iter().map(|index| pass(&steps, chosen, *index))).collect()
-        };
-        let steps = trained_steps(epoch, rules, self.spec.train_steps);
-        shared_out(&steps, self.spec.updates_per_epoch).into_iter().map(update).collect()
+        })
     }
 }
 

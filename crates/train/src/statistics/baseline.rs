@@ -1,13 +1,14 @@
 //! What is to be expected of a prompt: running means of its scores, or what its text says.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use moa_core::NoiseKey;
 use moa_core::experiment::Baseline;
-use moa_device::{from_host, to_host};
+use moa_device::to_host;
 use moa_diffusion::TextContext;
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 use crate::epoch::RunScores;
+use crate::state::{load_list, load_rows, save_list, save_rows};
 use crate::world::World;
 
 /// Directions of texts' embeddings that a value is a function of, beside a constant.
@@ -124,31 +125,18 @@ impl Baselines {
         *by_run = places.iter().map(|place| by_run[*place].clone()).collect();
     }
 
-    /// Returns what is kept, by name: all that a restart needs, as the rest comes from the prompts.
-    fn parts(&mut self) -> (&mut Vec<Vec<f32>>, &mut Vec<f32>) {
+    pub(super) fn save(&self, file: &mut StateWriter) {
         let (Self::Prompt { means: by_run, weights: shared } | Self::Value { products: by_run, squares: shared, .. }) =
             self;
-        (by_run, shared)
-    }
-
-    pub(super) fn save(&self, file: &mut StateWriter) {
-        let mut own = self.clone();
-        let (by_run, shared) = own.parts();
-        let dims = [by_run.len(), by_run.first().map_or(0, Vec::len)];
-        file.add(BY_RUN, &from_host(by_run.concat(), dims, &Device::flex()));
-        file.add(SHARED, &from_host(shared.clone(), [shared.len()], &Device::flex()));
+        save_rows(file, BY_RUN, by_run);
+        save_list(file, SHARED, shared);
     }
 
     pub(super) fn load(&mut self, file: &StateReader<'_>) -> Result<(), StateError> {
-        let missing = |name: &str| StateError::Missing { name: name.to_owned() };
-        let (by_run, shared) = self.parts();
-        let dims = [by_run.len(), by_run.first().map_or(0, Vec::len)];
-        let device = Device::flex();
-        let all = file.tensor::<2>(BY_RUN, dims, &device)?.ok_or_else(|| missing(BY_RUN))?;
-        let own = file.tensor::<1>(SHARED, [shared.len()], &device)?.ok_or_else(|| missing(SHARED))?;
-        *by_run = to_host(all).chunks(dims[1].max(1)).map(<[f32]>::to_vec).collect();
-        *shared = to_host(own);
-        Ok(())
+        let (Self::Prompt { means: by_run, weights: shared } | Self::Value { products: by_run, squares: shared, .. }) =
+            self;
+        load_rows(file, BY_RUN, by_run)?;
+        load_list(file, SHARED, shared)
     }
 }
 

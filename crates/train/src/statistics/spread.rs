@@ -1,8 +1,8 @@
 //! Running standard deviations of rewards within a prompt's pictures, by run.
 
-use burn::tensor::Device;
-use moa_device::{from_host, scalar_to_host, to_host};
 use moa_optimiser::{StateError, StateReader, StateWriter};
+
+use crate::state::{load_list, load_rows, save_list, save_rows};
 
 /// The root mean square of groups' standard deviations, by member and reward, with older epochs fading.
 ///
@@ -47,21 +47,16 @@ impl Spreads {
 
     /// Adds the spreads to a file.
     pub(crate) fn save(&self, file: &mut StateWriter) {
-        let dims = [self.squares.len(), self.squares.first().map_or(0, Vec::len)];
-        file.add(PART, &from_host(self.squares.concat(), dims, &Device::flex()));
-        file.add(WEIGHT, &from_host(vec![self.weight], [1], &Device::flex()));
+        save_rows(file, PART, &self.squares);
+        save_list(file, WEIGHT, &[self.weight]);
     }
 
     /// Takes spreads of the same members and rewards from a file.
     pub(crate) fn load(&mut self, file: &StateReader<'_>) -> Result<(), StateError> {
-        let missing = |name: &str| StateError::Missing { name: name.to_owned() };
-        let dims = [self.squares.len(), self.squares.first().map_or(0, Vec::len)];
-        let device = Device::flex();
-        let squares = file.tensor::<2>(PART, dims, &device)?.ok_or_else(|| missing(PART))?;
-        let weight = file.tensor::<1>(WEIGHT, [1], &device)?.ok_or_else(|| missing(WEIGHT))?;
-        let values = to_host(squares);
-        self.squares = values.chunks(dims[1].max(1)).map(<[f32]>::to_vec).collect();
-        self.weight = scalar_to_host(weight);
+        let mut weight = vec![self.weight];
+        load_rows(file, PART, &mut self.squares)?;
+        load_list(file, WEIGHT, &mut weight)?;
+        self.weight = weight[0];
         Ok(())
     }
 }

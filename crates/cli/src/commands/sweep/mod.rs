@@ -15,7 +15,7 @@ use crate::commands::front::{self, Results};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::interrupt;
+use crate::interrupt::{self, Stop};
 use crate::memory;
 use crate::output::{note, print};
 use crate::panic::{Failure, failed, on_device};
@@ -91,17 +91,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         }
         memory::forget_peak();
         let models = experiment.models(&device)?;
-        let request = SweepRequest {
-            spec: experiment.spec.clone(),
-            prompts: experiment.prompts.clone(),
-            out: out.clone(),
-            device_name: device.name.to_string(),
-            workers: device.workers,
-            overlaps: device.overlaps,
-            device_memory: memory::of_gpu,
-            peak_memory: memory::peak,
-            stop: stop.flag(),
-        };
+        let request = request(experiment, &device, out, &stop);
         let outcome = {
             let mut sink = display.sink(&experiment.plan);
             let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
@@ -114,6 +104,21 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("hold them against each other with: moa compare {}", all.join(" ")));
     }
     Ok(())
+}
+
+/// Returns what is swept, and how.
+fn request(experiment: &Experiment, device: &OpenDevice, out: &Path, stop: &Stop) -> SweepRequest {
+    SweepRequest {
+        spec: experiment.spec.clone(),
+        prompts: experiment.prompts.clone(),
+        out: out.to_path_buf(),
+        device_name: device.name.to_string(),
+        workers: device.workers,
+        overlaps: device.overlaps,
+        device_memory: memory::of_gpu,
+        peak_memory: memory::peak,
+        stop: stop.flag(),
+    }
 }
 
 /// Says how a device failed in a sweep, and how to go on.

@@ -9,17 +9,16 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use moa_core::RunEvent;
-use moa_runner::{SweepOutcome, SweepRequest, sweep};
+use moa_runner::{SweepOutcome, sweep};
 use moa_tui::Message;
 
-use super::{conclude, told};
+use super::{conclude, request, told};
 use crate::args::Global;
 use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
-use crate::memory;
 use crate::output::note;
 use crate::panic::{on_device, quietly};
 use crate::terminal::{Look, Screen};
@@ -36,17 +35,7 @@ pub(super) fn run(
     let (sender, inbox) = channel();
     let stopped = sender.clone();
     let stop = interrupt::catch(move || drop(stopped.send(Message::Stop)))?;
-    let request = SweepRequest {
-        spec: experiment.spec.clone(),
-        prompts: experiment.prompts.clone(),
-        out: out.to_path_buf(),
-        device_name: device.name.to_string(),
-        workers: device.workers,
-        overlaps: device.overlaps,
-        device_memory: memory::of_gpu,
-        peak_memory: memory::peak,
-        stop: stop.flag(),
-    };
+    let request = request(experiment, device, out, &stop);
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let work = AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
