@@ -10,7 +10,7 @@
 //! | how good is a set of points? | [`hypervolume`], [`igd_plus`], [`additive_epsilon`], [`expected_utility`], [`sparsity`] |
 //! | what does one point add? | [`hypervolume_gain`], [`exclusive_contributions`] |
 //! | how sure is a number? | [`Bootstrap`] |
-//! | what holds on other prompts? | [`Bootstrap::simultaneous`] |
+//! | what holds on other prompts? | [`Bootstrap::simultaneous`], [`lower_end`] |
 //! | which of many claims hold? | [`Bootstrap::family`] |
 //! | which weightings to train? | [`simplex`] |
 //! | what would a soup score? | [`Surrogate`] |
@@ -52,5 +52,6 @@ pub use normalisation::Normalisation;
 pub use sample::{FEWEST_CLAIMED, FEWEST_PROMPTS, FEWEST_VARYING, Sample};
 pub use solve::{Answer, Bound, Constraint, Goal, Measured, Solver, Step, TradeOff};
 pub use sparsity::sparsity;
+pub use student::lower_end;
 pub use surrogate::{Prediction, Surrogate};
 pub use utility::expected_utility;

@@ -1,5 +1,17 @@
 //! Quantiles of the normal distribution and of Student's t.
 
+/// Returns the lower end of the one-sided interval of this confidence for the mean of what values are a sample of: x̄ − t·s/√n, by Student's t;
+/// the mean itself at a confidence of ½, or of fewer than two values.
+pub fn lower_end(values: &[f64], confidence: f64) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    if values.len() < 2 {
+        return mean;
+    }
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    mean - student_quantile(confidence, count - 1.0) * (variance / count).sqrt()
+}
+
 /// Returns the quantile of Student's t by its expansion about the normal quantile z (Abramowitz & Stegun 26.7.5):
 /// z + (z³ + z)/4ν + (5z⁵ + 16z³ + 3z)/96ν² + (3z⁷ + 19z⁵ + 17z³ − 15z)/384ν³.
 ///
@@ -66,6 +78,16 @@ fn normal_quantile(level: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `t.test(c(1, 2, 4, 3, 2.5, 3.5, 1.5, 2.2, 3.1, 2.8, 1.9), alternative = "greater", conf.level = 0.9)` of R.
+    #[test]
+    fn lower_ends_are_those_of_a_t_test() {
+        let values = [1.0, 2.0, 4.0, 3.0, 2.5, 3.5, 1.5, 2.2, 3.1, 2.8, 1.9];
+        let mean = values.iter().sum::<f64>() / 11.0;
+        assert_eq!(lower_end(&values, 0.5), mean);
+        assert!((lower_end(&values, 0.9) - 2.132_27).abs() < 1e-3, "{}", lower_end(&values, 0.9));
+        assert_eq!(lower_end(&values[..1], 0.9), 1.0);
+    }
 
     /// Values of R's `qnorm` and `qt`.
     #[test]

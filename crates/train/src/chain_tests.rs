@@ -319,7 +319,7 @@ fn every_method_lets_all_of_its_runs_end() {
             spec.training.method = method.clone();
             spec.training.advantages.baseline = Baseline::Prompt { decay: 0.9 };
             let at_least = Threshold::Value(0.1);
-            spec.constraints = vec![ConstraintSpec { reward: "contrast".into(), at_least, rate: 1.0 }];
+            spec.constraints = vec![ConstraintSpec { reward: "contrast".into(), at_least, rate: 1.0, confidence: 0.5 }];
             let bench = Bench::new(spec);
             let mut trainer = bench.trainer();
             trainer.epoch(&|_| ()).expect("a sound epoch");

@@ -6,6 +6,7 @@
 use moa_core::experiment::{ConstraintSpec, ExperimentSpec, Scalarisation, Threshold};
 use moa_core::{ScoreColumn, Weighting, metric};
 use moa_optimiser::{StateError, StateReader, StateWriter};
+use moa_pareto::lower_end;
 
 use crate::probe::Columns;
 use crate::state::{load_rows, save_rows};
@@ -109,8 +110,12 @@ impl Steering {
                     Threshold::Base { plus } => format!("the base's {plus:+}"),
                     Threshold::Value(value) => format!("{value}"),
                 };
+                let what = match constraint.confidence {
+                    0.5 => "the mean".to_string(),
+                    confidence => format!("the lower end of {} % confidence of the mean", (confidence * 1e5).round() / 1e3),
+                };
                 format!(
-                    "the mean of {} is {:.2} of the base's standard deviations below its bound, {bound} (multiplier {multiplier:.2})",
+                    "{what} of {} is {:.2} of the base's standard deviations below its bound, {bound} (multiplier {multiplier:.2})",
                     constraint.reward, -slack
                 )
             })
@@ -175,14 +180,19 @@ fn place(spec: &ExperimentSpec, constraint: &ConstraintSpec) -> Option<usize> {
     spec.rewards.iter().position(|reward| reward.name == constraint.reward)
 }
 
-/// Returns how far a mean lies above its bound, in the base's standard deviations within prompts.
+/// Returns how far a mean, or the lower end that the constraint's confidence asks for, lies above its bound, in the base's standard
+/// deviations within prompts. What must be above the base is held against it prompt by prompt.
 fn slack(constraint: &ConstraintSpec, own: &ScoreColumn, base: &ScoreColumn) -> f64 {
-    let bound = match constraint.at_least {
-        Threshold::Base { plus } => base.mean() + plus,
-        Threshold::Value(value) => value,
+    let end = |values: &[f64]| lower_end(values, constraint.confidence);
+    let above = match constraint.at_least {
+        Threshold::Base { plus } => {
+            let gains = own.prompt_means.iter().zip(&base.prompt_means).map(|(own, base)| own - base);
+            end(&gains.collect::<Vec<_>>()) - plus
+        }
+        Threshold::Value(value) => end(&own.prompt_means) - value,
     };
     // A score in which the base's pictures do not differ has no deviation: then it counts as it is.
-    (own.mean() - bound) / base.deviation().unwrap_or(1.0)
+    above / base.deviation().unwrap_or(1.0)
 }
 
 /// Returns the shares of rewards that have gained so much over the base, by w·softmax(w·(ideal − gain)/μ) for Chebyshev's distance, whose
@@ -254,6 +264,7 @@ mod tests {
                 reward: "safety".into(),
                 at_least: Threshold::Base { plus: 0.1 },
                 rate: 2.0,
+                confidence: 0.5,
             }],
             ..ExperimentSpec::default()
         }

@@ -126,7 +126,7 @@ fn settings() -> Vec<(&'static str, Setting)> {
     };
     let held: Setting = Box::new(|spec: &mut ExperimentSpec| {
         let at_least = Threshold::Base { plus: 0.05 };
-        spec.constraints = vec![ConstraintSpec { reward: "contrast".into(), at_least, rate: 2.0 }];
+        spec.constraints = vec![ConstraintSpec { reward: "contrast".into(), at_least, rate: 2.0, confidence: 0.9 }];
         spec.training.probe.every = 1;
     });
     let others = [

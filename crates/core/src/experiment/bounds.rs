@@ -172,7 +172,7 @@ pub(super) const BESIDE: Bounds = Bounds::Closed(0.0, 10.0);
 pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
 
 /// Runs of one experiment.
-pub(super) const MOST_RUNS: u64 = 256;
+pub(super) const MOST_RUNS: u64 = 10_000;
 /// Soups, or blends, of one experiment.
 pub(super) const MOST_SOUPS: u64 = 1000;
 /// Rewards of one experiment.
@@ -206,6 +206,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
         "constraints[].rate" => Some(steering::RATE),
+        "constraints[].confidence" => Some(steering::CONFIDENCE),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
         _ if path.starts_with("rewards[].beside.") => Some(BESIDE),
         _ if path.starts_with(METHOD) => method::bounds_of(&path[METHOD.len()..]),

@@ -49,10 +49,18 @@ pub struct ConstraintSpec {
     /// By how much the multiplier changes after a probe, for a standard deviation. Default: 1.
     #[serde(default = "rate")]
     pub rate: f64,
+    /// With what confidence the mean over further prompts must reach it, as far as those of the probe can tell: what counts as the mean
+    /// is the lower end of a one-sided interval over prompts. Default: 0.5, the mean itself.
+    #[serde(default = "confidence")]
+    pub confidence: f64,
 }
 
 fn rate() -> f64 {
     1.0
+}
+
+fn confidence() -> f64 {
+    0.5
 }
 
 /// What a mean must reach.
@@ -75,6 +83,8 @@ pub(super) const SMOOTHING: Bounds = Bounds::Above(0.0, 1000.0);
 pub(super) const IDEAL: Bounds = Bounds::Above(0.0, 1000.0);
 /// The rate of a constraint's multiplier.
 pub(super) const RATE: Bounds = Bounds::Above(0.0, 1000.0);
+/// The confidence with which a constraint must hold.
+pub(super) const CONFIDENCE: Bounds = Bounds::Closed(0.5, 0.999);
 
 impl ExperimentSpec {
     /// Returns whether what a run maximises depends on how its rewards stand.
@@ -89,6 +99,7 @@ impl ExperimentSpec {
             let field = format!("constraints[{index}]");
             super::validate::check_known(&format!("{field}.reward"), &constraint.reward, "reward", &names)?;
             super::validate::check_number(format!("{field}.rate"), RATE, constraint.rate)?;
+            super::validate::check_number(format!("{field}.confidence"), CONFIDENCE, constraint.confidence)?;
             let (name, value) = match constraint.at_least {
                 Threshold::Base { plus } => ("at_least.plus", plus),
                 Threshold::Value(value) => ("at_least", value),
