@@ -37,11 +37,13 @@ pub struct SuspectedHacking {
     pub shared_with: Vec<String>,
     /// How many claims were tested together, each of which had its chance to be false.
     pub tests: usize,
+    /// How sure all of them together are, between 0 and 1.
+    pub level: f64,
 }
 
 impl fmt::Display for SuspectedHacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reward, rise, judge, fall, prompts, tests, .. } = self;
+        let Self { reward, rise, judge, fall, prompts, tests, level, .. } = self;
         let on = match self.on {
             WatchedPrompts::All => format!("{prompts} prompts"),
             WatchedPrompts::Harmless => format!("the {prompts} prompts that name nothing unsafe"),
@@ -62,7 +64,7 @@ impl fmt::Display for SuspectedHacking {
         if !self.shared_with.is_empty() {
             write!(f, ", unless {} does it, which has no specialist to compare with", self.shared_with.join(" or "))?;
         }
-        write!(f, "; all {tests} claims tested together, 95 %")
+        write!(f, "; all {tests} claims tested together, {} %", (level * 1e4).round() / 1e2)
     }
 }
 
@@ -172,6 +174,7 @@ impl Watcher<'_> {
                 prompts: places.as_ref().map_or(prompts, Vec::len),
                 shared_with: suspect.shared_with,
                 tests: columns.len(),
+                level,
             });
         }
         Ok(found)

@@ -41,8 +41,8 @@ pub struct RewardScale {
 ///
 /// For each end the first of these that is known, such that the reference lies below the best value:
 /// 1. what the experiment says (`hypervolume: (reference: {…}, best: {…})`);
-/// 2. the worst mean (reference) and the best mean over the base and the corners' adapters on the held-out prompts, computed
-///    once they are evaluated and kept in `hypervolume.json`: points that come later do not move it;
+/// 2. the worst mean (reference) and the best mean over the base and the corners' adapters on the held-out prompts, kept in
+///    `hypervolume.json` once they are evaluated: other points do not move it;
 /// 3. the scale of the reward's [kind](moa_core::experiment::RewardKind::scale).
 ///
 /// What it hides: a point that is the worst of base and corners in any reward adds nothing to a hypervolume; the base often is.
@@ -134,22 +134,17 @@ impl Scales {
         Ok(Self::with(spec, kept.or_else(|| Measured::of(spec, evaluations))))
     }
 
-    /// Returns the scales of a results folder, and keeps what is measured there, once base and corners are evaluated.
-    ///
-    /// - `anew`: whether the corners were trained and evaluated anew, so that what was kept is of others
+    /// Returns the scales of evaluations, and keeps what is measured in a results folder, once base and corners are evaluated.
     ///
     /// # Errors
-    /// Says what is wrong with the stored scale, or what the system says where it cannot be written.
+    /// What the system says where the scale cannot be written.
     pub fn keep(
         layout: &Layout,
         spec: &ExperimentSpec,
         evaluations: &[EvaluationRecord],
-        anew: bool,
     ) -> Result<Self, AnalysisError> {
-        let kept = if anew { None } else { Measured::read(layout, spec)? };
-        let is_kept = kept.is_some();
-        let measured = kept.or_else(|| Measured::of(spec, evaluations));
-        if let Some(measured) = measured.as_ref().filter(|_| !is_kept) {
+        let measured = Measured::of(spec, evaluations);
+        if let Some(measured) = &measured {
             let text = serde_json::to_string_pretty(measured);
             let text = text.unwrap_or_else(|_| unreachable!("names and finite numbers are always JSON")) + "\n";
             write_atomically(&layout.hypervolume_file(), text.as_bytes())?;
@@ -310,17 +305,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stays_until_the_corners_are_trained_anew() {
+    fn what_is_kept_is_what_was_measured_last() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        Scales::keep(&layout, &spec(), &evaluations()[..1], false).unwrap();
+        Scales::keep(&layout, &spec(), &evaluations()[..1]).unwrap();
         assert!(!layout.hypervolume_file().exists(), "nothing is measured yet");
-        let kept = Scales::keep(&layout, &spec(), &evaluations(), false).unwrap();
+        let kept = Scales::keep(&layout, &spec(), &evaluations()).unwrap();
         let mut other = evaluations();
         other[0] = record("base", PointKind::Base, [0.0, 0.0]);
-        assert_eq!(Scales::read(&layout, &spec(), &other).unwrap(), kept);
-        assert_eq!(Scales::keep(&layout, &spec(), &other, false).unwrap(), kept);
-        assert_ne!(Scales::keep(&layout, &spec(), &other, true).unwrap(), kept);
+        assert_eq!(Scales::read(&layout, &spec(), &other).unwrap(), kept, "readers take what is kept");
+        assert_ne!(Scales::keep(&layout, &spec(), &other).unwrap(), kept);
 
         std::fs::write(layout.hypervolume_file(), "{}").unwrap();
         let error = Scales::read(&layout, &spec(), &other).unwrap_err().to_string();

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, convert, device, export, export_model, front, init, merge, pretrain, sample, sweep,
+    browse, check, compare, convert, device, export, export_model, fork, front, gather, init, merge, pretrain, repair,
+    sample, sweep,
 };
 use crate::device::DeviceName;
 
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     Init(init::Arguments),
     Front(front::Arguments),
     Compare(compare::Arguments),
+    Gather(gather::Arguments),
+    Fork(fork::Arguments),
+    Repair(repair::Arguments),
     Export(export::Arguments),
     Merge(merge::Arguments),
     Convert(convert::Arguments),

@@ -10,7 +10,7 @@ use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;
 use moa_reward::Pictures;
 use moa_runner::Models;
-use moa_train::{DrawRequest, Trainer, TrainerSetup, draw};
+use moa_train::{Cohort, DrawRequest, TrainerSetup, Workers, draw};
 
 use crate::device::OpenDevice;
 use crate::error::CliError;
@@ -128,7 +128,7 @@ fn forward(
         guidance: 1.0,
         key: NoiseKey::new(0),
         micro_batch: experiment.spec.training.micro_batch as usize,
-        workers: device.workers,
+        workers: &Workers::new(device.workers),
     };
     let mut pictures = Vec::new();
     let seconds = seconds(|| {
@@ -165,6 +165,8 @@ fn epoch(
     spec.training.method = spec.training.method.smallest();
     spec.training.advantages.trained_share = 1.0;
     spec.training.probe.every = 0;
+    // As many as there is patience for.
+    spec.training.epochs = u32::MAX;
     spec.training.prompts_per_epoch = prompts as u32;
     spec.training.pictures_per_prompt = GROUP as u32;
     let setup = TrainerSetup {
@@ -178,10 +180,10 @@ fn epoch(
         workers: device.workers,
         overlaps: false,
     };
-    let mut trainer = Trainer::new(setup)?;
-    let seconds = seconds(|| {
-        trainer.epoch(&|_| {})?;
-        Ok(())
+    let mut cohort = Cohort::new(setup)?;
+    let seconds = seconds(|| match cohort.epoch(&|_| {}).failures.pop() {
+        Some((_, error)) => Err(error.into()),
+        None => Ok(()),
     })?;
     let mut passes = spec.training.method.passes(&spec);
     let tied = runs.iter().filter(|(_, weighting)| spec.kl(weighting) > 0.0).count() as f64 / runs.len() as f64;

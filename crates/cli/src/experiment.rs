@@ -1,10 +1,13 @@
 //! An experiment file with its prompts and its plan.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{Plan, Prompts};
-use moa_runner::Models;
+use moa_runner::{Models, SweepRequest};
 use moa_scenes::prompt_set;
 use moa_store::Layout;
 use moa_zoo::BaseModel;
@@ -14,7 +17,11 @@ use crate::base;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::hub;
+use crate::memory;
 use crate::text::{count, whole};
+
+/// How long trained epochs may stay unsafe.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// An experiment that can be run.
 #[derive(Clone, Debug)]
@@ -94,6 +101,23 @@ impl Experiment {
     /// Says which model cannot be opened and why.
     pub(crate) fn models(&self, device: &OpenDevice) -> Result<Models, CliError> {
         Ok(Models::open(&self.spec, &self.prompts, &self.base()?, hub::cache().as_deref(), &device.places())?)
+    }
+
+    /// Returns the request to sweep it into a folder, or to measure something as its sweep does.
+    pub(crate) fn request(&self, device: &OpenDevice, out: &Path, stop: Arc<AtomicBool>) -> SweepRequest {
+        SweepRequest {
+            spec: self.spec.clone(),
+            prompts: self.prompts.clone(),
+            out: out.to_path_buf(),
+            part: None,
+            device_name: device.name.to_string(),
+            workers: device.workers,
+            overlaps: device.overlaps,
+            save_every: SAVE_EVERY,
+            device_memory: memory::of_gpu,
+            peak_memory: memory::peak,
+            stop,
+        }
     }
 
     /// Returns the experiment's name.

@@ -7,6 +7,7 @@ mod error;
 mod evaluation;
 mod external;
 mod finding;
+mod fingerprint;
 mod form;
 mod hypervolume;
 mod lora;
@@ -36,6 +37,7 @@ pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
 pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use fingerprint::{Fingerprint, OtherFact};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
 pub use method::{

@@ -77,6 +77,11 @@ pub fn reward_of_gain(metric: &str) -> Option<&str> {
     metric.strip_prefix(REWARD)?.strip_suffix(GAIN)
 }
 
+/// Returns whether a metric is what a probe found: gains over the base, and what follows from them.
+pub fn is_of_probe(metric: &str) -> bool {
+    metric.ends_with(GAIN) || metric.starts_with(CONSTRAINT) || metric.starts_with(REWARD) && metric.ends_with("/share")
+}
+
 /// Returns whether a metric is of a reward.
 pub fn is_of_reward(metric: &str) -> bool {
     metric.starts_with(REWARD)

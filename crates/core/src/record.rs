@@ -72,6 +72,13 @@ pub struct RunRecord {
     pub warnings: Vec<String>,
 }
 
+impl RunRecord {
+    /// Returns a run before its first epoch.
+    pub fn planned(id: RunId, weighting: Weighting, epochs: u32) -> Self {
+        Self { id, weighting, state: RunState::Planned, epochs_done: 0, epochs, warnings: Vec::new() }
+    }
+}
+
 /// The metrics of one run after one epoch, by standard names (`reward/<name>/mean`, `approx_kl`, `clip_fraction`,
 /// `ratio_mean`, `grad_norm` …).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

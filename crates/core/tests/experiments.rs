@@ -73,9 +73,39 @@ fn families_are_joined_without_duplicates_under_stable_names() {
         "weightings: [List([{\"safety\": 0.752, \"alignment\": 0.248}, {\"safety\": 3, \"alignment\": 1}, \
          {\"safety\": 0.9999, \"alignment\": 0.0001}])]",
     );
-    assert_eq!(names(&close.weightings()), ["safety75-alignment25", "safety75.0-alignment25.0", "safety100"]);
+    let found = ["safety75.2-alignment24.8", "safety75-alignment25", "safety99.99-alignment0.01"];
+    assert_eq!(names(&close.weightings()), found);
     assert_eq!(close.soups(), [], "there are no corners to mix");
     assert_eq!(parse("weightings: [Corners, Centre], soups: []").soups(), []);
+}
+
+#[test]
+fn names_and_draws_depend_on_a_weighting_alone() {
+    let whole = parse(
+        "weightings: [Corners, Lattice(divisions: 3), Dirichlet(count: 40), List([{\"safety\": 33, \"alignment\": 67}])], seed: 3",
+    );
+    let turned = parse(
+        "weightings: [List([{\"safety\": 33, \"alignment\": 67}]), Centre, Dirichlet(count: 60), Lattice(divisions: 3)], seed: 3",
+    );
+    let (whole, turned) = (whole.weightings(), turned.weightings());
+    for run in &whole {
+        assert!(turned.contains(run), "{run:?} has another name, or is not drawn");
+    }
+    let distinct: std::collections::BTreeSet<&str> = names(&turned).into_iter().collect();
+    assert_eq!(distinct.len(), turned.len(), "no two have one name");
+    for name in ["safety33-alignment67", "safety33.0-alignment67.0"] {
+        assert!(distinct.contains(name), "{name} of {distinct:?}");
+    }
+    // Five thousand draws whose percentages are a hundred.
+    let many = parse("soups: [], weightings: [Dirichlet(count: 5000)]").weightings();
+    assert_eq!(names(&many).into_iter().collect::<std::collections::BTreeSet<_>>().len(), 5000);
+}
+
+#[test]
+fn names_that_end_in_digits_do_not_run_into_shares() {
+    let text = "(rewards: [(name: \"a\", kind: Safety), (name: \"a1\", kind: Alignment)], weightings: [List([{\"a\": 1, \"a1\": 3}])])";
+    let runs = ExperimentSpec::from_ron(text, "x.ron").unwrap().weightings();
+    assert_eq!(names(&runs), ["a25-a1_75"]);
 }
 
 #[test]

@@ -381,14 +381,14 @@ fn weightings_that_cannot_be() {
             "2:20: weightings[0][0] is {}: the shares sum to 0: give at least one reward a positive share",
         ),
         ("weightings: [Lattice(divisions: 0)]", "2:33: weightings[0].divisions is 0: give 1 to 100"),
-        ("weightings: [Dirichlet(count: 0)]", "2:31: weightings[0].count is 0: give 1 to 256"),
+        ("weightings: [Dirichlet(count: 0)]", "2:31: weightings[0].count is 0: give 1 to 10000"),
         (
             "weightings: [Dirichlet(count: 2, concentration: 0)]",
             "2:49: weightings[0].concentration is 0: give 0.01 to 1000",
         ),
         (
-            "weightings: [Corners, Dirichlet(count: 256)]",
-            "2:13: weightings is 258 weightings: ask for at most 256, each gets an adapter of its own",
+            "weightings: [Corners, Dirichlet(count: 10000)]",
+            "2:13: weightings is 10002 weightings: ask for at most 10000, each gets an adapter of its own",
         ),
     ]);
 }
@@ -542,6 +542,10 @@ fn values_that_are_impossible_beside_others() {
         (
             "constraints: [(reward: \"safety\", at_least: Value(inf))]",
             "2:44: constraints[0].at_least is Value(inf): give -1000000 to 1000000",
+        ),
+        (
+            "constraints: [(reward: \"safety\", at_least: Value(0.8), confidence: 1.0)]",
+            "2:68: constraints[0].confidence is 1.0: give 0.5 to 0.999",
         ),
         (
             "constraints: [(reward: \"safety\", at_least: Value(0.8))], training: (probe: (every: 0))",

@@ -324,7 +324,8 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             // What is steered by probes needs two of them.
             let steered = training.probe.times(training.epochs) > 1;
             let scalarisation = if steered { scalarisation } else { Scalarisation::Linear };
-            let of_first = |at_least| ConstraintSpec { reward: rewards[0].name.clone(), at_least, rate: 0.5, confidence: 0.9 };
+            let of_first =
+                |at_least| ConstraintSpec { reward: rewards[0].name.clone(), at_least, rate: 0.5, confidence: 0.9 };
             let constraints = at_least.filter(|_| steered).map(of_first).into_iter().collect();
             ExperimentSpec {
                 name,

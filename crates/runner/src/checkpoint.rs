@@ -1,22 +1,17 @@
-//! The checkpoint file: the trainer's state behind a hash, so that damage is found before it trains on.
+//! A run's checkpoint file: the trainer's state behind a hash, so that damage is found before it trains on.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use moa_store::{Layout, write_atomically};
+use moa_store::write_atomically;
 use sha2::{Digest, Sha256};
 
 use crate::RunnerError;
 
 /// What the file begins with; the last byte is its format.
-const MAGIC: &[u8; 8] = b"moa-ckp\x01";
+const MAGIC: &[u8; 8] = b"moa-ckp\x02";
 /// Length of the hash behind it.
 const HASH: usize = 32;
-
-/// Returns where the checkpoint of an experiment lies.
-pub(crate) fn path(layout: &Layout) -> PathBuf {
-    layout.checkpoint_dir().join("trainer.bin")
-}
 
 /// Writes a trainer's state, whole or not at all.
 pub(crate) fn write(path: &Path, state: &[u8]) -> Result<(), RunnerError> {
@@ -58,7 +53,7 @@ mod tests {
     #[test]
     fn a_checkpoint_reads_back_and_any_damage_is_found() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("checkpoint/trainer.bin");
+        let path = root.path().join("runs/a/checkpoint.bin");
         assert!(read(&path).unwrap().is_none());
         write(&path, b"state of the trainer").unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some(&b"state of the trainer"[..]));
@@ -68,7 +63,7 @@ mod tests {
             bad[place] ^= 1;
             std::fs::write(&path, bad).unwrap();
             let message = read(&path).unwrap_err().to_string();
-            assert!(message.contains("trainer.bin") && message.contains("remove it"), "{message}");
+            assert!(message.contains("checkpoint.bin") && message.contains("remove it"), "{message}");
         }
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();
         assert!(read(&path).is_err());

@@ -1,5 +1,6 @@
 //! What stops a sweep. Messages read after "failed to".
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use moa_adapter::{AdapterFileError, MergeError};
@@ -15,15 +16,17 @@ use moa_zoo::ZooError;
 /// Why a sweep or a report cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
-    /// The results folder holds another experiment.
+    /// A run in the results folder was trained otherwise.
     #[error(
-        "write to {}: it holds another experiment: `{field}` is {there} there and {here} here; name another folder with \
-         `--out`, or remove that one",
+        "write to {}: its run `{run}` was trained with another `{field}`, {there} there and {here} here; name another folder with \
+         `--out`, or take the runs along that stay the same with `moa fork`",
         folder.display()
     )]
     OtherExperiment {
         /// The results folder.
         folder: PathBuf,
+        /// The run.
+        run: String,
         /// The first field that differs.
         field: String,
         /// Its value in the folder's experiment.
@@ -33,7 +36,7 @@ pub enum RunnerError {
     },
     /// The results folder was begun with other weights or data.
     #[error(
-        "go on in {}: it was begun with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \
+        "go on in {}: its runs were trained with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \
          `--out`, or remove that one",
         folder.display(),
         short(there),
@@ -49,16 +52,84 @@ pub enum RunnerError {
         /// Its hash now.
         here: String,
     },
-    /// The results folder holds results but not what they are results of.
+    /// Runs were trained for longer than the experiment asks for.
     #[error(
-        "go on in {}: it holds results, but no {missing} that says of what; restore that file, or remove the folder",
+        "go on in {}: its run `{run}` has trained {done} epochs, and `training.epochs` is {epochs}; give {done} or more, or name another \
+         folder with `--out`",
+        folder.display()
+    )]
+    FewerEpochs {
+        /// The results folder.
+        folder: PathBuf,
+        /// The run.
+        run: String,
+        /// Its epochs.
+        done: u32,
+        /// Those asked for.
+        epochs: u32,
+    },
+    /// A run's folder holds an adapter or a checkpoint, but not what they are of.
+    #[error(
+        "go on with {}: it holds an adapter or a checkpoint, but no log.jsonl that says of what; restore that file, or remove the folder to \
+         train the run anew",
         folder.display()
     )]
     Unlabelled {
+        /// The run's folder.
+        folder: PathBuf,
+    },
+    /// The results are an earlier version's, which trained all runs together.
+    #[error(
+        "go on in {}: an earlier version of moa trained its runs, all of them together; `moa front`, `browse`, `merge` and `export` still \
+         read the results; sweep into another folder with `--out`, or finish this one with that version",
+        folder.display()
+    )]
+    EarlierResults {
         /// The results folder.
         folder: PathBuf,
-        /// The missing file.
-        missing: &'static str,
+    },
+    /// A folder holds no run of the experiment.
+    #[error(
+        "take runs from {}: it holds none of this experiment; name a results folder of `moa sweep` with runs that have a log.jsonl",
+        folder.display()
+    )]
+    NoRuns {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A run has two results.
+    #[error(
+        "take `{run}` from elsewhere: {} and {} are not the same adapter, though both were trained with the same settings; keep the one \
+         that you trust, and remove the other run's folder",
+        first.display(),
+        second.display()
+    )]
+    TwoResults {
+        /// The run.
+        run: String,
+        /// One adapter.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Runs are missing.
+    #[error(
+        "complete {}: {} not trained: {}; `moa sweep` trains what is missing (what is there is evaluated, reported and drawn)",
+        folder.display(),
+        if runs.len() == 1 { "a run is".to_owned() } else { format!("{} runs are", runs.len()) },
+        listed(runs)
+    )]
+    NotTrained {
+        /// The results folder.
+        folder: PathBuf,
+        /// The runs, and how far they are.
+        runs: BTreeMap<String, String>,
+    },
+    /// Several runs cannot be trained on.
+    #[error("train {} runs, while the others are trained and kept: {}", runs.len(), listed(runs))]
+    Failed {
+        /// The runs, and why.
+        runs: BTreeMap<String, String>,
     },
     /// The experiment kept in the results folder is unreadable.
     #[error("read the experiment of earlier results: {source}{}", way_out(source))]
@@ -163,6 +234,14 @@ impl RunnerError {
     pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
         Self::Evaluate { point: point.to_owned(), source: source.into() }
     }
+}
+
+/// Returns the first few of a list of runs.
+fn listed(runs: &BTreeMap<String, String>) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = runs.iter().take(SHOWN).map(|(run, what)| format!("{run} ({what})")).collect();
+    let more = runs.len().saturating_sub(SHOWN);
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// Returns what to do about a kept experiment, where its own message does not say.

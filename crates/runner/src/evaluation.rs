@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
-use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunEvent, RunId, ScoreColumn, Weighting};
+use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunId, ScoreColumn, Weighting};
 use moa_diffusion::{Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
-use moa_train::{DrawRequest, TrainError, draw, draw_blend};
+use moa_store::ADAPTER;
+use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
 
 use crate::RunnerError;
+use crate::context::Context;
 use crate::progress::with_progress;
+use crate::receipt::sha256;
 use crate::recorder::Recorder;
 use crate::sheet::{self, Sheet, SheetSize};
-use crate::sweep::Context;
+use crate::training::read_adapter;
 
 /// Something to evaluate.
 pub(crate) struct Point {
@@ -29,16 +32,30 @@ pub(crate) struct Point {
 pub(crate) enum Model {
     /// The base alone.
     Base,
-    /// The base with an adapter, trained or merged.
+    /// The base with the adapter in the point's folder, trained or merged.
+    Stored,
+    /// The base with an adapter.
     Adapter(Adapter),
-    /// The base with several adapters, whose predictions are mixed by shares.
-    Blend(Vec<(Adapter, f64)>),
+    /// The base with the adapters in several folders, whose predictions are mixed by shares.
+    Blend(Vec<(PathBuf, f64)>),
 }
 
 impl Point {
-    /// Returns the adapter; nothing of the base and of blends, which have none of their own.
-    pub(crate) fn adapter(&self) -> Option<&Adapter> {
-        if let Model::Adapter(adapter) = &self.model { Some(adapter) } else { None }
+    /// Returns a digest of the adapters that draw its pictures; an empty one of the base.
+    pub(crate) fn adapters(&self) -> Result<String, RunnerError> {
+        let of_folder = |folder: &PathBuf| {
+            let path = folder.join(ADAPTER);
+            let failed = |error: std::io::Error| RunnerError::Read { path: path.clone(), reason: error.to_string() };
+            Ok::<_, RunnerError>(sha256(std::fs::read(&path).map_err(failed)?)[..16].to_owned())
+        };
+        match &self.model {
+            Model::Base | Model::Adapter(_) => Ok(String::new()),
+            Model::Stored => of_folder(&self.folder),
+            Model::Blend(parts) => {
+                let parts = parts.iter().map(|(folder, share)| Ok(format!("{}*{share}", of_folder(folder)?)));
+                Ok(parts.collect::<Result<Vec<_>, RunnerError>>()?.join("+"))
+            }
+        }
     }
 }
 
@@ -66,14 +83,25 @@ impl<'a> Evaluator<'a> {
 
     /// Returns the pictures that grids show of a point which was evaluated before; nothing when it has to be evaluated
     /// again, as its pictures or its record are missing.
-    pub(crate) fn known(&self, point: &Point, recorder: &Recorder<'_>) -> Result<Option<Sheet>, RunnerError> {
-        if recorder.evaluation(&point.id)?.is_none() {
-            return Ok(None);
-        }
+    ///
+    /// - `base`: the base's pictures; a part of the runs that had none leaves the distance to them to be measured now
+    pub(crate) fn known(
+        &self,
+        point: &Point,
+        base: Option<&Sheet>,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<Option<Sheet>, RunnerError> {
+        let adapters = point.adapters()?;
+        let Some(mut record) = recorder.evaluation(point.kind, &point.id, &adapters)? else { return Ok(None) };
         if self.size.columns == 0 {
             return Ok(Some(Sheet { columns: Vec::new() }));
         }
-        Sheet::read(&sheet::path(&point.folder), self.size)
+        let sheet = Sheet::read(&sheet::path(&point.folder), self.size)?;
+        if let (None, Some(own), Some(base)) = (record.distance_to_base, &sheet, base) {
+            record.distance_to_base = own.distance(base);
+            recorder.evaluated(record, &adapters)?;
+        }
+        Ok(sheet)
     }
 
     /// Returns how many pictures are drawn of a point.
@@ -100,7 +128,7 @@ impl<'a> Evaluator<'a> {
             recorder.wrote(path)?;
         }
         // Last: with the record the point counts as evaluated.
-        recorder.emit(&RunEvent::Evaluated(record))?;
+        recorder.evaluated(record, &point.adapters()?)?;
         Ok(sheet)
     }
 
@@ -124,7 +152,7 @@ impl<'a> Evaluator<'a> {
             guidance: spec.evaluation.guidance,
             key: NoiseKey::new(spec.evaluation.seed).named("evaluation"),
             micro_batch: spec.training.micro_batch as usize,
-            workers: request.workers,
+            workers: &Workers::new(request.workers),
         };
         let (pipeline, device) = (&models.pipeline, models.pipeline.device());
         let one = |bank: Option<&AdapterBank>| {
@@ -138,11 +166,14 @@ impl<'a> Evaluator<'a> {
         };
         let drawn = match &point.model {
             Model::Base => one(None),
+            Model::Stored => one(AdapterBank::of(&[&read_adapter(&point.folder)?], device).as_ref()),
             Model::Adapter(adapter) => one(AdapterBank::of(&[adapter], device).as_ref()),
             Model::Blend(parts) => {
-                let adapters: Vec<&Adapter> = parts.iter().map(|(adapter, _)| adapter).collect();
+                let adapters: Vec<Adapter> =
+                    parts.iter().map(|(folder, _)| read_adapter(folder)).collect::<Result<_, _>>()?;
                 let shares = parts.iter().map(|(_, share)| *share as f32).collect();
-                let blend = AdapterBank::of(&adapters, device).and_then(|bank| Blend::new(bank, shares));
+                let bank = AdapterBank::of(&adapters.iter().collect::<Vec<_>>(), device);
+                let blend = bank.and_then(|bank| Blend::new(bank, shares));
                 let blend = blend.ok_or_else(|| RunnerError::Blend { blend: point.id.to_string() })?;
                 draw_blend(pipeline, &blend, &request, progress)
             }

@@ -1,21 +1,33 @@
-//! The results folder: created for one experiment, and refused to any other.
+//! The results folder: begun for one experiment, and grown by what is added to it.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use moa_core::ExperimentSpec;
-use moa_core::experiment::{PromptSource, Prompts, PromptsSpec};
-use moa_store::{Layout, MetricStore, StoreError, write_atomically};
+use moa_core::experiment::{Fingerprint, OtherFact, PromptSource, Prompts, PromptsSpec};
+use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
+use moa_store::{Layout, RunHistory, StoreError, write_atomically};
 
-use crate::difference::first_difference;
 use crate::receipt::{Receipt, sha256};
 use crate::{RunnerError, SweepRequest};
 
-/// A results folder that is open for writing.
+/// A run as its folder has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) weighting: Weighting,
+    /// What its training depends on.
+    pub(crate) facts: String,
+    /// What its log says, as far as it goes; nothing before it was begun.
+    pub(crate) history: RunHistory,
+}
+
+/// A results folder that is this experiment's.
 pub(crate) struct Folder {
     pub(crate) layout: Layout,
-    pub(crate) store: MetricStore,
+    /// The runs that the experiment asks for, in its order.
+    pub(crate) runs: Vec<Run>,
+    /// The digest of what evaluations depend on.
+    pub(crate) settings: String,
     /// What a reader of the results must know of how they came about.
     pub(crate) findings: Vec<String>,
 }
@@ -33,28 +45,115 @@ pub(crate) fn as_run(spec: &ExperimentSpec, prompts: &Prompts, folder: &Path) ->
 }
 
 impl Folder {
-    /// Opens the folder of an experiment `as_run`, or creates it.
+    /// Opens the folder of an experiment `as_run`, and writes nothing yet.
+    ///
+    /// - `inputs`: SHA-256 of what the experiment is made with, by name
     ///
     /// # Errors
-    /// Refuses the folder of another experiment, of other models, or in use, and whatever cannot be written.
+    /// Refuses a folder whose finished or begun runs are others than this experiment's, results of an earlier version, and what cannot be
+    /// read.
     pub(crate) fn open(
         request: &SweepRequest,
         as_run: &ExperimentSpec,
         inputs: &BTreeMap<String, String>,
     ) -> Result<Self, RunnerError> {
         let layout = Layout::new(&request.out);
-        let receipt = receipt(request, as_run, inputs);
-        // Before the store is touched, so that nothing appears in the folder of another experiment; and again behind
-        // the store's lock, as another process may have been quicker.
-        check(&layout, as_run, &receipt)?;
-        let store = MetricStore::open(layout.root())?;
-        let known = check(&layout, as_run, &receipt)?;
-        if !known && !store.snapshot()?.epochs.is_empty() {
-            return Err(RunnerError::Unlabelled { folder: request.out.clone(), missing: "experiment.ron" });
+        if layout.earlier_checkpoint().exists() {
+            return Err(RunnerError::EarlierResults { folder: request.out.clone() });
         }
-        let findings = keep(&layout, as_run, receipt, known)?;
-        Ok(Self { layout, store, findings })
+        let of_run = |(id, weighting): (RunId, Weighting)| {
+            let facts = facts(as_run, &request.prompts, inputs, &id, &weighting);
+            let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
+            let run = Run { facts: facts.text(), history, weighting, id };
+            run.check(&layout, &facts, as_run.training.epochs)?;
+            Ok(run)
+        };
+        let runs: Vec<Run> = as_run.weightings().into_iter().map(of_run).collect::<Result<_, RunnerError>>()?;
+        let findings = compare(&layout, &receipt(request, as_run, inputs))?;
+        Ok(Self { runs, settings: settings(as_run, &request.prompts, inputs), findings, layout })
     }
+
+    /// Writes receipt and experiment, where they are new.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn keep(
+        &self,
+        request: &SweepRequest,
+        as_run: &ExperimentSpec,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<(), RunnerError> {
+        let mut receipt = receipt(request, as_run, inputs);
+        if let Some(kept) = Receipt::read(&self.layout.receipt_file())? {
+            (receipt.moa, receipt.device) = (kept.moa, kept.device);
+        }
+        write_new(&self.layout.receipt_file(), &receipt.to_json())?;
+        // Last: with it the folder belongs to this experiment.
+        Ok(write_new(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)
+    }
+}
+
+impl Run {
+    /// Returns whether nothing is left to train.
+    pub(crate) fn is_trained(&self, epochs: u32) -> bool {
+        self.history.is_trained(epochs)
+    }
+
+    /// Returns the epochs that it has trained.
+    pub(crate) fn epochs_done(&self) -> u32 {
+        self.history.epochs_done()
+    }
+
+    /// Refuses a log of another run.
+    fn check(&self, layout: &Layout, facts: &Fingerprint, epochs: u32) -> Result<(), RunnerError> {
+        let (folder, run) = (layout.root().to_path_buf(), self.id.to_string());
+        let Some(kept) = &self.history.facts else {
+            let checkpoint = layout.checkpoint_file(&self.id);
+            return if checkpoint.exists() || layout.adapter_file(&self.id).exists() {
+                Err(RunnerError::Unlabelled { folder: layout.run_dir(&self.id) })
+            } else {
+                Ok(())
+            };
+        };
+        if let Some(OtherFact { field, there, here }) = Fingerprint::read(kept).difference(facts) {
+            let [there, here] = [there, here].map(|value| value.unwrap_or_else(|| "nothing".into()));
+            return Err(match field.strip_prefix("input.") {
+                Some(what) => RunnerError::OtherInput { folder, what: what.into(), there, here },
+                None => RunnerError::OtherExperiment { folder, run, field, there, here },
+            });
+        }
+        match self.epochs_done() {
+            done if done > epochs => Err(RunnerError::FewerEpochs { folder, run, done, epochs }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns what a run's training depends on.
+pub(crate) fn facts(
+    spec: &ExperimentSpec,
+    prompts: &Prompts,
+    inputs: &BTreeMap<String, String>,
+    id: &RunId,
+    weighting: &Weighting,
+) -> Fingerprint {
+    spec.fingerprint(id, weighting, [&prompts.train, &prompts.held_out]).with(inputs)
+}
+
+/// Returns a digest of what evaluations depend on beside what is evaluated: evaluations of another digest do not compare.
+pub(crate) fn settings(spec: &ExperimentSpec, prompts: &Prompts, inputs: &BTreeMap<String, String>) -> String {
+    let evaluation = &spec.evaluation;
+    let own = format!(
+        "{} {} {:?} {} {:?} {inputs:?} {:?}",
+        evaluation.seed,
+        evaluation.steps,
+        evaluation.guidance,
+        evaluation.pictures_per_prompt,
+        spec.precision,
+        spec.rewards
+    );
+    let key = prompts.held_out.iter().fold(NoiseKey::new(0).named(&own), |key, prompt| key.named(prompt));
+    format!("{:016x}", key.bits(0))
 }
 
 /// Returns what an experiment is made with.
@@ -67,52 +166,10 @@ fn receipt(request: &SweepRequest, as_run: &ExperimentSpec, inputs: &BTreeMap<St
     Receipt::new(name, as_run.seed, &request.device_name, hashes)
 }
 
-/// Compares an experiment with what the folder holds, and returns whether it holds one.
-fn check(layout: &Layout, as_run: &ExperimentSpec, receipt: &Receipt) -> Result<bool, RunnerError> {
-    let folder = layout.root().to_path_buf();
-    let Some(kept) = kept_experiment(layout)? else { return Ok(false) };
-    if let Some(difference) = first_difference(&kept, as_run) {
-        let (field, there, here) = (difference.field, difference.there, difference.here);
-        return Err(RunnerError::OtherExperiment { folder, field, there, here });
-    }
-    let Some(kept) = Receipt::read(&layout.receipt_file())? else {
-        return Err(RunnerError::Unlabelled { folder, missing: "receipt.json" });
-    };
-    for (what, there) in kept.sha256.iter().filter(|(what, _)| *what != "experiment") {
-        match receipt.sha256.get(what) {
-            Some(here) if here == there => {}
-            here => {
-                let (what, there) = (what.clone(), there.clone());
-                let here = here.cloned().unwrap_or_else(|| "none".into());
-                return Err(RunnerError::OtherInput { folder, what, there, here });
-            }
-        }
-    }
-    Ok(true)
-}
-
-/// Returns the experiment of earlier results.
-///
-/// # Errors
-/// Fails when the file is there and cannot be read.
-fn kept_experiment(layout: &Layout) -> Result<Option<ExperimentSpec>, RunnerError> {
-    let path = layout.experiment_file();
-    match std::fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(RunnerError::Read { path, reason: error.to_string() }),
-        Ok(_) => ExperimentSpec::load_kept(&path).map(Some).map_err(|source| RunnerError::KeptExperiment { source }),
-    }
-}
-
-/// Writes receipt and experiment where they are new, and returns what is different since the folder was begun.
-fn keep(
-    layout: &Layout,
-    as_run: &ExperimentSpec,
-    mut receipt: Receipt,
-    known: bool,
-) -> Result<Vec<String>, RunnerError> {
+/// Returns what is different since the folder was begun.
+fn compare(layout: &Layout, receipt: &Receipt) -> Result<Vec<String>, RunnerError> {
     let mut findings = Vec::new();
-    if known && let Some(kept) = Receipt::read(&layout.receipt_file())? {
+    if let Some(kept) = Receipt::read(&layout.receipt_file())? {
         let mut compare = |what: &str, there: &str, here: &str| {
             if there != here {
                 findings.push(format!(
@@ -123,11 +180,7 @@ fn keep(
         };
         compare("moa", &kept.moa, &receipt.moa);
         compare("device", &kept.device, &receipt.device);
-        (receipt.moa, receipt.device) = (kept.moa, kept.device);
     }
-    write_new(&layout.receipt_file(), &receipt.to_json())?;
-    // Last: with it the folder belongs to this experiment.
-    write_new(&layout.experiment_file(), as_run.to_ron().as_bytes())?;
     Ok(findings)
 }
 

@@ -5,12 +5,13 @@
 //! by [`moa_analysis`].
 
 mod checkpoint;
-mod difference;
+mod context;
 mod drawing;
 mod error;
 mod evaluation;
 mod folder;
 mod models;
+mod parts;
 mod preferences;
 mod progress;
 mod receipt;
@@ -22,10 +23,12 @@ mod sweep;
 mod timings;
 mod training;
 
+pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
 pub use models::{Models, Places};
+pub use parts::{Brought, Strangers, bring, repair};
 pub use preferences::check_preferences;
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{SoupBench, Tasting};
-pub use sweep::{SweepOutcome, SweepRequest, sweep};
+pub use sweep::{SweepOutcome, gather, sweep};
 pub use timings::Usage;

@@ -8,9 +8,10 @@ use moa_pareto::Measured;
 use moa_reward::Pictures;
 use moa_store::{Layout, Snapshot};
 
+use crate::context::Context;
 use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::as_run;
-use crate::sweep::Context;
+use crate::training::read_adapter;
 use crate::{Models, RunnerError, SweepRequest};
 
 /// Merges and measures; nothing in the results folder is changed.
@@ -45,14 +46,7 @@ impl<'a> SoupBench<'a> {
         merge: Merge,
     ) -> Result<Self, RunnerError> {
         let layout = Layout::new(&request.out);
-        let read = |id: &RunId| {
-            let (file, config) = (layout.adapter_file(id), layout.adapter_config_file(id));
-            let failed = |path: &std::path::Path, reason: String| RunnerError::Read { path: path.into(), reason };
-            let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
-            let text = std::fs::read_to_string(&config).map_err(|error| failed(&config, error.to_string()))?;
-            let adapter = Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))?;
-            Ok((id.clone(), adapter))
-        };
+        let read = |id: &RunId| Ok((id.clone(), read_adapter(&layout.run_dir(id))?));
         let ingredients = ingredients.iter().map(read).collect::<Result<_, RunnerError>>()?;
         let spec = as_run(&request.spec, &request.prompts, &request.out);
         let snapshot = Snapshot::read(&request.out)?;

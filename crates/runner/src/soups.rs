@@ -1,35 +1,53 @@
 //! The soups and blends of an experiment: trained adapters, mixed as recipes say.
 
+use std::path::PathBuf;
+
 use moa_adapter::Adapter;
-use moa_core::experiment::SoupRecipe;
-use moa_core::{ExperimentSpec, PointKind};
+use moa_core::experiment::{BaseName, SoupRecipe};
+use moa_core::{ExperimentSpec, PointKind, RunId};
 use moa_store::Layout;
 
 use crate::RunnerError;
 use crate::evaluation::{Model, Point};
+use crate::recorder::Recorder;
+use crate::training::{keep_adapter, read_adapter};
 
-/// Returns the soups that an experiment asks for, then its blends, made of its trained adapters.
-pub(crate) fn mixtures(spec: &ExperimentSpec, trained: &[Point], layout: &Layout) -> Result<Vec<Point>, RunnerError> {
-    let parts = |recipe: &SoupRecipe| -> Vec<(&Adapter, f64)> {
-        let part = |(run, share): &(_, f64)| {
-            let point = trained.iter().find(|point| point.id == *run)?;
-            Some((point.adapter()?, *share))
-        };
-        recipe.shares.iter().filter_map(part).collect()
-    };
-    let soup = |recipe: SoupRecipe| {
-        let failed = |source| RunnerError::Soup { soup: recipe.id.to_string(), source };
-        let model = Model::Adapter(Adapter::mean(&parts(&recipe)).map_err(failed)?);
-        let SoupRecipe { id, weighting, .. } = recipe;
-        let folder = layout.soup_dir(&id);
-        Ok(Point { id, kind: PointKind::Soup, weighting: Some(weighting), model, folder })
-    };
-    let blend = |recipe: SoupRecipe| {
-        let model = Model::Blend(parts(&recipe).into_iter().map(|(adapter, share)| (adapter.clone(), share)).collect());
-        let SoupRecipe { id, weighting, .. } = recipe;
-        let folder = layout.blend_dir(&id);
-        Ok(Point { id, kind: PointKind::Blend, weighting: Some(weighting), model, folder })
-    };
-    let soups = spec.soups().into_iter().map(soup);
-    soups.chain(spec.blends().into_iter().map(blend)).collect()
+/// Returns the soups that an experiment asks for, then its blends, made of its trained adapters. Soups are merged and written where they
+/// are not there.
+///
+/// - `trained`: the runs whose adapters are there; what needs others is left out
+pub(crate) fn mixtures(
+    spec: &ExperimentSpec,
+    trained: &[RunId],
+    layout: &Layout,
+    recorder: &mut Recorder<'_>,
+) -> Result<Vec<Point>, RunnerError> {
+    let can_be = |recipe: &SoupRecipe| recipe.shares.iter().all(|(run, _)| trained.contains(run));
+    let base = BaseName::of(&spec.base).for_others();
+    let mut points = Vec::new();
+    for recipe in spec.soups().into_iter().filter(can_be) {
+        let folder = layout.soup_dir(&recipe.id);
+        // A soup is merged anew: its adapters may be others than when it was made.
+        let merged = merged(&recipe, layout)?;
+        keep_adapter(&merged, &recipe.id, &folder, &base, recorder)?;
+        points.push(point(recipe, PointKind::Soup, Model::Stored, folder));
+    }
+    for recipe in spec.blends().into_iter().filter(can_be) {
+        let parts: Vec<(PathBuf, f64)> =
+            recipe.shares.iter().map(|(run, share)| (layout.run_dir(run), *share)).collect();
+        let folder = layout.blend_dir(&recipe.id);
+        points.push(point(recipe, PointKind::Blend, Model::Blend(parts), folder));
+    }
+    Ok(points)
+}
+
+fn point(recipe: SoupRecipe, kind: PointKind, model: Model, folder: PathBuf) -> Point {
+    Point { id: recipe.id, kind, weighting: Some(recipe.weighting), model, folder }
+}
+
+fn merged(recipe: &SoupRecipe, layout: &Layout) -> Result<Adapter, RunnerError> {
+    let read = |(run, share): &(RunId, f64)| Ok((read_adapter(&layout.run_dir(run))?, *share));
+    let parts: Vec<(Adapter, f64)> = recipe.shares.iter().map(read).collect::<Result<_, RunnerError>>()?;
+    let parts: Vec<(&Adapter, f64)> = parts.iter().map(|(adapter, share)| (adapter, *share)).collect();
+    Adapter::mean(&parts).map_err(|source| RunnerError::Soup { soup: recipe.id.to_string(), source })
 }

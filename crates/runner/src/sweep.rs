@@ -1,50 +1,27 @@
 //! The sweep: folder → base → training → adapters, soups and blends → drawings.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 
 use moa_analysis::{FrontReport, Scales};
-use moa_core::experiment::{BaseName, Prompts};
-use moa_core::{EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, Weighting};
-use moa_store::{Layout, Snapshot};
+use moa_core::{EventSink, Phase, PointKind, RunEvent, RunId, RunRecord, Warning};
+use moa_store::{Layout, MetricStore, RunHistory};
 
+use crate::context::{Context, SweepRequest};
 use crate::evaluation::{Evaluator, Model, Point};
-use crate::folder::{Folder, as_run};
+use crate::folder::{Folder, Run, as_run};
 use crate::recorder::Recorder;
 use crate::sheet::Sheet;
 use crate::soups::mixtures;
-use crate::training::{Training, keep_adapter};
+use crate::training::{Ended, is_done, train};
 use crate::{Models, RunnerError, drawing, preferences};
-
-/// What to sweep, and how.
-#[derive(Clone, Debug)]
-pub struct SweepRequest {
-    /// The experiment; it must be valid.
-    pub spec: ExperimentSpec,
-    /// Its prompts, held-out ones cut to `evaluation.prompts`.
-    pub prompts: Prompts,
-    /// The results folder of this experiment; created where there is none.
-    pub out: PathBuf,
-    /// The device in use, as people call it.
-    pub device_name: String,
-    /// Threads that draw and train; results do not depend on it.
-    pub workers: usize,
-    /// Whether pictures are scored while others are drawn (see [`moa_train::TrainerSetup::overlaps`]).
-    pub overlaps: bool,
-    /// Returns the bytes that this process holds of the device's memory, where that is known.
-    pub device_memory: fn() -> Option<u64>,
-    /// Returns the most bytes of the host's memory that this process has held so far, where that is known.
-    pub peak_memory: fn() -> Option<u64>,
-    /// Set it to stop the sweep after the current epoch or evaluation.
-    pub stop: Arc<AtomicBool>,
-}
 
 /// How a sweep ended.
 #[derive(Clone, Debug)]
 pub enum SweepOutcome {
     /// Everything is done.
     Finished(Box<FrontReport>),
+    /// A part of the runs is trained and evaluated.
+    PartFinished,
     /// It was stopped; the same request goes on after this epoch.
     Interrupted {
         /// The last epoch that is safe.
@@ -52,98 +29,150 @@ pub enum SweepOutcome {
     },
 }
 
-/// What every part of a sweep needs.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
-    pub(crate) request: &'a SweepRequest,
-    pub(crate) models: &'a Models,
-    /// The experiment as it is kept.
-    pub(crate) spec: &'a ExperimentSpec,
-}
-
-impl Context<'_> {
-    fn is_stopped(&self) -> bool {
-        self.request.stop.load(Ordering::Relaxed)
-    }
-}
-
-/// Runs an experiment, or goes on with it where an earlier sweep in the same folder stopped, was stopped or was killed;
-/// adapters and metrics are bit for bit those of a sweep that never stopped.
+/// Runs an experiment, or a part of its runs, or goes on with it where an earlier sweep in the same folder stopped, was stopped or was
+/// killed, or where something was added to the experiment. Adapters and metrics are bit for bit those of a sweep that did all at once.
 ///
 /// # Errors
 /// See [`RunnerError`]; what was finished before stays, and the same request goes on from there.
 pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) -> Result<SweepOutcome, RunnerError> {
+    go(request, models, sink, Work::Sweep)
+}
+
+/// Makes of the runs that are trained what a sweep makes of all: evaluates what is not evaluated, merges soups, reports and draws. Doing so
+/// again changes nothing.
+///
+/// # Errors
+/// [`RunnerError::NotTrained`] once that is done, where runs are missing; and see [`RunnerError`].
+pub fn gather(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) -> Result<SweepOutcome, RunnerError> {
+    go(request, models, sink, Work::Gather)
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Sweep,
+    Gather,
+}
+
+fn go(
+    request: &SweepRequest,
+    models: &Models,
+    sink: &mut dyn EventSink,
+    work: Work,
+) -> Result<SweepOutcome, RunnerError> {
     let spec = &as_run(&request.spec, &request.prompts, &request.out);
     let context = Context { request, models, spec };
-    let runs = spec.weightings();
     // What cannot be trained on is said before the folder is begun.
     let preferences = preferences::read(spec, models)?;
-    let mut sha256 = models.sha256.clone();
-    sha256.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
-    let Folder { layout, store, findings } = Folder::open(request, spec, &sha256)?;
-    let mut training = Training::open(&context, &runs, preferences.as_ref().map(|read| &read.stored), &layout)?;
-
-    let before = store.snapshot()?;
-    // Evaluations of adapters that are still to be trained belong to a training that is gone.
-    let adapters_known = training.is_complete();
-    let mut recorder = Recorder::new(store, sink);
-    recorder.emit(&started(&context, &runs, &training, &before))?;
-    for finding in findings {
-        recorder.warn(None, finding)?;
+    let mut inputs = models.sha256.clone();
+    inputs.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
+    let folder = Folder::open(request, spec, &inputs)?;
+    let layout = &folder.layout;
+    let store = if request.part.is_none() { Some(index(&context, &folder)?) } else { None };
+    folder.keep(request, spec, &inputs)?;
+    let mut recorder = Recorder::new(layout, &folder.settings, store, sink);
+    recorder.emit(&started(&context, &folder))?;
+    let notes = preferences.iter().flat_map(|read| &read.notes);
+    for finding in folder.findings.iter().chain(notes) {
+        recorder.warn_all(finding.clone())?;
     }
 
-    for note in preferences.iter().flat_map(|read| &read.notes) {
-        recorder.warn(None, note.clone())?;
-    }
-    if spec.training.method.differentiates() && !training.is_complete() {
+    let own = request.part.map_or(folder.runs.clone(), |part| part.take(folder.runs.clone()));
+    let epochs = spec.training.epochs;
+    let trains = work == Work::Sweep && !own.iter().all(|run| is_done(run, layout, epochs));
+    if spec.training.method.differentiates() && trains {
         for reward in models.scorer.slow_gradients() {
-            recorder.warn(None, slow_gradient(reward))?;
+            recorder.warn_all(slow_gradient(reward))?;
         }
     }
 
     let evaluator = Evaluator::new(context);
-    let base = [base(&layout)];
-    let Some(base_sheet) = evaluate_all(&context, &evaluator, &base, None, Phase::Base, true, &mut recorder)? else {
-        return interrupted(recorder, training.epochs_done());
-    };
-
-    if !training.is_complete() {
-        recorder.phase(Phase::Training, spec.training.epochs as usize)?;
-    }
-    while !training.is_complete() {
-        if context.is_stopped() {
-            return interrupted(recorder, training.epochs_done());
-        }
-        training.epoch(&mut recorder)?;
+    let furthest_behind = own.iter().map(Run::epochs_done).min().unwrap_or_default();
+    // Of several parts the first has the base as well.
+    let base = [base(layout)];
+    let mut base_sheet = None;
+    if request.part.is_none_or(|part| part.number == 1) {
+        let Some(sheets) = evaluate_all(&context, &evaluator, &base, None, Phase::Base, &mut recorder)? else {
+            return interrupted(recorder, furthest_behind);
+        };
+        base_sheet = sheets.into_iter().next();
     }
 
-    let epoch = training.epochs_done();
-    let points = points(&context, &runs, &training, &layout)?;
-    drop(training);
-    let base_name = BaseName::of(&spec.base).for_others();
-    for point in &points {
-        if let Some(adapter) = point.adapter() {
-            keep_adapter(adapter, &point.id, &point.folder, &base_name, &mut recorder)?;
+    if trains {
+        let stored = preferences.as_ref().map(|read| &read.stored);
+        match train(&context, &own, stored, layout, &mut recorder)? {
+            Ended::Complete => {}
+            Ended::Stopped(epoch) => return interrupted(recorder, epoch),
         }
     }
-    let (phase, known) = (Phase::Evaluation, adapters_known);
-    let Some(sheets) = evaluate_all(&context, &evaluator, &points, base_sheet.first(), phase, known, &mut recorder)?
+
+    let (trained, missing) = trained(&own, layout, epochs)?;
+    let mut points: Vec<Point> = trained.iter().map(|run| run_point(run, layout)).collect();
+    if request.part.is_none() {
+        let ids: Vec<RunId> = trained.iter().map(|run| run.id.clone()).collect();
+        points.extend(mixtures(spec, &ids, layout, &mut recorder)?);
+    }
+    let Some(sheets) =
+        evaluate_all(&context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, &mut recorder)?
     else {
-        return interrupted(recorder, epoch);
+        return interrupted(recorder, epochs);
     };
     if context.is_stopped() {
-        return interrupted(recorder, epoch);
+        return interrupted(recorder, epochs);
+    }
+    if request.part.is_some() {
+        recorder.emit(&RunEvent::SweepFinished)?;
+        recorder.close()?;
+        return Ok(SweepOutcome::PartFinished);
     }
 
-    let scales = Scales::keep(&layout, spec, &recorder.snapshot()?.evaluations, !adapters_known)?;
+    let scales = Scales::keep(layout, spec, &recorder.snapshot()?.evaluations)?;
     let report = FrontReport::of(&recorder.snapshot()?, spec, scales)?;
     warn(&report, &mut recorder)?;
     let snapshot = recorder.snapshot()?;
     let all: Vec<(&Point, &Sheet)> = base.iter().chain(&points).zip(base_sheet.iter().chain(&sheets)).collect();
-    drawing::draw_all(&context, &layout, &snapshot, &report, &all, &mut recorder)?;
+    drawing::draw_all(&context, layout, &snapshot, &report, &all, &mut recorder)?;
     recorder.emit(&RunEvent::SweepFinished)?;
     recorder.close()?;
-    Ok(SweepOutcome::Finished(Box::new(report)))
+    if missing.is_empty() {
+        Ok(SweepOutcome::Finished(Box::new(report)))
+    } else {
+        Err(RunnerError::NotTrained { folder: request.out.clone(), runs: missing })
+    }
+}
+
+/// Opens the index, and makes it what the logs say.
+fn index(context: &Context<'_>, folder: &Folder) -> Result<MetricStore, RunnerError> {
+    let mut store = MetricStore::open(folder.layout.root())?;
+    let spec = context.spec;
+    let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
+    let runs = folder.runs.iter().map(|run| run.id.clone());
+    let points: BTreeSet<RunId> = runs.chain(mixtures).chain([RunId(RunId::BASE.into())]).collect();
+    store.follow_logs(&points, spec.training.epochs, &folder.settings)?;
+    Ok(store)
+}
+
+/// Returns the runs that are trained by now, and how far the others are.
+fn trained<'a>(
+    runs: &'a [Run],
+    layout: &Layout,
+    epochs: u32,
+) -> Result<(Vec<&'a Run>, BTreeMap<String, String>), RunnerError> {
+    let (mut there, mut missing) = (Vec::new(), BTreeMap::new());
+    for run in runs {
+        let history = RunHistory::read(&layout.log_file(PointKind::Trained, &run.id))?.unwrap_or_default();
+        let state = match history.epochs_done() {
+            0 => "not begun".to_owned(),
+            _ if history.is_trained(epochs) && !layout.adapter_file(&run.id).exists() => "its adapter is gone".into(),
+            _ if history.is_trained(epochs) => {
+                there.push(run);
+                continue;
+            }
+            epoch => format!("stopped after epoch {epoch} of {epochs}"),
+        };
+        missing.insert(run.id.to_string(), state);
+    }
+    Ok((there, missing))
 }
 
 /// Says that a reward's gradient takes longer than others'.
@@ -162,25 +191,17 @@ fn interrupted(mut recorder: Recorder<'_>, epoch: u32) -> Result<SweepOutcome, R
 }
 
 /// Returns how the sweep begins: every run as it stands.
-fn started(context: &Context<'_>, runs: &[(RunId, Weighting)], training: &Training<'_>, before: &Snapshot) -> RunEvent {
+fn started(context: &Context<'_>, folder: &Folder) -> RunEvent {
     let epochs = context.spec.training.epochs;
-    let record = |(id, weighting): &(RunId, Weighting)| {
-        let done = training.epochs_of(id);
-        let evaluated = before.evaluations.iter().any(|known| known.id == *id && known.kind == PointKind::Trained);
-        let state = match done {
-            0 => RunState::Planned,
-            _ if !training.is_trained(id) => RunState::Training,
-            _ if evaluated => RunState::Evaluated,
-            _ => RunState::Trained,
-        };
-        let warnings = before.run(id).map(|known| known.warnings.clone()).unwrap_or_default();
-        RunRecord { id: id.clone(), weighting: weighting.clone(), state, epochs_done: done, epochs, warnings }
+    let record = |run: &Run| {
+        let known = run.history.record(&run.id, epochs, &folder.settings);
+        known.unwrap_or_else(|| RunRecord::planned(run.id.clone(), run.weighting.clone(), epochs))
     };
     RunEvent::SweepStarted {
         experiment: context.spec.name.clone().unwrap_or_default(),
         device: context.request.device_name.clone(),
         rewards: context.spec.reward_names(),
-        runs: runs.iter().map(record).collect(),
+        runs: folder.runs.iter().map(record).collect(),
     }
 }
 
@@ -190,24 +211,14 @@ fn base(layout: &Layout) -> Point {
     Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder }
 }
 
-/// Returns the trained adapters, then soups and blends of them.
-fn points(
-    context: &Context<'_>,
-    runs: &[(RunId, Weighting)],
-    training: &Training<'_>,
-    layout: &Layout,
-) -> Result<Vec<Point>, RunnerError> {
-    let trained = runs.iter().zip(training.adapters()).map(|((id, weighting), adapter)| Point {
-        id: id.clone(),
+fn run_point(run: &Run, layout: &Layout) -> Point {
+    Point {
+        id: run.id.clone(),
         kind: PointKind::Trained,
-        weighting: Some(weighting.clone()),
-        model: Model::Adapter(adapter),
-        folder: layout.run_dir(id),
-    });
-    let mut points: Vec<Point> = trained.collect();
-    let mixed = mixtures(context.spec, &points, layout)?;
-    points.extend(mixed);
-    Ok(points)
+        weighting: Some(run.weighting.clone()),
+        model: Model::Stored,
+        folder: layout.run_dir(&run.id),
+    }
 }
 
 /// Evaluates the points that are not evaluated yet, and returns the pictures of all of them; nothing when stopped.
@@ -217,12 +228,10 @@ fn evaluate_all(
     points: &[Point],
     base: Option<&Sheet>,
     phase: Phase,
-    known: bool,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<Vec<Sheet>>, RunnerError> {
-    let known =
-        |point: &Point, recorder: &Recorder<'_>| if known { evaluator.known(point, recorder) } else { Ok(None) };
-    let sheets: Vec<Option<Sheet>> = points.iter().map(|point| known(point, recorder)).collect::<Result<_, _>>()?;
+    let sheets: Vec<Option<Sheet>> =
+        points.iter().map(|point| evaluator.known(point, base, recorder)).collect::<Result<_, _>>()?;
     let missing = sheets.iter().filter(|sheet| sheet.is_none()).count();
     if missing > 0 {
         recorder.phase(phase, missing * evaluator.pictures())?;
@@ -238,11 +247,12 @@ fn evaluate_all(
     Ok(Some(all))
 }
 
-/// Warns of trained adapters whose rewards rose while their judges fell.
+/// Warns of trained adapters whose rewards rose while their judges fell. It is found anew whenever points are added.
 fn warn(report: &FrontReport, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
     for point in report.points.iter().filter(|point| point.kind == PointKind::Trained) {
         for finding in &point.suspected_hacking {
-            recorder.warn(Some(&point.id), finding.to_string())?;
+            let warning = Warning { run: Some(point.id.clone()), message: finding.to_string() };
+            recorder.tell(&RunEvent::Warned(warning))?;
         }
     }
     Ok(())

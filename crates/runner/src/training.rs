@@ -1,110 +1,250 @@
-//! The second phase: all adapters are trained together, epoch by epoch, and every epoch is made safe.
+//! The second phase: runs are trained beside each other, and every one of them is made safe by itself.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use moa_adapter::Adapter;
-use moa_core::{EpochRecord, Phase, RunEvent, RunId, Weighting};
-use moa_store::{Layout, write_atomically};
-use moa_train::{StoredPreferences, TrainError, Trainer, TrainerSetup};
+use moa_core::experiment::BaseName;
+use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, Weighting, metric};
+use moa_store::{ADAPTER, ADAPTER_CONFIG, Entry, Layout, Lease, Origin, node, write_atomically};
+use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
-use crate::folder::write_new;
+use crate::context::Context;
+use crate::folder::{Run, write_new};
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
-use crate::sweep::Context;
-use crate::{RunnerError, SweepRequest, checkpoint, timings};
+use crate::{RunnerError, checkpoint, timings};
 
-/// A trainer where an earlier sweep left it.
-pub(crate) struct Training<'a> {
-    trainer: Trainer<'a>,
-    runs: &'a [(RunId, Weighting)],
-    epochs: u32,
-    layout: &'a Layout,
-    device_memory: fn() -> Option<u64>,
-    peak_memory: fn() -> Option<u64>,
+/// So many runs are in memory at a time; the next ones are trained after them.
+const TOGETHER: usize = 32;
+
+/// How training ended.
+pub(crate) enum Ended {
+    /// All runs are trained.
+    Complete,
+    /// It was asked to stop: after this epoch of the runs that are furthest behind.
+    Stopped(u32),
 }
 
-impl<'a> Training<'a> {
-    /// Opens the training of `runs`, from its checkpoint where there is one.
-    pub(crate) fn open(
+/// Trains what is left of `runs`, which are this process's.
+///
+/// # Errors
+/// Those of a run that cannot be trained on, once the others are trained; and what cannot be read or written.
+pub(crate) fn train(
+    context: &Context<'_>,
+    runs: &[Run],
+    preferences: Option<&StoredPreferences>,
+    layout: &Layout,
+    recorder: &mut Recorder<'_>,
+) -> Result<Ended, RunnerError> {
+    let epochs = context.spec.training.epochs;
+    let open: Vec<&Run> = runs.iter().filter(|run| !is_done(run, layout, epochs)).collect();
+    if open.is_empty() {
+        return Ok(Ended::Complete);
+    }
+    recorder.phase(Phase::Training, epochs as usize)?;
+    let mut failures = Vec::new();
+    for group in open.chunks(TOGETHER) {
+        let members: Vec<(RunId, Weighting)> =
+            group.iter().map(|run| (run.id.clone(), run.weighting.clone())).collect();
+        let mut bench = Bench::open(context, group, &members, preferences, layout, recorder)?;
+        let ended = bench.train(recorder)?;
+        failures.append(&mut bench.failures);
+        if let Ended::Stopped(_) = ended {
+            return Ok(ended);
+        }
+    }
+    match failures.pop() {
+        None => Ok(Ended::Complete),
+        Some((_, error)) if failures.is_empty() => Err(RunnerError::Train(error)),
+        Some((run, error)) => {
+            failures.push((run, error));
+            Err(RunnerError::Failed {
+                runs: failures.into_iter().map(|(run, error)| (run.0, error.to_string())).collect(),
+            })
+        }
+    }
+}
+
+/// Returns whether a run is trained, and its adapter is there.
+pub(crate) fn is_done(run: &Run, layout: &Layout, epochs: u32) -> bool {
+    run.is_trained(epochs)
+        && run.history.trained.is_some_and(|(asked, _)| asked == epochs)
+        && layout.adapter_file(&run.id).exists()
+}
+
+/// Runs in training.
+struct Bench<'a> {
+    context: Context<'a>,
+    layout: &'a Layout,
+    cohort: Cohort<'a>,
+    members: &'a [(RunId, Weighting)],
+    leases: Vec<Lease>,
+    saved: Instant,
+    failures: Vec<(RunId, TrainError)>,
+}
+
+impl<'a> Bench<'a> {
+    /// Takes the runs' leases, opens their logs, and goes back to their checkpoints.
+    fn open(
         context: &Context<'a>,
-        runs: &'a [(RunId, Weighting)],
+        group: &[&Run],
+        members: &'a [(RunId, Weighting)],
         preferences: Option<&'a StoredPreferences>,
         layout: &'a Layout,
+        recorder: &mut Recorder<'_>,
     ) -> Result<Self, RunnerError> {
-        let mut trainer = Trainer::new(TrainerSetup {
+        let request = context.request;
+        let leases = group.iter().map(|run| Lease::take(&layout.lease_file(&run.id)));
+        let leases = leases.collect::<Result<_, _>>()?;
+        let mut cohort = Cohort::new(TrainerSetup {
             pipeline: &context.models.pipeline,
             scorer: &context.models.scorer,
-            prompts: &context.request.prompts.train,
-            held_out: &context.request.prompts.held_out,
+            prompts: &request.prompts.train,
+            held_out: &request.prompts.held_out,
             preferences,
             spec: context.spec,
-            runs,
-            workers: context.request.workers,
-            overlaps: context.request.overlaps,
+            runs: members,
+            workers: request.workers,
+            overlaps: request.overlaps,
         })
         .map_err(RunnerError::Train)?;
-        let path = checkpoint::path(layout);
-        if let Some(state) = checkpoint::read(&path)? {
-            trainer.restore(&state).map_err(|error| match error {
-                TrainError::Checkpoint(reason) => RunnerError::Checkpoint { path, reason },
-                other => RunnerError::Train(other),
-            })?;
+        for run in group {
+            restore(&mut cohort, &run.id, layout)?;
+            recorder.open(PointKind::Trained, &run.id, Some(&run.facts), Some(&run.weighting))?;
+            recorder.append(&run.id, Entry::Begun(origin(&request.device_name)))?;
+            go_back(context, &cohort, run, layout, recorder)?;
         }
-        let SweepRequest { device_memory, peak_memory, .. } = *context.request;
-        Ok(Self { trainer, runs, epochs: context.spec.training.epochs, layout, device_memory, peak_memory })
+        Ok(Self { context: *context, layout, cohort, members, leases, saved: Instant::now(), failures: Vec::new() })
     }
 
-    /// Returns the epochs that are safe.
-    pub(crate) fn epochs_done(&self) -> u32 {
-        self.trainer.epochs_done()
-    }
-
-    /// Returns the epochs that a run has trained: fewer where it has ended before its time.
-    pub(crate) fn epochs_of(&self, run: &RunId) -> u32 {
-        self.trainer.ended_after(run).unwrap_or_else(|| self.epochs_done())
-    }
-
-    /// Returns whether a run has no epoch left.
-    pub(crate) fn is_trained(&self, run: &RunId) -> bool {
-        self.is_complete() || self.trainer.ended_after(run).is_some()
-    }
-
-    /// Returns whether no epoch is left.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.epochs_done() >= self.epochs || self.trainer.is_over()
-    }
-
-    /// Trains one epoch and makes it safe: the metrics reach the disk before the checkpoint that speaks of them, so a
-    /// killed sweep finds a store that is never behind its checkpoint, and forgets what is ahead of it.
-    pub(crate) fn epoch(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
-        let trainer = &mut self.trainer;
-        let report = with_progress(recorder, Phase::Training, |progress| trainer.epoch(progress))?
-            .map_err(RunnerError::Train)?;
-        let trained = report.metrics.iter().flatten().count();
-        let seconds = report.timings.whole.as_secs_f64() / trained.max(1) as f64;
-        let epoch = self.trainer.epochs_done();
-        for ((run, _), metrics) in self.runs.iter().zip(report.metrics) {
-            let Some(metrics) = metrics else { continue };
-            recorder.emit(&RunEvent::EpochFinished(EpochRecord { run: run.clone(), epoch, seconds, metrics }))?;
+    fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
+        while let Some(epoch) = self.cohort.next_epoch() {
+            if self.context.is_stopped() {
+                self.save(recorder)?;
+                self.members.iter().try_for_each(|(run, _)| recorder.shut(run))?;
+                return Ok(Ended::Stopped(epoch - 1));
+            }
+            self.epoch(epoch, recorder)?;
         }
-        for (run, finding) in report.findings {
-            recorder.warn(Some(&run), finding)?;
-        }
-        recorder.flush()?;
-        let state = self.trainer.checkpoint().map_err(RunnerError::Train)?;
-        checkpoint::write(&checkpoint::path(self.layout), &state)?;
-        // No part of the results, and so no reason to stop.
-        if let Err(error) =
-            timings::add(self.layout, epoch, &report.timings, [(self.device_memory)(), (self.peak_memory)()])
-        {
-            recorder.warn(None, format!("failed to {error}"))?;
-        }
-        recorder.emit(&RunEvent::Checkpointed { epoch })
+        self.save(recorder)?;
+        self.finish(recorder)?;
+        Ok(Ended::Complete)
     }
 
-    /// Returns the adapters as they stand, in the runs' order.
-    pub(crate) fn adapters(&self) -> Vec<Adapter> {
-        let bank = self.trainer.bank();
-        (0..self.runs.len()).map(|index| bank.adapter(index)).collect()
+    /// Trains an epoch of the runs that are furthest behind.
+    fn epoch(&mut self, epoch: u32, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+        let cohort = &mut self.cohort;
+        let report = with_progress(recorder, Phase::Training, |progress| cohort.epoch(progress))?;
+        let CohortReport { epochs, findings, failures, timings } = report;
+        let seconds = timings.whole.as_secs_f64() / epochs.len().max(1) as f64;
+        for RunEpoch { run, epoch, metrics } in epochs {
+            recorder.emit(&RunEvent::EpochFinished(EpochRecord { run, epoch, seconds, metrics }))?;
+        }
+        for (run, finding) in findings {
+            recorder.warn(&run, finding)?;
+        }
+        self.failures.extend(failures);
+        self.leases.iter_mut().try_for_each(Lease::beat)?;
+        if self.saved.elapsed() >= self.context.request.save_every {
+            self.save(recorder)?;
+            recorder.emit(&RunEvent::Checkpointed { epoch })?;
+        }
+        let request = self.context.request;
+        if request.part.is_none() {
+            // No part of the results, and so no reason to stop.
+            let memory = [(request.device_memory)(), (request.peak_memory)()];
+            if let Err(error) = timings::add(self.layout, epoch, &timings, memory) {
+                recorder.warn_all(format!("failed to {error}"))?;
+            }
+        }
+        Ok(())
     }
+
+    /// Makes all runs safe: the logs reach the disk before the checkpoints that speak of them, so that a killed sweep finds a log that is
+    /// never behind its checkpoint, and takes back what is ahead of it.
+    fn save(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+        recorder.sync()?;
+        for (run, _) in self.members {
+            if let Some(state) = self.cohort.checkpoint(run) {
+                checkpoint::write(&self.layout.checkpoint_file(run), &state.map_err(RunnerError::Train)?)?;
+            }
+        }
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Writes the adapters of the runs that are trained, and closes all logs.
+    fn finish(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+        let base = BaseName::of(&self.context.spec.base).for_others();
+        let epochs = self.context.spec.training.epochs;
+        for (run, _) in self.members {
+            if self.cohort.is_trained(run)
+                && let (Some(adapter), Some(after)) = (self.cohort.adapter(run), self.cohort.epochs_of(run))
+            {
+                keep_adapter(&adapter, run, &self.layout.run_dir(run), &base, recorder)?;
+                recorder.append(run, Entry::Trained { epochs, after })?;
+            }
+            recorder.shut(run)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a run back to its checkpoint, where there is one.
+fn restore(cohort: &mut Cohort<'_>, run: &RunId, layout: &Layout) -> Result<(), RunnerError> {
+    let path = layout.checkpoint_file(run);
+    let Some(state) = checkpoint::read(&path)? else { return Ok(()) };
+    cohort.restore(run, &state).map_err(|error| match error {
+        TrainError::Checkpoint(reason) => RunnerError::Checkpoint { path, reason },
+        other => RunnerError::Train(other),
+    })
+}
+
+/// Makes a run's log what its checkpoint is: takes back epochs that were not made safe, and what the last look of a shorter training
+/// added to its last epoch.
+fn go_back(
+    context: &Context<'_>,
+    cohort: &Cohort<'_>,
+    run: &Run,
+    layout: &Layout,
+    recorder: &mut Recorder<'_>,
+) -> Result<(), RunnerError> {
+    let (logged, done) = (run.epochs_done(), cohort.epochs_of(&run.id).unwrap_or_default());
+    let refused = |reason: String| Err(RunnerError::Checkpoint { path: layout.checkpoint_file(&run.id), reason });
+    if logged < done {
+        return refused(format!("ahead of the run's log, which holds {logged} epochs of {done}"));
+    }
+    let grows = run.history.trained.is_some_and(|(asked, after)| asked == after && after == logged)
+        && !run.is_trained(context.spec.training.epochs);
+    if grows && done < logged {
+        return refused("missing, and the run is to be trained longer".into());
+    }
+    if logged > done {
+        recorder.append(&run.id, Entry::BackTo { epoch: done })?;
+    }
+    let every = context.spec.training.probe.every;
+    if grows
+        && every > 0
+        && !logged.is_multiple_of(every)
+        && let Some(last) = run.history.epochs.last()
+    {
+        recorder.append(&run.id, Entry::BackTo { epoch: logged - 1 })?;
+        let mut last = last.clone();
+        last.metrics.retain(|name, _| !metric::is_of_probe(name));
+        recorder.emit(&RunEvent::EpochFinished(last))?;
+    }
+    Ok(())
+}
+
+/// Returns who works on runs: this process.
+fn origin(device: &str) -> Origin {
+    let variable = |name: &str| std::env::var(name).ok();
+    let job = match (variable("SLURM_ARRAY_JOB_ID"), variable("SLURM_ARRAY_TASK_ID")) {
+        (Some(job), Some(task)) => Some(format!("{job}_{task}")),
+        _ => variable("SLURM_JOB_ID"),
+    };
+    let when = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    Origin { moa: env!("CARGO_PKG_VERSION").into(), device: device.to_owned(), node: node(), job, when }
 }
 
 /// Writes an adapter with its configuration into the folder of a run or soup; files that are there already stay.
@@ -116,12 +256,21 @@ pub(crate) fn keep_adapter(
     recorder: &mut Recorder<'_>,
 ) -> Result<(), RunnerError> {
     let bytes = adapter.to_safetensors().map_err(|source| RunnerError::Adapter { run: id.to_string(), source })?;
-    let path = folder.join("adapter.safetensors");
+    let path = folder.join(ADAPTER);
     let known = std::fs::read(&path).is_ok_and(|found| found == bytes);
-    write_new(&folder.join("adapter_config.json"), adapter.to_config(base).as_bytes())?;
+    write_new(&folder.join(ADAPTER_CONFIG), adapter.to_config(base).as_bytes())?;
     if !known {
         write_atomically(&path, &bytes)?;
         recorder.wrote(path)?;
     }
     Ok(())
+}
+
+/// Reads the adapter in the folder of a run or soup.
+pub(crate) fn read_adapter(folder: &std::path::Path) -> Result<Adapter, RunnerError> {
+    let failed = |path: &std::path::Path, reason: String| RunnerError::Read { path: path.into(), reason };
+    let (file, config) = (folder.join(ADAPTER), folder.join(ADAPTER_CONFIG));
+    let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
+    let text = std::fs::read_to_string(&config).map_err(|error| failed(&config, error.to_string()))?;
+    Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))
 }

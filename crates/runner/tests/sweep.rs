@@ -8,17 +8,17 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use moa_analysis::{FrontReport, Scales};
-use moa_core::experiment::SoupsSpec;
-use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunState};
-use moa_runner::{Models, RunnerError, SweepOutcome, sweep};
-use moa_store::{Layout, Snapshot};
+use moa_core::experiment::{SoupsSpec, WeightingsSpec};
+use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunState};
+use moa_runner::{Models, Part, RunnerError, Strangers, SweepOutcome, SweepRequest, bring, gather, repair, sweep};
+use moa_store::{Layout, Lease, Snapshot};
 use tiny::{Results, models, request, results, run, spec};
 
 fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, Vec<RunEvent>) {
     let (outcome, events) = run(&request(spec, out), models);
     match outcome.unwrap() {
         SweepOutcome::Finished(report) => (*report, events),
-        SweepOutcome::Interrupted { .. } => panic!("nobody asked it to stop"),
+        _ => panic!("nobody asked it to stop"),
     }
 }
 
@@ -167,10 +167,11 @@ fn a_sweep_that_dies_at_any_moment_goes_on_to_the_same_results() {
 }
 
 #[test]
-fn a_sweep_behind_its_metrics_trains_the_lost_epochs_again() {
+fn a_run_behind_its_log_trains_the_lost_epochs_again() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let expected = uninterrupted(&models);
-    let checkpoint = root.path().join("checkpoint/trainer.bin");
+    let folder = root.path().join("runs/contrast");
+    let checkpoint = folder.join("checkpoint.bin");
     let mut first = Vec::new();
     let outcome = sweep(&request(spec(), root.path()), &models, &mut |event: &RunEvent| {
         if matches!(event, RunEvent::Checkpointed { epoch: 1 }) {
@@ -179,10 +180,184 @@ fn a_sweep_behind_its_metrics_trains_the_lost_epochs_again() {
     });
     assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))));
     fs::write(&checkpoint, first).unwrap();
+    fs::remove_file(folder.join("adapter.safetensors")).unwrap();
     let (_, events) = finished(root.path(), spec(), &models);
-    let epochs = events.iter().filter(|event| matches!(event, RunEvent::EpochFinished(_))).count();
-    assert_eq!(epochs, 2 * 3, "epochs 2 and 3 of three runs");
+    assert_eq!(trained_epochs(&events), ["contrast 2", "contrast 3"], "of one run alone");
     results(root.path()).assert_same(&expected);
+}
+
+/// Returns the epochs that events tell of, by run.
+fn trained_epochs(events: &[RunEvent]) -> Vec<String> {
+    let epoch = |event: &RunEvent| match event {
+        RunEvent::EpochFinished(record) => Some(format!("{} {}", record.run, record.epoch)),
+        _ => None,
+    };
+    events.iter().filter_map(epoch).collect()
+}
+
+fn smaller() -> ExperimentSpec {
+    ExperimentSpec { weightings: vec![WeightingsSpec::Corners], ..spec() }
+}
+
+#[test]
+fn what_is_added_is_trained_alone_and_ends_as_if_it_had_been_there_from_the_start() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let expected = uninterrupted(&models);
+    finished(root.path(), smaller(), &models);
+    let (_, events) = finished(root.path(), spec(), &models);
+    assert_eq!(trained_epochs(&events), ["centre 1", "centre 2", "centre 3"]);
+    results(root.path()).assert_same(&expected);
+    // Taken from the list, a run is hidden, and nothing of it is deleted.
+    let (report, events) = finished(root.path(), smaller(), &models);
+    assert_eq!(trained_epochs(&events), Vec::<String>::new());
+    assert!(report.point("centre").is_none() && root.path().join("runs/centre/adapter.safetensors").exists());
+    assert!(Snapshot::read(root.path()).unwrap().runs.iter().all(|run| run.id.as_str() != "centre"));
+    finished(root.path(), spec(), &models);
+    results(root.path()).assert_same(&expected);
+}
+
+#[test]
+fn more_epochs_go_on_from_the_last_one() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    // Probes come after every second epoch, and after the last: the third has one only where it is the last.
+    let with = |epochs: u32| {
+        let mut spec = spec();
+        spec.training.epochs = epochs;
+        spec
+    };
+    finished(root.path(), with(3), &models);
+    let (_, events) = finished(root.path(), with(5), &models);
+    let trained = trained_epochs(&events);
+    assert!(trained.iter().all(|epoch| !epoch.ends_with(" 1") && !epoch.ends_with(" 2")), "{trained:?}");
+    let whole = tempfile::tempdir().unwrap();
+    finished(whole.path(), with(5), &models);
+    results(root.path()).assert_same(&results(whole.path()));
+    let message = run(&request(with(4), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("has trained 5 epochs") && message.contains("`training.epochs` is 4"), "{message}");
+}
+
+fn part(number: usize, of: usize, out: &Path, models: &Models) -> Vec<RunEvent> {
+    let request = SweepRequest { part: Some(Part { number, of }), ..request(spec(), out) };
+    let (outcome, events) = run(&request, models);
+    assert!(matches!(outcome, Ok(SweepOutcome::PartFinished)), "{outcome:?}");
+    events
+}
+
+fn gathered(out: &Path, models: &Models) -> (Result<SweepOutcome, RunnerError>, Vec<RunEvent>) {
+    let mut events = Vec::new();
+    let outcome = gather(&request(spec(), out), models, &mut |event: &RunEvent| events.push(event.clone()));
+    (outcome, events)
+}
+
+#[test]
+fn parts_in_any_order_and_folders_gather_to_what_one_machine_makes() {
+    let models = models();
+    let expected = uninterrupted(&models);
+    for order in [&[1, 2][..], &[2, 1], &[3, 1, 2]] {
+        let root = tempfile::tempdir().unwrap();
+        let of = order.len();
+        for number in &order[..of - 1] {
+            part(*number, of, root.path(), &models);
+        }
+        // Before all is there it says what is missing, and makes what there is of it.
+        let message = gathered(root.path(), &models).0.unwrap_err().to_string();
+        assert!(message.contains("not begun"), "{message}");
+        let snapshot = Snapshot::read(root.path()).unwrap();
+        assert!(snapshot.evaluations.len() > 1, "what is there is evaluated");
+        // The last part comes from another folder.
+        let elsewhere = tempfile::tempdir().unwrap();
+        part(order[of - 1], of, elsewhere.path(), &models);
+        let from = [elsewhere.path().to_path_buf()];
+        let brought = bring(&request(spec(), root.path()), &models, &from, Strangers::Refused).unwrap();
+        assert!(!brought.taken.is_empty());
+        let (outcome, events) = gathered(root.path(), &models);
+        assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))), "{outcome:?}");
+        assert_eq!(trained_epochs(&events), Vec::<String>::new(), "gathering trains nothing");
+        results(root.path()).assert_same(&expected);
+        let (outcome, events) = gathered(root.path(), &models);
+        assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))));
+        assert!(!events.iter().any(|event| matches!(event, RunEvent::Evaluated(_))), "nothing is left to do");
+        results(root.path()).assert_same(&expected);
+    }
+}
+
+#[test]
+fn parts_that_nobody_gathered_can_be_looked_at() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    part(1, 2, root.path(), &models);
+    let snapshot = Snapshot::read(root.path()).unwrap();
+    let states: Vec<RunState> = snapshot.runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Evaluated, RunState::Planned, RunState::Evaluated]);
+    assert_eq!(snapshot.sweep.rewards, ["colourfulness", "contrast"]);
+    assert_eq!(snapshot.epochs.len(), 2);
+}
+
+#[test]
+fn a_run_has_one_owner() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let lease = Lease::take(&Layout::new(root.path()).lease_file(&RunId("contrast".into()))).unwrap();
+    let request = SweepRequest { part: Some(Part { number: 2, of: 2 }), ..request(spec(), root.path()) };
+    let message = run(&request, &models).0.unwrap_err().to_string();
+    assert!(message.contains("runs/contrast") && message.contains("another part"), "{message}");
+    drop(lease);
+    part(2, 2, root.path(), &models);
+}
+
+#[test]
+fn runs_that_stay_the_same_are_taken_along_and_others_left() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let new = tempfile::tempdir().unwrap();
+    let mut other = spec();
+    other.training.epochs = 4;
+    let from = [root.path().to_path_buf()];
+    let brought = bring(&request(other.clone(), new.path()), &models, &from, Strangers::Left).unwrap();
+    assert_eq!((brought.taken.len(), brought.left.len()), (3, 0));
+    let (_, events) = finished(new.path(), other.clone(), &models);
+    let trained = trained_epochs(&events).into_iter().filter(|epoch| epoch.ends_with(" 4")).count();
+    assert_eq!(trained, 3, "one epoch of each");
+    let strange = tempfile::tempdir().unwrap();
+    other.optimiser.learning_rate = 0.25;
+    let request = request(other, strange.path());
+    let brought = bring(&request, &models, &from, Strangers::Left).unwrap();
+    assert_eq!(brought.left[0].1, "optimiser.learning_rate");
+    assert!(brought.taken.is_empty());
+    let message = bring(&request, &models, &from, Strangers::Refused).unwrap_err().to_string();
+    assert!(message.contains("`optimiser.learning_rate`, 0.005 there and 0.25 here"), "{message}");
+    let empty = [new.path().join("none")];
+    let message = bring(&request, &models, &empty, Strangers::Left).unwrap_err().to_string();
+    assert!(message.contains("holds none of this experiment"), "{message}");
+    // Two adapters of one run that are not the same.
+    let twin = tempfile::tempdir().unwrap();
+    finished(twin.path(), spec(), &models);
+    let adapter = twin.path().join("runs/contrast/adapter.safetensors");
+    let mut bytes = fs::read(&adapter).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&adapter, bytes).unwrap();
+    let request = tiny::request(spec(), twin.path());
+    let message = bring(&request, &models, &from, Strangers::Refused).unwrap_err().to_string();
+    assert!(message.contains("`contrast`") && message.contains("not the same adapter"), "{message}");
+}
+
+#[test]
+fn an_index_that_is_lost_or_damaged_is_made_anew() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let before = results(root.path());
+    let index = Layout::new(root.path()).metrics_dir();
+    fs::remove_dir_all(&index).unwrap();
+    finished(root.path(), spec(), &models);
+    results(root.path()).assert_same(&before);
+    let db = index.join("db");
+    let length = fs::metadata(&db).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&db).unwrap().set_len(length / 2).unwrap();
+    let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("moa repair"), "{message}");
+    let outcome = repair(&request(spec(), root.path()), &models, &mut |_: &RunEvent| {});
+    assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))), "{outcome:?}");
+    results(root.path()).assert_same(&before);
+    let message = repair(&request(spec(), &root.path().join("none")), &models, &mut |_: &RunEvent| {});
+    assert!(message.unwrap_err().to_string().contains("none"));
 }
 
 #[test]
@@ -216,7 +391,7 @@ fn the_seed_decides_and_the_number_of_workers_does_not() {
 }
 
 #[test]
-fn the_folder_of_another_experiment_is_refused_and_left_alone() {
+fn runs_that_were_trained_otherwise_are_refused_and_left_alone() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     finished(root.path(), spec(), &models);
     let before = results(root.path());
@@ -224,19 +399,46 @@ fn the_folder_of_another_experiment_is_refused_and_left_alone() {
     other.optimiser.learning_rate = 0.25;
     let error = run(&request(other, root.path()), &models).0.unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("`optimiser.learning_rate` is 0.005 there and 0.25 here"), "{message}");
-    assert!(message.contains("--out"), "{message}");
+    assert!(message.contains("another `optimiser.learning_rate`, 0.005 there and 0.25 here"), "{message}");
+    assert!(message.contains("--out") && message.contains("moa fork"), "{message}");
 
     let mut prompts = request(spec(), root.path());
-    prompts.prompts.held_out[1] = "a beer on a red background".into();
+    prompts.prompts.train[1] = "a beer on a red background".into();
     let message = run(&prompts, &models).0.unwrap_err().to_string();
-    assert!(message.contains("prompts.held_out.List[1]"), "{message}");
+    assert!(message.contains("prompts.train"), "{message}");
 
     let mut weights = tiny::models();
     weights.sha256.insert("base".into(), "0123456789abcdef".into());
     let message = run(&request(spec(), root.path()), &weights).0.unwrap_err().to_string();
     assert!(message.contains("`base`") && message.contains("0123456789ab"), "{message}");
     results(root.path()).assert_same(&before);
+}
+
+#[test]
+fn other_settings_of_the_evaluation_evaluate_anew_and_train_nothing() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let mut request = request(spec(), root.path());
+    request.prompts.held_out[1] = "a beer on a red background".into();
+    request.spec.evaluation.pictures_per_prompt = 3;
+    let (outcome, events) = run(&request, &models);
+    assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))), "{outcome:?}");
+    assert_eq!(trained_epochs(&events), Vec::<String>::new());
+    let evaluated = events.iter().filter(|event| matches!(event, RunEvent::Evaluated(_))).count();
+    assert_eq!(evaluated, 5, "base, three adapters, a soup");
+    let whole = tempfile::tempdir().unwrap();
+    request.out = whole.path().to_path_buf();
+    assert!(run(&request, &models).0.is_ok());
+    results(root.path()).assert_same(&results(whole.path()));
+}
+
+#[test]
+fn results_of_an_earlier_version_are_left_alone() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    fs::create_dir_all(root.path().join("checkpoint")).unwrap();
+    fs::write(root.path().join("checkpoint/trainer.bin"), "moa-ckp").unwrap();
+    let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("an earlier version") && message.contains("--out"), "{message}");
 }
 
 #[test]
@@ -273,27 +475,26 @@ fn a_sweep_that_ran_out_of_memory_goes_on_with_less_at_a_time() {
 fn a_damaged_checkpoint_is_refused_by_name() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     stopped_after_one_epoch(root.path(), &models);
-    let path = root.path().join("checkpoint/trainer.bin");
+    let path = root.path().join("runs/contrast/checkpoint.bin");
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();
     bad[good.len() / 2] ^= 0x40;
     fs::write(&path, bad).unwrap();
     let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
-    assert!(message.contains("trainer.bin") && message.contains("damaged"), "{message}");
-    // Without a checkpoint it begins anew, and the metrics of lost epochs are forgotten.
+    assert!(message.contains("contrast/checkpoint.bin") && message.contains("damaged"), "{message}");
+    // Without a checkpoint the run begins anew, and the metrics of lost epochs are forgotten.
     fs::remove_file(&path).unwrap();
     finished(root.path(), spec(), &models);
     results(root.path()).assert_same(&uninterrupted(&models));
 }
 
 #[test]
-fn a_store_without_the_epochs_of_its_checkpoint_is_refused() {
+fn a_run_without_its_log_is_refused() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     finished(root.path(), spec(), &models);
-    fs::remove_dir_all(Layout::new(root.path()).metrics_dir()).unwrap();
-    let error = run(&request(spec(), root.path()), &models).0.unwrap_err();
-    assert!(matches!(error, RunnerError::Store(_)), "{error}");
-    assert!(error.to_string().contains("checkpoint"), "{error}");
+    fs::remove_file(root.path().join("runs/contrast/log.jsonl")).unwrap();
+    let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
+    assert!(message.contains("runs/contrast") && message.contains("log.jsonl"), "{message}");
 }
 
 #[test]

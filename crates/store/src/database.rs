@@ -40,6 +40,8 @@ pub(crate) struct Trees {
     pub(crate) epochs: Tree,
     /// Id → evaluation.
     pub(crate) evaluations: Tree,
+    /// Id → length of the log that was taken in, big-endian, and the digest of the evaluation's settings.
+    pub(crate) logs: Tree,
 }
 
 impl Trees {
@@ -73,6 +75,7 @@ impl Trees {
             runs: db.open_tree("runs")?,
             epochs: db.open_tree("epochs")?,
             evaluations: db.open_tree("evaluations")?,
+            logs: db.open_tree("logs")?,
             db,
         })
     }
@@ -160,6 +163,11 @@ pub(crate) fn decode_error(shown: &Path, error: DecodeError) -> StoreError {
         DecodeError::Newer(found) => StoreError::Newer { path: shown.to_path_buf(), found, supported: FORMAT },
         DecodeError::Damaged(reason) => StoreError::damaged(shown, reason),
     }
+}
+
+/// Returns whether there is a store in `folder`.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join("db").exists()
 }
 
 /// Returns whether a process holds the store in `folder`.

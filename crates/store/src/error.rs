@@ -37,6 +37,33 @@ pub enum StoreError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// A run is another process's to work on.
+    #[error(
+        "work on {}: process {pid} on {node} does; wait until that ends, or give this one another part of the runs",
+        path.parent().unwrap_or(path).display()
+    )]
+    Owned {
+        /// The lease.
+        path: PathBuf,
+        /// The machine that its owner is on.
+        node: String,
+        /// Its owner.
+        pid: u32,
+    },
+    /// A line of a run's log is not what was written.
+    #[error(
+        "read {}: line {line} is damaged ({reason}); restore the file from a copy, or move the folder that it is in away and run the same \
+         sweep again: other runs are not touched",
+        path.display()
+    )]
+    DamagedLog {
+        /// The log.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What was found.
+        reason: String,
+    },
     /// A newer version of moa wrote this.
     #[error("read {}: it has format {found}, and this moa reads formats up to {supported}; use a newer moa", path.display())]
     Newer {
@@ -49,8 +76,7 @@ pub enum StoreError {
     },
     /// The store's contents make no sense.
     #[error(
-        "read {}: the store is damaged ({reason}); restore the folder from a copy, or move it and the `checkpoint` beside \
-         it away and run the same sweep again",
+        "read {}: the store is damaged ({reason}); `moa repair` makes it anew from what lies in the runs' folders",
         path.display()
     )]
     Damaged {

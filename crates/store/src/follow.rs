@@ -53,7 +53,7 @@ impl Follower {
     /// # Errors
     /// Those of [`Snapshot::read`]; the snapshot stays as it was, and the next call tries again.
     pub fn poll(&mut self) -> Result<Change, StoreError> {
-        let in_use = database::is_in_use(&self.layout.metrics_dir())?;
+        let in_use = in_use(&self.layout)?;
         if let Some(tail) = &mut self.tail
             && in_use
             && tail.is_current()?
@@ -75,13 +75,23 @@ impl Follower {
     }
 }
 
+/// Returns whether a process holds the index; nobody does where there is none.
+fn in_use(layout: &Layout) -> Result<bool, StoreError> {
+    let folder = layout.metrics_dir();
+    if database::exists(&folder) || layout.logs()?.is_empty() { database::is_in_use(&folder) } else { Ok(false) }
+}
+
 fn stamp(layout: &Layout) -> Stamp {
+    if !database::exists(&layout.metrics_dir()) {
+        let lengths = layout.logs().ok()?.into_iter().map(|(_, _, length)| length);
+        return Some((SystemTime::UNIX_EPOCH, lengths.sum()));
+    }
     let metadata = std::fs::metadata(layout.metrics_dir().join("db")).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn look(layout: &Layout) -> Result<(Snapshot, Option<Tail>, Stamp), StoreError> {
-    if database::is_in_use(&layout.metrics_dir())?
+    if in_use(layout)?
         && let Some((snapshot, tail)) = journal::read(&layout.live_file())?
     {
         return Ok((snapshot, Some(tail), None));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use moa_core::RunId;
+use moa_core::{PointKind, RunId};
 
 use crate::StoreError;
 use crate::atomic::remove_leftovers;
@@ -13,12 +13,12 @@ use crate::atomic::remove_leftovers;
 /// experiment.ron             the experiment as run
 /// receipt.json               versions, seed, hashes
 /// hypervolume.json           what counts as 0 and as 1 in the hypervolume, once that is measured
-/// metrics.sled/              metrics, evaluations and runs
+/// runs/<id>/                 all that is a run's own: log.jsonl (epochs, evaluation), checkpoint.bin (what a killed sweep
+///                            goes on from), adapter.safetensors, adapter_config.json, samples.png; lease.json while it is worked on
+/// soups/<id>/                log.jsonl, adapter and samples.png of a soup
+/// blends/<id>/               log.jsonl and samples.png of a blend
+/// metrics.sled/              an index over all logs, for reading fast
 /// live.jsonl                 the same while a sweep runs, for readers
-/// checkpoint/                what a killed sweep goes on from
-/// runs/<id>/                 adapter.safetensors, adapter_config.json, samples.png
-/// soups/<id>/                the same of merged adapters
-/// blends/<id>/               samples.png of blended adapters
 /// plots/                     fronts and curves
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl Layout {
         self.root.join("live.jsonl")
     }
 
-    /// Returns the folder of what a killed sweep goes on from.
-    pub fn checkpoint_dir(&self) -> PathBuf {
-        self.root.join("checkpoint")
+    /// Returns the checkpoint in which earlier versions kept all runs together.
+    pub fn earlier_checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint").join("trainer.bin")
     }
 
     /// Returns the file that says where the time of each epoch went.
@@ -82,19 +82,29 @@ impl Layout {
         self.runs_dir().join(run.as_str())
     }
 
+    /// Returns the path of what a killed sweep goes on from with a run.
+    pub fn checkpoint_file(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("checkpoint.bin")
+    }
+
+    /// Returns the path of the file that says who works on a run.
+    pub fn lease_file(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("lease.json")
+    }
+
+    /// Returns the path of the file that says who gathers the results.
+    pub fn gather_lease_file(&self) -> PathBuf {
+        self.root.join("gather.lease.json")
+    }
+
     /// Returns the path of a run's adapter.
     pub fn adapter_file(&self, run: &RunId) -> PathBuf {
-        self.run_dir(run).join("adapter.safetensors")
+        self.run_dir(run).join(ADAPTER)
     }
 
     /// Returns the path of the configuration of a run's adapter.
     pub fn adapter_config_file(&self, run: &RunId) -> PathBuf {
-        self.run_dir(run).join("adapter_config.json")
-    }
-
-    /// Returns the path of a run's picture grid.
-    pub fn samples_file(&self, run: &RunId) -> PathBuf {
-        self.run_dir(run).join("samples.png")
+        self.run_dir(run).join(ADAPTER_CONFIG)
     }
 
     /// Returns the folder of one soup; its files are named as a run's.
@@ -105,6 +115,46 @@ impl Layout {
     /// Returns the folder of one blend, which has pictures and no adapter of its own.
     pub fn blend_dir(&self, blend: &RunId) -> PathBuf {
         self.root.join("blends").join(blend.as_str())
+    }
+
+    /// Returns the folder of what is evaluated, by its kind.
+    pub fn point_dir(&self, kind: PointKind, id: &RunId) -> PathBuf {
+        match kind {
+            PointKind::Base | PointKind::Trained => self.run_dir(id),
+            PointKind::Soup => self.soup_dir(id),
+            PointKind::Blend => self.blend_dir(id),
+        }
+    }
+
+    /// Returns the path of what is known of something that is evaluated.
+    pub fn log_file(&self, kind: PointKind, id: &RunId) -> PathBuf {
+        self.point_dir(kind, id).join("log.jsonl")
+    }
+
+    /// Returns the logs that are there: kind, name and length of each, by kind and name.
+    ///
+    /// # Errors
+    /// What the system says of a folder that it cannot list.
+    pub fn logs(&self) -> Result<Vec<(PointKind, RunId, u64)>, StoreError> {
+        let mut logs = Vec::new();
+        for (kind, folder) in [(PointKind::Trained, "runs"), (PointKind::Soup, "soups"), (PointKind::Blend, "blends")] {
+            let folder = self.root.join(folder);
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::read(&folder, error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(|source| StoreError::read(&folder, source))?;
+                let id = RunId(entry.file_name().to_string_lossy().into_owned());
+                let kind = if id.as_str() == RunId::BASE { PointKind::Base } else { kind };
+                if let Ok(metadata) = std::fs::metadata(entry.path().join("log.jsonl")) {
+                    logs.push((kind, id, metadata.len()));
+                }
+            }
+        }
+        logs.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        Ok(logs)
     }
 
     /// Returns the folder of all plots.
@@ -125,6 +175,13 @@ impl Layout {
         remove_leftovers(&self.root)
     }
 }
+
+/// Files of a run, soup or blend in its own folder.
+pub const ADAPTER: &str = "adapter.safetensors";
+/// The configuration beside an adapter.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// A picture grid.
+pub const SAMPLES: &str = "samples.png";
 
 /// Refuses names of runs that are no plain folder names.
 pub(crate) fn check_run_id(run: &RunId) -> Result<(), StoreError> {

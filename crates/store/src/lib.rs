@@ -1,7 +1,8 @@
 //! Metrics, evaluations and runs of an experiment, kept in sled; adapters and pictures are files beside it.
 //!
 //! - [`Layout`] knows where each file of an experiment lies, and [`write_atomically`] writes it whole or not at all.
-//! - [`MetricStore`] is the one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s, and holds the truth.
+//! - [`RunLog`] is the truth: what is known of a run, in its own folder, in lines with checksums; [`Lease`] says who writes it.
+//! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
 //! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
@@ -15,7 +16,9 @@ pub mod export;
 mod follow;
 mod journal;
 mod layout;
+mod lease;
 mod names;
+mod run_log;
 mod silence;
 mod snapshot;
 mod store;
@@ -25,7 +28,9 @@ pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
-pub use layout::Layout;
+pub use layout::{ADAPTER, ADAPTER_CONFIG, Layout, SAMPLES};
+pub use lease::{Lease, Owner, node};
+pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;
 

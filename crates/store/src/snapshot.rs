@@ -5,13 +5,15 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use moa_core::{EpochRecord, EvaluationRecord, RunEvent, RunId, RunRecord, RunState, Warning};
+use moa_core::{
+    EpochRecord, EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId, RunRecord, RunState, Warning,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::decode;
 use crate::database::{self, Trees, decode_error, sled_error};
 use crate::names::Names;
-use crate::{Activity, Layout, StoreError, activity, journal};
+use crate::{Activity, Layout, RunHistory, StoreError, activity, journal};
 
 /// How often a reader looks again while a writer is between its store and its journal, and how long it waits each time.
 const PATIENCE: (u32, Duration) = (40, Duration::from_millis(50));
@@ -67,6 +69,9 @@ impl Snapshot {
     pub fn read(root: &Path) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
         let folder = layout.metrics_dir();
+        if !database::exists(&folder) && !layout.logs()?.is_empty() {
+            return Self::of_logs(&layout);
+        }
         for _ in 0..PATIENCE.0 {
             if let Some(copy) = database::copy(&folder)? {
                 return Trees::open_with(copy.path(), &folder, |trees| Self::load(&trees, &folder));
@@ -77,6 +82,42 @@ impl Snapshot {
             sleep(PATIENCE.1);
         }
         Err(StoreError::InUse { path: folder })
+    }
+
+    /// Reads what the logs say of an experiment whose runs are trained in parts, and which nobody has gathered yet.
+    pub(crate) fn of_logs(layout: &Layout) -> Result<Self, StoreError> {
+        let path = layout.experiment_file();
+        let spec = ExperimentSpec::load_kept(&path)
+            .map_err(|error| StoreError::read(&path, std::io::Error::other(error.to_string())))?;
+        let runs = spec.weightings();
+        let mut snapshot = Self {
+            sweep: Sweep {
+                experiment: spec.name.clone().unwrap_or_default(),
+                rewards: spec.reward_names(),
+                order: runs.iter().map(|(id, _)| id.clone()).collect(),
+                ..Sweep::default()
+            },
+            ..Self::default()
+        };
+        let epochs = spec.training.epochs;
+        for (id, weighting) in runs {
+            let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
+            let known = history.record(&id, epochs, "");
+            snapshot.runs.push(known.unwrap_or_else(|| RunRecord::planned(id.clone(), weighting, epochs)));
+            let warning = |message: &String| Warning { run: Some(id.clone()), message: message.clone() };
+            snapshot.sweep.warnings.extend(history.warned().map(warning));
+            if let Some(origin) = history.origins.last() {
+                snapshot.sweep.device.clone_from(&origin.device);
+            }
+            snapshot.evaluations.extend(history.evaluation.map(|(_, record)| record));
+            if !history.epochs.is_empty() {
+                snapshot.epochs.insert(id, history.epochs);
+            }
+        }
+        let base = RunHistory::read(&layout.log_file(PointKind::Base, &RunId(RunId::BASE.into())))?;
+        snapshot.evaluations.extend(base.and_then(|base| base.evaluation).map(|(_, record)| record));
+        snapshot.sort();
+        Ok(snapshot)
     }
 
     /// Returns the run of this name.

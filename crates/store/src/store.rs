@@ -1,28 +1,28 @@
 //! The writer of an experiment's metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use moa_core::{EpochRecord, EvaluationRecord, RunEvent, RunId, RunRecord, RunState, Warning};
+use moa_core::{EpochRecord, EvaluationRecord, PointKind, RunEvent, RunId, RunRecord, RunState, Warning};
 
 use crate::codec::{decode, encode};
 use crate::database::{Trees, decode_error, sled_error};
 use crate::journal::{Journal, Line};
 use crate::layout::check_run_id;
 use crate::names::{Names, epoch_key, epoch_prefix};
-use crate::{Layout, Snapshot, Source, StoreError, Sweep, activity};
+use crate::{Layout, RunHistory, Snapshot, Source, StoreError, Sweep, activity};
 
 /// How often a writer tries to open a store that is in use, and how long it waits each time: a reader that copies the
 /// store holds it for a moment.
 const PATIENCE: (u32, Duration) = (20, Duration::from_millis(50));
 
-/// The one writer of an experiment's metrics, evaluations and runs.
+/// The one writer of the index over an experiment's logs: metrics, evaluations and runs, for reading fast.
 ///
 /// Each write also goes to the journal that readers follow. Nothing is sure to outlive a killed process before
-/// [`MetricStore::flush`]: call it before a checkpoint is written, so that the store is never behind the checkpoint. Writes
-/// are idempotent: a sweep that goes on from a checkpoint may write the same epochs again.
+/// [`MetricStore::flush`]; what is lost, [`MetricStore::follow_logs`] takes from the logs again. Writes are idempotent: a sweep that goes on
+/// from a checkpoint may write the same epochs again.
 #[derive(Debug)]
 pub struct MetricStore {
     layout: Layout,
@@ -132,6 +132,77 @@ impl MetricStore {
             }
         })?;
         self.restate()
+    }
+
+    /// Takes in what the logs say that are new or longer than they were, and forgets what has none or is not among `points`: the index is then
+    /// what the logs are.
+    ///
+    /// - `points`: everything that the experiment asks for
+    /// - `epochs`: how many are planned
+    /// - `settings`: the digest of the evaluation's settings; evaluations of others do not count
+    ///
+    /// # Errors
+    /// Those of [`RunHistory::read`], and what sled says.
+    pub fn follow_logs(&mut self, points: &BTreeSet<RunId>, epochs: u32, settings: &str) -> Result<(), StoreError> {
+        let logs: Vec<_> = self.layout.logs()?.into_iter().filter(|(_, id, _)| points.contains(id)).collect();
+        let there: BTreeSet<&RunId> = logs.iter().map(|(_, id, _)| id).collect();
+        for known in self.known()? {
+            if !there.contains(&known) {
+                self.forget(&known)?;
+            }
+        }
+        for (kind, id, length) in &logs {
+            let stamp = [&length.to_be_bytes()[..], &epochs.to_be_bytes(), settings.as_bytes()].concat();
+            let known = self.trees.logs.get(id.as_str()).map_err(|error| self.failed(error))?;
+            if known.is_some_and(|known| known.as_ref() == stamp) {
+                continue;
+            }
+            if let Some(history) = RunHistory::read(&self.layout.log_file(*kind, id))? {
+                self.take_in(id, &history, epochs, settings)?;
+            }
+            self.trees.logs.insert(id.as_str(), stamp).map_err(|error| self.failed(error))?;
+        }
+        let of_run = |run: &RunRecord| {
+            let warning = |message: &String| Warning { run: Some(run.id.clone()), message: message.clone() };
+            run.warnings.iter().map(warning).collect::<Vec<_>>()
+        };
+        let base = RunHistory::read(&self.layout.log_file(PointKind::Base, &RunId(RunId::BASE.into())))?;
+        let whole =
+            base.iter().flat_map(RunHistory::warned).map(|message| Warning { run: None, message: message.clone() });
+        self.sweep.warnings = whole.chain(self.runs.values().flat_map(of_run)).collect();
+        self.keep_sweep()
+    }
+
+    /// Replaces what is known of a run, soup or blend by what its log says.
+    fn take_in(&mut self, id: &RunId, history: &RunHistory, epochs: u32, settings: &str) -> Result<(), StoreError> {
+        self.forget(id)?;
+        for epoch in &history.epochs {
+            self.keep_epoch(epoch)?;
+        }
+        if let Some((_, record)) = history.evaluation.as_ref().filter(|(own, _)| own.starts_with(settings)) {
+            self.keep_evaluation(record)?;
+        }
+        history.record(id, epochs, settings).map_or(Ok(()), |record| self.keep_run(&record))
+    }
+
+    /// Returns the names of everything in the store.
+    fn known(&self) -> Result<BTreeSet<RunId>, StoreError> {
+        let keys = self.trees.runs.iter().keys().chain(self.trees.evaluations.iter().keys());
+        let name = |key: sled::Result<sled::IVec>| {
+            let key = key.map_err(|error| self.failed(error))?;
+            Ok(RunId(String::from_utf8_lossy(&key).into_owned()))
+        };
+        keys.map(name).collect()
+    }
+
+    fn forget(&mut self, id: &RunId) -> Result<(), StoreError> {
+        self.forget_epochs_after(id, 0)?;
+        let Trees { runs, evaluations, logs, .. } = &self.trees;
+        for tree in [runs, evaluations, logs] {
+            tree.remove(id.as_str()).map_err(|error| self.failed(error))?;
+        }
+        self.runs.remove(id);
+        Ok(())
     }
 
     /// Returns the epochs of a run, in order.

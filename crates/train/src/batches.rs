@@ -1,4 +1,7 @@
 //! Micro-batches: fixed slices of the samples, worked on by a few threads, with results in order.
+//!
+//! Runs are trained beside each other, and slices of a run as well: both ask the same [`Workers`] for help, so that no thread waits
+//! while another has more than one thing to do.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -13,13 +16,43 @@ pub(crate) fn slices(samples: usize, members: usize, limit: usize) -> Vec<Range<
     (0..count).map(|i| i * samples / count..(i + 1) * samples / count).collect()
 }
 
-/// Applies `work` to every item on `workers` threads and returns the results in the items' order; the first error wins.
+/// The threads that draw and train. Results do not depend on how many there are.
+#[derive(Debug)]
+pub struct Workers {
+    idle: AtomicUsize,
+}
+
+/// A thread that helps; it is idle again when this is dropped.
+struct Helper<'a>(&'a Workers);
+
+impl Workers {
+    /// Returns so many threads, the one that asks among them.
+    pub fn new(threads: usize) -> Self {
+        Self { idle: AtomicUsize::new(threads.saturating_sub(1)) }
+    }
+
+    /// Returns a helper, where a thread is idle.
+    fn help(&self) -> Option<Helper<'_>> {
+        let taken = self.idle.fetch_update(Ordering::AcqRel, Ordering::Acquire, |idle| idle.checked_sub(1));
+        taken.is_ok().then(|| Helper(self))
+    }
+}
+
+impl Drop for Helper<'_> {
+    fn drop(&mut self) {
+        self.0.idle.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Applies `work` to every item, on this thread and on those that are idle, and returns the results in the items' order; the first
+/// error wins.
 pub(crate) fn in_order<I: Sync, T: Send, E: Send>(
     items: &[I],
-    workers: usize,
+    workers: &Workers,
     work: impl Fn(&I) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    if workers <= 1 || items.len() <= 1 {
+    let helpers: Vec<Helper<'_>> = (1..items.len()).map_while(|_| workers.help()).collect();
+    if helpers.is_empty() {
         return items.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);
@@ -33,9 +66,14 @@ pub(crate) fn in_order<I: Sync, T: Send, E: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..workers.min(items.len()) {
-            scope.spawn(take);
+        for helper in helpers {
+            let take = &take;
+            scope.spawn(move || {
+                let _helper = helper;
+                take();
+            });
         }
+        take();
     });
     results
         .into_iter()
@@ -64,9 +102,29 @@ mod tests {
     #[test]
     fn results_keep_the_order_of_items_and_errors_surface() {
         let items: Vec<usize> = (0..50).collect();
-        let doubled: Result<Vec<usize>, ()> = in_order(&items, 4, |i| Ok(2 * i));
+        let workers = Workers::new(4);
+        let doubled: Result<Vec<usize>, ()> = in_order(&items, &workers, |i| Ok(2 * i));
         assert_eq!(doubled, Ok((0..50).map(|i| 2 * i).collect()));
-        let failed: Result<Vec<usize>, usize> = in_order(&items, 4, |i| if *i == 7 { Err(7) } else { Ok(*i) });
+        let failed: Result<Vec<usize>, usize> = in_order(&items, &workers, |i| if *i == 7 { Err(7) } else { Ok(*i) });
         assert_eq!(failed, Err(7));
+        assert_eq!(workers.idle.into_inner(), 3, "all that helped are idle again");
+    }
+
+    #[test]
+    fn work_inside_of_work_shares_the_same_threads() {
+        let (workers, most, now) = (Workers::new(3), AtomicUsize::new(0), AtomicUsize::new(0));
+        let outer: Vec<usize> = (0..5).collect();
+        let sums: Result<Vec<usize>, ()> = in_order(&outer, &workers, |i| {
+            let inner: Vec<usize> = (0..8).map(|j| i + j).collect();
+            let parts = in_order(&inner, &workers, |j| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(*j)
+            })?;
+            Ok(parts.into_iter().sum())
+        });
+        assert_eq!(sums, Ok(outer.iter().map(|i| 8 * i + 28).collect()));
+        assert!(most.into_inner() <= 3, "no more threads than there are");
     }
 }

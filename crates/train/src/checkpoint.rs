@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use moa_core::experiment::ExperimentSpec;
-use moa_core::{NoiseKey, RunId};
+use moa_core::{RunId, Weighting};
 use moa_optimiser::{Average, StateError, StateReader, StateWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::factors::member;
 use crate::guard::Ending;
-use crate::trainer::{Learned, Trainer};
+use crate::trainer::{Closing, Learned, Trainer, TrainerSetup};
 
 /// What a checkpoint says of itself. Unknown fields are refused: the states of pre-training have others.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct About {
     epoch: u32,
-    /// A digest of everything that training depends on but the number of epochs.
+    /// What the runs' fingerprints say, in short.
     digest: String,
     /// The training method's name.
     method: String,
@@ -25,6 +24,8 @@ struct About {
     ended: BTreeMap<RunId, (u32, u32)>,
     /// By run that is still trained: the epoch of its last sound adapter, and the weight of its distance to the base.
     going_on: Vec<(u32, f32)>,
+    /// What the look after the last epoch found, where that is no regular probe.
+    closed: Option<Closing>,
 }
 
 const FACTOR: &str = "factor";
@@ -60,6 +61,7 @@ impl Trainer<'_> {
             digest: self.digest(),
             method: self.setup.spec.training.method.name().into(),
             ended: self.ended.iter().map(|(run, ending)| (run.clone(), (ending.after, ending.kept))).collect(),
+            closed: self.closed.clone(),
             going_on: self.sound_since.iter().copied().zip(self.world.ties.iter().copied()).collect(),
         };
         Ok(file.finish(&about)?)
@@ -80,11 +82,8 @@ impl Trainer<'_> {
                 about.method
             )));
         }
-        if about.digest != self.digest() && about.digest != self.digest_with_cut() {
-            return Err(TrainError::Checkpoint(
-                "of another experiment, or of an earlier version: one with another training.micro_batch, which must be as it was then, or with \
-                 optimiser.ema, whose mean was another then".into(),
-            ));
+        if about.digest != self.digest() {
+            return Err(TrainError::Checkpoint("of another run, or of other settings".into()));
         }
         Ok(self.load(&file, about)?)
     }
@@ -102,6 +101,8 @@ impl Trainer<'_> {
             self.keep(&places);
         }
         self.epoch = about.epoch;
+        // A training that goes on has not had its last look.
+        self.closed = about.closed.filter(|_| about.epoch == self.setup.spec.training.epochs);
         if self.is_over() {
             return Ok(());
         }
@@ -120,45 +121,12 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Names what a checkpoint must belong to: everything that training depends on but the number of epochs, and how the work is cut,
-    /// which counts by rounding alone.
+    /// Names what a checkpoint must belong to.
     fn digest(&self) -> String {
-        let default = ExperimentSpec::default().training;
-        let mut spec = self.setup.spec.clone();
-        spec.training.micro_batch = default.micro_batch;
-        self.digest_of(spec)
-    }
-
-    /// Returns the name that checkpoints of earlier versions have, where how the work is cut counted, too.
-    fn digest_with_cut(&self) -> String {
-        self.digest_of(self.setup.spec.clone())
-    }
-
-    fn digest_of(&self, mut spec: ExperimentSpec) -> String {
-        let default = ExperimentSpec::default();
-        spec.training.gradient_checkpointing = default.training.gradient_checkpointing;
-        spec.training.epochs = 1;
-        let evaluation = spec.evaluation;
-        (spec.name, spec.evaluation, spec.hypervolume) = (None, default.evaluation, default.hypervolume);
-        // Probes draw as the evaluation does.
-        (spec.evaluation.steps, spec.evaluation.guidance) = (evaluation.steps, evaluation.guidance);
-        (spec.soups, spec.blends) = (default.soups, default.blends);
-        let runs: Vec<String> = self.setup.runs.iter().map(|(id, w)| format!("{id}={:?}", w.shares())).collect();
-        let mut ron = spec.to_ron();
-        // Fields that earlier versions had not, at what these did.
-        for line in [
-            "    precision: F32,\n",
-            "    scalarisation: Linear,\n",
-            "    constraints: [],\n",
-            "            baseline: Group,\n",
-            "        gradient_checkpointing: None,\n",
-        ] {
-            ron = ron.replacen(line, "", 1);
-        }
-        // Earlier versions' running means held on to the adapter before training.
-        let mean = if spec.optimiser.ema.is_some() { "\nsince the first epoch" } else { "" };
-        let text = format!("{ron}{mean}\n{}", runs.join("\n"));
-        format!("{:016x}", NoiseKey::new(0).named(&text).bits(0))
+        let TrainerSetup { spec, runs, prompts, held_out, .. } = self.setup;
+        let of_run =
+            |(id, weighting): &(RunId, Weighting)| spec.fingerprint(id, weighting, [prompts, held_out]).digest();
+        runs.iter().map(of_run).collect::<Vec<_>>().join(" ")
     }
 }
 

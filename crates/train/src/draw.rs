@@ -10,7 +10,7 @@ use moa_diffusion::{Blend, Denoiser, Pipeline, StepRule};
 use moa_reward::Pictures;
 
 use crate::TrainError;
-use crate::batches::{in_order, slices};
+use crate::batches::{Workers, in_order, slices};
 use crate::rollout::{TextStates, by_member};
 
 /// Which pictures are drawn, and how.
@@ -29,7 +29,7 @@ pub struct DrawRequest<'a> {
     /// Rows of one pass through the denoiser.
     pub micro_batch: usize,
     /// Threads that draw.
-    pub workers: usize,
+    pub workers: &'a Workers,
 }
 
 /// Draws the pictures of every adapter of a bank (or of the base alone, without one): one batch for each.

@@ -73,7 +73,7 @@ impl<'a> Epoch<'a> {
 
     /// Returns the slices of the pictures that pass through the denoiser together.
     pub(crate) fn slices(&self) -> Vec<Range<usize>> {
-        slices(self.samples(), self.world.members(), self.world.spec.training.micro_batch as usize)
+        slices(self.samples(), self.world.members(), self.world.micro_batch(self.samples() * self.world.members()))
     }
 
     /// Returns a number of the epoch below a count, the same for all runs.
@@ -106,7 +106,7 @@ impl<'a> Epoch<'a> {
         keep: Keep,
     ) -> Result<Vec<Trajectory>, TrainError> {
         self.clock.time(Part::Rollout, || {
-            in_order(&self.slices(), self.world.workers, |slice| Ok(self.rolled_out(bank, rules, slice, keep)))
+            in_order(&self.slices(), &self.world.workers, |slice| Ok(self.rolled_out(bank, rules, slice, keep)))
         })
     }
 
@@ -182,7 +182,7 @@ impl<'a> Epoch<'a> {
 
     fn decoded(&self, samples: &[Tensor<4>]) -> Result<Vec<Tensor<4>>, TrainError> {
         let decode = |latents: &Tensor<4>| Ok::<_, TrainError>(self.world.pipeline.decode(latents.clone()));
-        self.clock.time(Part::Decoding, || in_order(samples, self.world.workers, decode))
+        self.clock.time(Part::Decoding, || in_order(samples, &self.world.workers, decode))
     }
 
     /// Returns pixels by run with the prompts that they show.
@@ -203,7 +203,7 @@ impl<'a> Epoch<'a> {
 
     fn scored(&self, pictures: &[Pictures]) -> Result<RunScores, TrainError> {
         let score = |pictures: &Pictures| Ok::<_, TrainError>(self.world.scorer.score(pictures)?.columns);
-        self.clock.time(Part::Scoring, || in_order(pictures, self.world.workers, score))
+        self.clock.time(Part::Scoring, || in_order(pictures, &self.world.workers, score))
     }
 
     /// Returns the advantages of every run's pictures, for the parts of its objective that `counts` lets through.

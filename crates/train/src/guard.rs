@@ -1,10 +1,9 @@
 //! The guard: what is done with a run whose reward rises at a probe while a judge that watches it falls.
 //!
-//! The test is that of the report, [`Watcher`]: all claims of a probe together at 95 %, divided by the number of probes. Mixtures are
-//! compared with the specialists that are trained beside them, so a decision depends on what a run is trained with; adapters do not
-//! otherwise.
+//! The test is that of the report, [`Watcher`], of one run at a time: a decision depends neither on what is trained beside a run, nor on how
+//! long it is to be trained. What is a mixture's own and what its other rewards' is therefore not told apart here, as the report does.
 
-use moa_analysis::{SuspectedHacking, Watched, Watcher, harmless_prompts};
+use moa_analysis::{Watched, Watcher, harmless_prompts};
 use moa_core::experiment::{ExperimentSpec, Guard};
 use moa_core::{RunId, Weighting};
 use moa_pareto::Bootstrap;
@@ -12,6 +11,11 @@ use moa_pareto::Bootstrap;
 use crate::TrainError;
 use crate::factors::Factors;
 use crate::probe::Columns;
+
+/// How often a probe of a run that is sound may find something, all of its claims together: once in twenty trainings of 25 probes.
+const FALSE_ALARMS: f64 = 0.002;
+/// Resamples of a probe's prompts; of the guard's own, so that reports may ask for others later.
+const RESAMPLES: usize = 2000;
 
 /// How a run ended before its time.
 pub(crate) struct Ending {
@@ -57,28 +61,21 @@ pub(crate) fn verdicts(
     if training.guard == Guard::Off {
         return Ok(runs.iter().map(|_| Verdict::Sound).collect());
     }
-    let times = training.probe.times(training.epochs).max(1);
-    let bootstrap = Bootstrap {
-        resamples: spec.evaluation.resamples as usize,
-        level: 1.0 - 0.05 / f64::from(times),
-        ..Bootstrap::seeded(spec.seed)
-    };
+    let bootstrap = Bootstrap { resamples: RESAMPLES, level: 1.0 - FALSE_ALARMS, ..Bootstrap::seeded(spec.seed) };
     let harmless = harmless_prompts(prompts);
     let watcher = Watcher { rewards: &spec.rewards, harmless: &harmless, bootstrap };
-    let pairs = runs.iter().zip(looks);
-    let points: Vec<Watched<'_>> = pairs.map(|((_, weighting), look)| watched(look, weighting.shares())).collect();
-    let findings = watcher.findings(watched(base, &[]), &points)?;
-    let verdict = |(findings, tie): (Vec<SuspectedHacking>, &f32)| {
-        let Some(first) = findings.first() else { return Verdict::Sound };
+    let verdict = |(((_, weighting), look), tie): ((&(RunId, Weighting), &Columns), &f32)| {
+        let findings = watcher.findings(watched(base, &[]), &[watched(look, weighting.shares())])?;
+        let Some(first) = findings.iter().flatten().next() else { return Ok(Verdict::Sound) };
         let why = first.to_string();
-        match training.guard {
+        Ok(match training.guard {
             Guard::Tighten { factor, from } => {
                 Verdict::Tighten { tie: (f64::from(*tie) * factor).max(from) as f32, why }
             }
             Guard::Off | Guard::Stop => Verdict::End(why),
-        }
+        })
     };
-    Ok(findings.into_iter().zip(ties).map(verdict).collect())
+    runs.iter().zip(looks).zip(ties).map(verdict).collect()
 }
 
 fn watched<'a>(columns: &'a Columns, shares: &'a [f64]) -> Watched<'a> {
@@ -108,7 +105,7 @@ mod tests {
 
     fn verdict(guard: Guard, look: &Columns, tie: f32) -> Verdict {
         let mut spec = ExperimentSpec { rewards: vec![RewardKind::Aesthetics.into()], ..ExperimentSpec::default() };
-        (spec.training.guard, spec.evaluation.resamples) = (guard, 500);
+        spec.training.guard = guard;
         let runs = [(RunId("aesthetics".into()), Weighting::corner(0, 1))];
         let prompts = vec![String::new(); PROMPTS];
         let looks = std::slice::from_ref(look);

@@ -5,6 +5,8 @@ mod anchor;
 mod batches;
 mod checkpoint;
 mod clock;
+mod cohort;
+mod common;
 mod draw;
 mod epoch;
 mod error;
@@ -29,7 +31,9 @@ mod world;
 mod chain_tests;
 
 pub use advantages::{Advantages, Against, advantages};
+pub use batches::Workers;
 pub use clock::Timings;
+pub use cohort::{Cohort, CohortReport, RunEpoch};
 pub use draw::{DrawRequest, draw, draw_blend};
 pub use error::TrainError;
 pub use sampler::targeted;

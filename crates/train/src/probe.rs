@@ -3,16 +3,16 @@
 use std::f64::consts::GOLDEN_RATIO;
 
 use moa_adapter::AdapterBank;
+use moa_core::ScoreColumn;
 use moa_core::experiment::ProbePrompts;
 use moa_core::metric;
-use moa_core::{NoiseKey, ScoreColumn};
 use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
 use crate::TrainError;
+use crate::common::Common;
 use crate::draw::{DrawRequest, draw};
 use crate::trainer::{EpochMetrics, TrainerSetup};
-use crate::world::World;
 
 /// What one model scores at a probe.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,13 +42,11 @@ impl Columns {
     }
 }
 
-/// What is drawn, and what the base makes of it.
+/// What is drawn.
 pub(crate) struct Probe {
     prompts: Vec<String>,
     per_prompt: usize,
     rules: Vec<StepRule>,
-    /// Drawn when it is first needed: it is the same again after a restart.
-    base: Option<Columns>,
 }
 
 impl Probe {
@@ -58,44 +56,30 @@ impl Probe {
         let count = (spec.prompts as usize).min(all.len());
         let prompts = spaced(count, all.len()).map(|place| all[place].clone()).collect();
         let rules = setup.pipeline.schedule().deterministic(setup.spec.evaluation.steps as usize);
-        Self { prompts, per_prompt: spec.pictures_per_prompt as usize, rules, base: None }
+        Self { prompts, per_prompt: spec.pictures_per_prompt as usize, rules }
     }
 
-    /// Returns what the base scores.
-    pub(crate) fn base(&mut self, world: &World<'_>) -> Result<&Columns, TrainError> {
-        if self.base.is_none() {
-            let drawn = self.draw(world, None)?;
-            let first = drawn.into_iter().next();
-            let pictures = first.unwrap_or_else(|| unreachable!("the base draws one batch"));
-            self.base = Some(columns(world, &pictures)?);
-        }
-        Ok(self.base.as_ref().unwrap_or_else(|| unreachable!("it was drawn just now")))
-    }
-
-    /// Returns what every adapter of a bank scores.
+    /// Returns what every adapter of a bank scores; without a bank, what the base does.
     ///
     /// # Errors
     /// Fails where a picture cannot be drawn or scored.
-    pub(crate) fn look(&self, world: &World<'_>, bank: &AdapterBank) -> Result<Vec<Columns>, TrainError> {
-        self.draw(world, Some(bank))?.iter().map(|pictures| columns(world, pictures)).collect()
+    pub(crate) fn look(&self, common: &Common<'_>, bank: Option<&AdapterBank>) -> Result<Vec<Columns>, TrainError> {
+        let request = DrawRequest {
+            prompts: &self.prompts,
+            per_prompt: self.per_prompt,
+            rules: &self.rules,
+            guidance: common.spec.evaluation.guidance,
+            key: common.key("probe"),
+            micro_batch: common.spec.training.micro_batch as usize,
+            workers: &common.workers,
+        };
+        let drawn = draw(common.pipeline, bank, &request, &|_| ())?;
+        drawn.iter().map(|pictures| columns(common, pictures)).collect()
     }
 
     /// Returns the prompts.
     pub(crate) fn prompts(&self) -> &[String] {
         &self.prompts
-    }
-
-    fn draw(&self, world: &World<'_>, bank: Option<&AdapterBank>) -> Result<Vec<Pictures>, TrainError> {
-        let request = DrawRequest {
-            prompts: &self.prompts,
-            per_prompt: self.per_prompt,
-            rules: &self.rules,
-            guidance: world.spec.evaluation.guidance,
-            key: NoiseKey::new(world.spec.seed).named("probe"),
-            micro_batch: world.spec.training.micro_batch as usize,
-            workers: world.workers,
-        };
-        draw(world.pipeline, bank, &request, &|_| ())
     }
 }
 
@@ -108,12 +92,12 @@ fn spaced(count: usize, all: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-fn columns(world: &World<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
-    let pictures = &world.scorer.brought(pictures);
+fn columns(common: &Common<'_>, pictures: &Pictures) -> Result<Columns, TrainError> {
+    let pictures = &common.scorer.brought(pictures);
     let group = pictures.group();
-    let scores = world.scorer.score(pictures)?.columns;
-    let judged = world.scorer.judge(pictures)?;
-    let rewards = world.spec.reward_names().into_iter().zip(&scores);
+    let scores = common.scorer.score(pictures)?.columns;
+    let judged = common.scorer.judge(pictures)?;
+    let rewards = common.spec.reward_names().into_iter().zip(&scores);
     Ok(Columns::new(
         rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
         judged.iter().filter_map(|column| ScoreColumn::of_some(column.name, &column.prompt_means(group))).collect(),

@@ -3,14 +3,13 @@
 use burn::tensor::Tensor;
 use moa_core::experiment::{DecidedBy, Mix};
 use moa_device::{from_host, indices_from_host};
-use moa_diffusion::{Conditions, TextContext};
+use moa_diffusion::{Conditions, Pipeline, TextContext};
 
 use crate::TrainError;
 use crate::batches::slices;
 use crate::epoch::Epoch;
 use crate::method::{share, votes};
 use crate::selection::TrainingSlice;
-use crate::world::World;
 
 /// Pictures and what was said of them, ready to be trained on.
 #[derive(Clone, Debug)]
@@ -61,14 +60,14 @@ pub(crate) struct StoredSlice {
 impl<'a> Stored<'a> {
     /// # Errors
     /// Fails when a prompt cannot be tokenised.
-    pub(crate) fn new(preferences: &'a StoredPreferences, world: &World<'_>) -> Result<Self, TrainError> {
+    pub(crate) fn new(preferences: &'a StoredPreferences, pipeline: &Pipeline) -> Result<Self, TrainError> {
         let moments = |column: &Vec<f32>| {
             let values = || column.iter().map(|score| f64::from(*score));
             let mean = values().sum::<f64>() / column.len() as f64;
             (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / column.len() as f64).sqrt())
         };
         Ok(Self {
-            contexts: world.pipeline.encode_prompts(&preferences.prompts)?,
+            contexts: pipeline.encode_prompts(&preferences.prompts)?,
             moments: preferences.scores.iter().map(moments).collect(),
             weight: preferences.votes.iter().map(|vote| vote.weight).sum::<f64>() / preferences.votes.len() as f64,
             preferences,
@@ -87,7 +86,7 @@ impl<'a> Stored<'a> {
         let rounds = first / count..=(first + wanted - 1) / count;
         let walked: Vec<usize> = rounds.flat_map(|round| key.with(round as u64).permutation(count)).collect();
         let places: Vec<usize> = walked.into_iter().skip(first % count).take(wanted).collect();
-        let micro_batch = (world.spec.training.micro_batch as usize / unit).max(1);
+        let micro_batch = (world.micro_batch(wanted * unit * world.members()) / unit).max(1);
         let all = slices(wanted, world.members(), micro_batch);
         all.into_iter().map(|range| self.slice(epoch, &places, range, decided_by, mix)).collect()
     }

@@ -1,6 +1,7 @@
 //! The trainer: it owns bank, threads, optimiser, averages and checkpoint; what an epoch does with them is its method's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use moa_adapter::AdapterBank;
 use moa_core::experiment::{ExperimentSpec, Precision};
@@ -8,15 +9,16 @@ use moa_core::{RunId, Weighting, metric};
 use moa_diffusion::Pipeline;
 use moa_optimiser::{AdamW, Average};
 use moa_reward::Scorer;
+use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::batches::in_order;
 use crate::clock::{self, Clock, Timings};
+use crate::common::Common;
 use crate::epoch::{Epoch, Meter};
 use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
-use crate::probe::Probe;
 use crate::report::{Report, collected};
 use crate::statistics::Statistics;
 use crate::steering::Steering;
@@ -41,10 +43,10 @@ pub struct TrainerSetup<'a> {
     pub spec: &'a ExperimentSpec,
     /// The runs trained together.
     pub runs: &'a [(RunId, Weighting)],
-    /// Threads that work on micro-batches; results do not depend on it.
+    /// Threads that train; results do not depend on it.
     pub workers: usize,
-    /// Whether pictures are scored while others are drawn: it pays where a device draws beside the host. Results depend on it by rounding
-    /// alone.
+    /// Whether pictures are scored while others are drawn, and a run's pass together as far as the micro-batch goes: it pays where a
+    /// device draws beside the host. Results depend on it by rounding alone.
     pub overlaps: bool,
 }
 
@@ -72,14 +74,14 @@ pub(crate) struct Learned {
     pub(crate) steering: Steering,
 }
 
-/// Trains one adapter per run, all in one batch over the frozen base.
+/// Trains one adapter per run, all in one batch over the frozen base. Of several runs in one batch, results depend on each other by
+/// rounding; a [`Cohort`](crate::Cohort) has a trainer for each.
 pub struct Trainer<'a> {
     pub(crate) setup: TrainerSetup<'a>,
     /// The world of the runs that are still trained.
     pub(crate) world: World<'a>,
     pub(crate) learned: Learned,
     pub(crate) method: Box<dyn Method>,
-    pub(crate) probe: Probe,
     /// The adapters as they were at the last probe that found them sound: the runs' that are still trained.
     pub(crate) sound: Factors,
     /// How rewards stood then.
@@ -89,6 +91,23 @@ pub struct Trainer<'a> {
     /// The runs that have ended, with the adapters that are kept of them.
     pub(crate) ended: BTreeMap<RunId, Ending>,
     pub(crate) epoch: u32,
+    /// What the look after the last epoch found, where that is no regular probe.
+    pub(crate) closed: Option<Closing>,
+}
+
+/// What a look found that comes only because training ends. A longer training would not have had it: nothing that the next epoch depends
+/// on changes by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closing {
+    /// The runs whose adapter gives way to the last sound one, and the epoch of that.
+    pub(crate) kept: BTreeMap<RunId, u32>,
+}
+
+/// What a look at the adapters says of them.
+struct Look {
+    verdicts: Vec<Verdict>,
+    /// How rewards stand then.
+    steering: Steering,
 }
 
 /// What an update saw.
@@ -112,7 +131,12 @@ impl<'a> Trainer<'a> {
     /// Fails when the sampler does not fit the base model, `lora.targets` match no layer, or a prompt cannot be
     /// tokenised.
     pub fn new(setup: TrainerSetup<'a>) -> Result<Self, TrainError> {
-        let world = World::new(&setup)?;
+        Self::among(Arc::new(Common::new(&setup)?), setup)
+    }
+
+    /// Returns a trainer before its first epoch, beside others of the same experiment.
+    pub(crate) fn among(common: Arc<Common<'a>>, setup: TrainerSetup<'a>) -> Result<Self, TrainError> {
+        let world = World::new(common, setup.runs)?;
         let spec = setup.spec;
         let factors = trained(world.frame(), spec.lora.share_a);
         let learned = Learned {
@@ -124,12 +148,12 @@ impl<'a> Trainer<'a> {
         };
         Ok(Self {
             method: method(&spec.training.method, &learned.factors),
-            probe: Probe::new(&setup),
             sound: learned.factors.clone(),
             sound_steering: learned.steering.clone(),
             sound_since: vec![0; world.members()],
             ended: BTreeMap::new(),
             epoch: 0,
+            closed: None,
             learned,
             world,
             setup,
@@ -154,11 +178,12 @@ impl<'a> Trainer<'a> {
     /// Returns the adapters as they stand, in the runs' order: the moving average where one is kept, and the last sound one of a run
     /// that has ended.
     pub fn bank(&self) -> AdapterBank {
-        let current = self.current();
+        let gives_way = |id: &RunId| self.closed.as_ref().is_some_and(|closed| closed.kept.contains_key(id));
         let of_run = |(id, _): &(RunId, Weighting)| {
             let ended = self.ended.get(id).map(|ending| ending.factors.clone());
             let place = || self.world.runs.iter().position(|(run, _)| run == id);
-            ended.or_else(|| place().map(|place| member(current, place)))
+            let factors = if gives_way(id) { &self.sound } else { self.current() };
+            ended.or_else(|| place().map(|place| member(factors, place)))
         };
         let parts: Vec<Factors> = self.setup.runs.iter().filter_map(of_run).collect();
         joined(self.world.whole_frame(), &parts)
@@ -178,10 +203,10 @@ impl<'a> Trainer<'a> {
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<EpochReport, TrainError> {
         let before = self.learned.clone();
         let trained = self.train(progress).and_then(|(metrics, timings)| {
-            let (metrics, verdicts) = self.looked_at(metrics)?;
-            Ok((metrics, verdicts, timings))
+            let (metrics, look) = self.looked_at(metrics)?;
+            Ok((metrics, look, timings))
         });
-        let (metrics, verdicts, timings) = match trained {
+        let (metrics, look, timings) = match trained {
             Ok(trained) => trained,
             Err(error) => {
                 self.learned = before;
@@ -192,28 +217,57 @@ impl<'a> Trainer<'a> {
         self.epoch += 1;
         self.method.after(self.epoch, &self.learned.factors, &metrics);
         let runs: Vec<RunId> = self.world.runs.iter().map(|(id, _)| id.clone()).collect();
-        let mut findings = self.follow(verdicts);
-        findings.extend(self.infeasible());
+        let spec = self.setup.spec;
+        let regular = spec.training.probe.every > 0 && self.epoch.is_multiple_of(spec.training.probe.every);
+        let mut findings = Vec::new();
+        if let Some(Look { verdicts, steering }) = look {
+            let infeasible = self.infeasible(&steering);
+            findings = if regular {
+                self.learned.steering = steering;
+                self.follow(verdicts)
+            } else {
+                self.close(verdicts)
+            };
+            let ends = |run: &RunId| !self.ended.contains_key(run);
+            findings.extend(infeasible.into_iter().filter(|(run, _)| ends(run)));
+        }
         Ok(EpochReport { metrics: self.in_order_of_runs(&runs, metrics), findings, timings })
     }
 
     /// Looks at the adapters where that is due after the epoch that was just trained: returns the metrics with what was found, and
-    /// what the guard says of each run.
-    fn looked_at(&mut self, mut metrics: Vec<EpochMetrics>) -> Result<(Vec<EpochMetrics>, Vec<Verdict>), TrainError> {
-        let World { spec, runs, ties, .. } = &self.world;
+    /// what is to be made of it.
+    fn looked_at(&self, mut metrics: Vec<EpochMetrics>) -> Result<(Vec<EpochMetrics>, Option<Look>), TrainError> {
+        let World { runs, ties, .. } = &self.world;
+        let spec = self.setup.spec;
         if !spec.training.probe.is_due(self.epoch + 1, spec.training.epochs) {
-            return Ok((metrics, Vec::new()));
+            return Ok((metrics, None));
         }
-        let looks = self.probe.look(&self.world, &self.world.bank(self.current()))?;
-        let base = self.probe.base(&self.world)?.clone();
-        let steering = &mut self.learned.steering;
+        let probe = &self.world.probe;
+        let looks = probe.look(&self.world, Some(&self.world.bank(self.current())))?;
+        let base = self.world.probed_base()?;
+        let mut steering = self.learned.steering.clone();
         steering.follow(spec, &looks, &base);
         for (run, (metrics, look)) in metrics.iter_mut().zip(&looks).enumerate() {
             metrics.extend(look.gains(&base));
             metrics.extend(steering.metrics(spec, &runs[run].1, run));
         }
-        let verdicts = verdicts(spec, runs, &looks, &base, self.probe.prompts(), ties)?;
-        Ok((metrics, verdicts))
+        let verdicts = verdicts(spec, runs, &looks, &base, probe.prompts(), ties)?;
+        Ok((metrics, Some(Look { verdicts, steering })))
+    }
+
+    /// Takes what the guard says of each run after the last epoch, and returns what it found: the last sound adapter is kept of those that
+    /// are not.
+    fn close(&mut self, verdicts: Vec<Verdict>) -> Vec<(RunId, String)> {
+        let mut closing = Closing::default();
+        let mut findings = Vec::new();
+        for (place, verdict) in verdicts.into_iter().enumerate() {
+            let (Verdict::End(why) | Verdict::Tighten { why, .. }) = verdict else { continue };
+            let (id, kept) = (self.world.runs[place].0.clone(), self.sound_since[place]);
+            findings.push((id.clone(), format!("{why}: the adapter of epoch {kept} is kept")));
+            closing.kept.insert(id, kept);
+        }
+        self.closed = Some(closing);
+        findings
     }
 
     fn in_order_of_runs(&self, ids: &[RunId], metrics: Vec<EpochMetrics>) -> Vec<Option<EpochMetrics>> {
@@ -270,7 +324,7 @@ impl<'a> Trainer<'a> {
         let lanes: Vec<&[Box<dyn Pass>]> = passes.chunks(passes.len().div_ceil(LANES).max(1)).collect();
         let mut scale = if world.pipeline.precision() == Precision::F16 { MOST_SCALE } else { 1.0 };
         let (gradients, rows, norms) = loop {
-            let parts = in_order(&lanes, world.workers, |lane| {
+            let parts = in_order(&lanes, &world.workers, |lane| {
                 let mut sum = Part::default();
                 for pass in *lane {
                     sum.take(pass.as_ref(), world, factors, scale);
@@ -358,13 +412,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Returns the runs that have trained to their end and do not keep a constraint, and how far they are from it.
-    fn infeasible(&self) -> Vec<(RunId, String)> {
+    fn infeasible(&self, steering: &Steering) -> Vec<(RunId, String)> {
         let spec = self.setup.spec;
         if self.epoch < spec.training.epochs {
             return Vec::new();
         }
         let runs = self.world.runs.iter().enumerate();
-        runs.filter_map(|(run, (id, _))| Some((id.clone(), self.learned.steering.infeasible(spec, run)?))).collect()
+        runs.filter_map(|(run, (id, _))| Some((id.clone(), steering.infeasible(spec, run)?))).collect()
     }
 
     /// Goes on with the runs at `places` alone.

@@ -2,6 +2,8 @@
 
 mod toy;
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_core::experiment::{
@@ -14,7 +16,7 @@ use moa_core::{NoiseKey, RunId, Weighting, metric};
 use moa_device::{Copies, copies};
 use moa_diffusion::{Compute, Pipeline};
 use moa_reward::Scorer;
-use moa_train::{EpochMetrics, StoredPreferences, StoredVote, TrainError, Trainer, TrainerSetup};
+use moa_train::{Cohort, EpochMetrics, StoredPreferences, StoredVote, TrainError, Trainer, TrainerSetup};
 
 struct World {
     pipeline: Pipeline,
@@ -198,18 +200,69 @@ fn a_bank_learns_what_each_adapter_learns_alone() {
     }
 }
 
+/// Trains runs to their end, and returns metrics by run and epoch, and the adapters.
+fn trained(cohort: &mut Cohort<'_>, runs: &[(RunId, Weighting)]) -> BTreeMap<RunId, (Vec<EpochMetrics>, Adapter)> {
+    let mut metrics: BTreeMap<RunId, Vec<EpochMetrics>> = BTreeMap::new();
+    while !cohort.is_complete() {
+        let report = cohort.epoch(&|_| ());
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+        for epoch in report.epochs {
+            metrics.entry(epoch.run).or_default().push(epoch.metrics);
+        }
+    }
+    let adapter = |run: &RunId| cohort.adapter(run).expect("a run of the cohort");
+    runs.iter().map(|(run, _)| (run.clone(), (metrics.remove(run).unwrap_or_default(), adapter(run)))).collect()
+}
+
 #[test]
-fn results_do_not_depend_on_the_number_of_threads() {
+fn a_run_does_not_depend_on_what_is_trained_beside_it_nor_on_threads() {
+    for (name, setting) in settings() {
+        for share_a in [true, false] {
+            let mut spec = toy::spec();
+            spec.training.advantages.spread = Spread::Running { decay: 0.5 };
+            spec.training.probe.every = 2;
+            spec.training.epochs = 3;
+            spec.optimiser.ema = Some(0.9);
+            spec.lora.share_a = share_a;
+            setting(&mut spec);
+            let world = World::new(spec);
+            let runs = toy::runs();
+            let cohort = |runs, workers| Cohort::new(world.setup(runs, workers)).expect("a cohort");
+            let whole = trained(&mut cohort(&runs, 1), &runs);
+            assert_eq!(trained(&mut cohort(&runs, 3), &runs), whole, "{name}: three threads");
+            for part in [&runs[..1], &runs[1..]] {
+                let alone = trained(&mut cohort(part, 2), part);
+                assert!(alone.iter().all(|(run, own)| whole[run] == *own), "{name}, share_a {share_a}: a part");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_longer_training_goes_on_from_a_shorter_one_as_if_it_had_been_asked_for_at_once() {
     for (name, setting) in settings() {
         let mut spec = toy::spec();
         spec.training.probe.every = 2;
         setting(&mut spec);
-        let world = World::new(spec);
+        let of_epochs = |epochs| {
+            let mut spec = spec.clone();
+            spec.training.epochs = epochs;
+            World::new(spec)
+        };
+        let (short, long) = (of_epochs(3), of_epochs(5));
         let runs = toy::runs();
-        let (mut one, mut three) =
-            (world.trainer(&runs, 1).expect("trainer"), world.trainer(&runs, 3).expect("trainer"));
-        assert_eq!(train(&mut one, 2), train(&mut three, 2), "{name}");
-        assert_eq!(adapters(&one), adapters(&three), "{name}");
+        let mut first = Cohort::new(short.setup(&runs, 1)).expect("a cohort");
+        trained(&mut first, &runs);
+        let mut grown = Cohort::new(long.setup(&runs, 1)).expect("a cohort");
+        for (run, _) in &runs {
+            let bytes = first.checkpoint(run).expect("a run of the cohort").expect("a checkpoint");
+            grown.restore(run, &bytes).expect("it fits");
+        }
+        let whole = trained(&mut Cohort::new(long.setup(&runs, 1)).expect("a cohort"), &runs);
+        for (run, (metrics, adapter)) in trained(&mut grown, &runs) {
+            let (all, wanted) = &whole[&run];
+            assert!(metrics[..] == all[3..] && adapter == *wanted, "{name}: {run}");
+        }
     }
 }
 
@@ -377,7 +430,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     let other = World::new(spec);
     let mut other = other.trainer(&runs, 1).expect("trainer");
     let refused = other.restore(&bytes).expect_err("another experiment").to_string();
-    assert!(refused.contains("another experiment"), "{refused}");
+    assert!(refused.contains("another run"), "{refused}");
     let mut spec = toy::spec();
     spec.training.method = MethodSpec::Nft(NftSpec::default());
     let other = World::new(spec);

@@ -8,7 +8,7 @@ use moa_core::experiment::Precision;
 use moa_device::to_host;
 use moa_diffusion::Pipeline;
 use moa_plot::{GridRow, draw_picture_grid};
-use moa_train::{DrawRequest, draw};
+use moa_train::{DrawRequest, Workers, draw};
 
 use crate::adapters::{self, NamedAdapter};
 use crate::args::Global;
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         guidance: arguments.guidance,
         key: NoiseKey::new(arguments.seed).named("sample"),
         micro_batch: (VALUES / pipeline.latent_dims()).clamp(1, 32),
-        workers: device.workers,
+        workers: &Workers::new(device.workers),
     };
     let mut rows = vec![row(&pipeline, None, &request)?];
     for adapter in &adapters {

@@ -16,20 +16,19 @@ impl ExperimentSpec {
     /// Returns the runs: every weighting once, in the order of the file, with the name of its folder.
     ///
     /// A corner is named after its reward, equal shares are `centre`, and others say their shares in percent
-    /// (`aesthetics50-safety50`). Names depend on what stands earlier in the list only, so that weightings can be
-    /// appended to an experiment that has run. Weightings that [`ExperimentSpec::from_ron`] would refuse are left out.
+    /// (`aesthetics50-safety50`). Names and random draws depend on the weighting's own definition and the seed alone, so that weightings
+    /// can be added to an experiment that has run, anywhere in the list, and taken from it. Weightings that
+    /// [`ExperimentSpec::from_ron`] would refuse are left out.
     pub fn weightings(&self) -> Vec<(RunId, Weighting)> {
         let names = self.reward_names();
         let mut distinct: Vec<Weighting> = Vec::new();
-        for (position, family) in self.weightings.iter().enumerate() {
-            let key = NoiseKey::new(self.seed).named("weightings").with(position as u64);
-            for weighting in expand(family, &names, key) {
-                if !distinct.iter().any(|known| same(known, &weighting)) {
-                    distinct.push(weighting);
-                }
+        let key = NoiseKey::new(self.seed).named("weightings");
+        for weighting in self.weightings.iter().flat_map(|family| expand(family, &names, key)) {
+            if !distinct.iter().any(|known| same(known, &weighting)) {
+                distinct.push(weighting);
             }
         }
-        run_id::name_all(&names, distinct)
+        distinct.into_iter().map(|weighting| (run_id::name(&names, &weighting), weighting)).collect()
     }
 }
 
@@ -49,6 +48,7 @@ fn expand(family: &WeightingsSpec, names: &[String], key: NoiseKey) -> Vec<Weigh
         WeightingsSpec::Centre => vec![vec![1.0; count]],
         WeightingsSpec::Lattice { divisions } => lattice(*divisions, count),
         WeightingsSpec::Dirichlet { count: draws, concentration } => {
+            let key = key.named("dirichlet").with(concentration.to_bits());
             (0..u64::from(*draws)).map(|draw| dirichlet::draw(*concentration, count, key.with(draw))).collect()
         }
         WeightingsSpec::List(list) => list.iter().map(|shares| in_order(shares, names)).collect(),

@@ -69,23 +69,20 @@ impl ExperimentSpec {
         let trained = if each.selects { training.advantages.trained(pictures) } else { pictures };
         let tie = if self.kl(weighting) > 0.0 { each.training } else { 0.0 };
         let beside = each.reference + each.base.max(tie);
-        let trained = trained as f64 * (3.0 * each.training * self.gradients() as f64 + beside);
+        let trained = trained as f64 * (3.0 * each.training * self.gradients(weighting) as f64 + beside);
         let passes = pictures as f64 * each.rollout + trained;
         passes * passes_per_step(self.sampler.guidance) as f64
     }
 
-    /// Returns how often what a method trains of a picture is trained: once for each reward that any run counts where each has a gradient of
-    /// its own, as all runs are in one batch.
-    fn gradients(&self) -> u64 {
+    /// Returns how often what a method trains of a picture is trained in a run: once for each reward that it counts where each has a
+    /// gradient of its own.
+    fn gradients(&self, weighting: &Weighting) -> u64 {
         if self.scalarisation != Scalarisation::Unopposed {
             return 1;
         }
-        let objectives: Vec<Vec<f64>> =
-            self.weightings().iter().map(|(_, weighting)| self.objective(weighting)).collect();
+        let objective = self.objective(weighting);
         let held = |name: &String| self.constraints.iter().any(|constraint| constraint.reward == *name);
-        let counts = |reward: &usize| {
-            held(&self.rewards[*reward].name) || objectives.iter().any(|objective| objective[*reward] > 0.0)
-        };
+        let counts = |reward: &usize| held(&self.rewards[*reward].name) || objective[*reward] > 0.0;
         (0..self.rewards.len()).filter(counts).count().max(1) as u64
     }
 
@@ -108,7 +105,8 @@ impl ExperimentSpec {
         let passes = passes_per_step(self.sampler.guidance);
         // Rounded once: a method may draw how many steps it trains.
         let whole = |pictures: u64, each: f64| (pictures as f64 * each).round() as u64 * passes;
-        let training_passes = whole(runs * self.gradients() * epochs * trained, each.training);
+        let gradients: u64 = self.weightings().iter().map(|(_, weighting)| self.gradients(weighting)).sum();
+        let training_passes = whole(gradients * epochs * trained, each.training);
         let tied = self.kl_weights().filter(|kl| *kl > 0.0).count() as u64;
         let reference_passes = whole(runs * epochs * trained, each.reference)
             + whole(runs * epochs * trained, each.base)

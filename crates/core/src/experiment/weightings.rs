@@ -18,7 +18,8 @@ pub enum WeightingsSpec {
         /// How many steps an edge of the simplex is divided into, 1 or more.
         divisions: u32,
     },
-    /// Random draws from a symmetric Dirichlet distribution, fixed by the experiment's seed.
+    /// Random draws from a symmetric Dirichlet distribution, fixed by the experiment's seed: more of them keep the earlier ones, and two
+    /// families of one concentration draw the same.
     Dirichlet {
         /// How many weightings are drawn, 1 or more.
         count: u32,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use moa_plot::{GridRow, PlotError, RgbPicture, draw_picture_grid};
-use moa_store::Layout;
+use moa_store::{Layout, SAMPLES};
 
 use crate::evaluation::Point;
 use crate::sheet::Sheet;
@@ -71,7 +71,7 @@ pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Re
         GridRow { label: if index == 0 { point.id.to_string() } else { String::new() }, pictures }
     };
     let rows: Vec<GridRow> = (0..count).map(row).collect();
-    let path = point.folder.join("samples.png");
+    let path = point.folder.join(SAMPLES);
     draw_picture_grid(&path, &rows, &prompts[..rows[0].pictures.len()], fit.scale)?;
     Ok(Some(path))
 }

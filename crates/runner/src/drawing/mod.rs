@@ -15,11 +15,11 @@ use moa_plot::PlotError;
 use moa_store::{Layout, Snapshot};
 
 use crate::RunnerError;
+use crate::context::Context;
 use crate::evaluation::Point;
 use crate::folder::write_new;
 use crate::recorder::Recorder;
 use crate::sheet::Sheet;
-use crate::sweep::Context;
 
 /// How the names of drawings begin while they are being written.
 const HALF_DRAWN: &str = ".plot-";

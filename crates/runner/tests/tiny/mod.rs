@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use moa_adapter::Parameters;
@@ -111,6 +112,8 @@ pub(crate) fn request(spec: ExperimentSpec, out: &Path) -> SweepRequest {
         spec,
         prompts,
         out: out.to_path_buf(),
+        part: None,
+        save_every: Duration::ZERO,
         device_name: "flex".into(),
         workers: 2,
         overlaps: false,
@@ -151,9 +154,10 @@ pub(crate) fn results(out: &Path) -> Results {
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // Seconds are no result.
+        // Seconds are no result, nor is who worked on a run: what logs add up to is compared instead.
         let layout = Layout::new(root);
-        if path == layout.metrics_dir() || path == layout.timings_file() {
+        let is_log = path.file_name().is_some_and(|name| name == "log.jsonl");
+        if path == layout.metrics_dir() || path == layout.timings_file() || is_log {
             continue;
         }
         if path.is_dir() {

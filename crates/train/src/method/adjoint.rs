@@ -53,7 +53,7 @@ impl Method for AdjointMatching {
             epoch.meter.trained(end.dims()[0] * rules.len());
             Ok::<_, TrainError>(Arc::new(course))
         };
-        let courses = epoch.clock.time(Part::Rollout, || in_order(&pairs, world.workers, back))?;
+        let courses = epoch.clock.time(Part::Rollout, || in_order(&pairs, &world.workers, back))?;
         let steps = trained_steps(epoch, rules, train_steps);
         let updates = by_step(&steps, updates_per_epoch, &courses, |course, index, steps| {
             let weight = 1.0 / (epoch.samples() * steps) as f32;

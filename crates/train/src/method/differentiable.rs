@@ -190,7 +190,7 @@ pub(super) fn gradients(
     let gradient = |(pictures, coefficients): &(&Pictures, &Vec<f32>)| {
         Ok::<_, TrainError>(world.scorer.gradient(pictures, coefficients)?)
     };
-    let pixels = epoch.clock.time(Part::Scoring, || in_order(&runs, world.workers, gradient))?;
+    let pixels = epoch.clock.time(Part::Scoring, || in_order(&runs, &world.workers, gradient))?;
     let pairs: Vec<(&Tensor<4>, Tensor<4>)> = samples.iter().zip(by_slice(&pixels, &epoch.slices())).collect();
     let decode = |(samples, pixels): &(&Tensor<4>, Tensor<4>)| {
         let leaf = (*samples).clone().autodiff().require_grad();
@@ -199,7 +199,7 @@ pub(super) fn gradients(
         let gradient = leaf.grad_remove(&mut graph);
         Ok(gradient.unwrap_or_else(|| unreachable!("pictures are decoded from the samples")))
     };
-    epoch.clock.time(Part::Decoding, || in_order(&pairs, world.workers, decode))
+    epoch.clock.time(Part::Decoding, || in_order(&pairs, &world.workers, decode))
 }
 
 /// Goes through a tail without a gradient: a tensor of finished samples per slice.
@@ -216,7 +216,7 @@ pub(super) fn ahead(
         epoch.meter.forward(rows.keys.len() * tail.passes());
         Ok(finished)
     };
-    epoch.clock.time(Part::Rollout, || in_order(starts, world.workers, walk))
+    epoch.clock.time(Part::Rollout, || in_order(starts, &world.workers, walk))
 }
 
 /// Returns the passes that train a tail; `share` is what its loss weighs, and `reward` the one that they are about alone, to which as

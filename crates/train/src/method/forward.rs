@@ -54,14 +54,14 @@ impl Drawn {
 
     /// Returns the slices of those with the largest advantages.
     pub(super) fn selected(&self, epoch: &Epoch<'_>) -> Vec<Conditioned> {
-        let training = &epoch.world.spec.training;
-        let micro_batch = training.micro_batch as usize;
-        conditioned(epoch, select(&self.trajectories, &self.advantages, &training.advantages, micro_batch))
+        let advantages = &epoch.world.spec.training.advantages;
+        let micro_batch = epoch.world.micro_batch(advantages.trained(epoch.samples()) * self.advantages.len());
+        conditioned(epoch, select(&self.trajectories, &self.advantages, advantages, micro_batch))
     }
 
     /// Returns the slices of those that were chosen, each `unit` of neighbours together.
     pub(super) fn chosen(&self, epoch: &Epoch<'_>, choices: &[Choice], unit: usize) -> Vec<Conditioned> {
-        let micro_batch = epoch.world.spec.training.micro_batch as usize;
+        let micro_batch = epoch.world.micro_batch(choices.iter().map(|choice| choice.samples.len()).sum());
         conditioned(epoch, chosen(&self.trajectories, choices, unit, micro_batch))
     }
 
@@ -178,7 +178,7 @@ pub(super) fn passes(
     let all: Vec<usize> = (0..levels as usize).collect();
     let of_update = |(update, own): (usize, Vec<usize>)| {
         let pairs: Vec<_> = slices.iter().flat_map(|slice| own.iter().map(move |level| (slice, *level))).collect();
-        in_order(&pairs, epoch.world.workers, |(slice, level)| {
+        in_order(&pairs, &epoch.world.workers, |(slice, level)| {
             made(NoisedSlice::new(epoch, slice, [*level, levels as usize], unit), own.len(), update)
         })
     };

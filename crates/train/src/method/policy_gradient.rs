@@ -111,8 +111,9 @@ impl PolicyGradient {
         pull: &[f32],
     ) -> Vec<Vec<Box<dyn Pass>>> {
         let training = &epoch.world.spec.training;
-        let chosen = select(trajectories, advantages, &training.advantages, training.micro_batch as usize);
         let trained = training.advantages.trained(epoch.samples());
+        let chosen =
+            select(trajectories, advantages, &training.advantages, epoch.world.micro_batch(trained * pull.len()));
         let range = clip_range(self.spec.clip, epoch.world.pipeline.latent_dims());
         let chosen: Vec<Arc<Chosen>> = chosen
             .into_iter()

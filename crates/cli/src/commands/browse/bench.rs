@@ -9,7 +9,6 @@ use moa_runner::{Models, SweepRequest};
 use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::memory;
 
 /// An experiment that soups can be made of.
 pub(super) struct Ready {
@@ -49,17 +48,7 @@ impl Opener {
         let device = experiment.device_as_it_is(self.global)?;
         let models = experiment.models(&device)?;
         let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);
-        let request = SweepRequest {
-            spec: experiment.spec.clone(),
-            prompts: experiment.prompts.clone(),
-            out: root.to_path_buf(),
-            device_name: device.name.to_string(),
-            workers: device.workers,
-            overlaps: device.overlaps,
-            device_memory: memory::of_gpu,
-            peak_memory: memory::peak,
-            stop: Arc::default(),
-        };
+        let request = experiment.request(&device, root, Arc::default());
         let ready = Arc::new(Ready { experiment, models, corners, request });
         *last = Some((root.to_path_buf(), Arc::clone(&ready)));
         Ok(ready)

@@ -20,7 +20,6 @@ use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::memory;
 use crate::output::{note, print};
 use crate::text::{count, duration};
 
@@ -83,17 +82,7 @@ impl Kept {
     }
 
     fn request(&self, device: &OpenDevice) -> SweepRequest {
-        SweepRequest {
-            spec: self.experiment.spec.clone(),
-            prompts: self.experiment.prompts.clone(),
-            out: self.folder.clone(),
-            device_name: device.name.to_string(),
-            workers: device.workers,
-            overlaps: device.overlaps,
-            device_memory: memory::of_gpu,
-            peak_memory: memory::peak,
-            stop: std::sync::Arc::default(),
-        }
+        self.experiment.request(device, &self.folder, std::sync::Arc::default())
     }
 
     fn fresh_prompts(&self) -> FreshPrompts {

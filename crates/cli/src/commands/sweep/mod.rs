@@ -6,7 +6,7 @@ mod watched;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
-use moa_runner::{SweepOutcome, SweepRequest, sweep};
+use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
 
 use plan::Planned;
 
@@ -15,7 +15,7 @@ use crate::commands::front::{self, Results};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::interrupt::{self, Stop};
+use crate::interrupt;
 use crate::memory;
 use crate::output::{note, print};
 use crate::panic::{Failure, failed, on_device};
@@ -26,7 +26,7 @@ use crate::terminal::Look;
 ///
 /// The results folder gets adapters, picture grids, plots and all metrics. The same command goes on after a stop or a
 /// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
-/// stops at once, and is safe too.
+/// stops at once, and is safe too. After weightings, soups or epochs were added to the experiment, only what is new is trained.
 ///
 /// Several files, or a folder of them, are swept one after the other; `moa compare` then holds their results against each other.
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,7 @@ Examples:
   moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
   moa sweep my.ron --seed 2                        with another seed, into results/my-seed-2
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
+  moa sweep my.ron --partition 2/4                 the second of four parts, e.g. of four machines
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
@@ -52,6 +53,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// Train and evaluate only this part of the runs, e.g. 2/4: the second of four; `moa gather` puts parts together
+    #[arg(long, value_name = "I/N", value_parser = part, conflicts_with = "tui")]
+    partition: Option<Part>,
+
     /// Show progress as lines, as it is outside of terminals
     #[arg(long)]
     plain: bool,
@@ -62,6 +67,17 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     look: Look,
+}
+
+/// Reads a part of the runs: which, and of how many.
+fn part(text: &str) -> Result<Part, String> {
+    let wanted = || format!("`{text}` is no part of the runs: give e.g. 2/4, the second of four");
+    let (number, of) = text.split_once('/').ok_or_else(wanted)?;
+    let [number, of] = [number, of].map(str::parse::<usize>);
+    match (number, of) {
+        (Ok(number), Ok(of)) if (1..=of).contains(&number) => Ok(Part { number, of }),
+        _ => Err(wanted()),
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
@@ -91,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         }
         memory::forget_peak();
         let models = experiment.models(&device)?;
-        let request = request(experiment, &device, out, &stop);
+        let request = SweepRequest { part: arguments.partition, ..experiment.request(&device, out, stop.flag()) };
         let outcome = {
             let mut sink = display.sink(&experiment.plan);
             let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
@@ -106,23 +122,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     Ok(())
 }
 
-/// Returns what is swept, and how.
-fn request(experiment: &Experiment, device: &OpenDevice, out: &Path, stop: &Stop) -> SweepRequest {
-    SweepRequest {
-        spec: experiment.spec.clone(),
-        prompts: experiment.prompts.clone(),
-        out: out.to_path_buf(),
-        device_name: device.name.to_string(),
-        workers: device.workers,
-        overlaps: device.overlaps,
-        device_memory: memory::of_gpu,
-        peak_memory: memory::peak,
-        stop: stop.flag(),
-    }
-}
-
 /// Says how a device failed in a sweep, and how to go on.
-fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Path) -> CliError {
+pub(super) fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Path) -> CliError {
     let exhausted = matches!(failure, Failure::OutOfMemory(_));
     let error = failed(failure);
     let saved = format!("the same command goes on from the last epoch, which is saved in {}", out.display());
@@ -146,11 +147,15 @@ fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Pa
 }
 
 /// Prints the front of a sweep that has ended, or says how to go on with one that was stopped.
-fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Path) -> Result<(), CliError> {
+pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Path) -> Result<(), CliError> {
     match outcome {
         SweepOutcome::Finished(report) => {
             let results = Results::read(out)?;
             print(front::describe(&report, &results))
+        }
+        SweepOutcome::PartFinished => {
+            note(&format!("this part is trained and evaluated; once all are: moa gather {}", out.display()));
+            Ok(())
         }
         SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(
             "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",

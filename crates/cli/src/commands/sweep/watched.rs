@@ -12,7 +12,7 @@ use moa_core::RunEvent;
 use moa_runner::{SweepOutcome, sweep};
 use moa_tui::Message;
 
-use super::{conclude, request, told};
+use super::{conclude, told};
 use crate::args::Global;
 use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
@@ -35,7 +35,7 @@ pub(super) fn run(
     let (sender, inbox) = channel();
     let stopped = sender.clone();
     let stop = interrupt::catch(move || drop(stopped.send(Message::Stop)))?;
-    let request = request(experiment, device, out, &stop);
+    let request = experiment.request(device, out, stop.flag());
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let work = AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
@@ -46,7 +46,7 @@ pub(super) fn run(
         let result = quietly(AssertUnwindSafe(|| on_device(work, failed).flatten()));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
         let told = match &result {
-            Ok(SweepOutcome::Finished(_)) => Ok(()),
+            Ok(SweepOutcome::Finished(_) | SweepOutcome::PartFinished) => Ok(()),
             Ok(SweepOutcome::Interrupted { epoch }) => Err(format!("stopped after epoch {epoch}")),
             Err(error) => Err(error.message().to_owned()),
         };

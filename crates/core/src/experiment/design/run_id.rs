@@ -1,9 +1,10 @@
 //! Names of runs, which are names of folders too.
-
-use std::collections::HashSet;
+//!
+//! A name depends on its weighting alone, never on what else stands in the list: a run is found again when weightings are added, taken
+//! away or moved.
 
 use super::TOLERANCE;
-use crate::{RunId, Weighting};
+use crate::{NoiseKey, RunId, Weighting};
 
 const CENTRE: &str = "centre";
 const SOUP_PREFIX: &str = "soup-";
@@ -16,20 +17,16 @@ pub(in crate::experiment) fn is_reserved(name: &str) -> bool {
     name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX) || name.starts_with(BLEND_PREFIX)
 }
 
-/// Names distinct weightings over the named rewards.
-pub(super) fn name_all(rewards: &[String], weightings: Vec<Weighting>) -> Vec<(RunId, Weighting)> {
-    let mut taken: HashSet<String> = rewards.iter().cloned().collect();
-    let mut named = Vec::with_capacity(weightings.len());
-    for weighting in weightings {
-        let name = match weighting.corner_index() {
-            Some(index) => rewards[index].clone(),
-            None if is_centre(&weighting) => CENTRE.into(),
-            None => mixture_name(rewards, &weighting, &taken),
-        };
-        taken.insert(name.clone());
-        named.push((RunId(name), weighting));
-    }
-    named
+/// Returns the name of a weighting over the named rewards.
+pub(super) fn name(rewards: &[String], weighting: &Weighting) -> RunId {
+    RunId(match weighting.corner_index() {
+        Some(index) => rewards[index].clone(),
+        None if is_centre(weighting) => CENTRE.into(),
+        // A reward may be called as a mixture is.
+        None => plain_name(rewards, weighting)
+            .filter(|name| !rewards.contains(name))
+            .unwrap_or_else(|| hashed_name(rewards, weighting)),
+    })
 }
 
 /// How adapters are mixed.
@@ -41,31 +38,19 @@ pub(super) enum Mixed {
     Blend,
 }
 
-/// Names distinct mixtures of the named runs; `corners` are the places of the corners among them.
-pub(super) fn name_mixtures(
-    mixed: Mixed,
-    runs: &[String],
-    corners: &[usize],
-    mixtures: Vec<Weighting>,
-) -> Vec<(RunId, Weighting)> {
+/// Returns the name of a mixture of the named runs; `corners` are the places of the corners among them.
+pub(super) fn name_mixture(mixed: Mixed, runs: &[String], corners: &[usize], mixture: &Weighting) -> RunId {
     let prefix = match mixed {
         Mixed::Soup => SOUP_PREFIX,
         Mixed::Blend => BLEND_PREFIX,
     };
-    let mut taken = HashSet::new();
-    let mut named = Vec::with_capacity(mixtures.len());
-    for mixture in mixtures {
-        let share = 1.0 / corners.len().max(1) as f64;
-        let is_centre = mixture
-            .shares()
-            .iter()
-            .enumerate()
-            .all(|(place, other)| (other - if corners.contains(&place) { share } else { 0.0 }).abs() < TOLERANCE);
-        let name = if is_centre { CENTRE.into() } else { mixture_name(runs, &mixture, &taken) };
-        taken.insert(name.clone());
-        named.push((RunId(format!("{prefix}{name}")), mixture));
-    }
-    named
+    let share = 1.0 / corners.len().max(1) as f64;
+    let of_corners = |place: usize| if corners.contains(&place) { share } else { 0.0 };
+    let is_centre =
+        mixture.shares().iter().enumerate().all(|(place, other)| (other - of_corners(place)).abs() < TOLERANCE);
+    let name =
+        if is_centre { CENTRE.into() } else { plain_name(runs, mixture).unwrap_or_else(|| hashed_name(runs, mixture)) };
+    RunId(format!("{prefix}{name}"))
 }
 
 fn is_centre(weighting: &Weighting) -> bool {
@@ -73,32 +58,64 @@ fn is_centre(weighting: &Weighting) -> bool {
     weighting.shares().iter().all(|other| (other - share).abs() < TOLERANCE)
 }
 
-/// More decimals than distinct shares (see [`TOLERANCE`]) can need.
-const DECIMALS: usize = 9;
+/// The most decimals of a percentage in a name; shares that need more are told apart by a hash.
+const DECIMALS: usize = 3;
+/// The largest denominator of fractions that whole percentages may stand for.
+const LARGEST: u32 = 100;
 
-/// Returns the shares in percent, with as many decimals as it takes to differ from the names taken.
-fn mixture_name(rewards: &[String], weighting: &Weighting, taken: &HashSet<String>) -> String {
-    let by_share = (0..=DECIMALS).map(|decimals| {
-        let long = long_name(rewards, weighting, decimals);
-        if long.len() <= LONGEST { long } else { short_name(weighting, decimals) }
-    });
-    // Names of rewards that end in digits can make different mixtures read the same.
-    let by_number = (2..=taken.len() + 2).map(|number| format!("mix-{number}"));
-    by_share.chain(by_number).find(|name| !taken.contains(name)).expect("more candidates than names taken")
+/// Returns the shares in percent. Whole percentages stand for the simplest fractions that read so, more decimals for what they say: thirds
+/// are `a33-b67`, and 33 to 67 is `a33.0-b67.0`. Nothing where neither says the shares, as those of random draws.
+fn plain_name(rewards: &[String], weighting: &Weighting) -> Option<String> {
+    let shares = weighting.shares();
+    let name = |shares: &[f64], decimals| percentages(rewards, shares, decimals);
+    let is_own = |other: &[f64]| other.iter().zip(shares).all(|(other, share)| (other - share).abs() < TOLERANCE);
+    let whole = name(shares, 0);
+    let simplest = (1..=LARGEST).filter_map(|parts| nearest(shares, parts)).find(|other| name(other, 0) == whole);
+    let rounded = |decimals: usize| {
+        let parts = 100.0 * 10f64.powi(decimals as i32);
+        shares.iter().map(|share| (share * parts).round() / parts).collect::<Vec<f64>>()
+    };
+    let said = (1..=DECIMALS).find(|decimals| is_own(&rounded(*decimals)));
+    if simplest.is_some_and(|simplest| is_own(&simplest)) {
+        return Some(whole);
+    }
+    said.map(|decimals| name(shares, decimals))
+}
+
+/// Returns whole percentages with a hash of the shares behind them.
+fn hashed_name(rewards: &[String], weighting: &Weighting) -> String {
+    let shares = weighting.shares();
+    let key = NoiseKey::new(0).named("weighting");
+    let key = shares.iter().fold(key, |key, share| key.with((share / TOLERANCE).round() as u64));
+    format!("{}-{:08x}", percentages(rewards, shares, 0), key.bits(0) >> 32)
+}
+
+fn percentages(rewards: &[String], shares: &[f64], decimals: usize) -> String {
+    let long = long_name(rewards, shares, decimals);
+    if long.len() <= LONGEST { long } else { short_name(shares, decimals) }
+}
+
+/// Returns the shares as multiples of 1/`parts` that are nearest to them; nothing where these do not sum to 1.
+fn nearest(shares: &[f64], parts: u32) -> Option<Vec<f64>> {
+    let whole: Vec<f64> = shares.iter().map(|share| (share * f64::from(parts)).round()).collect();
+    let all: f64 = whole.iter().sum();
+    (all as u32 == parts).then(|| whole.into_iter().map(|part| part / f64::from(parts)).collect())
 }
 
 /// Returns e.g. `aesthetics50-safety50`; shares that round to nothing are left out.
-fn long_name(rewards: &[String], weighting: &Weighting, decimals: usize) -> String {
-    let parts = rewards.iter().zip(weighting.shares()).filter_map(|(reward, share)| {
+fn long_name(rewards: &[String], shares: &[f64], decimals: usize) -> String {
+    let parts = rewards.iter().zip(shares).filter_map(|(reward, share)| {
         let percent = percent(*share, decimals);
-        percent.contains(|digit| ('1'..='9').contains(&digit)).then(|| format!("{reward}{percent}"))
+        // What ends in a digit would run into the percentage.
+        let apart = if reward.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        percent.contains(|digit| ('1'..='9').contains(&digit)).then(|| format!("{reward}{apart}{percent}"))
     });
     parts.collect::<Vec<_>>().join("-")
 }
 
 /// Returns e.g. `mix-50-0-50`: the shares in the order of the rewards.
-fn short_name(weighting: &Weighting, decimals: usize) -> String {
-    let parts: Vec<String> = weighting.shares().iter().map(|share| percent(*share, decimals)).collect();
+fn short_name(shares: &[f64], decimals: usize) -> String {
+    let parts: Vec<String> = shares.iter().map(|share| percent(*share, decimals)).collect();
     format!("mix-{}", parts.join("-"))
 }
 

@@ -42,8 +42,11 @@ impl ExperimentSpec {
             }
         }
         let corners = corners(&runs, self.rewards.len());
-        let named = run_id::name_mixtures(mixed, &names, corners.as_deref().unwrap_or_default(), distinct);
-        named.into_iter().filter_map(|(id, shares)| recipe(id, shares.shares(), &runs)).collect()
+        let corners = corners.as_deref().unwrap_or_default();
+        let recipes = distinct
+            .iter()
+            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares.shares(), &runs));
+        recipes.collect()
     }
 }
 

@@ -69,19 +69,24 @@ impl MergedBank {
     }
 }
 
-/// The bank that was used last: an epoch's rollout, and an update's micro-batches, pass through one bank many times.
+/// The banks that were used last, the latest at the end: an epoch's rollout, and an update's micro-batches, pass through one bank many
+/// times, and each thread may train another.
 #[derive(Debug, Default)]
-pub(super) struct LastBank(Mutex<Option<Arc<MergedBank>>>);
+pub(super) struct LastBanks(Mutex<Vec<Arc<MergedBank>>>);
 
-impl LastBank {
+impl LastBanks {
     /// Returns the bank, merged; what was merged before is used again where the factors are the same.
     pub(super) fn merged(&self, bank: &AdapterBank, names: &[String]) -> Arc<MergedBank> {
         let new = MergedBank::new(bank, names);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some(last) if last.same(&new) => last.clone(),
-            _ => last.insert(Arc::new(new)).clone(),
-        }
+        let found = match last.iter().position(|known| known.same(&new)) {
+            Some(place) => last.remove(place),
+            None => Arc::new(new),
+        };
+        last.push(found.clone());
+        let surplus = last.len().saturating_sub(rayon::current_num_threads().max(1));
+        last.drain(..surplus);
+        found
     }
 }
 

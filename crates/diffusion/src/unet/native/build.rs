@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 use moa_device::is_host;
 use moa_kernels::{Convolution, GroupNorm, LayerNorm};
 
-use super::bank::LastBank;
+use super::bank::LastBanks;
 use super::gradient::values;
 use super::linear::Linear;
 use super::resnet::ResnetBlock;
@@ -44,7 +44,7 @@ impl Unet {
             up: unet.up.iter().map(|stage| builder.stage(stage)).collect(),
             norm_out: group_norm(&unet.conv_norm_out, true),
             conv_out: convolution(&unet.conv_out),
-            last: LastBank::default(),
+            last: LastBanks::default(),
             names: names.clone(),
         })
     }

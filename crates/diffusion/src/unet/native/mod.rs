@@ -23,7 +23,7 @@ use moa_adapter::AdapterBank;
 use moa_kernels::{Convolution, GroupNorm, Map, Workspace, silu_backward, silu_in_place};
 use rayon::prelude::*;
 
-use self::bank::{LastBank, MergedBank, Wanted};
+use self::bank::{LastBanks, MergedBank, Wanted};
 use self::gradient::{tie, values};
 use self::linear::Linear;
 use self::part::{Part, parts};
@@ -53,7 +53,7 @@ pub(crate) struct Unet {
     conv_out: Convolution,
     /// Names of the layers that adapters can bend, sorted: a layer's number is its place here.
     names: Vec<String>,
-    last: LastBank,
+    last: LastBanks,
 }
 
 /// What a forward pass leaves for the backward pass.

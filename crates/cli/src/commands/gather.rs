@@ -1,0 +1,70 @@
+//! `moa gather`: one front of parts that were trained apart.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
+use moa_runner::{Strangers, bring, gather};
+use moa_store::Layout;
+
+use super::sweep::{conclude, told};
+use crate::args::Global;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+use crate::interrupt;
+use crate::output::note;
+use crate::panic::on_device;
+use crate::progress::Display;
+
+/// Puts parts of a sweep together: evaluates what is missing, merges soups, reports and draws.
+///
+/// Parts are made by `moa sweep --partition`, in the same folder or in others, which are named here: their runs are copied. What is
+/// there already is not done again, so that gathering twice changes nothing. Runs that are missing are named at the end, with exit code 1;
+/// what is there is reported all the same.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moa gather results/my                            parts that were trained into this folder
+  moa gather results/my /mnt/a/my /mnt/b/my        and into two others")]
+pub(crate) struct Arguments {
+    /// The results folder
+    #[arg(value_name = "DIR")]
+    results: PathBuf,
+
+    /// Results folders with further parts
+    #[arg(value_name = "PART")]
+    parts: Vec<PathBuf>,
+
+    /// Show progress as lines, as it is outside of terminals
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let Arguments { results, parts, plain } = arguments;
+    // A folder that is new is of the experiment that its parts are of.
+    let known = Layout::new(results).experiment_file().exists();
+    let experiment = Experiment::load_kept(parts.first().filter(|_| !known).unwrap_or(results))?;
+    let device = experiment.device(global)?;
+    let display = Display::choose(global.quiet, *plain);
+    let say = display.speaker();
+    let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let models = experiment.models(&device)?;
+    let request = experiment.request(&device, results, stop.flag());
+    if !parts.is_empty() {
+        let brought = bring(&request, &models, parts, Strangers::Refused)?;
+        if !global.quiet {
+            note(&format!(
+                "{} of {} runs copied into {}",
+                brought.taken.len(),
+                experiment.plan.runs,
+                results.display()
+            ));
+        }
+    }
+    let outcome = {
+        let mut sink = display.sink(&experiment.plan);
+        let work = AssertUnwindSafe(|| gather(&request, &models, &mut *sink));
+        on_device(work, |failure| told(failure, &experiment, &device, results))??
+    };
+    conclude(outcome, &experiment, results)
+}

@@ -1,0 +1,44 @@
+//! `moa repair`: the index of a results folder, made anew.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
+use moa_runner::repair;
+
+use super::sweep::{conclude, told};
+use crate::args::Global;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+use crate::interrupt;
+use crate::panic::on_device;
+use crate::progress::Display;
+
+/// Makes the index of a results folder anew from its runs' own folders, and reports and draws.
+///
+/// Each run keeps all that is its own under runs/: settings, metrics, checkpoint, adapter. What is read fast, metrics.sled, is an index over
+/// these files. Where it is lost or damaged, this brings it back; nothing is trained.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  moa repair results/my")]
+pub(crate) struct Arguments {
+    /// The results folder
+    #[arg(value_name = "DIR")]
+    results: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    let experiment = Experiment::load_kept(&arguments.results)?;
+    let device = experiment.device(global)?;
+    let display = Display::choose(global.quiet, false);
+    let say = display.speaker();
+    let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let models = experiment.models(&device)?;
+    let request = experiment.request(&device, &arguments.results, stop.flag());
+    let outcome = {
+        let mut sink = display.sink(&experiment.plan);
+        let work = AssertUnwindSafe(|| repair(&request, &models, &mut *sink));
+        on_device(work, |failure| told(failure, &experiment, &device, &arguments.results))??
+    };
+    conclude(outcome, &experiment, &arguments.results)
+}

@@ -1,0 +1,114 @@
+//! What all trainers of an experiment have in common: models, prompts with what they condition on, threads, and what the base draws.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::Device;
+use moa_core::NoiseKey;
+use moa_core::experiment::ExperimentSpec;
+use moa_diffusion::{Pipeline, TextContext};
+use moa_reward::Scorer;
+
+use crate::TrainError;
+use crate::batches::Workers;
+use crate::probe::{Columns, Probe};
+use crate::rollout::TextStates;
+use crate::sampler::Sampler;
+use crate::stored::Stored;
+use crate::trainer::TrainerSetup;
+
+/// A run's samples pass through the denoiser in so many slices at least where the host computes, so that its threads share them.
+const LEAST_SLICES: usize = 2;
+
+/// What trainers of one experiment share.
+pub(crate) struct Common<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) scorer: &'a Scorer,
+    pub(crate) spec: &'a ExperimentSpec,
+    pub(crate) workers: Workers,
+    /// Whether pictures are scored while others are drawn.
+    pub(crate) overlaps: bool,
+    pub(crate) sampler: Sampler,
+    /// The training prompts.
+    pub(crate) prompts: &'a [String],
+    pub(crate) probe: Probe,
+    contexts: TextContext,
+    empty: TextContext,
+    stored: Option<Stored<'a>>,
+    /// What the base scores at a probe, once that was asked for.
+    base: Mutex<Option<Arc<Columns>>>,
+}
+
+impl<'a> Common<'a> {
+    /// # Errors
+    /// Fails when the sampler does not fit the base model, or a prompt cannot be tokenised.
+    pub(crate) fn new(setup: &TrainerSetup<'a>) -> Result<Self, TrainError> {
+        let TrainerSetup { pipeline, scorer, prompts, preferences, spec, workers, overlaps, .. } = *setup;
+        Ok(Self {
+            sampler: Sampler::new(pipeline.schedule(), spec)?,
+            contexts: pipeline.encode_prompts(prompts)?,
+            empty: pipeline.unconditional()?,
+            stored: preferences.map(|preferences| Stored::new(preferences, pipeline)).transpose()?,
+            probe: Probe::new(setup),
+            base: Mutex::new(None),
+            workers: Workers::new(workers),
+            pipeline,
+            scorer,
+            spec,
+            overlaps,
+            prompts,
+        })
+    }
+
+    /// Returns the stored preferences of an experiment that trains on such.
+    pub(crate) fn stored(&self) -> &Stored<'a> {
+        self.stored
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("an experiment that names a file of preferences is given them"))
+    }
+
+    /// Returns what the training prompts condition on.
+    pub(crate) fn contexts(&self) -> &TextContext {
+        &self.contexts
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        self.pipeline.device()
+    }
+
+    /// Returns the key of a kind of noise.
+    pub(crate) fn key(&self, name: &str) -> NoiseKey {
+        NoiseKey::new(self.spec.seed).named(name)
+    }
+
+    /// Returns how many of a trainer's rows pass through the denoiser together. It depends on the experiment and the kind of device alone,
+    /// never on the number of threads.
+    pub(crate) fn micro_batch(&self, rows: usize) -> usize {
+        let least = if self.overlaps { 1 } else { LEAST_SLICES };
+        (self.spec.training.micro_batch as usize).min(rows.div_ceil(least)).max(1)
+    }
+
+    /// Returns what rows are conditioned on, for groups of pictures of these prompts.
+    pub(crate) fn texts(&self, prompts: &[usize]) -> TextStates {
+        let strength = self.spec.sampler.guidance;
+        let guided = (strength - 1.0).abs() > f32::EPSILON;
+        TextStates {
+            prompts: self.contexts.select(prompts),
+            guidance: guided.then(|| (self.empty.clone(), strength)),
+            group: self.spec.training.pictures_per_prompt as usize,
+        }
+    }
+
+    /// Returns what the base scores at a probe: drawn when it is first asked for, and the same again after a restart.
+    ///
+    /// # Errors
+    /// Fails where a picture cannot be drawn or scored.
+    pub(crate) fn probed_base(&self) -> Result<Arc<Columns>, TrainError> {
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base) = &*base {
+            return Ok(base.clone());
+        }
+        let drawn = self.probe.look(self, None)?.into_iter().next();
+        let columns = Arc::new(drawn.unwrap_or_else(|| unreachable!("the base draws one batch")));
+        Ok(base.insert(columns).clone())
+    }
+}
