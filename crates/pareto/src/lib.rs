@@ -13,6 +13,7 @@
 //! | what holds on other prompts? | [`Bootstrap::simultaneous`], [`lower_end`] |
 //! | which of many claims hold? | [`Bootstrap::family`] |
 //! | which weightings to train? | [`simplex`] |
+//! | which weighting to train next? | [`Proposer`] |
 //! | what would a soup score? | [`Surrogate`] |
 //! | which soup hits a trade-off? | [`Solver`] |
 //!
@@ -20,6 +21,7 @@
 
 mod bootstrap;
 mod check;
+mod cholesky;
 mod distance;
 mod divide;
 mod dominance;
@@ -30,6 +32,7 @@ mod front;
 mod hypervolume;
 mod interval;
 mod normalisation;
+mod propose;
 mod random;
 mod sample;
 pub mod simplex;
@@ -49,6 +52,7 @@ pub use front::{Insertion, ParetoFront};
 pub use hypervolume::{exclusive_contributions, hypervolume, hypervolume_gain};
 pub use interval::Interval;
 pub use normalisation::Normalisation;
+pub use propose::{Proposal, Proposer, Soup, Trained};
 pub use sample::{FEWEST_CLAIMED, FEWEST_PROMPTS, FEWEST_VARYING, Sample};
 pub use solve::{Answer, Bound, Constraint, Goal, Measured, Solver, Step, TradeOff};
 pub use sparsity::sparsity;

@@ -50,6 +50,16 @@ pub fn lattice(objectives: usize, divisions: usize) -> Result<Vec<Vec<f64>>, Par
     Ok(rows)
 }
 
+/// Returns the finest [`lattice`] of at most `most` weightings and 100 divisions; the corners where even they are more.
+///
+/// # Errors
+/// No objectives.
+pub fn finest_lattice(objectives: usize, most: usize) -> Result<Vec<Vec<f64>>, ParetoError> {
+    some("the number of objectives", objectives)?;
+    let fits = |divisions: &usize| lattice_size(objectives, *divisions) <= most as f64;
+    lattice(objectives, (2..=100).rev().find(fits).unwrap_or(1))
+}
+
 /// Returns `count` draws from the Dirichlet distribution with the given concentration of each objective.
 ///
 /// All 1: uniform over the simplex. Below 1: near the corners; above: near the centre. Draw `i` depends on the seed,
@@ -139,6 +149,14 @@ mod tests {
     fn one_division_gives_the_corners() {
         assert_eq!(lattice(3, 1), corners(3));
         assert_eq!(lattice(1, 7), Ok(vec![vec![1.0]]));
+    }
+
+    #[test]
+    fn the_finest_lattice_is_the_last_that_fits() {
+        assert_eq!(finest_lattice(4, 2000), lattice(4, 20));
+        assert_eq!(finest_lattice(2, 2000), lattice(2, 100));
+        assert_eq!(finest_lattice(30, 29), corners(30));
+        assert!(finest_lattice(0, 2000).is_err());
     }
 
     #[test]

@@ -305,11 +305,7 @@ fn margin(bound: Bound, value: f64) -> f64 {
 /// Returns the finest lattice with few enough points; stretched about the centre by the extrapolation, as far as every share
 /// stays between −extrapolation and 1 + extrapolation.
 fn candidates(corners: usize, extrapolation: f64) -> Result<Vec<Vec<f64>>, ParetoError> {
-    let finest = (1..=100usize).rev();
-    let lattice = finest
-        .filter_map(|divisions| simplex::lattice(corners, divisions).ok())
-        .find(|lattice| lattice.len() <= CANDIDATES || corners > 20)
-        .map_or_else(|| simplex::lattice(corners, 1), Ok)?;
+    let lattice = simplex::finest_lattice(corners, CANDIDATES)?;
     if extrapolation <= 0.0 || corners < 2 {
         return Ok(lattice);
     }

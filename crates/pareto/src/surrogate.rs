@@ -1,5 +1,6 @@
 //! A surrogate of one reward over the shares of a soup.
 
+use crate::cholesky::Cholesky;
 use crate::{ParetoError, check};
 
 /// What a surrogate says of shares that were not measured.
@@ -26,25 +27,37 @@ pub struct Surrogate {
     /// Mean of the values, and their spread.
     centre: f64,
     spread: f64,
-    /// Cholesky's lower triangle of K + noise, row by row.
-    factor: Vec<Vec<f64>>,
+    /// The variance of each measurement, in units of the spread's square.
+    noise: Vec<f64>,
+    /// The factor of K + noise.
+    factor: Cholesky,
     /// (K + noise)⁻¹ · values.
     solved: Vec<f64>,
 }
 
+/// The covariance of a reward between two rows of shares, in units of the spread's square:
+/// linear·(1 + λ·λ′) + quadratic·(λ·λ′)² + remainder·exp(−‖λ − λ′‖² / 2 length²).
 #[derive(Debug, Clone, Copy)]
-struct Kernel {
-    remainder: f64,
-    length: f64,
+pub(crate) struct Kernel {
+    /// Variance of the constant and of each share's coefficient.
+    pub(crate) linear: f64,
+    /// Variance of the coefficients of products of two shares.
+    pub(crate) quadratic: f64,
+    /// Variance of what is not quadratic.
+    pub(crate) remainder: f64,
+    /// Over which distance of shares the remainder changes.
+    pub(crate) length: f64,
 }
 
 impl Kernel {
+    /// Remainders and lengths that [`Surrogate::fit`] tries.
     const GRID: [(f64, f64); 6] = [(0.003, 0.4), (0.003, 0.8), (0.03, 0.4), (0.03, 0.8), (0.3, 0.4), (0.3, 0.8)];
 
     fn of(self, one: &[f64], other: &[f64]) -> f64 {
         let dot: f64 = one.iter().zip(other).map(|(a, b)| a * b).sum();
         let square: f64 = one.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
-        1.0 + dot + dot * dot + self.remainder * (-square / (2.0 * self.length * self.length)).exp()
+        let smooth = (-square / (2.0 * self.length * self.length)).exp();
+        self.linear * (1.0 + dot) + self.quadratic * dot * dot + self.remainder * smooth
     }
 }
 
@@ -59,74 +72,69 @@ impl Surrogate {
         for (what, list) in [("the list of values", values), ("the list of standard errors", deviations)] {
             check::row(what, 0, list, shares.len())?;
         }
+        let kernels = Kernel::GRID.map(|(remainder, length)| Kernel { linear: 1.0, quadratic: 1.0, remainder, length });
+        let spread = spread(values, deviations);
+        let fits = kernels.into_iter().filter_map(|kernel| Self::fit_with(kernel, spread, shares, values, deviations));
+        let best = fits.max_by(|one, other| one.1.total_cmp(&other.1));
+        best.map(|(surrogate, _)| surrogate).ok_or_else(|| not_fitted(deviations))
+    }
+
+    /// Fits measurements that were checked with one kernel, in units of a spread. Returns the logarithm of their likelihood too, up to a
+    /// constant of the spread; nothing where measurements cannot be told apart.
+    pub(crate) fn fit_with(
+        kernel: Kernel,
+        spread: f64,
+        shares: &[Vec<f64>],
+        values: &[f64],
+        deviations: &[f64],
+    ) -> Option<(Self, f64)> {
         let centre = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / values.len() as f64;
-        let error = deviations.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
-        let spread = variance.max(error).sqrt().max(1e-9);
         let scaled: Vec<f64> = values.iter().map(|v| (v - centre) / spread).collect();
         let noise: Vec<f64> = deviations.iter().map(|d| (d / spread).powi(2).max(1e-6)).collect();
-        let fits = Kernel::GRID.iter().filter_map(|(remainder, length)| {
-            let kernel = Kernel { remainder: *remainder, length: *length };
-            let factor = cholesky(shares, kernel, &noise)?;
-            let solved = solve(&factor, &scaled);
-            let fit: f64 = solved.iter().zip(&scaled).map(|(a, b)| a * b).sum();
-            let volume: f64 = factor.iter().enumerate().map(|(i, row)| 2.0 * row[i].ln()).sum();
-            Some((-0.5 * (fit + volume), kernel, factor, solved))
-        });
-        let best = fits.max_by(|one, other| one.0.total_cmp(&other.0));
-        let Some((_, kernel, factor, solved)) = best else {
-            return Err(ParetoError::Setting { what: "a standard error", value: error.sqrt(), wanted: "positive" });
-        };
-        Ok(Self { shares: shares.to_vec(), kernel, centre, spread, factor, solved })
+        let covariance = |i: usize, j: usize| kernel.of(&shares[i], &shares[j]) + if i == j { noise[i] } else { 0.0 };
+        let factor = Cholesky::of(shares.len(), covariance)?;
+        let solved = factor.solve(&scaled);
+        let fit: f64 = solved.iter().zip(&scaled).map(|(a, b)| a * b).sum();
+        let likelihood = -0.5 * (fit + factor.log_determinant());
+        Some((Self { shares: shares.to_vec(), kernel, centre, spread, noise, factor, solved }, likelihood))
     }
 
     /// Predicts the reward of shares, as many as were fitted.
     pub fn predict(&self, shares: &[f64]) -> Prediction {
-        let covariances: Vec<f64> = self.shares.iter().map(|known| self.kernel.of(known, shares)).collect();
+        let covariances = self.with_measured(shares);
         let mean: f64 = covariances.iter().zip(&self.solved).map(|(k, s)| k * s).sum();
-        let explained: f64 = forward(&self.factor, &covariances).iter().map(|v| v * v).sum();
+        let explained: f64 = self.factor.forward(&covariances).iter().map(|v| v * v).sum();
         let variance = (self.kernel.of(shares, shares) - explained).max(0.0);
         Prediction { mean: self.centre + self.spread * mean, deviation: self.spread * variance.sqrt() }
     }
+
+    /// Returns the covariance, given the measurements, of the reward at these shares with the reward at those of each measurement,
+    /// both without noise.
+    ///
+    /// With N the noise and k the prior covariances, k − K·(K + N)⁻¹·k = N·(K + N)⁻¹·k.
+    pub(crate) fn covariances(&self, shares: &[f64]) -> Vec<f64> {
+        let solved = self.factor.solve(&self.with_measured(shares));
+        solved.iter().zip(&self.noise).map(|(s, noise)| self.spread * self.spread * noise * s).collect()
+    }
+
+    /// Returns the prior covariances with the measurements.
+    fn with_measured(&self, shares: &[f64]) -> Vec<f64> {
+        self.shares.iter().map(|known| self.kernel.of(known, shares)).collect()
+    }
 }
 
-/// Returns the Cholesky factor of the kernel matrix with noise on its diagonal; nothing when it is not positive definite.
-fn cholesky(shares: &[Vec<f64>], kernel: Kernel, noise: &[f64]) -> Option<Vec<Vec<f64>>> {
-    let mut factor: Vec<Vec<f64>> = Vec::with_capacity(shares.len());
-    for (i, row) in shares.iter().enumerate() {
-        let mut new = Vec::with_capacity(i + 1);
-        for (j, known) in shares.iter().enumerate().take(i + 1) {
-            let above = if i == j { &new } else { &factor[j] };
-            let dot: f64 = new.iter().zip(above).take(j).map(|(a, b): (&f64, &f64)| a * b).sum();
-            let rest = kernel.of(row, known) + if i == j { noise[i] } else { 0.0 } - dot;
-            if i == j && (rest <= 0.0 || !rest.is_finite()) {
-                return None;
-            }
-            new.push(if i == j { rest.sqrt() } else { rest / factor[j][j] });
-        }
-        factor.push(new);
-    }
-    Some(factor)
+/// Returns the standard deviation of values, or their error where it is larger; positive.
+pub(crate) fn spread(values: &[f64], deviations: &[f64]) -> f64 {
+    let centre = values.iter().sum::<f64>() / values.len() as f64;
+    let variance = values.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / values.len() as f64;
+    let error = deviations.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
+    variance.max(error).sqrt().max(1e-9)
 }
 
-/// Returns L⁻¹·v.
-fn forward(factor: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
-    let mut out: Vec<f64> = Vec::with_capacity(values.len());
-    for (row, value) in factor.iter().zip(values) {
-        let known: f64 = row.iter().zip(&out).map(|(l, x)| l * x).sum();
-        out.push((value - known) / row[out.len()]);
-    }
-    out
-}
-
-/// Returns (L·Lᵀ)⁻¹·v.
-fn solve(factor: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
-    let mut out = forward(factor, values);
-    for i in (0..out.len()).rev() {
-        let known: f64 = (i + 1..out.len()).map(|k| factor[k][i] * out[k]).sum();
-        out[i] = (out[i] - known) / factor[i][i];
-    }
-    out
+/// Says that measurements cannot be told apart by any kernel.
+pub(crate) fn not_fitted(deviations: &[f64]) -> ParetoError {
+    let value = deviations.iter().copied().fold(f64::INFINITY, f64::min);
+    ParetoError::Setting { what: "a standard error", value, wanted: "large enough to tell the measurements apart" }
 }
 
 #[cfg(test)]
@@ -160,6 +168,19 @@ mod tests {
         assert!(precise.predict(&known[0]).deviation < 0.1 * precise.predict(&centre).deviation);
         assert!(noisy.predict(&known[0]).deviation > 10.0 * precise.predict(&known[0]).deviation);
         assert!((precise.predict(&known[1]).mean - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_measurement_covaries_with_itself_by_the_square_of_its_deviation() {
+        let known = simplex::lattice(3, 2).unwrap();
+        let values: Vec<f64> = known.iter().map(|shares| reward(shares)).collect();
+        let surrogate = Surrogate::fit(&known, &values, &[0.03, 0.02, 0.01, 0.05, 0.02, 0.03]).unwrap();
+        for (place, shares) in known.iter().enumerate() {
+            let variance = surrogate.predict(shares).deviation.powi(2);
+            assert!((surrogate.covariances(shares)[place] / variance - 1.0).abs() < 1e-9);
+            let others = (0..6).map(|other| (surrogate.covariances(&known[other])[place], other));
+            assert!(others.into_iter().all(|(c, other)| (c - surrogate.covariances(shares)[other]).abs() < 1e-12));
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn exclusive_contributions<P: AsRef<[f64]>>(points: &[P], reference: &[f64])
 }
 
 /// Returns the volume that `point` dominates and none of the `others` does.
-fn exclusive<'a>(others: impl Iterator<Item = &'a [f64]> + Clone, point: &[f64], reference: &[f64]) -> f64 {
+pub(crate) fn exclusive<'a>(others: impl Iterator<Item = &'a [f64]> + Clone, point: &[f64], reference: &[f64]) -> f64 {
     let better = point.iter().zip(reference).all(|(p, r)| p > r);
     if !better || others.clone().any(|other| covers(other, point)) {
         return 0.0;
