@@ -9,6 +9,7 @@
 //! | which rewards rise while a judge falls? | [`Watcher`] |
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
+//! | which weighting is worth training next? | [`Next`] |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
@@ -17,6 +18,7 @@ mod edge;
 mod error;
 mod hacking;
 mod hypervolumes;
+mod next;
 mod placing;
 mod promise;
 pub mod report;
@@ -31,6 +33,7 @@ pub use edge::{Edge, EdgePath};
 pub use error::{AnalysisError, Mismatch};
 pub use hacking::{SuspectedHacking, Watched, Watcher, harmless_prompts, suspected_hacking};
 pub use hypervolumes::{Hypervolumes, mean_volume};
+pub use next::Next;
 pub use placing::{Placing, Standing, placings};
 pub use promise::{Promise, promises};
 pub use report::FrontReport;

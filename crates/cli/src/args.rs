@@ -72,4 +72,5 @@ Examples:
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"
 
-Exit codes: 0 done, 1 failed, 2 asked for something impossible, 130 stopped by Ctrl-C.";
+Exit codes: 0 done, 1 failed, 2 asked for something impossible, 3 gathered and a further weighting chosen, 130 stopped by
+Ctrl-C.";

@@ -28,6 +28,8 @@ enum Kind {
     Failure,
     /// The command line or an experiment file asks for something impossible.
     Usage,
+    /// It is done, and something is to follow.
+    Further,
     /// The user stopped it.
     Interrupted,
 }
@@ -46,6 +48,11 @@ impl CliError {
     /// Returns the end of a command that its user stopped; `message` says how to go on.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self { kind: Kind::Interrupted, ..Self::failure(message) }
+    }
+
+    /// Returns the end of a command after which another is to follow, as `message` says.
+    pub(crate) fn further(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Further, ..Self::failure(message) }
     }
 
     /// Returns the end of a search for something that is not there, after its answer was printed.
@@ -75,7 +82,7 @@ impl CliError {
     /// Says it on standard error.
     pub(crate) fn show(&self) {
         match self.kind {
-            Kind::Interrupted => note(&self.message),
+            Kind::Interrupted | Kind::Further => note(&self.message),
             Kind::Failure | Kind::Usage => note(&format!("error: {}", self.message)),
         }
         for hint in &self.hints {
@@ -89,11 +96,12 @@ impl CliError {
         self.exit_code()
     }
 
-    /// Returns the exit code: 1 for failures, 2 for usage, 130 for interruptions (as shells count SIGINT).
+    /// Returns the exit code: 1 for failures, 2 for usage, 3 where something is to follow, 130 for interruptions (as shells count SIGINT).
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Failure => ExitCode::from(1),
             Kind::Usage => ExitCode::from(2),
+            Kind::Further => ExitCode::from(3),
             Kind::Interrupted => ExitCode::from(130),
         }
     }

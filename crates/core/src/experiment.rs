@@ -55,7 +55,7 @@ pub use soups::{Ingredients, SoupsSpec};
 pub use steering::{ConstraintSpec, Scalarisation, Threshold};
 pub use template::template;
 pub use training::{AdvantageSpec, Baseline, Guard, ProbePrompts, ProbeSpec, Spread, TrainingSpec};
-pub use weightings::WeightingsSpec;
+pub use weightings::{ChosenWeighting, Expectation, NextBy, NextSpec, WeightingsSpec};
 
 use crate::Weighting;
 

@@ -387,6 +387,16 @@ fn weightings_that_cannot_be() {
             "2:49: weightings[0].concentration is 0: give 0.01 to 1000",
         ),
         (
+            "weightings: [Centre, Next(count: 4)]",
+            "2:22: weightings[1] is Next without Corners: what is chosen next goes by what each reward's own adapter gains: add Corners",
+        ),
+        ("weightings: [Corners, Next(count: 65)]", "2:35: weightings[1].count is 65: give 1 to 64"),
+        (
+            "weightings: [Corners, Next(count: 2), Next(count: 3)]",
+            "2:23: weightings[1] is one of several: give one Next, with the count of all",
+        ),
+        ("weightings: [Corners, Next(count: 2, by: Luck)]", ""),
+        (
             "weightings: [Corners, Dirichlet(count: 10000)]",
             "2:13: weightings is 10002 weightings: ask for at most 10000, each gets an adapter of its own",
         ),

@@ -6,10 +6,11 @@ use moa_core::ExperimentSpec;
 use moa_core::experiment::{
     AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec,
     EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LabelSource,
-    LoraSpec, MethodSpec, Mix, MixedSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec, OptimiserSpec, PairSource,
-    PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts, ProbeSpec, ProgramSpec, PromptSource, PromptsSpec,
-    Ratio, RewardKind, RewardSpec, RewardWeightedSpec, RewardWeights, SamplerKind, SamplerSpec, Scalarisation,
-    SoupsSpec, Spread, StepWeights, Threshold, Through, TrainingSpec, WeightingsSpec, Window,
+    LoraSpec, MethodSpec, Mix, MixedSpec, NextBy, NextSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec,
+    OptimiserSpec, PairSource, PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts, ProbeSpec, ProgramSpec,
+    PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec, RewardWeightedSpec, RewardWeights, SamplerKind,
+    SamplerSpec, Scalarisation, SoupsSpec, Spread, StepWeights, Threshold, Through, TrainingSpec, WeightingsSpec,
+    Window,
 };
 use proptest::prelude::*;
 
@@ -103,6 +104,7 @@ fn held_out() -> impl Strategy<Value = PromptSource> {
 
 /// Families over the named rewards, small enough that six of them stay in bounds.
 fn weightings(names: Vec<String>) -> impl Strategy<Value = Vec<WeightingsSpec>> {
+    let rewards = names.len();
     let shares = prop::collection::btree_map(prop::sample::select(names), 0.001..1000.0, 1..4);
     let family = prop_oneof![
         Just(WeightingsSpec::Corners),
@@ -111,7 +113,21 @@ fn weightings(names: Vec<String>) -> impl Strategy<Value = Vec<WeightingsSpec>> 
         (1..20u32, 0.01..100.0).prop_map(|(count, concentration)| WeightingsSpec::Dirichlet { count, concentration }),
         prop::collection::vec(shares, 1..4).prop_map(WeightingsSpec::List),
     ];
-    prop::collection::vec(family, 1..6)
+    let by = prop_oneof![Just(NextBy::HypervolumeGain), Just(NextBy::OptimisticSupport)];
+    let next = (1..9u32, by, prop::option::of(1.0..1e6)).prop_map(|(count, by, budget)| NextSpec {
+        count,
+        by,
+        budget,
+        chosen: Vec::new(),
+        ended: None,
+    });
+    let may_choose = (2..=6).contains(&rewards);
+    (prop::collection::vec(family, 1..6), prop::option::of(next)).prop_map(move |(mut families, next)| {
+        if let Some(next) = next.filter(|_| may_choose) {
+            families.extend([WeightingsSpec::Corners, WeightingsSpec::Next(next)]);
+        }
+        families
+    })
 }
 
 fn sampler() -> impl Strategy<Value = SamplerSpec> {

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moa_analysis::{FrontReport, Scales};
-use moa_core::{EventSink, Phase, PointKind, RunEvent, RunId, RunRecord, Warning};
+use moa_analysis::{FrontReport, Next, Scales};
+use moa_core::experiment::{ChosenWeighting, NextSpec};
+use moa_core::{
+    EvaluationRecord, EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, Warning, Weighting,
+};
 use moa_store::{Layout, MetricStore, RunHistory};
 
 use crate::context::{Context, SweepRequest};
 use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::{Folder, Run, as_run};
+use crate::preferences::ReadPreferences;
 use crate::recorder::Recorder;
 use crate::sheet::Sheet;
 use crate::soups::mixtures;
@@ -22,6 +26,11 @@ pub enum SweepOutcome {
     Finished(Box<FrontReport>),
     /// A part of the runs is trained and evaluated.
     PartFinished,
+    /// All that was known of is gathered, and a further weighting was chosen, which is to be trained.
+    Chosen {
+        /// Its run.
+        run: RunId,
+    },
     /// It was stopped; the same request goes on after this epoch.
     Interrupted {
         /// The last epoch that is safe.
@@ -60,49 +69,115 @@ fn go(
     sink: &mut dyn EventSink,
     work: Work,
 ) -> Result<SweepOutcome, RunnerError> {
-    let spec = &as_run(&request.spec, &request.prompts, &request.out);
-    let context = Context { request, models, spec };
+    let mut spec = as_run(&request.spec, &request.prompts, &request.out);
+    chosen_before(&mut spec, &Layout::new(&request.out));
     // What cannot be trained on is said before the folder is begun.
-    let preferences = preferences::read(spec, models)?;
+    let preferences = preferences::read(&spec, models)?;
     let mut inputs = models.sha256.clone();
     inputs.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
-    let folder = Folder::open(request, spec, &inputs)?;
+    let folder = Folder::open(request, &spec, &inputs)?;
+    let store = if request.part.is_none() { Some(index(&spec, &folder)?) } else { None };
+    folder.keep(request, &spec, &inputs)?;
+    let mut recorder = Recorder::new(&folder.layout, &folder.settings, store, sink);
+    let given = Given { preferences: preferences.as_ref(), work };
+    // Each stage trains what is known; then the next weighting may be chosen.
+    loop {
+        let context = Context { request, models, spec: &spec };
+        let folder = Folder::open(request, &spec, &inputs)?;
+        let stage = match stage(&context, &folder, &given, &mut recorder)? {
+            Passed::Stage(stage) => stage,
+            Passed::Stopped(epoch) => return interrupted(recorder, epoch),
+        };
+        if request.part.is_some() {
+            recorder.emit(&RunEvent::SweepFinished)?;
+            recorder.close()?;
+            return Ok(SweepOutcome::PartFinished);
+        }
+        if stage.missing.is_empty() && spec.to_choose() > 0 {
+            let chosen = choose(&mut spec, &recorder.snapshot()?.evaluations)?;
+            folder.keep(request, &spec, &inputs)?;
+            match chosen {
+                Some(_) if work == Work::Sweep => continue,
+                Some(run) => {
+                    recorder.close()?;
+                    return Ok(SweepOutcome::Chosen { run });
+                }
+                None => {}
+            }
+        }
+        let context = Context { request, models, spec: &spec };
+        let report = report(&context, &folder.layout, &stage, &mut recorder)?;
+        recorder.emit(&RunEvent::SweepFinished)?;
+        recorder.close()?;
+        return if stage.missing.is_empty() {
+            Ok(SweepOutcome::Finished(Box::new(report)))
+        } else {
+            Err(RunnerError::NotTrained { folder: request.out.clone(), runs: stage.missing })
+        };
+    }
+}
+
+/// What a sweep is given beside its experiment.
+struct Given<'a> {
+    preferences: Option<&'a ReadPreferences>,
+    work: Work,
+}
+
+/// How a stage went.
+enum Passed {
+    /// What is known is trained and evaluated.
+    Stage(Stage),
+    /// It was asked to stop: after this epoch of the runs that are furthest behind.
+    Stopped(u32),
+}
+
+/// What a stage has left: the base, then trained adapters, soups and blends, each with its first pictures.
+struct Stage {
+    points: Vec<(Point, Sheet)>,
+    /// The runs that are not trained, and how far they are.
+    missing: BTreeMap<String, String>,
+}
+
+/// Trains and evaluates the runs that are known.
+fn stage(
+    context: &Context<'_>,
+    folder: &Folder,
+    given: &Given<'_>,
+    recorder: &mut Recorder<'_>,
+) -> Result<Passed, RunnerError> {
+    let Context { request, models, spec } = *context;
     let layout = &folder.layout;
-    let store = if request.part.is_none() { Some(index(&context, &folder)?) } else { None };
-    folder.keep(request, spec, &inputs)?;
-    let mut recorder = Recorder::new(layout, &folder.settings, store, sink);
-    recorder.emit(&started(&context, &folder))?;
-    let notes = preferences.iter().flat_map(|read| &read.notes);
+    recorder.emit(&started(context, folder))?;
+    let notes = given.preferences.iter().flat_map(|read| &read.notes);
     for finding in folder.findings.iter().chain(notes) {
         recorder.warn_all(finding.clone())?;
     }
 
     let own = request.part.map_or(folder.runs.clone(), |part| part.take(folder.runs.clone()));
     let epochs = spec.training.epochs;
-    let trains = work == Work::Sweep && !own.iter().all(|run| is_done(run, layout, epochs));
+    let trains = given.work == Work::Sweep && !own.iter().all(|run| is_done(run, layout, epochs));
     if spec.training.method.differentiates() && trains {
         for reward in models.scorer.slow_gradients() {
             recorder.warn_all(slow_gradient(reward))?;
         }
     }
 
-    let evaluator = Evaluator::new(context);
+    let evaluator = Evaluator::new(*context);
     let furthest_behind = own.iter().map(Run::epochs_done).min().unwrap_or_default();
     // Of several parts the first has the base as well.
-    let base = [base(layout)];
-    let mut base_sheet = None;
+    let (base, mut base_sheet) = (base(layout), None);
     if request.part.is_none_or(|part| part.number == 1) {
-        let Some(sheets) = evaluate_all(&context, &evaluator, &base, None, Phase::Base, &mut recorder)? else {
-            return interrupted(recorder, furthest_behind);
+        let own = std::slice::from_ref(&base);
+        let Some(sheets) = evaluate_all(context, &evaluator, own, None, Phase::Base, recorder)? else {
+            return Ok(Passed::Stopped(furthest_behind));
         };
         base_sheet = sheets.into_iter().next();
     }
 
     if trains {
-        let stored = preferences.as_ref().map(|read| &read.stored);
-        match train(&context, &own, stored, layout, &mut recorder)? {
-            Ended::Complete => {}
-            Ended::Stopped(epoch) => return interrupted(recorder, epoch),
+        let stored = given.preferences.map(|read| &read.stored);
+        if let Ended::Stopped(epoch) = train(context, &own, stored, layout, recorder)? {
+            return Ok(Passed::Stopped(epoch));
         }
     }
 
@@ -110,41 +185,76 @@ fn go(
     let mut points: Vec<Point> = trained.iter().map(|run| run_point(run, layout)).collect();
     if request.part.is_none() {
         let ids: Vec<RunId> = trained.iter().map(|run| run.id.clone()).collect();
-        points.extend(mixtures(spec, &ids, layout, &mut recorder)?);
+        points.extend(mixtures(spec, &ids, layout, recorder)?);
     }
-    let Some(sheets) =
-        evaluate_all(&context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, &mut recorder)?
+    let Some(sheets) = evaluate_all(context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, recorder)?
     else {
-        return interrupted(recorder, epochs);
+        return Ok(Passed::Stopped(epochs));
     };
     if context.is_stopped() {
-        return interrupted(recorder, epochs);
+        return Ok(Passed::Stopped(epochs));
     }
-    if request.part.is_some() {
-        recorder.emit(&RunEvent::SweepFinished)?;
-        recorder.close()?;
-        return Ok(SweepOutcome::PartFinished);
-    }
+    let first = base_sheet.map(|sheet| (base, sheet));
+    Ok(Passed::Stage(Stage { points: first.into_iter().chain(points.into_iter().zip(sheets)).collect(), missing }))
+}
 
-    let scales = Scales::keep(layout, spec, &recorder.snapshot()?.evaluations)?;
-    let report = FrontReport::of(&recorder.snapshot()?, spec, scales)?;
-    warn(&report, &mut recorder)?;
+/// Reports and draws what a stage has left.
+fn report(
+    context: &Context<'_>,
+    layout: &Layout,
+    stage: &Stage,
+    recorder: &mut Recorder<'_>,
+) -> Result<FrontReport, RunnerError> {
+    let scales = Scales::keep(layout, context.spec, &recorder.snapshot()?.evaluations)?;
+    let report = FrontReport::of(&recorder.snapshot()?, context.spec, scales)?;
+    warn(&report, recorder)?;
     let snapshot = recorder.snapshot()?;
-    let all: Vec<(&Point, &Sheet)> = base.iter().chain(&points).zip(base_sheet.iter().chain(&sheets)).collect();
-    drawing::draw_all(&context, layout, &snapshot, &report, &all, &mut recorder)?;
-    recorder.emit(&RunEvent::SweepFinished)?;
-    recorder.close()?;
-    if missing.is_empty() {
-        Ok(SweepOutcome::Finished(Box::new(report)))
-    } else {
-        Err(RunnerError::NotTrained { folder: request.out.clone(), runs: missing })
+    let all: Vec<(&Point, &Sheet)> = stage.points.iter().map(|(point, sheet)| (point, sheet)).collect();
+    drawing::draw_all(context, layout, &snapshot, &report, &all, recorder)?;
+    Ok(report)
+}
+
+/// Takes over what an earlier sweep into the folder has chosen to train.
+fn chosen_before(spec: &mut ExperimentSpec, layout: &Layout) {
+    let Ok(kept) = ExperimentSpec::load_kept(&layout.experiment_file()) else { return };
+    let rewards = spec.reward_names();
+    if let (Some(next), Some(kept)) = (spec.next_mut(), kept.next().filter(|_| kept.reward_names() == rewards)) {
+        next.chosen.clone_from(&kept.chosen);
+        next.chosen.truncate(next.count as usize);
+        next.ended = None;
     }
 }
 
+/// Chooses the weighting that is worth training next, adds it to the experiment and returns its run; nothing where none is worth it, and
+/// says in the experiment why.
+///
+/// The first choice is trained whatever it seems worth: while corners alone are known, little speaks for what lies between.
+fn choose(spec: &mut ExperimentSpec, evaluations: &[EvaluationRecord]) -> Result<Option<RunId>, RunnerError> {
+    let Some(NextSpec { by, budget, chosen, .. }) = spec.next().cloned() else { return Ok(None) };
+    let found = Next::of(spec, evaluations, by)?;
+    let worth = |next: &Next| chosen.is_empty() || next.expected.gain > next.expected.noise;
+    let names = spec.reward_names();
+    let passes = |weighting: &Weighting| spec.pass_equivalents(weighting) * f64::from(spec.training.epochs);
+    let spent: f64 = chosen.iter().filter_map(|chosen| Some(passes(&chosen.weighting(&names)?))).sum();
+    let affordable = |next: &Next| budget.is_none_or(|budget| spent + passes(&next.weighting) <= budget);
+    let expected = found.as_ref().map(|next| next.expected);
+    let taken = found.filter(|next| worth(next) && affordable(next));
+    let before: BTreeSet<RunId> = spec.weightings().into_iter().map(|(id, _)| id).collect();
+    if let Some(next) = spec.next_mut() {
+        match taken {
+            Some(Next { weighting, expected }) => {
+                let shares = names.into_iter().zip(weighting.shares().iter().copied()).collect();
+                next.chosen.push(ChosenWeighting { shares, expected });
+            }
+            None => next.ended = expected,
+        }
+    }
+    Ok(spec.weightings().into_iter().map(|(id, _)| id).find(|id| !before.contains(id)))
+}
+
 /// Opens the index, and makes it what the logs say.
-fn index(context: &Context<'_>, folder: &Folder) -> Result<MetricStore, RunnerError> {
+fn index(spec: &ExperimentSpec, folder: &Folder) -> Result<MetricStore, RunnerError> {
     let mut store = MetricStore::open(folder.layout.root())?;
-    let spec = context.spec;
     let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
     let runs = folder.runs.iter().map(|run| run.id.clone());
     let points: BTreeSet<RunId> = runs.chain(mixtures).chain([RunId(RunId::BASE.into())]).collect();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use moa_analysis::{FrontReport, Scales};
-use moa_core::experiment::{SoupsSpec, WeightingsSpec};
+use moa_core::experiment::{NextBy, NextSpec, SoupsSpec, WeightingsSpec};
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunState};
 use moa_runner::{Models, Part, RunnerError, Strangers, SweepOutcome, SweepRequest, bring, gather, repair, sweep};
 use moa_store::{Layout, Lease, Snapshot};
@@ -337,6 +337,49 @@ fn runs_that_stay_the_same_are_taken_along_and_others_left() {
     let request = tiny::request(spec(), twin.path());
     let message = bring(&request, &models, &from, Strangers::Refused).unwrap_err().to_string();
     assert!(message.contains("`contrast`") && message.contains("not the same adapter"), "{message}");
+}
+
+fn chooses(count: u32) -> ExperimentSpec {
+    let next = NextSpec { count, by: NextBy::default(), budget: None, chosen: Vec::new(), ended: None };
+    ExperimentSpec { weightings: vec![WeightingsSpec::Corners, WeightingsSpec::Next(next)], ..spec() }
+}
+
+#[test]
+fn what_is_chosen_is_trained_and_explained_and_chosen_again_by_whoever_does_it() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let (report, _) = finished(root.path(), chooses(2), &models);
+    let kept = ExperimentSpec::load_kept(&Layout::new(root.path()).experiment_file()).unwrap();
+    let next = kept.next().unwrap();
+    assert!((1..=2).contains(&next.chosen.len()) && (next.chosen.len() == 2 || next.ended.is_some()), "{next:?}");
+    let chosen = &kept.weightings()[2].0;
+    assert!(report.point(chosen.as_str()).is_some(), "{chosen} is evaluated");
+    let expected = results(root.path());
+    let (_, events) = finished(root.path(), chooses(2), &models);
+    assert_eq!(trained_epochs(&events), Vec::<String>::new());
+    results(root.path()).assert_same(&expected);
+    // In parts: each stage is gathered, and gathering says what comes next.
+    let parts = tempfile::tempdir().unwrap();
+    let mut stages = 0;
+    loop {
+        for number in 1..=2 {
+            let part = Some(Part { number, of: 2 });
+            let request = SweepRequest { part, ..request(chooses(2), parts.path()) };
+            assert!(matches!(run(&request, &models).0, Ok(SweepOutcome::PartFinished)));
+        }
+        stages += 1;
+        match gather(&request(chooses(2), parts.path()), &models, &mut |_: &RunEvent| {}) {
+            Ok(SweepOutcome::Chosen { .. }) => {}
+            Ok(SweepOutcome::Finished(_)) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(stages, 1 + next.chosen.len());
+    results(parts.path()).assert_same(&expected);
+    // More of them go on from what was chosen.
+    let (_, events) = finished(root.path(), chooses(3), &models);
+    let after = ExperimentSpec::load_kept(&Layout::new(root.path()).experiment_file()).unwrap();
+    assert_eq!(after.next().unwrap().chosen[..next.chosen.len()], next.chosen[..]);
+    assert!(trained_epochs(&events).iter().all(|epoch| !epoch.starts_with("contrast ")));
 }
 
 #[test]

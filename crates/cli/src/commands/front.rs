@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use moa_analysis::report::FrontPoint;
 use moa_analysis::{FrontReport, Placing, RewardScale, Scales, Score, Standing};
-use moa_core::experiment::{ExperimentSpec, SpecError};
+use moa_core::experiment::{ChosenWeighting, Expectation, ExperimentSpec, SpecError};
 use moa_core::{PointKind, RunState};
 use moa_pareto::Interval;
 use moa_store::{Layout, Snapshot, Source};
@@ -132,11 +132,47 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
     if let Some(soups) = &report.soups {
         parts.push(soups.verdict(&report.rewards));
     }
+    parts.push(chosen(&results.spec));
     for point in &report.points {
         parts.extend(point.suspected_hacking.iter().map(|finding| format!("warning: {}: {finding}\n", point.id)));
     }
     parts.extend([results.state(), results.files()]);
     parts.concat()
+}
+
+/// Returns what was chosen to be trained, what was expected of it, and what came.
+fn chosen(spec: &ExperimentSpec) -> String {
+    let Some(next) = spec.next() else { return String::new() };
+    let names = spec.reward_names();
+    let after = next.chosen.iter().skip(1).map(|later| later.expected).chain(next.ended);
+    let after = after.map(Some).chain(std::iter::repeat(None));
+    let line = |(chosen, after): (&ChosenWeighting, Option<Expectation>)| {
+        let ChosenWeighting { shares, expected } = chosen;
+        let shares: Vec<String> = names
+            .iter()
+            .filter_map(|name| {
+                shares.get(name).filter(|share| **share > 0.0).map(|share| format!("{name} {:.0} %", 100.0 * share))
+            })
+            .collect();
+        let came =
+            after.map_or(String::new(), |after| format!(", came {:+.3}", after.hypervolume - expected.hypervolume));
+        format!(
+            "chosen: {}: expected {:+.3} of hypervolume{came} (noise {:.3})\n",
+            shares.join(", "),
+            expected.gain,
+            expected.noise
+        )
+    };
+    let mut lines: String = next.chosen.iter().zip(after).map(line).collect();
+    if let Some(ended) = next.ended {
+        let why = if ended.gain > ended.noise {
+            "the next one would exceed the budget"
+        } else {
+            "the next one is not worth it beyond noise"
+        };
+        lines += &format!("chosen: no further one, as {why}: {:+.3} expected, noise {:.3}\n", ended.gain, ended.noise);
+    }
+    lines
 }
 
 /// Returns a line for each point with its scores by `names`; on a narrow terminal without intervals.

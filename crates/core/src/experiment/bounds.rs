@@ -162,6 +162,12 @@ pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
 pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
 /// `weightings[].count`.
 pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
+/// `weightings[].count` of weightings that are chosen.
+pub(super) const NEXT: Bounds = Bounds::Whole(1, 64);
+/// `weightings[].budget`.
+pub(super) const BUDGET: Bounds = Bounds::Closed(1.0, 1e15);
+/// Rewards that weightings are chosen by: hypervolumes of more take too long.
+pub(super) const MOST_CHOSEN_BY: usize = 6;
 /// `weightings[].concentration`.
 pub(super) const CONCENTRATION: Bounds = Bounds::Closed(0.01, 1000.0);
 /// The shares of a listed weighting, before they are divided by their sum.
@@ -205,6 +211,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].divisions" | "soups[].divisions" | "blends[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
+        "weightings[].budget" => Some(BUDGET),
         "constraints[].rate" => Some(steering::RATE),
         "constraints[].confidence" => Some(steering::CONFIDENCE),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),

@@ -6,7 +6,7 @@ mod soup;
 
 use std::collections::BTreeMap;
 
-use super::{ExperimentSpec, WeightingsSpec};
+use super::{ExperimentSpec, NextSpec, WeightingsSpec};
 use crate::{NoiseKey, RunId, Weighting};
 
 /// Shares closer than this are the same share.
@@ -32,6 +32,27 @@ impl ExperimentSpec {
     }
 }
 
+impl ExperimentSpec {
+    /// Returns how the next weightings are chosen, where any are.
+    pub fn next(&self) -> Option<&NextSpec> {
+        self.weightings
+            .iter()
+            .find_map(|family| if let WeightingsSpec::Next(next) = family { Some(next) } else { None })
+    }
+
+    /// Returns the same, to add to what was chosen.
+    pub fn next_mut(&mut self) -> Option<&mut NextSpec> {
+        self.weightings
+            .iter_mut()
+            .find_map(|family| if let WeightingsSpec::Next(next) = family { Some(next) } else { None })
+    }
+
+    /// Returns how many weightings are still to be chosen, at most.
+    pub fn to_choose(&self) -> u64 {
+        self.next().map_or(0, |next| u64::from(next.count).saturating_sub(next.chosen.len() as u64))
+    }
+}
+
 pub(super) use run_id::is_reserved;
 pub use soup::SoupRecipe;
 pub(super) use soup::size as soup_size;
@@ -51,6 +72,7 @@ fn expand(family: &WeightingsSpec, names: &[String], key: NoiseKey) -> Vec<Weigh
             let key = key.named("dirichlet").with(concentration.to_bits());
             (0..u64::from(*draws)).map(|draw| dirichlet::draw(*concentration, count, key.with(draw))).collect()
         }
+        WeightingsSpec::Next(next) => next.chosen.iter().map(|chosen| in_order(&chosen.shares, names)).collect(),
         WeightingsSpec::List(list) => list.iter().map(|shares| in_order(shares, names)).collect(),
     };
     shares.into_iter().filter_map(|shares| Weighting::new(shares).ok()).collect()
@@ -85,6 +107,7 @@ pub(super) fn size(family: &WeightingsSpec, rewards: usize) -> u64 {
         WeightingsSpec::Centre => 1,
         WeightingsSpec::Lattice { divisions } => lattice_size(*divisions, rewards),
         WeightingsSpec::Dirichlet { count, .. } => u64::from(*count),
+        WeightingsSpec::Next(next) => u64::from(next.count),
         WeightingsSpec::List(list) => list.len() as u64,
     }
 }

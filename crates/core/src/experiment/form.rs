@@ -54,7 +54,9 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[].kind.layout" => "give Nchw or Nhwc",
         "rewards[].kind.activation" => "give Identity, Sigmoid or Softmax",
         "weightings" => "give a list such as [Corners, Centre]",
-        "weightings[]" => "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or List([{\"safety\": 1}])",
+        "weightings[]" => {
+            "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8), Next(count: 4) or List([{\"safety\": 1}])"
+        }
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
         "soups" => "give a list such as [AtWeightings, Lattice(divisions: 4)], or [] for none",
         "blends" => "give a list such as [AtWeightings], or [] for none",

@@ -90,7 +90,7 @@ impl ExperimentSpec {
     ///
     /// `train_prompts` bounds the prompts of an epoch, `held_out_prompts` those of the evaluation.
     pub fn plan(&self, train_prompts: usize, held_out_prompts: usize) -> Plan {
-        let runs = self.weightings().len() as u64;
+        let runs = self.weightings().len() as u64 + self.to_choose();
         let soups = self.soups().len() as u64;
         let blends = self.blends();
         let blended: u64 = blends.iter().map(|blend| blend.shares.len() as u64).sum();
@@ -105,9 +105,13 @@ impl ExperimentSpec {
         let passes = passes_per_step(self.sampler.guidance);
         // Rounded once: a method may draw how many steps it trains.
         let whole = |pictures: u64, each: f64| (pictures as f64 * each).round() as u64 * passes;
+        // What is still to be chosen may count every reward.
+        let centre = Weighting::new(vec![1.0; self.rewards.len().max(1)]).map_or(1, |centre| self.gradients(&centre));
         let gradients: u64 = self.weightings().iter().map(|(_, weighting)| self.gradients(weighting)).sum();
+        let gradients = gradients + self.to_choose() * centre;
         let training_passes = whole(gradients * epochs * trained, each.training);
-        let tied = self.kl_weights().filter(|kl| *kl > 0.0).count() as u64;
+        let may_be_tied = self.rewards.iter().any(|reward| reward.kl.unwrap_or(training.kl) > 0.0);
+        let tied = self.kl_weights().filter(|kl| *kl > 0.0).count() as u64 + self.to_choose() * u64::from(may_be_tied);
         let reference_passes = whole(runs * epochs * trained, each.reference)
             + whole(runs * epochs * trained, each.base)
             + whole(tied * epochs * trained, (each.training - each.base).max(0.0));

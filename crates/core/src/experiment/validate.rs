@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::bounds::{
-    BESIDE, Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_REWARDS, MOST_RUNS, MOST_SOUPS, NUMBERS,
-    SCALE, SHARE,
+    BESIDE, BUDGET, Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_CHOSEN_BY, MOST_REWARDS, MOST_RUNS,
+    MOST_SOUPS, NEXT, NUMBERS, SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
 use super::prompts::{Form, split_alone};
 use super::{
-    Baseline, Combine, ExperimentSpec, Guard, ProbePrompts, PromptSource, SoupsSpec, SpecError, WeightingsSpec,
+    Baseline, Combine, ExperimentSpec, Guard, NextSpec, ProbePrompts, PromptSource, SoupsSpec, SpecError,
+    WeightingsSpec,
 };
 
 impl ExperimentSpec {
@@ -114,6 +115,7 @@ impl ExperimentSpec {
                     check_number(format!("{field}.count"), DRAWS, f64::from(*count))?;
                     check_number(format!("{field}.concentration"), CONCENTRATION, *concentration)?;
                 }
+                WeightingsSpec::Next(next) => self.check_next(&field, next)?,
                 WeightingsSpec::List(list) if list.is_empty() => {
                     return Err(Finding::state(field, "empty", "give at least one weighting, e.g. {\"safety\": 1}"));
                 }
@@ -129,6 +131,33 @@ impl ExperimentSpec {
         if runs > MOST_RUNS {
             let way_out = format!("ask for at most {MOST_RUNS}, each gets an adapter of its own");
             return Err(Finding::state("weightings", format!("{runs} weightings"), way_out));
+        }
+        Ok(())
+    }
+
+    fn check_next(&self, field: &str, next: &NextSpec) -> Result<(), Finding> {
+        check_number(format!("{field}.count"), NEXT, f64::from(next.count))?;
+        if let Some(budget) = next.budget {
+            check_number(format!("{field}.budget"), BUDGET, budget)?;
+        }
+        let families = || self.weightings.iter().filter(|family| matches!(family, WeightingsSpec::Next(_)));
+        if families().count() > 1 {
+            return Err(Finding::state(field, "one of several", "give one Next, with the count of all"));
+        }
+        let rewards = self.rewards.len();
+        if !(2..=MOST_CHOSEN_BY).contains(&rewards) {
+            let way_out =
+                format!("what is worth training is chosen among 2 to {MOST_CHOSEN_BY} rewards: leave Next out");
+            return Err(Finding::value(field, format!("Next for {rewards} rewards"), way_out));
+        }
+        let corners = self.weightings().iter().filter(|(_, weighting)| weighting.corner_index().is_some()).count();
+        if corners < rewards {
+            let way_out = "what is chosen next goes by what each reward's own adapter gains: add Corners";
+            return Err(Finding::value(field, "Next without Corners", way_out));
+        }
+        let names = self.reward_names();
+        for (position, chosen) in next.chosen.iter().enumerate() {
+            check_shares(&format!("{field}.chosen[{position}].shares"), &chosen.shares, "reward", &names)?;
         }
         Ok(())
     }

@@ -157,6 +157,9 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
             note(&format!("this part is trained and evaluated; once all are: moa gather {}", out.display()));
             Ok(())
         }
+        SweepOutcome::Chosen { run } => Err(CliError::further(format!(
+            "`{run}` was chosen to be trained next: moa sweep trains it, in parts or at once; then gather again"
+        ))),
         SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(
             "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",
             experiment.spec.training.epochs,
