@@ -85,6 +85,11 @@ bench-real PYTHON="python3" DIR="/tmp/moa-bench-real":
     bash -c 'time target/release/moa sweep {{DIR}}/sd15.ron --plain --out "$(mktemp -d)/sd15"'
     HF_HUB_OFFLINE=1 {{PYTHON}} benches/real/peer.py {{DIR}}/sd15
 
+# Sweeps on a real Slurm of one node, started for it: tasks are killed, requeued, cancelled, and the results are the same bytes. Needs root.
+slurm-check:
+    cargo build --release
+    .ci/slurm target/release/moa
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}

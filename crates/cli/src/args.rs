@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     browse, check, compare, convert, device, export, export_model, fork, front, gather, init, merge, pretrain, repair,
-    sample, sweep,
+    sample, slurm, sweep,
 };
 use crate::device::DeviceName;
 
@@ -44,6 +44,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Sweep(sweep::Arguments),
+    Slurm(slurm::Arguments),
     Browse(browse::Arguments),
     Check(check::Arguments),
     Init(init::Arguments),

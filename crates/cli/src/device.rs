@@ -153,6 +153,14 @@ impl DeviceName {
         Ok(OpenDevice { name: self, device, rewards, rewards_name, engine, workers, overlaps })
     }
 
+    /// Refuses a device that this build lacks. None is opened: it may be another machine that computes.
+    ///
+    /// # Errors
+    /// Says what to build, or to use instead.
+    pub(crate) fn refuse_absent(self) -> Result<(), CliError> {
+        if cfg!(feature = "libtorch") { Ok(()) } else { self.device().map(drop) }
+    }
+
     /// Returns the number of the GPU, where it is one.
     pub(crate) fn gpu(self) -> Option<usize> {
         if let Self::LibTorchCuda(index) = self { Some(index) } else { None }

@@ -14,10 +14,13 @@ mod gpu;
 mod hub;
 mod interrupt;
 mod memory;
+mod notice;
 mod output;
 mod panic;
 mod pictures;
 mod progress;
+mod shell;
+mod slurm;
 mod suggest;
 mod terminal;
 mod text;
@@ -44,6 +47,7 @@ fn run(args: &Args) -> ExitCode {
     let result = match &args.command {
         Command::Browse(arguments) => commands::browse::run(arguments, args.global),
         Command::Sweep(arguments) => commands::sweep::run(arguments, args.global),
+        Command::Slurm(arguments) => commands::slurm::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments, args.global),
         Command::Init(arguments) => commands::init::run(arguments, args.global),
         Command::Front(arguments) => commands::front::run(arguments),

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "sweep",
+    "slurm",
     "browse",
     "check",
     "init",
@@ -41,6 +42,7 @@ fn the_help_of_every_command_is_the_one_that_was_read() {
     for command in COMMANDS {
         compare(command, &desk.moa([command, "--help"]).success());
     }
+    compare("slurm-status", &desk.moa(["slurm", "status", "--help"]).success());
 }
 
 #[test]

@@ -85,6 +85,16 @@ pub enum StoreError {
         /// What was found.
         reason: String,
     },
+    /// A small file beside the store makes no sense.
+    #[error("read {}: it is no {what} ({reason}); delete it, or restore it from a copy", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// What was found.
+        reason: String,
+    },
     /// A run claims more epochs than the store holds.
     #[error(
         "go on with run `{run}` in {}: {wanted} epochs are finished, and the store holds {found}; restore the folder from \
@@ -148,5 +158,10 @@ impl StoreError {
     /// Returns the error of contents that make no sense.
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    /// Returns the error of a small file that makes no sense.
+    pub(crate) fn malformed(path: &Path, what: &'static str, reason: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_path_buf(), what, reason: reason.into() }
     }
 }

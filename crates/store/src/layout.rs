@@ -20,6 +20,8 @@ use crate::atomic::remove_leftovers;
 /// metrics.sled/              an index over all logs, for reading fast
 /// live.jsonl                 the same while a sweep runs, for readers
 /// plots/                     fronts and curves
+/// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
+/// slurm/                     scripts, logs and numbers of the jobs, where Slurm does it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -165,6 +167,26 @@ impl Layout {
     /// Returns the path of one plot, e.g. `front.svg`.
     pub fn plot_file(&self, name: &str) -> PathBuf {
         self.plots_dir().join(name)
+    }
+
+    /// Returns the folder of what the tasks of a sweep say of themselves.
+    pub fn tasks_dir(&self) -> PathBuf {
+        self.root.join("tasks")
+    }
+
+    /// Returns the path of what the task of one part says of itself; parts count from 1.
+    pub fn task_file(&self, part: u32, of: u32) -> PathBuf {
+        self.tasks_dir().join(format!("{part}-of-{of}.json"))
+    }
+
+    /// Returns the folder of scripts, logs and numbers of the jobs that Slurm was given.
+    pub fn slurm_dir(&self) -> PathBuf {
+        self.root.join("slurm")
+    }
+
+    /// Returns the path of the record of what was submitted to Slurm.
+    pub fn submitted_file(&self) -> PathBuf {
+        self.slurm_dir().join("submitted.json")
     }
 
     /// Deletes the temporary files that killed processes left in the experiment's folder.

@@ -5,6 +5,8 @@
 //! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
+//! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
+//!   queue was given.
 //! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
 
 mod activity;
@@ -22,6 +24,8 @@ mod run_log;
 mod silence;
 mod snapshot;
 mod store;
+mod submissions;
+mod tasks;
 
 pub use activity::Activity;
 pub use atomic::{write_atomically, write_atomically_with};
@@ -33,6 +37,8 @@ pub use lease::{Lease, Owner, node};
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;
+pub use submissions::{Submission, Submissions};
+pub use tasks::{TASK_FORMAT, TaskState, TaskStatus, unix_now};
 
 /// The format of stores and journals that this version writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

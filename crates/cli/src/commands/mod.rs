@@ -15,4 +15,5 @@ pub(crate) mod merge;
 pub(crate) mod pretrain;
 pub(crate) mod repair;
 pub(crate) mod sample;
+pub(crate) mod slurm;
 pub(crate) mod sweep;

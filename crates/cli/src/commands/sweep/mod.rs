@@ -1,6 +1,7 @@
 //! `moa sweep`: the experiment itself.
 
 mod plan;
+mod submit;
 mod watched;
 
 use std::panic::AssertUnwindSafe;
@@ -17,9 +18,11 @@ use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
 use crate::memory;
+use crate::notice::Notice;
 use crate::output::{note, print};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
+use crate::shell;
 use crate::terminal::Look;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
@@ -39,6 +42,8 @@ Examples:
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
   moa sweep my.ron --partition 2/4                 the second of four parts, e.g. of four machines
   moa sweep my.ron --tui                           watch it in the terminal UI
+  moa sweep my.ron --slurm --dry-run               print what would be submitted to Slurm
+  moa sweep my.ron --slurm --at-once 4 -- --partition=gpu --gres=gpu:1 --time=4:00:00
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
     /// The experiment file, or several, or a folder of them
@@ -67,6 +72,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     look: Look,
+
+    #[command(flatten)]
+    slurm: submit::Options,
 }
 
 /// Reads a part of the runs: which, and of how many.
@@ -81,7 +89,12 @@ fn part(text: &str) -> Result<Part, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    // First of all: until then the signal ends the process.
+    let notice = Notice::expect()?;
     let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), arguments.seed)?;
+    if arguments.slurm.is_asked() {
+        return submit::run(&arguments.slurm, &arguments.experiments, &planned, arguments.seed, global);
+    }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {
             let message = format!("--tui watches one sweep, and there are {}", planned.len());
@@ -90,12 +103,13 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             );
         };
         let device = experiment.device(global)?;
-        return watched::run(experiment, &device, out, arguments.look, global);
+        return watched::run(experiment, &device, out, arguments.look, global, &notice);
     }
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
     let stop =
         interrupt::catch(move || say("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
+    notice.stops(&stop);
     for (place, Planned { experiment, out }) in planned.iter().enumerate() {
         let device = experiment.device(global)?;
         if !global.quiet {
@@ -113,6 +127,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
             on_device(work, |failure| told(failure, experiment, &device, out))??
         };
+        if let SweepOutcome::Interrupted { .. } = outcome {
+            notice.requeue(out)?;
+        }
         conclude(outcome, experiment, out)?;
     }
     if planned.len() > 1 && !global.quiet {
@@ -164,17 +181,7 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
             "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",
             experiment.spec.training.epochs,
             out.display(),
-            command_line(),
+            shell::command_line(),
         ))),
     }
-}
-
-/// Returns the command that this process is, ready to be typed again.
-fn command_line() -> String {
-    let mut words = std::env::args();
-    let program = words.next().unwrap_or_else(|| "moa".into());
-    let program = Path::new(&program).file_stem().map_or("moa".into(), |name| name.to_string_lossy().into_owned());
-    let plain = |word: &String| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./:=,+".contains(c));
-    let quoted = words.map(|word| if plain(&word) { word } else { format!("'{}'", word.replace('\'', r"'\''")) });
-    std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ")
 }

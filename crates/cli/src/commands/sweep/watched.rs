@@ -19,6 +19,7 @@ use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
+use crate::notice::Notice;
 use crate::output::note;
 use crate::panic::{on_device, quietly};
 use crate::terminal::{Look, Screen};
@@ -30,12 +31,14 @@ pub(super) fn run(
     out: &Path,
     look: Look,
     global: Global,
+    notice: &Notice,
 ) -> Result<(), CliError> {
     let screen = Screen::take(look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();
     let stop = interrupt::catch(move || drop(stopped.send(Message::Stop)))?;
     let request = experiment.request(device, out, stop.flag());
+    notice.stops(&stop);
     let (opened, device, ended) = (experiment.clone(), device.clone(), sender.clone());
     let sweeping = thread::spawn(move || {
         let work = AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
