@@ -18,6 +18,7 @@ use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::hub;
 use crate::memory;
+use crate::slurm;
 use crate::text::{count, whole};
 
 /// How long trained epochs may stay unsafe.
@@ -111,6 +112,8 @@ impl Experiment {
             out: out.to_path_buf(),
             part: None,
             device_name: device.name.to_string(),
+            node: slurm::node(),
+            job: slurm::Job::current().map(|job| job.name()),
             workers: device.workers,
             overlaps: device.overlaps,
             save_every: SAVE_EVERY,

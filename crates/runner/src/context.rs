@@ -23,6 +23,10 @@ pub struct SweepRequest {
     pub part: Option<Part>,
     /// The device in use, as people call it.
     pub device_name: String,
+    /// The machine's name.
+    pub node: String,
+    /// The cluster's job that this process is part of, where it is of one.
+    pub job: Option<String>,
     /// Threads that draw and train; results do not depend on it.
     pub workers: usize,
     /// Whether pictures are scored while others are drawn (see [`moa_train::TrainerSetup::overlaps`]).

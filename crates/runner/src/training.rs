@@ -1,14 +1,14 @@
 //! The second phase: runs are trained beside each other, and every one of them is made safe by itself.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use moa_adapter::Adapter;
 use moa_core::experiment::BaseName;
 use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, Weighting, metric};
-use moa_store::{ADAPTER, ADAPTER_CONFIG, Entry, Layout, Lease, Origin, node, write_atomically};
+use moa_store::{ADAPTER, ADAPTER_CONFIG, Entry, Layout, Lease, Origin, unix_now, write_atomically};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
-use crate::context::Context;
+use crate::context::{Context, SweepRequest};
 use crate::folder::{Run, write_new};
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         for run in group {
             restore(&mut cohort, &run.id, layout)?;
             recorder.open(PointKind::Trained, &run.id, Some(&run.facts), Some(&run.weighting))?;
-            recorder.append(&run.id, Entry::Begun(origin(&request.device_name)))?;
+            recorder.append(&run.id, Entry::Begun(origin(request)))?;
             go_back(context, &cohort, run, layout, recorder)?;
         }
         Ok(Self { context: *context, layout, cohort, members, leases, saved: Instant::now(), failures: Vec::new() })
@@ -237,14 +237,14 @@ fn go_back(
 }
 
 /// Returns who works on runs: this process.
-fn origin(device: &str) -> Origin {
-    let variable = |name: &str| std::env::var(name).ok();
-    let job = match (variable("SLURM_ARRAY_JOB_ID"), variable("SLURM_ARRAY_TASK_ID")) {
-        (Some(job), Some(task)) => Some(format!("{job}_{task}")),
-        _ => variable("SLURM_JOB_ID"),
-    };
-    let when = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    Origin { moa: env!("CARGO_PKG_VERSION").into(), device: device.to_owned(), node: node(), job, when }
+fn origin(request: &SweepRequest) -> Origin {
+    Origin {
+        moa: env!("CARGO_PKG_VERSION").into(),
+        device: request.device_name.clone(),
+        node: request.node.clone(),
+        job: request.job.clone(),
+        when: unix_now(),
+    }
 }
 
 /// Writes an adapter with its configuration into the folder of a run or soup; files that are there already stay.

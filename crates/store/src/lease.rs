@@ -16,17 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a lease says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
+struct Owner {
     /// The machine's name.
-    pub node: String,
+    node: String,
     /// The process there.
-    pub pid: u32,
+    pid: u32,
     /// Tells one owner of that number from the next.
-    pub token: u64,
+    token: u64,
     /// Signs of life so far.
-    pub beats: u64,
+    beats: u64,
     /// When the last one was, in seconds since 1970 by the owner's clock.
-    pub when: u64,
+    when: u64,
 }
 
 /// A run that is this process's to work on, until this is dropped.
@@ -112,7 +112,7 @@ impl Drop for Lease {
 }
 
 /// Returns this machine's name.
-pub fn node() -> String {
+fn node() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
 }

@@ -33,7 +33,7 @@ pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
 pub use layout::{ADAPTER, ADAPTER_CONFIG, Layout, SAMPLES};
-pub use lease::{Lease, Owner, node};
+pub use lease::Lease;
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;

@@ -115,6 +115,8 @@ pub(crate) fn request(spec: ExperimentSpec, out: &Path) -> SweepRequest {
         part: None,
         save_every: Duration::ZERO,
         device_name: "flex".into(),
+        node: "here".into(),
+        job: None,
         workers: 2,
         overlaps: false,
         device_memory: || None,

@@ -2,14 +2,18 @@
 
 mod plan;
 mod submit;
+mod task;
 mod watched;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
+use moa_core::EventSink;
 use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
 
+use moa_store::TaskState;
 use plan::Planned;
+use task::Task;
 
 use crate::args::Global;
 use crate::commands::front::{self, Results};
@@ -120,13 +124,18 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             note(experiment.describe().trim_end());
         }
         memory::forget_peak();
-        let models = experiment.models(&device)?;
-        let request = SweepRequest { part: arguments.partition, ..experiment.request(&device, out, stop.flag()) };
-        let outcome = {
-            let mut sink = display.sink(&experiment.plan);
-            let work = AssertUnwindSafe(|| sweep(&request, &models, &mut *sink));
-            on_device(work, |failure| told(failure, experiment, &device, out))??
+        let work = |sink: &mut dyn EventSink| {
+            let models = experiment.models(&device)?;
+            let request = SweepRequest { part: arguments.partition, ..experiment.request(&device, out, stop.flag()) };
+            let work = AssertUnwindSafe(|| sweep(&request, &models, sink));
+            Ok(on_device(work, |failure| told(failure, experiment, &device, out))??)
         };
+        let mut sink = display.sink(&experiment.plan);
+        let outcome = match arguments.partition {
+            Some(part) => as_task(part, experiment, &device, out, &mut *sink, work)?,
+            None => work(&mut *sink)?,
+        };
+        drop(sink);
         if let SweepOutcome::Interrupted { .. } = outcome {
             notice.requeue(out)?;
         }
@@ -137,6 +146,25 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         note(&format!("hold them against each other with: moa compare {}", all.join(" ")));
     }
     Ok(())
+}
+
+/// Does a part's work, and tells of it in the results folder.
+fn as_task(
+    part: Part,
+    experiment: &Experiment,
+    device: &OpenDevice,
+    out: &Path,
+    sink: &mut dyn EventSink,
+    work: impl FnOnce(&mut dyn EventSink) -> Result<SweepOutcome, CliError>,
+) -> Result<SweepOutcome, CliError> {
+    let task = Task::begin(part, experiment, device, out)?;
+    let outcome = work(&mut task.sink(sink));
+    match &outcome {
+        Ok(SweepOutcome::Interrupted { .. }) => task.end(TaskState::Stopped, None),
+        Ok(_) => task.end(TaskState::Finished, None),
+        Err(error) => task.end(TaskState::Failed, Some(error.message().to_owned())),
+    }
+    outcome
 }
 
 /// Says how a device failed in a sweep, and how to go on.
