@@ -1,6 +1,7 @@
 //! The sweep: folder → base → training → adapters, soups and blends → drawings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use moa_analysis::{FrontReport, Next, Scales};
 use moa_core::experiment::{ChosenWeighting, NextSpec};
@@ -70,7 +71,7 @@ fn go(
     work: Work,
 ) -> Result<SweepOutcome, RunnerError> {
     let mut spec = as_run(&request.spec, &request.prompts, &request.out);
-    chosen_before(&mut spec, &Layout::new(&request.out));
+    take_chosen(&mut spec, &request.out);
     // What cannot be trained on is said before the folder is begun.
     let preferences = preferences::read(&spec, models)?;
     let mut inputs = models.sha256.clone();
@@ -214,9 +215,9 @@ fn report(
     Ok(report)
 }
 
-/// Takes over what an earlier sweep into the folder has chosen to train.
-fn chosen_before(spec: &mut ExperimentSpec, layout: &Layout) {
-    let Ok(kept) = ExperimentSpec::load_kept(&layout.experiment_file()) else { return };
+/// Takes over what earlier sweeps into a results folder have chosen to train.
+pub fn take_chosen(spec: &mut ExperimentSpec, out: &Path) {
+    let Ok(kept) = ExperimentSpec::load_kept(&Layout::new(out).experiment_file()) else { return };
     let rewards = spec.reward_names();
     if let (Some(next), Some(kept)) = (spec.next_mut(), kept.next().filter(|_| kept.reward_names() == rewards)) {
         next.chosen.clone_from(&kept.chosen);

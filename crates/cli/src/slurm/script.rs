@@ -30,6 +30,8 @@ pub(crate) struct Work<'a> {
     pub(crate) global: Global,
     /// What the user has for `sbatch`.
     pub(crate) sbatch: &'a [String],
+    /// Whether gathering may choose a further weighting, which is submitted then.
+    pub(crate) chooses: bool,
 }
 
 /// A script, and what it is submitted with.
@@ -69,16 +71,17 @@ impl Work<'_> {
             "sweep.sh",
             "Each task of the array does the part of the runs that has its number. SIGUSR1 says that its time is nearly\n\
              # up: moa saves, and has Slurm start the task again. Until moa listens to it, the signal must not end the task.",
-            &words,
+            &format!("exec {}", words.join(" ")),
             arguments,
         )
     }
 
-    /// Returns the script of the job that gathers, which waits until the job `after` has ended, if there is one.
+    /// Returns the script of the job that gathers, which waits until the job `after` has ended, if there is one; `of` and `at_once` are
+    /// those of the array, which a further stage has as well.
     ///
     /// # Errors
     /// Refuses paths that Slurm has no way to write.
-    pub(crate) fn gather(&self, after: Option<&str>) -> Result<Script, CliError> {
+    pub(crate) fn gather(&self, after: Option<&str>, of: u32, at_once: Option<u32>) -> Result<Script, CliError> {
         let mut words = vec![quoted(text(self.program)?), "gather".into(), quoted(text(self.layout.root())?)];
         words.extend(self.devices());
         let mut arguments = self.common("-gather", "gather-%j.log")?;
@@ -87,9 +90,33 @@ impl Work<'_> {
         self.script(
             "gather.sh",
             "Runs when all tasks have ended, however they did, and says what is missing. It needs no signal of the end.",
-            &words,
+            &if self.chooses { self.further(&words.join(" "), of, at_once)? } else { format!("exec {}", words.join(" ")) },
             arguments,
         )
+    }
+
+    /// Returns the commands that gather, and submit what was chosen to be trained next.
+    fn further(&self, gather: &str, of: u32, at_once: Option<u32>) -> Result<String, CliError> {
+        let mut words = vec![
+            quoted(text(self.program)?),
+            "sweep".into(),
+            quoted(text(self.file)?),
+            "--out".into(),
+            quoted(text(self.layout.root())?),
+            "--slurm".into(),
+            format!("--tasks {of}"),
+        ];
+        words.extend(at_once.map(|number| format!("--at-once {number}")));
+        words.extend(self.seed.into_iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+        words.extend(self.devices());
+        if !self.sbatch.is_empty() {
+            words.push("--".into());
+            words.extend(self.sbatch.iter().map(|argument| quoted(argument)));
+        }
+        Ok(format!(
+            "{gather}\ncode=$?\n# 3: a further weighting was chosen.\n[ $code -eq 3 ] || exit $code\nexec {}",
+            words.join(" ")
+        ))
     }
 
     fn devices(&self) -> Vec<String> {
@@ -117,16 +144,15 @@ impl Work<'_> {
         &self,
         name: &str,
         comment: &str,
-        words: &[String],
+        commands: &str,
         mut arguments: Vec<String>,
     ) -> Result<Script, CliError> {
         let path = text(&self.layout.slurm_dir().join(name))?.to_owned();
         arguments.push(path.clone());
         let text = format!(
             "#!/bin/sh\n# Written by `moa sweep --slurm`, and anew by each submission.\n# {comment}\n\
-             trap '' USR1\ncd -- {} || exit\nexec {}\n",
+             trap '' USR1\ncd -- {} || exit\n{commands}\n",
             quoted(text(self.folder)?),
-            words.join(" "),
         );
         Ok(Script { path, text, arguments })
     }

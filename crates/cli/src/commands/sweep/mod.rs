@@ -1,5 +1,6 @@
 //! `moa sweep`: the experiment itself.
 
+mod devices;
 mod plan;
 mod submit;
 mod task;
@@ -17,7 +18,7 @@ use task::Task;
 
 use crate::args::Global;
 use crate::commands::front::{self, Results};
-use crate::device::OpenDevice;
+use crate::device::{DeviceName, OpenDevice};
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::interrupt;
@@ -44,6 +45,7 @@ Examples:
   moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
   moa sweep my.ron --seed 2                        with another seed, into results/my-seed-2
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
+  moa sweep my.ron --devices libtorch:cuda:0,libtorch:cuda:1
   moa sweep my.ron --partition 2/4                 the second of four parts, e.g. of four machines
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --slurm --dry-run               print what would be submitted to Slurm
@@ -65,6 +67,10 @@ pub(crate) struct Arguments {
     /// Train and evaluate only this part of the runs, e.g. 2/4: the second of four; `moa gather` puts parts together
     #[arg(long, value_name = "I/N", value_parser = part, conflicts_with = "tui")]
     partition: Option<Part>,
+
+    /// Sweep on several devices of this machine, a process on each, e.g. libtorch:cuda:0,libtorch:cuda:1
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm", "device"])]
+    devices: Vec<DeviceName>,
 
     /// Show progress as lines, as it is outside of terminals
     #[arg(long)]
@@ -98,6 +104,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), arguments.seed)?;
     if arguments.slurm.is_asked() {
         return submit::run(&arguments.slurm, &arguments.experiments, &planned, arguments.seed, global);
+    }
+    if !arguments.devices.is_empty() {
+        let Arguments { devices, experiments, seed, plain, .. } = arguments;
+        return devices::run(devices, &planned, experiments, *seed, *plain, global);
     }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {

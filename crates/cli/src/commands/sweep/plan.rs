@@ -44,6 +44,7 @@ pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, seed: Option<u64>) 
             let message = format!("{}: another experiment's results go into {} already", file.display(), out.display());
             return Err(CliError::usage(message).hint("give each experiment a name of its own"));
         }
+        moa_runner::take_chosen(&mut experiment.spec, &out);
         planned.push(Planned { experiment, out });
     }
     Ok(planned)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use moa_runner::Part;
 use moa_store::{Layout, Submission, Submissions, TaskState, TaskStatus, unix_now, write_atomically};
 
 use super::plan::Planned;
@@ -11,6 +12,7 @@ use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::output::{note, print};
 use crate::shell;
+use crate::slurm::Job;
 use crate::slurm::client::{self, Queued};
 use crate::slurm::script::{Script, Work, ranges};
 use crate::text::count;
@@ -91,6 +93,7 @@ pub(super) fn run(
         seed,
         global,
         sbatch: &options.sbatch,
+        chooses: experiment.spec.next().is_some(),
     };
     if options.dry_run {
         return dry_run(&work, &parts, of, options.at_once);
@@ -146,25 +149,27 @@ fn number_of_tasks(asked: Option<u32>, runs: usize, before: Option<&Submission>)
     }
 }
 
-/// Returns the parts that are not finished, of so many.
-///
-/// Runs may have come to the experiment or left it since parts were finished, and then the runs are dealt out differently.
+/// Returns the parts that are not finished, of so many: those with a run that no finished part has trained. Runs may have come to the
+/// experiment since, or left it.
 fn missing(statuses: &[TaskStatus], of: u32, runs: &[String]) -> Vec<u32> {
-    let runs: BTreeSet<&String> = runs.iter().collect();
-    let finished = |status: &&TaskStatus| {
-        status.of == of && status.state == TaskState::Finished && status.runs.iter().all(|run| runs.contains(run))
+    let finished = statuses.iter().filter(|status| status.state == TaskState::Finished);
+    let done: BTreeSet<&String> = finished.flat_map(|status| &status.runs).collect();
+    let is_missing = |part: &u32| {
+        let own = Part { number: *part as usize, of: of as usize }.take(runs.iter().collect());
+        own.iter().any(|run| !done.contains(run))
     };
-    let finished: Vec<&TaskStatus> = statuses.iter().filter(finished).collect();
-    let missing: Vec<u32> = (1..=of).filter(|part| finished.iter().all(|status| status.part != *part)).collect();
-    let done: BTreeSet<&String> = finished.iter().flat_map(|status| &status.runs).collect();
-    if missing.is_empty() && done != runs { (1..=of).collect() } else { missing }
+    (1..=of).filter(is_missing).collect()
 }
 
 /// Refuses to submit what an earlier submission may still be doing. Slurm is asked; where it does not answer, the files count.
 fn refuse_while_at_work(last: Option<&Submission>, statuses: &[TaskStatus], out: &Path) -> Result<(), CliError> {
     let mut is_over = false;
     if let Some(last) = last {
-        match client::queued(&last.jobs(), last.cluster.as_deref()) {
+        // The job that gathers submits the next stage.
+        let own = Job::current().map(|job| job.name());
+        let others = client::queued(&last.jobs(), last.cluster.as_deref())
+            .map(|queued| queued.into_iter().filter(|job| Some(&job.name) != own.as_ref()).collect::<Vec<_>>());
+        match others {
             Ok(queued) if queued.is_empty() => is_over = true,
             Ok(queued) => return Err(at_work(last, &states(&queued), out)),
             Err(reason) => {
@@ -230,7 +235,7 @@ fn scripts(
     array: Option<&str>,
 ) -> Result<(Option<Script>, Script), CliError> {
     let sweep = if parts.is_empty() { None } else { Some(work.sweep(parts, of, at_once)?) };
-    Ok((sweep, work.gather(array)?))
+    Ok((sweep, work.gather(array, of, at_once)?))
 }
 
 fn dry_run(work: &Work<'_>, parts: &[u32], of: u32, at_once: Option<u32>) -> Result<(), CliError> {
@@ -285,7 +290,7 @@ fn submit(
         (submission.array, submission.cluster) = (Some(accepted.job), accepted.cluster);
         keep(&mut record, &submission)?;
     }
-    let gather = work.gather(submission.array.as_deref())?;
+    let gather = work.gather(submission.array.as_deref(), of, at_once)?;
     let accepted = client::sbatch(&gather.arguments, "job that gathers").map_err(|error| match &submission.array {
         None => error,
         Some(array) => error.hint(format!(
