@@ -141,6 +141,27 @@ impl AdapterBank {
         Self { members: self.members, scale: self.scale, layers }
     }
 
+    /// Returns the bank with an adapter's B in place of every member's own; nothing where it has other layers, another rank or scale, or another
+    /// A than the bank's.
+    pub fn starting_from(&self, adapter: &Adapter) -> Option<Self> {
+        let scale = adapter.alpha / adapter.rank as f32;
+        if (scale - self.scale).abs() > f32::EPSILON * scale.abs() || adapter.layers.len() != self.layers.len() {
+            return None;
+        }
+        let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
+            let own = adapter.layers.get(name)?;
+            let [members, rank, d_out] = b.dims();
+            let [copies, d_in, _] = a.dims();
+            let shared = transposed(&to_host(a.clone()), d_in, rank) == own.a;
+            if copies != 1 || (rank, d_in, d_out) != (adapter.rank, own.d_in, own.d_out) || !shared {
+                return None;
+            }
+            let values = transposed(&own.b, d_out, rank).repeat(members);
+            Some((name.clone(), LowRank { a: a.clone(), b: from_host(values, b.dims(), &b.device()) }))
+        });
+        Some(self.with_layers(layers.collect::<Option<_>>()?))
+    }
+
     /// Returns the bank with factors in another type of number, for a base that computes in it. Gradients flow through.
     pub fn as_type(&self, wanted: FloatDType) -> Self {
         let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
@@ -252,6 +273,20 @@ mod tests {
                 .collect();
             assert!(together.iter().zip(&alone).all(|(p, q)| (p - q).abs() < 1e-5), "share_a {share_a}");
         }
+    }
+
+    #[test]
+    fn a_bank_goes_on_from_an_adapter_of_the_same_a() {
+        let (bank, fresh) = (filled(true), {
+            let config = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 3 };
+            AdapterBank::fresh(&config, &["x", "y"], &shapes(), &Device::flex())
+        });
+        let start = bank.adapter(1);
+        let begun = fresh.starting_from(&start).expect("it fits");
+        assert_eq!([begun.adapter(0), begun.adapter(1)], [start.clone(), start.clone()]);
+        let other = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 4 };
+        let other = AdapterBank::fresh(&other, &["x"], &shapes(), &Device::flex());
+        assert!(other.starting_from(&start).is_none(), "its A is another");
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn epoch(
         preferences: None,
         spec: &spec,
         runs: &runs,
+        starts: None,
         workers: device.workers,
         overlaps: false,
     };

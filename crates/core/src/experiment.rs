@@ -84,6 +84,10 @@ pub struct ExperimentSpec {
     /// The weightings, one adapter each; families are joined in order and duplicates dropped. Default: corners and centre.
     #[serde(default = "default_weightings")]
     pub weightings: Vec<WeightingsSpec>,
+    /// How often all weightings are trained: each further round trains them on from the mean of the adapters of the round before (MapReduce
+    /// LoRA, 2511.20629), and each round's mean is evaluated. Default: 1.
+    #[serde(default = "default_rounds")]
+    pub rounds: u32,
     /// The merges of trained adapters that are evaluated beside them; families are joined in order and duplicates dropped.
     /// Default: `AtWeightings`.
     #[serde(default = "default_soups")]
@@ -129,6 +133,10 @@ fn default_weightings() -> Vec<WeightingsSpec> {
     vec![WeightingsSpec::Corners, WeightingsSpec::Centre]
 }
 
+fn default_rounds() -> u32 {
+    1
+}
+
 fn default_soups() -> Vec<SoupsSpec> {
     vec![SoupsSpec::AtWeightings]
 }
@@ -146,6 +154,7 @@ impl Default for ExperimentSpec {
                 .map(RewardSpec::from)
                 .to_vec(),
             weightings: default_weightings(),
+            rounds: default_rounds(),
             soups: default_soups(),
             blends: Vec::new(),
             combine: Combine::default(),

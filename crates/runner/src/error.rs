@@ -125,6 +125,18 @@ pub enum RunnerError {
         /// The runs, and how far they are.
         runs: BTreeMap<String, String>,
     },
+    /// A later round's runs are asked for before the round before is trained.
+    #[error(
+        "train {}: they go on from the round before, of which these are not trained: {}",
+        listed(runs),
+        listed(missing)
+    )]
+    TooEarly {
+        /// The runs, and their round.
+        runs: BTreeMap<String, String>,
+        /// What they wait for, and how far that is.
+        missing: BTreeMap<String, String>,
+    },
     /// Several runs cannot be trained on.
     #[error("train {} runs, while the others are trained and kept: {}", runs.len(), listed(runs))]
     Failed {

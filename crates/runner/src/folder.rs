@@ -17,6 +17,10 @@ pub(crate) struct Run {
     pub(crate) weighting: Weighting,
     /// What its training depends on.
     pub(crate) facts: String,
+    /// Which round it is of, counted from 1.
+    pub(crate) round: u32,
+    /// Whether the round before is trained.
+    pub(crate) is_ready: bool,
     /// What its log says, as far as it goes; nothing before it was begun.
     pub(crate) history: RunHistory,
 }
@@ -61,14 +65,22 @@ impl Folder {
         if layout.earlier_checkpoint().exists() {
             return Err(RunnerError::EarlierResults { folder: request.out.clone() });
         }
-        let of_run = |(id, weighting): (RunId, Weighting)| {
-            let facts = facts(as_run, &request.prompts, inputs, &id, &weighting);
-            let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
-            let run = Run { facts: facts.text(), history, weighting, id };
-            run.check(&layout, &facts, as_run.training.epochs)?;
-            Ok(run)
-        };
-        let runs: Vec<Run> = as_run.weightings().into_iter().map(of_run).collect::<Result<_, RunnerError>>()?;
+        let mut runs: Vec<Run> = Vec::new();
+        for round in 1..=as_run.rounds {
+            let start = if round == 1 { None } else { Some(start_of(as_run, &layout, round, &runs)?) };
+            for (id, weighting) in as_run.round(round) {
+                let prompts = [&request.prompts.train[..], &request.prompts.held_out];
+                let facts = as_run.fingerprint(&id, &weighting, prompts).with(inputs);
+                let from =
+                    |start: &Option<String>| start.clone().unwrap_or_else(|| "a round that is not trained".into());
+                let facts = start.iter().fold(facts, |facts, start| facts.from(&from(start)));
+                let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
+                let is_ready = start.as_ref().is_none_or(Option::is_some);
+                let run = Run { facts: facts.text(), round, is_ready, history, weighting, id };
+                run.check(&layout, &facts, as_run.training.epochs)?;
+                runs.push(run);
+            }
+        }
         let findings = compare(&layout, &receipt(request, as_run, inputs))?;
         Ok(Self { runs, settings: settings(as_run, &request.prompts, inputs), findings, layout })
     }
@@ -129,15 +141,21 @@ impl Run {
     }
 }
 
-/// Returns what a run's training depends on.
-pub(crate) fn facts(
-    spec: &ExperimentSpec,
-    prompts: &Prompts,
-    inputs: &BTreeMap<String, String>,
-    id: &RunId,
-    weighting: &Weighting,
-) -> Fingerprint {
-    spec.fingerprint(id, weighting, [&prompts.train, &prompts.held_out]).with(inputs)
+/// Returns a digest of the adapter that a round goes on from; nothing where the round before is not trained.
+fn start_of(spec: &ExperimentSpec, layout: &Layout, round: u32, runs: &[Run]) -> Result<Option<String>, RunnerError> {
+    let before = runs.iter().filter(|run| run.round + 1 == round);
+    let epochs = spec.training.epochs;
+    let trained = |run: &Run| run.is_trained(epochs) && layout.adapter_file(&run.id).exists();
+    if !before.clone().all(trained) {
+        return Ok(None);
+    }
+    let mut hash = NoiseKey::new(0).named("start");
+    for run in before {
+        let path = layout.adapter_file(&run.id);
+        let failed = |error: std::io::Error| RunnerError::Read { path: path.clone(), reason: error.to_string() };
+        hash = hash.named(&sha256(std::fs::read(&path).map_err(failed)?));
+    }
+    Ok(Some(format!("{:016x}", hash.bits(0))))
 }
 
 /// Returns a digest of what evaluations depend on beside what is evaluated: evaluations of another digest do not compare.

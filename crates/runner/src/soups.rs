@@ -45,7 +45,8 @@ fn point(recipe: SoupRecipe, kind: PointKind, model: Model, folder: PathBuf) -> 
     Point { id: recipe.id, kind, weighting: Some(recipe.weighting), model, folder }
 }
 
-fn merged(recipe: &SoupRecipe, layout: &Layout) -> Result<Adapter, RunnerError> {
+/// Merges adapters as a recipe says.
+pub(crate) fn merged(recipe: &SoupRecipe, layout: &Layout) -> Result<Adapter, RunnerError> {
     let read = |(run, share): &(RunId, f64)| Ok((read_adapter(&layout.run_dir(run))?, *share));
     let parts: Vec<(Adapter, f64)> = recipe.shares.iter().map(read).collect::<Result<_, RunnerError>>()?;
     let parts: Vec<(&Adapter, f64)> = parts.iter().map(|(adapter, share)| (adapter, *share)).collect();

@@ -27,10 +27,10 @@ pub enum SweepOutcome {
     Finished(Box<FrontReport>),
     /// A part of the runs is trained and evaluated.
     PartFinished,
-    /// All that was known of is gathered, and a further weighting was chosen, which is to be trained.
-    Chosen {
-        /// Its run.
-        run: RunId,
+    /// All that could be trained is gathered, and further runs are to be: a weighting that was chosen, or the next round.
+    Further {
+        /// The runs.
+        runs: Vec<RunId>,
     },
     /// It was stopped; the same request goes on after this epoch.
     Interrupted {
@@ -94,6 +94,20 @@ fn go(
             recorder.close()?;
             return Ok(SweepOutcome::PartFinished);
         }
+        let after = Folder::open(request, &spec, &inputs)?;
+        let further: Vec<RunId> = after
+            .runs
+            .iter()
+            .filter(|run| run.is_ready && stage.waiting.contains(&run.id))
+            .map(|run| run.id.clone())
+            .collect();
+        if !further.is_empty() {
+            if work == Work::Sweep {
+                continue;
+            }
+            recorder.close()?;
+            return Ok(SweepOutcome::Further { runs: further });
+        }
         if stage.missing.is_empty() && spec.to_choose() > 0 {
             let chosen = choose(&mut spec, &recorder.snapshot()?.evaluations)?;
             folder.keep(request, &spec, &inputs)?;
@@ -101,7 +115,7 @@ fn go(
                 Some(_) if work == Work::Sweep => continue,
                 Some(run) => {
                     recorder.close()?;
-                    return Ok(SweepOutcome::Chosen { run });
+                    return Ok(SweepOutcome::Further { runs: vec![run] });
                 }
                 None => {}
             }
@@ -137,6 +151,8 @@ struct Stage {
     points: Vec<(Point, Sheet)>,
     /// The runs that are not trained, and how far they are.
     missing: BTreeMap<String, String>,
+    /// Those of them that waited for the round before.
+    waiting: BTreeSet<RunId>,
 }
 
 /// Trains and evaluates the runs that are known.
@@ -175,6 +191,17 @@ fn stage(
         base_sheet = sheets.into_iter().next();
     }
 
+    if request.part.is_some() && trains && own.iter().all(|run| !run.is_ready || is_done(run, layout, epochs)) {
+        let waiting =
+            own.iter().filter(|run| !run.is_ready).map(|run| (run.id.to_string(), format!("round {}", run.round)));
+        let missing = folder.runs.iter().filter(|run| run.is_ready && !is_done(run, layout, epochs));
+        return Err(RunnerError::TooEarly {
+            runs: waiting.collect(),
+            missing: missing
+                .map(|run| (run.id.to_string(), format!("{} of {epochs} epochs", run.epochs_done())))
+                .collect(),
+        });
+    }
     if trains {
         let stored = given.preferences.map(|read| &read.stored);
         if let Ended::Stopped(epoch) = train(context, &own, stored, layout, recorder)? {
@@ -196,7 +223,9 @@ fn stage(
         return Ok(Passed::Stopped(epochs));
     }
     let first = base_sheet.map(|sheet| (base, sheet));
-    Ok(Passed::Stage(Stage { points: first.into_iter().chain(points.into_iter().zip(sheets)).collect(), missing }))
+    let waiting = own.iter().filter(|run| !run.is_ready).map(|run| run.id.clone()).collect();
+    let points = first.into_iter().chain(points.into_iter().zip(sheets)).collect();
+    Ok(Passed::Stage(Stage { points, missing, waiting }))
 }
 
 /// Reports and draws what a stage has left.

@@ -1,10 +1,11 @@
 //! The second phase: runs are trained beside each other, and every one of them is made safe by itself.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use moa_adapter::Adapter;
 use moa_core::experiment::BaseName;
-use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, Weighting, metric};
+use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
 use moa_store::{ADAPTER, ADAPTER_CONFIG, Entry, Layout, Lease, Origin, unix_now, write_atomically};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
@@ -12,6 +13,7 @@ use crate::context::{Context, SweepRequest};
 use crate::folder::{Run, write_new};
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
+use crate::soups::merged;
 use crate::{RunnerError, checkpoint, timings};
 
 /// So many runs are in memory at a time; the next ones are trained after them.
@@ -37,7 +39,8 @@ pub(crate) fn train(
     recorder: &mut Recorder<'_>,
 ) -> Result<Ended, RunnerError> {
     let epochs = context.spec.training.epochs;
-    let open: Vec<&Run> = runs.iter().filter(|run| !is_done(run, layout, epochs)).collect();
+    let open: Vec<&Run> = runs.iter().filter(|run| run.is_ready && !is_done(run, layout, epochs)).collect();
+    let starts = starts(context.spec, &open, layout)?;
     if open.is_empty() {
         return Ok(Ended::Complete);
     }
@@ -46,7 +49,7 @@ pub(crate) fn train(
     for group in open.chunks(TOGETHER) {
         let members: Vec<(RunId, Weighting)> =
             group.iter().map(|run| (run.id.clone(), run.weighting.clone())).collect();
-        let mut bench = Bench::open(context, group, &members, preferences, layout, recorder)?;
+        let mut bench = Bench::open(context, group, &members, &starts, preferences, layout, recorder)?;
         let ended = bench.train(recorder)?;
         failures.append(&mut bench.failures);
         if let Ended::Stopped(_) = ended {
@@ -63,6 +66,20 @@ pub(crate) fn train(
             })
         }
     }
+}
+
+/// Returns the adapters that runs of later rounds go on from: the mean of the round before.
+fn starts(spec: &ExperimentSpec, runs: &[&Run], layout: &Layout) -> Result<BTreeMap<RunId, Adapter>, RunnerError> {
+    let mut means: BTreeMap<u32, Adapter> = BTreeMap::new();
+    let mut starts = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.round > 1) {
+        let before = run.round - 1;
+        if let (None, Some(recipe)) = (means.get(&before), spec.mean_of_round(before)) {
+            means.insert(before, merged(&recipe, layout)?);
+        }
+        starts.extend(means.get(&before).map(|mean| (run.id.clone(), mean.clone())));
+    }
+    Ok(starts)
 }
 
 /// Returns whether a run is trained, and its adapter is there.
@@ -89,6 +106,7 @@ impl<'a> Bench<'a> {
         context: &Context<'a>,
         group: &[&Run],
         members: &'a [(RunId, Weighting)],
+        starts: &'a BTreeMap<RunId, Adapter>,
         preferences: Option<&'a StoredPreferences>,
         layout: &'a Layout,
         recorder: &mut Recorder<'_>,
@@ -104,6 +122,7 @@ impl<'a> Bench<'a> {
             preferences,
             spec: context.spec,
             runs: members,
+            starts: Some(starts),
             workers: request.workers,
             overlaps: request.overlaps,
         })

@@ -368,7 +368,7 @@ fn what_is_chosen_is_trained_and_explained_and_chosen_again_by_whoever_does_it()
         }
         stages += 1;
         match gather(&request(chooses(2), parts.path()), &models, &mut |_: &RunEvent| {}) {
-            Ok(SweepOutcome::Chosen { .. }) => {}
+            Ok(SweepOutcome::Further { .. }) => {}
             Ok(SweepOutcome::Finished(_)) => break,
             other => panic!("{other:?}"),
         }
@@ -380,6 +380,37 @@ fn what_is_chosen_is_trained_and_explained_and_chosen_again_by_whoever_does_it()
     let after = ExperimentSpec::load_kept(&Layout::new(root.path()).experiment_file()).unwrap();
     assert_eq!(after.next().unwrap().chosen[..next.chosen.len()], next.chosen[..]);
     assert!(trained_epochs(&events).iter().all(|epoch| !epoch.starts_with("contrast ")));
+}
+
+#[test]
+fn a_further_round_goes_on_from_the_mean_of_the_one_before() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let rounds = |rounds| ExperimentSpec { rounds, weightings: vec![WeightingsSpec::Corners], ..spec() };
+    finished(root.path(), rounds(1), &models);
+    let first = fs::read(root.path().join("runs/contrast/adapter.safetensors")).unwrap();
+    let (report, events) = finished(root.path(), rounds(2), &models);
+    assert!(trained_epochs(&events).iter().all(|epoch| epoch.starts_with("round2-")), "round 1 is trained");
+    assert_eq!(fs::read(root.path().join("runs/contrast/adapter.safetensors")).unwrap(), first);
+    for point in ["round2-contrast", "soup-round1", "soup-round2"] {
+        assert!(report.point(point).is_some(), "{point} is on the front");
+    }
+    let whole = tempfile::tempdir().unwrap();
+    finished(whole.path(), rounds(2), &models);
+    results(root.path()).assert_same(&results(whole.path()));
+    // In parts: the second round waits until the first is gathered.
+    let parts = tempfile::tempdir().unwrap();
+    let part = |number| {
+        let request = SweepRequest { part: Some(Part { number, of: 4 }), ..request(rounds(2), parts.path()) };
+        run(&request, &models).0
+    };
+    let early = part(3).unwrap_err().to_string();
+    assert!(early.contains("round2-colourfulness") && early.contains("contrast (0 of 3 epochs)"), "{early}");
+    assert!(matches!((part(1), part(2)), (Ok(SweepOutcome::PartFinished), Ok(SweepOutcome::PartFinished))));
+    let gather_all = || gather(&request(rounds(2), parts.path()), &models, &mut |_: &RunEvent| {});
+    assert!(matches!(gather_all(), Ok(SweepOutcome::Further { runs }) if runs.len() == 2));
+    assert!(matches!((part(3), part(4)), (Ok(SweepOutcome::PartFinished), Ok(SweepOutcome::PartFinished))));
+    assert!(matches!(gather_all(), Ok(SweepOutcome::Finished(_))));
+    results(parts.path()).assert_same(&results(whole.path()));
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Bench {
             preferences: None,
             spec,
             runs,
+            starts: None,
             workers: 1,
             overlaps: false,
         };

@@ -13,6 +13,9 @@ pub enum TrainError {
     /// What a probe found cannot be compared.
     #[error(transparent)]
     Analysis(#[from] moa_analysis::AnalysisError),
+    /// The adapter that a run should go on from does not fit it.
+    #[error("the adapter to go on from has other layers, another rank, alpha or A than the experiment's")]
+    Start,
     /// A prompt cannot be tokenised.
     #[error(transparent)]
     Prompt(#[from] ConfigError),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moa_adapter::AdapterBank;
+use moa_adapter::{Adapter, AdapterBank};
 use moa_core::experiment::{ExperimentSpec, Precision};
 use moa_core::{RunId, Weighting, metric};
 use moa_diffusion::Pipeline;
@@ -43,6 +43,8 @@ pub struct TrainerSetup<'a> {
     pub spec: &'a ExperimentSpec,
     /// The runs trained together.
     pub runs: &'a [(RunId, Weighting)],
+    /// The adapters that runs go on from; those that are not named begin with the base.
+    pub starts: Option<&'a BTreeMap<RunId, Adapter>>,
     /// Threads that train; results do not depend on it.
     pub workers: usize,
     /// Whether pictures are scored while others are drawn, and a run's pass together as far as the micro-batch goes: it pays where a
@@ -138,7 +140,14 @@ impl<'a> Trainer<'a> {
     pub(crate) fn among(common: Arc<Common<'a>>, setup: TrainerSetup<'a>) -> Result<Self, TrainError> {
         let world = World::new(common, setup.runs)?;
         let spec = setup.spec;
-        let factors = trained(world.frame(), spec.lora.share_a);
+        let start = setup.runs.iter().find_map(|(run, _)| setup.starts?.get(run));
+        let factors = match start {
+            None => trained(world.frame(), spec.lora.share_a),
+            Some(start) => {
+                let begun = world.frame().starting_from(start).ok_or(TrainError::Start)?;
+                trained(&begun, spec.lora.share_a)
+            }
+        };
         let learned = Learned {
             average: spec.optimiser.ema.map(|_| Average::of(&factors)),
             adamw: AdamW::new(&spec.optimiser),

@@ -44,6 +44,7 @@ impl World {
             preferences: None,
             spec,
             runs,
+            starts: None,
             workers,
             overlaps: false,
         }

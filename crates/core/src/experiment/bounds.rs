@@ -162,6 +162,8 @@ pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
 pub(super) const DIVISIONS: Bounds = Bounds::Whole(1, 100);
 /// `weightings[].count`.
 pub(super) const DRAWS: Bounds = Bounds::Whole(1, MOST_RUNS as u32);
+/// `rounds`.
+pub(super) const ROUNDS: Bounds = Bounds::Whole(1, 32);
 /// `weightings[].count` of weightings that are chosen.
 pub(super) const NEXT: Bounds = Bounds::Whole(1, 64);
 /// `weightings[].budget`.
@@ -212,6 +214,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].count" => Some(DRAWS),
         "weightings[].concentration" => Some(CONCENTRATION),
         "weightings[].budget" => Some(BUDGET),
+        "rounds" => Some(ROUNDS),
         "constraints[].rate" => Some(steering::RATE),
         "constraints[].confidence" => Some(steering::CONFIDENCE),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),

@@ -13,7 +13,7 @@ use crate::{NoiseKey, RunId, Weighting};
 const TOLERANCE: f64 = 1e-9;
 
 impl ExperimentSpec {
-    /// Returns the runs: every weighting once, in the order of the file, with the name of its folder.
+    /// Returns the runs: every weighting once for each round, in the order of the file, with the name of its folder.
     ///
     /// A corner is named after its reward, equal shares are `centre`, and others say their shares in percent
     /// (`aesthetics50-safety50`). Names and random draws depend on the weighting's own definition and the seed alone, so that weightings
@@ -28,7 +28,19 @@ impl ExperimentSpec {
                 distinct.push(weighting);
             }
         }
-        distinct.into_iter().map(|weighting| (run_id::name(&names, &weighting), weighting)).collect()
+        let named = |round: u32| {
+            let name =
+                |weighting: &Weighting| (run_id::of_round(round, run_id::name(&names, weighting)), weighting.clone());
+            distinct.iter().map(name).collect::<Vec<_>>()
+        };
+        (1..=self.rounds).flat_map(named).collect()
+    }
+
+    /// Returns the runs of a round, counted from 1.
+    pub fn round(&self, round: u32) -> Vec<(RunId, Weighting)> {
+        let runs = self.weightings();
+        let each = runs.len() / self.rounds.max(1) as usize;
+        runs.into_iter().skip(each * round.saturating_sub(1) as usize).take(each).collect()
     }
 }
 

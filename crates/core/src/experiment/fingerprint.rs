@@ -43,7 +43,8 @@ impl ExperimentSpec {
     pub fn fingerprint(&self, run: &RunId, weighting: &Weighting, prompts: [&[String]; 2]) -> Fingerprint {
         let mut all = serde_json::to_value(self).unwrap_or(Value::Null);
         // The base is what its files are: see `with`.
-        for field in ["name", "base", "prompts", "weightings", "soups", "blends", "hypervolume", "evaluation"] {
+        for field in ["name", "base", "prompts", "weightings", "rounds", "soups", "blends", "hypervolume", "evaluation"]
+        {
             all.as_object_mut().and_then(|fields| fields.remove(field));
         }
         // How long is trained, and how the work is cut.
@@ -72,6 +73,13 @@ impl ExperimentSpec {
 }
 
 impl Fingerprint {
+    /// Adds the adapter that a run goes on from, by its hash.
+    #[must_use]
+    pub fn from(mut self, adapter: &str) -> Self {
+        self.facts.insert("from".into(), adapter.to_owned());
+        self
+    }
+
     /// Adds what else a run is made with, e.g. the hash of the base model.
     #[must_use]
     pub fn with(mut self, inputs: &BTreeMap<String, String>) -> Self {
@@ -173,6 +181,7 @@ mod tests {
     fn what_other_runs_or_reports_depend_on_is_no_part_of_a_run() {
         assert_eq!(changed(|spec| spec.weightings.push(WeightingsSpec::Lattice { divisions: 3 })), None);
         assert_eq!(changed(|spec| spec.soups = vec![SoupsSpec::AtWeightings; 3]), None);
+        assert_eq!(changed(|spec| spec.rounds = 3), None);
         assert_eq!(changed(|spec| spec.training.epochs = 999), None);
         assert_eq!(changed(|spec| spec.training.micro_batch = 1), None);
         assert_eq!(changed(|spec| spec.evaluation.seed = 1), None);

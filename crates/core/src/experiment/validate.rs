@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bounds::{
     BESIDE, BUDGET, Bounds, CONCENTRATION, DIVISIONS, DRAWS, KL, LONGEST_NAME, MOST_CHOSEN_BY, MOST_REWARDS, MOST_RUNS,
-    MOST_SOUPS, NEXT, NUMBERS, SCALE, SHARE,
+    MOST_SOUPS, NEXT, NUMBERS, ROUNDS, SCALE, SHARE,
 };
 use super::design;
 use super::finding::{Finding, Source};
@@ -126,8 +126,18 @@ impl ExperimentSpec {
                 }
             }
         }
+        check_number("rounds", ROUNDS, f64::from(self.rounds))?;
+        if self.rounds > 1 && !self.lora.share_a {
+            let way_out = "adapters that do not share A have no mean of their rank to go on from: give lora.share_a: true, or rounds: 1";
+            return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
+        }
+        if self.rounds > 1 && self.next().is_some() {
+            let way_out =
+                "weightings that are chosen one after the other are of one round: give rounds: 1, or leave Next out";
+            return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
+        }
         let sizes = self.weightings.iter().map(|family| design::size(family, self.rewards.len()));
-        let runs = sizes.fold(0, u64::saturating_add);
+        let runs = sizes.fold(0, u64::saturating_add).saturating_mul(self.rounds.into());
         if runs > MOST_RUNS {
             let way_out = format!("ask for at most {MOST_RUNS}, each gets an adapter of its own");
             return Err(Finding::state("weightings", format!("{runs} weightings"), way_out));

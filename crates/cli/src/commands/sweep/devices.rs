@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use moa_core::RunId;
 use moa_runner::{SweepOutcome, gather};
 use moa_store::{Layout, TaskStatus};
 
@@ -80,9 +81,10 @@ pub(super) fn run(
         let models = experiment.models(&device)?;
         let request = experiment.request(&device, out, stop.flag());
         let outcome = gather(&request, &models, &mut *display.sink(&experiment.plan))?;
-        if let SweepOutcome::Chosen { run } = &outcome {
+        if let SweepOutcome::Further { runs } = &outcome {
             if !global.quiet {
-                note(&format!("chosen to be trained next: {run}"));
+                let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+                note(&format!("to be trained next: {}", runs.join(", ")));
             }
             continue;
         }

@@ -9,7 +9,7 @@ mod watched;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
-use moa_core::EventSink;
+use moa_core::{EventSink, RunId};
 use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
 
 use moa_store::TaskState;
@@ -212,9 +212,13 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
             note(&format!("this part is trained and evaluated; once all are: moa gather {}", out.display()));
             Ok(())
         }
-        SweepOutcome::Chosen { run } => Err(CliError::further(format!(
-            "`{run}` was chosen to be trained next: moa sweep trains it, in parts or at once; then gather again"
-        ))),
+        SweepOutcome::Further { runs } => {
+            let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+            let runs = runs.join(", ");
+            Err(CliError::further(format!(
+                "to be trained next, by moa sweep in parts or at once, and gathered again: {runs}"
+            )))
+        }
         SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(
             "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",
             experiment.spec.training.epochs,

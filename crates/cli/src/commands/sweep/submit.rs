@@ -93,7 +93,7 @@ pub(super) fn run(
         seed,
         global,
         sbatch: &options.sbatch,
-        chooses: experiment.spec.next().is_some(),
+        chooses: experiment.spec.next().is_some() || experiment.spec.rounds > 1,
     };
     if options.dry_run {
         return dry_run(&work, &parts, of, options.at_once);

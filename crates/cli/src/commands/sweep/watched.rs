@@ -49,7 +49,7 @@ pub(super) fn run(
         let result = quietly(AssertUnwindSafe(|| on_device(work, failed).flatten()));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
         let told = match &result {
-            Ok(SweepOutcome::Finished(_) | SweepOutcome::PartFinished | SweepOutcome::Chosen { .. }) => Ok(()),
+            Ok(SweepOutcome::Finished(_) | SweepOutcome::PartFinished | SweepOutcome::Further { .. }) => Ok(()),
             Ok(SweepOutcome::Interrupted { epoch }) => Err(format!("stopped after epoch {epoch}")),
             Err(error) => Err(error.message().to_owned()),
         };

@@ -9,12 +9,24 @@ use crate::{NoiseKey, RunId, Weighting};
 const CENTRE: &str = "centre";
 const SOUP_PREFIX: &str = "soup-";
 const BLEND_PREFIX: &str = "blend-";
+const ROUND_PREFIX: &str = "round";
 /// Longer names of mixtures give way to shares alone.
 const LONGEST: usize = 80;
 
 /// Whether a name is taken by something other than a reward.
 pub(in crate::experiment) fn is_reserved(name: &str) -> bool {
-    name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX) || name.starts_with(BLEND_PREFIX)
+    let later = name.strip_prefix(ROUND_PREFIX).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    name == RunId::BASE || name == CENTRE || name.starts_with(SOUP_PREFIX) || name.starts_with(BLEND_PREFIX) || later
+}
+
+/// Returns the name of a run in a round: its own in the first.
+pub(super) fn of_round(round: u32, run: RunId) -> RunId {
+    if round == 1 { run } else { RunId(format!("{ROUND_PREFIX}{round}-{run}")) }
+}
+
+/// Returns the name of a round's mean.
+pub(super) fn mean_of_round(round: u32) -> RunId {
+    RunId(format!("{SOUP_PREFIX}{ROUND_PREFIX}{round}"))
 }
 
 /// Returns the name of a weighting over the named rewards.

@@ -31,6 +31,15 @@ impl ExperimentSpec {
         self.mixtures(&self.blends, Mixed::Blend)
     }
 
+    /// Returns the mean of a round's adapters, from which the next round goes on.
+    pub fn mean_of_round(&self, round: u32) -> Option<SoupRecipe> {
+        let (runs, own) = (self.weightings(), self.round(round));
+        let share = 1.0 / own.len().max(1) as f64;
+        let of_round = |id: &RunId| own.iter().any(|(run, _)| run == id);
+        let shares: Vec<f64> = runs.iter().map(|(id, _)| if of_round(id) { share } else { 0.0 }).collect();
+        recipe(run_id::mean_of_round(round), &shares, &runs)
+    }
+
     fn mixtures(&self, families: &[SoupsSpec], mixed: Mixed) -> Vec<SoupRecipe> {
         let runs = self.weightings();
         let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
@@ -46,7 +55,11 @@ impl ExperimentSpec {
         let recipes = distinct
             .iter()
             .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares.shares(), &runs));
-        recipes.collect()
+        let mut recipes: Vec<SoupRecipe> = recipes.collect();
+        if mixed == Mixed::Soup && self.rounds > 1 {
+            recipes.extend((1..=self.rounds).filter_map(|round| self.mean_of_round(round)));
+        }
+        recipes
     }
 }
 
