@@ -21,8 +21,14 @@ use crate::memory;
 use crate::slurm;
 use crate::text::{count, whole};
 
-/// How long trained epochs may stay unsafe.
-const SAVE_EVERY: Duration = Duration::from_secs(2);
+/// How many seconds trained epochs may stay unsafe, unless `MOA_SAVE_SECONDS` says otherwise.
+const SAVE_SECONDS: u64 = 2;
+
+/// Returns how long trained epochs may stay unsafe.
+fn save_every() -> Duration {
+    let given = std::env::var("MOA_SAVE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(given.unwrap_or(SAVE_SECONDS))
+}
 
 /// An experiment that can be run.
 #[derive(Clone, Debug)]
@@ -116,7 +122,7 @@ impl Experiment {
             job: slurm::Job::current().map(|job| job.name()),
             workers: device.workers,
             overlaps: device.overlaps,
-            save_every: SAVE_EVERY,
+            save_every: save_every(),
             device_memory: memory::of_gpu,
             peak_memory: memory::peak,
             stop,

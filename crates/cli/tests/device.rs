@@ -98,5 +98,7 @@ fn burns_operations_and_scoring_beside_drawing_end_with_the_engines_front() {
     let rows: Vec<Vec<&str>> = timings.lines().map(|line| line.split(',').collect()).collect();
     assert!(rows[0].ends_with(&["device_mib", "peak_mib"]), "{timings}");
     assert_eq!(rows.len(), 3, "{timings}");
-    assert!(rows[1][1..6].iter().all(|seconds| seconds.parse::<f64>().is_ok_and(|seconds| seconds > 0.0)), "{timings}");
+    // Decoding is quick, and its share may round to nothing.
+    let seconds = |column: usize| rows[1][column].parse::<f64>().unwrap();
+    assert!([1, 3, 4, 5].into_iter().all(|column| seconds(column) > 0.0) && seconds(2) >= 0.0, "{timings}");
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "sweep",
     "slurm",
     "browse",
@@ -17,6 +17,9 @@ const COMMANDS: [&str; 14] = [
     "init",
     "front",
     "compare",
+    "gather",
+    "fork",
+    "repair",
     "export",
     "merge",
     "convert",

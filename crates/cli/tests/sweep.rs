@@ -189,7 +189,7 @@ fn equal_seeds_give_equal_results_and_another_seed_gives_others() {
 
     // A folder is one experiment's.
     let outcome = desk.moa(["sweep", "other.ron", "--quiet", "--out", "first"]);
-    outcome.refusal(1, &["first", "another experiment", "seed"]);
+    outcome.refusal(1, &["first", "trained with another `seed`", "moa fork"]);
     assert_same(&first, &fingerprint(&desk, "first"));
 }
 
@@ -225,7 +225,8 @@ fn a_sweep_that_runs_out_of_disk_says_so_and_goes_on_once_there_is_room() {
         .args(["sweep", "long.ron", "--quiet", "--out", "full"])
         .current_dir(desk.path(""))
         .output();
-    Outcome::of(limited.unwrap()).refusal(1, &["failed to write full/checkpoint/trainer.bin", "File too large"]);
+    Outcome::of(limited.unwrap())
+        .refusal(1, &["failed to write full/runs/aesthetics/checkpoint.bin", "File too large"]);
     assert_eq!(leftovers(&desk.path("full")), Vec::<PathBuf>::new());
     desk.moa(["sweep", "long.ron", "--quiet", "--out", "full"]).success();
     assert_same(&fingerprint(&desk, "whole"), &fingerprint(&desk, "full"));

@@ -114,7 +114,7 @@ fn names_that_are_unknown() {
     check_fields(&[
         (
             "sampelr: ()",
-            "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, soups, \
+            "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, rounds, soups, \
              blends, combine, scalarisation, constraints, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
@@ -123,7 +123,7 @@ fn names_that_are_unknown() {
         ("combine: Sum", "2:10: unknown kind of combination `Sum`: known kinds are Normalised, RawSum"),
         (
             "weightings: [Corners, Latice(divisions: 4)]",
-            "2:23: unknown kind of weightings `Latice`: known kinds are Corners, Centre, Lattice, Dirichlet, List",
+            "2:23: unknown kind of weightings `Latice`: known kinds are Corners, Centre, Lattice, Dirichlet, Next, List",
         ),
         (
             "weightings: [Corners, List([{\"safety\": 1}, {\"beauty\": 1}])]",
@@ -190,8 +190,8 @@ fn values_of_the_wrong_form() {
         ),
         (
             "weightings: [Lattice(4)]",
-            "2:14: weightings[0] is Lattice(4): give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8) or \
-             List([{\"safety\": 1}])",
+            "2:14: weightings[0] is Lattice(4): give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8), \
+             Next(count: 4) or List([{\"safety\": 1}])",
         ),
         ("hypervolume: (best: {safety: 1})", "2:22: expected a name in quotes"),
     ]);
@@ -388,14 +388,25 @@ fn weightings_that_cannot_be() {
         ),
         (
             "weightings: [Centre, Next(count: 4)]",
-            "2:22: weightings[1] is Next without Corners: what is chosen next goes by what each reward's own adapter gains: add Corners",
+            "2:22: weightings[1] is Next(count: 4): what is chosen next goes by what each reward's own adapter gains: add Corners",
         ),
         ("weightings: [Corners, Next(count: 65)]", "2:35: weightings[1].count is 65: give 1 to 64"),
         (
             "weightings: [Corners, Next(count: 2), Next(count: 3)]",
             "2:23: weightings[1] is one of several: give one Next, with the count of all",
         ),
-        ("weightings: [Corners, Next(count: 2, by: Luck)]", ""),
+        (
+            "weightings: [Corners, Next(count: 2, by: Luck)]",
+            "2:42: unknown name `Luck`: known names are HypervolumeGain, OptimisticSupport",
+        ),
+        (
+            "rounds: 2, lora: (share_a: false)",
+            "2:9: rounds is 2: adapters that do not share A have no mean of their rank to go on from: give lora.share_a: true, or rounds: 1",
+        ),
+        (
+            "rounds: 2, weightings: [Corners, Next(count: 2)]",
+            "2:9: rounds is 2: weightings that are chosen one after the other are of one round: give rounds: 1, or leave Next out",
+        ),
         (
             "weightings: [Corners, Dirichlet(count: 10000)]",
             "2:13: weightings is 10002 weightings: ask for at most 10000, each gets an adapter of its own",

@@ -343,8 +343,11 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             let of_first =
                 |at_least| ConstraintSpec { reward: rewards[0].name.clone(), at_least, rate: 0.5, confidence: 0.9 };
             let constraints = at_least.filter(|_| steered).map(of_first).into_iter().collect();
+            let chosen = weightings.iter().any(|family| matches!(family, WeightingsSpec::Next(_)));
+            let alone = lora.share_a && !chosen && soups.is_empty() && blends.is_empty();
             ExperimentSpec {
                 name,
+                rounds: if alone { 2 } else { 1 },
                 base: "emoji-32".into(),
                 precision,
                 seed,
@@ -390,7 +393,9 @@ proptest! {
             let usable = id.as_str().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c));
             prop_assert!(usable && id.as_str().len() <= 100, "{}", id);
             prop_assert!((weighting.shares().iter().sum::<f64>() - 1.0).abs() < 1e-9);
-            prop_assert!(runs[..index].iter().all(|(_, other)| other != weighting));
+            let own = spec.round(1).len();
+            let round = &runs[index / own * own..index];
+            prop_assert!(round.iter().all(|(_, other)| other != weighting), "in a round");
         }
     }
 

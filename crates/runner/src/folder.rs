@@ -21,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) round: u32,
     /// Whether the round before is trained.
     pub(crate) is_ready: bool,
+    /// Whether moa chose its weighting.
+    pub(crate) is_chosen: bool,
     /// What its log says, as far as it goes; nothing before it was begun.
     pub(crate) history: RunHistory,
 }
@@ -65,6 +67,9 @@ impl Folder {
         if layout.earlier_checkpoint().exists() {
             return Err(RunnerError::EarlierResults { folder: request.out.clone() });
         }
+        let names = as_run.reward_names();
+        let chosen = as_run.next().into_iter().flat_map(|next| &next.chosen);
+        let chosen: Vec<Weighting> = chosen.filter_map(|chosen| chosen.weighting(&names)).collect();
         let mut runs: Vec<Run> = Vec::new();
         for round in 1..=as_run.rounds {
             let start = if round == 1 { None } else { Some(start_of(as_run, &layout, round, &runs)?) };
@@ -76,7 +81,8 @@ impl Folder {
                 let facts = start.iter().fold(facts, |facts, start| facts.from(&from(start)));
                 let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
                 let is_ready = start.as_ref().is_none_or(Option::is_some);
-                let run = Run { facts: facts.text(), round, is_ready, history, weighting, id };
+                let is_chosen = chosen.contains(&weighting);
+                let run = Run { facts: facts.text(), round, is_ready, is_chosen, history, weighting, id };
                 run.check(&layout, &facts, as_run.training.epochs)?;
                 runs.push(run);
             }

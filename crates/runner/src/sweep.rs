@@ -9,6 +9,7 @@ use moa_core::{
     EvaluationRecord, EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, Warning, Weighting,
 };
 use moa_store::{Layout, MetricStore, RunHistory};
+use moa_train::Trainer;
 
 use crate::context::{Context, SweepRequest};
 use crate::evaluation::{Evaluator, Model, Point};
@@ -72,7 +73,8 @@ fn go(
 ) -> Result<SweepOutcome, RunnerError> {
     let mut spec = as_run(&request.spec, &request.prompts, &request.out);
     take_chosen(&mut spec, &request.out);
-    // What cannot be trained on is said before the folder is begun.
+    // What cannot be trained, or trained on, is said before the folder is begun.
+    Trainer::check(&models.pipeline, &spec).map_err(RunnerError::Train)?;
     let preferences = preferences::read(&spec, models)?;
     let mut inputs = models.sha256.clone();
     inputs.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));
@@ -81,6 +83,7 @@ fn go(
     folder.keep(request, &spec, &inputs)?;
     let mut recorder = Recorder::new(&folder.layout, &folder.settings, store, sink);
     let given = Given { preferences: preferences.as_ref(), work };
+    let epochs = spec.training.epochs;
     // Each stage trains what is known; then the next weighting may be chosen.
     loop {
         let context = Context { request, models, spec: &spec };
@@ -95,18 +98,15 @@ fn go(
             return Ok(SweepOutcome::PartFinished);
         }
         let after = Folder::open(request, &spec, &inputs)?;
-        let further: Vec<RunId> = after
-            .runs
-            .iter()
-            .filter(|run| run.is_ready && stage.waiting.contains(&run.id))
-            .map(|run| run.id.clone())
-            .collect();
-        if !further.is_empty() {
-            if work == Work::Sweep {
-                continue;
+        if work == Work::Sweep && after.runs.iter().any(|run| run.is_ready && stage.waiting.contains(&run.id)) {
+            continue;
+        }
+        if work == Work::Gather {
+            let further = announced(&after.runs, epochs, &mut recorder)?;
+            if !further.is_empty() {
+                recorder.close()?;
+                return Ok(SweepOutcome::Further { runs: further });
             }
-            recorder.close()?;
-            return Ok(SweepOutcome::Further { runs: further });
         }
         if stage.missing.is_empty() && spec.to_choose() > 0 {
             let chosen = choose(&mut spec, &recorder.snapshot()?.evaluations)?;
@@ -114,6 +114,7 @@ fn go(
             match chosen {
                 Some(_) if work == Work::Sweep => continue,
                 Some(run) => {
+                    announced(&Folder::open(request, &spec, &inputs)?.runs, epochs, &mut recorder)?;
                     recorder.close()?;
                     return Ok(SweepOutcome::Further { runs: vec![run] });
                 }
@@ -226,6 +227,22 @@ fn stage(
     let waiting = own.iter().filter(|run| !run.is_ready).map(|run| run.id.clone()).collect();
     let points = first.into_iter().chain(points.into_iter().zip(sheets)).collect();
     Ok(Passed::Stage(Stage { points, missing, waiting }))
+}
+
+/// Begins the logs of later rounds' runs, and of one that was chosen, where all is there that they go on from: they are to be trained next.
+/// Each is announced once; one that is not trained after that is missing.
+fn announced(runs: &[Run], epochs: u32, recorder: &mut Recorder<'_>) -> Result<Vec<RunId>, RunnerError> {
+    let open: Vec<&Run> = runs.iter().filter(|run| !run.is_trained(epochs)).collect();
+    if open.iter().any(|run| run.round == 1 && !run.is_chosen) {
+        return Ok(Vec::new());
+    }
+    let mut further = Vec::new();
+    for run in open.into_iter().filter(|run| run.is_ready && run.history == RunHistory::default()) {
+        recorder.open(PointKind::Trained, &run.id, Some(&run.facts), Some(&run.weighting))?;
+        recorder.shut(&run.id)?;
+        further.push(run.id.clone());
+    }
+    Ok(further)
 }
 
 /// Reports and draws what a stage has left.

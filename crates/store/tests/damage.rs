@@ -40,7 +40,7 @@ fn check(root: &Path, whole: &Snapshot, what: &str) -> bool {
                 damaged = true;
                 let message = error.to_string();
                 assert!(message.contains("metrics.sled"), "{what}: {message}");
-                assert!(message.contains("away and run the same sweep again"), "{what}: {message}");
+                assert!(message.contains("`moa repair`"), "{what}: {message}");
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squar
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
 use crate::report::{Report, collected};
+use crate::sampler::{Sampler, targeted};
 use crate::statistics::Statistics;
 use crate::steering::Steering;
 use crate::stored::StoredPreferences;
@@ -167,6 +168,15 @@ impl<'a> Trainer<'a> {
             world,
             setup,
         })
+    }
+
+    /// Checks what an experiment asks of the base model, before anything is begun.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn check(pipeline: &Pipeline, spec: &ExperimentSpec) -> Result<(), TrainError> {
+        Sampler::new(pipeline.schedule(), spec)?;
+        targeted(pipeline.adaptable(), &spec.lora.targets).map(drop)
     }
 
     /// Returns the epochs finished.

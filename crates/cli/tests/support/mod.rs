@@ -66,6 +66,8 @@ impl Desk {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("COLUMNS", "100")
+            // Every epoch is safe at once.
+            .env("MOA_SAVE_SECONDS", "0")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());
         command

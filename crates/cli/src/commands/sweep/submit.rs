@@ -83,7 +83,7 @@ pub(super) fn run(
     let statuses = TaskStatus::read_all(&layout)?;
     let runs: Vec<String> = experiment.spec.weightings().iter().map(|(id, _)| id.to_string()).collect();
     let of = number_of_tasks(options.tasks, runs.len(), record.last())?;
-    let parts = missing(&statuses, of, &runs);
+    let parts = missing(&statuses, of, &runs, experiment.spec.training.epochs);
     let work = Work {
         program: &program()?,
         folder: &absolute(Path::new("."))?,
@@ -151,8 +151,8 @@ fn number_of_tasks(asked: Option<u32>, runs: usize, before: Option<&Submission>)
 
 /// Returns the parts that are not finished, of so many: those with a run that no finished part has trained. Runs may have come to the
 /// experiment since, or left it.
-fn missing(statuses: &[TaskStatus], of: u32, runs: &[String]) -> Vec<u32> {
-    let finished = statuses.iter().filter(|status| status.state == TaskState::Finished);
+fn missing(statuses: &[TaskStatus], of: u32, runs: &[String], epochs: u32) -> Vec<u32> {
+    let finished = statuses.iter().filter(|status| status.state == TaskState::Finished && status.epochs == epochs);
     let done: BTreeSet<&String> = finished.flat_map(|status| &status.runs).collect();
     let is_missing = |part: &u32| {
         let own = Part { number: *part as usize, of: of as usize }.take(runs.iter().collect());
@@ -386,15 +386,18 @@ mod tests {
     fn parts_that_are_finished_are_not_submitted_again() {
         let runs = ["a", "b", "c", "d"].map(str::to_owned);
         let finished = |part, runs: &[&str]| status(part, 2, TaskState::Finished, runs);
-        assert_eq!(missing(&[], 2, &runs), [1, 2]);
-        assert_eq!(missing(&[finished(1, &["a", "c"]), finished(2, &["b", "d"])], 2, &runs), Vec::<u32>::new());
-        assert_eq!(missing(&[finished(1, &["a", "c"])], 2, &runs), [2]);
-        assert_eq!(missing(&[finished(2, &["b", "d"]), status(1, 2, TaskState::Failed, &["a", "c"])], 2, &runs), [1]);
-        // Dealt out over another number of tasks.
-        assert_eq!(missing(&[finished(1, &["a", "c"]), finished(2, &["b", "d"])], 3, &runs), [1, 2, 3]);
-        // A run has left; another has come.
-        assert_eq!(missing(&[finished(1, &["a", "x"]), finished(2, &["b", "d"])], 2, &runs), [1]);
-        assert_eq!(missing(&[finished(1, &["a"]), finished(2, &["b", "d"])], 2, &runs), [1, 2]);
+        let missing = |statuses: &[TaskStatus], of| missing(statuses, of, &runs, 2);
+        assert_eq!(missing(&[], 2), [1, 2]);
+        assert_eq!(missing(&[finished(1, &["a", "c"]), finished(2, &["b", "d"])], 2), Vec::<u32>::new());
+        assert_eq!(missing(&[finished(1, &["a", "c"])], 2), [2]);
+        assert_eq!(missing(&[finished(2, &["b", "d"]), status(1, 2, TaskState::Failed, &["a", "c"])], 2), [1]);
+        // Dealt out over another number of tasks, finished runs stay finished.
+        assert_eq!(missing(&[finished(1, &["a", "c"]), finished(2, &["b", "d"])], 3), Vec::<u32>::new());
+        // A run has left, another has come.
+        assert_eq!(missing(&[finished(1, &["a", "x"]), finished(2, &["b", "d"])], 2), [1]);
+        // More epochs are asked for.
+        let shorter = |part, runs: &[&str]| TaskStatus { epochs: 1, ..finished(part, runs) };
+        assert_eq!(missing(&[shorter(1, &["a", "c"]), finished(2, &["b", "d"])], 2), [1]);
     }
 
     #[test]
