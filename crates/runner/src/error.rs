@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use moa_adapter::{AdapterFileError, MergeError};
 use moa_analysis::AnalysisError;
-use moa_core::experiment::SpecError;
+use moa_core::experiment::{OtherFact, SpecError};
 use moa_diffusion::ConfigError;
 use moa_plot::PlotError;
 use moa_reward::RewardError;
@@ -18,21 +18,20 @@ use moa_zoo::ZooError;
 pub enum RunnerError {
     /// A run in the results folder was trained otherwise.
     #[error(
-        "write to {}: its run `{run}` was trained with another `{field}`, {there} there and {here} here; name another folder with \
-         `--out`, or take the runs along that stay the same with `moa fork`",
-        folder.display()
+        "write to {}: its run `{run}` was trained with another `{}`, {} there and {} here; name another folder with `--out`, or take the \
+         runs along that stay the same with `moa fork`",
+        folder.display(),
+        fact.field,
+        shown(fact.there.as_ref()),
+        shown(fact.here.as_ref())
     )]
     OtherExperiment {
         /// The results folder.
         folder: PathBuf,
         /// The run.
         run: String,
-        /// The first field that differs.
-        field: String,
-        /// Its value in the folder's experiment.
-        there: String,
-        /// Its value in the experiment to be run.
-        here: String,
+        /// What differs.
+        fact: Box<OtherFact>,
     },
     /// The results folder was begun with other weights or data.
     #[error(
@@ -246,6 +245,10 @@ impl RunnerError {
     pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
         Self::Evaluate { point: point.to_owned(), source: source.into() }
     }
+}
+
+fn shown(value: Option<&String>) -> &str {
+    value.map_or("nothing", String::as_str)
 }
 
 /// Returns the first few of a list of runs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use moa_core::experiment::{Fingerprint, OtherFact, PromptSource, Prompts, PromptsSpec};
+use moa_core::experiment::{Fingerprint, PromptSource, Prompts, PromptsSpec};
 use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
 use moa_store::{Layout, RunHistory, StoreError, write_atomically};
 
@@ -133,11 +133,14 @@ impl Run {
                 Ok(())
             };
         };
-        if let Some(OtherFact { field, there, here }) = Fingerprint::read(kept).difference(facts) {
-            let [there, here] = [there, here].map(|value| value.unwrap_or_else(|| "nothing".into()));
-            return Err(match field.strip_prefix("input.") {
-                Some(what) => RunnerError::OtherInput { folder, what: what.into(), there, here },
-                None => RunnerError::OtherExperiment { folder, run, field, there, here },
+        if let Some(fact) = Fingerprint::read(kept).difference(facts) {
+            let what = fact.field.strip_prefix("input.").map(str::to_owned);
+            return Err(match what {
+                Some(what) => {
+                    let [there, here] = [fact.there, fact.here].map(Option::unwrap_or_default);
+                    RunnerError::OtherInput { folder, what, there, here }
+                }
+                None => RunnerError::OtherExperiment { folder, run, fact: Box::new(fact) },
             });
         }
         match self.epochs_done() {

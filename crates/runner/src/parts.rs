@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moa_core::experiment::{Fingerprint, OtherFact};
+use moa_core::experiment::Fingerprint;
 use moa_core::{EventSink, PointKind, RunId};
 use moa_store::{Layout, Lease, RunHistory, StoreError};
 
@@ -56,19 +56,13 @@ pub fn bring(
             let Some(history) = RunHistory::read(&there.log_file(PointKind::Trained, &run.id))? else { continue };
             found = true;
             let facts = Fingerprint::read(history.facts.as_deref().unwrap_or_default());
-            if let Some(OtherFact { field, there, here }) = facts.difference(&Fingerprint::read(&run.facts)) {
+            if let Some(fact) = facts.difference(&Fingerprint::read(&run.facts)) {
                 if strangers == Strangers::Left {
-                    brought.left.push((run.id.clone(), field));
+                    brought.left.push((run.id.clone(), fact.field));
                     continue;
                 }
-                let [there, here] = [there, here].map(|value| value.unwrap_or_else(|| "nothing".into()));
-                return Err(RunnerError::OtherExperiment {
-                    folder: part.clone(),
-                    run: run.id.0.clone(),
-                    field,
-                    there,
-                    here,
-                });
+                let (folder, run) = (part.clone(), run.id.to_string());
+                return Err(RunnerError::OtherExperiment { folder, run, fact: Box::new(fact) });
             }
             if spec.training.epochs < history.epochs_done() {
                 let (run, done) = (run.id.to_string(), history.epochs_done());

@@ -12,7 +12,7 @@ use crate::{StoreError, write_atomically};
 /// How often an owner gives a sign of life.
 const BEAT: Duration = Duration::from_secs(5);
 /// How long an owner on another machine may be silent before it is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a lease says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

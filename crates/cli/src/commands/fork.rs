@@ -56,12 +56,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let request = experiment.request(&device, &out, std::sync::Arc::default());
     let brought = bring(&request, &models, std::slice::from_ref(results), Strangers::Left)?;
     let names = |runs: &mut dyn Iterator<Item = String>| runs.collect::<Vec<_>>().join(", ");
-    let mut text = format!("taken    {}\n", names(&mut brought.taken.iter().map(ToString::to_string)));
-    if !brought.left.is_empty() {
-        let left = names(&mut brought.left.iter().map(|(run, field)| format!("{run} (another {field})")));
-        text += &format!("left     {left}\n");
-    }
-    print(format!("{text}results  {}\n", out.display()))
+    let taken = names(&mut brought.taken.iter().map(ToString::to_string));
+    let left = names(&mut brought.left.iter().map(|(run, field)| format!("{run} (another {field})")));
+    let left = if left.is_empty() { String::new() } else { format!("left     {left}\n") };
+    print(format!("taken    {taken}\n{left}results  {}\n", out.display()))
 }
 
 fn same_folder(one: &std::path::Path, other: &std::path::Path) -> bool {

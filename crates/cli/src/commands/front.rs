@@ -163,16 +163,16 @@ fn chosen(spec: &ExperimentSpec) -> String {
             expected.noise
         )
     };
-    let mut lines: String = next.chosen.iter().zip(after).map(line).collect();
-    if let Some(ended) = next.ended {
-        let why = if ended.gain > ended.noise {
+    let lines = next.chosen.iter().zip(after).map(line);
+    let end = next.ended.map(|Expectation { gain, noise, .. }| {
+        let why = if gain > noise {
             "the next one would exceed the budget"
         } else {
             "the next one is not worth it beyond noise"
         };
-        lines += &format!("chosen: no further one, as {why}: {:+.3} expected, noise {:.3}\n", ended.gain, ended.noise);
-    }
-    lines
+        format!("chosen: no further one, as {why}: {gain:+.3} expected, noise {noise:.3}\n")
+    });
+    lines.chain(end).collect::<Vec<_>>().concat()
 }
 
 /// Returns a line for each point with its scores by `names`; on a narrow terminal without intervals.

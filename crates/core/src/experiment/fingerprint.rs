@@ -89,7 +89,8 @@ impl Fingerprint {
 
     /// Returns the facts as text, `key = value` a line, in the order of the keys.
     pub fn text(&self) -> String {
-        self.facts.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+        let lines: Vec<String> = self.facts.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        lines.concat()
     }
 
     /// Reads what [`Fingerprint::text`] wrote; lines that say nothing are left out.

@@ -51,7 +51,7 @@ pub(super) fn run(
     let display = Display::choose(global.quiet, plain);
     let say = display.speaker();
     let stop = interrupt::catch(move || {
-        say("stopping all parts after this epoch; Ctrl-C again stops at once (nothing is lost)")
+        say("stopping all parts after this epoch; Ctrl-C again stops at once (nothing is lost)");
     })?;
     moa_runner::check_preferences(&experiment.spec)?;
     loop {
