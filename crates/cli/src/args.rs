@@ -6,7 +6,7 @@ use crate::commands::{
     browse, check, compare, convert, device, export, export_model, fork, front, gather, init, merge, pretrain, repair,
     sample, slurm, sweep,
 };
-use crate::device::DeviceName;
+use crate::global::Global;
 
 /// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
 /// Pareto front.
@@ -21,24 +21,6 @@ pub(crate) struct Args {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Options that every command takes.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Global {
-    /// Where to compute: flex (CPU, built in), libtorch (CPU) or libtorch:cuda:N (NVIDIA GPU N)
-    ///
-    /// The LibTorch devices need a build with `--features libtorch`.
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "flex")]
-    pub(crate) device: DeviceName,
-
-    /// Where rewards and judges compute, if not where the base does: with flex, a GPU's memory is the base's alone
-    #[arg(long, global = true, value_name = "DEVICE")]
-    pub(crate) reward_device: Option<DeviceName>,
-
-    /// Say nothing but results and errors
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]

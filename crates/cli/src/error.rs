@@ -11,7 +11,7 @@ use moa_train::TrainError;
 use moa_zoo::ZooError;
 use moa_zoo::pretrain::PretrainError;
 
-use crate::output::note;
+use crate::notes::note;
 use crate::suggest::did_you_mean;
 
 /// Why a command ended without its result.

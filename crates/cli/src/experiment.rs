@@ -12,10 +12,10 @@ use moa_scenes::prompt_set;
 use moa_store::Layout;
 use moa_zoo::BaseModel;
 
-use crate::args::Global;
 use crate::base;
 use crate::device::OpenDevice;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::hub;
 use crate::memory;
 use crate::slurm;

@@ -9,11 +9,13 @@ mod commands;
 mod device;
 mod error;
 mod experiment;
+mod global;
 #[cfg(feature = "libtorch")]
 mod gpu;
 mod hub;
 mod interrupt;
 mod memory;
+mod notes;
 mod notice;
 mod output;
 mod panic;

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::error::CliError;
+pub(crate) use crate::notes::note;
 
 /// Writes to standard output. A reader that has gone (`moa front … | head`) is no error.
 ///
@@ -16,12 +17,6 @@ pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Writes a line to standard error. There is nobody to tell if that fails.
-pub(crate) fn note(line: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "{line}");
 }
 
 /// Whether standard error is a terminal that redraws lines.

@@ -11,12 +11,12 @@ use moa_store::ADAPTER;
 use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
 
 use crate::RunnerError;
+use crate::adapters::read_adapter;
 use crate::context::Context;
 use crate::progress::with_progress;
 use crate::receipt::sha256;
 use crate::recorder::Recorder;
 use crate::sheet::{self, Sheet, SheetSize};
-use crate::training::read_adapter;
 
 /// Something to evaluate.
 pub(crate) struct Point {
@@ -81,27 +81,33 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Returns the pictures that grids show of a point which was evaluated before; nothing when it has to be evaluated
-    /// again, as its pictures or its record are missing.
+    /// Returns whether a point was evaluated before: not where its pictures or its record are missing.
     ///
     /// - `base`: the base's pictures; a part of the runs that had none leaves the distance to them to be measured now
-    pub(crate) fn known(
+    pub(crate) fn is_known(
         &self,
         point: &Point,
         base: Option<&Sheet>,
         recorder: &mut Recorder<'_>,
-    ) -> Result<Option<Sheet>, RunnerError> {
+    ) -> Result<bool, RunnerError> {
         let adapters = point.adapters()?;
-        let Some(mut record) = recorder.evaluation(point.kind, &point.id, &adapters)? else { return Ok(None) };
+        let Some(mut record) = recorder.evaluation(point.kind, &point.id, &adapters)? else { return Ok(false) };
+        let Some(sheet) = self.sheet(point)? else { return Ok(false) };
+        if record.distance_to_base.is_none()
+            && let Some(distance) = base.and_then(|base| sheet.distance(base))
+        {
+            record.distance_to_base = Some(distance);
+            recorder.evaluated(record, &adapters)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns the pictures that grids show of a point; nothing where they are missing.
+    pub(crate) fn sheet(&self, point: &Point) -> Result<Option<Sheet>, RunnerError> {
         if self.size.columns == 0 {
             return Ok(Some(Sheet { columns: Vec::new() }));
         }
-        let sheet = Sheet::read(&sheet::path(&point.folder), self.size)?;
-        if let (None, Some(own), Some(base)) = (record.distance_to_base, &sheet, base) {
-            record.distance_to_base = own.distance(base);
-            recorder.evaluated(record, &adapters)?;
-        }
-        Ok(sheet)
+        Sheet::read(&sheet::path(&point.folder), self.size)
     }
 
     /// Returns how many pictures are drawn of a point.
@@ -118,7 +124,7 @@ impl<'a> Evaluator<'a> {
         base: Option<&Sheet>,
         phase: Phase,
         recorder: &mut Recorder<'_>,
-    ) -> Result<Sheet, RunnerError> {
+    ) -> Result<(), RunnerError> {
         let (pictures, mut record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
         let sheet = Sheet::of(&pictures, self.size);
         record.distance_to_base = base.and_then(|base| sheet.distance(base));
@@ -128,8 +134,7 @@ impl<'a> Evaluator<'a> {
             recorder.wrote(path)?;
         }
         // Last: with the record the point counts as evaluated.
-        recorder.evaluated(record, &point.adapters()?)?;
-        Ok(sheet)
+        recorder.evaluated(record, &point.adapters()?)
     }
 
     /// Draws, scores and judges a point's pictures.

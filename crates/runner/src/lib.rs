@@ -4,6 +4,7 @@
 //! what came out. It speaks through events alone, and goes on where it was stopped or killed. What evaluations add up to is said
 //! by [`moa_analysis`].
 
+mod adapters;
 mod checkpoint;
 mod context;
 mod drawing;

@@ -8,10 +8,10 @@ use moa_pareto::Measured;
 use moa_reward::Pictures;
 use moa_store::{Layout, Snapshot};
 
+use crate::adapters::read_adapter;
 use crate::context::Context;
 use crate::evaluation::{Evaluator, Model, Point};
 use crate::folder::as_run;
-use crate::training::read_adapter;
 use crate::{Models, RunnerError, SweepRequest};
 
 /// Merges and measures; nothing in the results folder is changed.

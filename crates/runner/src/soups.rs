@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use moa_adapter::Adapter;
 use moa_core::experiment::{BaseName, SoupRecipe};
 use moa_core::{ExperimentSpec, PointKind, RunId};
 use moa_store::Layout;
 
 use crate::RunnerError;
+use crate::adapters::{keep_adapter, merged};
 use crate::evaluation::{Model, Point};
 use crate::recorder::Recorder;
-use crate::training::{keep_adapter, read_adapter};
 
 /// Returns the soups that an experiment asks for, then its blends, made of its trained adapters. Soups are merged and written where they
 /// are not there.
@@ -43,12 +42,4 @@ pub(crate) fn mixtures(
 
 fn point(recipe: SoupRecipe, kind: PointKind, model: Model, folder: PathBuf) -> Point {
     Point { id: recipe.id, kind, weighting: Some(recipe.weighting), model, folder }
-}
-
-/// Merges adapters as a recipe says.
-pub(crate) fn merged(recipe: &SoupRecipe, layout: &Layout) -> Result<Adapter, RunnerError> {
-    let read = |(run, share): &(RunId, f64)| Ok((read_adapter(&layout.run_dir(run))?, *share));
-    let parts: Vec<(Adapter, f64)> = recipe.shares.iter().map(read).collect::<Result<_, RunnerError>>()?;
-    let parts: Vec<(&Adapter, f64)> = parts.iter().map(|(adapter, share)| (adapter, *share)).collect();
-    Adapter::mean(&parts).map_err(|source| RunnerError::Soup { soup: recipe.id.to_string(), source })
 }

@@ -147,9 +147,10 @@ enum Passed {
     Stopped(u32),
 }
 
-/// What a stage has left: the base, then trained adapters, soups and blends, each with its first pictures.
+/// What a stage has left.
 struct Stage {
-    points: Vec<(Point, Sheet)>,
+    /// The base, then trained adapters, soups and blends.
+    points: Vec<Point>,
     /// The runs that are not trained, and how far they are.
     missing: BTreeMap<String, String>,
     /// Those of them that waited for the round before.
@@ -186,10 +187,10 @@ fn stage(
     let (base, mut base_sheet) = (base(layout), None);
     if request.part.is_none_or(|part| part.number == 1) {
         let own = std::slice::from_ref(&base);
-        let Some(sheets) = evaluate_all(context, &evaluator, own, None, Phase::Base, recorder)? else {
+        if !evaluate_all(context, &evaluator, own, None, Phase::Base, recorder)? {
             return Ok(Passed::Stopped(furthest_behind));
-        };
-        base_sheet = sheets.into_iter().next();
+        }
+        base_sheet = evaluator.sheet(&base)?;
     }
 
     if request.part.is_some() && trains && own.iter().all(|run| !run.is_ready || is_done(run, layout, epochs)) {
@@ -216,16 +217,12 @@ fn stage(
         let ids: Vec<RunId> = trained.iter().map(|run| run.id.clone()).collect();
         points.extend(mixtures(spec, &ids, layout, recorder)?);
     }
-    let Some(sheets) = evaluate_all(context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, recorder)?
-    else {
-        return Ok(Passed::Stopped(epochs));
-    };
-    if context.is_stopped() {
+    let evaluated = evaluate_all(context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, recorder)?;
+    if !evaluated || context.is_stopped() {
         return Ok(Passed::Stopped(epochs));
     }
-    let first = base_sheet.map(|sheet| (base, sheet));
     let waiting = own.iter().filter(|run| !run.is_ready).map(|run| run.id.clone()).collect();
-    let points = first.into_iter().chain(points.into_iter().zip(sheets)).collect();
+    points.insert(0, base);
     Ok(Passed::Stage(Stage { points, missing, waiting }))
 }
 
@@ -256,8 +253,7 @@ fn report(
     let report = FrontReport::of(&recorder.snapshot()?, context.spec, scales)?;
     warn(&report, recorder)?;
     let snapshot = recorder.snapshot()?;
-    let all: Vec<(&Point, &Sheet)> = stage.points.iter().map(|(point, sheet)| (point, sheet)).collect();
-    drawing::draw_all(context, layout, &snapshot, &report, &all, recorder)?;
+    drawing::draw_all(context, layout, &snapshot, &report, &stage.points, recorder)?;
     Ok(report)
 }
 
@@ -378,7 +374,7 @@ fn run_point(run: &Run, layout: &Layout) -> Point {
     }
 }
 
-/// Evaluates the points that are not evaluated yet, and returns the pictures of all of them; nothing when stopped.
+/// Evaluates the points that are not evaluated yet; returns whether all are, which they are not when stopped.
 fn evaluate_all(
     context: &Context<'_>,
     evaluator: &Evaluator<'_>,
@@ -386,22 +382,23 @@ fn evaluate_all(
     base: Option<&Sheet>,
     phase: Phase,
     recorder: &mut Recorder<'_>,
-) -> Result<Option<Vec<Sheet>>, RunnerError> {
-    let sheets: Vec<Option<Sheet>> =
-        points.iter().map(|point| evaluator.known(point, base, recorder)).collect::<Result<_, _>>()?;
-    let missing = sheets.iter().filter(|sheet| sheet.is_none()).count();
-    if missing > 0 {
-        recorder.phase(phase, missing * evaluator.pictures())?;
+) -> Result<bool, RunnerError> {
+    let mut missing = Vec::new();
+    for point in points {
+        if !evaluator.is_known(point, base, recorder)? {
+            missing.push(point);
+        }
     }
-    let mut all = Vec::with_capacity(points.len());
-    for (point, sheet) in points.iter().zip(sheets) {
-        all.push(match sheet {
-            Some(sheet) => sheet,
-            None if context.is_stopped() => return Ok(None),
-            None => evaluator.evaluate(point, base, phase, recorder)?,
-        });
+    if !missing.is_empty() {
+        recorder.phase(phase, missing.len() * evaluator.pictures())?;
     }
-    Ok(Some(all))
+    for point in missing {
+        if context.is_stopped() {
+            return Ok(false);
+        }
+        evaluator.evaluate(point, base, phase, recorder)?;
+    }
+    Ok(true)
 }
 
 /// Warns of trained adapters whose rewards rose while their judges fell. It is found anew whenever points are added.

@@ -6,14 +6,14 @@ use std::time::Instant;
 use moa_adapter::Adapter;
 use moa_core::experiment::BaseName;
 use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
-use moa_store::{ADAPTER, ADAPTER_CONFIG, Entry, Layout, Lease, Origin, unix_now, write_atomically};
+use moa_store::{Entry, Layout, Lease, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
+use crate::adapters::{keep_adapter, merged};
 use crate::context::{Context, SweepRequest};
-use crate::folder::{Run, write_new};
+use crate::folder::Run;
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
-use crate::soups::merged;
 use crate::{RunnerError, checkpoint, timings};
 
 /// So many runs are in memory at a time; the next ones are trained after them.
@@ -264,32 +264,4 @@ fn origin(request: &SweepRequest) -> Origin {
         job: request.job.clone(),
         when: unix_now(),
     }
-}
-
-/// Writes an adapter with its configuration into the folder of a run or soup; files that are there already stay.
-pub(crate) fn keep_adapter(
-    adapter: &Adapter,
-    id: &RunId,
-    folder: &std::path::Path,
-    base: &str,
-    recorder: &mut Recorder<'_>,
-) -> Result<(), RunnerError> {
-    let bytes = adapter.to_safetensors().map_err(|source| RunnerError::Adapter { run: id.to_string(), source })?;
-    let path = folder.join(ADAPTER);
-    let known = std::fs::read(&path).is_ok_and(|found| found == bytes);
-    write_new(&folder.join(ADAPTER_CONFIG), adapter.to_config(base).as_bytes())?;
-    if !known {
-        write_atomically(&path, &bytes)?;
-        recorder.wrote(path)?;
-    }
-    Ok(())
-}
-
-/// Reads the adapter in the folder of a run or soup.
-pub(crate) fn read_adapter(folder: &std::path::Path) -> Result<Adapter, RunnerError> {
-    let failed = |path: &std::path::Path, reason: String| RunnerError::Read { path: path.into(), reason };
-    let (file, config) = (folder.join(ADAPTER), folder.join(ADAPTER_CONFIG));
-    let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
-    let text = std::fs::read_to_string(&config).map_err(|error| failed(&config, error.to_string()))?;
-    Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))
 }

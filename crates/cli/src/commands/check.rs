@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::args::Global;
 use crate::calibrate::{self, Need};
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::output::print;
 use crate::text::{estimate, memory};
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::adapters;
-use crate::args::Global;
 use crate::base;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::note;
 
 /// Writes an adapter in another format: factors and alpha survive bit for bit.

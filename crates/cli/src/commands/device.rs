@@ -9,9 +9,9 @@ use moa_diffusion::Compute;
 use moa_zoo::checks::{Check, checks};
 
 use super::sample::precision;
-use crate::args::Global;
 use crate::device::OpenDevice;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::{note, print};
 use crate::panic::{first_line, quietly};
 use crate::text::Table;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use moa_store::{Format, Snapshot, Table, write_atomically};
 
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::{note, print};
 
 /// Writes the metrics as a table for other tools, one value a row.

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use moa_store::{write_atomically, write_atomically_with};
 use moa_zoo::BaseFile;
 
-use crate::args::Global;
 use crate::base;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::note;
 
 /// Writes a base model as a folder in diffusers' layout.

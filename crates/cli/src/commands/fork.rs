@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use moa_runner::{Strangers, bring};
 
-use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::output::print;
 
 /// Begins an experiment with those runs of another that it would train alike.

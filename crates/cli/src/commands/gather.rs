@@ -7,9 +7,9 @@ use moa_runner::{Strangers, bring, gather};
 use moa_store::Layout;
 
 use super::sweep::{conclude, told};
-use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::interrupt;
 use crate::output::note;
 use crate::panic::on_device;

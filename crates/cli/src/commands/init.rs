@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use moa_core::experiment::template;
 use moa_store::write_atomically;
 
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::note;
 
 /// Writes a commented experiment file to start from.

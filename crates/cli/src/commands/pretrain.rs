@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_store::{StoreError, write_atomically};
 use moa_zoo::pretrain::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, PretrainSpecError, Progress, pretrain};
 
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::interrupt::{self, Stop};
 use crate::output::{is_live_terminal, note};
 use crate::text::{count, duration};

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use moa_runner::repair;
 
 use super::sweep::{conclude, told};
-use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::interrupt;
 use crate::panic::on_device;
 use crate::progress::Display;

@@ -11,9 +11,9 @@ use moa_plot::{GridRow, draw_picture_grid};
 use moa_train::{DrawRequest, Workers, draw};
 
 use crate::adapters::{self, NamedAdapter};
-use crate::args::Global;
 use crate::base;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::note;
 use crate::pictures::{rgb, scale};
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use moa_store::Layout;
 
-use crate::args::Global;
 use crate::device::DeviceName;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::shell::quoted;
 
 /// How long before the end of its time a task is told so, in seconds.

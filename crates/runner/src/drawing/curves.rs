@@ -1,11 +1,14 @@
 //! Curves over epochs: rewards of every run, and how the training itself went.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use moa_analysis::FrontReport;
-use moa_core::metric;
+use moa_core::{RunId, metric};
 use moa_plot::{Curve, CurvePanel, PlotError, draw_curves};
 use moa_store::{Layout, Snapshot};
+
+use crate::evaluation::Point;
 
 /// What is drawn of the training itself, with its unit.
 const TRAINING: [(&str, &str); 8] = [
@@ -19,8 +22,14 @@ const TRAINING: [(&str, &str); 8] = [
     (metric::PAIRS_RIGHT, "share of pairs ordered as decided"),
 ];
 
-/// Draws the curves and returns the files.
-pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
+/// Draws the curves of those that are shown, and returns the files.
+pub(super) fn draw(
+    layout: &Layout,
+    snapshot: &Snapshot,
+    report: &FrontReport,
+    shown: &[&Point],
+) -> Result<Vec<PathBuf>, PlotError> {
+    let runs: BTreeSet<&RunId> = shown.iter().map(|point| &point.id).collect();
     let of = |names: &[String], metric: fn(&str) -> String| -> Vec<(String, String)> {
         names.iter().map(|name| (metric(name), name.clone())).collect()
     };
@@ -43,7 +52,7 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
         ("steering", "What is maximised, and how constraints stand, after each probe", steering, &[]),
     ] {
         let panels: Vec<CurvePanel> =
-            metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &metric, title, start)).collect();
+            metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &runs, &metric, title, start)).collect();
         if panels.is_empty() {
             continue;
         }
@@ -57,12 +66,18 @@ pub(super) fn draw(layout: &Layout, snapshot: &Snapshot, report: &FrontReport) -
 }
 
 /// Returns one metric of every run, after points that are known without it; nothing where no run has it.
-fn panel(snapshot: &Snapshot, metric: &str, title: String, start: &[(f64, f64)]) -> Option<CurvePanel> {
+fn panel(
+    snapshot: &Snapshot,
+    runs: &BTreeSet<&RunId>,
+    metric: &str,
+    title: String,
+    start: &[(f64, f64)],
+) -> Option<CurvePanel> {
     let curve = |run: &moa_core::RunRecord| {
         let measured = snapshot.curve(&run.id, metric).map(|(epoch, value)| (f64::from(epoch), value));
         let points: Vec<(f64, f64)> = start.iter().copied().chain(measured).collect();
         (points.len() > start.len()).then(|| Curve { label: run.id.to_string(), points })
     };
-    let curves: Vec<Curve> = snapshot.runs.iter().filter_map(curve).collect();
+    let curves: Vec<Curve> = snapshot.runs.iter().filter(|run| runs.contains(&run.id)).filter_map(curve).collect();
     (!curves.is_empty()).then_some(CurvePanel { title, curves })
 }

@@ -6,7 +6,7 @@ use moa_plot::{GridRow, PlotError, RgbPicture, draw_picture_grid};
 use moa_store::{Layout, SAMPLES};
 
 use crate::evaluation::Point;
-use crate::sheet::Sheet;
+use crate::sheet::{self, Sheet};
 
 /// Small pictures are enlarged to about so many pixels, and tiles of them to so many.
 const SIDE: u32 = 96;
@@ -37,7 +37,7 @@ impl Fit {
 /// of each. Many points take several files.
 pub(super) fn draw_together(
     layout: &Layout,
-    points: &[(&Point, &Sheet)],
+    points: &[(&Point, Sheet)],
     prompts: &[String],
 ) -> Result<Vec<PathBuf>, PlotError> {
     let Some(tile) = points.iter().find_map(|(_, sheet)| sheet.columns.first().and_then(|column| tile_of(column)))
@@ -45,7 +45,7 @@ pub(super) fn draw_together(
         return Ok(Vec::new());
     };
     let fit = Fit::new(&tile, TILE_SIDE);
-    let row = |(point, sheet): &(&Point, &Sheet)| {
+    let row = |(point, sheet): &(&Point, Sheet)| {
         let pictures = sheet.columns.iter().filter_map(|column| tile_of(column)).take(fit.columns).collect();
         GridRow { label: point.id.to_string(), pictures }
     };
@@ -59,6 +59,13 @@ pub(super) fn draw_together(
         written.push(path);
     }
     Ok(written)
+}
+
+/// Returns whether a point's grid is drawn, of the pictures that are there.
+pub(super) fn is_drawn(point: &Point) -> bool {
+    let changed = |path: PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let (grid, pictures) = (changed(point.folder.join(SAMPLES)), changed(sheet::path(&point.folder)));
+    grid.zip(pictures).is_some_and(|(grid, pictures)| grid >= pictures)
 }
 
 /// Draws several pictures of each prompt of one point, and returns the file.

@@ -5,22 +5,24 @@ mod edges;
 mod fronts;
 mod grids;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use moa_analysis::FrontReport;
-use moa_core::{Phase, RunEvent};
+use moa_core::{Phase, RunEvent, RunId};
 use moa_pareto::Interval;
 use moa_plot::PlotError;
 use moa_store::{Layout, Snapshot};
 
 use crate::RunnerError;
 use crate::context::Context;
-use crate::evaluation::Point;
+use crate::evaluation::{Evaluator, Point};
 use crate::folder::write_new;
 use crate::recorder::Recorder;
-use crate::sheet::Sheet;
 
+/// More points than this are not drawn in one picture.
+const MOST_TOGETHER: usize = 64;
 /// How the names of drawings begin while they are being written.
 const HALF_DRAWN: &str = ".plot-";
 
@@ -30,7 +32,7 @@ pub(crate) fn draw_all(
     layout: &Layout,
     snapshot: &Snapshot,
     report: &FrontReport,
-    points: &[(&Point, &Sheet)],
+    points: &[Point],
     recorder: &mut Recorder<'_>,
 ) -> Result<(), RunnerError> {
     let prompts = &context.request.prompts.held_out;
@@ -48,17 +50,46 @@ pub(crate) fn draw_all(
         recorder.wrote(path)?;
     }
     prepare(&layout.plots_dir())?;
-    points.iter().try_for_each(|(point, _)| prepare(&point.folder))?;
+    points.iter().try_for_each(|point| prepare(&point.folder))?;
+    let evaluator = Evaluator::new(*context);
+    let shown = shown(report, points);
+    let mut sheets = Vec::new();
+    for point in &shown {
+        sheets.extend(evaluator.sheet(point)?.map(|sheet| (*point, sheet)));
+    }
     let mut written = fronts::draw(layout, report)?;
-    written.extend(curves::draw(layout, snapshot, report)?);
+    written.extend(curves::draw(layout, snapshot, report, &shown)?);
     written.extend(edges::draw(layout, report)?);
-    written.extend(grids::draw_together(layout, points, prompts)?);
-    for (index, (point, sheet)) in points.iter().enumerate() {
-        written.extend(grids::draw_alone(point, sheet, prompts)?);
+    written.extend(grids::draw_together(layout, &sheets, prompts)?);
+    drop(sheets);
+    for (index, point) in points.iter().enumerate() {
+        if !grids::is_drawn(point)
+            && let Some(sheet) = evaluator.sheet(point)?
+        {
+            written.extend(grids::draw_alone(point, &sheet, prompts)?);
+        }
         let fraction = (index + 1) as f64 / points.len() as f64;
         recorder.emit(&RunEvent::Progress { phase: Phase::Drawing, fraction })?;
     }
     written.into_iter().try_for_each(|path| recorder.wrote(path))
+}
+
+/// Returns the points whose curves and pictures are drawn together: all of them, or, of many, the base and those that are most surely on the
+/// front.
+fn shown<'a>(report: &FrontReport, points: &'a [Point]) -> Vec<&'a Point> {
+    if points.len() <= MOST_TOGETHER {
+        return points.iter().collect();
+    }
+    let known: BTreeMap<&RunId, (bool, f64)> =
+        report.points.iter().map(|known| (&known.id, (known.placing.undominated, known.placing.on))).collect();
+    let sure = |point: &Point| known.get(&point.id).map_or(0.0, |(is_best, on)| f64::from(u8::from(*is_best)) + on);
+    let mut order: Vec<(usize, f64)> = points.iter().enumerate().map(|(place, point)| (place, sure(point))).collect();
+    order.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let mut places: Vec<usize> = order.into_iter().map(|(place, _)| place).filter(|place| *place > 0).collect();
+    places.truncate(MOST_TOGETHER - 1);
+    places.push(0);
+    places.sort_unstable();
+    places.into_iter().map(|place| &points[place]).collect()
 }
 
 /// Makes a folder for drawings, and deletes what a killed sweep left half drawn in it.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use moa_core::RunId;
 use moa_runner::{Models, SweepRequest};
 
-use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 
 /// An experiment that soups can be made of.
 pub(super) struct Ready {

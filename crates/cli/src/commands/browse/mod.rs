@@ -13,8 +13,8 @@ use std::time::SystemTime;
 use moa_store::Layout;
 use moa_tui::{App, Helpers, Message};
 
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::interrupt;
 use crate::terminal::{Look, Screen, listen};
 

@@ -12,8 +12,8 @@ use moa_tui::{Asked, Message, Reply, Work};
 use super::bench::Opener;
 use super::measure::{self, Stop};
 use super::{figures, preview};
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::panic::quietly;
 
 /// A preview that is wanted: the latest one alone counts.

@@ -12,9 +12,9 @@ use moa_plot::{FrontSeries, draw_compared_fronts};
 use moa_runner::{Receipt, Usage};
 use moa_store::write_atomically;
 
-use crate::args::Global;
 use crate::commands::front::Results;
 use crate::error::CliError;
+use crate::global::Global;
 use crate::output::{note, print};
 
 /// Compares experiments of the same base, rewards and evaluation prompts.

@@ -15,8 +15,8 @@ use moa_store::{write_atomically, write_atomically_with};
 pub(crate) use method::FormatName;
 use method::MethodArguments;
 
-use crate::args::Global;
 use crate::error::CliError;
+use crate::global::Global;
 
 /// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
 ///

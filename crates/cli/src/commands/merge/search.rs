@@ -15,11 +15,11 @@ use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
 use super::{Arguments, answer, trade_off, write_adapter};
-use crate::args::Global;
 use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::output::{note, print};
 use crate::text::{count, duration};
 

@@ -11,10 +11,10 @@ use moa_store::{Layout, TaskStatus};
 
 use super::conclude;
 use super::plan::Planned;
-use crate::args::Global;
 use crate::device::DeviceName;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::interrupt;
 use crate::output::note;
 use crate::progress::Display;

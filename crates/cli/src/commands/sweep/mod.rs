@@ -16,11 +16,11 @@ use moa_store::TaskState;
 use plan::Planned;
 use task::Task;
 
-use crate::args::Global;
 use crate::commands::front::{self, Results};
 use crate::device::{DeviceName, OpenDevice};
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::interrupt;
 use crate::memory;
 use crate::notice::Notice;

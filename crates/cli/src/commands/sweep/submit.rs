@@ -7,9 +7,9 @@ use moa_runner::Part;
 use moa_store::{Layout, Submission, Submissions, TaskState, TaskStatus, unix_now, write_atomically};
 
 use super::plan::Planned;
-use crate::args::Global;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::output::{note, print};
 use crate::shell;
 use crate::slurm::Job;

@@ -13,11 +13,11 @@ use moa_runner::{SweepOutcome, sweep};
 use moa_tui::Message;
 
 use super::{conclude, told};
-use crate::args::Global;
 use crate::commands::browse::{Opened, PLAINLY, parent, show};
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::global::Global;
 use crate::interrupt;
 use crate::notice::Notice;
 use crate::output::note;
