@@ -63,6 +63,20 @@ survey SEEDS="1" DIR="results/survey":
     target/release/moa compare {{DIR}}/* --points trained --format csv --what points -o docs/survey/points.csv
     target/release/moa compare {{DIR}}/* --points trained --format json | python3 benches/survey.py > docs/survey/methods.md
 
+# Weightings that moa chooses against a lattice, and two rounds against one, three seeds (about ten minutes on two cores with AVX-512).
+stages SEEDS="1 2 3" DIR="results/stages":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release
+    for seed in {{SEEDS}}; do target/release/moa sweep experiments/stages --seed $seed --out {{DIR}} --plain; done
+    target/release/moa compare {{DIR}}/{lattice,next,support}-*
+    target/release/moa compare {{DIR}}/*-round*
+
+# How long a results folder with thousands of runs takes to be opened, listed and gathered.
+many-runs RUNS="5000" DIR="/tmp/moa-many" PYTHON="python3":
+    cargo build --release
+    {{PYTHON}} benches/many_runs.py target/release/moa {{DIR}} --runs {{RUNS}}
+
 # What experiments/pareto.ron gains with three training seeds, on prompts and noise that chose nothing. FLAGS: --only-corners, --csv FILE.
 bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:
     cargo build --release

@@ -98,13 +98,15 @@ fn pixels(pipeline: &Pipeline) -> u64 {
 
 /// Returns what of an experiment takes memory; `pixels` are the values of a picture.
 fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u64) -> Size {
-    let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
+    let training = &experiment.spec.training;
+    // Each thread trains a run.
+    let at_once = experiment.plan.runs.min(device.workers as u64);
     let pictures = u64::from(training.prompts_per_epoch) * u64::from(training.pictures_per_prompt);
-    let together = runs * u64::from(training.method.unit(&experiment.spec));
-    let trained = runs * training.advantages.trained(pictures as usize) as u64;
+    let least = u64::from(training.method.unit(&experiment.spec));
+    let trained = training.advantages.trained(pictures as usize) as u64;
     Size {
-        rows: trained.min(u64::from(training.micro_batch).max(together) * device.workers as u64),
-        samples: runs * pictures * u64::from(experiment.spec.sampler.steps + 1),
+        rows: at_once * trained.min(u64::from(training.micro_batch).max(least)),
+        samples: at_once * pictures * u64::from(experiment.spec.sampler.steps + 1),
         dims: models.pipeline.latent_dims() as u64,
         pictures: experiment.plan.evaluation_pictures,
         pictures_at_once: experiment.pictures_at_once(),

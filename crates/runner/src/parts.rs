@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use moa_core::experiment::Fingerprint;
 use moa_core::{EventSink, PointKind, RunId};
-use moa_store::{Layout, Lease, RunHistory, StoreError};
+use moa_store::{Layout, Leases, RunHistory, StoreError};
 
 use crate::folder::{Folder, as_run};
 use crate::sweep::{SweepOutcome, gather};
@@ -94,7 +94,7 @@ pub fn repair(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink)
     if layout.logs()?.is_empty() {
         return Err(RunnerError::NoRuns { folder: request.out.clone() });
     }
-    let _lease = Lease::take(&layout.gather_lease_file())?;
+    let _lease = Leases::take(&[layout.gather_lease_file()])?;
     for path in [layout.metrics_dir(), layout.live_file()] {
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         match removed {
@@ -122,7 +122,7 @@ fn check_same(here: &Layout, there: &Layout, run: &RunId) -> Result<(), RunnerEr
 
 /// Copies a run's folder in place of what is there.
 fn take(here: &Layout, there: &Layout, run: &RunId) -> Result<(), RunnerError> {
-    let _leases = [Lease::take(&there.lease_file(run))?, Lease::take(&here.lease_file(run))?];
+    let _leases = Leases::take(&[there.lease_file(run), here.lease_file(run)])?;
     let aside = here.runs_dir().join(format!("{HALF_COPIED}{run}"));
     let failed =
         |path: &Path, error: std::io::Error| RunnerError::from(StoreError::Write { path: path.into(), source: error });

@@ -8,7 +8,7 @@ use moa_core::experiment::{ChosenWeighting, NextSpec};
 use moa_core::{
     EvaluationRecord, EventSink, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, Warning, Weighting,
 };
-use moa_store::{Layout, MetricStore, RunHistory};
+use moa_store::{LEASE, Layout, Leases, MetricStore, RunHistory};
 use moa_train::Trainer;
 
 use crate::context::{Context, SweepRequest};
@@ -396,7 +396,12 @@ fn evaluate_all(
         if context.is_stopped() {
             return Ok(false);
         }
-        evaluator.evaluate(point, base, phase, recorder)?;
+        let leases = Leases::take(&[point.folder.join(LEASE)])?;
+        // Another process may have been quicker.
+        if !evaluator.is_known(point, base, recorder)? {
+            evaluator.evaluate(point, base, phase, recorder)?;
+        }
+        leases.check()?;
     }
     Ok(true)
 }

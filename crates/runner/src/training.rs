@@ -6,7 +6,7 @@ use std::time::Instant;
 use moa_adapter::Adapter;
 use moa_core::experiment::BaseName;
 use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
-use moa_store::{Entry, Layout, Lease, Origin, unix_now};
+use moa_store::{Entry, Layout, Leases, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
 use crate::adapters::{keep_adapter, merged};
@@ -95,7 +95,7 @@ struct Bench<'a> {
     layout: &'a Layout,
     cohort: Cohort<'a>,
     members: &'a [(RunId, Weighting)],
-    leases: Vec<Lease>,
+    leases: Leases,
     saved: Instant,
     failures: Vec<(RunId, TrainError)>,
 }
@@ -112,8 +112,7 @@ impl<'a> Bench<'a> {
         recorder: &mut Recorder<'_>,
     ) -> Result<Self, RunnerError> {
         let request = context.request;
-        let leases = group.iter().map(|run| Lease::take(&layout.lease_file(&run.id)));
-        let leases = leases.collect::<Result<_, _>>()?;
+        let leases = Leases::take(&group.iter().map(|run| layout.lease_file(&run.id)).collect::<Vec<_>>())?;
         let mut cohort = Cohort::new(TrainerSetup {
             pipeline: &context.models.pipeline,
             scorer: &context.models.scorer,
@@ -163,7 +162,7 @@ impl<'a> Bench<'a> {
             recorder.warn(&run, finding)?;
         }
         self.failures.extend(failures);
-        self.leases.iter_mut().try_for_each(Lease::beat)?;
+        self.leases.check()?;
         if self.saved.elapsed() >= self.context.request.save_every {
             self.save(recorder)?;
             recorder.emit(&RunEvent::Checkpointed { epoch })?;

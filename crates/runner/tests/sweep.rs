@@ -11,7 +11,7 @@ use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::{NextBy, NextSpec, SoupsSpec, WeightingsSpec};
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunState};
 use moa_runner::{Models, Part, RunnerError, Strangers, SweepOutcome, SweepRequest, bring, gather, repair, sweep};
-use moa_store::{Layout, Lease, Snapshot};
+use moa_store::{Layout, Leases, Snapshot};
 use tiny::{Results, models, request, results, run, spec};
 
 fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, Vec<RunEvent>) {
@@ -295,7 +295,7 @@ fn parts_that_nobody_gathered_can_be_looked_at() {
 #[test]
 fn a_run_has_one_owner() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
-    let lease = Lease::take(&Layout::new(root.path()).lease_file(&RunId("contrast".into()))).unwrap();
+    let lease = Leases::take(&[Layout::new(root.path()).lease_file(&RunId("contrast".into()))]).unwrap();
     let request = SweepRequest { part: Some(Part { number: 2, of: 2 }), ..request(spec(), root.path()) };
     let message = run(&request, &models).0.unwrap_err().to_string();
     assert!(message.contains("runs/contrast") && message.contains("another part"), "{message}");

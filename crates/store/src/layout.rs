@@ -91,7 +91,7 @@ impl Layout {
 
     /// Returns the path of the file that says who works on a run.
     pub fn lease_file(&self, run: &RunId) -> PathBuf {
-        self.run_dir(run).join("lease.json")
+        self.run_dir(run).join(LEASE)
     }
 
     /// Returns the path of the file that says who gathers the results.
@@ -202,6 +202,8 @@ impl Layout {
 pub const ADAPTER: &str = "adapter.safetensors";
 /// The configuration beside an adapter.
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// Who works on it.
+pub const LEASE: &str = "lease.json";
 /// A picture grid.
 pub const SAMPLES: &str = "samples.png";
 

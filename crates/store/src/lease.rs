@@ -3,6 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How long an owner on another machine may be silent before it is taken for dead.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a lease says.
+/// What a lease says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Owner {
     /// The machine's name.
@@ -29,25 +32,77 @@ struct Owner {
     when: u64,
 }
 
-/// A run that is this process's to work on, until this is dropped.
+/// Runs that are this process's to work on, until this is dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Leases {
+    held: Arc<Mutex<Held>>,
+    over: Option<Sender<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    leases: Vec<Lease>,
+    /// That a lease was taken over meanwhile, or cannot be written.
+    lost: Option<StoreError>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Lease {
     path: PathBuf,
     owner: Owner,
-    last: Instant,
+}
+
+impl Leases {
+    /// Takes the leases at these paths, and gives signs of life from then on. A dead owner's is taken over: one of this machine whose process is
+    /// gone, at once; one of another, when it gives no sign of life for a minute, which is waited for. Clocks of machines need not agree.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where an owner lives, and what the system says; none is held then.
+    pub fn take(paths: &[PathBuf]) -> Result<Self, StoreError> {
+        let leases = paths.iter().map(|path| Lease::take(path, PATIENCE)).collect::<Result<_, _>>()?;
+        let held = Arc::new(Mutex::new(Held { leases, lost: None }));
+        let (over, ended) = channel();
+        let shared = Arc::clone(&held);
+        let keeper = std::thread::spawn(move || {
+            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).beat();
+            }
+        });
+        Ok(Self { held, over: Some(over), keeper: Some(keeper) })
+    }
+
+    /// Checks that all are still held.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where another has taken one over, as this process seemed dead to it.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).lost.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+impl Held {
+    fn beat(&mut self) {
+        for lease in &mut self.leases {
+            if let Err(error) = lease.beat() {
+                self.lost = Some(error);
+            }
+        }
+    }
 }
 
 impl Lease {
-    /// Takes the lease at `path`. A dead owner's is taken over: one of this machine whose process is gone, at once; one of another, when it
-    /// gives no sign of life for a minute, which is waited for. Clocks of machines need not agree.
-    ///
-    /// # Errors
-    /// [`StoreError::Owned`] where its owner lives, and what the system says.
-    pub fn take(path: &Path) -> Result<Self, StoreError> {
-        Self::take_within(path, PATIENCE)
-    }
-
-    fn take_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+    fn take(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let token = now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40;
         let owner = Owner { node: node(), pid: std::process::id(), token, beats: 0, when: now.as_secs() };
@@ -61,14 +116,25 @@ impl Lease {
                 Ok(mut file) => {
                     let text = serde_json::to_vec(&owner).unwrap_or_default();
                     file.write_all(&text).map_err(|source| StoreError::write(path, source))?;
-                    return Ok(Self { path: path.to_path_buf(), owner, last: Instant::now() });
+                    return Ok(Self { path: path.to_path_buf(), owner });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(StoreError::write(path, error)),
             }
             let found = read(path)?;
             match (found, &seen) {
-                (None, _) => {}
+                // It is being written, or was killed as it was: then it stays so.
+                (None, _) => {
+                    let unknown = Owner { node: String::new(), pid: 0, token: 0, beats: 0, when: 0 };
+                    match &seen {
+                        Some((known, since)) if *known == unknown => {
+                            if since.elapsed() >= patience {
+                                give_up(path, &unknown)?;
+                            }
+                        }
+                        _ => seen = Some((unknown, Instant::now())),
+                    }
+                }
                 (Some(found), _) if found.node == owner.node && !lives(found.pid) => give_up(path, &found)?,
                 (Some(found), _) if found.node == owner.node => return Err(owned(path, &found)),
                 (Some(found), Some((known, since))) if *known == found => {
@@ -83,14 +149,8 @@ impl Lease {
         }
     }
 
-    /// Gives a sign of life, where the last one is some seconds old.
-    ///
-    /// # Errors
-    /// [`StoreError::Owned`] where another has taken it over meanwhile, and what the system says.
-    pub fn beat(&mut self) -> Result<(), StoreError> {
-        if self.last.elapsed() < BEAT {
-            return Ok(());
-        }
+    /// Gives a sign of life.
+    fn beat(&mut self) -> Result<(), StoreError> {
         if let Some(found) = read(&self.path)?
             && found.token != self.owner.token
         {
@@ -98,7 +158,6 @@ impl Lease {
         }
         self.owner.beats += 1;
         self.owner.when = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.last = Instant::now();
         write_atomically(&self.path, &serde_json::to_vec(&self.owner).unwrap_or_default())
     }
 }
@@ -157,13 +216,14 @@ mod tests {
     #[test]
     fn a_run_has_one_owner_and_the_next_comes_when_it_is_gone() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("runs/a/lease.json");
-        let lease = Lease::take(&path).unwrap();
-        let message = Lease::take(&path).unwrap_err().to_string();
+        let paths = [root.path().join("runs/a/lease.json"), root.path().join("runs/b/lease.json")];
+        let leases = Leases::take(&paths).unwrap();
+        leases.check().unwrap();
+        let message = Leases::take(&paths[1..]).unwrap_err().to_string();
         assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
-        drop(lease);
-        assert!(!path.exists());
-        drop(Lease::take(&path).unwrap());
+        drop(leases);
+        assert!(!paths[0].exists() && !paths[1].exists());
+        drop(Leases::take(&paths).unwrap());
     }
 
     #[test]
@@ -173,17 +233,22 @@ mod tests {
         let owner = |node: &str, pid| Owner { node: node.into(), pid, token: 7, beats: 3, when: 5 };
         // No process has this number.
         fs::write(&path, serde_json::to_vec(&owner(&node(), u32::MAX)).unwrap()).unwrap();
-        let mut lease = Lease::take(&path).unwrap();
-        lease.last -= 2 * BEAT;
+        let mut lease = Lease::take(&path, PATIENCE).unwrap();
         lease.beat().unwrap();
         fs::write(&path, serde_json::to_vec(&owner("elsewhere", 1)).unwrap()).unwrap();
-        lease.last -= 2 * BEAT;
-        assert!(lease.beat().unwrap_err().to_string().contains("elsewhere"), "another has taken it over");
-        drop(lease);
-        let began = Instant::now();
-        let lease = Lease::take_within(&path, Duration::from_millis(200)).unwrap();
-        assert!(began.elapsed() >= Duration::from_millis(200));
-        drop(lease);
+        let mut held = Held { leases: vec![lease], lost: None };
+        held.beat();
+        assert!(held.lost.unwrap().to_string().contains("elsewhere"), "another has taken it over");
+        drop(held.leases);
+        let soon = Duration::from_millis(200);
+        // One of another machine that says nothing, and one whose owner was killed as it wrote it.
+        for text in [serde_json::to_vec(&owner("elsewhere", 1)).unwrap(), b"{".to_vec()] {
+            fs::write(&path, text).unwrap();
+            let began = Instant::now();
+            let lease = Lease::take(&path, soon).unwrap();
+            assert!(began.elapsed() >= soon);
+            drop(lease);
+        }
         // One that gives signs of life is left alone.
         fs::write(&path, serde_json::to_vec(&owner("elsewhere", 1)).unwrap()).unwrap();
         std::thread::scope(|scope| {
@@ -192,7 +257,7 @@ mod tests {
                 let alive = Owner { beats: 4, ..owner("elsewhere", 1) };
                 write_atomically(&path, &serde_json::to_vec(&alive).unwrap()).unwrap();
             });
-            assert!(Lease::take_within(&path, Duration::from_secs(5)).is_err());
+            assert!(Lease::take(&path, Duration::from_secs(5)).is_err());
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics, evaluations and runs of an experiment, kept in sled; adapters and pictures are files beside it.
 //!
 //! - [`Layout`] knows where each file of an experiment lies, and [`write_atomically`] writes it whole or not at all.
-//! - [`RunLog`] is the truth: what is known of a run, in its own folder, in lines with checksums; [`Lease`] says who writes it.
+//! - [`RunLog`] is the truth: what is known of a run, in its own folder, in lines with checksums; [`Leases`] say who writes it.
 //! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
@@ -32,8 +32,8 @@ pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
-pub use layout::{ADAPTER, ADAPTER_CONFIG, Layout, SAMPLES};
-pub use lease::Lease;
+pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, SAMPLES};
+pub use lease::Leases;
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;

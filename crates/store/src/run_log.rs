@@ -1,7 +1,7 @@
 //! `log.jsonl`: what is known of one run, soup or blend, in its own folder.
 //!
 //! Lines are appended and never changed; each begins with the checksum of its record. The logs are the truth, and the metric store is
-//! an index over them that can be made anew. One process writes a log at a time (see [`Lease`](crate::Lease)).
+//! an index over them that can be made anew. One process writes a log at a time (see [`Leases`](crate::Leases)).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};

@@ -53,14 +53,12 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 
 /// Says that there is less memory than is wanted, and what to lower.
 fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
-    let (micro_batch, runs) = (experiment.spec.training.micro_batch, experiment.plan.runs);
-    let unit = experiment.spec.training.method.unit(&experiment.spec);
-    let least = runs * u64::from(unit);
-    let rows = if u64::from(micro_batch) > least {
-        let each = if unit == 1 { "one row".into() } else { format!("{unit} rows") };
-        format!("lower `training.micro_batch` (now {micro_batch}; every adapter needs {each}, so {least} is the least)")
+    let micro_batch = experiment.spec.training.micro_batch;
+    let least = experiment.spec.training.method.unit(&experiment.spec);
+    let rows = if micro_batch > least {
+        format!("lower `training.micro_batch` (now {micro_batch}; {least} is the least)")
     } else {
-        format!("list fewer weightings ({runs} adapters train together), or spread them over several experiments")
+        "keep the base in fewer bits (`precision`), or take a smaller one".into()
     };
     let label = format!("{:<11}", "");
     let again = match experiment.spec.training.gradient_checkpointing {

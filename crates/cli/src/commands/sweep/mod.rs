@@ -185,12 +185,12 @@ pub(super) fn told(failure: Failure, experiment: &Experiment, device: &OpenDevic
     if !exhausted {
         return error.hint(saved);
     }
-    let (training, runs) = (&experiment.spec.training, experiment.plan.runs);
-    let least = runs * u64::from(training.method.unit(&experiment.spec));
-    let error = if u64::from(training.micro_batch) > least {
+    let training = &experiment.spec.training;
+    let least = training.method.unit(&experiment.spec);
+    let error = if training.micro_batch > least {
         error.hint(format!("lower `training.micro_batch` (now {}; {least} is the least)", training.micro_batch))
     } else {
-        error.hint(format!("list fewer weightings: {runs} adapters train together"))
+        error.hint("keep the base in fewer bits (`precision`), or take a smaller one")
     };
     let error = if training.gradient_checkpointing == Some(false) {
         error.hint("give `training.gradient_checkpointing: true`: far less memory, and a third more time")
