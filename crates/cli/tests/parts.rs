@@ -86,5 +86,6 @@ fn what_is_no_part_and_what_holds_no_runs_is_refused() {
     let other = fs::read_to_string(desk.path("my.ron")).unwrap().replace("epochs: 2", "epochs: 2, kl: 0.5");
     desk.write("other.ron", other);
     desk.moa(["sweep", "other.ron", "--quiet", "--partition", "1/2"]).success();
-    desk.moa(["gather", "results/my", "results/other"]).refusal(1, &["results/other", "another `training.kl`", "moa fork"]);
+    desk.moa(["gather", "results/my", "results/other"])
+        .refusal(1, &["results/other", "another `training.kl`", "moa fork"]);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use moa_plot::{PlotError, RgbPicture};
 use moa_reward::{Pictures, Raster};
-use moa_store::write_atomically;
+use moa_store::{PICTURES, write_atomically};
 
 use crate::RunnerError;
 
@@ -104,7 +104,7 @@ impl Sheet {
 
 /// Returns where the sheet of a point lies.
 pub(crate) fn path(folder: &Path) -> PathBuf {
-    folder.join("pictures.png")
+    folder.join(PICTURES)
 }
 
 /// Returns width and bytes of an RGB PNG; nothing for anything else.

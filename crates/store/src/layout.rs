@@ -159,6 +159,21 @@ impl Layout {
         Ok(logs)
     }
 
+    /// Returns the path of a table of the results, e.g. of `front`, in a format.
+    pub fn table_file(&self, table: ResultTable, ending: &str) -> PathBuf {
+        let name = match table {
+            ResultTable::Front => "front",
+            ResultTable::Hypervolume => "hypervolume",
+            ResultTable::SoupEdges => "soup-edges",
+        };
+        self.root.join(format!("{name}.{ending}"))
+    }
+
+    /// Returns the path of a page of the picture grids of all points, counted from 1.
+    pub fn pictures_file(&self, page: usize) -> PathBuf {
+        self.plot_file(&if page == 1 { "pictures.png".into() } else { format!("pictures-{page}.png") })
+    }
+
     /// Returns the folder of all plots.
     pub fn plots_dir(&self) -> PathBuf {
         self.root.join("plots")
@@ -204,8 +219,21 @@ pub const ADAPTER: &str = "adapter.safetensors";
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// Who works on it.
 pub const LEASE: &str = "lease.json";
+/// The first pictures of its evaluation, pixel by pixel.
+pub const PICTURES: &str = "pictures.png";
 /// A picture grid.
 pub const SAMPLES: &str = "samples.png";
+
+/// A table of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultTable {
+    /// Every point with its scores.
+    Front,
+    /// The hypervolumes.
+    Hypervolume,
+    /// Soups between two adapters.
+    SoupEdges,
+}
 
 /// Refuses names of runs that are no plain folder names.
 pub(crate) fn check_run_id(run: &RunId) -> Result<(), StoreError> {

@@ -32,7 +32,7 @@ pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
-pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, SAMPLES};
+pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, PICTURES, ResultTable, SAMPLES};
 pub use lease::Leases;
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};

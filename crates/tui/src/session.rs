@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use moa_core::{PointKind, RunId};
+use moa_core::RunId;
 
 use crate::experiment::Experiment;
 use crate::figures::Figures;
@@ -226,15 +226,11 @@ impl Session {
             return None;
         }
         let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
-        let folder = match record.kind {
-            PointKind::Soup => experiment.layout.soup_dir(id),
-            PointKind::Blend => experiment.layout.blend_dir(id),
-            PointKind::Base | PointKind::Trained => experiment.layout.run_dir(id),
-        };
+        let folder = experiment.layout.point_dir(record.kind, id);
         let prompts = record.rewards.first().map_or(0, |column| column.prompt_means.len() as u32);
         let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.pictures_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
-        Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join("pictures.png"), size))
+        Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
     }
 
     /// Lists the runs anew.

@@ -97,7 +97,7 @@ impl Results {
     /// Returns where pictures and plots are, as far as they are there.
     fn files(&self) -> String {
         let files = [
-            ("pictures", self.layout.plot_file("pictures.png")),
+            ("pictures", self.layout.pictures_file(1)),
             ("plots", self.layout.plots_dir()),
             ("adapters", self.layout.runs_dir()),
         ];

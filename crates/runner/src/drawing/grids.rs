@@ -53,8 +53,7 @@ pub(super) fn draw_together(
     let mut written = Vec::new();
     for (page, others) in others.chunks(fit.rows.saturating_sub(1).max(1)).enumerate() {
         let rows: Vec<GridRow> = std::iter::once(base).chain(others).map(row).collect();
-        let name = if page == 0 { "pictures.png".into() } else { format!("pictures-{}.png", page + 1) };
-        let path = layout.plot_file(&name);
+        let path = layout.pictures_file(page + 1);
         draw_picture_grid(&path, &rows, &prompts[..rows[0].pictures.len()], fit.scale)?;
         written.push(path);
     }

@@ -13,7 +13,7 @@ use moa_analysis::FrontReport;
 use moa_core::{Phase, RunEvent, RunId};
 use moa_pareto::Interval;
 use moa_plot::PlotError;
-use moa_store::{Layout, Snapshot};
+use moa_store::{Layout, ResultTable, Snapshot};
 
 use crate::RunnerError;
 use crate::context::Context;
@@ -38,14 +38,14 @@ pub(crate) fn draw_all(
     let prompts = &context.request.prompts.held_out;
     recorder.phase(Phase::Drawing, points.len())?;
     let tables = [
-        ("front.csv", report.front_csv()),
-        ("hypervolume.csv", report.hypervolume_csv()),
-        ("front.json", report.to_json()),
+        (ResultTable::Front, "csv", report.front_csv()),
+        (ResultTable::Hypervolume, "csv", report.hypervolume_csv()),
+        (ResultTable::Front, "json", report.to_json()),
     ];
     let edges = report.soups.as_ref().filter(|soups| !soups.edges.is_empty());
-    let edges = edges.map(|soups| ("soup-edges.csv", soups.edges_csv(&report.rewards)));
-    for (name, text) in tables.into_iter().chain(edges) {
-        let path = layout.root().join(name);
+    let edges = edges.map(|soups| (ResultTable::SoupEdges, "csv", soups.edges_csv(&report.rewards)));
+    for (table, ending, text) in tables.into_iter().chain(edges) {
+        let path = layout.table_file(table, ending);
         write_new(&path, text.as_bytes())?;
         recorder.wrote(path)?;
     }

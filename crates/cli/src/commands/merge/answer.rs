@@ -164,6 +164,6 @@ pub(super) fn draw(folder: &Path, prompts: &[String], tasting: &Tasting) -> Resu
         pictures: (0..shown.len()).filter_map(|prompt| pictures.get(prompt * group + index).cloned()).collect(),
     };
     let rows: Vec<GridRow> = (0..group.min(4)).map(row).collect();
-    draw_picture_grid(&folder.join("pictures.png"), &rows, &shown, scale(&rows))
+    draw_picture_grid(&folder.join(moa_store::PICTURES), &rows, &shown, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))
 }
