@@ -1,6 +1,7 @@
 //! `timings.csv`: where the time of each epoch went, what was drawn in it, and the memory that it took. It is for people, for
 //! benchmarks and for comparisons; no sweep reads it.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -10,7 +11,7 @@ use moa_train::Timings;
 
 use crate::RunnerError;
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "epoch",
     "rollout_s",
     "decoding_s",
@@ -21,18 +22,27 @@ const COLUMNS: [&str; 10] = [
     "rows_trained",
     "device_mib",
     "peak_mib",
+    "runs",
 ];
 
 /// Adds a row for an epoch; one of a file that an earlier version began keeps to that file's columns.
 ///
+/// - `runs`: those that were trained
 /// - `memory`: what this process holds of the device's memory, and the most that it has held of the host's, in bytes
-pub(crate) fn add(layout: &Layout, epoch: u32, timings: &Timings, memory: [Option<u64>; 2]) -> Result<(), RunnerError> {
+pub(crate) fn add(
+    layout: &Layout,
+    epoch: u32,
+    runs: &str,
+    timings: &Timings,
+    memory: [Option<u64>; 2],
+) -> Result<(), RunnerError> {
     let path = layout.timings_file();
     let seconds = [timings.rollout, timings.decoding, timings.scoring, timings.update, timings.whole];
     let mut cells = vec![epoch.to_string()];
     cells.extend(seconds.map(|duration| format!("{:.4}", duration.as_secs_f64())));
     cells.extend([timings.pictures, timings.rows_trained].map(|count| count.to_string()));
     cells.extend(memory.map(|bytes| bytes.map_or(String::new(), |bytes| (bytes >> 20).to_string())));
+    cells.push(runs.to_owned());
     let options = OpenOptions::new().create(true).read(true).append(true).clone();
     let written = options.open(&path).and_then(|mut file| {
         let mut text = String::new();
@@ -90,12 +100,17 @@ impl Usage {
             row[header.iter().position(|column| *column == name)?].parse().ok()
         };
         let most = |name: &str| rows.iter().filter_map(|row| cell(row, name)).max().map(|mebibytes| mebibytes << 20);
-        let of_epoch = |epoch: u32| {
-            let row = rows.iter().rfind(|row| cell(row, "epoch") == Some(epoch.into()))?;
-            cell(row, "pictures")
-        };
+        let runs = header.iter().position(|column| *column == "runs");
+        // Runs may be trained one after the other: each epoch of each of them counts, the last time that it was trained.
+        let mut drawn: BTreeMap<(u64, &str), u64> = BTreeMap::new();
+        for row in &rows {
+            if let (Some(epoch), Some(pictures)) = (cell(row, "epoch"), cell(row, "pictures")) {
+                drawn.insert((epoch, runs.map_or("", |place| row[place])), pictures);
+            }
+        }
+        let is_there = |epoch: u32| drawn.keys().any(|(known, _)| *known == u64::from(epoch));
         Self {
-            images: (1..=epochs).map(of_epoch).sum::<Option<u64>>().filter(|_| epochs > 0),
+            images: (epochs > 0 && (1..=epochs).all(is_there)).then(|| drawn.values().sum()),
             peak_memory: most("peak_mib"),
             device_memory: most("device_mib"),
         }
@@ -117,10 +132,13 @@ mod tests {
         assert_eq!(Usage::read(&layout, 2).unwrap(), Usage::default());
         let mib = |mebibytes: u64| Some(mebibytes << 20);
         let timings = |pictures| Timings { pictures, ..Timings::default() };
-        add(&layout, 1, &timings(8), [None, mib(100)]).unwrap();
-        add(&layout, 2, &timings(6), [None, mib(300)]).unwrap();
-        add(&layout, 2, &timings(5), [None, mib(200)]).unwrap();
-        let usage = Usage { images: Some(13), peak_memory: mib(300), device_memory: None };
+        add(&layout, 1, "a+b", &timings(8), [None, mib(100)]).unwrap();
+        add(&layout, 2, "a+b", &timings(6), [None, mib(300)]).unwrap();
+        add(&layout, 2, "a+b", &timings(5), [None, mib(200)]).unwrap();
+        // A run that came later.
+        add(&layout, 1, "c", &timings(4), [None, mib(200)]).unwrap();
+        add(&layout, 2, "c", &timings(4), [None, mib(200)]).unwrap();
+        let usage = Usage { images: Some(21), peak_memory: mib(300), device_memory: None };
         assert_eq!(Usage::read(&layout, 2).unwrap(), usage);
         assert_eq!(Usage::read(&layout, 3).unwrap(), Usage { images: None, ..usage }, "an epoch is missing");
     }
@@ -131,7 +149,7 @@ mod tests {
         let layout = Layout::new(root.path());
         let header = COLUMNS[..9].join(",");
         std::fs::write(layout.timings_file(), format!("{header}\n1,0,0,0,0,0,4,4,\n2,0,0.1")).unwrap();
-        add(&layout, 2, &Timings { pictures: 3, ..Timings::default() }, [Some(7 << 20), Some(9 << 20)]).unwrap();
+        add(&layout, 2, "a", &Timings { pictures: 3, ..Timings::default() }, [Some(7 << 20), Some(9 << 20)]).unwrap();
         let text = std::fs::read_to_string(layout.timings_file()).unwrap();
         assert!(text.lines().last().unwrap().ends_with(",3,0,7"), "{text}");
         let usage = Usage { images: Some(7), peak_memory: None, device_memory: Some(7 << 20) };

@@ -155,6 +155,7 @@ impl<'a> Bench<'a> {
         let report = with_progress(recorder, Phase::Training, |progress| cohort.epoch(progress))?;
         let CohortReport { epochs, findings, failures, timings } = report;
         let seconds = timings.whole.as_secs_f64() / epochs.len().max(1) as f64;
+        let runs = epochs.iter().map(|epoch| epoch.run.as_str()).collect::<Vec<_>>().join("+");
         for RunEpoch { run, epoch, metrics } in epochs {
             recorder.emit(&RunEvent::EpochFinished(EpochRecord { run, epoch, seconds, metrics }))?;
         }
@@ -171,7 +172,7 @@ impl<'a> Bench<'a> {
         if request.part.is_none() {
             // No part of the results, and so no reason to stop.
             let memory = [(request.device_memory)(), (request.peak_memory)()];
-            if let Err(error) = timings::add(self.layout, epoch, &timings, memory) {
+            if let Err(error) = timings::add(self.layout, epoch, &runs, &timings, memory) {
                 recorder.warn_all(format!("failed to {error}"))?;
             }
         }

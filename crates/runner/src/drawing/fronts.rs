@@ -1,20 +1,24 @@
 //! The front: all pairs of rewards in one figure, and each pair in its own.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use moa_analysis::{FrontReport, Score};
-use moa_core::PointKind;
+use moa_core::{PointKind, RunId};
 use moa_plot::{FrontPoint, PlotError, draw_front_pair, draw_fronts};
 use moa_store::Layout;
 
 use super::drawn;
+use crate::evaluation::Point;
 
 /// With more rewards than this the pairs are too many to be drawn each by itself.
 const MOST_REWARDS: usize = 6;
 
-/// Draws the fronts and returns the files; a single reward has none.
-pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
-    let points: Vec<FrontPoint> = report.points.iter().map(|own| point(report, own)).collect();
+/// Draws the fronts of those that are shown and returns the files; a single reward has none.
+pub(super) fn draw(layout: &Layout, report: &FrontReport, shown: &[&Point]) -> Result<Vec<PathBuf>, PlotError> {
+    let shown: BTreeSet<&RunId> = shown.iter().map(|point| &point.id).collect();
+    let points = report.points.iter().filter(|own| shown.contains(&own.id));
+    let points: Vec<FrontPoint> = points.map(|own| point(report, own)).collect();
     let (rewards, count) = (&report.rewards, report.rewards.len());
     let mut written = Vec::new();
     if count < 2 {

@@ -57,7 +57,7 @@ pub(crate) fn draw_all(
     for point in &shown {
         sheets.extend(evaluator.sheet(point)?.map(|sheet| (*point, sheet)));
     }
-    let mut written = fronts::draw(layout, report)?;
+    let mut written = fronts::draw(layout, report, &shown)?;
     written.extend(curves::draw(layout, snapshot, report, &shown)?);
     written.extend(edges::draw(layout, report)?);
     written.extend(grids::draw_together(layout, &sheets, prompts)?);
@@ -74,7 +74,7 @@ pub(crate) fn draw_all(
     written.into_iter().try_for_each(|path| recorder.wrote(path))
 }
 
-/// Returns the points whose curves and pictures are drawn together: all of them, or, of many, the base and those that are most surely on the
+/// Returns the points that are drawn together, in fronts, curves and pictures: all of them, or, of many, the base and those that are most surely on the
 /// front.
 fn shown<'a>(report: &FrontReport, points: &'a [Point]) -> Vec<&'a Point> {
     if points.len() <= MOST_TOGETHER {

@@ -57,7 +57,11 @@ impl ExperimentSpec {
             .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares.shares(), &runs));
         let mut recipes: Vec<SoupRecipe> = recipes.collect();
         if mixed == Mixed::Soup && self.rounds > 1 {
-            recipes.extend((1..=self.rounds).filter_map(|round| self.mean_of_round(round)));
+            // One that is listed is there already.
+            let is_new = |mean: &SoupRecipe| !recipes.iter().any(|known| known.shares == mean.shares);
+            let means: Vec<SoupRecipe> = (1..=self.rounds).filter_map(|round| self.mean_of_round(round)).collect();
+            let means: Vec<SoupRecipe> = means.into_iter().filter(is_new).collect();
+            recipes.extend(means);
         }
         recipes
     }
