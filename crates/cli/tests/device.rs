@@ -96,7 +96,7 @@ fn burns_operations_and_scoring_beside_drawing_end_with_the_engines_front() {
     }
     let timings = fs::read_to_string(desk.path("burn/timings.csv")).unwrap();
     let rows: Vec<Vec<&str>> = timings.lines().map(|line| line.split(',').collect()).collect();
-    assert!(rows[0].ends_with(&["device_mib", "peak_mib"]), "{timings}");
+    assert!(rows[0].ends_with(&["device_mib", "peak_mib", "runs"]), "{timings}");
     assert_eq!(rows.len(), 3, "{timings}");
     // Decoding is quick, and its share may round to nothing.
     let seconds = |column: usize| rows[1][column].parse::<f64>().unwrap();
