@@ -41,7 +41,7 @@ pub(super) fn draw(
     };
     let mut steering = named(metric::reward_share, "what it counts");
     steering.extend(named(metric::constraint_multiplier, "multiplier of the constraint"));
-    steering.extend(named(metric::constraint_slack, "above its bound, in the base's standard deviations"));
+    steering.extend(named(metric::constraint_slack, "above its bound (base's sd)"));
     let mut written = Vec::new();
     // Before training every run is the base, and has gained nothing.
     let untrained = [(0.0, 0.0)];

@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 
     /// Train and evaluate only this part of the runs, e.g. 2/4: the second of four; `moa gather` puts parts together
-    #[arg(long, value_name = "I/N", value_parser = part, conflicts_with = "tui")]
+    #[arg(long, value_name = "I/N", value_parser = part, conflicts_with_all = ["tui", "slurm"])]
     partition: Option<Part>,
 
     /// Sweep on several devices of this machine, a process on each, e.g. libtorch:cuda:0,libtorch:cuda:1
