@@ -593,3 +593,29 @@ fn scoring_beside_drawing_gives_the_same_scores() {
         assert!(results[0] == results[1], "{name}");
     }
 }
+
+/// A checkpoint of the first version of runs that stand alone. When this fails, nobody's unfinished sweeps go on: read what it holds as it
+/// is, or say clearly that it cannot be read. `MOA_UPDATE_FIXTURE=1` writes it anew.
+#[test]
+fn a_checkpoint_of_the_first_version_is_gone_on_with() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint-1.bin");
+    let mut spec = toy::spec();
+    spec.training.probe.every = 2;
+    spec.optimiser.ema = Some(0.9);
+    let world = World::new(spec);
+    let runs = toy::runs();
+    let cohort = || Cohort::new(world.setup(&runs[..1], 1)).expect("a cohort");
+    if std::env::var_os("MOA_UPDATE_FIXTURE").is_some() {
+        let mut first = cohort();
+        first.epoch(&|_| ());
+        first.epoch(&|_| ());
+        let bytes = first.checkpoint(&runs[0].0).expect("a run of the cohort").expect("a checkpoint");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&file, bytes).expect("written");
+    }
+    let mut kept = cohort();
+    kept.restore(&runs[0].0, &std::fs::read(&file).expect("the fixture")).expect("it is read");
+    assert_eq!(kept.epochs_of(&runs[0].0), Some(2));
+    let report = kept.epoch(&|_| ());
+    assert!(report.failures.is_empty() && report.epochs[0].epoch == 3, "{report:?}");
+}
