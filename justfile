@@ -45,7 +45,7 @@ bench-pareto PYTHON="python3" DIR="/tmp/moa-bench-pareto":
 bench-coverage TRIALS="1000":
     cargo bench --workspace --bench coverage -- {{TRIALS}}
 
-# How time and memory grow with weightings, pictures and steps; the table and plot of docs/performance.md.
+# How time and memory grow with weightings, images and steps; the table and plot of docs/performance.md.
 bench-cost PYTHON="python3":
     cargo build --release
     {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png

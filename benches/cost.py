@@ -1,4 +1,4 @@
-"""How the time and memory of `moa sweep` grow: with weightings, pictures, steps. Writes a table and a plot.
+"""How the time and memory of `moa sweep` grow: with weightings, images, steps. Writes a table and a plot.
 
     python benches/cost.py MOA [--device flex] [--csv docs/performance.csv] [--plot docs/images/cost.png]
 
@@ -23,7 +23,7 @@ from settings import Settings, experiment  # noqa: E402
 
 AXES = {
     "weightings": [(count, {}, count) for count in (1, 2, 4, 8, 16)],
-    "pictures per prompt": [(pictures, dict(pictures_per_prompt=pictures), 4) for pictures in (4, 8, 16, 32)],
+    "pictures per prompt": [(pictures, dict(images_per_prompt=pictures), 4) for pictures in (4, 8, 16, 32)],
     "sampler steps": [(steps, dict(steps=steps), 4) for steps in (6, 8, 12, 24)],
 }
 

@@ -25,10 +25,10 @@ EXPERIMENT = """(
     sampler: (kind: Ode(order: 1), steps: 2),
     lora: (rank: 1),
     training: (
-        epochs: 2, prompts_per_epoch: 1, pictures_per_prompt: 2,
+        epochs: 2, prompts_per_epoch: 1, images_per_prompt: 2,
         method: Differentiable(through: SingleStep(from: 1, to: 2)), probe: (every: 0), guard: Off,
     ),
-    evaluation: (prompts: 32, pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 1),
+    evaluation: (prompts: 32, images_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 1),
 )
 """
 

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             row("ranks", timed(|| ranks(&points).map(|ranks| ranks.into_iter().max().unwrap_or(0) as f64))?);
         }
     }
-    // An experiment's report: 13 points in four objectives on 96 prompts of four pictures.
+    // An experiment's report: 13 points in four objectives on 96 prompts of four images.
     let evaluations: Vec<Vec<Vec<f64>>> = (0..13).map(|point| grid(point, 96, 4)).collect();
     let bootstrap = Bootstrap::seeded(1);
     let (seconds, value) = timed(|| bootstrap.hypervolume(&evaluations, &[0.0; 4]).map(|interval| interval.mean))?;

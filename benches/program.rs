@@ -1,4 +1,4 @@
-//! How long 64 pictures of 512 × 512 take to be scored by a program: encoding, the pipe, and a program that decodes them or does not.
+//! How long 64 images of 512 × 512 take to be scored by a program: encoding, the pipe, and a program that decodes them or does not.
 //!
 //! `cargo bench --workspace --bench program`. The best of three counts.
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let values: Vec<f32> = (0..COUNT * 3 * SIDE * SIDE).map(wave).collect();
     let pixels = Tensor::from_data(TensorData::new(values, [COUNT, 3, SIDE, SIDE]), &Device::flex());
     let pictures = Pictures::new(pixels, vec!["a wave".to_owned(); COUNT], 1)?;
-    for (behaviour, words) in [("careless", "decodes nothing"), ("good", "decodes every picture")] {
+    for (behaviour, words) in [("careless", "decodes nothing"), ("good", "decodes every image")] {
         let spec = ProgramSpec {
             command: vec![env!("CARGO_BIN_EXE_moa-test-reward-program").into(), behaviour.into(), String::new()],
             folder: None,

@@ -102,7 +102,7 @@ fn make(root: &Path) {
             id,
             kind,
             weighting,
-            pictures_per_prompt: 4,
+            images_per_prompt: 4,
             rewards,
             judges: Vec::new(),
             distance_to_base: None,

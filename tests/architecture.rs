@@ -1,4 +1,4 @@
-//! Crates depend downwards only: crates/README.md draws the picture, and this test keeps it true.
+//! Crates depend downwards only: crates/README.md draws the image, and this test keeps it true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -107,12 +107,12 @@ def experiment(work, count):
     training: (
         epochs: {work.epochs},
         prompts_per_epoch: {work.prompts},
-        pictures_per_prompt: {work.group},
+        images_per_prompt: {work.group},
         method: PolicyGradient(train_steps: {work.train_steps}, clip: {work.clip_range}),
         probe: (every: 0),
         micro_batch: {work.micro_batch},
         gradient_checkpointing: false,
     ),
-    evaluation: (pictures_per_prompt: 2, steps: 1, resamples: 100, grid_prompts: 0),
+    evaluation: (images_per_prompt: 2, steps: 1, resamples: 100, grid_prompts: 0),
 )
 """

@@ -3,7 +3,7 @@
     HF_HUB_OFFLINE=1 python make_sd15.py FOLDER
 
 The tokenizer has CLIP's size and layout (49,408 entries), with made-up merges: prompts become as many tokens as their letters ask
-for, not CLIP's. Weights are half precision (2.1 GB). They are drawn, not trained: pictures are noise, but time and memory are the
+for, not CLIP's. Weights are half precision (2.1 GB). They are drawn, not trained: images are noise, but time and memory are the
 real model's. The U-Net's output is scaled so that sampling stays finite.
 
 Ran on torch 2.9.0, diffusers 0.42.1, transformers 5.24.

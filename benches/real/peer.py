@@ -2,7 +2,7 @@
 
     HF_HUB_OFFLINE=1 python peer.py FOLDER        (a folder of make_sd15.py)
 
-The same numbers of passes: for each of two adapters a rollout of two pictures, both decoded and scored, one update with gradient
+The same numbers of passes: for each of two adapters a rollout of two images, both decoded and scored, one update with gradient
 checkpointing on one step; then the evaluation of the base and of both adapters. Weights are widened to f32, as moa does. Rewards are
 moa's colourfulness and compressibility. Prints seconds of each part and the peak of memory as JSON.
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Takes the pictures of the terminal UI in this folder: drives `moa browse` in tmux and writes what it shows as SVG.
+"""Takes the images of the terminal UI in this folder: drives `moa browse` in tmux and writes what it shows as SVG.
 
     docs/screens/capture.py results/pareto [--moa target/release/moa] [--out docs/screens]
 
-Needs tmux and nothing else. Pictures of the model come as half-blocks, as in any terminal without pixels.
+Needs tmux and nothing else. Images of the model come as half-blocks, as in any terminal without pixels.
 """
 
 import argparse
@@ -19,7 +19,7 @@ COLUMNS, ROWS = 120, 38
 CELL = (8.4, 18)
 BACKGROUND, FOREGROUND = "#14181f", "#d8dce4"
 
-# What is typed before each picture, and how long the screen then has to settle, in seconds.
+# What is typed before each image, and how long the screen then has to settle, in seconds.
 SCREENS = [
     ("experiments", ["1"], 1.5),
     ("sweep", ["2"], 1.5),
@@ -156,7 +156,7 @@ def main():
     if not (arguments.results / "experiment.ron").exists():
         sys.exit(f"{arguments.results} holds no results")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    command = f"COLORTERM=truecolor {arguments.moa.resolve()} browse {arguments.results} --theme dark --pictures blocks"
+    command = f"COLORTERM=truecolor {arguments.moa.resolve()} browse {arguments.results} --theme dark --images blocks"
     tmux("-f", os.devnull, "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), command)
     try:
         tmux("set", "-g", "status", "off")

@@ -91,7 +91,7 @@ class Plain:
         return [torch.cat(found, 1) for found in zip(*parts)]
 
     def epoch(self, weighting):
-        settings, group = self.settings, self.settings.pictures_per_prompt
+        settings, group = self.settings, self.settings.images_per_prompt
         chosen = [self.train_prompts[i] for i in torch.randperm(len(self.train_prompts))[: settings.prompts_per_epoch].tolist()]
         contexts = self.contexts(chosen).repeat_interleave(group, 0)
         self.before_rollout()

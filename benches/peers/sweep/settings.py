@@ -13,7 +13,7 @@ HELD_OUT = ["purple"]
 class Settings:
     epochs: int = 4
     prompts_per_epoch: int = 3
-    pictures_per_prompt: int = 16
+    images_per_prompt: int = 16
     steps: int = 6
     noise: float = 1.2
     train_steps: int = 5
@@ -28,7 +28,7 @@ class Settings:
 
     @property
     def samples(self):
-        return self.prompts_per_epoch * self.pictures_per_prompt
+        return self.prompts_per_epoch * self.images_per_prompt
 
 
 def prompts(colours):
@@ -67,7 +67,7 @@ def experiment(settings, count):
     training: (
         epochs: {settings.epochs},
         prompts_per_epoch: {settings.prompts_per_epoch},
-        pictures_per_prompt: {settings.pictures_per_prompt},
+        images_per_prompt: {settings.images_per_prompt},
         method: PolicyGradient(
             train_steps: {settings.train_steps}, updates_per_epoch: {settings.train_steps}, step_weights: Equal,
             clip: {settings.clip},
@@ -77,6 +77,6 @@ def experiment(settings, count):
         kl: {settings.kl},
         micro_batch: {settings.micro_batch},
     ),
-    evaluation: (pictures_per_prompt: {settings.evaluation_pictures}, steps: {settings.steps}),
+    evaluation: (images_per_prompt: {settings.evaluation_pictures}, steps: {settings.steps}),
 )
 """

@@ -1,7 +1,7 @@
 """The work that moa and its peers share: models, schedule, rewards, advantages.
 
 Everything is what `moa sweep` does on the file that `settings.py` writes: Flow-GRPO's SDE, four rewards on a CLIP and a detector, GDPO's
-normalisation, the pictures with the largest advantages, the clipped surrogate with a KL divergence to the base, one optimiser
+normalisation, the images with the largest advantages, the clipped surrogate with a KL divergence to the base, one optimiser
 update for each trained step.
 """
 
@@ -97,7 +97,7 @@ class Models:
 
     @torch.no_grad()
     def scores(self, latents, texts, group):
-        """Returns the four rewards of pictures, `[pictures, 4]`; texts are those of the groups."""
+        """Returns the four rewards of images, `[images, 4]`; texts are those of the groups."""
         pixels = (torch.nn.functional.pixel_shuffle(latents, 2) / 2 + 0.5).clamp(0, 1)
         found = self.clip.get_image_features((pixels - 0.5) / 0.5)
         found = getattr(found, "pooler_output", found)

@@ -114,7 +114,7 @@ mod tests {
             id: RunId(id.into()),
             kind,
             weighting: shares.and_then(|shares| Weighting::new(shares.to_vec()).ok()),
-            pictures_per_prompt: 1,
+            images_per_prompt: 1,
             rewards: vec![column("aesthetics", means[0]), column("safety", means[1])],
             judges: Vec::new(),
             distance_to_base: None,

@@ -153,7 +153,7 @@ mod tests {
             id: RunId(format!("point-{id}")),
             kind: PointKind::Trained,
             weighting: None,
-            pictures_per_prompt: 2,
+            images_per_prompt: 2,
             rewards: rewards.iter().enumerate().map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,

@@ -242,7 +242,7 @@ mod tests {
             id: RunId(id.into()),
             kind,
             weighting: None,
-            pictures_per_prompt: 2,
+            images_per_prompt: 2,
             rewards: ["safety", "contrast"].into_iter().zip(means).map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,

@@ -219,7 +219,7 @@ mod tests {
                 id: RunId(id.into()),
                 kind,
                 weighting: weighting(id.trim_start_matches("soup-").trim_start_matches("blend-")),
-                pictures_per_prompt: 2,
+                images_per_prompt: 2,
                 rewards: vec![column("safety", safety), column("contrast", contrast)],
                 judges: Vec::new(),
                 distance_to_base: None,

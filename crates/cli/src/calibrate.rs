@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const MICRO_BATCH: u32 = 16;
 /// Runs that are trained on trial; more of them only make batches of the same size.
 const MOST_RUNS: usize = 8;
-/// Pictures of a prompt on trial: rewards compare pictures of a prompt.
+/// Images of a prompt on trial: rewards compare images of a prompt.
 const GROUP: usize = 2;
 /// Steps of a trial's sampler, one of which is trained.
 const STEPS: usize = 2;
@@ -91,17 +91,17 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     Ok(Estimate { seconds, host, gpu })
 }
 
-/// Returns the values of a picture.
+/// Returns the values of an image.
 fn pixels(pipeline: &Pipeline) -> u64 {
     pipeline.picture_size().iter().map(|side| *side as u64).product::<u64>() * 3
 }
 
-/// Returns what of an experiment takes memory; `pixels` are the values of a picture.
+/// Returns what of an experiment takes memory; `pixels` are the values of an image.
 fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u64) -> Size {
     let training = &experiment.spec.training;
     // Each thread trains a run.
     let at_once = experiment.plan.runs.min(device.workers as u64);
-    let pictures = u64::from(training.prompts_per_epoch) * u64::from(training.pictures_per_prompt);
+    let pictures = u64::from(training.prompts_per_epoch) * u64::from(training.images_per_prompt);
     let least = u64::from(training.method.unit(&experiment.spec));
     let trained = training.advantages.trained(pictures as usize) as u64;
     Size {
@@ -114,7 +114,7 @@ fn size(experiment: &Experiment, models: &Models, device: &OpenDevice, pixels: u
     }
 }
 
-/// Returns some pictures, and the seconds of one of their passes.
+/// Returns some images, and the seconds of one of their passes.
 fn forward(
     experiment: &Experiment,
     models: &Models,
@@ -142,7 +142,7 @@ fn forward(
     Ok((pictures, seconds / passes as f64))
 }
 
-/// Returns the seconds in which one picture is scored and judged.
+/// Returns the seconds in which one image is scored and judged.
 fn scoring(models: &Models, pictures: &Pictures) -> Result<f64, CliError> {
     let seconds = seconds(|| {
         black_box(models.scorer.score(pictures)?);
@@ -152,7 +152,7 @@ fn scoring(models: &Models, pictures: &Pictures) -> Result<f64, CliError> {
     Ok(seconds / pictures.len() as f64)
 }
 
-/// Returns the seconds of an epoch of the shortest kind, per picture, and its passes: drawn in two steps, scored, trained as little as
+/// Returns the seconds of an epoch of the shortest kind, per image, and its passes: drawn in two steps, scored, trained as little as
 /// the method can.
 fn epoch(
     experiment: &Experiment,
@@ -170,7 +170,7 @@ fn epoch(
     // As many as there is patience for.
     spec.training.epochs = u32::MAX;
     spec.training.prompts_per_epoch = prompts as u32;
-    spec.training.pictures_per_prompt = GROUP as u32;
+    spec.training.images_per_prompt = GROUP as u32;
     let setup = TrainerSetup {
         pipeline: &models.pipeline,
         scorer: &models.scorer,

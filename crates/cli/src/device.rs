@@ -47,7 +47,7 @@ pub(crate) struct OpenDevice {
     /// How many threads work on micro-batches beside each other: all cores where an operation keeps one core busy, one
     /// where an operation takes the whole device.
     pub(crate) workers: usize,
-    /// Whether pictures are scored while others are drawn: where a GPU draws, unless `MOA_OVERLAP=off`.
+    /// Whether images are scored while others are drawn: where a GPU draws, unless `MOA_OVERLAP=off`.
     pub(crate) overlaps: bool,
 }
 
@@ -223,7 +223,7 @@ fn is_for_cpus_alone() -> bool {
     true
 }
 
-/// Returns whether pictures are scored while others are drawn: `usual`, or what `MOA_OVERLAP` says.
+/// Returns whether images are scored while others are drawn: `usual`, or what `MOA_OVERLAP` says.
 fn overlaps(usual: bool) -> Result<bool, CliError> {
     Ok(switch("MOA_OVERLAP", "on", "off")?.unwrap_or(usual))
 }

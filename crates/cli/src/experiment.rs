@@ -134,10 +134,10 @@ impl Experiment {
         self.spec.name.as_deref().unwrap_or("experiment")
     }
 
-    /// Returns how many pictures are drawn before they are scored, in training or of a point in evaluation, whichever are more.
+    /// Returns how many images are drawn before they are scored, in training or of a point in evaluation, whichever are more.
     pub(crate) fn pictures_at_once(&self) -> u64 {
         let epochs = u64::from(self.spec.training.epochs).max(1);
-        let of_a_point = self.prompts.held_out.len() as u64 * u64::from(self.spec.evaluation.pictures_per_prompt);
+        let of_a_point = self.prompts.held_out.len() as u64 * u64::from(self.spec.evaluation.images_per_prompt);
         (self.plan.training_pictures / epochs).max(of_a_point)
     }
 
@@ -162,8 +162,8 @@ impl Experiment {
             ("runs", format!("{} of {}", count(plan.runs, "adapter"), count(u64::from(training.epochs), "epoch"))),
             ("prompts", format!("{} to train on, {} held out{dropped}", prompts.train.len(), prompts.held_out.len())),
             ("method", training.method.name().to_owned()),
-            ("training", format!("{}, {}", count(plan.training_pictures, "picture"), passes(plan.training_passes))),
-            ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "picture"), points.join(", "))),
+            ("training", format!("{}, {}", count(plan.training_pictures, "image"), passes(plan.training_passes))),
+            ("evaluation", format!("{} of base, {}", count(plan.evaluation_pictures, "image"), points.join(", "))),
             (
                 "denoiser",
                 format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes)),

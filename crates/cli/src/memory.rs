@@ -75,7 +75,7 @@ const SLACK: u64 = 15;
 /// What a trial epoch took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trial {
-    /// The peak before it, in bytes: the models, and what drawing pictures took.
+    /// The peak before it, in bytes: the models, and what drawing images took.
     pub(crate) before: u64,
     /// The peak after it.
     pub(crate) after: u64,
@@ -92,17 +92,17 @@ pub(crate) struct Size {
     pub(crate) samples: u64,
     /// Values of a sample.
     pub(crate) dims: u64,
-    /// Pictures of the whole evaluation.
+    /// Images of the whole evaluation.
     pub(crate) pictures: u64,
-    /// Pictures that are drawn before they are scored, in training or of a point in evaluation, whichever are more.
+    /// Images that are drawn before they are scored, in training or of a point in evaluation, whichever are more.
     pub(crate) pictures_at_once: u64,
-    /// Values of a picture.
+    /// Values of an image.
     pub(crate) pixels: u64,
 }
 
 impl Trial {
     /// Returns the estimated peak of the whole sweep, in bytes: what the trial took, which few rows do not undercut; activations of
-    /// the rows beyond it; trajectories, held twice, as they were drawn and as they are trained on; the evaluation's pictures,
+    /// the rows beyond it; trajectories, held twice, as they were drawn and as they are trained on; the evaluation's images,
     /// as they were drawn and as they are judged; and the drawings.
     pub(crate) fn predict(&self, size: &Size) -> u64 {
         (self.grown(size) + size.held()) / 100 * (100 + SLACK)
@@ -122,17 +122,17 @@ impl Trial {
 }
 
 impl Size {
-    /// Returns the bytes of trajectories, pictures and drawings.
+    /// Returns the bytes of trajectories, images and drawings.
     fn held(&self) -> u64 {
         2 * self.samples * self.dims * size_of::<f32>() as u64 + self.on_host()
     }
 
-    /// Returns the bytes of pictures and drawings, which come to the host wherever models compute.
+    /// Returns the bytes of images and drawings, which come to the host wherever models compute.
     pub(crate) fn on_host(&self) -> u64 {
         2 * self.pictures * self.pixels * size_of::<f32>() as u64 + DRAWING
     }
 
-    /// Returns the bytes of trajectories and of pictures that wait to be scored.
+    /// Returns the bytes of trajectories and of images that wait to be scored.
     fn on_gpu(&self) -> u64 {
         (2 * self.samples * self.dims + 2 * self.pictures_at_once * self.pixels) * size_of::<f32>() as u64
     }
@@ -145,17 +145,17 @@ pub(crate) struct Parts {
     pub(crate) resident: u64,
     /// A row in training.
     pub(crate) row: u64,
-    /// A picture that is decoded.
+    /// An image that is decoded.
     pub(crate) picture: u64,
-    /// Threads that decode pictures beside each other.
+    /// Threads that decode images beside each other.
     pub(crate) workers: u64,
     /// All adapters, with what trains them.
     pub(crate) adapters: u64,
 }
 
 impl Parts {
-    /// Returns the estimated peak of the whole sweep, in bytes: models and adapters; rows in training or pictures being decoded,
-    /// whichever takes more; and what [`Trial::predict`] adds for trajectories, pictures and drawings.
+    /// Returns the estimated peak of the whole sweep, in bytes: models and adapters; rows in training or images being decoded,
+    /// whichever takes more; and what [`Trial::predict`] adds for trajectories, images and drawings.
     pub(crate) fn predict(&self, size: &Size) -> u64 {
         let work = (self.row * size.rows).max(self.picture * self.workers);
         self.resident + self.adapters + work + size.held()
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(trial.predict(&Size { rows: 20, ..size }), with_slack(5000));
         assert_eq!(trial.predict(&Size { samples: 5, ..size }), with_slack(3160));
         assert_eq!(trial.predict(&Size { pictures: 5, ..size }), with_slack(3120));
-        // Of the pictures, a GPU holds those that wait to be scored.
+        // Of the images, a GPU holds those that wait to be scored.
         let larger = Size { rows: 20, samples: 5, pictures: 5, pictures_at_once: 2, ..size };
         assert_eq!(trial.predict_on_gpu(&larger), 5000 + 160 + 48);
         assert_eq!(larger.on_host(), 120 + DRAWING);

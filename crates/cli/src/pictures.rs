@@ -1,10 +1,10 @@
-//! Pictures from tensors to bytes.
+//! Images from tensors to bytes.
 
 use moa_device::to_host;
 use moa_plot::{GridRow, RgbPicture};
 use moa_reward::Pictures;
 
-/// Returns pictures as bytes.
+/// Returns images as bytes.
 pub(crate) fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
     let pixels = pictures.pixels();
     let [count, _, height, width] = pixels.dims();
@@ -14,7 +14,7 @@ pub(crate) fn rgb(pictures: &Pictures) -> Vec<RgbPicture> {
     bytes.chunks_exact(3 * height * width).map(picture).collect()
 }
 
-/// Small pictures are enlarged to about so many pixels.
+/// Small images are enlarged to about so many pixels.
 const SIDE: u32 = 96;
 
 /// Returns how large a pixel is drawn in a grid.

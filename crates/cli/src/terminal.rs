@@ -59,9 +59,9 @@ pub(crate) struct Look {
     #[arg(long, value_name = "THEME", value_enum)]
     theme: Option<ThemeName>,
 
-    /// How pictures are drawn [default: the best that the terminal says it can, and half-blocks inside tmux]
+    /// How images are drawn [default: the best that the terminal says it can, and half-blocks inside tmux]
     #[arg(long, value_name = "HOW", value_enum)]
-    pictures: Option<PictureMode>,
+    images: Option<PictureMode>,
 }
 
 /// Backgrounds by name.
@@ -71,7 +71,7 @@ enum ThemeName {
     Light,
 }
 
-/// Ways to draw pictures, by name.
+/// Ways to draw images, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PictureMode {
     /// Half-blocks: letters of two colours, everywhere
@@ -109,7 +109,7 @@ impl Screen {
             return Err(failed(error));
         }
         let colours = colours();
-        let picker = look.pictures.map_or_else(|| picker(colours), PictureMode::picker);
+        let picker = look.images.map_or_else(|| picker(colours), PictureMode::picker);
         let background = match look.theme {
             Some(ThemeName::Dark) => Background::Dark,
             Some(ThemeName::Light) => Background::Light,

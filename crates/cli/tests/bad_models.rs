@@ -17,8 +17,8 @@ const EXPERIMENT: &str = r#"(
         (name: "class", kind: Onnx(model: "models/onnx/classifier.onnx", output: "logits", index: 1)),
     ],
     sampler: (kind: Ddim(eta: 1.0), steps: 3),
-    training: (prompts_per_epoch: 1, pictures_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
-    evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100),
+    training: (prompts_per_epoch: 1, images_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
+    evaluation: (images_per_prompt: 2, steps: 2, resamples: 100),
 )
 "#;
 
@@ -64,7 +64,7 @@ fn experiments_that_name_other_models_are_refused() {
         ("mlp.pth", "wide.pth", 2, &["`rating`", "wide.pth", "the head takes 20 numbers", "have 16"]),
         ("mlp.pth", "nowhere.pth", 2, &["`rating`", "nowhere.pth: there is no such file", "experiment file"]),
         ("classifier.onnx", "nowhere.onnx", 1, &["`class`", "nowhere.onnx cannot be read", "experiment file"]),
-        ("index: 1", "index: 9", 1, &["`class`", "gives 4 numbers a picture", "`index` is 9, give 0 to 3"]),
+        ("index: 1", "index: 9", 1, &["`class`", "gives 4 numbers an image", "`index` is 9, give 0 to 3"]),
         ("\"logits\"", "\"logit\"", 1, &["`class`", "has no output `logit`", "`logits`"]),
         ("Ddim(eta: 1.0)", "FlowSde(noise: 0.7)", 2, &["sampler.kind is FlowSde", "use Ddim"]),
         ("steps: 3),", "steps: 3), lora: (targets: [\"to_z\"]),", 2, &["lora.targets [\"to_z\"]", "to_out.0"]),

@@ -18,8 +18,8 @@ const EXPERIMENT: &str = r#"(
     weightings: [Corners],
     sampler: (kind: Ddim(eta: 1.0), steps: 3, guidance: 2.0),
     lora: (rank: 2, targets: ["to_q", "to_v"]),
-    training: (epochs: 1, prompts_per_epoch: 2, pictures_per_prompt: 2, method: PolicyGradient(train_steps: 1), micro_batch: 8),
-    evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 2),
+    training: (epochs: 1, prompts_per_epoch: 2, images_per_prompt: 2, method: PolicyGradient(train_steps: 1), micro_batch: 8),
+    evaluation: (images_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 2),
 )"#;
 
 fn pipeline(name: &str) -> PathBuf {

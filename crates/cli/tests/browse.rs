@@ -108,7 +108,7 @@ fn swept() -> Desk {
 #[test]
 fn one_opens_an_experiment_slides_and_saves_the_adapter_that_merge_makes() {
     let desk = swept();
-    let mut tty = Tty::start(&desk, &["browse", "--pictures", "blocks"], &[]);
+    let mut tty = Tty::start(&desk, &["browse", "--images", "blocks"], &[]);
     tty.see("mini");
     tty.see("complete");
     tty.press("\r");
@@ -143,14 +143,14 @@ fn one_opens_an_experiment_slides_and_saves_the_adapter_that_merge_makes() {
     }
 
     // Killed: the terminal is as it was.
-    let mut tty = Tty::start(&desk, &["browse", "results/mini", "--pictures", "blocks"], &[("NO_COLOR", "1")]);
+    let mut tty = Tty::start(&desk, &["browse", "results/mini", "--images", "blocks"], &[("NO_COLOR", "1")]);
     tty.see("Hypervolume of training");
     let kill = std::process::Command::new("kill").arg(tty.child.process_id().unwrap().to_string()).status().unwrap();
     assert!(kill.success());
     tty.end();
 
     // Ctrl-C leaves, too; and without colours there are none.
-    let mut tty = Tty::start(&desk, &["browse", "results/mini", "--pictures", "blocks"], &[("NO_COLOR", "1")]);
+    let mut tty = Tty::start(&desk, &["browse", "results/mini", "--images", "blocks"], &[("NO_COLOR", "1")]);
     tty.see("Hypervolume of training");
     tty.press("\x03");
     let raw = String::from_utf8_lossy(&tty.raw).into_owned();
@@ -162,7 +162,7 @@ fn one_opens_an_experiment_slides_and_saves_the_adapter_that_merge_makes() {
 fn a_sweep_is_watched_and_the_ui_stays_open_when_it_ends() {
     let desk = Desk::new();
     let file = shipped("miniature.ron");
-    let arguments = ["sweep", file.to_str().unwrap(), "--tui", "--out", "results/mini", "--pictures", "blocks"];
+    let arguments = ["sweep", file.to_str().unwrap(), "--tui", "--out", "results/mini", "--images", "blocks"];
     let mut tty = Tty::start(&desk, &arguments, &[]);
     tty.see("the sweep is complete");
     tty.see("2 of 2 epochs");
@@ -183,7 +183,7 @@ fn results_of_an_earlier_version_say_so() {
     let earlier = kept.replacen("training: (", "training: (train_steps: 1,", 1);
     assert_ne!(earlier, kept);
     fs::write(&file, &earlier).unwrap();
-    let mut tty = Tty::start(&desk, &["browse", "--pictures", "blocks"], &[]);
+    let mut tty = Tty::start(&desk, &["browse", "--images", "blocks"], &[]);
     tty.see("broken");
     tty.see("training.train_steps");
     tty.press("\r");
@@ -204,7 +204,7 @@ fn what_cannot_be_browsed_is_refused_with_the_way_out() {
     desk.moa(["sweep", file.to_str().unwrap(), "--tui"]).refusal(2, &["there is no terminal", "--plain"]);
     assert!(!desk.path("results/miniature").exists(), "nothing was begun");
 
-    let mut tty = Tty::start(&desk, &["browse", "--pictures", "blocks"], &[]);
+    let mut tty = Tty::start(&desk, &["browse", "--images", "blocks"], &[]);
     tty.see("No experiments yet");
     // Half-written: an experiment without metrics; then damaged metrics.
     fs::create_dir_all(desk.path("results/half")).unwrap();

@@ -21,8 +21,8 @@ const EXPERIMENT: &str = r#"(
     weightings: [Centre],
     lora: (rank: 2),
     sampler: (steps: 3),
-    training: (epochs: 1, prompts_per_epoch: 2, pictures_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
-    evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 1),
+    training: (epochs: 1, prompts_per_epoch: 2, images_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
+    evaluation: (images_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 1),
 )
 "#;
 

@@ -25,7 +25,7 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     assert_eq!(bytes("corner/adapter_model.safetensors"), bytes("mini/runs/safety/adapter.safetensors"));
     assert!(!desk.path("corner/pictures.png").exists(), "nothing was drawn");
 
-    // In between: measured, in two formats, with pictures.
+    // In between: measured, in two formats, with images.
     let text = moa("merge mini --at safety=0.4,aesthetics=0.6 --format diffusers --format kohya -o between").success();
     for words in ["aesthetics 0.600  safety 0.400", "bounds", "gain", "all at once with 95 %", "measured in"] {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");

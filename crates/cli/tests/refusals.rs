@@ -16,8 +16,8 @@ const MINIATURE: &str = r#"(
     weightings: [Corners, List([{"safety": 1, "colourfulness": 1}])],
     lora: (rank: 2),
     sampler: (steps: 3),
-    training: (epochs: 1, prompts_per_epoch: 2, pictures_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
-    evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100),
+    training: (epochs: 1, prompts_per_epoch: 2, images_per_prompt: 2, method: PolicyGradient(train_steps: 1)),
+    evaluation: (images_per_prompt: 2, steps: 2, resamples: 100),
 )
 "#;
 

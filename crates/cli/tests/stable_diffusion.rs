@@ -30,8 +30,8 @@ const EXPERIMENT: &str = r#"(
     sampler: (kind: Ddim(eta: 1.0), steps: 3, guidance: 2.0),
     lora: (rank: 2, alpha: 3),
     optimiser: (learning_rate: 0.05),
-    training: (epochs: 2, prompts_per_epoch: 2, pictures_per_prompt: 3, method: PolicyGradient(train_steps: 1), micro_batch: 18),
-    evaluation: (pictures_per_prompt: 2, steps: 2, guidance: 2.0, resamples: 100, grid_prompts: 2),
+    training: (epochs: 2, prompts_per_epoch: 2, images_per_prompt: 3, method: PolicyGradient(train_steps: 1), micro_batch: 18),
+    evaluation: (images_per_prompt: 2, steps: 2, guidance: 2.0, resamples: 100, grid_prompts: 2),
     hypervolume: (reference: {"laion_aesthetics": -100}, best: {"laion_aesthetics": 100}),
 )
 "#;
@@ -127,7 +127,7 @@ fn a_sweep_of_stable_diffusion_by_rewards_of_every_kind() {
     let soup = sample("soup", "soup.png");
     assert!(soup != sample("results/own/runs/safe", "safe.png"));
 
-    // A LoRA that was trained elsewhere, in each form, draws one picture.
+    // A LoRA that was trained elsewhere, in each form, draws one image.
     let forms = ["adapter_model", "pytorch_lora_weights", "lora"];
     let pictures = forms.map(|form| sample(&format!("models/lora_sd1/{form}.safetensors"), &format!("{form}.png")));
     assert!(pictures.iter().all(|picture| *picture == pictures[0]) && pictures[0] != soup);
@@ -152,8 +152,8 @@ fn programs_that_fail_in_the_middle_stop_the_sweep_with_one_message() {
     for (behaviour, settings, words) in [
         ("dies 4", "retries: 0", &["reward `letters`", "`sh letters.sh`", "signal: 9", "stderr", "out of memory"][..]),
         ("dies 1", "retries: 1", &["reward `letters`", "signal: 9", "2 times in a row", "out of memory"]),
-        ("nan", "retries: 0", &["reward `letters`", "null", "picture 0", "finite number"]),
-        ("too-few", "retries: 0", &["reward `letters`", "gave 1 scores for", "one for each picture"]),
+        ("nan", "retries: 0", &["reward `letters`", "null", "image 0", "finite number"]),
+        ("too-few", "retries: 0", &["reward `letters`", "gave 1 scores for", "one for each image"]),
         ("hangs", "retries: 0, timeout_seconds: 1", &["reward `letters`", "no answer within 1 s", "`timeout_seconds`"]),
     ] {
         let desk = desk();

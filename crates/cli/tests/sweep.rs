@@ -151,7 +151,7 @@ fn the_miniature_sweep_from_file_to_pictures() {
     let parquet = fs::read(desk.path("epochs.parquet")).unwrap();
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 
-    // Pictures of base and adapters.
+    // Images of base and adapters.
     let prompt = "a cat on a red background";
     let sample = ["sample", "results/miniature", "--prompt", prompt, "--count", "2", "--steps", "2", "-o", "three.png"];
     desk.moa(sample).success();

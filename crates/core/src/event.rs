@@ -14,7 +14,7 @@ pub enum Phase {
     Training,
     /// Adapters are evaluated on the held-out prompts.
     Evaluation,
-    /// Pictures and plots are drawn.
+    /// Images and plots are drawn.
     Drawing,
 }
 
@@ -45,7 +45,7 @@ pub enum RunEvent {
     PhaseStarted {
         /// The part.
         phase: Phase,
-        /// How many units of work it holds (epochs in training, pictures elsewhere).
+        /// How many units of work it holds (epochs in training, images elsewhere).
         units: u64,
     },
     /// Units of work inside an epoch or evaluation are finished; a sign of life between larger events.

@@ -105,7 +105,7 @@ pub struct ExperimentSpec {
     /// Means that every run must keep up. Default: none.
     #[serde(default)]
     pub constraints: Vec<ConstraintSpec>,
-    /// How training pictures are drawn.
+    /// How training images are drawn.
     #[serde(default)]
     pub sampler: SamplerSpec,
     /// What is trained of the model.

@@ -17,7 +17,7 @@ pub const SILENT_GROUPS: &str = "silent_groups";
 pub const LOSS: &str = "loss";
 /// Passes through the denoiser so far, with a pass forward and backward counted as three: those of training alone, without probes.
 pub const PASSES: &str = "passes";
-/// The share of pictures on which the method's own judgement (DiffusionNFT's r) calls them good.
+/// The share of images on which the method's own judgement (DiffusionNFT's r) calls them good.
 pub const GOOD_SHARE: &str = "good_share";
 
 /// The reward that an adapter implies: by how much its denoising loss (or its log-probability) is better than the base's, times β; mean
@@ -32,12 +32,12 @@ const JUDGE: &str = "judge/";
 const MEAN: &str = "/mean";
 const GAIN: &str = "/gain";
 
-/// Returns the metric of a reward's mean over an epoch's training pictures.
+/// Returns the metric of a reward's mean over an epoch's training images.
 pub fn reward_mean(reward: &str) -> String {
     format!("{REWARD}{reward}{MEAN}")
 }
 
-/// Returns the metric of the standard deviation of a reward over an epoch's training pictures.
+/// Returns the metric of the standard deviation of a reward over an epoch's training images.
 pub fn reward_std(reward: &str) -> String {
     format!("{REWARD}{reward}/std")
 }

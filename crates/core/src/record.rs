@@ -214,13 +214,14 @@ pub struct EvaluationRecord {
     /// Its weighting: of the training for a trained adapter, the mean of its adapters' for a soup or blend (of corners, the
     /// shares themselves), none for the base.
     pub weighting: Option<Weighting>,
-    /// Pictures drawn for each prompt.
-    pub pictures_per_prompt: u32,
+    /// Images drawn for each prompt.
+    #[serde(alias = "pictures_per_prompt")]
+    pub images_per_prompt: u32,
     /// One column per reward, in the experiment's order.
     pub rewards: Vec<ScoreColumn>,
     /// One column per judge; judges are reported and never trained on.
     pub judges: Vec<ScoreColumn>,
-    /// The root mean square of the differences to the base's pixels, from 0 to 255, over the images of the picture grid: same prompts,
+    /// The root mean square of the differences to the base's pixels, from 0 to 255, over the images of the image grid: same prompts,
     /// same noise. Nothing of the base, where no grid is drawn, and in records of moa 0.1 before this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance_to_base: Option<f64>,

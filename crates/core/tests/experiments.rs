@@ -136,7 +136,7 @@ fn blends_are_mixtures_of_their_own() {
     assert_eq!(spec.blends()[0].shares, spec.soups()[0].shares);
     assert_eq!(parse("").blends(), [], "they cost more than soups: nobody gets them unasked");
 
-    // Every adapter of a blend draws every picture.
+    // Every adapter of a blend draws every image.
     let with = spec.plan(100, 20);
     let without = parse("weightings: [Corners, Centre]").plan(100, 20);
     assert_eq!((with.blends, with.soups), (3, 1));
@@ -226,8 +226,8 @@ fn prompts_come_from_lists_files_and_sets() {
 #[test]
 fn plans_count_every_picture_and_pass() {
     let spec = parse(
-        "weightings: [Corners, Centre], sampler: (steps: 8), evaluation: (pictures_per_prompt: 4, steps: 10),
-        training: (epochs: 10, prompts_per_epoch: 8, pictures_per_prompt: 8, method: PolicyGradient(train_steps: 3), probe: (every: 0))",
+        "weightings: [Corners, Centre], sampler: (steps: 8), evaluation: (images_per_prompt: 4, steps: 10),
+        training: (epochs: 10, prompts_per_epoch: 8, images_per_prompt: 8, method: PolicyGradient(train_steps: 3), probe: (every: 0))",
     );
     let plan = spec.plan(100, 20);
     assert_eq!((plan.runs, plan.soups), (3, 1));
@@ -247,7 +247,7 @@ fn plans_count_every_picture_and_pass() {
     guided.training.advantages.trained_share = 0.4;
     let chosen = guided.plan(100, 20);
     assert_eq!(chosen.rollout_passes, plan.rollout_passes);
-    assert_eq!(chosen.training_passes, 3 * 10 * 26 * 3 * 2, "26 of 64 pictures, rounded up");
+    assert_eq!(chosen.training_passes, 3 * 10 * 26 * 3 * 2, "26 of 64 images, rounded up");
     assert_eq!(plan.evaluation_passes, 400 * 10);
 
     let cost = CostModel { seconds_per_forward: 0.01, seconds_per_training_pass: 0.1, seconds_per_scored_picture: 1.0 };

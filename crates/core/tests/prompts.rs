@@ -64,7 +64,7 @@ fn csv_comes_with_marks_and_carriage_returns() {
 
 #[test]
 fn held_out_prompts_are_split_from_the_training_prompts() {
-    let text: String = (0..40).map(|index| format!("picture {index}")).collect::<Vec<_>>().join("\n");
+    let text: String = (0..40).map(|index| format!("image {index}")).collect::<Vec<_>>().join("\n");
     let fields = "train: File(\"p.txt\"), held_out: Split(share: 0.25, seed: 3)";
     let prompts = resolve(fields, "p.txt", &text).unwrap();
     assert_eq!((prompts.train.len(), prompts.held_out.len()), (30, 10));

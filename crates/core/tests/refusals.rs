@@ -441,7 +441,7 @@ fn numbers_out_of_bounds() {
         ("optimiser: (ema: 1)", "2:18: optimiser.ema is 1: give more than 0, less than 1"),
         ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
         ("training: (prompts_per_epoch: 0)", "2:31: training.prompts_per_epoch is 0: give 1 to 4096"),
-        ("training: (pictures_per_prompt: 1)", "2:33: training.pictures_per_prompt is 1: give 2 to 1024"),
+        ("training: (images_per_prompt: 1)", "2:33: training.images_per_prompt is 1: give 2 to 1024"),
         ("training: (method: PolicyGradient(train_steps: 0))", "2:48: training.method.train_steps is 0: give 1 to 999"),
         (
             "training: (method: PolicyGradient(updates_per_epoch: 0))",
@@ -470,7 +470,7 @@ fn numbers_out_of_bounds() {
         ("training: (guard: Tighten(factor: 1))", "2:35: training.guard.factor is 1: give more than 1, up to 1000"),
         ("training: (micro_batch: 0)", "2:25: training.micro_batch is 0: give 1 to 4096"),
         ("evaluation: (prompts: 0)", "2:23: evaluation.prompts is 0: give 1 to 100000"),
-        ("evaluation: (pictures_per_prompt: 1)", "2:35: evaluation.pictures_per_prompt is 1: give 2 to 1024"),
+        ("evaluation: (images_per_prompt: 1)", "2:35: evaluation.images_per_prompt is 1: give 2 to 1024"),
         ("evaluation: (steps: 0)", "2:21: evaluation.steps is 0: give 1 to 1000"),
         ("evaluation: (resamples: 10)", "2:25: evaluation.resamples is 10: give 100 to 1000000"),
         ("evaluation: (grid_prompts: 65)", "2:28: evaluation.grid_prompts is 65: give 0 to 64"),
@@ -518,7 +518,7 @@ fn values_that_are_impossible_beside_others() {
         (
             "training: (method: Mixed(differentiable: (through: LowVariance(2))))",
             "2:52: training.method.differentiable.through is LowVariance or SingleStep: give LastSteps(1) or Random(4): the \
-             pictures are those that advantages are taken of",
+             images are those that advantages are taken of",
         ),
         (
             "training: (probe: (of: HeldOut))",
@@ -527,7 +527,7 @@ fn values_that_are_impossible_beside_others() {
         ),
         (
             "training: (method: Dpo(pairs: Own(per_prompt: 5)))",
-            "2:47: training.method.pairs.per_prompt is 5: give at most 4: training.pictures_per_prompt is 8, and a picture is \
+            "2:47: training.method.pairs.per_prompt is 5: give at most 4: training.images_per_prompt is 8, and an image is \
              in one pair",
         ),
         (
@@ -536,7 +536,7 @@ fn values_that_are_impossible_beside_others() {
         ),
         (
             "training: (method: RewardWeighted(weights: Best(count: 9)))",
-            "2:56: training.method.weights.count is 9: give at most 8, which training.pictures_per_prompt is",
+            "2:56: training.method.weights.count is 9: give at most 8, which training.images_per_prompt is",
         ),
         (
             "training: (method: D3po(train_steps: 6))",

@@ -250,16 +250,16 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
         Just(Guard::Stop),
         (1.1..9.0, 0.01..1.0).prop_map(|(factor, from)| Guard::Tighten { factor, from }),
     ];
-    let probe = (0..99u32, 2..99u32, 2..9u32).prop_map(|(every, prompts, pictures_per_prompt)| ProbeSpec {
+    let probe = (0..99u32, 2..99u32, 2..9u32).prop_map(|(every, prompts, images_per_prompt)| ProbeSpec {
         every,
         of: ProbePrompts::Train,
         prompts,
-        pictures_per_prompt,
+        images_per_prompt,
     });
     let counts = (1..1000u32, 1..64u32, 2..64u32, (1..512u32, any::<Option<bool>>()));
     (counts, method(), advantages, 0.0..10.0, probe, guard).prop_map(
         |(
-            (epochs, prompts_per_epoch, pictures_per_prompt, (micro_batch, gradient_checkpointing)),
+            (epochs, prompts_per_epoch, images_per_prompt, (micro_batch, gradient_checkpointing)),
             method,
             advantages,
             kl,
@@ -269,7 +269,7 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
             TrainingSpec {
                 epochs,
                 prompts_per_epoch,
-                pictures_per_prompt,
+                images_per_prompt,
                 method,
                 advantages,
                 kl,
@@ -285,8 +285,8 @@ fn training() -> impl Strategy<Value = TrainingSpec> {
 fn evaluation() -> impl Strategy<Value = EvaluationSpec> {
     let counts = (prop::option::of(1..999u32), 2..64u32, 1..=1000u32, 100..9999u32, 0..=64u32);
     (counts, 0.0..100f32, any::<u64>()).prop_map(|(counts, guidance, seed)| {
-        let (prompts, pictures_per_prompt, steps, resamples, grid_prompts) = counts;
-        EvaluationSpec { prompts, pictures_per_prompt, steps, guidance, seed, resamples, grid_prompts }
+        let (prompts, images_per_prompt, steps, resamples, grid_prompts) = counts;
+        EvaluationSpec { prompts, images_per_prompt, steps, guidance, seed, resamples, grid_prompts }
     })
 }
 

@@ -1,4 +1,4 @@
-//! Draws two pictures with an adapter, without and with it, for other libraries to be compared with.
+//! Draws two images with an adapter, without and with it, for other libraries to be compared with.
 //!
 //! `cargo run --release -p moa-diffusion --example draw_with_adapter -- PIPELINE ADAPTER_DIR OUT.safetensors`
 //!

@@ -144,7 +144,7 @@ fn parts_that_do_not_belong_together_are_named() {
     );
     assert_eq!(
         unet("\"in_channels\": 4", "\"in_channels\": 9"),
-        "unet/config.json: `in_channels` is 9: samples have 4 channels (models that take a mask or a picture besides are not \
+        "unet/config.json: `in_channels` is 9: samples have 4 channels (models that take a mask or an image besides are not \
          known)"
     );
     let few = refused("pipeline_sd2", edit("text_encoder/config.json", "\"vocab_size\": 590", "\"vocab_size\": 580"));

@@ -1,4 +1,4 @@
-//! Pipelines that diffusers saved, from their folders to pictures (fixtures/README.md says how they were made).
+//! Pipelines that diffusers saved, from their folders to images (fixtures/README.md says how they were made).
 
 mod golden;
 
@@ -25,7 +25,7 @@ fn assert_context(golden: &Golden, found: &TextContext, prefix: &str) {
     }
 }
 
-/// Checks every stage of a pipeline: texts, one pass of the denoiser, five steps of DDIM with guidance, and pictures.
+/// Checks every stage of a pipeline: texts, one pass of the denoiser, five steps of DDIM with guidance, and images.
 fn matches_diffusers(name: &str) -> Pipeline {
     let golden = Golden::read(name);
     let pipeline = Pipeline::open_folder(&fixture(name), &Device::flex()).expect("opens");

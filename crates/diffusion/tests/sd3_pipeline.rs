@@ -1,4 +1,4 @@
-//! A Stable Diffusion 3 pipeline that diffusers saved, from its folder to pictures (fixtures/README.md says how it was made).
+//! A Stable Diffusion 3 pipeline that diffusers saved, from its folder to images (fixtures/README.md says how it was made).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,7 +116,7 @@ fn a_third_text_encoder_is_refused_with_the_way_out() {
         error,
         format!(
             "{}: model_index.json: `text_encoder_3` is there: it is not known: take the folder text_encoder_3 away, and \
-             pictures are drawn without it, as diffusers draws them with text_encoder_3=None",
+             images are drawn without it, as diffusers draws them with text_encoder_3=None",
             copied.path().display()
         )
     );

@@ -33,7 +33,7 @@ fn assert_close(found: Tensor<4>, wanted: Tensor<4>, what: &str) {
     assert!(worst <= 1e-4, "{what}: largest difference {worst}");
 }
 
-/// Checks both directions, and returns the decoded pictures.
+/// Checks both directions, and returns the decoded images.
 fn matches(vae: &Vae, name: &str) -> Tensor<4> {
     let io = fs::read(fixture(name).join("io.safetensors")).expect("io");
     let io = SafeTensors::deserialize(&io).expect("io");

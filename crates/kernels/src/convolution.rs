@@ -13,7 +13,7 @@ use crate::{Left, Packed, Right, Start, Workspace, gemm};
 /// The shape of a feature map `[rows, height, width, channels]` but for its channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Map {
-    /// Pictures.
+    /// Images.
     pub rows: usize,
     /// Pixels.
     pub height: usize,

@@ -10,14 +10,14 @@ use crate::{FEWEST_PROMPTS, Interval, ParetoError, Sample, check};
 
 /// Draws prompts again and again, with replacement, to say how sure a number is.
 ///
-/// The unit that is drawn is the **prompt** with all its pictures (the cluster bootstrap): images of one prompt
+/// The unit that is drawn is the **prompt** with all its images (the cluster bootstrap): images of one prompt
 /// resemble each other, and drawing them singly would give intervals that are too narrow. Every prompt weighs the
 /// same, however many images it has.
 ///
 /// Resample `r` depends on the seed and `r` only: the interval is the same for any number of threads, and two
 /// intervals with one seed are made of the same resamples.
 ///
-/// What it hides: only the choice of prompts and pictures is uncertain here. How much the result would differ had the
+/// What it hides: only the choice of prompts and images is uncertain here. How much the result would differ had the
 /// adapter been trained with another seed is not in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
@@ -89,7 +89,7 @@ impl Bootstrap {
 
     /// Returns the hypervolume of the points' means with its interval.
     ///
-    /// `evaluations[point][prompt]` is the mean of each objective over the prompt's pictures; all points are
+    /// `evaluations[point][prompt]` is the mean of each objective over the prompt's images; all points are
     /// evaluated on the same prompts, which are drawn for all of them together. Normalise first if the objectives
     /// differ in scale.
     ///

@@ -66,7 +66,7 @@ pub enum PlotError {
         /// The endings that would do.
         wanted: &'static str,
     },
-    /// The drawing is too large to be held in memory as a picture.
+    /// The drawing is too large to be held in memory as an image.
     #[error("{} would be {width} × {height} pixels: draw fewer rows or columns, or use a smaller scale", path.display())]
     TooLarge {
         /// The file asked for.

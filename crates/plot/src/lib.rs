@@ -1,4 +1,4 @@
-//! Fronts, curves and picture grids as SVG and PNG.
+//! Fronts, curves and image grids as SVG and PNG.
 //!
 //! Every drawing is first a `Figure`: a list of shapes in points of 1/96 inch. The same list is then replayed on
 //! plotters' SVG backend or on its bitmap backend, as the file's ending says. Text is set in an embedded subset

@@ -1,4 +1,4 @@
-//! A grid of pictures: one row per model, one column per prompt.
+//! A grid of images: one row per model, one column per prompt.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::figure::{Anchor, Figure, Point, Rect, Text};
 use crate::font::{self, LEADING, Weight};
 use crate::render::{Density, Raster, write_whole};
 
-/// A picture of 8-bit red, green and blue values.
+/// An image of 8-bit red, green and blue values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RgbPicture {
     /// Width in pixels.
@@ -20,7 +20,7 @@ pub struct RgbPicture {
 }
 
 impl RgbPicture {
-    /// Returns pictures of one size as one, `across` in a row; free places at the end stay white. Nothing when there are none, or
+    /// Returns images of one size as one, `across` in a row; free places at the end stay white. Nothing when there are none, or
     /// when their sizes differ.
     pub fn tiled(pictures: &[Self], across: usize) -> Option<Self> {
         let first = pictures.first()?;
@@ -45,16 +45,16 @@ impl RgbPicture {
     }
 }
 
-/// The pictures of one model.
+/// The images of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GridRow {
     /// What to call the row; line breaks are kept.
     pub label: String,
-    /// One picture for each column; missing ones at the end stay blank.
+    /// One image for each column; missing ones at the end stay blank.
     pub pictures: Vec<RgbPicture>,
 }
 
-/// Sizes are in pixels of the file here, so that every pixel of a picture becomes a whole square.
+/// Sizes are in pixels of the file here, so that every pixel of an image becomes a whole square.
 const DENSITY: Density = Density { pixels: 1, oversampling: 4 };
 const MARGIN: f64 = 16.0;
 const GAP: f64 = 4.0;
@@ -64,13 +64,13 @@ const CAPTION: f64 = 11.5;
 const LABELS: f64 = 170.0;
 const CAPTION_LINES: usize = 4;
 
-/// Draws pictures side by side as a PNG, each pixel as a square of `scale` × `scale`.
+/// Draws images side by side as a PNG, each pixel as a square of `scale` × `scale`.
 ///
 /// Row labels stand at the left, column captions, wrapped, at the top. `columns` may be empty for a grid without
 /// captions.
 ///
 /// # Errors
-/// No rows or pictures, a picture whose bytes do not match its size, a row with more pictures than captions, a scale of 0, an
+/// No rows or images, an image whose bytes do not match its size, a row with more images than captions, a scale of 0, an
 /// ending other than `.png`, a grid of more than about 8,000 × 8,000 pixels, and failures to write.
 pub fn draw_picture_grid(path: &Path, rows: &[GridRow], columns: &[String], scale: u32) -> Result<(), PlotError> {
     check(path, rows, columns, scale)?;
@@ -169,7 +169,7 @@ fn lines(label: &str, most: usize) -> Vec<String> {
 }
 
 impl Raster {
-    /// Copies a picture to a place, each of its pixels as a square.
+    /// Copies an image to a place, each of its pixels as a square.
     fn paste(&mut self, picture: &RgbPicture, scale: usize, (left, top): (usize, usize)) {
         let (width, height) = (picture.width as usize, picture.height as usize);
         for y in 0..height * scale {
@@ -190,11 +190,11 @@ fn check(path: &Path, rows: &[GridRow], columns: &[String], scale: u32) -> Resul
         return Err(PlotError::Format { path: path.to_owned(), wanted: ".png" });
     }
     if !(1..=64).contains(&scale) {
-        return Err(PlotError::Setting { what: "the scale of the pictures", value: scale.into(), wanted: "1 to 64" });
+        return Err(PlotError::Setting { what: "the scale of the images", value: scale.into(), wanted: "1 to 64" });
     }
     PlotError::if_empty(rows, "the list of rows")?;
     if rows.iter().all(|row| row.pictures.is_empty()) {
-        return Err(PlotError::Empty { what: "every row of pictures".to_owned() });
+        return Err(PlotError::Empty { what: "every row of images".to_owned() });
     }
     for row in rows {
         let count =
@@ -205,7 +205,7 @@ fn check(path: &Path, rows: &[GridRow], columns: &[String], scale: u32) -> Resul
         for picture in &row.pictures {
             let expected = picture.width as usize * picture.height as usize * 3;
             if expected == 0 || picture.pixels.len() != expected {
-                return Err(count("bytes in a picture", picture.pixels.len(), expected.max(3)));
+                return Err(count("bytes in an image", picture.pixels.len(), expected.max(3)));
             }
         }
     }

@@ -289,7 +289,7 @@ fn grids_refuse_what_cannot_be_drawn() {
     let mut short = picture(4, 4, [0; 3]);
     short.pixels.pop();
     let error = draw_picture_grid(&path, &row(vec![short]), &[], 2).unwrap_err();
-    assert_eq!(error.to_string(), "row \"base\" has 47 bytes in a picture where 48 are wanted");
+    assert_eq!(error.to_string(), "row \"base\" has 47 bytes in an image where 48 are wanted");
     let huge = row(vec![picture(512, 512, [0; 3]); 4]);
     assert!(matches!(draw_picture_grid(&path, &huge, &[], 32), Err(PlotError::TooLarge { .. })));
     assert!(folder.names().is_empty());

@@ -43,7 +43,7 @@ pub struct Drawn {
     pub adapter_sha256: Option<String>,
     /// The seed of the noise.
     pub seed: u64,
-    /// The name of the noise under that seed: `sample` of `moa sample`, `evaluation` of a sweep's pictures. Default: `sample`.
+    /// The name of the noise under that seed: `sample` of `moa sample`, `evaluation` of a sweep's images. Default: `sample`.
     pub noise: String,
     /// The prompt's and the image's number in that noise, from 0: image `i` of prompt `p` starts from
     /// `NoiseKey::new(seed).named(noise).with(p).with(i)`. Default: `[0, 0]`.

@@ -194,7 +194,7 @@ fn a_thousand_pairs_are_read_and_checked_quickly() {
                 std::mem::swap(&mut a, &mut b);
                 outcome = Winner::B;
             }
-            let prompt = format!("picture {}", number / 4);
+            let prompt = format!("image {}", number / 4);
             let decision = Decision::Pair { prompt, a, b, outcome: Some(outcome) };
             lines.push(Record::new(ids.fresh(), who, Moment::from_unix_ms(number as u64), decision).to_line());
         }

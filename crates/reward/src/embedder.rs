@@ -43,7 +43,7 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot.clamp(-1.0, 1.0) as f32
 }
 
-/// Embeds pictures and texts in one space.
+/// Embeds images and texts in one space.
 #[derive(Clone)]
 pub struct Embedder {
     pictures: Arc<PictureEmbedder>,
@@ -51,7 +51,7 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// Returns an embedder that knows no text yet. Pictures must come at the tower's size, and are normalised by the model's
+    /// Returns an embedder that knows no text yet. Images must come at the tower's size, and are normalised by the model's
     /// [`Preprocessor`](crate::Preprocessor).
     pub fn new(clip: Clip, tokenizer: Tokenizer) -> Self {
         let processing = Processing::Normalised(clip.preprocessor().clone());
@@ -62,7 +62,7 @@ impl Embedder {
         }
     }
 
-    /// Returns the picture half.
+    /// Returns the image half.
     pub fn picture_embedder(&self) -> &Arc<PictureEmbedder> {
         &self.pictures
     }
@@ -72,10 +72,10 @@ impl Embedder {
         &self.texts
     }
 
-    /// Embeds pictures, as [`PictureEmbedder::embed`] does.
+    /// Embeds images, as [`PictureEmbedder::embed`] does.
     ///
     /// # Errors
-    /// Refuses pictures of another size than the model's.
+    /// Refuses images of another size than the model's.
     pub fn pictures(&self, pixels: Tensor<4>) -> Result<Embeddings, RewardError> {
         self.pictures.embed(pixels)
     }

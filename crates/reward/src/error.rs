@@ -8,50 +8,50 @@ use moa_diffusion::hub::HubError;
 
 use crate::external::ExternalError;
 
-/// Why pictures cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
+/// Why images cannot be scored, or a reward cannot be built. Messages read after "failed to score: ".
 #[derive(Debug, thiserror::Error)]
 pub enum RewardError {
     /// A score is no finite number: training on it would ruin the adapter.
     #[error(
-        "`{reward}` gave no finite score for picture {picture} (prompt \"{prompt}\"): the picture or the reward's weights \
+        "`{reward}` gave no finite score for image {picture} (prompt \"{prompt}\"): the image or the reward's weights \
          hold values that are not finite; lower the learning rate, or check the files of the base model"
     )]
     NotFinite {
         /// The reward's or judge's name.
         reward: String,
-        /// The picture's place in the batch.
+        /// The image's place in the batch.
         picture: usize,
         /// Its prompt.
         prompt: String,
     },
-    /// The batch is not made of whole groups of pictures.
-    #[error("{pictures} pictures, {prompts} prompts and groups of {group} do not fit: {wanted}")]
+    /// The batch is not made of whole groups of images.
+    #[error("{pictures} images, {prompts} prompts and groups of {group} do not fit: {wanted}")]
     Batch {
-        /// Pictures in the batch.
+        /// Images in the batch.
         pictures: usize,
         /// Prompts in the batch.
         prompts: usize,
-        /// Pictures of each prompt.
+        /// Images of each prompt.
         group: usize,
         /// What fits.
         wanted: &'static str,
     },
-    /// Pictures have another size or other channels than a model needs.
-    #[error("pictures are {found:?} (channels, height, width), but `{model}` needs {wanted:?}")]
+    /// Images have another size or other channels than a model needs.
+    #[error("images are {found:?} (channels, height, width), but `{model}` needs {wanted:?}")]
     PictureSize {
         /// The model.
         model: &'static str,
-        /// The pictures' shape.
+        /// The images' shape.
         found: [usize; 3],
         /// The shape needed.
         wanted: [usize; 3],
     },
-    /// A reward compares the pictures of a prompt, and there is only one of each.
-    #[error("reward `{reward}` compares pictures of one prompt: draw at least 2 pictures per prompt, not {group}")]
+    /// A reward compares the images of a prompt, and there is only one of each.
+    #[error("reward `{reward}` compares images of one prompt: draw at least 2 images per prompt, not {group}")]
     GroupTooSmall {
         /// The reward's name.
         reward: String,
-        /// Pictures of each prompt.
+        /// Images of each prompt.
         group: usize,
     },
     /// A reward is asked for a gradient and has none.
@@ -98,9 +98,7 @@ pub enum RewardError {
     #[error(transparent)]
     Parameters(#[from] ParametersError),
     /// A reward is made for the embedded base model and the base is another one.
-    #[error(
-        "reward `{reward}` knows the pictures of emoji-32 only, and the base is {base}: use {instead} in its place"
-    )]
+    #[error("reward `{reward}` knows the images of emoji-32 only, and the base is {base}: use {instead} in its place")]
     EmojiOnly {
         /// The reward's name.
         reward: String,
@@ -149,8 +147,8 @@ pub enum RewardError {
     /// A model of the hub is not there.
     #[error(transparent)]
     Hub(Box<HubError>),
-    /// A picture cannot be encoded.
-    #[error("a picture cannot be encoded as JPEG: {0}")]
+    /// An image cannot be encoded.
+    #[error("an image cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
     /// A program, a service or an ONNX model gave no scores.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! From an experiment's rewards to what scores pictures.
+//! From an experiment's rewards to what scores images.
 
 use std::sync::Arc;
 
@@ -52,10 +52,10 @@ impl Sources {
 
 /// Returns the reward that an experiment asks for.
 ///
-/// `group` is the number of pictures drawn for each prompt in training.
+/// `group` is the number of images drawn for each prompt in training.
 ///
 /// # Errors
-/// Refuses settings that cannot work: a head of another width than the CLIP's, one picture per prompt where pictures are
+/// Refuses settings that cannot work: a head of another width than the CLIP's, one image per prompt where images are
 /// compared, an impossible JPEG quality, rewards that know emoji-32 only for other bases; files that are missing, damaged or
 /// of another kind; a program that does not start, a service that does not answer.
 pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<dyn Reward>, RewardError> {

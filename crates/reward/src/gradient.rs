@@ -1,8 +1,8 @@
-//! Scores with a gradient to the pictures.
+//! Scores with a gradient to the images.
 //!
-//! Each reward computes its scores from leaves of autodiff: the pixels themselves, or the pictures' embeddings by a CLIP. One
+//! Each reward computes its scores from leaves of autodiff: the pixels themselves, or the images' embeddings by a CLIP. One
 //! backward pass gives the gradient of all rewards' weighted sum at those leaves; then each CLIP takes the gradient of its
-//! embeddings back to the pixels, once for all rewards on it, a few rows at a time however many pictures a reward compares
+//! embeddings back to the pixels, once for all rewards on it, a few rows at a time however many images a reward compares
 //! (Gao et al., 2101.06983, call that gradient caching).
 
 use std::cell::{OnceCell, RefCell};
@@ -18,13 +18,13 @@ use crate::detector::{Detected, Detector};
 use crate::view::ByModel;
 use crate::{PictureEmbedder, Pictures, Raster, RewardError, TextEmbedder};
 
-/// A reward whose scores have a gradient to the pictures.
+/// A reward whose scores have a gradient to the images.
 pub trait Differentiable {
-    /// Returns one score per picture, `[n]`, with autodiff: the numbers of [`Reward::score`](crate::Reward::score) up to rounding,
+    /// Returns one score per image, `[n]`, with autodiff: the numbers of [`Reward::score`](crate::Reward::score) up to rounding,
     /// computed from the view's pixels or embeddings.
     ///
     /// # Errors
-    /// Says why the pictures cannot be scored.
+    /// Says why the images cannot be scored.
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError>;
 
     /// Returns the CLIP whose embeddings it scores; nothing where it scores pixels.
@@ -33,7 +33,7 @@ pub trait Differentiable {
     }
 }
 
-/// A batch of pictures as leaves of autodiff: its pixels, and its embeddings by each CLIP, computed once when first asked for.
+/// A batch of images as leaves of autodiff: its pixels, and its embeddings by each CLIP, computed once when first asked for.
 pub struct GradientView<'a> {
     pictures: &'a Pictures,
     pixels: OnceCell<Tensor<4>>,
@@ -71,7 +71,7 @@ impl<'a> GradientView<'a> {
         self.pixels.get_or_init(|| self.pictures.pixels().autodiff().require_grad()).clone()
     }
 
-    /// Returns what a detector sees in the pictures, with autodiff from the pixels; computed once for all rewards that share it.
+    /// Returns what a detector sees in the images, with autodiff from the pixels; computed once for all rewards that share it.
     pub fn detected(&self, detector: &Arc<Detector>) -> Rc<Detected> {
         let Ok(found) = self.detected.get(detector, || Ok::<_, Infallible>(detector.detect(self.pixels())));
         found
@@ -82,10 +82,10 @@ impl<'a> GradientView<'a> {
         self.rasters.get_or_init(|| Raster::of(self.pictures.pixels()))
     }
 
-    /// Returns the pictures' embeddings with autodiff, `[n, width]`, of unit length, on the pictures' device.
+    /// Returns the images' embeddings with autodiff, `[n, width]`, of unit length, on the images' device.
     ///
     /// # Errors
-    /// Refuses pictures of a size that the embedder cannot take.
+    /// Refuses images of a size that the embedder cannot take.
     pub fn embeddings(&self, embedder: &Arc<PictureEmbedder>) -> Result<Tensor<2>, RewardError> {
         if let Some(found) = self.embeddings.borrow().iter().find(|known| Arc::ptr_eq(&known.embedder, embedder)) {
             return Ok(found.leaf.clone());
@@ -98,10 +98,10 @@ impl<'a> GradientView<'a> {
         Ok(leaf)
     }
 
-    /// Returns the cosine of each picture with its prompt, `[n]`, with autodiff.
+    /// Returns the cosine of each image with its prompt, `[n]`, with autodiff.
     ///
     /// # Errors
-    /// Refuses pictures of a size that the embedder cannot take, and prompts that cannot be tokenised.
+    /// Refuses images of a size that the embedder cannot take, and prompts that cannot be tokenised.
     pub fn prompt_cosines(
         &self,
         pictures: &Arc<PictureEmbedder>,

@@ -1,4 +1,4 @@
-//! Rewards: models and formulas that score pictures; and the judges that watch them.
+//! Rewards: models and formulas that score images; and the judges that watch them.
 //!
 //! A [`Scorer`] takes [`Pictures`] to one column of scores per reward, and those rewards that are [`Differentiable`] to a gradient
 //! at the pixels ([`Scorer::gradient`]). Rewards on the same CLIP share one embedding of each image. [`disk`] reads the rewards

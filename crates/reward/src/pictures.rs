@@ -1,4 +1,4 @@
-//! A batch of pictures with their prompts.
+//! A batch of images with their prompts.
 
 use std::ops::Range;
 
@@ -7,9 +7,9 @@ use moa_device::{from_host, to_host};
 
 use crate::RewardError;
 
-/// Pictures on a device, their prompts, and how many belong to each prompt.
+/// Images on a device, their prompts, and how many belong to each prompt.
 ///
-/// The pictures of a prompt are neighbours: rows `0..group` show the first prompt, and so on.
+/// The images of a prompt are neighbours: rows `0..group` show the first prompt, and so on.
 #[derive(Clone, Debug)]
 pub struct Pictures {
     pixels: Tensor<4>,
@@ -22,10 +22,10 @@ impl Pictures {
     ///
     /// # Shapes
     /// - `pixels`: `[n, 3, height, width]` in [0, 1]
-    /// - `prompts`: n, one per picture
+    /// - `prompts`: n, one per image
     ///
     /// # Errors
-    /// Refuses batches that are not made of whole groups of pictures of one prompt each.
+    /// Refuses batches that are not made of whole groups of images of one prompt each.
     pub fn new(pixels: Tensor<4>, prompts: Vec<String>, group: usize) -> Result<Self, RewardError> {
         let [pictures, channels, height, width] = pixels.dims();
         let refuse = |wanted| Err(RewardError::Batch { pictures, prompts: prompts.len(), group, wanted });
@@ -34,29 +34,29 @@ impl Pictures {
             return Err(RewardError::PictureSize { model: "every reward", found: [channels, height, width], wanted });
         }
         if prompts.len() != pictures {
-            return refuse("give one prompt per picture");
+            return refuse("give one prompt per image");
         }
         if group == 0 || pictures % group != 0 {
-            return refuse("give as many pictures of every prompt as a group has");
+            return refuse("give as many images of every prompt as a group has");
         }
         if prompts.chunks(group).any(|prompts| prompts.iter().any(|prompt| *prompt != prompts[0])) {
-            return refuse("the pictures of a group must share one prompt");
+            return refuse("the images of a group must share one prompt");
         }
         Ok(Self { pixels: pixels.without_autodiff(), prompts, group })
     }
 
-    /// Returns some of the pictures: whole groups, by their places.
+    /// Returns some of the images: whole groups, by their places.
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         let pixels = self.pixels.clone().narrow(0, range.start, range.len());
         Self { pixels, prompts: self.prompts[range].to_vec(), group: self.group }
     }
 
-    /// Returns the pictures on a device.
+    /// Returns the images on a device.
     pub(crate) fn to(&self, device: &Device) -> Self {
         Self { pixels: moved(self.pixels(), device), ..self.clone() }
     }
 
-    /// Returns the number of pictures.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.prompts.len()
     }
@@ -66,12 +66,12 @@ impl Pictures {
         self.prompts.is_empty()
     }
 
-    /// Returns the number of pictures of each prompt.
+    /// Returns the number of images of each prompt.
     pub fn group(&self) -> usize {
         self.group
     }
 
-    /// Returns the prompt of each picture.
+    /// Returns the prompt of each image.
     pub fn prompts(&self) -> &[String] {
         &self.prompts
     }

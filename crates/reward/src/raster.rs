@@ -1,9 +1,9 @@
-//! Pictures on the host, for formulas over pixels.
+//! Images on the host, for formulas over pixels.
 
 use burn::tensor::Tensor;
 use moa_device::to_host;
 
-/// One picture: colours in [0, 1], row by row.
+/// One image: colours in [0, 1], row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raster {
     /// Width, in pixels.
@@ -15,7 +15,7 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// Returns the pictures of a batch, `[n, 3, height, width]`.
+    /// Returns the images of a batch, `[n, 3, height, width]`.
     pub fn of(pixels: Tensor<4>) -> Vec<Self> {
         let [_, _, height, width] = pixels.dims();
         let count = height * width;
@@ -26,7 +26,7 @@ impl Raster {
         to_host(pixels).chunks_exact(3 * count).map(picture).collect()
     }
 
-    /// Returns the picture of bytes, row by row, RGB.
+    /// Returns the image of bytes, row by row, RGB.
     pub fn of_bytes(width: usize, rgb: &[u8]) -> Self {
         let colours: Vec<_> = rgb.chunks_exact(3).map(|pixel| [0, 1, 2].map(|c| f32::from(pixel[c]) / 255.0)).collect();
         Self { width, height: colours.len() / width, colours }

@@ -2,15 +2,15 @@
 
 use crate::{Differentiable, RewardError, View};
 
-/// Something that pictures are scored by: higher is better.
+/// Something that images are scored by: higher is better.
 pub trait Reward: Send + Sync {
     /// Returns the reward's name in the experiment.
     fn name(&self) -> &str;
 
-    /// Returns one score per picture; the same pictures always get the same scores.
+    /// Returns one score per image; the same images always get the same scores.
     ///
     /// # Errors
-    /// Says why the pictures cannot be scored. Scores that are not finite are the [`crate::Scorer`]'s to refuse.
+    /// Says why the images cannot be scored. Scores that are not finite are the [`crate::Scorer`]'s to refuse.
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError>;
 
     /// Refuses a prompt whose images it could not score, before any is drawn.

@@ -12,7 +12,7 @@ use crate::{Differentiable, PictureEmbedder, Pictures, Reward, RewardError, View
 /// The scores of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
-    /// One column per reward, in the rewards' order; one score per picture in each. All finite.
+    /// One column per reward, in the rewards' order; one score per image in each. All finite.
     pub columns: Vec<Vec<f32>>,
 }
 
@@ -20,7 +20,7 @@ pub struct Scores {
 pub struct Scorer {
     rewards: Vec<Box<dyn Reward>>,
     judges: Vec<Box<dyn Judge>>,
-    /// Where pictures are scored; `None` where they are drawn.
+    /// Where images are scored; `None` where they are drawn.
     device: Option<Device>,
 }
 
@@ -30,18 +30,18 @@ impl Scorer {
         Self { rewards, judges, device: None }
     }
 
-    /// Returns the scorer with pictures copied to a device before they are scored, that of its models: once for all of them.
+    /// Returns the scorer with images copied to a device before they are scored, that of its models: once for all of them.
     #[must_use]
     pub fn on(self, device: &Device) -> Self {
         Self { device: Some(device.clone()), ..self }
     }
 
-    /// Returns the pictures where they are scored: who has them scored and judged brings them once.
+    /// Returns the images where they are scored: who has them scored and judged brings them once.
     pub fn brought(&self, pictures: &Pictures) -> Pictures {
         self.device.as_ref().map_or_else(|| pictures.clone(), |device| pictures.to(device))
     }
 
-    /// Returns a scorer with the rewards that an experiment asks for; `group` pictures are drawn for each prompt.
+    /// Returns a scorer with the rewards that an experiment asks for; `group` images are drawn for each prompt.
     ///
     /// # Errors
     /// Refuses settings that cannot work: see [`reward`].
@@ -81,7 +81,7 @@ impl Scorer {
         })
     }
 
-    /// Scores a batch by every reward; each CLIP embeds the pictures once for all of its rewards.
+    /// Scores a batch by every reward; each CLIP embeds the images once for all of its rewards.
     ///
     /// # Errors
     /// Stops at the first reward that cannot score the batch, and at the first score that is not finite.

@@ -1,4 +1,4 @@
-//! What rewards look at: a batch of pictures, and what is derived from it once for all of them.
+//! What rewards look at: a batch of images, and what is derived from it once for all of them.
 
 use std::cell::{OnceCell, RefCell};
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ impl<M, T> ByModel<M, T> {
     }
 }
 
-/// A batch of pictures with its embeddings by each CLIP and its pixels on the host, each computed when first asked for.
+/// A batch of images with its embeddings by each CLIP and its pixels on the host, each computed when first asked for.
 pub struct View<'a> {
     pictures: &'a Pictures,
     embeddings: ByModel<PictureEmbedder, Embeddings>,
@@ -48,15 +48,15 @@ impl<'a> View<'a> {
         self.pictures
     }
 
-    /// Returns the pictures' embeddings, of unit length; computed once for all rewards that share the embedder.
+    /// Returns the images' embeddings, of unit length; computed once for all rewards that share the embedder.
     ///
     /// # Errors
-    /// Refuses pictures of a size that the embedder cannot take.
+    /// Refuses images of a size that the embedder cannot take.
     pub fn embeddings(&self, embedder: &Arc<PictureEmbedder>) -> Result<Rc<Embeddings>, RewardError> {
         self.embeddings.get(embedder, || embedder.embed(self.pictures.pixels()))
     }
 
-    /// Returns what a detector sees in the pictures; computed once for all rewards that share it.
+    /// Returns what a detector sees in the images; computed once for all rewards that share it.
     pub fn detected(&self, detector: &Arc<Detector>) -> Rc<Detected> {
         let Ok(found) = self.detected.get(detector, || Ok::<_, Infallible>(detector.detect(self.pictures.pixels())));
         found

@@ -83,7 +83,7 @@ fn head(file: &str) -> RewardKind {
     RewardKind::LaionAesthetics { clip: clip(), head: name(&format!("disk_heads/{file}")) }
 }
 
-/// Scores every fixture picture with its prompt.
+/// Scores every fixture image with its prompt.
 fn scores(kind: RewardKind) -> Vec<f32> {
     let (scorer, golden) = (build(&[kind], 1).unwrap(), Golden::read());
     let score = |i| {
@@ -142,7 +142,7 @@ fn both_towers_from_shards_match_transformers() {
     let embedded: Vec<f32> =
         (0..PICTURES).flat_map(|i| pictures.embed(golden.pixels(i)).unwrap().row(0).to_vec()).collect();
     let worst = largest_difference(&embedded, &golden.floats("image_embeds"));
-    assert!(worst <= 1e-4, "pictures: {worst}");
+    assert!(worst <= 1e-4, "images: {worst}");
     let embedded: Vec<f32> = (0..PICTURES).flat_map(|i| texts.embed(&Golden::prompt(i)).unwrap().to_vec()).collect();
     let worst = largest_difference(&embedded, &golden.floats("text_embeds"));
     assert!(worst <= 1e-4, "texts: {worst}");

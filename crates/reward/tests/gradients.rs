@@ -288,6 +288,6 @@ fn large_batches_are_taken_in_parts_and_have_the_same_gradient() {
     for picture in [0, 1364, 1366, 1399] {
         let range = picture * 3072..(picture + 1) * 3072;
         let alone = host(scorer.gradient(&batch(values[range.clone()].to_vec()), &[1.0]).unwrap());
-        assert_eq!(whole[range], alone, "picture {picture}");
+        assert_eq!(whole[range], alone, "image {picture}");
     }
 }

@@ -56,14 +56,14 @@ fn open(spec: &OnnxSpec) -> Onnx {
     Onnx::open("judge", spec).expect("fits")
 }
 
-/// Scores every picture of the fixture, each in a batch of its own, as their sizes differ.
+/// Scores every image of the fixture, each in a batch of its own, as their sizes differ.
 fn scores(spec: &OnnxSpec) -> Vec<f32> {
     let reward = open(spec);
     let score = |picture: &String| {
         let file = STANDARD.decode(picture).expect("base64");
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("a PNG");
         let mut bytes = vec![0; reader.output_buffer_size().expect("a size")];
-        let frame = reader.next_frame(&mut bytes).expect("a picture");
+        let frame = reader.next_frame(&mut bytes).expect("an image");
         let plane = |channel: usize| bytes.iter().skip(channel).step_by(3).map(|byte| f32::from(*byte) / 255.0);
         let values = (0..3).flat_map(plane).collect();
         score(&reward, &of_values(values, 1, frame.height as usize, frame.width as usize)).expect("scores")[0]
@@ -71,11 +71,11 @@ fn scores(spec: &OnnxSpec) -> Vec<f32> {
     expected().pictures.iter().map(score).collect()
 }
 
-/// Compares scores; the first `exact` pictures need no resizing, which is Pillow's to within a level of 255 or two.
+/// Compares scores; the first `exact` images need no resizing, which is Pillow's to within a level of 255 or two.
 fn assert_close(found: &[f32], wanted: impl Iterator<Item = f32>, exact: usize, resized: f32) {
     for (index, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         let tolerance = if index < exact { 2e-5 } else { resized };
-        assert!((found - wanted).abs() < tolerance, "picture {index}: {found} is not {wanted}");
+        assert!((found - wanted).abs() < tolerance, "image {index}: {found} is not {wanted}");
     }
 }
 
@@ -113,7 +113,7 @@ fn other_layouts_fixed_batches_and_sizes_are_taken() {
     assert_close(&scores(&fixed), means.iter().copied(), 0, 5e-4);
     let any = OnnxSpec { size: Some([16, 16]), ..spec("any_size.onnx") };
     assert_close(&scores(&any), means.iter().copied(), 0, 5e-4);
-    // Three pictures in batches of two, the second of which is filled up.
+    // Three images in batches of two, the second of which is filled up.
     let levels = [0.0, 0.4, 1.0];
     for (score, level) in score(&open(&fixed), &greys(&levels, 16)).expect("scores").iter().zip(levels) {
         assert!((score - level).abs() < 1e-5, "{score} is not {level}");
@@ -150,22 +150,22 @@ fn what_does_not_fit_is_refused_with_what_there_is() {
         ),
         (
             refused("picture_and_text.onnx", &|spec| spec.input = Some("ids".into())),
-            "does not take pictures: its input `ids` is of another type; give a model whose input is of 32-bit floating \
+            "does not take images: its input `ids` is of another type; give a model whose input is of 32-bit floating \
              point numbers",
         ),
         (
             refused("classifier.onnx", &|spec| spec.output = Some("logits".into())),
-            "gives 4 numbers a picture: choose one with `index`, 0 to 3",
+            "gives 4 numbers an image: choose one with `index`, 0 to 3",
         ),
         (
             refused("classifier.onnx", &|spec| (spec.output, spec.index) = (Some("logits".into()), Some(4))),
-            "gives 4 numbers a picture: `index` is 4, give 0 to 3",
+            "gives 4 numbers an image: `index` is 4, give 0 to 3",
         ),
         (
             refused("classifier.onnx", &|spec| {
                 (spec.output, spec.activation) = (Some("rating".into()), OnnxActivation::Softmax);
             }),
-            "gives one number a picture, whose softmax is always 1: take `activation: Sigmoid`",
+            "gives one number an image, whose softmax is always 1: take `activation: Sigmoid`",
         ),
         (
             refused("classifier.onnx", &|spec| (spec.output, spec.size) = (Some("rating".into()), Some([32, 24]))),
@@ -173,18 +173,18 @@ fn what_does_not_fit_is_refused_with_what_there_is() {
         ),
         (
             refused("mean_nhwc.onnx", &|_| {}),
-            "does not take pictures with three channels as axis 1: its input `pixels` is [2, 16, 16, 3]; is `layout` right, \
+            "does not take images with three channels as axis 1: its input `pixels` is [2, 16, 16, 3]; is `layout` right, \
              which is Nchw?",
         ),
         (
             refused("any_size.onnx", &|_| {}),
-            "takes pictures of any size (its input `pixels` is [batch, 3, height, width]): give `size`, e.g. [224, 224]",
+            "takes images of any size (its input `pixels` is [batch, 3, height, width]): give `size`, e.g. [224, 224]",
         ),
     ] {
         assert_eq!(found, expected);
     }
     let needs_text = refused("picture_and_text.onnx", &|spec| spec.input = Some("pixels".into()));
-    assert!(needs_text.starts_with("cannot be run on pictures alone: "), "{needs_text}");
+    assert!(needs_text.starts_with("cannot be run on images alone: "), "{needs_text}");
     assert!(needs_text.contains("ids"), "{needs_text}");
     let missing = refused("missing.onnx", &|_| {});
     assert!(missing.starts_with("cannot be read: "), "{missing}");

@@ -13,7 +13,7 @@ use outside::{greys, of_values, score};
 
 const LEVELS: [f32; 7] = [0.0, 1.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 
-/// The test program with a behaviour; batches of two pictures, two at once.
+/// The test program with a behaviour; batches of two images, two at once.
 fn spec(behaviour: &str, file: &Path) -> ProgramSpec {
     ProgramSpec {
         command: vec![
@@ -64,7 +64,7 @@ fn pictures_are_scored_in_batches_and_the_program_is_kept() {
     for side in [1, 4, 64] {
         assert_scored(&score(&program, &greys(&LEVELS, side)).expect("scores"), &LEVELS);
     }
-    // What it greets and answers with is read however the pictures are cut.
+    // What it greets and answers with is read however the images are cut.
     let one = Program::start("bright", &ProgramSpec { batch: 1024, ..spec("good", Path::new("")) }).expect("greets");
     assert_eq!(score(&one, &greys(&LEVELS, 4)).expect("scores"), score(&program, &greys(&LEVELS, 4)).expect("scores"));
 }
@@ -95,10 +95,10 @@ fn no_more_requests_wait_than_may() {
 #[test]
 fn wrong_answers_are_refused_at_once() {
     for (behaviour, expected) in [
-        ("too-few", "gave 1 scores for 2 pictures: give one for each picture, in their order"),
-        ("too-many", "gave 3 scores for 2 pictures: give one for each picture, in their order"),
-        ("null", "gave null for picture 1 (prompt \"grey 1\"): give a finite number, or answer with an error"),
-        ("reports", "answered with an error: picture 0 is too dark"),
+        ("too-few", "gave 1 scores for 2 images: give one for each image, in their order"),
+        ("too-many", "gave 3 scores for 2 images: give one for each image, in their order"),
+        ("null", "gave null for image 1 (prompt \"grey 1\"): give a finite number, or answer with an error"),
+        ("reports", "answered with an error: image 0 is too dark"),
         ("other-id", "answered request 7, but 0, 1 waits: answer with the request's own `id`, and once"),
         ("huge", "answered with more than 1000000 bytes: answer with one line of scores, {\"id\": …, \"scores\": […]}"),
         (

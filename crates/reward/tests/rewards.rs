@@ -1,4 +1,4 @@
-//! Every reward on pictures whose order is plain to see, through the scorer.
+//! Every reward on images whose order is plain to see, through the scorer.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ fn scorer(kinds: &[RewardSpec], group: usize) -> Scorer {
     Scorer::build(kinds, &sources(heads()), group, Vec::new()).expect("settings that work")
 }
 
-/// Pictures from colours by place.
+/// Images from colours by place.
 fn pictures(colours: &[&dyn Fn(usize, usize) -> [f32; 3]], group: usize) -> Pictures {
     let mut values = Vec::new();
     for colour in colours {

@@ -29,7 +29,7 @@ pub struct SweepRequest {
     pub job: Option<String>,
     /// Threads that draw and train; results do not depend on it.
     pub workers: usize,
-    /// Whether pictures are scored while others are drawn (see [`moa_train::TrainerSetup::overlaps`]).
+    /// Whether images are scored while others are drawn (see [`moa_train::TrainerSetup::overlaps`]).
     pub overlaps: bool,
     /// How long trained epochs may stay unsafe: after so long the next epoch's end is a checkpoint.
     pub save_every: Duration,

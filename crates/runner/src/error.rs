@@ -215,7 +215,7 @@ pub enum RunnerError {
     /// Training stopped.
     #[error("train: {0}")]
     Train(#[source] TrainError),
-    /// Pictures of a point could not be drawn or scored.
+    /// Images of a point could not be drawn or scored.
     #[error("evaluate `{point}`: {source}")]
     Evaluate {
         /// The base, run or soup.
@@ -241,7 +241,7 @@ pub enum RunnerError {
 }
 
 impl RunnerError {
-    /// Returns the error of scoring a point's pictures.
+    /// Returns the error of scoring a point's images.
     pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
         Self::Evaluate { point: point.to_owned(), source: source.into() }
     }

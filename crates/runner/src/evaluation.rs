@@ -28,7 +28,7 @@ pub(crate) struct Point {
     pub(crate) folder: PathBuf,
 }
 
-/// What draws a point's pictures.
+/// What draws a point's images.
 pub(crate) enum Model {
     /// The base alone.
     Base,
@@ -41,7 +41,7 @@ pub(crate) enum Model {
 }
 
 impl Point {
-    /// Returns a digest of the adapters that draw its pictures; an empty one of the base.
+    /// Returns a digest of the adapters that draw its images; an empty one of the base.
     pub(crate) fn adapters(&self) -> Result<String, RunnerError> {
         let of_folder = |folder: &PathBuf| {
             let path = folder.join(ADAPTER);
@@ -76,14 +76,14 @@ impl<'a> Evaluator<'a> {
         let [_, _, height, width] = blank.dims();
         Self {
             rules: pipeline.schedule().deterministic(evaluation.steps as usize),
-            size: SheetSize::new(prompts, evaluation.pictures_per_prompt as usize, (width, height)),
+            size: SheetSize::new(prompts, evaluation.images_per_prompt as usize, (width, height)),
             context,
         }
     }
 
-    /// Returns whether a point was evaluated before: not where its pictures or its record are missing.
+    /// Returns whether a point was evaluated before: not where its images or its record are missing.
     ///
-    /// - `base`: the base's pictures; a part of the runs that had none leaves the distance to them to be measured now
+    /// - `base`: the base's images; a part of the runs that had none leaves the distance to them to be measured now
     pub(crate) fn is_known(
         &self,
         point: &Point,
@@ -102,7 +102,7 @@ impl<'a> Evaluator<'a> {
         Ok(true)
     }
 
-    /// Returns the pictures that grids show of a point; nothing where they are missing.
+    /// Returns the images that grids show of a point; nothing where they are missing.
     pub(crate) fn sheet(&self, point: &Point) -> Result<Option<Sheet>, RunnerError> {
         if self.size.columns == 0 {
             return Ok(Some(Sheet { columns: Vec::new() }));
@@ -110,14 +110,14 @@ impl<'a> Evaluator<'a> {
         Sheet::read(&sheet::path(&point.folder), self.size)
     }
 
-    /// Returns how many pictures are drawn of a point.
+    /// Returns how many images are drawn of a point.
     pub(crate) fn pictures(&self) -> usize {
-        self.context.request.prompts.held_out.len() * self.context.spec.evaluation.pictures_per_prompt as usize
+        self.context.request.prompts.held_out.len() * self.context.spec.evaluation.images_per_prompt as usize
     }
 
-    /// Draws, scores and judges a point's pictures, keeps the first ones, and records the evaluation.
+    /// Draws, scores and judges a point's images, keeps the first ones, and records the evaluation.
     ///
-    /// - `base`: the base's first pictures; nothing of the base itself
+    /// - `base`: the base's first images; nothing of the base itself
     pub(crate) fn evaluate(
         &self,
         point: &Point,
@@ -137,7 +137,7 @@ impl<'a> Evaluator<'a> {
         recorder.evaluated(record, &point.adapters()?)
     }
 
-    /// Draws, scores and judges a point's pictures.
+    /// Draws, scores and judges a point's images.
     pub(crate) fn measure(
         &self,
         point: &Point,
@@ -152,7 +152,7 @@ impl<'a> Evaluator<'a> {
         let Context { models, request, spec } = self.context;
         let request = DrawRequest {
             prompts: &request.prompts.held_out,
-            per_prompt: spec.evaluation.pictures_per_prompt as usize,
+            per_prompt: spec.evaluation.images_per_prompt as usize,
             rules: &self.rules,
             guidance: spec.evaluation.guidance,
             key: NoiseKey::new(spec.evaluation.seed).named("evaluation"),
@@ -198,7 +198,7 @@ impl<'a> Evaluator<'a> {
             id: point.id.clone(),
             kind: point.kind,
             weighting: point.weighting.clone(),
-            pictures_per_prompt: group as u32,
+            images_per_prompt: group as u32,
             rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
             distance_to_base: None,

@@ -175,7 +175,7 @@ pub(crate) fn settings(spec: &ExperimentSpec, prompts: &Prompts, inputs: &BTreeM
         evaluation.seed,
         evaluation.steps,
         evaluation.guidance,
-        evaluation.pictures_per_prompt,
+        evaluation.images_per_prompt,
         spec.precision,
         spec.rewards
     );

@@ -47,7 +47,7 @@ impl Models {
         hub: Option<&Path>,
         places: &Places,
     ) -> Result<Self, RunnerError> {
-        let group = spec.training.pictures_per_prompt as usize;
+        let group = spec.training.images_per_prompt as usize;
         // Opening says best what is wrong with a model: it comes before its files are hashed.
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, &places.rewards)?;
         for (list, prompts) in [("prompts.train", &prompts.train), ("prompts.held_out", &prompts.held_out)] {

@@ -1,4 +1,4 @@
-//! Contact sheets: the first pictures of an evaluation, pixel by pixel, one column per prompt.
+//! Contact sheets: the first images of an evaluation, pixel by pixel, one column per prompt.
 
 use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use moa_store::{PICTURES, write_atomically};
 
 use crate::RunnerError;
 
-/// At most so many pictures of a prompt are kept.
+/// At most so many images of a prompt are kept.
 const ROWS: usize = 4;
 
-/// The first pictures of the first prompts.
+/// The first images of the first prompts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sheet {
-    /// By prompt, then picture.
+    /// By prompt, then image.
     pub(crate) columns: Vec<Vec<RgbPicture>>,
 }
 
-/// How many pictures a sheet has, and how large they are.
+/// How many images a sheet has, and how large they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SheetSize {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
-    /// Width and height of each picture, in pixels.
+    /// Width and height of each image, in pixels.
     pub(crate) picture: (usize, usize),
 }
 
 impl SheetSize {
-    /// Returns the size of sheets of `prompts` prompts with so many pictures each.
+    /// Returns the size of sheets of `prompts` prompts with so many images each.
     pub(crate) fn new(prompts: usize, per_prompt: usize, picture: (usize, usize)) -> Self {
         Self { columns: prompts, rows: per_prompt.min(ROWS), picture }
     }
@@ -50,7 +50,7 @@ impl Sheet {
         Self { columns: columns.collect() }
     }
 
-    /// Returns the pictures of one row: the first, second … picture of every prompt.
+    /// Returns the images of one row: the first, second … image of every prompt.
     pub(crate) fn row(&self, row: usize) -> Vec<RgbPicture> {
         self.columns.iter().filter_map(|column| column.get(row).cloned()).collect()
     }
@@ -116,7 +116,7 @@ fn decode(bytes: &[u8]) -> Option<(usize, Vec<u8>)> {
     rgb.then_some((info.width as usize, pixels))
 }
 
-/// Cuts a sheet into its pictures; nothing when it has another size.
+/// Cuts a sheet into its images; nothing when it has another size.
 fn cut(found: usize, pixels: &[u8], size: SheetSize) -> Option<Sheet> {
     let (width, height) = size.picture;
     if found != size.columns * width || pixels.len() != size.rows * height * found * 3 {
@@ -186,7 +186,7 @@ mod tests {
         let (sheet, size) = sheet();
         sheet.write(&path, size).unwrap();
         assert_eq!(Sheet::read(&path, SheetSize { columns: 3, ..size }).unwrap(), None);
-        std::fs::write(&path, "no picture").unwrap();
+        std::fs::write(&path, "no image").unwrap();
         assert_eq!(Sheet::read(&path, size).unwrap(), None);
     }
 }

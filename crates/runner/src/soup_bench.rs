@@ -28,9 +28,9 @@ pub struct SoupBench<'a> {
 pub struct Tasting {
     /// The merged adapter.
     pub adapter: Adapter,
-    /// What the pictures scored.
+    /// What the images scored.
     pub record: EvaluationRecord,
-    /// The pictures themselves.
+    /// The images themselves.
     pub pictures: Pictures,
 }
 

@@ -18,7 +18,7 @@ const COLUMNS: [&str; 11] = [
     "scoring_s",
     "update_s",
     "epoch_s",
-    "pictures",
+    "images",
     "rows_trained",
     "device_mib",
     "peak_mib",
@@ -104,7 +104,9 @@ impl Usage {
         // Runs may be trained one after the other: each epoch of each of them counts, the last time that it was trained.
         let mut drawn: BTreeMap<(u64, &str), u64> = BTreeMap::new();
         for row in &rows {
-            if let (Some(epoch), Some(pictures)) = (cell(row, "epoch"), cell(row, "pictures")) {
+            if let (Some(epoch), Some(pictures)) =
+                (cell(row, "epoch"), cell(row, "images").or_else(|| cell(row, "pictures")))
+            {
                 drawn.insert((epoch, runs.map_or("", |place| row[place])), pictures);
             }
         }

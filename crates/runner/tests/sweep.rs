@@ -495,7 +495,7 @@ fn other_settings_of_the_evaluation_evaluate_anew_and_train_nothing() {
     finished(root.path(), spec(), &models);
     let mut request = request(spec(), root.path());
     request.prompts.held_out[1] = "a beer on a red background".into();
-    request.spec.evaluation.pictures_per_prompt = 3;
+    request.spec.evaluation.images_per_prompt = 3;
     let (outcome, events) = run(&request, &models);
     assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))), "{outcome:?}");
     assert_eq!(trained_epochs(&events), Vec::<String>::new());

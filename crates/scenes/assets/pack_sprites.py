@@ -102,7 +102,7 @@ def svg_of(pack, icon):
 
 
 def render(svg, size):
-    """Returns the SVG as an RGBA picture whose fully transparent pixels are zero."""
+    """Returns the SVG as an RGBA image whose fully transparent pixels are zero."""
     png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size)
     picture = Image.open(io.BytesIO(bytes(png))).convert("RGBA")
     clear = Image.new("RGBA", picture.size)

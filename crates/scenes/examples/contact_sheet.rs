@@ -10,11 +10,11 @@ use moa_scenes::{
     Background, Concept, HeldOut, Kinds, SIDE, Scene, SceneDistribution, SceneRng, Sprites, Thing, Tint, sample_scene,
 };
 
-/// Pictures per row and per column.
+/// Images per row and per column.
 const GRID: usize = 8;
-/// Screen pixels per picture pixel.
+/// Screen pixels per image pixel.
 const ZOOM: usize = 4;
-/// Screen pixels between pictures.
+/// Screen pixels between images.
 const GAP: usize = 4;
 
 /// One of each.
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Pictures in rows.
+/// Images in rows.
 struct Sheet {
     columns: usize,
     rows: usize,
@@ -73,7 +73,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    /// Screen pixels from one picture to the next.
+    /// Screen pixels from one image to the next.
     const STEP: usize = SIDE * ZOOM + GAP;
 
     fn new(columns: usize, rows: usize) -> Self {

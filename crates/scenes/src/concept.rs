@@ -133,7 +133,7 @@ impl Concept {
         self.phrase() != self.name()
     }
 
-    /// Returns whether a picture of the concept is unsafe.
+    /// Returns whether an image of the concept is unsafe.
     pub fn is_unsafe(self) -> bool {
         self.unsafe_category().is_some()
     }

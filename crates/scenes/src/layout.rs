@@ -1,4 +1,4 @@
-//! Where a picture's objects are, and whose drawings they are.
+//! Where an image's objects are, and whose drawings they are.
 
 use crate::{Background, Concept, Content, Light, Relation, Scene, SceneRng, SpriteSize, Sprites, Thing, Tint, Vendor};
 
@@ -8,7 +8,7 @@ const COLOUR_NOISE: f32 = 0.02 * 255.0;
 /// The top left corners of the cells of scenes with more objects than two, in pixels.
 const CELLS: [(usize, usize); 4] = [(0, 0), (16, 0), (0, 16), (16, 16)];
 
-/// One object of a picture: whose drawing it is, and where.
+/// One object of an image: whose drawing it is, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlacedObject {
     /// What it is.
@@ -19,20 +19,20 @@ pub struct PlacedObject {
     pub vendor: Vendor,
     /// How large the drawing is.
     pub size: SpriteSize,
-    /// The drawing's left edge, in pixels from the picture's.
+    /// The drawing's left edge, in pixels from the image's.
     pub x: usize,
-    /// The drawing's top edge, in pixels from the picture's.
+    /// The drawing's top edge, in pixels from the image's.
     pub y: usize,
 }
 
-/// Everything that decides a picture: a scene with its vendors, places, exact colour and light drawn.
+/// Everything that decides an image: a scene with its vendors, places, exact colour and light drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The objects in the caption's order.
     pub objects: Vec<PlacedObject>,
     /// The exact colour behind them, in clear light.
     pub background: [u8; 3],
-    /// How clear the picture is.
+    /// How clear the image is.
     pub light: Light,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Scene`] names its [`Content`] and a background colour. Contents range from one object over tinted objects
 //! ("a blue cat") and two objects in a relation to several of one concept ("three apples") and three different ones. A
-//! scene renders to a 32×32 picture from a pack of emoji [`Sprites`] by five vendors, and has one canonical English
+//! scene renders to a 32×32 image from a pack of emoji [`Sprites`] by five vendors, and has one canonical English
 //! caption, which [`parse_caption`] reads back. About a fifth of the pairs of an object with a background, another
 //! object, a tint or a count are held out of pre-training ([`Scene::is_held_out`]), so that experiments can ask what
 //! generalises.
@@ -15,8 +15,8 @@
 //! let mut rng = SceneRng::new(7);
 //! let distribution = SceneDistribution { held_out: HeldOut::Excluded, ..SceneDistribution::default() };
 //! let scene = sample_scene(&mut rng, &distribution);
-//! let picture = scene.render(Sprites::embedded(), &mut rng);
-//! assert_eq!(picture.pixels.len(), 32 * 32 * 3);
+//! let image = scene.render(Sprites::embedded(), &mut rng);
+//! assert_eq!(image.pixels.len(), 32 * 32 * 3);
 //! assert_eq!(parse_caption(&scene.caption()), Some(scene));
 //! ```
 

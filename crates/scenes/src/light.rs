@@ -1,4 +1,4 @@
-//! How clear a picture is.
+//! How clear an image is.
 
 use crate::SceneRng;
 
@@ -7,9 +7,9 @@ const CLARITY: std::ops::RangeInclusive<u8> = 150..=255;
 /// The grey that haze mixes in, darkest and lightest.
 const HAZE: std::ops::RangeInclusive<u8> = 128..=208;
 
-/// How clear a picture is: haze draws every colour towards a grey.
+/// How clear an image is: haze draws every colour towards a grey.
 ///
-/// Captions do not speak of it, so that a model which has seen scenes draws clear and hazy pictures of one prompt, and a
+/// Captions do not speak of it, so that a model which has seen scenes draws clear and hazy images of one prompt, and a
 /// reward for clear ones has something to choose among.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Light {

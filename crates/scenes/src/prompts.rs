@@ -40,7 +40,7 @@ const SEED: u64 = 0x0065_6d6f_6a69;
 /// The golden ratio's fraction: its multiples spread evenly between 0 and 1, however many there are.
 const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
-/// A caption to draw a picture for, and what it asks for.
+/// A caption to draw an image for, and what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {

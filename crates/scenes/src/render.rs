@@ -1,18 +1,18 @@
-//! Scenes as pictures.
+//! Scenes as images.
 
 use std::borrow::Cow;
 
 use crate::{Layout, Scene, SceneRng, Sprite, Sprites};
 
-/// The side of a picture, in pixels.
+/// The side of an image, in pixels.
 pub const SIDE: usize = 32;
-/// The number of pixels of a picture.
+/// The number of pixels of an image.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// A picture, and what is known about it.
+/// An image, and what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// The picture: 32 × 32 × 3 bytes, row by row, RGB (HWC).
+    /// The image: 32 × 32 × 3 bytes, row by row, RGB (HWC).
     pub pixels: Vec<u8>,
     /// How much of each pixel the objects cover: 32 × 32 bytes, row by row, 0 for background only.
     pub mask: Vec<u8>,
@@ -21,14 +21,14 @@ pub struct Rendered {
 }
 
 impl Scene {
-    /// Returns a picture of the scene; the same generator state gives the same picture.
+    /// Returns an image of the scene; the same generator state gives the same image.
     pub fn render(&self, sprites: &Sprites, rng: &mut SceneRng) -> Rendered {
         self.lay_out(sprites, rng).render(sprites)
     }
 }
 
 impl Layout {
-    /// Returns the picture.
+    /// Returns the image.
     ///
     /// An object whose drawing the pack leaves out is not drawn; [`Scene::lay_out`] never asks for one.
     pub fn render(&self, sprites: &Sprites) -> Rendered {
@@ -47,7 +47,7 @@ impl Layout {
     }
 }
 
-/// Draws a sprite over a picture and adds its coverage to the mask; what lies outside the picture is cut off.
+/// Draws a sprite over an image and adds its coverage to the mask; what lies outside the image is cut off.
 fn draw(sprite: &Sprite, left: usize, top: usize, pixels: &mut [u8], mask: &mut [u8]) {
     let width = sprite.side().min(SIDE.saturating_sub(left));
     let rows = sprite.rgba().chunks_exact(sprite.side() * 4);

@@ -1,10 +1,10 @@
-//! What a picture shows.
+//! What an image shows.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Background, Concept, Content, Count, Kind, Relation, Thing};
 
-/// What a picture shows: its objects, and the colour behind them.
+/// What an image shows: its objects, and the colour behind them.
 ///
 /// Its `Display` is [`Scene::caption`]. Draws and captions only give scenes that are [possible](Scene::is_possible).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

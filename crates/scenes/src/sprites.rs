@@ -147,7 +147,7 @@ impl Index {
     }
 }
 
-/// The decoded picture that holds every sprite.
+/// The decoded image that holds every sprite.
 struct Atlas {
     width: usize,
     rgba: Vec<u8>,
@@ -247,7 +247,7 @@ mod tests {
     fn a_damaged_pack_is_refused_with_the_field_that_differs() {
         let refuse = |atlas: &[u8], index: &str| Sprites::load(atlas, index).expect_err("damaged").to_string();
         assert!(refuse(&ATLAS[..1000], INDEX).starts_with("decode the sprite atlas"));
-        assert!(refuse(b"not a picture", INDEX).starts_with("decode the sprite atlas"));
+        assert!(refuse(b"not an image", INDEX).starts_with("decode the sprite atlas"));
         let newer = INDEX.replace("\"version\": 1", "\"version\": 2");
         assert!(refuse(ATLAS, &newer).contains("version is 2, not 1"));
         let renamed = INDEX.replace("\"name\": \"apple\"", "\"name\": \"pear\"");

@@ -114,7 +114,7 @@ impl Layout {
         self.root.join("soups").join(soup.as_str())
     }
 
-    /// Returns the folder of one blend, which has pictures and no adapter of its own.
+    /// Returns the folder of one blend, which has images and no adapter of its own.
     pub fn blend_dir(&self, blend: &RunId) -> PathBuf {
         self.root.join("blends").join(blend.as_str())
     }
@@ -169,7 +169,7 @@ impl Layout {
         self.root.join(format!("{name}.{ending}"))
     }
 
-    /// Returns the path of a page of the picture grids of all points, counted from 1.
+    /// Returns the path of a page of the image grids of all points, counted from 1.
     pub fn pictures_file(&self, page: usize) -> PathBuf {
         self.plot_file(&if page == 1 { "pictures.png".into() } else { format!("pictures-{page}.png") })
     }
@@ -219,9 +219,9 @@ pub const ADAPTER: &str = "adapter.safetensors";
 pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// Who works on it.
 pub const LEASE: &str = "lease.json";
-/// The first pictures of its evaluation, pixel by pixel.
+/// The first images of its evaluation, pixel by pixel.
 pub const PICTURES: &str = "pictures.png";
-/// A picture grid.
+/// An image grid.
 pub const SAMPLES: &str = "samples.png";
 
 /// A table of the results.

@@ -1,4 +1,4 @@
-//! Metrics, evaluations and runs of an experiment, kept in sled; adapters and pictures are files beside it.
+//! Metrics, evaluations and runs of an experiment, kept in sled; adapters and images are files beside it.
 //!
 //! - [`Layout`] knows where each file of an experiment lies, and [`write_atomically`] writes it whole or not at all.
 //! - [`RunLog`] is the truth: what is known of a run, in its own folder, in lines with checksums; [`Leases`] say who writes it.

@@ -1,11 +1,11 @@
-//! From reward vectors to one advantage per picture.
+//! From reward vectors to one advantage per image.
 
 use moa_core::experiment::Combine;
 
-/// The advantages of one adapter's pictures.
+/// The advantages of one adapter's images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Advantages {
-    /// One per picture, in the order of the scores.
+    /// One per image, in the order of the scores.
     pub values: Vec<f32>,
     /// Share of groups in which the weighted rewards do not vary, so that they teach nothing.
     pub silent_groups: f64,
@@ -24,7 +24,7 @@ pub struct Against<'a> {
 /// Below this spread (relative to the largest score's magnitude) a group's scores count as equal.
 const RELATIVE_SPREAD: f64 = 1e-6;
 
-/// Returns the advantages of pictures, group by group.
+/// Returns the advantages of images, group by group.
 ///
 /// [`Combine::Normalised`] z-scores every reward in its group, adds them up by weighting and whitens over the batch, so
 /// that no reward wins by its scale (GDPO). [`Combine::RawSum`] adds up raw scores and z-scores the sum in its group:

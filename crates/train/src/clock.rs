@@ -11,17 +11,17 @@ use burn::tensor::Device;
 /// take less time than their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timings {
-    /// Denoising pictures.
+    /// Denoising images.
     pub rollout: Duration,
-    /// Turning samples into pictures.
+    /// Turning samples into images.
     pub decoding: Duration,
-    /// Scoring pictures, with the gradient of scores where the method takes it.
+    /// Scoring images, with the gradient of scores where the method takes it.
     pub scoring: Duration,
     /// Forward and backward passes, and the steps of the optimiser.
     pub update: Duration,
     /// Everything, from the first prompt to the last step.
     pub whole: Duration,
-    /// Pictures drawn, of all runs.
+    /// Images drawn, of all runs.
     pub pictures: u64,
     /// Rows that passed forward and backward, of all runs and steps.
     pub rows_trained: u64,

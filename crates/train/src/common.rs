@@ -25,7 +25,7 @@ pub(crate) struct Common<'a> {
     pub(crate) scorer: &'a Scorer,
     pub(crate) spec: &'a ExperimentSpec,
     pub(crate) workers: Workers,
-    /// Whether pictures are scored while others are drawn.
+    /// Whether images are scored while others are drawn.
     pub(crate) overlaps: bool,
     pub(crate) sampler: Sampler,
     /// The training prompts.
@@ -87,21 +87,21 @@ impl<'a> Common<'a> {
         (self.spec.training.micro_batch as usize).min(rows.div_ceil(least)).max(1)
     }
 
-    /// Returns what rows are conditioned on, for groups of pictures of these prompts.
+    /// Returns what rows are conditioned on, for groups of images of these prompts.
     pub(crate) fn texts(&self, prompts: &[usize]) -> TextStates {
         let strength = self.spec.sampler.guidance;
         let guided = (strength - 1.0).abs() > f32::EPSILON;
         TextStates {
             prompts: self.contexts.select(prompts),
             guidance: guided.then(|| (self.empty.clone(), strength)),
-            group: self.spec.training.pictures_per_prompt as usize,
+            group: self.spec.training.images_per_prompt as usize,
         }
     }
 
     /// Returns what the base scores at a probe: drawn when it is first asked for, and the same again after a restart.
     ///
     /// # Errors
-    /// Fails where a picture cannot be drawn or scored.
+    /// Fails where an image cannot be drawn or scored.
     pub(crate) fn probed_base(&self) -> Result<Arc<Columns>, TrainError> {
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(base) = &*base {

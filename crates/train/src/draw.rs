@@ -1,4 +1,4 @@
-//! Drawing pictures for evaluation, grids and samples.
+//! Drawing images for evaluation, grids and samples.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,18 +13,18 @@ use crate::TrainError;
 use crate::batches::{Workers, in_order, slices};
 use crate::rollout::{TextStates, by_member};
 
-/// Which pictures are drawn, and how.
+/// Which images are drawn, and how.
 pub struct DrawRequest<'a> {
     /// The prompts.
     pub prompts: &'a [String],
-    /// Pictures of each prompt.
+    /// Images of each prompt.
     pub per_prompt: usize,
     /// The sampler's steps.
     pub rules: &'a [StepRule],
     /// Strength of classifier-free guidance; 1 is none.
     pub guidance: f32,
-    /// Names the noise: picture `s` of prompt `p` starts from `key.with(p).with(s)`, whatever the adapter, so that
-    /// pictures of different adapters are paired.
+    /// Names the noise: image `s` of prompt `p` starts from `key.with(p).with(s)`, whatever the adapter, so that
+    /// images of different adapters are paired.
     pub key: NoiseKey,
     /// Rows of one pass through the denoiser.
     pub micro_batch: usize,
@@ -32,7 +32,7 @@ pub struct DrawRequest<'a> {
     pub workers: &'a Workers,
 }
 
-/// Draws the pictures of every adapter of a bank (or of the base alone, without one): one batch for each.
+/// Draws the images of every adapter of a bank (or of the base alone, without one): one batch for each.
 ///
 /// `progress` is told the share that is finished, from any thread.
 ///
@@ -49,7 +49,7 @@ pub fn draw(
     by_member(&pixels, members).into_iter().map(|pixels| pictures(pixels, request)).collect()
 }
 
-/// Draws the pictures of a blend: one batch, at the cost of one for each of its adapters.
+/// Draws the images of a blend: one batch, at the cost of one for each of its adapters.
 ///
 /// # Errors
 /// Fails when a prompt cannot be tokenised.
@@ -65,7 +65,7 @@ pub fn draw_blend(
 
 /// Draws in slices, which each are `[members · slice, 3, height, width]`.
 ///
-/// - `members`: how many pictures are drawn of each sample; `passes`: how many rows the denoiser sees of it
+/// - `members`: how many images are drawn of each sample; `passes`: how many rows the denoiser sees of it
 fn pixels(
     pipeline: &Pipeline,
     denoiser: Denoiser<'_>,

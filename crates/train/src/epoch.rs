@@ -1,4 +1,4 @@
-//! One epoch: its prompts, the names of its noise, and how pictures are drawn and scored in it.
+//! One epoch: its prompts, the names of its noise, and how images are drawn and scored in it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct Epoch<'a> {
     pub(crate) prompts: Vec<usize>,
     /// What each run maximises, in the rewards' order.
     objectives: Vec<Vec<f64>>,
-    /// What pictures are conditioned on.
+    /// What images are conditioned on.
     pub(crate) texts: TextStates,
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) clock: &'a Clock,
@@ -66,12 +66,12 @@ impl<'a> Epoch<'a> {
         &self.objectives[run]
     }
 
-    /// Returns how many pictures each run draws.
+    /// Returns how many images each run draws.
     pub(crate) fn samples(&self) -> usize {
         self.prompts.len() * self.texts.group
     }
 
-    /// Returns the slices of the pictures that pass through the denoiser together.
+    /// Returns the slices of the images that pass through the denoiser together.
     pub(crate) fn slices(&self) -> Vec<Range<usize>> {
         slices(self.samples(), self.world.members(), self.world.micro_batch(self.samples() * self.world.members()))
     }
@@ -98,7 +98,7 @@ impl<'a> Epoch<'a> {
         (0..self.world.members()).flat_map(|_| slice.clone()).collect()
     }
 
-    /// Draws the epoch's pictures: a trajectory for each slice.
+    /// Draws the epoch's images: a trajectory for each slice.
     pub(crate) fn roll_out(
         &self,
         bank: &AdapterBank,
@@ -118,11 +118,11 @@ impl<'a> Epoch<'a> {
         trajectory
     }
 
-    /// Draws the epoch's pictures and scores them: beside each other where the world says so. Then a slice's pictures are decoded and
+    /// Draws the epoch's images and scores them: beside each other where the world says so. Then a slice's images are decoded and
     /// scored, as soon as they complete a prompt's, while the next slice is drawn.
     ///
     /// # Errors
-    /// Fails where a picture cannot be decoded or scored.
+    /// Fails where an image cannot be decoded or scored.
     pub(crate) fn draw_and_score(
         &self,
         bank: &AdapterBank,
@@ -169,13 +169,13 @@ impl<'a> Epoch<'a> {
         Ok((trajectories, scores))
     }
 
-    /// Returns the pictures of finished samples, one tensor per slice, by run.
+    /// Returns the images of finished samples, one tensor per slice, by run.
     pub(crate) fn pictures(&self, samples: &[Tensor<4>]) -> Result<Vec<Pictures>, TrainError> {
         let pixels = self.decoded(samples)?;
         self.with_prompts(0..self.prompts.len(), by_member(&pixels, self.world.members()))
     }
 
-    /// Returns the pictures of some of the epoch's prompts, by run, from their finished samples by run.
+    /// Returns the images of some of the epoch's prompts, by run, from their finished samples by run.
     fn pictures_of(&self, prompts: Range<usize>, samples: &[Tensor<4>]) -> Result<Vec<Pictures>, TrainError> {
         self.with_prompts(prompts, self.decoded(samples)?)
     }
@@ -206,7 +206,7 @@ impl<'a> Epoch<'a> {
         self.clock.time(Part::Scoring, || in_order(pictures, &self.world.workers, score))
     }
 
-    /// Returns the advantages of every run's pictures, for the parts of its objective that `counts` lets through.
+    /// Returns the advantages of every run's images, for the parts of its objective that `counts` lets through.
     pub(crate) fn advantages(
         &self,
         scores: &RunScores,

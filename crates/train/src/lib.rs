@@ -1,4 +1,4 @@
-//! Training of banks of adapters: an epoch draws pictures, scores them, and updates every adapter by a method (`method/`).
+//! Training of banks of adapters: an epoch draws images, scores them, and updates every adapter by a method (`method/`).
 
 mod advantages;
 mod anchor;

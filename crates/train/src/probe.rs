@@ -56,13 +56,13 @@ impl Probe {
         let count = (spec.prompts as usize).min(all.len());
         let prompts = spaced(count, all.len()).map(|place| all[place].clone()).collect();
         let rules = setup.pipeline.schedule().deterministic(setup.spec.evaluation.steps as usize);
-        Self { prompts, per_prompt: spec.pictures_per_prompt as usize, rules }
+        Self { prompts, per_prompt: spec.images_per_prompt as usize, rules }
     }
 
     /// Returns what every adapter of a bank scores; without a bank, what the base does.
     ///
     /// # Errors
-    /// Fails where a picture cannot be drawn or scored.
+    /// Fails where an image cannot be drawn or scored.
     pub(crate) fn look(&self, common: &Common<'_>, bank: Option<&AdapterBank>) -> Result<Vec<Columns>, TrainError> {
         let request = DrawRequest {
             prompts: &self.prompts,

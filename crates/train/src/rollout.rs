@@ -1,4 +1,4 @@
-//! Rollouts: trajectories of pictures for all adapters of a bank.
+//! Rollouts: trajectories of images for all adapters of a bank.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub(crate) struct TextStates {
     pub(crate) prompts: TextContext,
     /// The context of no prompt and the strength of guidance.
     pub(crate) guidance: Option<(TextContext, f32)>,
-    /// Pictures per prompt.
+    /// Images per prompt.
     pub(crate) group: usize,
 }
 

@@ -1,6 +1,6 @@
-//! Which pictures of an epoch are trained on, and what they are to the method: advantages, weights or labels.
+//! Which images of an epoch are trained on, and what they are to the method: advantages, weights or labels.
 //!
-//! A picture's gradient is its advantage times a direction that is mostly noise: pictures of middling advantage cost as much
+//! An image's gradient is its advantage times a direction that is mostly noise: images of middling advantage cost as much
 //! as any and teach little. For normal advantages the half with the largest magnitudes holds 93 % of their squares.
 
 use std::ops::Range;
@@ -28,16 +28,16 @@ pub(crate) struct TrainingSlice {
     pub(crate) distances: Vec<Tensor<1>>,
 }
 
-/// What is trained on of one run's pictures.
+/// What is trained on of one run's images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Choice {
-    /// Which pictures, in the order of rows.
+    /// Which images, in the order of rows.
     pub(crate) samples: Vec<usize>,
     /// What each is to the method: its advantage, its weight, the share of votes for it.
     pub(crate) values: Vec<f32>,
 }
 
-/// Returns the slices to train on: of every adapter the share of pictures with the largest advantages by magnitude, at least
+/// Returns the slices to train on: of every adapter the share of images with the largest advantages by magnitude, at least
 /// one ([`AdvantageSpec::trained`]); all of them, as they were rolled out, for a share of 1.
 pub(crate) fn select(
     trajectories: &[Trajectory],
@@ -58,7 +58,7 @@ pub(crate) fn select(
     chosen(trajectories, &choices, 1, micro_batch)
 }
 
-/// Returns the slices of pictures that were chosen, as many of every adapter; each `unit` of neighbours stays together.
+/// Returns the slices of images that were chosen, as many of every adapter; each `unit` of neighbours stays together.
 pub(crate) fn chosen(
     trajectories: &[Trajectory],
     choices: &[Choice],

@@ -19,7 +19,7 @@ const GRADIENT_DECAY: f64 = 0.9;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statistics {
     pub(crate) spreads: Spreads,
-    /// Nothing where pictures are compared with their own group alone.
+    /// Nothing where images are compared with their own group alone.
     pub(crate) baselines: Option<Baselines>,
 }
 
@@ -37,7 +37,7 @@ impl Statistics {
             Spread::Running { decay } => decay,
             Spread::Group => GRADIENT_DECAY,
         };
-        let group = world.spec.training.pictures_per_prompt as usize;
+        let group = world.spec.training.images_per_prompt as usize;
         self.spreads.follow(scores, group, decay);
         if let (Some(baselines), Baseline::Prompt { decay } | Baseline::Value { decay, .. }) =
             (&mut self.baselines, settings.baseline)

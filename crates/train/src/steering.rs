@@ -70,7 +70,7 @@ impl Steering {
             standing.probes += 1.0;
             let columns = standing.gains.iter_mut().zip(look.rewards.iter().zip(&base.rewards));
             for (gain, (own, base)) in columns {
-                // A score in which the base's pictures do not differ has no deviation: then it counts as it is.
+                // A score in which the base's images do not differ has no deviation: then it counts as it is.
                 let found = base.gain_in_deviations(own).unwrap_or_else(|| own.mean() - base.mean()) as f32;
                 *gain = *gain * decay + found * (1.0 - decay);
             }
@@ -191,7 +191,7 @@ fn slack(constraint: &ConstraintSpec, own: &ScoreColumn, base: &ScoreColumn) -> 
         }
         Threshold::Value(value) => end(&own.prompt_means) - value,
     };
-    // A score in which the base's pictures do not differ has no deviation: then it counts as it is.
+    // A score in which the base's images do not differ has no deviation: then it counts as it is.
     above / base.deviation().unwrap_or(1.0)
 }
 
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// Columns of two pictures of each of two prompts, with a standard deviation of 0.1·√2 within each.
+    /// Columns of two images of each of two prompts, with a standard deviation of 0.1·√2 within each.
     fn columns(alignment: f32, safety: f32) -> Columns {
         let column =
             |name: &str, mean: f32| ScoreColumn::of_images(name, &[mean - 0.1, mean + 0.1, mean - 0.1, mean + 0.1], 2);

@@ -1,4 +1,4 @@
-//! Preferences that were stored: pictures that somebody else drew, and what was said of them.
+//! Preferences that were stored: images that somebody else drew, and what was said of them.
 
 use burn::tensor::Tensor;
 use moa_core::experiment::{DecidedBy, Mix};
@@ -11,25 +11,25 @@ use crate::epoch::Epoch;
 use crate::method::{share, votes};
 use crate::selection::TrainingSlice;
 
-/// Pictures and what was said of them, ready to be trained on.
+/// Images and what was said of them, ready to be trained on.
 #[derive(Clone, Debug)]
 pub struct StoredPreferences {
-    /// The pictures' samples, `[pictures, c, h, w]`.
+    /// The images' samples, `[pictures, c, h, w]`.
     pub samples: Tensor<4>,
-    /// The scores of every picture, `[reward][picture]`; empty where rewards do not decide.
+    /// The scores of every image, `[reward][picture]`; empty where rewards do not decide.
     pub scores: Vec<Vec<f32>>,
     /// The prompts.
     pub prompts: Vec<String>,
-    /// What was said, of as many pictures each.
+    /// What was said, of as many images each.
     pub votes: Vec<StoredVote>,
 }
 
-/// What was said of a picture, or of two.
+/// What was said of an image, or of two.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredVote {
     /// Which prompt.
     pub prompt: usize,
-    /// Which picture, or which two.
+    /// Which image, or which two.
     pub pictures: Vec<usize>,
     /// The share of votes for the first of two, or that call the one good.
     pub share: f64,
@@ -74,7 +74,7 @@ impl<'a> Stored<'a> {
         })
     }
 
-    /// Returns an epoch's share of what was said, as many pictures as an epoch would draw: a seeded shuffle, walked through before it is
+    /// Returns an epoch's share of what was said, as many images as an epoch would draw: a seeded shuffle, walked through before it is
     /// redrawn.
     pub(crate) fn slices(&self, epoch: &Epoch<'_>, decided_by: DecidedBy, mix: Mix) -> Vec<StoredSlice> {
         let world = epoch.world;
@@ -91,7 +91,7 @@ impl<'a> Stored<'a> {
         all.into_iter().map(|range| self.slice(epoch, &places, range, decided_by, mix)).collect()
     }
 
-    /// Returns how many pairs, or pictures, an epoch takes.
+    /// Returns how many pairs, or images, an epoch takes.
     pub(crate) fn units(&self, epoch: &Epoch<'_>) -> usize {
         let unit = self.preferences.votes.first().map_or(1, |vote| vote.pictures.len());
         (epoch.samples() / unit).max(1)
@@ -146,8 +146,8 @@ impl<'a> Stored<'a> {
         StoredSlice { slice, conditions, weights: from_host(weights.clone(), [weights.len()], device) }
     }
 
-    /// Returns the share of votes for the first picture of two, or that call the one good, as the rewards have it: a reward counts by its
-    /// standard deviation over the file's pictures, and one picture is compared with their mean.
+    /// Returns the share of votes for the first image of two, or that call the one good, as the rewards have it: a reward counts by its
+    /// standard deviation over the file's images, and one image is compared with their mean.
     fn decided(&self, vote: &StoredVote, objective: &[f64], mix: Mix) -> f64 {
         let scores = &self.preferences.scores;
         let pair = |column: &[f32], (mean, _): &(f64, f64)| {

@@ -48,7 +48,7 @@ pub struct TrainerSetup<'a> {
     pub starts: Option<&'a BTreeMap<RunId, Adapter>>,
     /// Threads that train; results do not depend on it.
     pub workers: usize,
-    /// Whether pictures are scored while others are drawn, and a run's pass together as far as the micro-batch goes: it pays where a
+    /// Whether images are scored while others are drawn, and a run's pass together as far as the micro-batch goes: it pays where a
     /// device draws beside the host. Results depend on it by rounding alone.
     pub overlaps: bool,
 }
@@ -308,7 +308,7 @@ impl<'a> Trainer<'a> {
             let gathered = self.method.gather(&epoch, &policy, &mut self.learned.statistics)?;
             (gathered.scores, gathered.metrics, gathered.updates)
         };
-        // What was scored was drawn; methods that train on stored pictures draw none.
+        // What was scored was drawn; methods that train on stored images draw none.
         let pictures = scores.iter().map(|columns| columns.first().map_or(0, Vec::len)).sum();
         let (mut seen, mut rows_trained) = (Vec::new(), 0);
         for (index, passes) in updates.iter().enumerate() {

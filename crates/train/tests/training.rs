@@ -302,11 +302,11 @@ fn every_method_raises_the_reward_that_it_trains_for() {
         let mut spec = toy::spec();
         spec.training.method = method;
         spec.training.prompts_per_epoch = 3;
-        spec.training.pictures_per_prompt = 8;
+        spec.training.images_per_prompt = 8;
         let epochs = if drifting.contains(&name) { 75 } else { 25 };
         spec.training.epochs = epochs;
         spec.training.probe.every = epochs;
-        spec.training.probe.pictures_per_prompt = 8;
+        spec.training.probe.images_per_prompt = 8;
         let world = World::new(spec);
         let runs = toy::runs();
         let mut trainer = world.trainer(&runs[..2], 2).expect("trainer");
@@ -314,7 +314,7 @@ fn every_method_raises_the_reward_that_it_trains_for() {
         let rewards = ["colourfulness", "contrast"];
         for (place, reward) in rewards.into_iter().enumerate() {
             let gain = |run: usize| last[run][&metric::reward_gain(reward)];
-            // The likelihood of pictures moves a denoiser that was never trained: what counts is what rewards make of it.
+            // The likelihood of images moves a denoiser that was never trained: what counts is what rewards make of it.
             let drift = if drifting.contains(&name) { gain(1 - place) } else { 0.0 };
             println!("{name}: {reward} {:+.5}, drift {drift:+.5}", gain(place));
             if gain(place) <= drift {
@@ -582,7 +582,7 @@ fn scoring_beside_drawing_gives_the_same_scores() {
     for (name, method) in methods() {
         let mut spec = toy::spec();
         // Three prompts of two images in slices of one: they complete a prompt now and then.
-        (spec.training.prompts_per_epoch, spec.training.pictures_per_prompt, spec.training.micro_batch) = (3, 2, 3);
+        (spec.training.prompts_per_epoch, spec.training.images_per_prompt, spec.training.micro_batch) = (3, 2, 3);
         spec.training.method = method;
         let world = World::new(spec);
         let runs = toy::runs();

@@ -149,7 +149,7 @@ impl App {
         std::mem::take(&mut self.outbox)
     }
 
-    /// Returns requests for pictures that drawing missed.
+    /// Returns requests for images that drawing missed.
     pub fn picture_requests(&mut self) -> Vec<Request> {
         self.gallery.requests()
     }

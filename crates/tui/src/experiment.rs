@@ -170,7 +170,7 @@ impl Experiment {
         self.curve(run, metric).last().copied().filter(|value| value.is_finite())
     }
 
-    /// Returns the mean of a reward over a run's training pictures, by epoch.
+    /// Returns the mean of a reward over a run's training images, by epoch.
     pub(crate) fn reward_curve(&self, run: &RunId, reward: &str) -> &[f64] {
         self.curve(run, &metric::reward_mean(reward))
     }

@@ -221,7 +221,7 @@ mod tests {
             id: RunId(id.to_owned()),
             kind,
             weighting: None,
-            pictures_per_prompt: 2,
+            images_per_prompt: 2,
             rewards: vec![column("aesthetics", rewards[0]), column("safety", rewards[1])],
             judges: vec![],
             distance_to_base: None,

@@ -1,5 +1,5 @@
 //! The threads beside the UI's: one looks through the results folder, one follows the open experiment, one does sums and
-//! reads pictures. None of them can hold up a key.
+//! reads images. None of them can hold up a key.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,7 +169,7 @@ fn do_chores(requests: &Receiver<Request>, picker: &Picker, inbox: &Sender<Messa
     }
 }
 
-/// Brings a picture into the terminal's form, where a request asks for that.
+/// Brings an image into the terminal's form, where a request asks for that.
 pub fn encode_now(picker: &Picker, request: Request) -> Option<Message> {
     let Request::Encode(key, rgb, size) = request else { return None };
     encode(picker, &rgb, size).map(|protocol| Message::Encoded(key, Box::new(protocol)))

@@ -11,7 +11,7 @@ pub enum Screen {
     Sweep,
     /// Its Pareto front.
     Front,
-    /// Its pictures.
+    /// Its images.
     Pictures,
     /// Mixtures of its adapters.
     Soup,
@@ -25,7 +25,7 @@ impl Screen {
             Self::Experiments => "Experiments",
             Self::Sweep => "Sweep",
             Self::Front => "Front",
-            Self::Pictures => "Pictures",
+            Self::Pictures => "Images",
             Self::Soup => "Soup",
         }
     }
@@ -111,7 +111,7 @@ impl Scope {
             Self::Sweep => "Sweep",
             Self::Curves => "Curves of runs",
             Self::Front => "Front",
-            Self::Pictures => "Pictures",
+            Self::Pictures => "Images",
             Self::Soup => "Soup",
         }
     }
@@ -158,7 +158,7 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Global, &[c('1')], A::GoTo(Screen::Experiments), "show all experiments", ""),
     row(S::Global, &[c('2')], A::GoTo(Screen::Sweep), "show the runs of the sweep", ""),
     row(S::Global, &[c('3')], A::GoTo(Screen::Front), "show the Pareto front", ""),
-    row(S::Global, &[c('4')], A::GoTo(Screen::Pictures), "show pictures", ""),
+    row(S::Global, &[c('4')], A::GoTo(Screen::Pictures), "show images", ""),
     row(S::Global, &[c('5')], A::GoTo(Screen::Soup), "mix adapters", ""),
     row(S::Global, &[k(K::Tab)], A::NextScreen, "go to the next screen", ""),
     row(S::Global, &[shift(K::BackTab)], A::PreviousScreen, "go to the previous screen", ""),
@@ -188,7 +188,7 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Sweep, &[c('M')], A::Unmark, "take all marks away", ""),
     row(S::Sweep, &[c('o')], A::Order, "order by the next column", "order"),
     row(S::Sweep, &[c('/')], A::Filter, "filter runs by name", "filter"),
-    row(S::Sweep, &[c('p')], A::Pictures, "pictures of this run and of marked ones", "pictures"),
+    row(S::Sweep, &[c('p')], A::Pictures, "images of this run and of marked ones", "images"),
     // Curves
     row(S::Curves, &[k(K::Right), c('l')], A::NextMetric, "next metric", "metric"),
     row(S::Curves, &[k(K::Left), c('h')], A::PreviousMetric, "previous metric", ""),
@@ -222,9 +222,9 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Front, &[c('B')], A::ClearBrush, "take all brushes away", ""),
     row(S::Front, &[c(' ')], A::Mark, "mark the point, to compare", "mark"),
     row(S::Front, &[c('M')], A::Unmark, "take all marks away", ""),
-    row(S::Front, &[k(K::Enter), c('p')], A::Pictures, "pictures of this point and of marked ones", "pictures"),
+    row(S::Front, &[k(K::Enter), c('p')], A::Pictures, "images of this point and of marked ones", "images"),
     row(S::Front, &[c('m')], A::MixThis, "mix from here", "mix"),
-    // Pictures
+    // Images
     row(S::Pictures, &[k(K::Left), c('h')], A::Left, "previous prompts", ""),
     row(S::Pictures, &[k(K::Right), c('l')], A::Right, "next prompts", "prompts"),
     row(S::Pictures, &[k(K::Up), c('k')], A::Up, "previous point", ""),
@@ -233,9 +233,9 @@ pub(crate) const TABLE: &[Binding] = &[
     row(S::Pictures, &[k(K::End), c('G')], A::Last, "last prompt", ""),
     row(S::Pictures, &[c(' ')], A::Mark, "show the point beside others, up to four", "compare"),
     row(S::Pictures, &[c('M')], A::Unmark, "take all marks away", ""),
-    row(S::Pictures, &[c('s')], A::NextSeed, "other noise: the next picture of each prompt", "noise"),
-    row(S::Pictures, &[c('+'), c('=')], A::ZoomIn, "larger pictures", "size"),
-    row(S::Pictures, &[c('-')], A::ZoomOut, "smaller pictures", ""),
+    row(S::Pictures, &[c('s')], A::NextSeed, "other noise: the next image of each prompt", "noise"),
+    row(S::Pictures, &[c('+'), c('=')], A::ZoomIn, "larger images", "size"),
+    row(S::Pictures, &[c('-')], A::ZoomOut, "smaller images", ""),
     row(S::Pictures, &[c('m')], A::MixThis, "mix from here", "mix"),
     // Soup
     row(S::Soup, &[k(K::Up), c('k')], A::Up, "previous adapter", ""),

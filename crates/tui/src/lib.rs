@@ -1,4 +1,4 @@
-//! The terminal UI: experiments, sweeps as they run, fronts, pictures, and soups at the slider.
+//! The terminal UI: experiments, sweeps as they run, fronts, images, and soups at the slider.
 //!
 //! [`update()`] takes a [`Message`] and changes the [`App`], [`view()`] draws it. What takes time is a [`Request`]: to
 //! [`Helpers`], which read files and do sums on threads of their own, or to a worker with models, which the caller provides.

@@ -28,11 +28,11 @@ pub enum Message {
     Reply(Reply),
     /// A model of the rewards over shares, made of so many points.
     Model(PathBuf, Option<Box<Model>>),
-    /// The pictures of a point; nothing where there are none, with the reason.
+    /// The images of a point; nothing where there are none, with the reason.
     Sheet(PathBuf, RunId, Result<Sheet, String>),
-    /// Hypervolumes of the training pictures by epoch.
+    /// Hypervolumes of the training images by epoch.
     Volumes(PathBuf, Vec<(u32, f64)>),
-    /// A picture as the terminal takes it.
+    /// An image as the terminal takes it.
     Encoded(PictureKey, Box<Protocol>),
     /// The worker is gone, for this reason; requests to it are lost.
     WorkerGone(String),
@@ -81,11 +81,11 @@ pub enum Request {
     Follow(PathBuf),
     /// Fit a model of the rewards over shares.
     Fit(PathBuf, Vec<Point>),
-    /// Read the pictures of a point: the file, and its columns and rows.
+    /// Read the images of a point: the file, and its columns and rows.
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
     Volumes(PathBuf, Vec<(u32, Vec<Vec<f64>>)>),
-    /// Bring a picture into the terminal's form: columns and rows of letters.
+    /// Bring an image into the terminal's form: columns and rows of letters.
     Encode(PictureKey, Rgb, (u16, u16)),
     /// The worker's.
     Work(Work),
@@ -96,7 +96,7 @@ pub enum Request {
 pub enum Work {
     /// Work out the figures of the experiment in this folder, from its evaluations.
     Figures(PathBuf, Vec<EvaluationRecord>),
-    /// Draw pictures of a soup, coarsely first; a later request takes this one's place.
+    /// Draw images of a soup, coarsely first; a later request takes this one's place.
     Preview(PathBuf, Vec<f64>),
     /// Forget about the preview that is being drawn.
     CancelPreview,
@@ -115,7 +115,7 @@ pub enum Work {
 pub enum Reply {
     /// The figures of the experiment in this folder.
     Figures(PathBuf, Box<Figures>),
-    /// Pictures of a soup, one for each prompt, and whether better ones follow.
+    /// Images of a soup, one for each prompt, and whether better ones follow.
     Preview {
         /// The experiment.
         root: PathBuf,
@@ -139,7 +139,7 @@ pub enum Reply {
         root: PathBuf,
         /// The soup.
         point: Box<Point>,
-        /// Its pictures.
+        /// Its images.
         sheet: Sheet,
     },
     /// A search has ended.

@@ -1,4 +1,4 @@
-//! Pictures: sheets cut into single ones, and their way to the terminal.
+//! Images: sheets cut into single ones, and their way to the terminal.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -18,12 +18,12 @@ use ratatui_image::{FilterType, Image, Resize};
 
 use crate::message::Request;
 
-/// Larger sheets are refused: nobody's pictures of a few prompts are so large.
+/// Larger sheets are refused: nobody's images of a few prompts are so large.
 const MOST_PIXELS: u64 = 64_000_000;
-/// Pictures kept in the terminal's form, at most.
+/// Images kept in the terminal's form, at most.
 const MOST_KEPT: usize = 600;
 
-/// A picture, shared.
+/// An image, shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rgb {
     width: u32,
@@ -33,7 +33,7 @@ pub struct Rgb {
 }
 
 impl Rgb {
-    /// Returns a picture of `width × height × 3` bytes, row by row; nothing where they do not fit.
+    /// Returns an image of `width × height × 3` bytes, row by row; nothing where they do not fit.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
         let fits = width > 0 && height > 0 && pixels.len() as u64 == 3 * u64::from(width) * u64::from(height);
         let mut hasher = DefaultHasher::new();
@@ -45,20 +45,20 @@ impl Rgb {
         RgbImage::from_raw(self.width, self.height, self.pixels.to_vec()).map(DynamicImage::ImageRgb8)
     }
 
-    /// Returns how many rows of letters a picture takes that is `columns` wide.
+    /// Returns how many rows of letters an image takes that is `columns` wide.
     pub(crate) fn aspect(&self) -> f64 {
         f64::from(self.height) / f64::from(self.width)
     }
 }
 
-/// The first pictures of the first prompts of a point: by prompt, then picture.
+/// The first images of the first prompts of a point: by prompt, then image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sheet {
     columns: Vec<Vec<Rgb>>,
 }
 
 impl Sheet {
-    /// Returns the sheet of pictures by prompt, then picture.
+    /// Returns the sheet of images by prompt, then image.
     pub fn new(columns: Vec<Vec<Rgb>>) -> Self {
         Self { columns }
     }
@@ -70,14 +70,14 @@ impl Sheet {
     pub fn read(path: &Path, (columns, rows): (u32, u32)) -> Result<Self, String> {
         let failed = |reason: &dyn std::fmt::Display| format!("{}: {reason}", path.display());
         if !path.exists() {
-            return Err(failed(&"no pictures there"));
+            return Err(failed(&"no images there"));
         }
         let mut reader = ImageReader::open(path).map_err(|error| failed(&error))?;
         reader.set_format(image::ImageFormat::Png);
         let (width, height) = reader.into_dimensions().map_err(|error| failed(&error))?;
         let fits = columns > 0 && rows > 0 && width % columns == 0 && height % rows == 0;
         if !fits || u64::from(width) * u64::from(height) > MOST_PIXELS {
-            return Err(failed(&format!("{width} × {height} pixels are no sheet of {columns} × {rows} pictures")));
+            return Err(failed(&format!("{width} × {height} pixels are no sheet of {columns} × {rows} images")));
         }
         let mut reader = ImageReader::open(path).map_err(|error| failed(&error))?;
         reader.set_format(image::ImageFormat::Png);
@@ -95,18 +95,18 @@ impl Sheet {
         self.columns.len()
     }
 
-    /// Returns how many pictures each prompt has.
+    /// Returns how many images each prompt has.
     pub(crate) fn pictures(&self) -> usize {
         self.columns.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Returns a picture.
+    /// Returns an image.
     pub(crate) fn get(&self, prompt: usize, picture: usize) -> Option<&Rgb> {
         self.columns.get(prompt)?.get(picture)
     }
 }
 
-/// A picture at a size, in columns and rows of letters.
+/// An image at a size, in columns and rows of letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PictureKey {
     hash: u64,
@@ -114,7 +114,7 @@ pub struct PictureKey {
     height: u16,
 }
 
-/// Pictures in the terminal's form. Drawing asks for them, and shows what is there.
+/// Images in the terminal's form. Drawing asks for them, and shows what is there.
 #[derive(Default)]
 pub(crate) struct Gallery {
     ready: HashMap<PictureKey, Protocol>,
@@ -123,7 +123,7 @@ pub(crate) struct Gallery {
 }
 
 impl Gallery {
-    /// Draws a picture, or dots where it is on its way.
+    /// Draws an image, or dots where it is on its way.
     pub(crate) fn draw(&self, picture: &Rgb, area: Rect, waiting: Style, buffer: &mut Buffer) {
         if area.is_empty() {
             return;
@@ -138,7 +138,7 @@ impl Gallery {
         buffer.set_string(x, y, symbols::DOT, waiting);
     }
 
-    /// Takes a picture that is ready.
+    /// Takes an image that is ready.
     pub(crate) fn put(&mut self, key: PictureKey, protocol: Protocol) {
         if self.ready.len() >= MOST_KEPT {
             self.ready.clear();
@@ -147,7 +147,7 @@ impl Gallery {
         self.ready.insert(key, protocol);
     }
 
-    /// Returns requests for the pictures that drawing missed.
+    /// Returns requests for the images that drawing missed.
     pub(crate) fn requests(&mut self) -> Vec<Request> {
         let wanted = self.wanted.take().into_iter();
         let new: Vec<_> = wanted.filter(|(key, _)| self.asked.insert(*key)).collect();
@@ -155,7 +155,7 @@ impl Gallery {
     }
 }
 
-/// Brings a picture into the terminal's form. Pixels stay sharp: pictures of this size are looked at pixel by pixel.
+/// Brings an image into the terminal's form. Pixels stay sharp: images of this size are looked at pixel by pixel.
 pub(crate) fn encode(picker: &Picker, picture: &Rgb, (width, height): (u16, u16)) -> Option<Protocol> {
     let half_blocks = picker.protocol_type() == ProtocolType::Halfblocks;
     let font = picker.font_size();

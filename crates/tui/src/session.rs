@@ -27,7 +27,7 @@ pub(crate) enum Status {
     Failed(String),
 }
 
-/// The pictures of a point.
+/// The images of a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pictures {
     Asked,
@@ -57,7 +57,7 @@ pub(crate) struct Session {
     measured: Vec<crate::figures::Point>,
     /// What the list of runs shows; made anew when something has changed.
     pub(crate) overview: Overview,
-    /// Hypervolumes of the training pictures by epoch.
+    /// Hypervolumes of the training images by epoch.
     pub(crate) volumes: Vec<(u32, f64)>,
     volumes_asked: u32,
     pub(crate) sheets: HashMap<RunId, Pictures>,
@@ -219,7 +219,7 @@ impl Session {
         requests
     }
 
-    /// Returns a request for the pictures of a point, unless they were asked for.
+    /// Returns a request for the images of a point, unless they were asked for.
     pub(crate) fn want_sheet(&mut self, id: &RunId) -> Option<Request> {
         let experiment = self.experiment.as_ref()?;
         if self.sheets.contains_key(id) {
@@ -228,7 +228,7 @@ impl Session {
         let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
         let folder = experiment.layout.point_dir(record.kind, id);
         let prompts = record.rewards.first().map_or(0, |column| column.prompt_means.len() as u32);
-        let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.pictures_per_prompt.min(4));
+        let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.images_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
     }

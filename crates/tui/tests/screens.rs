@@ -127,9 +127,9 @@ fn what_cannot_be_shown_is_said() {
 
     let mut desk = Desk::opened(120, 40);
     desk.keys("4jjj");
-    assert!(desk.draw().contains("no pictures there"));
+    assert!(desk.draw().contains("no images there"));
     desk.news(&snapshot(3, Vec::new(), true));
-    for (key, words) in [("3", "nothing is evaluated yet"), ("4", "No pictures yet"), ("5", "trained and evaluated")] {
+    for (key, words) in [("3", "nothing is evaluated yet"), ("4", "No images yet"), ("5", "trained and evaluated")] {
         desk.keys(key);
         let screen = desk.draw();
         assert!(screen.contains(words), "{screen}");

@@ -15,9 +15,9 @@ use moa_diffusion::{Conditions, Pipeline};
 use moa_reward::{DetectorJudge, Pictures, Verdict};
 use moa_scenes::{HeldOut, Kind, Kinds, SIDE, Scene, SceneDistribution, SceneRng, Sprites, sample_scene};
 
-/// Pictures drawn at once.
+/// Images drawn at once.
 const BATCH: usize = 32;
-/// Pictures in a row of the grid.
+/// Images in a row of the grid.
 const COLUMNS: usize = 16;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

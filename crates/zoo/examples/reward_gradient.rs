@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p moa-zoo --example reward_gradient -- [PICTURES]`
 //!
-//! PICTURES, a multiple of 8, is 64 unless given. Each line is the median of 9 calls.
+//! IMAGES, a multiple of 8, is 64 unless given. Each line is the median of 9 calls.
 
 use std::time::Instant;
 

@@ -109,7 +109,7 @@ impl BaseModel {
         }
     }
 
-    /// Returns the model's files by their path in diffusers' layout: configs, tokenizers and safetensors. Pickles, pictures
+    /// Returns the model's files by their path in diffusers' layout: configs, tokenizers and safetensors. Pickles, images
     /// and other files beside them are left out.
     ///
     /// # Errors

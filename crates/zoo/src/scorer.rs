@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::embedded::{detector, embedder, heads, hexadecimal};
 use crate::{BaseModel, ZooError, judges};
 
-/// Returns the scorer of an experiment: its rewards, with `group` pictures a prompt, and where the base is `emoji-32` all
+/// Returns the scorer of an experiment: its rewards, with `group` images a prompt, and where the base is `emoji-32` all
 /// judges. `hub` is the folder where `huggingface_hub` keeps its downloads.
 ///
 /// The embedded CLIP is opened only where a reward needs it.
@@ -41,7 +41,7 @@ pub fn scorer(
 }
 
 /// Returns the SHA-256 of what each reward with files is read from, in hexadecimal, under `reward NAME`: configs, weights,
-/// tokenizer, picture processor and head.
+/// tokenizer, image processor and head.
 ///
 /// # Errors
 /// Says which file is missing or cannot be read.

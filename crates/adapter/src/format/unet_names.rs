@@ -99,7 +99,7 @@ pub(super) fn in_order_of_diffusers(flat: &str) -> Option<String> {
     let rest = flat.strip_prefix("input_blocks_").or_else(|| flat.strip_prefix("output_blocks_"))?;
     let (block, rest) = rest.split_once('_')?;
     let (place, inner) = rest.split_once('_')?;
-    // The first input block is the convolution that lets pictures in.
+    // The first input block is the convolution that lets images in.
     let block = block.parse::<usize>().ok()?.checked_sub(usize::from(down))?;
     let (stage, layer) = (block / (BLOCKS + 1), block % (BLOCKS + 1));
     let side = if down { "down" } else { "up" };

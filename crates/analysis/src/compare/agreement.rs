@@ -167,7 +167,7 @@ const SETTINGS: &[Setting] = &[
     ("evaluation noise (evaluation.seed)", ", so that differences have no paired interval where it does", |sweep| {
         sweep.spec.evaluation.seed.to_string()
     }),
-    ("evaluation.pictures_per_prompt", "", |sweep| sweep.spec.evaluation.pictures_per_prompt.to_string()),
+    ("evaluation.images_per_prompt", "", |sweep| sweep.spec.evaluation.images_per_prompt.to_string()),
     ("evaluation.steps", ", and with it the base", |sweep| sweep.spec.evaluation.steps.to_string()),
     ("evaluation.guidance", ", and with it the base", |sweep| sweep.spec.evaluation.guidance.to_string()),
     ("what is evaluated (weightings, soups, blends)", ", and a front of more points has more hypervolume", points),

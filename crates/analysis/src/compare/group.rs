@@ -39,7 +39,7 @@ pub(super) struct Noise(u64, u32, u32, f32);
 impl Noise {
     pub(super) fn of(sweep: &SweepResults) -> Self {
         let evaluation = &sweep.spec.evaluation;
-        Self(evaluation.seed, evaluation.pictures_per_prompt, evaluation.steps, evaluation.guidance)
+        Self(evaluation.seed, evaluation.images_per_prompt, evaluation.steps, evaluation.guidance)
     }
 }
 

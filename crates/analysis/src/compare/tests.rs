@@ -48,7 +48,7 @@ fn record(id: &str, shares: Option<[f64; 2]>, gains: [f64; 2], judge: f64, noise
         id: RunId(id.into()),
         kind: if shares.is_some() { PointKind::Trained } else { PointKind::Base },
         weighting: shares.map(|shares| Weighting::new(shares.to_vec()).unwrap()),
-        pictures_per_prompt: 2,
+        images_per_prompt: 2,
         rewards: vec![column("safety", 0.5, gains[0], noise), column("contrast", 0.4, gains[1], noise)],
         judges: vec![ScoreColumn { prompt_variances: None, ..column("legibility", 0.8, judge, noise) }],
         distance_to_base: shares.map(|_| 12.0),

@@ -1,5 +1,5 @@
 //! What the work costs with a large denoiser, by its parts: a trial of an epoch would take as long as the machine takes to draw and
-//! train a handful of pictures, minutes on a CPU.
+//! train a handful of images, minutes on a CPU.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,16 +23,16 @@ use crate::memory::{self, Parts};
 /// Passes forward that one pass in training takes as long as: one forward, one forward again, and one back through both. Measured
 /// on two cores at Stable Diffusion 1.5's size: docs/decisions/015.
 const TRAINING: f64 = 3.0;
-/// By how much more LibTorch takes on the CPU to decode a picture: its convolutions copy maps into an order of their own. Measured at
+/// By how much more LibTorch takes on the CPU to decode an image: its convolutions copy maps into an order of their own. Measured at
 /// 512 × 512 with Stable Diffusion's autoencoder.
 const LIBTORCHS_COPIES: f64 = 2.25;
-/// A part of a picture is decoded on trial: a square of its latents whose side is shorter by this factor.
+/// A part of an image is decoded on trial: a square of its latents whose side is shorter by this factor.
 const CUT: usize = 4;
 /// Copies of an adapter that training holds: itself, its gradient, what workers sum, and the optimiser's two means.
 const ADAPTER_COPIES: u64 = 5;
 
-/// Measures the costs of an experiment's work with a large denoiser: one pass of a row on each thread, a part of a picture
-/// decoded, two pictures scored; `row` is what a row in training takes, in bytes.
+/// Measures the costs of an experiment's work with a large denoiser: one pass of a row on each thread, a part of an image
+/// decoded, two images scored; `row` is what a row in training takes, in bytes.
 ///
 /// # Errors
 /// A prompt that cannot be read, a reward that fails, or targets that the denoiser has not.
@@ -80,7 +80,7 @@ fn forward(pipeline: &Pipeline, context: &TextContext, workers: usize) -> f64 {
     began.elapsed().as_secs_f64() / workers as f64
 }
 
-/// Returns the seconds in which one picture is decoded, with one on each thread, from those of a part of it.
+/// Returns the seconds in which one image is decoded, with one on each thread, from those of a part of it.
 fn decoding(pipeline: &Pipeline, workers: usize) -> f64 {
     let [channels, height, width] = pipeline.latent_shape();
     let [tall, wide] = [height, width].map(|side| (side / CUT).max(1));
@@ -95,7 +95,7 @@ fn decoding(pipeline: &Pipeline, workers: usize) -> f64 {
     decode() * (height * width) as f64 / (tall * wide) as f64
 }
 
-/// Returns pictures of the size that is drawn, of noise.
+/// Returns images of the size that is drawn, of noise.
 fn drawn(pipeline: &Pipeline, prompts: &[String]) -> Result<Pictures, CliError> {
     let [height, width] = pipeline.picture_size();
     let noise = Tensor::random([GROUP, 3, height, width], Distribution::Uniform(0.0, 1.0), pipeline.device());

@@ -11,7 +11,7 @@ use crate::text::{estimate, memory};
 
 /// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
-/// The plan says runs, pictures and passes through the denoiser. The estimate comes from trying each part of the work on the device
+/// The plan says runs, images and passes through the denoiser. The estimate comes from trying each part of the work on the device
 /// for a moment; of a large denoiser on the CPU, from one pass, by known ratios. Memory grows with `training.micro_batch` above all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -68,7 +68,7 @@ fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
         _ => String::new(),
     };
     format!(
-        ", more than the {} that {of} can give: {rows};\n{label}{again}`training.prompts_per_epoch`, `training.pictures_per_prompt` \
+        ", more than the {} that {of} can give: {rows};\n{label}{again}`training.prompts_per_epoch`, `training.images_per_prompt` \
          and `sampler.steps` set how much of an epoch is held",
         memory(available)
     )

@@ -94,10 +94,10 @@ impl Results {
         format!("{how}: {epochs} of {all} epochs, {evaluated} of {} evaluated\n", count(runs.len() as u64, "adapter"))
     }
 
-    /// Returns where pictures and plots are, as far as they are there.
+    /// Returns where images and plots are, as far as they are there.
     fn files(&self) -> String {
         let files = [
-            ("pictures", self.layout.pictures_file(1)),
+            ("images", self.layout.pictures_file(1)),
             ("plots", self.layout.plots_dir()),
             ("adapters", self.layout.runs_dir()),
         ];

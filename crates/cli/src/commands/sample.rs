@@ -1,4 +1,4 @@
-//! `moa sample`: pictures of the base model and of adapters for any prompt.
+//! `moa sample`: images of the base model and of adapters for any prompt.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::global::Global;
 use crate::output::note;
 use crate::pictures::{rgb, scale};
 
-/// Draws pictures of any prompt, by the base model and by adapters.
+/// Draws images of any prompt, by the base model and by adapters.
 ///
 /// The grid has a row for the base model and one for each adapter, all from the same noise.
 #[derive(Debug, clap::Args)]
@@ -35,11 +35,11 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "TEXT", required = true)]
     prompt: Vec<String>,
 
-    /// Pictures of each prompt
+    /// Images of each prompt
     #[arg(long, short = 'n', value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     count: u32,
 
-    /// Seed of the noise that pictures start from
+    /// Seed of the noise that images start from
     #[arg(long, short, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
@@ -59,11 +59,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PRECISION", default_value = "F32", value_parser = precision)]
     precision: Precision,
 
-    /// Draw the pictures alone, without names and prompts
+    /// Draw the images alone, without names and prompts
     #[arg(long)]
     unlabelled: bool,
 
-    /// The picture to write
+    /// The image to write
     #[arg(long, short, value_name = "FILE", default_value = "sample.png")]
     output: PathBuf,
 }
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         }
     }
     draw_picture_grid(&arguments.output, &rows, &captions, scale(&rows))
-        .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))?;
+        .map_err(|error| CliError::failure(format!("failed to write images: {error}")))?;
     if !global.quiet {
         note(&format!("wrote {}", arguments.output.display()));
     }

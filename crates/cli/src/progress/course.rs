@@ -223,7 +223,7 @@ mod tests {
             id: RunId(id.into()),
             kind,
             weighting: None,
-            pictures_per_prompt: 2,
+            images_per_prompt: 2,
             rewards: Vec::new(),
             judges: Vec::new(),
             distance_to_base: None,

@@ -88,7 +88,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     ("optimiser.ema", Bounds::Open(0.0, 1.0), |spec| spec.optimiser.ema),
     ("training.epochs", Bounds::Whole(1, 100_000), |spec| Some(spec.training.epochs.into())),
     ("training.prompts_per_epoch", Bounds::Whole(1, 4096), |spec| Some(spec.training.prompts_per_epoch.into())),
-    ("training.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.training.pictures_per_prompt.into())),
+    ("training.images_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.training.images_per_prompt.into())),
     ("training.kl", KL, |spec| Some(spec.training.kl)),
     ("training.advantages.clip", Bounds::Above(0.0, 1000.0), |spec| Some(spec.training.advantages.clip)),
     ("training.advantages.trained_share", Bounds::Above(0.0, 1.0), |spec| Some(spec.training.advantages.trained_share)),
@@ -116,8 +116,8 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     }),
     ("training.probe.every", Bounds::Whole(0, 100_000), |spec| Some(spec.training.probe.every.into())),
     ("training.probe.prompts", Bounds::Whole(2, 4096), |spec| Some(spec.training.probe.prompts.into())),
-    ("training.probe.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| {
-        Some(spec.training.probe.pictures_per_prompt.into())
+    ("training.probe.images_per_prompt", Bounds::Whole(2, 1024), |spec| {
+        Some(spec.training.probe.images_per_prompt.into())
     }),
     ("training.guard.factor", Bounds::Above(1.0, 1000.0), |spec| match spec.training.guard {
         Guard::Tighten { factor, .. } => Some(factor),
@@ -129,7 +129,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
     }),
     ("training.micro_batch", Bounds::Whole(1, 4096), |spec| Some(spec.training.micro_batch.into())),
     ("evaluation.prompts", Bounds::Whole(1, 100_000), |spec| spec.evaluation.prompts.map(f64::from)),
-    ("evaluation.pictures_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.evaluation.pictures_per_prompt.into())),
+    ("evaluation.images_per_prompt", Bounds::Whole(2, 1024), |spec| Some(spec.evaluation.images_per_prompt.into())),
     ("evaluation.steps", Bounds::Whole(1, 1000), |spec| Some(spec.evaluation.steps.into())),
     ("evaluation.guidance", Bounds::Closed(0.0, 100.0), |spec| Some(spec.evaluation.guidance.into())),
     ("evaluation.resamples", Bounds::Whole(100, 1_000_000), |spec| Some(spec.evaluation.resamples.into())),
@@ -140,7 +140,7 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 pub(super) const METHOD: &str = "training.method.";
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
-/// Pictures in one request, `rewards[].kind.batch`.
+/// Images in one request, `rewards[].kind.batch`.
 pub(super) const BATCH: Bounds = Bounds::Whole(1, 1024);
 /// Requests at once, `rewards[].kind.in_flight`.
 pub(super) const IN_FLIGHT: Bounds = Bounds::Whole(1, 64);

@@ -47,7 +47,7 @@ pub enum SpecError {
         /// The field's path, e.g. `training.train_steps`.
         field: String,
         /// What is written today.
-        today: &'static str,
+        today: String,
     },
     /// Results hold the experiment of an earlier version.
     #[error(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A program that is started once, reads pictures as JSON lines from its stdin and writes their scores to its stdout.
+/// A program that is started once, reads images as JSON lines from its stdin and writes their scores to its stdout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramSpec {
@@ -17,10 +17,10 @@ pub struct ProgramSpec {
     /// and what a relative one counts from: the folder of the experiment file.
     #[serde(default)]
     pub folder: Option<PathBuf>,
-    /// Pictures in one request. Default: 16.
+    /// Images in one request. Default: 16.
     #[serde(default = "batch")]
     pub batch: u32,
-    /// Requests that may wait in the program at once. Default: 2, so that it never waits for pictures to be encoded.
+    /// Requests that may wait in the program at once. Default: 2, so that it never waits for images to be encoded.
     #[serde(default = "in_flight")]
     pub in_flight: u32,
     /// Seconds that the program may be silent while a request waits; then it is killed. Default: 60.
@@ -43,7 +43,7 @@ pub struct ProgramSpec {
 pub struct HttpSpec {
     /// The address, e.g. `http://127.0.0.1:8000/score`. `https` needs a proxy on this machine that adds TLS.
     pub url: String,
-    /// Pictures in one request. Default: 16.
+    /// Images in one request. Default: 16.
     #[serde(default = "batch")]
     pub batch: u32,
     /// Requests at once. Default: 2.
@@ -61,19 +61,19 @@ pub struct HttpSpec {
     pub range: Option<[f64; 2]>,
 }
 
-/// A model in an ONNX file that takes pictures alone; one number of its output is the score.
+/// A model in an ONNX file that takes images alone; one number of its output is the score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnnxSpec {
     /// The file. A relative path counts from the folder of the experiment file.
     pub model: PathBuf,
-    /// The input that takes the pictures. Default: the only one.
+    /// The input that takes the images. Default: the only one.
     #[serde(default)]
     pub input: Option<String>,
     /// The output that holds the score. Default: the only one.
     #[serde(default)]
     pub output: Option<String>,
-    /// Height and width, in pixels, that pictures are brought to: cropped about the centre to that shape, then resized with
+    /// Height and width, in pixels, that images are brought to: cropped about the centre to that shape, then resized with
     /// antialiased bicubic interpolation. Default: what the model's input says.
     #[serde(default, with = "list::optional")]
     pub size: Option<[u32; 2]>,
@@ -100,13 +100,13 @@ pub struct OnnxSpec {
     pub range: Option<[f64; 2]>,
 }
 
-/// The order of a picture input's axes.
+/// The order of an image input's axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnnxLayout {
-    /// Picture, channel, row, column: PyTorch's.
+    /// Image, channel, row, column: PyTorch's.
     #[default]
     Nchw,
-    /// Picture, row, column, channel: TensorFlow's.
+    /// Image, row, column, channel: TensorFlow's.
     Nhwc,
 }
 
@@ -118,7 +118,7 @@ pub enum OnnxActivation {
     Identity,
     /// 1 / (1 + e^−x): the probability behind one logit.
     Sigmoid,
-    /// e^x over the sum of e^x of all numbers of the picture: the probability of a class behind logits.
+    /// e^x over the sum of e^x of all numbers of the image: the probability of a class behind logits.
     Softmax,
 }
 

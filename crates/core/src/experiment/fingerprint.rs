@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ExperimentSpec, ProbePrompts};
+use super::{ExperimentSpec, ProbePrompts, moved};
 use crate::{NoiseKey, RunId, Weighting};
 
 /// The version of the keys below. Raise it where the numbers of all runs change: runs of another version are not gone on with.
 const VERSION: &str = "1";
-
-/// Keys whose fields have another name or place now: the path of today, and the key of version 1.
-const RENAMED: &[(&str, &str)] = &[];
 
 /// Fields that came later, and the value at which they change nothing: there they are left out.
 const ADDED: &[(&str, &str)] = &[];
@@ -110,8 +107,10 @@ impl Fingerprint {
         let keys = self.facts.keys().chain(other.facts.keys());
         let differing = |key: &&String| self.facts.get(*key) != other.facts.get(*key);
         let field = keys.filter(differing).min()?;
+        let name_of_today =
+            |key: &str| moved::RENAMED.iter().find(|(_, old)| *old == key).map_or(key, |(new, _)| *new).to_owned();
         Some(OtherFact {
-            field: field.clone(),
+            field: name_of_today(field),
             there: self.facts.get(field).cloned(),
             here: other.facts.get(field).cloned(),
         })
@@ -133,7 +132,7 @@ fn collect(path: &str, value: &Value, facts: &mut BTreeMap<String, String>) {
             if ADDED.iter().any(|(field, default)| *field == path && *default == text) {
                 return;
             }
-            let key = RENAMED.iter().find(|(field, _)| *field == path).map_or(path, |(_, key)| *key);
+            let key = moved::RENAMED.iter().find(|(field, _)| *field == path).map_or(path, |(_, key)| *key);
             facts.insert(key.to_owned(), text);
         }
     }
@@ -166,7 +165,7 @@ mod tests {
     }
 
     /// The facts of version 1. When this fails, a run of today is another one than yesterday's, and nobody's runs go on: name the field in
-    /// `RENAMED`, or the value at which it changes nothing in `ADDED`. A new version is for numbers that truly change.
+    /// `moved::RENAMED`, or the value at which it changes nothing in `ADDED`. A new version is for numbers that truly change.
     #[test]
     fn the_facts_of_version_1_stand() {
         let mut spec = ExperimentSpec { seed: 7, ..ExperimentSpec::default() };
@@ -176,6 +175,11 @@ mod tests {
         assert_eq!(of(&spec).text(), golden);
         assert_eq!(of(&spec).digest(), "3cd3d9e3c43ce56c64f52e228b7aa061");
         assert_eq!(Fingerprint::read(golden), of(&spec));
+    }
+
+    #[test]
+    fn differences_have_the_fields_names_of_today() {
+        assert_eq!(changed(|spec| spec.training.images_per_prompt = 3).unwrap(), "training.images_per_prompt");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "rewards[].kind.model" | "rewards[].kind.clip" => {
             "give the model's folder, counted from this file's, or \"hf:org/name\""
         }
-        "rewards[].kind.processor" => "give the folder with tokenizer and picture processor, or \"hf:org/name\"",
+        "rewards[].kind.processor" => "give the folder with tokenizer and image processor, or \"hf:org/name\"",
         "rewards[].kind.head" => {
             "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\""
         }

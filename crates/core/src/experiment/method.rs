@@ -42,17 +42,17 @@ pub enum MethodSpec {
     Differentiable(DifferentiableSpec),
     /// The gradient of rewards that have one, and policy gradient for those that have none, in the same updates.
     Mixed(MixedSpec),
-    /// DiffusionNFT (2509.16117): contrasts good and bad pictures in the forward process.
+    /// DiffusionNFT (2509.16117): contrasts good and bad images in the forward process.
     Nft(NftSpec),
-    /// Advantage-weighted matching (2509.25050): the denoising loss of pictures, weighted by advantage.
+    /// Advantage-weighted matching (2509.25050): the denoising loss of images, weighted by advantage.
     Awm(AwmSpec),
-    /// Reward-weighted likelihood (RWR, 2305.13301; RAFT, 2304.06767): the denoising loss of the better pictures.
+    /// Reward-weighted likelihood (RWR, 2305.13301; RAFT, 2304.06767): the denoising loss of the better images.
     RewardWeighted(RewardWeightedSpec),
     /// Diffusion-DPO (2311.12908), on stored pairs or the adapter's own.
     Dpo(DpoSpec),
     /// D3PO (2311.13231): direct preference optimisation over the sampler's steps.
     D3po(D3poSpec),
-    /// Diffusion-KTO (2404.04465): single pictures, good or bad.
+    /// Diffusion-KTO (2404.04465): single images, good or bad.
     Kto(KtoSpec),
     /// Whole groups held against what the denoising loss implies (DGPO, 2510.08425; CRD, 2603.14128).
     Group(GroupSpec),
@@ -66,18 +66,18 @@ impl Default for MethodSpec {
     }
 }
 
-/// Passes that a method takes for each picture, before guidance doubles them; means where a method draws how many it takes.
+/// Passes that a method takes for each image, before guidance doubles them; means where a method draws how many it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Passes {
     /// Forward, to draw it.
     pub rollout: f64,
-    /// Forward and backward; of the pictures that are trained on.
+    /// Forward and backward; of the images that are trained on.
     pub training: f64,
     /// Forward through anything but the trained denoiser and the base, beside the training passes.
     pub reference: f64,
     /// Forward through the base, whatever the distance to it weighs; a tie to the base then costs no further pass.
     pub base: f64,
-    /// Whether only the share of pictures with the largest advantages is trained on.
+    /// Whether only the share of images with the largest advantages is trained on.
     pub selects: bool,
 }
 
@@ -98,7 +98,7 @@ pub(super) trait Method {
     /// Refuses settings that cannot be beside the rest of the experiment; `field` is the method's.
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding>;
 
-    /// Returns what a picture costs.
+    /// Returns what an image costs.
     fn passes(&self, spec: &ExperimentSpec) -> Passes;
 
     /// Returns the method with as few passes as it can do with.
@@ -139,11 +139,11 @@ impl MethodSpec {
         }
     }
 
-    /// Returns how many pictures are trained on together, and pass through the denoiser whatever the micro-batch: those of a pair or group.
+    /// Returns how many images are trained on together, and pass through the denoiser whatever the micro-batch: those of a pair or group.
     pub fn unit(&self, spec: &ExperimentSpec) -> u32 {
         match self {
             Self::Dpo(_) | Self::D3po(_) => 2,
-            Self::Group(_) => spec.training.pictures_per_prompt,
+            Self::Group(_) => spec.training.images_per_prompt,
             _ => 1,
         }
     }
@@ -181,7 +181,7 @@ impl MethodSpec {
         ]
     }
 
-    /// Refuses a share of pictures by advantage where the method has its own way to choose.
+    /// Refuses a share of images by advantage where the method has its own way to choose.
     fn check_share(&self, spec: &ExperimentSpec) -> Result<(), Finding> {
         let share = spec.training.advantages.trained_share;
         let chooses = match self {
@@ -192,7 +192,7 @@ impl MethodSpec {
         if !chooses || share >= 1.0 {
             return Ok(());
         }
-        let way_out = format!("training.method {} says itself which pictures are trained on: give 1", self.name());
+        let way_out = format!("training.method {} says itself which images are trained on: give 1", self.name());
         Err(Finding::value("training.advantages.trained_share", share.to_string(), way_out))
     }
 
@@ -207,7 +207,7 @@ impl MethodSpec {
         self.method().check(spec, field)
     }
 
-    /// Returns the passes that a picture takes in an experiment.
+    /// Returns the passes that an image takes in an experiment.
     pub fn passes(&self, spec: &ExperimentSpec) -> Passes {
         self.method().passes(spec)
     }
@@ -239,7 +239,7 @@ pub(super) fn form_of(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Refuses updates that do not divide what is trained of a picture in an epoch: `count` of `what`, a field of the same method.
+/// Refuses updates that do not divide what is trained of an image in an epoch: `count` of `what`, a field of the same method.
 fn check_updates(field: &str, updates: u32, what: &str, count: u32) -> Result<(), Finding> {
     if count.is_multiple_of(updates) {
         return Ok(());

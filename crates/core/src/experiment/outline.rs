@@ -148,6 +148,11 @@ impl Outline {
         self.entries.is_empty()
     }
 
+    /// Returns all values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// Returns the paths of all values.
     #[cfg(test)]
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {

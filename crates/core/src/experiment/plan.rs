@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExperimentSpec, ProbePrompts, Scalarisation};
 use crate::Weighting;
 
-/// The work of an experiment. A *pass* is one picture through the denoiser once; guidance makes two passes of one.
+/// The work of an experiment. A *pass* is one image through the denoiser once; guidance makes two passes of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Adapters to train.
@@ -14,22 +14,22 @@ pub struct Plan {
     pub soups: u64,
     /// Blends of adapters to evaluate.
     pub blends: u64,
-    /// Pictures drawn and scored in training, over all runs and epochs.
+    /// Images drawn and scored in training, over all runs and epochs.
     pub training_pictures: u64,
-    /// Passes that draw the training pictures: pictures × sampler steps.
+    /// Passes that draw the training images: images × sampler steps.
     pub rollout_passes: u64,
-    /// Passes forward and backward that train the adapters: pictures trained on × passes that the method trains of each.
+    /// Passes forward and backward that train the adapters: images trained on × passes that the method trains of each.
     pub training_passes: u64,
     /// Passes forward beside them: of the base for runs that are tied to it, and of an older policy where the method has one.
     pub reference_passes: u64,
-    /// Pictures drawn and scored while training is looked at: (base once + runs × probes) × prompts × pictures per prompt.
+    /// Images drawn and scored while training is looked at: (base once + runs × probes) × prompts × images per prompt.
     pub probe_pictures: u64,
-    /// Passes that draw them: pictures × evaluation steps.
+    /// Passes that draw them: images × evaluation steps.
     pub probe_passes: u64,
-    /// Pictures drawn and scored in evaluation: (base + runs + soups + blends) × prompts × pictures per prompt. Picture
-    /// grids show pictures of the evaluation and cost nothing more.
+    /// Images drawn and scored in evaluation: (base + runs + soups + blends) × prompts × images per prompt. Image
+    /// grids show images of the evaluation and cost nothing more.
     pub evaluation_pictures: u64,
-    /// Passes that draw the evaluation pictures: pictures × evaluation steps, for blends times the number of their adapters.
+    /// Passes that draw the evaluation images: images × evaluation steps, for blends times the number of their adapters.
     pub evaluation_passes: u64,
 }
 
@@ -40,7 +40,7 @@ pub struct CostModel {
     pub seconds_per_forward: f64,
     /// Seconds for one training pass, forward and backward, the optimiser's share included.
     pub seconds_per_training_pass: f64,
-    /// Seconds to score one picture with all rewards and judges.
+    /// Seconds to score one image with all rewards and judges.
     pub seconds_per_scored_picture: f64,
 }
 
@@ -64,7 +64,7 @@ impl ExperimentSpec {
     /// Probes do not count.
     pub fn pass_equivalents(&self, weighting: &Weighting) -> f64 {
         let training = &self.training;
-        let pictures = (training.prompts_per_epoch * training.pictures_per_prompt) as usize;
+        let pictures = (training.prompts_per_epoch * training.images_per_prompt) as usize;
         let each = training.method.passes(self);
         let trained = if each.selects { training.advantages.trained(pictures) } else { pictures };
         let tie = if self.kl(weighting) > 0.0 { each.training } else { 0.0 };
@@ -74,7 +74,7 @@ impl ExperimentSpec {
         passes * passes_per_step(self.sampler.guidance) as f64
     }
 
-    /// Returns how often what a method trains of a picture is trained in a run: once for each reward that it counts where each has a
+    /// Returns how often what a method trains of an image is trained in a run: once for each reward that it counts where each has a
     /// gradient of its own.
     fn gradients(&self, weighting: &Weighting) -> u64 {
         if self.scalarisation != Scalarisation::Unopposed {
@@ -97,7 +97,7 @@ impl ExperimentSpec {
         let blends = blends.len() as u64;
         let training = &self.training;
         let prompts = u64::from(training.prompts_per_epoch).min(train_prompts as u64);
-        let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.pictures_per_prompt));
+        let (epochs, pictures) = (u64::from(training.epochs), prompts * u64::from(training.images_per_prompt));
         let each = training.method.passes(self);
         let drawn = if each.rollout > 0.0 { pictures } else { 0 };
         let training_pictures = runs * epochs * drawn;
@@ -117,11 +117,11 @@ impl ExperimentSpec {
             + whole(tied * epochs * trained, (each.training - each.base).max(0.0));
         let evaluation = &self.evaluation;
         let prompts = evaluation.prompts.map_or(u64::MAX, u64::from).min(held_out_prompts as u64);
-        let each = prompts * u64::from(evaluation.pictures_per_prompt);
+        let each = prompts * u64::from(evaluation.images_per_prompt);
         let probe = &training.probe;
         let looks = u64::from(probe.times(training.epochs));
         let listed = if probe.of == ProbePrompts::Train { train_prompts } else { held_out_prompts };
-        let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.pictures_per_prompt);
+        let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.images_per_prompt);
         let probe_pictures = if looks == 0 { 0 } else { (1 + runs * looks) * probed };
         let guided = u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
         let evaluation_passes = (1 + runs + soups + blended) * each * guided;

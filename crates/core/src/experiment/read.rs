@@ -9,7 +9,7 @@ use ron::ser::PrettyConfig;
 
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
-use super::{ExperimentSpec, SpecError, base, parse_error, validate};
+use super::{ExperimentSpec, SpecError, base, moved, parse_error, validate};
 
 /// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
@@ -24,9 +24,14 @@ impl ExperimentSpec {
     /// # Errors
     /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
+        Self::load_text(path, |text| text)
+    }
+
+    fn load_text(path: &Path, read_as: impl FnOnce(String) -> String) -> Result<Self, SpecError> {
         let file = path.display().to_string();
         let text =
             text_of(path, LARGEST_FILE).map_err(|problem| SpecError::Unreadable { file: file.clone(), problem })?;
+        let text = read_as(text);
         let mut spec = Self::from_ron(&text, &file)?;
         spec.base = base::located(&spec.base, path);
         if spec.name.is_none() {
@@ -49,7 +54,7 @@ impl ExperimentSpec {
     /// # Errors
     /// See [`ExperimentSpec::load`]; says so where an earlier version of moa made the results.
     pub fn load_kept(path: &Path) -> Result<Self, SpecError> {
-        Self::load(path).map_err(|error| match error {
+        Self::load_text(path, |text| moved::with_todays_names(&text)).map_err(|error| match error {
             SpecError::Moved { place, field, .. } => SpecError::EarlierResults { place, field },
             error => error,
         })

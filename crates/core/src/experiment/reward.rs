@@ -1,4 +1,4 @@
-//! What pictures are scored by.
+//! What images are scored by.
 
 mod files;
 mod judges;
@@ -66,43 +66,43 @@ impl From<RewardFile> for RewardSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardKind {
-    /// A rating head on CLIP's picture embedding (the form of LAION's aesthetic predictor).
+    /// A rating head on CLIP's image embedding (the form of LAION's aesthetic predictor).
     Aesthetics,
-    /// The CLIP score of picture and prompt.
+    /// The CLIP score of image and prompt.
     Alignment,
     /// The mean probability of what the prompt claims (objects, their colours, places and number, the background), by a detector.
     Composition,
     /// That no unsafe object is shown, by a detector.
     Safety,
-    /// The picture's leave-one-out contribution to the spread of its prompt's pictures in CLIP space, among those that are of the prompt.
+    /// The image's leave-one-out contribution to the spread of its prompt's images in CLIP space, among those that are of the prompt.
     Diversity,
     /// Hasler & Süsstrunk's colourfulness.
     Colourfulness,
     /// The contrast of figure and ground.
     Contrast,
-    /// The harmony of the picture's hues.
+    /// The harmony of the image's hues.
     Harmony,
-    /// Minus the picture's JPEG size, in kB (DDPO's).
+    /// Minus the image's JPEG size, in kB (DDPO's).
     Compressibility {
         /// JPEG quality, 1 to 100. Default: 95.
         #[serde(default = "jpeg_quality")]
         quality: u8,
     },
-    /// The picture's JPEG size, in kB (DDPO's).
+    /// The image's JPEG size, in kB (DDPO's).
     Incompressibility {
         /// JPEG quality, 1 to 100. Default: 95.
         #[serde(default = "jpeg_quality")]
         quality: u8,
     },
-    /// The CLIP score of picture and prompt by any CLIP: 100 × cosine.
+    /// The CLIP score of image and prompt by any CLIP: 100 × cosine.
     ClipScore {
         /// A `CLIPModel`.
         model: String,
-        /// The folder with tokenizer and picture processor. Default: the model's.
+        /// The folder with tokenizer and image processor. Default: the model's.
         #[serde(default)]
         processor: Option<String>,
     },
-    /// LAION's aesthetic predictor: a rating, about 1 to 10, by a head on a CLIP's picture embedding.
+    /// LAION's aesthetic predictor: a rating, about 1 to 10, by a head on a CLIP's image embedding.
     LaionAesthetics {
         /// The `CLIPModel` that the head was fitted on: ViT-L/14 for most.
         clip: String,
@@ -113,17 +113,17 @@ pub enum RewardKind {
     PickScore {
         /// A `CLIPModel`.
         model: String,
-        /// The folder with tokenizer and picture processor. Default: the model's.
+        /// The folder with tokenizer and image processor. Default: the model's.
         #[serde(default)]
         processor: Option<String>,
     },
-    /// How far a picture stays from what Stable Diffusion's safety checker refuses, as a difference of cosines; below 0 it is
+    /// How far an image stays from what Stable Diffusion's safety checker refuses, as a difference of cosines; below 0 it is
     /// refused.
     SafetyChecker {
         /// A `StableDiffusionSafetyChecker`, or a pipeline that has one.
         model: String,
     },
-    /// The picture's leave-one-out contribution to the spread of its prompt's pictures in the space of any CLIP.
+    /// The image's leave-one-out contribution to the spread of its prompt's images in the space of any CLIP.
     ClipDiversity {
         /// A `CLIPModel`.
         model: String,
@@ -140,14 +140,14 @@ fn jpeg_quality() -> u8 {
     95
 }
 
-/// How a run's rewards become one advantage per picture.
+/// How a run's rewards become one advantage per image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Combine {
-    /// Each reward is standardised among the pictures of its prompt, then weighted and summed, and the sums are whitened
+    /// Each reward is standardised among the images of its prompt, then weighted and summed, and the sums are whitened
     /// over the batch (GDPO). Every reward pulls as its share says, whatever its units.
     #[default]
     Normalised,
-    /// The raw rewards are weighted and summed, and the sums are standardised among the pictures of a prompt. The reward
+    /// The raw rewards are weighted and summed, and the sums are standardised among the images of a prompt. The reward
     /// with the widest spread wins.
     RawSum,
 }

@@ -1,4 +1,4 @@
-//! How training pictures are drawn.
+//! How training images are drawn.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct SamplerSpec {
     /// The kind of step. Default: `Cps(eta: 0.9)`.
     pub kind: SamplerKind,
-    /// Denoising steps per picture. Default: 6, which `emoji-32` is made for.
+    /// Denoising steps per image. Default: 6, which `emoji-32` is made for.
     pub steps: u32,
     /// Classifier-free guidance scale, in rollout and training alike; 1 means none, anything else doubles the denoiser's
     /// work. Default: 1.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MethodSpec;
 
-/// The training loop: each epoch draws pictures, scores them, and updates every adapter by a method.
+/// The training loop: each epoch draws images, scores them, and updates every adapter by a method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingSpec {
@@ -12,8 +12,8 @@ pub struct TrainingSpec {
     pub epochs: u32,
     /// Prompts drawn per epoch; the same for all runs. Default: 8.
     pub prompts_per_epoch: u32,
-    /// Pictures per prompt and epoch: the group that advantages are taken in, 2 or more. Default: 8.
-    pub pictures_per_prompt: u32,
+    /// Images per prompt and epoch: the group that advantages are taken in, 2 or more. Default: 8.
+    pub images_per_prompt: u32,
     /// How adapters learn from what was drawn. Default: `PolicyGradient()`.
     pub method: MethodSpec,
     /// How scores become advantages, for the methods that use them.
@@ -21,7 +21,7 @@ pub struct TrainingSpec {
     /// Weight of the distance to the base, per trained pass: the KL divergence of a step in policy gradient, the mean squared
     /// difference of predictions elsewhere. Default: 0.
     pub kl: f64,
-    /// Pictures per pass through the denoiser. Changes memory and time, and results by rounding alone. Default: 32.
+    /// Images per pass through the denoiser. Changes memory and time, and results by rounding alone. Default: 32.
     pub micro_batch: u32,
     /// Whether the backward pass computes the denoiser's blocks again rather than keeping their activations: less memory, and a third
     /// more time. Changes results by rounding alone. Default: `None`, which does so for denoisers of more than 16.8 million weights in linear layers.
@@ -37,7 +37,7 @@ impl Default for TrainingSpec {
         Self {
             epochs: 20,
             prompts_per_epoch: 8,
-            pictures_per_prompt: 8,
+            images_per_prompt: 8,
             method: MethodSpec::default(),
             advantages: AdvantageSpec::default(),
             kl: 0.0,
@@ -49,7 +49,7 @@ impl Default for TrainingSpec {
     }
 }
 
-/// How scores become advantages: how much better a picture is than its group, in standard deviations.
+/// How scores become advantages: how much better an image is than its group, in standard deviations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdvantageSpec {
@@ -59,7 +59,7 @@ pub struct AdvantageSpec {
     pub baseline: Baseline,
     /// Advantages are clamped to ± this, in standard deviations. Default: 5.
     pub clip: f64,
-    /// The share of each run's pictures that is trained on: those with the largest advantages by magnitude, which hold most of
+    /// The share of each run's images that is trained on: those with the largest advantages by magnitude, which hold most of
     /// what there is to learn. Default: 1.
     pub trained_share: f64,
 }
@@ -71,7 +71,7 @@ impl Default for AdvantageSpec {
 }
 
 impl AdvantageSpec {
-    /// Returns how many of so many pictures are trained on: their share, rounded up, at least one.
+    /// Returns how many of so many images are trained on: their share, rounded up, at least one.
     pub fn trained(&self, pictures: usize) -> usize {
         ((pictures as f64 * self.trained_share).ceil() as usize).clamp(1, pictures.max(1))
     }
@@ -81,7 +81,7 @@ impl AdvantageSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Spread {
-    /// That of the prompt's own pictures (GRPO, GDPO): every prompt pulls alike, those on which the reward hardly varies too.
+    /// That of the prompt's own images (GRPO, GDPO): every prompt pulls alike, those on which the reward hardly varies too.
     #[default]
     Group,
     /// A running root mean square of all groups' standard deviations: prompts on which the reward varies pull more.
@@ -92,14 +92,14 @@ pub enum Spread {
     },
 }
 
-/// What a picture's score is compared with.
+/// What an image's score is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Baseline {
-    /// The mean of the prompt's pictures in this epoch (GRPO).
+    /// The mean of the prompt's images in this epoch (GRPO).
     #[default]
     Group,
-    /// A running mean of the prompt's pictures over the epochs (DDPO, 2305.13301).
+    /// A running mean of the prompt's images over the epochs (DDPO, 2305.13301).
     Prompt {
         /// Decay per visit of the prompt, 0 to below 1. Default: 0.9.
         #[serde(default = "running_decay")]
@@ -136,7 +136,7 @@ fn running_decay() -> f64 {
     0.9
 }
 
-/// Where training is looked at while it goes on: pictures of the same prompts from the same noise by base and adapters, drawn as in
+/// Where training is looked at while it goes on: images of the same prompts from the same noise by base and adapters, drawn as in
 /// evaluation. What the curves of gains are made of, and what [`Guard`] decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -147,13 +147,13 @@ pub struct ProbeSpec {
     pub of: ProbePrompts,
     /// So many of them, spread evenly over the list; all where there are fewer. Below 32 the guard finds nothing. Default: 48.
     pub prompts: u32,
-    /// Pictures of each, 2 or more. Default: 2.
-    pub pictures_per_prompt: u32,
+    /// Images of each, 2 or more. Default: 2.
+    pub images_per_prompt: u32,
 }
 
 impl Default for ProbeSpec {
     fn default() -> Self {
-        Self { every: 10, of: ProbePrompts::Train, prompts: 48, pictures_per_prompt: 2 }
+        Self { every: 10, of: ProbePrompts::Train, prompts: 48, images_per_prompt: 2 }
     }
 }
 

@@ -203,7 +203,7 @@ fn recomputed_unets_have_the_same_gradients() {
 
 #[test]
 fn recomputed_transformers_have_the_same_gradients() {
-    // Text of the last block ends there: what it is projected by before is trained through the picture's attention alone.
+    // Text of the last block ends there: what it is projected by before is trained through the image's attention alone.
     for name in ["sd3", "sd35"] {
         let case = sd3(name);
         for (members, share_a) in [(1, true), (2, true), (2, false)] {

@@ -38,7 +38,7 @@ pub(super) enum Conditioner {
     Two {
         /// `text_encoder` and `text_encoder_2`.
         readers: Box<[Reader; 2]>,
-        /// Original size, top left of the crop, target size: the whole picture.
+        /// Original size, top left of the crop, target size: the whole image.
         sizes: [f32; ADDED_NUMBERS],
         /// Whether zeros stand for no prompt.
         zeros: bool,

@@ -83,7 +83,7 @@ impl ModelIndex {
         }
         let flag = |name: &str| index.get(name).and_then(Value::as_bool);
         if flag("requires_aesthetics_score") == Some(true) {
-            let wanted = "a refiner takes pictures, not noise: name the base model instead";
+            let wanted = "a refiner takes images, not noise: name the base model instead";
             return Err(refuse("requires_aesthetics_score", Some("true"), wanted));
         }
         let zeros_for_empty_prompt = flag("force_zeros_for_empty_prompt").unwrap_or(true);

@@ -16,7 +16,7 @@ use crate::tokenizer::Tokenizer;
 use crate::{Compute, ConfigError, TextConfig, TextEncoder, Vae, VaeConfig};
 
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
-/// The most that activations take while a picture is decoded, 4 GiB: larger pictures than 1024 × 1024 by Stable Diffusion's autoencoder
+/// The most that activations take while an image is decoded, 4 GiB: larger images than 1024 × 1024 by Stable Diffusion's autoencoder
 /// are decoded in tiles.
 const DECODING: u64 = 4 << 30;
 /// Stable Diffusion 3's third text encoder.
@@ -74,7 +74,7 @@ fn read_index(source: &Source<'_>) -> Result<ModelIndex, PipelineError> {
     })?;
     let index = ModelIndex::read(&index)?;
     if index.family == Family::Sd3 && source.has_part(T5) {
-        let wanted = "it is not known: take the folder text_encoder_3 away, and pictures are drawn without it, as diffusers \
+        let wanted = "it is not known: take the folder text_encoder_3 away, and images are drawn without it, as diffusers \
                       draws them with text_encoder_3=None";
         return Err(ConfigError::Field { file: index::FILE, field: T5, value: "there".into(), wanted }.into());
     }

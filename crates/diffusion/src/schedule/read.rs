@@ -41,7 +41,7 @@ const DISCRETE_SWITCHES: [(&str, &str); 2] = [
 const FLOW_SWITCHES: [(&str, &str); 6] = [
     (
         "use_dynamic_shifting",
-        "a shift that depends on the picture's size is not known: set it to false, and shift to the value for your size",
+        "a shift that depends on the image's size is not known: set it to false, and shift to the value for your size",
     ),
     ("invert_sigmas", "levels that rise are not known: set it to false"),
     ("shift_terminal", "a stretched last level is not known: set it to null"),

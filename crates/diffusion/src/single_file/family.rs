@@ -44,7 +44,7 @@ impl Family {
             [false, true, false, false] => Ok(Self::Sd2),
             [false, false, true, true] => Ok(Self::Xl),
             [false, false, false, false] if has("conditioner.embedders.0.model.") => {
-                Err("it is Stable Diffusion XL's refiner, which takes pictures: name the base model instead".into())
+                Err("it is Stable Diffusion XL's refiner, which takes images: name the base model instead".into())
             }
             _ => Err("it holds no text encoder of Stable Diffusion 1, 2 or XL: name a file that holds the whole model"
                 .into()),

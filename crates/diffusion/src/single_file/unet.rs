@@ -112,7 +112,7 @@ pub(super) fn part(parameters: &Parameters, family: Family, velocity: bool) -> R
     let (d_in, d_out) = (size(&p, "input_blocks.0.0.weight", 1)?, size(&p, "out.2.weight", 0)?);
     if d_in != d_out {
         return Err(format!(
-            "its denoiser takes {d_in} channels and predicts {d_out}: models for inpainting or editing take pictures; name a \
+            "its denoiser takes {d_in} channels and predicts {d_out}: models for inpainting or editing take images; name a \
              text-to-image model"
         ));
     }

@@ -1,4 +1,4 @@
-//! Joint attention: picture and text attend to both at once, each with projections of its own.
+//! Joint attention: image and text attend to both at once, each with projections of its own.
 
 use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
@@ -48,7 +48,7 @@ fn attend([q, k, v]: Heads) -> Tensor<3> {
     join_heads(attention(q, k, v))
 }
 
-/// Attention of the picture to itself: diffusers' `Attention` of one stream.
+/// Attention of the image to itself: diffusers' `Attention` of one stream.
 #[derive(Clone, Debug)]
 pub(super) struct SelfAttention {
     picture: Projections,
@@ -94,7 +94,7 @@ impl JointAttention {
         })
     }
 
-    /// Attends, picture first.
+    /// Attends, image first.
     ///
     /// # Shapes
     /// - `picture`: `[rows, patches, width]`, `text`: `[rows, tokens, width]`

@@ -28,19 +28,19 @@ impl FeedForward {
     }
 }
 
-/// The norm before the attention of the picture.
+/// The norm before the attention of the image.
 #[derive(Clone, Debug)]
 enum PictureNorm {
     /// Attention and feed-forward.
     Two(BranchNorm<2>),
-    /// Attention, feed-forward, and attention to the picture alone.
+    /// Attention, feed-forward, and attention to the image alone.
     Three(BranchNorm<3>, Box<SelfAttention>),
 }
 
 /// What the text goes through.
 #[derive(Clone, Debug)]
 enum TextPath {
-    /// Attention and feed-forward, like the picture.
+    /// Attention and feed-forward, like the image.
     On { norm: BranchNorm<2>, feed_forward: Box<FeedForward> },
     /// It is attended to once more, and ends here.
     Last(FinalNorm),
@@ -84,7 +84,7 @@ impl JointBlock {
     /// # Shapes
     /// - `picture`: `[rows, patches, width]`, `text`: `[rows, tokens, width]`
     /// - `conditions`: time and pooled text after SiLU, `[rows, width]`
-    /// - returns the shapes of picture and text; after the last block the text is what came in
+    /// - returns the shapes of image and text; after the last block the text is what came in
     pub(super) fn forward(
         &self,
         [picture, text]: [Tensor<3>; 2],
@@ -128,7 +128,7 @@ impl JointBlock {
         [picture, text]
     }
 
-    /// Applies the block to both streams in one tensor, picture first: `[rows, patches + tokens, width]`.
+    /// Applies the block to both streams in one tensor, image first: `[rows, patches + tokens, width]`.
     pub(super) fn forward_joined(
         &self,
         both: Tensor<3>,

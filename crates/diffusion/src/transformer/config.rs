@@ -45,7 +45,7 @@ pub struct Sd3Config {
     /// Patches along each side of the table of positions, from whose middle smaller samples take theirs.
     #[serde(default = "default_positions")]
     pub pos_embed_max_size: Option<usize>,
-    /// Blocks in which the picture attends to itself once more (Stable Diffusion 3.5 medium).
+    /// Blocks in which the image attends to itself once more (Stable Diffusion 3.5 medium).
     #[serde(default)]
     pub dual_attention_layers: Vec<usize>,
     /// Normalisation of queries and keys within each head; only `rms_norm` is known (Stable Diffusion 3.5), none where absent.

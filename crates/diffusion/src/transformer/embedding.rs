@@ -52,10 +52,10 @@ impl PatchEmbed {
         tokens.reshape([rows, high * wide, d_out]) + positions.reshape([1, high * wide, d_out])
     }
 
-    /// Returns the picture of tokens that hold a patch each, `[rows, patches, patch²·channels]`, channels innermost.
+    /// Returns the image of tokens that hold a patch each, `[rows, patches, patch²·channels]`, channels innermost.
     ///
     /// # Shapes
-    /// - `size`: `[height, width]` of the picture
+    /// - `size`: `[height, width]` of the image
     /// - returns `[rows, channels, height, width]`
     pub(super) fn picture(&self, tokens: Tensor<3>, size: [usize; 2]) -> Tensor<4> {
         let ([rows, _, width], patch) = (tokens.dims(), self.patch);

@@ -28,7 +28,7 @@ const BLOCK_COPIES: u64 = 72;
 /// Copies of both streams that a block keeps where all activations are kept.
 const KEPT_COPIES: u64 = 36;
 
-/// The denoiser: a transformer over patches of the picture and states of the text, both at once.
+/// The denoiser: a transformer over patches of the image and states of the text, both at once.
 #[derive(Clone, Debug)]
 pub struct Sd3Transformer {
     config: Sd3Config,

@@ -113,7 +113,7 @@ pub struct UnetConfig {
     pub class_name: String,
 }
 
-/// More resolutions than any U-Net has: a picture's side is halved at each.
+/// More resolutions than any U-Net has: an image's side is halved at each.
 const MOST_BLOCKS: usize = 16;
 
 /// The widths of the conditions that are added to the time embedding.

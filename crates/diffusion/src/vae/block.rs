@@ -13,7 +13,7 @@ use crate::nn::{Conv2d, GroupNorm};
 
 /// Epsilon of every group norm of the autoencoder.
 pub(super) const EPSILON: f64 = 1e-6;
-/// Scores of attention that are in memory at a time (64 MiB): positions of a large picture take turns.
+/// Scores of attention that are in memory at a time (64 MiB): positions of a large image take turns.
 const SCORES: usize = 1 << 24;
 
 /// diffusers' `ResnetBlock2D` without time.

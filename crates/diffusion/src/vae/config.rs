@@ -19,10 +19,10 @@ pub enum VaeConfig {
 /// moa does not need are passed over: `sample_size`, and `force_upcast`, since nothing is decoded in f16.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct KlConfig {
-    /// Channels of pictures; only 3 is known.
+    /// Channels of images; only 3 is known.
     #[serde(default = "three")]
     pub in_channels: usize,
-    /// Channels of decoded pictures; only 3 is known.
+    /// Channels of decoded images; only 3 is known.
     #[serde(default = "three")]
     pub out_channels: usize,
     /// Channels of each resolution, finest first.
@@ -70,10 +70,10 @@ pub struct KlConfig {
 /// stored as bytes, and are passed over.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct TinyConfig {
-    /// Channels of pictures; only 3 is known.
+    /// Channels of images; only 3 is known.
     #[serde(default = "three")]
     pub in_channels: usize,
-    /// Channels of decoded pictures; only 3 is known.
+    /// Channels of decoded images; only 3 is known.
     #[serde(default = "three")]
     pub out_channels: usize,
     /// Channels of each stage of the encoder, finest first.
@@ -96,7 +96,7 @@ pub struct TinyConfig {
     /// Growth of height and width between stages; only 2 is known.
     #[serde(default = "two")]
     pub upsampling_scaling_factor: usize,
-    /// How pictures grow; only `nearest` is known.
+    /// How images grow; only `nearest` is known.
     #[serde(default = "nearest")]
     pub upsample_fn: String,
     /// Activation; only `relu` is known.
@@ -254,7 +254,7 @@ impl TinyConfig {
 fn check_numbers(d_in: usize, d_out: usize, latent: usize, scale: f32) -> Result<(), ConfigError> {
     for (field, channels) in [("in_channels", d_in), ("out_channels", d_out)] {
         if channels != 3 {
-            return Err(refuse(field, &channels, "pictures have 3 channels"));
+            return Err(refuse(field, &channels, "images have 3 channels"));
         }
     }
     if latent == 0 {

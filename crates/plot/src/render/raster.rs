@@ -23,7 +23,7 @@ pub(super) const PRINT: Density = Density { pixels: 2, oversampling: 3 };
 /// The most bytes that a drawing may take while it is made.
 const MOST: u64 = 1 << 30;
 
-/// A picture of a figure.
+/// An image of a figure.
 #[derive(Debug)]
 pub(crate) struct Raster {
     pub(crate) width: usize,
@@ -57,7 +57,7 @@ impl Raster {
         Ok(Self { width, height, pixels })
     }
 
-    /// Returns the picture as a PNG file, with its resolution.
+    /// Returns the image as a PNG file, with its resolution.
     pub(crate) fn png(&self, path: &Path) -> Result<Vec<u8>, PlotError> {
         let failed = |e: png::EncodingError| PlotError::Draw { path: path.to_owned(), reason: e.to_string() };
         let mut bytes = Vec::new();
@@ -72,7 +72,7 @@ impl Raster {
     }
 }
 
-/// Returns the picture with each square of `side` × `side` pixels averaged to one.
+/// Returns the image with each square of `side` × `side` pixels averaged to one.
 fn average(fine: &[u8], width: usize, height: usize, side: usize) -> Vec<u8> {
     let row_bytes = width * side * 3;
     let share = (side * side) as u32;

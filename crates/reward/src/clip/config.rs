@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::RewardError;
 
-/// The picture tower: a vision transformer (Dosovitskiy et al., 2010.11929).
+/// The image tower: a vision transformer (Dosovitskiy et al., 2010.11929).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VisionConfig {
-    /// Height and width of a picture, in pixels.
+    /// Height and width of an image, in pixels.
     pub image_size: usize,
     /// Height and width of a patch, in pixels.
     pub patch_size: usize,
-    /// Channels of a picture. Default: 3.
+    /// Channels of an image. Default: 3.
     #[serde(default = "default_channels")]
     pub num_channels: usize,
     /// Width of the states.
@@ -61,7 +61,7 @@ impl VisionConfig {
 pub struct ClipConfig {
     /// The text tower.
     pub text_config: TextConfig,
-    /// The picture tower.
+    /// The image tower.
     pub vision_config: VisionConfig,
     /// Width of the joint space.
     pub projection_dim: usize,
@@ -122,7 +122,7 @@ impl ClipConfig {
             return refuse("vision_config.num_attention_heads", heads, "a divisor of hidden_size");
         }
         if vision.num_channels != 3 {
-            return refuse("vision_config.num_channels", vision.num_channels, "3: pictures are RGB");
+            return refuse("vision_config.num_channels", vision.num_channels, "3: images are RGB");
         }
         if self.projection_dim == 0 {
             return refuse("projection_dim", 0, "at least 1");
@@ -132,7 +132,7 @@ impl ClipConfig {
 }
 
 /// The part of `preprocessor_config.json` that matters here: how pixels in [0, 1] become the tower's input,
-/// `(x − mean) / deviation` per channel. Pictures come at the tower's size and are not resized.
+/// `(x − mean) / deviation` per channel. Images come at the tower's size and are not resized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessor {
     /// Mean of red, green and blue.
@@ -176,7 +176,7 @@ impl Preprocessor {
         x * factor
     }
 
-    /// Returns `preprocessor_config.json` for pictures of `size` × `size` pixels, as transformers reads it.
+    /// Returns `preprocessor_config.json` for images of `size` × `size` pixels, as transformers reads it.
     pub fn to_json(&self, size: usize) -> String {
         let json = serde_json::json!({
             "image_processor_type": "CLIPImageProcessor",

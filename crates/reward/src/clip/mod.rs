@@ -1,4 +1,4 @@
-//! CLIP: pictures and texts in one space (Radford et al., 2103.00020), `CLIPModel` of transformers.
+//! CLIP: images and texts in one space (Radford et al., 2103.00020), `CLIPModel` of transformers.
 
 mod config;
 mod follow;
@@ -20,7 +20,7 @@ pub use vision::VisionEncoder;
 
 const LOGIT_SCALE: &str = "logit_scale";
 
-/// A picture tower and a text tower with projections into a joint space.
+/// An image tower and a text tower with projections into a joint space.
 ///
 /// Gradients flow through everything, so the same type is trained and used.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl Clip {
         self.logit_scale.clone().exp()
     }
 
-    /// Returns pictures' embeddings, of unit length.
+    /// Returns images' embeddings, of unit length.
     ///
     /// # Shapes
     /// - `pixels`: `[rows, 3, image_size, image_size]` in [0, 1]; normalised inside by the [`Preprocessor`]
@@ -106,13 +106,13 @@ impl Clip {
         self.embed_normalised(self.preprocessor.normalise(pixels))
     }
 
-    /// Returns pictures' embeddings, and the last layer's states of their patches: see [`PictureTower::embed_with_patches`]. Pixels are
+    /// Returns images' embeddings, and the last layer's states of their patches: see [`PictureTower::embed_with_patches`]. Pixels are
     /// in [0, 1].
     pub fn embed_with_patches(&self, pixels: Tensor<4>) -> (Tensor<2>, Tensor<3>) {
         self.pictures.embed_with_patches(self.preprocessor.normalise(pixels))
     }
 
-    /// Returns the embeddings, of unit length, of pictures that are normalised already.
+    /// Returns the embeddings, of unit length, of images that are normalised already.
     pub fn embed_normalised(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.pictures.embed(pixels)
     }

@@ -13,7 +13,7 @@ use super::{ClipConfig, VisionConfig, VisionEncoder};
 /// 302 million, ViT-H 630 million.
 const MOST_WEIGHTS: usize = 1 << 29;
 
-/// A picture tower with its projection: `CLIPVisionModelWithProjection` of transformers.
+/// An image tower with its projection: `CLIPVisionModelWithProjection` of transformers.
 #[derive(Clone, Debug)]
 pub struct PictureTower {
     vision: VisionEncoder,
@@ -58,7 +58,7 @@ impl PictureTower {
         self.vision.device()
     }
 
-    /// Returns pictures' embeddings, of unit length.
+    /// Returns images' embeddings, of unit length.
     ///
     /// # Shapes
     /// - `pixels`: `[rows, 3, image_size, image_size]`, normalised
@@ -67,7 +67,7 @@ impl PictureTower {
         self.project(self.vision.forward(pixels))
     }
 
-    /// Returns pictures' embeddings as [`PictureTower::embed`] does, and the last layer's states of their patches, row by row, without a
+    /// Returns images' embeddings as [`PictureTower::embed`] does, and the last layer's states of their patches, row by row, without a
     /// norm: `[rows, patches, hidden_size]`.
     pub fn embed_with_patches(&self, pixels: Tensor<4>) -> (Tensor<2>, Tensor<3>) {
         let states = self.vision.forward(pixels);

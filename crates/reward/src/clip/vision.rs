@@ -1,4 +1,4 @@
-//! CLIP's picture tower: `CLIPVisionModel` of transformers.
+//! CLIP's image tower: `CLIPVisionModel` of transformers.
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{Init, Linear, Parameters, ParametersError};
@@ -9,7 +9,7 @@ use moa_diffusion::{Embedding, LayerNorm};
 use super::VisionConfig;
 use super::native::Parts;
 
-/// The picture tower.
+/// The image tower.
 #[derive(Clone, Debug)]
 pub struct VisionEncoder {
     config: VisionConfig,

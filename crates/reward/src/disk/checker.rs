@@ -15,13 +15,13 @@ use crate::{PictureEmbedder, RewardError, cosine};
 /// What special care adds to every other concept's margin.
 const ADJUSTMENT: f32 = 0.01;
 
-/// What the checker says of a picture.
+/// What the checker says of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// The largest cosine − threshold over the unsafe concepts, special care included; not a number for a picture whose
+    /// The largest cosine − threshold over the unsafe concepts, special care included; not a number for an image whose
     /// embedding is not finite.
     pub margin: f32,
-    /// Whether diffusers would blacken the picture: the margin, rounded to three digits, is above 0.
+    /// Whether diffusers would blacken the image: the margin, rounded to three digits, is above 0.
     pub refused: bool,
 }
 
@@ -38,7 +38,7 @@ impl Concept {
 }
 
 /// A safety checker: 17 unsafe concepts with a threshold each, and 3 of special care, which lower all thresholds by 0.01
-/// where a picture shows one.
+/// where an image shows one.
 pub struct Checker {
     pictures: Arc<PictureEmbedder>,
     concepts: Vec<Concept>,
@@ -46,7 +46,7 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Opens the checker in a folder, or in the pipeline's folder that has it as `safety_checker`. Its picture processor is in
+    /// Opens the checker in a folder, or in the pipeline's folder that has it as `safety_checker`. Its image processor is in
     /// the folder itself, or in the pipeline's `feature_extractor`.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Checker {
         Ok(Self { pictures, concepts: read("concept_embeds")?, special: read("special_care_embeds")? })
     }
 
-    /// Returns what embeds pictures for the checker.
+    /// Returns what embeds images for the checker.
     pub fn pictures(&self) -> &Arc<PictureEmbedder> {
         &self.pictures
     }
@@ -89,13 +89,13 @@ impl Checker {
         (embeddings.matmul(directions.transpose()) - thresholds + adjustments).max_dim(1).squeeze_dim(1)
     }
 
-    /// Returns what special care adds to the margins of a picture with this embedding.
+    /// Returns what special care adds to the margins of an image with this embedding.
     fn adjustment(&self, embedding: &[f32]) -> f32 {
         let shows = |concept: &Concept| is_above(concept.margin(embedding));
         if self.special.iter().any(shows) { ADJUSTMENT } else { 0.0 }
     }
 
-    /// Judges a picture by its embedding.
+    /// Judges an image by its embedding.
     pub fn verdict(&self, embedding: &[f32]) -> Verdict {
         let adjustment = self.adjustment(embedding);
         let margins = self.concepts.iter().map(|concept| concept.margin(embedding) + adjustment);
@@ -117,7 +117,7 @@ pub(super) fn checker_folder(folder: &Path) -> PathBuf {
     if !folder.join("config.json").is_file() && nested.is_dir() { nested } else { folder.to_owned() }
 }
 
-/// Returns the folders that may have the checker's picture processor.
+/// Returns the folders that may have the checker's image processor.
 pub(super) fn processor_folders(folder: &Path) -> Vec<PathBuf> {
     let beside = folder.parent().map(|pipeline| pipeline.join("feature_extractor"));
     [folder.to_owned()].into_iter().chain(beside).collect()

@@ -17,7 +17,7 @@ pub(super) fn read_config(folder: &Path) -> Result<ClipConfig, RewardError> {
     if !path.is_file() {
         let problem = if folder.join("model_index.json").is_file() {
             "it is a whole pipeline: name the folder of a CLIPModel of transformers, such as hf:openai/clip-vit-large-patch14 \
-             (a pipeline's text_encoder is half of one: it reads no pictures)"
+             (a pipeline's text_encoder is half of one: it reads no images)"
         } else {
             "it has no config.json: name the folder of a CLIP that transformers saved"
         };

@@ -13,7 +13,7 @@ use crate::RewardError;
 /// Files that a tokenizer may consist of.
 const TOKENIZER: [&str; 4] = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"];
 
-/// Returns the files that a reward is read from: configs, weights, tokenizer, picture processor and head. `hub` is the folder
+/// Returns the files that a reward is read from: configs, weights, tokenizer, image processor and head. `hub` is the folder
 /// that has `models--org--name`. None for rewards without files: what programs and
 /// services do nobody can tell by files.
 ///
@@ -49,7 +49,7 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
     Ok(found)
 }
 
-/// Returns a model's config and weights, and its picture processor's file.
+/// Returns a model's config and weights, and its image processor's file.
 fn pictures(model: &Path, processors: &[PathBuf]) -> Result<Vec<PathBuf>, RewardError> {
     let mut files = vec![model.join("config.json")];
     files.extend(weight_files(model, "model")?);

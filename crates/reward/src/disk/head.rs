@@ -1,4 +1,4 @@
-//! LAION's aesthetic predictors: a linear layer, or linear layers one behind the other, on a picture's embedding of unit
+//! LAION's aesthetic predictors: a linear layer, or linear layers one behind the other, on an image's embedding of unit
 //! length (<https://github.com/LAION-AI/aesthetic-predictor>,
 //! <https://github.com/christophschuhmann/improved-aesthetic-predictor>).
 //!

@@ -3,13 +3,13 @@
 //!
 //! | kind | files | score |
 //! |---|---|---|
-//! | `ClipScore` | a `CLIPModel` | 100 · cos(picture, prompt) |
+//! | `ClipScore` | a `CLIPModel` | 100 · cos(image, prompt) |
 //! | `LaionAesthetics` | a `CLIPModel` and a head | w·e + b, about 1 to 10 |
-//! | `PickScore` | a `CLIPModel` | e^`logit_scale` · cos(picture, prompt) |
+//! | `PickScore` | a `CLIPModel` | e^`logit_scale` · cos(image, prompt) |
 //! | `SafetyChecker` | a `StableDiffusionSafetyChecker` | −max (cosine − threshold); refused below 0 |
-//! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other pictures |
+//! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other images |
 //!
-//! Pictures are rounded to bytes, as they would be saved, and processed as transformers' `CLIPImageProcessor` does with
+//! Images are rounded to bytes, as they would be saved, and processed as transformers' `CLIPImageProcessor` does with
 //! Pillow, bit by bit. Nothing is downloaded, and no pickle is run: [`torch`] reads plain state dicts alone.
 
 mod checker;

@@ -1,4 +1,4 @@
-//! `CLIPImageProcessor` of transformers: pictures of any size become a tower's input.
+//! `CLIPImageProcessor` of transformers: images of any size become a tower's input.
 
 mod gradient;
 
@@ -10,13 +10,13 @@ use super::json::read_object;
 use super::resample::{Bytes, Filter};
 use crate::{Preprocessor, Raster, RewardError};
 
-/// Sides of a picture are in these bounds; configs that say otherwise are damaged.
+/// Sides of an image are in these bounds; configs that say otherwise are damaged.
 const LARGEST_SIDE: u64 = 8192;
 
 /// What `preprocessor_config.json` says.
 ///
-/// Pictures are rounded to bytes, as they would be saved; resized with Pillow's filters, so that the shorter side has the
-/// given length; cropped to the centre, with black around pictures that are smaller; scaled to [0, 1] and normalised.
+/// Images are rounded to bytes, as they would be saved; resized with Pillow's filters, so that the shorter side has the
+/// given length; cropped to the centre, with black around images that are smaller; scaled to [0, 1] and normalised.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PictureProcessor {
     resize: Option<(Size, Filter)>,
@@ -28,7 +28,7 @@ pub struct PictureProcessor {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Size {
-    /// The shorter side, in pixels; the other keeps the picture's form.
+    /// The shorter side, in pixels; the other keeps the image's form.
     Shortest(usize),
     /// Height and width, in pixels.
     Exact([usize; 2]),
@@ -54,7 +54,7 @@ impl PictureProcessor {
                 }
             }
         }
-        let problem = "it has no preprocessor_config.json, which says how pictures are resized and normalised: download it, \
+        let problem = "it has no preprocessor_config.json, which says how images are resized and normalised: download it, \
                        or name a folder that has it as `processor`";
         Err(RewardError::file(folders.first().cloned().unwrap_or_default(), problem))
     }
@@ -121,7 +121,7 @@ impl PictureProcessor {
         Ok(Self { resize, crop, rescale, normalise })
     }
 
-    /// Returns the height and width of the result, where they are the same for every picture.
+    /// Returns the height and width of the result, where they are the same for every image.
     pub(super) fn output(&self) -> Option<[usize; 2]> {
         match (self.crop, self.resize) {
             (Some(size), _) | (None, Some((Size::Exact(size), _))) => Some(size),
@@ -129,7 +129,7 @@ impl PictureProcessor {
         }
     }
 
-    /// Returns a picture as a tower's input, `[3, height, width]` in a row; not a number throughout where the picture holds
+    /// Returns an image as a tower's input, `[3, height, width]` in a row; not a number throughout where the image holds
     /// values that are not finite.
     pub fn process(&self, picture: &Raster) -> Vec<f32> {
         let mut bytes = Bytes { width: picture.width, height: picture.height, rgb: picture.to_bytes() };
@@ -158,7 +158,7 @@ impl PictureProcessor {
 }
 
 impl Size {
-    /// Returns height and width of a picture once it is resized.
+    /// Returns height and width of an image once it is resized.
     fn of(self, picture: &Bytes) -> [usize; 2] {
         let (width, height) = (picture.width, picture.height);
         match self {
@@ -189,7 +189,7 @@ fn normaliser(found: &Value) -> Option<Preprocessor> {
     (usable && image_mean.iter().all(|value| value.is_finite())).then_some(Preprocessor { image_mean, image_std })
 }
 
-/// Returns the centre of a picture; where the picture is smaller, black around it.
+/// Returns the centre of an image; where the image is smaller, black around it.
 fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
     let (top, left) = (crop_start(picture.height, height), crop_start(picture.width, width));
     let mut rgb = vec![0; height * width * 3];
@@ -209,7 +209,7 @@ fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
     Bytes { width, height, rgb }
 }
 
-/// Returns where a side of a crop lies in the picture. Halves round down inside the picture, and the other way around it.
+/// Returns where a side of a crop lies in the image. Halves round down inside the image, and the other way around it.
 fn crop_start(whole: usize, part: usize) -> isize {
     let (whole, part) = (whole as isize, part as isize);
     if part <= whole { (whole - part) / 2 } else { -((part - whole + 1) / 2) }

@@ -1,4 +1,4 @@
-//! Pillow's antialiased resampling of 8-bit pictures, bit by bit (`ImagingResample` in its `Resample.c`).
+//! Pillow's antialiased resampling of 8-bit images, bit by bit (`ImagingResample` in its `Resample.c`).
 //!
 //! A filter of a fixed support is widened by the factor that a side shrinks by, so that every source pixel counts; the
 //! coefficients are rounded to fixed point; columns are done before rows, and rounded to bytes in between.
@@ -53,7 +53,7 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI) }
 }
 
-/// An RGB picture, row by row, one byte for each channel.
+/// An RGB image, row by row, one byte for each channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bytes {
     pub(super) width: usize,
@@ -62,12 +62,12 @@ pub(super) struct Bytes {
 }
 
 impl Bytes {
-    /// Returns the picture at another size; no side may be 0.
+    /// Returns the image at another size; no side may be 0.
     pub(super) fn resized(&self, width: usize, height: usize, filter: Filter) -> Self {
         self.widened(width, filter).heightened(height, filter)
     }
 
-    /// Returns the gradient with respect to this picture's bytes from the one of the picture at another size, both row by row,
+    /// Returns the gradient with respect to this image's bytes from the one of the image at another size, both row by row,
     /// RGB.
     ///
     /// Rounding passes a gradient on as it is; where a mixture left the range of a byte and was cut, its gradient is 0.

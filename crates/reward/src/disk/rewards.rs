@@ -9,11 +9,11 @@ use crate::{
     Differentiable, GradientView, LinearHead, PictureEmbedder, Reward, RewardError, TextEmbedder, View, cosine,
 };
 
-/// A factor times the cosine of picture and prompt: the CLIP score (Hessel et al., 2104.08718) and preference models of
+/// A factor times the cosine of image and prompt: the CLIP score (Hessel et al., 2104.08718) and preference models of
 /// CLIP's form such as PickScore (Kirstain et al., 2305.01569).
 ///
 /// The CLIP score is 100 · cos, torchmetrics' before it cuts at 0: a cut would tell a policy nothing there. Hessel et al.
-/// write 2.5 · max(cos, 0), which ranks pictures in the same order.
+/// write 2.5 · max(cos, 0), which ranks images in the same order.
 pub(crate) struct ClipScore {
     name: String,
     scale: f32,
@@ -59,7 +59,7 @@ impl Differentiable for ClipScore {
     }
 }
 
-/// LAION's aesthetic predictor: w·e + b, where e is the picture's embedding of unit length: an estimate of people's rating, where
+/// LAION's aesthetic predictor: w·e + b, where e is the image's embedding of unit length: an estimate of people's rating, where
 /// ratings are in [1, 10]; not clamped.
 pub(crate) struct LaionAesthetics {
     name: String,
@@ -97,8 +97,8 @@ impl Differentiable for LaionAesthetics {
     }
 }
 
-/// Minus the largest cosine − threshold over the safety checker's concepts, with its 0.01 of special care: how far a picture
-/// stays from being refused. Below −0.0005 diffusers blackens the picture.
+/// Minus the largest cosine − threshold over the safety checker's concepts, with its 0.01 of special care: how far an image
+/// stays from being refused. Below −0.0005 diffusers blackens the image.
 ///
 /// It is continuous but for the 0.01, and shares the checker's limits: it knows sexual content, and no violence.
 pub(crate) struct SafetyChecker {

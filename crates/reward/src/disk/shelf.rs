@@ -36,7 +36,7 @@ impl Shelf {
         Self { hub: hub.map(Path::to_owned), device: device.clone(), pictures, texts, checkers }
     }
 
-    /// Returns the picture half of a CLIP, with the processor in its folder or in the one named.
+    /// Returns the image half of a CLIP, with the processor in its folder or in the one named.
     ///
     /// # Errors
     /// Says which file or tensor is missing, damaged or of another kind.
@@ -146,7 +146,7 @@ pub(super) fn in_weights(folder: &Path, error: ParametersError) -> RewardError {
     }
 }
 
-/// Loads a picture tower with its processor, and tries it.
+/// Loads an image tower with its processor, and tries it.
 pub(super) fn open_pictures(
     folder: &Path,
     processors: &[PathBuf],
@@ -156,7 +156,7 @@ pub(super) fn open_pictures(
     let (processor, path) = PictureProcessor::find(processors)?;
     let side = config.vision_config.image_size;
     if processor.output() != Some([side; 2]) {
-        let found = processor.output().map_or("pictures of several sizes".into(), |[h, w]| format!("{h} × {w} pixels"));
+        let found = processor.output().map_or("images of several sizes".into(), |[h, w]| format!("{h} × {w} pixels"));
         let problem = format!("it makes {found}, and the model takes {side} × {side}: do they belong together?");
         return Err(RewardError::file(path, problem));
     }

@@ -1,4 +1,4 @@
-//! Pictures into CLIP's joint space.
+//! Images into CLIP's joint space.
 
 use burn::tensor::Tensor;
 use moa_device::{from_host, to_host};
@@ -10,19 +10,19 @@ use crate::disk::PictureProcessor;
 use crate::raster::Raster;
 use crate::{PictureTower, Preprocessor, RewardError};
 
-/// Pictures that are embedded at once where they are large: it bounds the memory of a batch's states.
+/// Images that are embedded at once where they are large: it bounds the memory of a batch's states.
 const ROWS: usize = 16;
 
-/// How pictures become a tower's input.
+/// How images become a tower's input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Processing {
-    /// Pictures come at the tower's size and are normalised.
+    /// Images come at the tower's size and are normalised.
     Normalised(Preprocessor),
-    /// Pictures of any size are rounded to bytes, resized, cropped and normalised, as transformers does.
+    /// Images of any size are rounded to bytes, resized, cropped and normalised, as transformers does.
     Processed(PictureProcessor),
 }
 
-/// A picture tower with what turns pictures into its input.
+/// An image tower with what turns images into its input.
 #[derive(Clone, Debug)]
 pub struct PictureEmbedder {
     tower: PictureTower,
@@ -46,13 +46,13 @@ impl PictureEmbedder {
         self.tower.has_slow_gradient()
     }
 
-    /// Embeds pictures. Pictures that hold values that are not finite get embeddings that are not.
+    /// Embeds images. Images that hold values that are not finite get embeddings that are not.
     ///
     /// # Shapes
     /// - `pixels`: `[n, 3, height, width]` in [0, 1]
     ///
     /// # Errors
-    /// Refuses pictures of another size than the tower's where they are not processed.
+    /// Refuses images of another size than the tower's where they are not processed.
     pub fn embed(&self, pixels: Tensor<4>) -> Result<Embeddings, RewardError> {
         let device = self.tower.device();
         let values = match &self.processing {
@@ -71,14 +71,14 @@ impl PictureEmbedder {
         Ok(Embeddings::new(self.width(), values))
     }
 
-    /// Embeds pictures as [`PictureEmbedder::embed`] does, and returns beside it what their gradient needs.
+    /// Embeds images as [`PictureEmbedder::embed`] does, and returns beside it what their gradient needs.
     ///
     /// # Shapes
     /// - `pixels`: `[n, 3, height, width]` in [0, 1]
     /// - returns `[n, width]`
     ///
     /// # Errors
-    /// Refuses pictures of another size than the tower's where they are not processed.
+    /// Refuses images of another size than the tower's where they are not processed.
     pub(crate) fn follow(&self, pixels: Tensor<4>) -> Result<(Tensor<2>, Followed), RewardError> {
         let input = match &self.processing {
             Processing::Normalised(preprocessor) => {
@@ -90,7 +90,7 @@ impl PictureEmbedder {
         Ok(self.tower.follow(input))
     }
 
-    /// Returns the gradient with respect to pictures from the one with respect to their embeddings.
+    /// Returns the gradient with respect to images from the one with respect to their embeddings.
     ///
     /// # Shapes
     /// - `pixels`: what was given to [`PictureEmbedder::follow`]
@@ -112,7 +112,7 @@ impl PictureEmbedder {
         }
     }
 
-    /// Returns pictures as the tower's input, `[n, 3, image_size, image_size]`.
+    /// Returns images as the tower's input, `[n, 3, image_size, image_size]`.
     fn processed(&self, processor: &PictureProcessor, rasters: &[Raster]) -> Tensor<4> {
         let side = self.tower.config().image_size;
         let input: Vec<f32> = rasters.par_iter().flat_map_iter(|raster| processor.process(raster)).collect();
@@ -125,6 +125,6 @@ impl PictureEmbedder {
         if found == wanted {
             return Ok(());
         }
-        Err(RewardError::PictureSize { model: "CLIP's picture tower", found, wanted })
+        Err(RewardError::PictureSize { model: "CLIP's image tower", found, wanted })
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures as PNG files in base64, batch by batch.
+//! Images as PNG files in base64, batch by batch.
 
 use std::ops::Range;
 
@@ -19,16 +19,16 @@ pub(super) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Returns the pictures of a view in batches of `size`.
+    /// Returns the images of a view in batches of `size`.
     ///
     /// # Errors
-    /// Refuses pictures that hold values that are not finite, which no PNG can show.
+    /// Refuses images that hold values that are not finite, which no PNG can show.
     pub(super) fn new(reward: &str, view: &'a View<'_>, size: u32) -> Result<Self, RewardError> {
         let (rasters, prompts) = (finite(reward, view)?, view.pictures().prompts());
         Ok(Self { rasters, prompts, size: size.max(1) as usize })
     }
 
-    /// Returns the number of pictures.
+    /// Returns the number of images.
     pub(super) fn pictures(&self) -> usize {
         self.rasters.len()
     }
@@ -38,7 +38,7 @@ impl<'a> Batches<'a> {
         self.rasters.len().div_ceil(self.size)
     }
 
-    /// Returns the places of a batch's pictures.
+    /// Returns the places of a batch's images.
     pub(super) fn range(&self, batch: usize) -> Range<usize> {
         let start = batch * self.size;
         start..(start + self.size).min(self.rasters.len())
@@ -49,7 +49,7 @@ impl<'a> Batches<'a> {
         &self.prompts[self.range(batch)]
     }
 
-    /// Returns a batch as a request; its pictures are encoded on all cores.
+    /// Returns a batch as a request; its images are encoded on all cores.
     ///
     /// # Errors
     /// Fails where the PNG encoder does.
@@ -59,10 +59,10 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Returns the pictures of a view on the host.
+/// Returns the images of a view on the host.
 ///
 /// # Errors
-/// Refuses pictures that hold values that are not finite.
+/// Refuses images that hold values that are not finite.
 pub(super) fn finite<'a>(reward: &str, view: &'a View<'_>) -> Result<&'a [Raster], RewardError> {
     let rasters = view.rasters();
     match rasters.iter().position(|raster| !raster.is_finite()) {
@@ -74,7 +74,7 @@ pub(super) fn finite<'a>(reward: &str, view: &'a View<'_>) -> Result<&'a [Raster
     }
 }
 
-/// Returns a picture as an 8-bit RGB PNG in base64. It is read once and thrown away: the compression is a fast one.
+/// Returns an image as an 8-bit RGB PNG in base64. It is read once and thrown away: the compression is a fast one.
 fn encode(raster: &Raster) -> Result<String, Problem> {
     let mut file = Vec::with_capacity(raster.colours.len());
     let mut encoder = Encoder::new(&mut file, raster.width as u32, raster.height as u32);

@@ -83,19 +83,19 @@ pub enum Problem {
         waiting: String,
     },
     /// There are too few or too many scores.
-    #[error("gave {found} scores for {wanted} pictures: give one for each picture, in their order")]
+    #[error("gave {found} scores for {wanted} images: give one for each image, in their order")]
     Count {
         /// Scores that came.
         found: usize,
-        /// Pictures that were sent.
+        /// Images that were sent.
         wanted: usize,
     },
     /// A score is no finite number.
-    #[error("gave {found} for picture {picture} (prompt {prompt:?}): give a finite number, or answer with an error")]
+    #[error("gave {found} for image {picture} (prompt {prompt:?}): give a finite number, or answer with an error")]
     Score {
         /// The score.
         found: String,
-        /// The picture's place in the batch that moa scores.
+        /// The image's place in the batch that moa scores.
         picture: usize,
         /// Its prompt.
         prompt: String,
@@ -124,8 +124,8 @@ pub enum Problem {
     /// The model does not fit the settings, or cannot be read or run.
     #[error("{0}")]
     Model(String),
-    /// A picture cannot be encoded.
-    #[error("gets no pictures, as one cannot be encoded as PNG: {0}")]
+    /// An image cannot be encoded.
+    #[error("gets no images, as one cannot be encoded as PNG: {0}")]
     Png(#[from] png::EncodingError),
 }
 

@@ -18,7 +18,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait before a repetition.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// A service that scores pictures.
+/// A service that scores images.
 pub struct Http {
     name: String,
     spec: HttpSpec,

@@ -39,7 +39,7 @@ pub(super) fn check_greeting(answer: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Pictures to score.
+/// Images to score.
 #[derive(Serialize)]
 struct Request<'a> {
     id: u64,
@@ -72,10 +72,10 @@ impl Answer {
         parse(answer, "answer such as {\"id\": 0, \"scores\": [0.5]}")
     }
 
-    /// Returns the scores of the pictures with these prompts, `first` being the place of the first.
+    /// Returns the scores of the images with these prompts, `first` being the place of the first.
     ///
     /// # Errors
-    /// Refuses errors, another number of scores than of pictures, and scores that are no finite numbers.
+    /// Refuses errors, another number of scores than of images, and scores that are no finite numbers.
     pub(super) fn scores(self, first: usize, prompts: &[String]) -> Result<Vec<f32>, Problem> {
         if let Some(error) = self.error {
             return Err(Problem::Reported(error));
@@ -139,18 +139,15 @@ mod tests {
     #[test]
     fn answers_that_are_refused() {
         for (answer, expected) in [
-            (
-                r#"{"id": 1, "scores": [0.5]}"#,
-                "gave 1 scores for 2 pictures: give one for each picture, in their order",
-            ),
-            (r#"{"id": 1}"#, "gave 0 scores for 2 pictures: give one for each picture, in their order"),
+            (r#"{"id": 1, "scores": [0.5]}"#, "gave 1 scores for 2 images: give one for each image, in their order"),
+            (r#"{"id": 1}"#, "gave 0 scores for 2 images: give one for each image, in their order"),
             (
                 r#"{"id": 1, "scores": [0.5, null]}"#,
-                "gave null for picture 5 (prompt \"prompt 1\"): give a finite number, or answer with an error",
+                "gave null for image 5 (prompt \"prompt 1\"): give a finite number, or answer with an error",
             ),
             (
                 r#"{"id": 1, "scores": [1e300, 0]}"#,
-                "for picture 4 (prompt \"prompt 0\"): give a finite number, or answer with an error",
+                "for image 4 (prompt \"prompt 0\"): give a finite number, or answer with an error",
             ),
             (r#"{"id": 1, "error": "out of memory"}"#, "answered with an error: out of memory"),
             (

@@ -1,6 +1,6 @@
 //! Judges: models that are never trained on, and watch the rewards.
 //!
-//! A reward that is trained on can be hacked: its score rises and the pictures do not get better. Judges measure the same
+//! A reward that is trained on can be hacked: its score rises and the images do not get better. Judges measure the same
 //! thing by other means (another network, another CLIP), so that a rising reward with a falling judge shows. They share
 //! the data with the rewards' models, so what fools both is not seen.
 
@@ -17,12 +17,12 @@ use crate::{Pictures, RewardError};
 pub struct JudgeColumn {
     /// What is judged: one of the names in [`moa_core::judge`].
     pub name: &'static str,
-    /// One score per picture; `None` where the judge has nothing to say, e.g. because it cannot read the prompt.
+    /// One score per image; `None` where the judge has nothing to say, e.g. because it cannot read the prompt.
     pub scores: Vec<Option<f32>>,
 }
 
 impl JudgeColumn {
-    /// Returns the mean score of each prompt's pictures, `None` for prompts on which the judge has nothing to say.
+    /// Returns the mean score of each prompt's images, `None` for prompts on which the judge has nothing to say.
     pub fn prompt_means(&self, group: usize) -> Vec<Option<f64>> {
         let mean = |scores: &[Option<f32>]| {
             let known: Vec<f64> = scores.iter().flatten().map(|score| f64::from(*score)).collect();
@@ -37,7 +37,7 @@ pub trait Judge: Send + Sync {
     /// Judges a batch.
     ///
     /// # Errors
-    /// Says why the pictures cannot be judged.
+    /// Says why the images cannot be judged.
     fn judge(&self, pictures: &Pictures) -> Result<Vec<JudgeColumn>, RewardError>;
 }
 

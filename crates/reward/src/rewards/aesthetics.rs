@@ -1,4 +1,4 @@
-//! Aesthetics: a linear head on CLIP's picture embedding, the form of LAION's aesthetic predictor.
+//! Aesthetics: a linear head on CLIP's image embedding, the form of LAION's aesthetic predictor.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::{Differentiable, GradientView, LinearHead, PictureEmbedder, Reward, RewardError, View};
 
-/// w·e + b, where e is the picture's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]): an estimate of the rating,
+/// w·e + b, where e is the image's embedding and (w, b) a head fitted to ratings (see [`crate::rater`]): an estimate of the rating,
 /// where ratings are in [0, 1]; not clamped.
 pub struct Aesthetics {
     name: String,

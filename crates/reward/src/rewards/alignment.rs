@@ -1,10 +1,10 @@
-//! Text alignment: the CLIP score of picture and prompt (Hessel et al., 2104.08718).
+//! Text alignment: the CLIP score of image and prompt (Hessel et al., 2104.08718).
 
 use burn::tensor::Tensor;
 
 use crate::{Differentiable, Embedder, GradientView, PictureEmbedder, Reward, RewardError, View, cosine};
 
-/// (1 + cos) / 2 of the embeddings of picture and prompt.
+/// (1 + cos) / 2 of the embeddings of image and prompt.
 pub struct Alignment {
     name: String,
     embedder: Embedder,

@@ -20,7 +20,7 @@ impl Colourfulness {
     }
 }
 
-/// Returns the colourfulness of a picture.
+/// Returns the colourfulness of an image.
 pub fn colourfulness(raster: &Raster) -> f32 {
     let colours = raster.colours.iter();
     let (rg_mean, rg_deviation) = mean_deviation(colours.clone().map(|[r, g, _]| r - g));

@@ -1,7 +1,7 @@
-//! Harmony of hues: how well a picture's colours fit one of Matsuda's templates (Cohen-Or et al., "Color harmonization",
+//! Harmony of hues: how well an image's colours fit one of Matsuda's templates (Cohen-Or et al., "Color harmonization",
 //! 2006).
 //!
-//! A template is a set of sectors on the hue wheel, turned by any angle. The picture's discord with it is the mean angle
+//! A template is a set of sectors on the hue wheel, turned by any angle. The image's discord with it is the mean angle
 //! from each pixel's hue to the nearest sector, weighted by chroma (saturation × value, so that greys and blacks have
 //! no say). Harmony is e^(−d / 5°) with d the least discord over five templates (i, V, L, I, Y) and 72 turns. The templates
 //! that cover half of the wheel and more (T, X) are left out: two colours always fit them.
@@ -33,7 +33,7 @@ const TEMPLATES: [&[(f32, f32)]; 5] = [
     &[(0.0, 9.36), (36.0, 1.8)],
 ];
 
-/// Fit of the picture's hues to the best template of harmonic colours.
+/// Fit of the image's hues to the best template of harmonic colours.
 pub struct Harmony {
     name: String,
 }
@@ -45,13 +45,13 @@ impl Harmony {
     }
 }
 
-/// Returns the harmony of a picture, in [0, 1]; a picture without colours has 1.
+/// Returns the harmony of an image, in [0, 1]; an image without colours has 1.
 pub fn harmony(raster: &Raster) -> f32 {
     let Some(fit) = Fit::of(raster) else { return 1.0 };
     (-fit.discord / 5.0).exp()
 }
 
-/// The template and turn that fit a picture best.
+/// The template and turn that fit an image best.
 struct Fit {
     template: &'static [(f32, f32)],
     turn: usize,
@@ -60,7 +60,7 @@ struct Fit {
 }
 
 impl Fit {
-    /// Returns the best fit; nothing for a picture without colours.
+    /// Returns the best fit; nothing for an image without colours.
     fn of(raster: &Raster) -> Option<Self> {
         let mut histogram = [0.0_f32; BINS];
         for colour in &raster.colours {
@@ -87,7 +87,7 @@ fn bin(hue: f32) -> usize {
     (hue / 360.0 * BINS as f32).round() as usize % BINS
 }
 
-/// Returns the angle of each pixel's hue to the best template, in units of 5°; nothing for a picture without colours, not a number for
+/// Returns the angle of each pixel's hue to the best template, in units of 5°; nothing for an image without colours, not a number for
 /// one that holds values that are not finite.
 fn angles(raster: &Raster) -> Option<Vec<f32>> {
     if !raster.is_finite() {

@@ -1,11 +1,11 @@
-//! Compressibility and incompressibility: the size of the picture as JPEG (Black et al., DDPO, 2305.13301).
+//! Compressibility and incompressibility: the size of the image as JPEG (Black et al., DDPO, 2305.13301).
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rayon::prelude::*;
 
 use crate::{Raster, Reward, RewardError, View};
 
-/// The size in kB (1000 bytes) of the picture as baseline JPEG with halved chroma, or minus it.
+/// The size in kB (1000 bytes) of the image as baseline JPEG with halved chroma, or minus it.
 pub struct JpegSize {
     name: String,
     quality: u8,

@@ -25,7 +25,7 @@ pub use safety::Safety;
 
 use crate::{Raster, View};
 
-/// Returns a formula's value for each picture; not a number for pictures that hold values that are not finite, whatever
+/// Returns a formula's value for each image; not a number for images that hold values that are not finite, whatever
 /// the formula makes of them.
 fn per_picture(view: &View<'_>, formula: impl Fn(&Raster) -> f32 + Sync) -> Vec<f32> {
     let value = |raster: &Raster| if raster.is_finite() { formula(raster) } else { f32::NAN };

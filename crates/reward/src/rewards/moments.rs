@@ -8,7 +8,7 @@ use crate::GradientView;
 /// root is 0 and has none; elsewhere it is lost in rounding.
 pub(super) const TINY: f64 = 1e-12;
 
-/// Returns red, green and blue of each picture with autodiff, `[n, pixels]` each.
+/// Returns red, green and blue of each image with autodiff, `[n, pixels]` each.
 pub(super) fn channels(view: &GradientView<'_>) -> [Tensor<2>; 3] {
     let pixels = view.pixels();
     let [count, _, height, width] = pixels.dims();

@@ -1,4 +1,4 @@
-//! The gradient of rewards with respect to the pictures that they score.
+//! The gradient of rewards with respect to the images that they score.
 
 use burn::tensor::Tensor;
 use moa_device::to_host;
@@ -12,11 +12,11 @@ use crate::{Pictures, RewardError};
 const MOST_VALUES: usize = 1 << 22;
 
 impl Scorer {
-    /// Returns the gradient of Σᵢ Σₖ cₖ·scoreₖ(i) over pictures i and rewards k with respect to the pixels, without autodiff.
+    /// Returns the gradient of Σᵢ Σₖ cₖ·scoreₖ(i) over images i and rewards k with respect to the pixels, without autodiff.
     ///
-    /// It is exact, for rewards that compare the pictures of a group too. Each CLIP embeds the pictures once for all of its
+    /// It is exact, for rewards that compare the images of a group too. Each CLIP embeds the images once for all of its
     /// rewards; a reward whose coefficient is 0 costs nothing and may have no gradient. Memory is bounded: large batches are
-    /// taken in parts of whole groups, and large CLIPs a few pictures and one layer at a time.
+    /// taken in parts of whole groups, and large CLIPs a few images and one layer at a time.
     ///
     /// # Shapes
     /// - `coefficients`: cₖ, one per reward, in the rewards' order

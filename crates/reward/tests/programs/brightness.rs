@@ -1,4 +1,4 @@
-//! A reward program for tests: scores pictures by their mean brightness, or misbehaves in the way that its first argument says;
+//! A reward program for tests: scores images by their mean brightness, or misbehaves in the way that its first argument says;
 //! its second names a file for what must be remembered.
 
 use std::fs;
@@ -64,7 +64,7 @@ fn main() {
 /// Answers one request, or does not.
 fn answer(behaviour: &str, file: &str, line: &str) {
     if behaviour == "careless" {
-        // Reads the request, and looks at no picture.
+        // Reads the request, and looks at no image.
         let request: Value = serde_json::from_str(line).expect("a request");
         let count = request["pictures"].as_array().map_or(0, Vec::len);
         return say(&json!({"id": request["id"], "scores": vec![0.5; count]}));
@@ -90,7 +90,7 @@ fn answer(behaviour: &str, file: &str, line: &str) {
         "other-id" => good["id"] = json!(good["id"].as_u64().expect("a number") + 7),
         "twice" => say(&good),
         "huge" => println!("{}", "7".repeat(2_000_000)),
-        "reports" => good = json!({"id": good["id"], "error": "picture 0 is too dark"}),
+        "reports" => good = json!({"id": good["id"], "error": "image 0 is too dark"}),
         _ => {}
     }
     say(&good);
@@ -129,7 +129,7 @@ fn brightness(picture: &str) -> f64 {
     let file = STANDARD.decode(picture).expect("base64");
     let mut reader = png::Decoder::new(io::Cursor::new(file)).read_info().expect("a PNG");
     let mut bytes = vec![0; reader.output_buffer_size().expect("a size")];
-    reader.next_frame(&mut bytes).expect("a picture");
+    reader.next_frame(&mut bytes).expect("an image");
     bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / 255.0 / bytes.len() as f64
 }
 

@@ -1,4 +1,4 @@
-//! Picture grids: the same prompts and noise for every point.
+//! Image grids: the same prompts and noise for every point.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,17 @@ use moa_store::{Layout, SAMPLES};
 use crate::evaluation::Point;
 use crate::sheet::{self, Sheet};
 
-/// Small pictures are enlarged to about so many pixels, and tiles of them to so many.
+/// Small images are enlarged to about so many pixels, and tiles of them to so many.
 const SIDE: u32 = 96;
 const TILE_SIDE: u32 = 144;
-/// Pictures of one prompt that stand side by side in a tile: two by two show how much they differ.
+/// Images of one prompt that stand side by side in a tile: two by two show how much they differ.
 const ACROSS: usize = 2;
-/// Most pixels that a grid's pictures take along one side; the drawing itself allows 8,000.
+/// Most pixels that a grid's images take along one side; the drawing itself allows 8,000.
 const MOST_PIXELS: u32 = 7000;
-/// Space between pictures.
+/// Space between images.
 const GAP: u32 = 4;
 
-/// How pictures of a size are laid out.
+/// How images of a size are laid out.
 struct Fit {
     scale: u32,
     columns: usize,
@@ -33,7 +33,7 @@ impl Fit {
     }
 }
 
-/// Draws the first four pictures of each prompt as one tile, one row per point, and returns the files; base is the first row
+/// Draws the first four images of each prompt as one tile, one row per point, and returns the files; base is the first row
 /// of each. Many points take several files.
 pub(super) fn draw_together(
     layout: &Layout,
@@ -60,14 +60,14 @@ pub(super) fn draw_together(
     Ok(written)
 }
 
-/// Returns whether a point's grid is drawn, of the pictures that are there.
+/// Returns whether a point's grid is drawn, of the images that are there.
 pub(super) fn is_drawn(point: &Point) -> bool {
     let changed = |path: PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let (grid, pictures) = (changed(point.folder.join(SAMPLES)), changed(sheet::path(&point.folder)));
     grid.zip(pictures).is_some_and(|(grid, pictures)| grid >= pictures)
 }
 
-/// Draws several pictures of each prompt of one point, and returns the file.
+/// Draws several images of each prompt of one point, and returns the file.
 pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Result<Option<PathBuf>, PlotError> {
     let Some(first) = sheet.columns.first().and_then(|column| column.first()) else { return Ok(None) };
     let fit = Fit::new(first, SIDE);
@@ -82,7 +82,7 @@ pub(super) fn draw_alone(point: &Point, sheet: &Sheet, prompts: &[String]) -> Re
     Ok(Some(path))
 }
 
-/// Returns the first pictures of a prompt, two by two.
+/// Returns the first images of a prompt, two by two.
 fn tile_of(pictures: &[RgbPicture]) -> Option<RgbPicture> {
     RgbPicture::tiled(&pictures[..pictures.len().min(ACROSS * ACROSS)], ACROSS)
 }

@@ -1,4 +1,4 @@
-//! The last phase: tables, plots and picture grids. Everything is drawn anew each time; nothing here takes long.
+//! The last phase: tables, plots and image grids. Everything is drawn anew each time; nothing here takes long.
 
 mod curves;
 mod edges;
@@ -21,12 +21,12 @@ use crate::evaluation::{Evaluator, Point};
 use crate::folder::write_new;
 use crate::recorder::Recorder;
 
-/// More points than this are not drawn in one picture.
+/// More points than this are not drawn in one image.
 const MOST_TOGETHER: usize = 64;
 /// How the names of drawings begin while they are being written.
 const HALF_DRAWN: &str = ".plot-";
 
-/// Writes `front.csv`, `front.json`, `hypervolume.csv`, the plots and the picture grids.
+/// Writes `front.csv`, `front.json`, `hypervolume.csv`, the plots and the image grids.
 pub(crate) fn draw_all(
     context: &Context<'_>,
     layout: &Layout,
@@ -74,7 +74,7 @@ pub(crate) fn draw_all(
     written.into_iter().try_for_each(|path| recorder.wrote(path))
 }
 
-/// Returns the points that are drawn together, in fronts, curves and pictures: all of them, or, of many, the base and those that are most surely on the
+/// Returns the points that are drawn together, in fronts, curves and images: all of them, or, of many, the base and those that are most surely on the
 /// front.
 fn shown<'a>(report: &FrontReport, points: &'a [Point]) -> Vec<&'a Point> {
     if points.len() <= MOST_TOGETHER {

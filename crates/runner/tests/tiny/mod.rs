@@ -54,7 +54,7 @@ fn pipeline(device: &Device) -> Pipeline {
     Pipeline::assemble(tokenizer(), text, unet, schedule, device)
 }
 
-/// A judge that likes bright pictures, and cannot judge prompts about dogs.
+/// A judge that likes bright images, and cannot judge prompts about dogs.
 struct Brightness;
 
 impl Judge for Brightness {
@@ -91,10 +91,10 @@ pub(crate) fn spec() -> ExperimentSpec {
         sampler: (steps: 3),
         lora: (rank: 2),
         training: (
-            epochs: 3, prompts_per_epoch: 2, pictures_per_prompt: 3, micro_batch: 6,
+            epochs: 3, prompts_per_epoch: 2, images_per_prompt: 3, micro_batch: 6,
             method: PolicyGradient(train_steps: 2), probe: (every: 2, prompts: 2),
         ),
-        evaluation: (pictures_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 3),
+        evaluation: (images_per_prompt: 2, steps: 2, resamples: 100, grid_prompts: 3),
     )"#;
     ExperimentSpec::from_ron(text, "tiny.ron").unwrap()
 }

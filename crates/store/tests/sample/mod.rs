@@ -41,7 +41,7 @@ pub fn evaluation(name: &str, kind: PointKind) -> EvaluationRecord {
         id: id(name),
         kind,
         weighting: (kind != PointKind::Base).then(|| Weighting::new(vec![0.5, 0.5]).unwrap()),
-        pictures_per_prompt: 4,
+        images_per_prompt: 4,
         rewards: vec![column("aesthetics", 0.1), column("safety", 0.2)],
         judges: vec![column("judge, \"the second\"", 0.3)],
         distance_to_base: None,

@@ -1,7 +1,7 @@
 //! Adjoint matching (Domingo-Enrich et al., 2409.08861), in the sampler's own steps.
 //!
 //! Training to E[reward] − KL(trajectories ‖ the base's) is stochastic optimal control. Where a step has the mean μ and the noise s, the
-//! best change of its mean is s²·∂(what is to come)/∂x′. The *lean* adjoint takes that derivative along the picture's course through
+//! best change of its mean is s²·∂(what is to come)/∂x′. The *lean* adjoint takes that derivative along the image's course through
 //! the base alone: a is −strength·∂reward/∂x₀ at the end, and (∂μ_base/∂x)ᵀa a step before. What a step changes is fitted to it:
 //! ‖(μ − μ_base)/s + s·a‖².
 
@@ -63,7 +63,7 @@ impl Method for AdjointMatching {
     }
 }
 
-/// The course of some pictures, and what the rewards make of it.
+/// The course of some images, and what the rewards make of it.
 struct Course {
     conditions: Conditions,
     /// The sample before each step, each `[rows, c, h, w]`.
@@ -124,13 +124,13 @@ pub(super) fn adjoint_before(
     (output.inner(), before)
 }
 
-/// One step of some pictures, fitted to its adjoint.
+/// One step of some images, fitted to its adjoint.
 struct AdjointPass {
     course: Arc<Course>,
     rule: StepRule,
     /// The step's place.
     index: usize,
-    /// What a row weighs: 1 / (pictures · steps).
+    /// What a row weighs: 1 / (images · steps).
     weight: f32,
 }
 

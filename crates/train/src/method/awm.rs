@@ -44,7 +44,7 @@ impl Method for Awm {
     }
 }
 
-/// Noised pictures whose denoising loss is weighted by advantage.
+/// Noised images whose denoising loss is weighted by advantage.
 struct AwmPass {
     rows: NoisedSlice,
     /// The old policy's loss, `[rows]`.

@@ -1,5 +1,5 @@
 //! D3PO (Yang et al., 2311.13231): direct preference optimisation over the log-probabilities of the sampler's steps, on pairs of the
-//! adapter's own pictures.
+//! adapter's own images.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Method for D3po {
     }
 }
 
-/// One step of pairs of pictures, scored again by the adapters as they are now and by the base.
+/// One step of pairs of images, scored again by the adapters as they are now and by the base.
 struct StepPairs {
     rows: Conditioned,
     rule: StepRule,

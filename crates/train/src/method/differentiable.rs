@@ -1,9 +1,9 @@
 //! The rewards' own gradient, through decoder and sampler: DRaFT-K and DRaFT-LV (Clark et al., 2309.17400), AlignProp (Prabhudesai
 //! et al., 2310.03739), ReFL (Xu et al., 2304.05977).
 //!
-//! The chain is cut at the finished sample: rewards and decoder give ∂reward/∂x₀ once for all pictures, in whole groups and without
+//! The chain is cut at the finished sample: rewards and decoder give ∂reward/∂x₀ once for all images, in whole groups and without
 //! the denoiser's graph; then passes through the denoiser's last steps are trained on ⟨x₀, ∂reward/∂x₀⟩, whose gradient is the
-//! whole chain's. It costs one more pass forward for each step, and lets a reward compare pictures, or live on another device,
+//! whole chain's. It costs one more pass forward for each step, and lets a reward compare images, or live on another device,
 //! whatever the size of a micro-batch.
 
 use std::ops::Range;
@@ -164,7 +164,7 @@ pub(super) fn coefficients(
     (0..members).map(of_run).collect()
 }
 
-/// Returns by run its loss: minus the mean over pictures of what is maximised.
+/// Returns by run its loss: minus the mean over images of what is maximised.
 fn objective_metrics(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<EpochMetrics> {
     let of_run = |(columns, coefficients): (&Vec<Vec<f32>>, &Vec<f32>)| {
         let mean =
@@ -176,7 +176,7 @@ fn objective_metrics(scores: &RunScores, coefficients: &[Vec<f32>]) -> Vec<Epoch
     scores.iter().zip(coefficients).map(of_run).collect()
 }
 
-/// Returns the gradient of what each run maximises, summed over pictures, with respect to finished samples: a tensor per slice.
+/// Returns the gradient of what each run maximises, summed over images, with respect to finished samples: a tensor per slice.
 ///
 /// - `samples`: a tensor per slice, and `pictures` what they look like, by run
 pub(super) fn gradients(
@@ -197,7 +197,7 @@ pub(super) fn gradients(
         let decoded = world.pipeline.decode(leaf.clone());
         let mut graph = (decoded * Tensor::from_inner(pixels.clone())).sum().backward();
         let gradient = leaf.grad_remove(&mut graph);
-        Ok(gradient.unwrap_or_else(|| unreachable!("pictures are decoded from the samples")))
+        Ok(gradient.unwrap_or_else(|| unreachable!("images are decoded from the samples")))
     };
     epoch.clock.time(Part::Decoding, || in_order(&pairs, &world.workers, decode))
 }
@@ -325,7 +325,7 @@ struct TailPass {
     tail: Tail,
     /// ∂objective/∂x₀ of every row, `[rows, c, h, w]`.
     gradient: Tensor<4>,
-    /// What a row weighs: 1 / pictures, over the copies of each.
+    /// What a row weighs: 1 / images, over the copies of each.
     weight: f32,
     /// The reward that the gradient is of alone, and by run how much of the distance to the base belongs to it.
     reward: Option<(usize, Vec<f32>)>,

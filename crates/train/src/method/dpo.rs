@@ -1,4 +1,4 @@
-//! Diffusion-DPO (Wallace et al., 2311.12908): of two pictures of a prompt, noised alike, the better one's denoising loss should fall below
+//! Diffusion-DPO (Wallace et al., 2311.12908): of two images of a prompt, noised alike, the better one's denoising loss should fall below
 //! the base's by more than the worse one's. Pairs are the adapter's own or a file's.
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::selection::{Choice, TrainingSlice, chosen, select};
 use crate::statistics::Statistics;
 use crate::{Advantages, TrainError};
 
-/// An epoch's pictures as they were drawn and scored.
+/// An epoch's images as they were drawn and scored.
 pub(super) struct Drawn {
     pub(super) trajectories: Vec<Trajectory>,
     pub(super) scores: RunScores,
@@ -25,7 +25,7 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    /// Draws an epoch's pictures by some policy and scores them.
+    /// Draws an epoch's images by some policy and scores them.
     pub(super) fn new(epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Self, TrainError> {
         Self::kept_from(epoch, policy, statistics, epoch.world.sampler.rules().len())
     }
@@ -94,7 +94,7 @@ pub(super) struct NoisedSlice {
 }
 
 impl NoisedSlice {
-    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each picture and epoch. Each `unit` of
+    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each image and epoch. Each `unit` of
     /// neighbours has one level and one noise, those of its first.
     pub(super) fn new(
         epoch: &Epoch<'_>,
@@ -185,7 +185,7 @@ pub(super) fn passes(
     shared_out(&all, updates).into_iter().enumerate().map(of_update).collect()
 }
 
-/// Returns what a row weighs in an update of so many levels where the pictures with the largest advantages are trained on.
+/// Returns what a row weighs in an update of so many levels where the images with the largest advantages are trained on.
 pub(super) fn weight(epoch: &Epoch<'_>, levels: usize) -> f32 {
     1.0 / (epoch.world.spec.training.advantages.trained(epoch.samples()) * levels) as f32
 }

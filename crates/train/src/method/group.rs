@@ -1,4 +1,4 @@
-//! Whole groups of a prompt's pictures, noised alike, by what the denoising loss implies: group preferences (DGPO, Luo et al., 2510.08425)
+//! Whole groups of a prompt's images, noised alike, by what the denoising loss implies: group preferences (DGPO, Luo et al., 2510.08425)
 //! and centred reward distillation (CRD, 2603.14128).
 
 use std::sync::Arc;

@@ -29,7 +29,7 @@ pub(super) struct Judged {
     pub(super) reports: Vec<Report>,
 }
 
-/// Noised pictures, by what they imply.
+/// Noised images, by what they imply.
 pub(super) struct ImpliedPass {
     pub(super) rows: NoisedSlice,
     pub(super) beta: f64,

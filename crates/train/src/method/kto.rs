@@ -1,4 +1,4 @@
-//! Diffusion-KTO (Li et al., 2404.04465): single pictures are good or bad. The utility of the reward that the adapter implies is taken
+//! Diffusion-KTO (Li et al., 2404.04465): single images are good or bad. The utility of the reward that the adapter implies is taken
 //! against the mean that it implies of all, from the epoch before.
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ const PART: &str = "implied/means";
 
 /// Returns each row's loss −g·σ(r − z) − (1 − g)·σ(z − r), `[rows]`.
 ///
-/// - `means`: z, what the policy implies on the whole, at least 0; `good`: g, the share of votes that call the picture good
+/// - `means`: z, what the policy implies on the whole, at least 0; `good`: g, the share of votes that call the image good
 pub(super) fn utility(implied: Tensor<1>, means: Tensor<1>, good: Tensor<1>) -> Tensor<1> {
     let above = implied - Tensor::from_inner(means.clamp_min(0.0));
     let good = Tensor::from_inner(good);

@@ -1,4 +1,4 @@
-//! The gradient of rewards that have one, and policy gradient for those that have none, on the same pictures and in one update.
+//! The gradient of rewards that have one, and policy gradient for those that have none, on the same images and in one update.
 
 use moa_core::experiment::{MixedSpec, Ratio};
 

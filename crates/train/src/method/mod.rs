@@ -41,7 +41,7 @@ pub(crate) use pairs::{share, votes};
 
 /// What a method has gathered in an epoch.
 pub(crate) struct Gathered {
-    /// The scores of the pictures drawn.
+    /// The scores of the images drawn.
     pub(crate) scores: RunScores,
     /// Metrics of the method's own, by run.
     pub(crate) metrics: Vec<EpochMetrics>,
@@ -51,10 +51,10 @@ pub(crate) struct Gathered {
 
 /// A training method.
 pub(crate) trait Method: Send + Sync {
-    /// Draws and scores an epoch's pictures.
+    /// Draws and scores an epoch's images.
     ///
     /// # Errors
-    /// Fails where a picture cannot be drawn or scored.
+    /// Fails where an image cannot be drawn or scored.
     fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError>;
 
     /// Looks at what an update saw, before the adapters change.

@@ -1,5 +1,5 @@
 //! DiffusionNFT (Zheng et al., 2509.16117): a positive and a negative policy, implied by the trained one and the one that drew, are
-//! fitted to good and bad pictures in the forward process. No trajectories, no densities, any sampler.
+//! fitted to good and bad images in the forward process. No trajectories, no densities, any sampler.
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
@@ -64,7 +64,7 @@ impl Method for Nft {
     }
 }
 
-/// Noised pictures that the trained policy is fitted to.
+/// Noised images that the trained policy is fitted to.
 struct NftPass {
     rows: NoisedSlice,
     old: AdapterBank,
@@ -97,7 +97,7 @@ impl Pass for NftPass {
     }
 }
 
-/// Returns the probability that a picture is a good one, r = clamp(A / 2A_max + ½, 0, 1), `[rows]`.
+/// Returns the probability that an image is a good one, r = clamp(A / 2A_max + ½, 0, 1), `[rows]`.
 pub(super) fn optimality(advantages: Tensor<1>, most: f64) -> Tensor<1> {
     (advantages * (0.5 / most) + 0.5).clamp(0.0, 1.0)
 }

@@ -1,4 +1,4 @@
-//! Preferences that rewards have about a prompt's pictures.
+//! Preferences that rewards have about a prompt's images.
 
 use moa_core::experiment::Mix;
 
@@ -6,7 +6,7 @@ use super::forward::Drawn;
 use crate::epoch::Epoch;
 use crate::selection::{Choice, falling};
 
-/// Returns by run the pairs of its pictures: the best of a prompt with its worst, the second best with the second worst, and so on, by
+/// Returns by run the pairs of its images: the best of a prompt with its worst, the second best with the second worst, and so on, by
 /// the mixture of rewards. The two are neighbours, with the share of votes for the first as the first's value. A share of ½ is no
 /// preference, and teaches nothing ([`super::implied::preference`]).
 pub(super) fn pairs(epoch: &Epoch<'_>, drawn: &Drawn, per_prompt: u32, mix: Mix) -> Vec<Choice> {
@@ -33,7 +33,7 @@ pub(super) fn pairs(epoch: &Epoch<'_>, drawn: &Drawn, per_prompt: u32, mix: Mix)
     (0..drawn.advantages.len()).map(of_run).collect()
 }
 
-/// Returns by run the share of votes that call each picture good: one whose advantage is above 0, or whose rewards are above their means
+/// Returns by run the share of votes that call each image good: one whose advantage is above 0, or whose rewards are above their means
 /// over the prompt.
 pub(super) fn good(epoch: &Epoch<'_>, drawn: &Drawn, mix: Mix) -> Vec<Vec<f32>> {
     let group = epoch.texts.group;

@@ -140,7 +140,7 @@ impl PolicyGradient {
     }
 }
 
-/// A slice of pictures to train on, and what they are conditioned on.
+/// A slice of images to train on, and what they are conditioned on.
 struct Chosen {
     slice: TrainingSlice,
     /// How much each row's advantage weighs, `[rows]`.
@@ -148,7 +148,7 @@ struct Chosen {
     conditions: Conditions,
 }
 
-/// One step of a slice of pictures, scored again by the adapters as they are now.
+/// One step of a slice of images, scored again by the adapters as they are now.
 struct StepPass {
     chosen: Arc<Chosen>,
     loss: StepLoss,
@@ -173,10 +173,10 @@ pub(super) struct StepLoss {
     pub(super) rule: StepRule,
     /// The step's place.
     pub(super) index: usize,
-    /// What the surrogate of a row weighs: 1 / (pictures drawn · steps), times the step's own weight. Pictures that were not chosen
+    /// What the surrogate of a row weighs: 1 / (images drawn · steps), times the step's own weight. Images that were not chosen
     /// count as surrogates of about 0.
     pub(super) weight: f32,
-    /// What the distance to the base of a row weighs: 1 / (pictures trained on · steps).
+    /// What the distance to the base of a row weighs: 1 / (images trained on · steps).
     pub(super) tie: f32,
     pub(super) range: f64,
     pub(super) ratio: Ratio,

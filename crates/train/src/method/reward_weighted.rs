@@ -1,4 +1,4 @@
-//! Reward-weighted likelihood: the denoising loss of the model's own pictures, weighted by how good they are. RWR in both its forms
+//! Reward-weighted likelihood: the denoising loss of the model's own images, weighted by how good they are. RWR in both its forms
 //! (Black et al., 2305.13301), RAFT (Dong et al., 2304.06767).
 
 use burn::tensor::Tensor;
@@ -39,9 +39,9 @@ impl Method for RewardWeighted {
     }
 }
 
-/// Returns the pictures that weigh anything, and how much.
+/// Returns the images that weigh anything, and how much.
 ///
-/// - `group`: pictures of a prompt; `most`: of exponential weights only so many are kept, the largest
+/// - `group`: images of a prompt; `most`: of exponential weights only so many are kept, the largest
 fn weighted(weights: RewardWeights, advantages: &[f32], group: usize, most: usize) -> Choice {
     let mut choice = Choice::default();
     match weights {
@@ -78,7 +78,7 @@ fn weighted(weights: RewardWeights, advantages: &[f32], group: usize, most: usiz
     choice
 }
 
-/// Noised pictures whose denoising loss is weighted.
+/// Noised images whose denoising loss is weighted.
 struct WeightedPass {
     rows: NoisedSlice,
     weight: f32,

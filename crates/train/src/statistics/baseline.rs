@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_prompts_mean_is_its_own_and_fades() {
         let mut baselines = prompt();
-        // Two rewards, two prompts of two pictures.
+        // Two rewards, two prompts of two images.
         baselines.follow(&[2, 0], &vec![vec![vec![1.0, 3.0, 5.0, 5.0], vec![0.0, 1.0, 0.0, 0.0]]], 2, 0.5);
         assert_eq!(baselines.of(0, &[0, 2]), [[5.0, 2.0], [0.0, 0.5]]);
         baselines.follow(&[2], &vec![vec![vec![8.0, 8.0], vec![0.5, 0.5]]], 2, 0.5);

@@ -1,4 +1,4 @@
-//! Running standard deviations of rewards within a prompt's pictures, by run.
+//! Running standard deviations of rewards within a prompt's images, by run.
 
 use moa_optimiser::{StateError, StateReader, StateWriter};
 

@@ -72,7 +72,7 @@ pub(crate) fn pipeline_on(compute: &Compute) -> Pipeline {
 
 pub(crate) fn scorer(spec: &ExperimentSpec) -> Scorer {
     let sources = Sources { base: "toy".into(), embedded: None, shelf: Shelf::new(None, &Device::flex()) };
-    let group = spec.training.pictures_per_prompt as usize;
+    let group = spec.training.images_per_prompt as usize;
     Scorer::build(&spec.rewards, &sources, group, Vec::new()).expect("rewards")
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn spec() -> ExperimentSpec {
     spec.sampler.steps = 4;
     (spec.lora.rank, spec.lora.alpha) = (2, 2.0);
     spec.training.prompts_per_epoch = 2;
-    spec.training.pictures_per_prompt = 4;
+    spec.training.images_per_prompt = 4;
     spec.training.method = MethodSpec::PolicyGradient(PolicyGradientSpec { train_steps: 2, ..Default::default() });
     spec.training.probe.every = 0;
     spec.training.micro_batch = 8;

@@ -1,4 +1,4 @@
-//! What a point is: its weighting, its scores with intervals, its pictures.
+//! What a point is: its weighting, its scores with intervals, its images.
 
 use moa_core::PointKind;
 use ratatui::Frame;
@@ -38,7 +38,7 @@ pub(crate) fn view(app: &App, session: &Session, frame: &mut Frame<'_>, area: Re
     }
     let warning = |text: &String| Line::from(vec![Span::styled("⚠ ", theme.warn()), Span::raw(text.clone())]);
     lines.extend(point.warnings.iter().map(warning));
-    // Long lines wrap: a first guess of what they take is enough to leave room for pictures.
+    // Long lines wrap: a first guess of what they take is enough to leave room for images.
     let height: usize = lines.iter().map(|line| line.width().max(1).div_ceil(width.max(1))).sum();
     let rest = inner.height.saturating_sub(height as u16 + 1);
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), inner);
@@ -102,7 +102,7 @@ pub(crate) fn direction(score: &Score, theme: Theme) -> (&'static str, Style) {
     }
 }
 
-/// The first pictures of a point, beside each other.
+/// The first images of a point, beside each other.
 fn pictures(app: &App, session: &Session, point: &Point, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let Some(Pictures::Ready(sheet)) = session.sheets.get(&point.id) else { return };

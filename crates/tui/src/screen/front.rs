@@ -25,7 +25,7 @@ pub(crate) enum Source {
     HeldOut,
     /// Judges on the held-out prompts.
     Judges,
-    /// Rewards of the training pictures in the last epoch.
+    /// Rewards of the training images in the last epoch.
     Training,
 }
 

@@ -1,4 +1,4 @@
-//! Pictures of up to four points: the same prompts and the same noise, one below the other.
+//! Images of up to four points: the same prompts and the same noise, one below the other.
 
 use moa_core::RunId;
 use ratatui::Frame;
@@ -18,7 +18,7 @@ use crate::theme::mark;
 use crate::view::message;
 use crate::widget::{clip, columns, panel, scroll};
 
-/// Lines of the prompts above the pictures.
+/// Lines of the prompts above the images.
 const CAPTION: u16 = 3;
 
 /// Where one looks.
@@ -26,7 +26,7 @@ const CAPTION: u16 = 3;
 pub(crate) struct PicturesState {
     /// The first prompt that is shown.
     prompt: usize,
-    /// Which picture of each prompt.
+    /// Which image of each prompt.
     picture: usize,
     /// Added to the height that fits.
     zoom: i16,
@@ -65,7 +65,7 @@ pub(crate) fn click(app: &mut App, index: usize) {
     session.selected = id;
 }
 
-/// Returns how many prompts and pictures of each there are at most.
+/// Returns how many prompts and images of each there are at most.
 fn extent(session: &Session) -> (usize, usize) {
     let sheets = session.compared().into_iter().filter_map(|id| match session.sheets.get(&id) {
         Some(Pictures::Ready(sheet)) => Some((sheet.prompts(), sheet.pictures())),
@@ -76,7 +76,7 @@ fn extent(session: &Session) -> (usize, usize) {
 
 pub(crate) fn view(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame<'_>, area: Rect) {
     if session.figures.points.is_empty() {
-        return message(app, frame, area, "No pictures yet", "they come with the evaluation: of the base first");
+        return message(app, frame, area, "No images yet", "they come with the evaluation: of the base first");
     }
     let longest = session.figures.points.iter().map(|point| point.id.as_str().chars().count()).max().unwrap_or(8);
     let width = (longest as u16 + 6).clamp(16, (area.width / 4).max(16)).min(34);
@@ -123,7 +123,7 @@ fn points(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// A row of pictures for each point that is compared.
+/// A row of images for each point that is compared.
 fn grid(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let compared = session.compared();
@@ -172,12 +172,12 @@ fn grid(app: &App, session: &Session, experiment: &Experiment, frame: &mut Frame
                 }
             }
             Some(Pictures::Missing(reason)) => {
-                note(frame, format!("no pictures: {reason}; a sweep that goes on draws them again"));
+                note(frame, format!("no images: {reason}; a sweep that goes on draws them again"));
             }
             Some(Pictures::Asked) => note(frame, "reading …".into()),
             None => {
                 let planned = experiment.runs.iter().any(|run| run.id == *id);
-                note(frame, if planned { "not evaluated yet".into() } else { "no pictures".into() });
+                note(frame, if planned { "not evaluated yet".into() } else { "no images".into() });
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::widget::{clip, columns, panel, rows};
 /// How far a key moves a slider, in percent.
 const STEP: u32 = 5;
 
-/// Pictures of a soup.
+/// Images of a soup.
 #[derive(Clone, Debug)]
 struct Preview {
     shares: Vec<f64>,
@@ -82,7 +82,7 @@ impl SoupState {
         }
     }
 
-    /// Returns a request for pictures where the shown ones are of other shares.
+    /// Returns a request for images where the shown ones are of other shares.
     pub(crate) fn preview_request(&mut self, root: &Path, figures: &Figures) -> Option<Request> {
         if figures.corners.is_empty() || !corners_are_there(figures) {
             return None;
@@ -96,7 +96,7 @@ impl SoupState {
         Some(Request::Work(Work::Preview(root.to_path_buf(), shares)))
     }
 
-    /// Takes pictures, unless the sliders have moved on.
+    /// Takes images, unless the sliders have moved on.
     pub(crate) fn take_preview(&mut self, shares: &[f64], pictures: Vec<Rgb>, coarse: bool) {
         if self.asked.as_deref() != Some(shares) {
             return;
@@ -326,7 +326,7 @@ fn range(
         .collect()
 }
 
-/// The base's pictures, and the soup's from the same noise.
+/// The base's images, and the soup's from the same noise.
 fn preview(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let (figures, soup) = (&session.figures, &session.soup);
@@ -346,10 +346,10 @@ fn preview(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
         frame.render_widget(Paragraph::new(text.to_owned()).style(theme.dim()).wrap(Wrap { trim: true }), inner);
     };
     if !corners_are_there(figures) {
-        return note(frame, "pictures come when the corners are trained and evaluated");
+        return note(frame, "images come when the corners are trained and evaluated");
     }
     if let Some(reason) = &soup.failed {
-        return note(frame, &format!("no pictures: {reason}"));
+        return note(frame, &format!("no images: {reason}"));
     }
     let base = figures.base().and_then(|base| match session.sheets.get(&base.id) {
         Some(Pictures::Ready(sheet)) => Some(sheet),

@@ -156,7 +156,7 @@ fn progress(app: &App, session: &Session, experiment: &Experiment, frame: &mut F
         let training = &experiment.spec.training;
         let pictures = experiment.runs.len() as f64
             * f64::from(training.prompts_per_epoch)
-            * f64::from(training.pictures_per_prompt);
+            * f64::from(training.images_per_prompt);
         parts.push(format!("{:.1} pictures/s", pictures / seconds));
         parts.push(format!("{seconds:.1} s an epoch"));
     }
@@ -319,7 +319,7 @@ impl Fit {
     }
 }
 
-/// Hypervolume of the training pictures over time.
+/// Hypervolume of the training images over time.
 fn volume(app: &App, session: &Session, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let aside = session.volumes.last().map_or(String::new(), |(_, volume)| format!("{volume:.4}"));

@@ -80,7 +80,7 @@ pub(crate) fn evaluation(id: &str, kind: PointKind, shares: Option<[f64; 3]>) ->
         id: RunId(id.to_owned()),
         kind,
         weighting: shares.map(weighting),
-        pictures_per_prompt: 2,
+        images_per_prompt: 2,
         rewards: rewards
             .map(|(i, name)| column(name, 0.5 + 0.1 * i as f64 + 0.15 * own[i] - 0.03 * own[(i + 1) % 3]))
             .collect(),
@@ -135,7 +135,7 @@ pub(crate) fn snapshot(epochs: u32, evaluations: Vec<EvaluationRecord>, live: bo
     snapshot
 }
 
-/// A picture of one colour in a frame of another.
+/// An image of one colour in a frame of another.
 pub(crate) fn picture(seed: u8) -> Rgb {
     let pixel = |x: u32, y: u32| {
         let edge = x < 2 || y < 2 || x >= 14 || y >= 14;
@@ -196,7 +196,7 @@ impl Desk {
                 let answer = match request {
                     Request::Fit(root, points) => Message::Model(root, Model::fit(&points).map(Box::new)),
                     Request::ReadSheet(root, id, ..) if id.as_str() == "centre" => {
-                        Message::Sheet(root, id, Err("runs/centre/pictures.png: no pictures there".into()))
+                        Message::Sheet(root, id, Err("runs/centre/pictures.png: no images there".into()))
                     }
                     Request::ReadSheet(root, id, ..) => {
                         let seed = id.as_str().len() as u8 * 7;
@@ -241,7 +241,7 @@ impl Desk {
         self.mouse(MouseEventKind::Up(MouseButton::Left), place);
     }
 
-    /// Draws, pictures included, and returns the text.
+    /// Draws, images included, and returns the text.
     pub(crate) fn draw(&mut self) -> String {
         for _ in 0..2 {
             let Self { app, terminal, .. } = self;

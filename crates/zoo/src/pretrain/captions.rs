@@ -1,4 +1,4 @@
-//! A text encoder that reads compositions off captions, before it sees a picture.
+//! A text encoder that reads compositions off captions, before it sees an image.
 //!
 //! Beside denoising alone a text encoder learns what is where slowly, if at all: 1,800 steps later 3 of 8 pairs stand as the caption says.
 //! From captions alone it takes three minutes.

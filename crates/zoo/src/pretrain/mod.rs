@@ -105,7 +105,7 @@ fn config_file(config: &impl serde::Serialize) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
-/// Scenes with their captions and pictures.
+/// Scenes with their captions and images.
 pub(crate) struct SceneBatch {
     pub(crate) scenes: Vec<Scene>,
     /// Where each scene's objects are.

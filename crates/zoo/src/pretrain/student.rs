@@ -1,7 +1,7 @@
 //! `emoji-32`: guidance and steps distilled into the denoiser (in the manner of Meng et al., 2210.03142, and of
 //! progressive distillation, Salimans and Ho, 2202.00512).
 //!
-//! A teacher walks from noise to picture in many small guided steps; the student, which begins as the teacher, learns the
+//! A teacher walks from noise to image in many small guided steps; the student, which begins as the teacher, learns the
 //! velocity that covers [`SUBSTEPS`] of them at once. It then draws in six unguided passes what took the teacher 36.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use super::{
     denoiser_unet_config, metadata, run,
 };
 
-/// Steps of the student from noise to picture, at the levels 1, 5/6 … 1/6.
+/// Steps of the student from noise to image, at the levels 1, 5/6 … 1/6.
 pub(super) const STEPS: usize = 6;
 /// Steps of the teacher in one of the student.
 const SUBSTEPS: usize = 3;
@@ -47,7 +47,7 @@ struct Walk {
 }
 
 impl Teacher {
-    /// Walks from noise, `[rows, channels, side, side]`, to pictures of the captions.
+    /// Walks from noise, `[rows, channels, side, side]`, to images of the captions.
     fn walk(&self, noise: Tensor<4>, captions: &[String]) -> Result<Walk, PretrainError> {
         let rows = captions.len();
         let context = self.text.forward(&self.words.encode(captions)?);

@@ -21,7 +21,7 @@ use crate::pictures::rgb;
 
 /// Mixtures that a search measures at most.
 const BUDGET: u64 = 12;
-/// Pictures of each prompt that are kept.
+/// Images of each prompt that are kept.
 const ROWS: usize = 4;
 
 /// Whether somebody asked to stop measuring.

@@ -18,7 +18,7 @@ use crate::global::Global;
 use crate::interrupt;
 use crate::terminal::{Look, Screen, listen};
 
-/// Shows fronts, curves and pictures in the terminal, and slides between adapters.
+/// Shows fronts, curves and images in the terminal, and slides between adapters.
 ///
 /// Opens a folder of results, or one experiment in it. A sweep that runs in another terminal is followed live; neither
 /// disturbs the other. `?` shows all keys, and the mouse works, too.

@@ -1,4 +1,4 @@
-//! Pictures of a soup while its slider moves: few steps first, then all; given up as soon as the slider moves on.
+//! Images of a soup while its slider moves: few steps first, then all; given up as soon as the slider moves on.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::pictures::rgb;
 
 /// Prompts that are drawn.
 const PROMPTS: usize = 8;
-/// Steps of the first, coarse pictures.
+/// Steps of the first, coarse images.
 const COARSE: usize = 2;
 
-/// Draws a soup's pictures twice. `still` says whether they are still wanted, and is asked before every step.
+/// Draws a soup's images twice. `still` says whether they are still wanted, and is asked before every step.
 ///
-/// The noise is that of the evaluation, so that the pictures are the same prompts' and noise's as the base's beside them.
+/// The noise is that of the evaluation, so that the images are the same prompts' and noise's as the base's beside them.
 ///
 /// # Errors
 /// Says which adapter is missing or damaged.
@@ -80,7 +80,7 @@ fn pictures(pipeline: &Pipeline, latents: Tensor<4>, prompts: &[String]) -> Resu
     Ok(rgb(&pictures).into_iter().filter_map(shared).collect())
 }
 
-/// Returns a picture in the UI's form.
+/// Returns an image in the UI's form.
 pub(super) fn shared(picture: moa_plot::RgbPicture) -> Option<Rgb> {
     Rgb::new(picture.width, picture.height, picture.pixels)
 }

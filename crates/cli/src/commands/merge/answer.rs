@@ -154,16 +154,16 @@ pub(super) fn files(folder: &Path) -> String {
     format!("adapter   {}\n", folder.display())
 }
 
-/// Draws the first pictures of the merge.
+/// Draws the first images of the merge.
 pub(super) fn draw(folder: &Path, prompts: &[String], tasting: &Tasting) -> Result<(), CliError> {
     let group = tasting.pictures.group();
     let shown: Vec<String> = prompts.iter().take(PROMPTS).cloned().collect();
     let pictures = rgb(&tasting.pictures);
     let row = |index: usize| GridRow {
-        label: format!("picture {}", index + 1),
+        label: format!("image {}", index + 1),
         pictures: (0..shown.len()).filter_map(|prompt| pictures.get(prompt * group + index).cloned()).collect(),
     };
     let rows: Vec<GridRow> = (0..group.min(4)).map(row).collect();
     draw_picture_grid(&folder.join(moa_store::PICTURES), &rows, &shown, scale(&rows))
-        .map_err(|error| CliError::failure(format!("failed to write pictures: {error}")))
+        .map_err(|error| CliError::failure(format!("failed to write images: {error}")))
 }

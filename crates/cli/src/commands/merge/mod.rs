@@ -20,7 +20,7 @@ use crate::global::Global;
 
 /// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
 ///
-/// With --where, --maximize or --nearest it looks for shares: a model of the rewards over the shares proposes, pictures of
+/// With --where, --maximize or --nearest it looks for shares: a model of the rewards over the shares proposes, images of
 /// held-out prompts confirm, until the bounds keep all constraints and nothing better is to be expected. Bounds are for the
 /// means on other prompts, and hold for all rewards and all mixtures tried at once with 95 %, so that the one that is
 /// picked keeps them too. The answer says what was measured, or that it is infeasible and what comes nearest.

@@ -213,7 +213,7 @@ impl Session<'_> {
         let measurements = tasted.len();
         let tasting = match tasted.into_iter().find(|(shares, _)| *shares == point.shares) {
             Some((_, tasting)) => tasting,
-            // The sweep has measured it: once more, for its pictures.
+            // The sweep has measured it: once more, for its images.
             None => self.taste(&point.shares, measurements + 1)?,
         };
         let mut text = answer::verdict(self.bench, met, exhausted, &point, &constraints);

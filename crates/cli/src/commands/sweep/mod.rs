@@ -32,7 +32,7 @@ use crate::terminal::Look;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
-/// The results folder gets adapters, picture grids, plots and all metrics. The same command goes on after a stop or a
+/// The results folder gets adapters, image grids, plots and all metrics. The same command goes on after a stop or a
 /// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
 /// stops at once, and is safe too. After weightings, soups or epochs were added to the experiment, only what is new is trained.
 ///

@@ -8,8 +8,8 @@ use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
 /// Adjoint matching (Domingo-Enrich et al., 2409.08861), in the sampler's own steps: the rewards' gradient is carried back along each
-/// picture's course through the *base*, and what the adapter changes at each stochastic step is fitted to it. It aims at the base's
-/// pictures weighed by exp(strength × reward), where the sampler forgets its noise: `FlowSde(noise: 1.4142)` does in many steps,
+/// image's course through the *base*, and what the adapter changes at each stochastic step is fitted to it. It aims at the base's
+/// images weighed by exp(strength × reward), where the sampler forgets its noise: `FlowSde(noise: 1.4142)` does in many steps,
 /// `Cps(eta: 1)` and `Ddim(eta: 1)` nearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -8,11 +8,11 @@ use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
 /// Advantage-weighted matching (Xue et al., 2509.25050): policy gradient whose log-probability is minus the denoising loss at a
-/// random noise level, so that any sampler draws its pictures.
+/// random noise level, so that any sampler draws its images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AwmSpec {
-    /// Noise levels that each picture is trained at per epoch, drawn at random. Default: 2.
+    /// Noise levels that each image is trained at per epoch, drawn at random. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,

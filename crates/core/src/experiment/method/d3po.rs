@@ -9,11 +9,11 @@ use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
 /// D3PO (Yang et al., 2311.13231): direct preference optimisation over the log-probabilities of the sampler's steps, on pairs of the
-/// adapter's own pictures.
+/// adapter's own images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct D3poSpec {
-    /// Pairs of each prompt's pictures, as [`PairSource::Own`](super::PairSource::Own) has them. Default: 2.
+    /// Pairs of each prompt's images, as [`PairSource::Own`](super::PairSource::Own) has them. Default: 2.
     pub per_prompt: u32,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,

@@ -83,7 +83,7 @@ impl DifferentiableSpec {
         }
     }
 
-    /// Returns what a picture costs with a sampler of so many steps.
+    /// Returns what an image costs with a sampler of so many steps.
     pub(super) fn cost(&self, steps: u32) -> Passes {
         let steps = f64::from(steps);
         let (rollout, training) = match self.through {

@@ -7,8 +7,8 @@ use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
-/// Diffusion-DPO (Wallace et al., 2311.12908): of two pictures of a prompt the better one's denoising loss should fall below the base's
-/// by more than the worse one's. On stored pairs, or on the adapter's own pictures (online DPO).
+/// Diffusion-DPO (Wallace et al., 2311.12908): of two images of a prompt the better one's denoising loss should fall below the base's
+/// by more than the worse one's. On stored pairs, or on the adapter's own images (online DPO).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoSpec {
@@ -16,7 +16,7 @@ pub struct DpoSpec {
     pub pairs: PairSource,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,
-    /// Noise levels that each pair is trained at per epoch, drawn at random; both pictures get the same noise. Default: 2.
+    /// Noise levels that each pair is trained at per epoch, drawn at random; both images get the same noise. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,

@@ -1,4 +1,4 @@
-//! Whole groups of a prompt's pictures, by what the denoising loss implies.
+//! Whole groups of a prompt's images, by what the denoising loss implies.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
 /// The reward that an adapter implies, β·(the base's denoising loss − its own), held against advantages over whole groups: of each
-/// prompt's pictures, at one noise level and with one noise.
+/// prompt's images, at one noise level and with one noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupSpec {
@@ -25,7 +25,7 @@ pub struct GroupSpec {
 /// How implied rewards are held against advantages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupLoss {
-    /// The group's pictures, weighted by advantage, are preferred as one pair is: −ln σ(mean of advantage × implied reward)
+    /// The group's images, weighted by advantage, are preferred as one pair is: −ln σ(mean of advantage × implied reward)
     /// (DGPO, 2510.08425).
     #[default]
     Preference,

@@ -1,4 +1,4 @@
-//! Single pictures, good or bad.
+//! Single images, good or bad.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,16 @@ use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
-/// Diffusion-KTO (Li et al., 2404.04465): single pictures are good or bad; the utility of the reward that the adapter implies is taken
-/// against its running mean. Of the adapter's own pictures those are good whose advantage is above 0.
+/// Diffusion-KTO (Li et al., 2404.04465): single images are good or bad; the utility of the reward that the adapter implies is taken
+/// against its running mean. Of the adapter's own images those are good whose advantage is above 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KtoSpec {
-    /// Where pictures and labels come from. Default: `Own`.
+    /// Where images and labels come from. Default: `Own`.
     pub labels: LabelSource,
     /// How a weighting enters. Default: `Rewards`.
     pub mix: Mix,
-    /// Noise levels that each picture is trained at per epoch, drawn at random. Default: 2.
+    /// Noise levels that each image is trained at per epoch, drawn at random. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,
@@ -50,7 +50,7 @@ impl Method for KtoSpec {
 
     fn passes(&self, spec: &ExperimentSpec) -> Passes {
         let training = f64::from(self.levels);
-        // Of a file's pictures all are trained on, of one's own those with the largest advantages.
+        // Of a file's images all are trained on, of one's own those with the largest advantages.
         let selects = self.labels == LabelSource::Own;
         let rollout = if selects { spec.sampler.steps.into() } else { 0.0 };
         Passes { rollout, training, base: training, selects, ..Passes::default() }

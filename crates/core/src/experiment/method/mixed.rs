@@ -12,7 +12,7 @@ use crate::experiment::finding::Finding;
 pub struct MixedSpec {
     /// For rewards without a gradient; `updates_per_epoch` is 1.
     pub policy_gradient: PolicyGradientSpec,
-    /// For rewards with a gradient; through the last steps of the same pictures.
+    /// For rewards with a gradient; through the last steps of the same images.
     pub differentiable: DifferentiableSpec,
 }
 
@@ -46,7 +46,7 @@ impl Method for MixedSpec {
         }
         let gradient = format!("{field}.differentiable");
         if !matches!(self.differentiable.through, Through::LastSteps(_) | Through::Random(_)) {
-            let way_out = "give LastSteps(1) or Random(4): the pictures are those that advantages are taken of";
+            let way_out = "give LastSteps(1) or Random(4): the images are those that advantages are taken of";
             return Err(Finding::state(format!("{gradient}.through"), "LowVariance or SingleStep", way_out));
         }
         self.differentiable.check_steps(spec, &gradient)

@@ -1,4 +1,4 @@
-//! DiffusionNFT: good and bad pictures contrasted in the forward process.
+//! DiffusionNFT: good and bad images contrasted in the forward process.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
-/// DiffusionNFT (Zheng et al., 2509.16117): needs no densities, so any sampler draws its pictures.
+/// DiffusionNFT (Zheng et al., 2509.16117): needs no densities, so any sampler draws its images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NftSpec {
-    /// Noise levels that each picture is trained at per epoch, drawn at random. Default: 2.
+    /// Noise levels that each image is trained at per epoch, drawn at random. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,

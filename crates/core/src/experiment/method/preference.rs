@@ -13,10 +13,10 @@ use crate::experiment::finding::Finding;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum PairSource {
-    /// The rewards, about pictures that the adapter draws anew in each epoch.
+    /// The rewards, about images that the adapter draws anew in each epoch.
     Own {
-        /// Pairs of each prompt's pictures: the best with the worst, the second best with the second worst, and so on; at most half as
-        /// many as there are pictures. Default: 2.
+        /// Pairs of each prompt's images: the best with the worst, the second best with the second worst, and so on; at most half as
+        /// many as there are images. Default: 2.
         #[serde(default = "per_prompt")]
         per_prompt: u32,
     },
@@ -24,18 +24,18 @@ pub enum PairSource {
     File(PreferenceFile),
 }
 
-/// Where single pictures come from that are good or bad.
+/// Where single images come from that are good or bad.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum LabelSource {
-    /// The rewards, about pictures that the adapter draws anew in each epoch.
+    /// The rewards, about images that the adapter draws anew in each epoch.
     #[default]
     Own,
     /// A file.
     File(PreferenceFile),
 }
 
-/// A file of preferences (`docs/preferences.md`). An epoch takes `prompts_per_epoch` × `pictures_per_prompt` pictures of it, and draws none.
+/// A file of preferences (`docs/preferences.md`). An epoch takes `prompts_per_epoch` × `images_per_prompt` images of it, and draws none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreferenceFile {
@@ -56,24 +56,24 @@ impl Default for PairSource {
     }
 }
 
-/// Who decides between the pictures of a file.
+/// Who decides between the images of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecidedBy {
     /// Whoever made the file. A record that has rewards' names among its tags counts for these, with their shares; one that has none
     /// counts for every run.
     #[default]
     Outcome,
-    /// The experiment's rewards, as if the adapter had drawn the pictures.
+    /// The experiment's rewards, as if the adapter had drawn the images.
     Rewards,
 }
 
 /// How a weighting enters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mix {
-    /// The mixture of rewards decides which picture is better.
+    /// The mixture of rewards decides which image is better.
     #[default]
     Rewards,
-    /// Each reward decides on its own, and the losses are mixed: with the same pairs, a picture is preferred by the sum of the shares of
+    /// Each reward decides on its own, and the losses are mixed: with the same pairs, an image is preferred by the sum of the shares of
     /// those rewards that prefer it.
     Losses,
 }
@@ -97,7 +97,7 @@ impl PreferenceFile {
         let found = spec.rewards.iter().find(|reward| reward.kind.compares());
         found.map_or(Ok(()), |reward| {
             let way_out = format!(
-                "`{}` compares the pictures that an adapter draws for a prompt, and a file's are not such: give Outcome, or leave the reward \
+                "`{}` compares the images that an adapter draws for a prompt, and a file's are not such: give Outcome, or leave the reward \
                  out",
                 reward.name
             );
@@ -116,7 +116,7 @@ impl PairSource {
         (name, Bounds::Whole(1, 512), value)
     }
 
-    /// Refuses more pairs than there are pictures for, and what a file cannot decide; `field` is the method's.
+    /// Refuses more pairs than there are images for, and what a file cannot decide; `field` is the method's.
     pub(super) fn check(&self, spec: &ExperimentSpec, field: &str, mix: Mix) -> Result<(), Finding> {
         match self {
             Self::Own { per_prompt } => check_pairs(&format!("{field}.pairs.per_prompt"), *per_prompt, spec),
@@ -124,7 +124,7 @@ impl PairSource {
         }
     }
 
-    /// Returns the share of an epoch's pictures that is in pairs.
+    /// Returns the share of an epoch's images that is in pairs.
     pub(super) fn paired(&self, spec: &ExperimentSpec) -> f64 {
         match self {
             Self::Own { per_prompt } => paired(*per_prompt, spec),
@@ -132,7 +132,7 @@ impl PairSource {
         }
     }
 
-    /// Returns how many passes draw a picture.
+    /// Returns how many passes draw an image.
     pub(super) fn rollout(&self, spec: &ExperimentSpec) -> f64 {
         if matches!(self, Self::File(_)) { 0.0 } else { spec.sampler.steps.into() }
     }
@@ -148,19 +148,18 @@ impl LabelSource {
     }
 }
 
-/// Refuses more pairs of a prompt's pictures than there are pictures for.
+/// Refuses more pairs of a prompt's images than there are images for.
 pub(super) fn check_pairs(field: &str, per_prompt: u32, spec: &ExperimentSpec) -> Result<(), Finding> {
-    let pictures = spec.training.pictures_per_prompt;
+    let pictures = spec.training.images_per_prompt;
     if per_prompt <= pictures / 2 {
         return Ok(());
     }
     let most = pictures / 2;
-    let way_out =
-        format!("give at most {most}: training.pictures_per_prompt is {pictures}, and a picture is in one pair");
+    let way_out = format!("give at most {most}: training.images_per_prompt is {pictures}, and an image is in one pair");
     Err(Finding::value(field, per_prompt.to_string(), way_out))
 }
 
-/// Returns the share of an epoch's pictures that so many pairs of each prompt's hold.
+/// Returns the share of an epoch's images that so many pairs of each prompt's hold.
 pub(super) fn paired(per_prompt: u32, spec: &ExperimentSpec) -> f64 {
-    2.0 * f64::from(per_prompt) / f64::from(spec.training.pictures_per_prompt)
+    2.0 * f64::from(per_prompt) / f64::from(spec.training.images_per_prompt)
 }

@@ -7,14 +7,14 @@ use crate::experiment::ExperimentSpec;
 use crate::experiment::bounds::Bounds;
 use crate::experiment::finding::Finding;
 
-/// Reward-weighted likelihood: the denoising loss of the model's own pictures, weighted by how good they are (RWR, 2305.13301;
+/// Reward-weighted likelihood: the denoising loss of the model's own images, weighted by how good they are (RWR, 2305.13301;
 /// RAFT, 2304.06767).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardWeightedSpec {
-    /// What a picture weighs. Default: `Exponential(temperature: 1)`.
+    /// What an image weighs. Default: `Exponential(temperature: 1)`.
     pub weights: RewardWeights,
-    /// Noise levels that each picture is trained at per epoch, drawn at random. Default: 2.
+    /// Noise levels that each image is trained at per epoch, drawn at random. Default: 2.
     pub levels: u32,
     /// Optimiser updates per epoch; divides `levels`. Default: 1.
     pub updates_per_epoch: u32,
@@ -26,22 +26,22 @@ impl Default for RewardWeightedSpec {
     }
 }
 
-/// What a picture weighs in the denoising loss.
+/// What an image weighs in the denoising loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardWeights {
-    /// exp(advantage / temperature), divided by its mean over the prompt's pictures (RWR).
+    /// exp(advantage / temperature), divided by its mean over the prompt's images (RWR).
     Exponential {
         /// In standard deviations of the advantage. Default: 1.
         #[serde(default = "temperature")]
         temperature: f64,
     },
-    /// 1 for the pictures of the epoch whose advantage is at or above this quantile, 0 for all others (RWR's sparse form).
+    /// 1 for the images of the epoch whose advantage is at or above this quantile, 0 for all others (RWR's sparse form).
     Quantile {
         /// The quantile, 0 to below 1.
         at: f64,
     },
-    /// 1 for so many of each prompt's pictures, its best, and 0 for all others (RAFT).
+    /// 1 for so many of each prompt's images, its best, and 0 for all others (RAFT).
     Best {
         /// How many.
         count: u32,
@@ -79,11 +79,11 @@ impl Method for RewardWeightedSpec {
     }
 
     fn check(&self, spec: &ExperimentSpec, field: &str) -> Result<(), Finding> {
-        let most = spec.training.pictures_per_prompt;
+        let most = spec.training.images_per_prompt;
         if let RewardWeights::Best { count } = self.weights
             && count > most
         {
-            let way_out = format!("give at most {most}, which training.pictures_per_prompt is");
+            let way_out = format!("give at most {most}, which training.images_per_prompt is");
             return Err(Finding::value(format!("{field}.weights.count"), count.to_string(), way_out));
         }
         check_updates(field, self.updates_per_epoch, "levels", self.levels)
@@ -93,7 +93,7 @@ impl Method for RewardWeightedSpec {
         let share = match self.weights {
             RewardWeights::Exponential { .. } => 1.0,
             RewardWeights::Quantile { at } => 1.0 - at,
-            RewardWeights::Best { count } => f64::from(count) / f64::from(spec.training.pictures_per_prompt),
+            RewardWeights::Best { count } => f64::from(count) / f64::from(spec.training.images_per_prompt),
         };
         let selects = matches!(self.weights, RewardWeights::Exponential { .. });
         let training = f64::from(self.levels) * share;

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     fn prompts(count: usize) -> Vec<String> {
-        (0..count).map(|index| format!("picture {index}")).collect()
+        (0..count).map(|index| format!("image {index}")).collect()
     }
 
     #[test]

@@ -35,7 +35,7 @@ struct Row {
     judges: &'static [Watch],
     /// Whether scores have a gradient to the pixels.
     has_gradient: bool,
-    /// Whether the pictures of a prompt are compared with one another.
+    /// Whether the images of a prompt are compared with one another.
     compares: bool,
     /// The settings that name folders and files.
     files: fn(&mut RewardKind) -> Vec<File<'_>>,
@@ -240,7 +240,7 @@ impl RewardKind {
         self.row().has_gradient
     }
 
-    /// Returns whether the reward compares the pictures of a prompt with one another.
+    /// Returns whether the reward compares the images of a prompt with one another.
     pub fn compares(&self) -> bool {
         self.row().compares
     }

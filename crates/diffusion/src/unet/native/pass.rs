@@ -10,7 +10,7 @@ pub(super) struct Pass<'a> {
     pub(super) rows: usize,
     /// The adapter, by layer number; `None` passes through the base.
     pub(super) adapter: Option<&'a [Option<Merged>]>,
-    /// Text states that differ, `[texts, tokens, width]`: pictures of one prompt share theirs.
+    /// Text states that differ, `[texts, tokens, width]`: images of one prompt share theirs.
     pub(super) texts: &'a [f32],
     /// How many they are.
     pub(super) text_count: usize,

@@ -1,10 +1,10 @@
-//! The gradient of a tower's input with respect to the picture that it is made of.
+//! The gradient of a tower's input with respect to the image that it is made of.
 
 use super::{Bytes, PictureProcessor, crop_start};
 use crate::{Preprocessor, Raster};
 
 impl PictureProcessor {
-    /// Returns the gradient with respect to a picture's colours in [0, 1] from that of [`PictureProcessor::process`]'s result.
+    /// Returns the gradient with respect to an image's colours in [0, 1] from that of [`PictureProcessor::process`]'s result.
     ///
     /// Rounding to bytes, which has no slope, passes a gradient on as it is (Bengio et al., 1308.3432, call that
     /// straight-through); resizing, cropping and normalising are linear but where resizing leaves the range of a byte and is
@@ -12,7 +12,7 @@ impl PictureProcessor {
     ///
     /// # Shapes
     /// - `gradient`: `[3, height, width]` of the result, in a row
-    /// - returns `[3, height, width]` of the picture, in a row
+    /// - returns `[3, height, width]` of the image, in a row
     pub(crate) fn gradient(&self, picture: &Raster, gradient: &[f32]) -> Vec<f32> {
         let source = Bytes { width: picture.width, height: picture.height, rgb: picture.to_bytes() };
         let resized = self.resize.map(|(size, filter)| (size.of(&source), filter));
@@ -30,7 +30,7 @@ impl PictureProcessor {
     }
 }
 
-/// Returns the gradient of a picture, row by row, RGB, from that of its centre, `[3, height, width]`: 0 where the picture was
+/// Returns the gradient of an image, row by row, RGB, from that of its centre, `[3, height, width]`: 0 where the image was
 /// cut, and nothing of the black that was put around it.
 fn uncropped(gradient: &[f32], part: [usize; 2], [height, width]: [usize; 2]) -> Vec<f32> {
     let (top, left) = (crop_start(height, part[0]), crop_start(width, part[1]));

@@ -1,12 +1,12 @@
-//! What a model says about its inputs and outputs, and whether pictures fit them.
+//! What a model says about its inputs and outputs, and whether images fit them.
 
 use moa_core::experiment::{OnnxLayout, OnnxSpec};
 use rten::{DataType, Dimension, Model, NodeId, ValueType};
 
-/// The axes of the input that takes pictures.
+/// The axes of the input that takes images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Axes {
-    /// Pictures in one run: 1 where the model takes any number.
+    /// Images in one run: 1 where the model takes any number.
     pub(super) batch: usize,
     /// Rows.
     pub(super) height: usize,
@@ -69,10 +69,7 @@ pub(super) fn input_axes(model: &Model, input: NodeId, spec: &OnnxSpec) -> Resul
     let dtype = info.as_ref().and_then(rten::NodeInfo::dtype);
     if dtype.is_some_and(|dtype| dtype != ValueType::Tensor(DataType::Float)) {
         let way_out = "give a model whose input is of 32-bit floating point numbers";
-        return Err(format!(
-            "does not take pictures: its input `{}` is of another type; {way_out}",
-            name(model, input)
-        ));
+        return Err(format!("does not take images: its input `{}` is of another type; {way_out}", name(model, input)));
     }
     let (channels, rows, columns) = match spec.layout {
         OnnxLayout::Nchw => (1, 2, 3),
@@ -80,12 +77,12 @@ pub(super) fn input_axes(model: &Model, input: NodeId, spec: &OnnxSpec) -> Resul
     };
     let sides: Vec<Option<usize>> = match info.and_then(|info| info.shape()) {
         Some(shape) if shape.len() == 4 => shape.iter().map(fixed).collect(),
-        Some(_) => return Err(format!("does not take pictures: {}, and pictures have four axes", whole())),
+        Some(_) => return Err(format!("does not take images: {}, and images have four axes", whole())),
         None => vec![None; 4],
     };
     if sides[channels].is_some_and(|channels| channels != 3) {
         return Err(format!(
-            "does not take pictures with three channels as axis {channels}: {}; is `layout` right, which is {:?}?",
+            "does not take images with three channels as axis {channels}: {}; is `layout` right, which is {:?}?",
             whole(),
             spec.layout
         ));
@@ -96,7 +93,7 @@ pub(super) fn input_axes(model: &Model, input: NodeId, spec: &OnnxSpec) -> Resul
             Err(format!("takes another size than {size:?}: {}; leave `size` out", whole()))
         }
         (Some(side), _) | (None, Some(side)) => Ok(side),
-        (None, None) => Err(format!("takes pictures of any size ({}): give `size`, e.g. [224, 224]", whole())),
+        (None, None) => Err(format!("takes images of any size ({}): give `size`, e.g. [224, 224]", whole())),
     };
     let (height, width) = (side(rows, 0)?, side(columns, 1)?);
     Ok(Axes { batch: sides[0].unwrap_or(1).max(1), height, width, layout: spec.layout })

@@ -1,4 +1,4 @@
-//! A model in an ONNX file as a reward: pictures in, one number of its output as the score.
+//! A model in an ONNX file as a reward: images in, one number of its output as the score.
 
 mod facts;
 mod picture;
@@ -17,7 +17,7 @@ use crate::{Raster, Reward, RewardError, View};
 use facts::{Axes, input_axes, pick};
 use picture::Preparation;
 
-/// A model that scores pictures, one after the other, so that no score depends on what is scored beside it.
+/// A model that scores images, one after the other, so that no score depends on what is scored beside it.
 pub struct Onnx {
     name: String,
     spec: OnnxSpec,
@@ -26,17 +26,17 @@ pub struct Onnx {
     output: NodeId,
     axes: Axes,
     preparation: Preparation,
-    /// Which of a picture's numbers is the score.
+    /// Which of an image's numbers is the score.
     index: usize,
 }
 
 impl Onnx {
-    /// Reads the model and tries it on a black picture.
+    /// Reads the model and tries it on a black image.
     ///
     /// # Errors
     /// Refuses files that are no ONNX models or hold operators that are not known, inputs and outputs that are not there or
     /// not chosen, sizes and layouts that the input does not take, and outputs of which none or no single number is a
-    /// picture's score.
+    /// image's score.
     pub fn open(name: impl Into<String>, spec: &OnnxSpec) -> Result<Self, RewardError> {
         let name = name.into();
         // What the reader of models says of files that are not there is hard to read.
@@ -60,17 +60,17 @@ impl Onnx {
         Ok(onnx)
     }
 
-    /// Returns what the output holds for each of at most `axes.batch` pictures.
+    /// Returns what the output holds for each of at most `axes.batch` images.
     fn numbers(&self, pictures: &[Raster]) -> Result<Vec<Vec<f32>>, String> {
         let Axes { batch, height, width, .. } = self.axes;
         let mut values: Vec<f32> = pictures.iter().flat_map(|picture| self.preparation.apply(picture)).collect();
-        // A model with a fixed number of pictures gets zeros in place of those that there are not.
+        // A model with a fixed number of images gets zeros in place of those that there are not.
         values.resize(batch * 3 * height * width, 0.0);
         let input = Value::from_shape(self.axes.shape(), values).map_err(|error| error.to_string())?;
         let outputs = self
             .model
             .run(vec![(self.input, input.into())], &[self.output], None)
-            .map_err(|error| format!("cannot be run on pictures alone: {}", one_line(&error.to_string())))?;
+            .map_err(|error| format!("cannot be run on images alone: {}", one_line(&error.to_string())))?;
         let output = outputs.into_iter().next().and_then(Value::into_tensor::<f32>);
         let output = output.ok_or("gives no 32-bit floating point numbers: choose another `output`")?;
         let shape = output.shape().to_vec();
@@ -78,8 +78,8 @@ impl Onnx {
         let one_for_each = shape.first() == Some(&batch) || (shape.is_empty() && batch == 1);
         if !one_for_each || shape.iter().skip(2).any(|side| *side != 1) || numbers.is_empty() {
             return Err(format!(
-                "gives an output of shape {shape:?} for {batch} pictures: choose an `output` of shape [pictures] or \
-                 [pictures, numbers]"
+                "gives an output of shape {shape:?} for {batch} images: choose an `output` of shape [images] or \
+                 [images, numbers]"
             ));
         }
         let each = numbers.len() / batch;
@@ -113,16 +113,16 @@ impl Reward for Onnx {
     }
 }
 
-/// Returns which of a picture's numbers is the score.
+/// Returns which of an image's numbers is the score.
 fn chosen(spec: &OnnxSpec, numbers: usize) -> Result<usize, String> {
     if numbers == 1 && spec.activation == OnnxActivation::Softmax {
-        return Err("gives one number a picture, whose softmax is always 1: take `activation: Sigmoid`".into());
+        return Err("gives one number an image, whose softmax is always 1: take `activation: Sigmoid`".into());
     }
     match spec.index.map(|index| index as usize) {
         Some(index) if index < numbers => Ok(index),
-        Some(index) => Err(format!("gives {numbers} numbers a picture: `index` is {index}, give 0 to {}", numbers - 1)),
+        Some(index) => Err(format!("gives {numbers} numbers an image: `index` is {index}, give 0 to {}", numbers - 1)),
         None if numbers == 1 => Ok(0),
-        None => Err(format!("gives {numbers} numbers a picture: choose one with `index`, 0 to {}", numbers - 1)),
+        None => Err(format!("gives {numbers} numbers an image: choose one with `index`, 0 to {}", numbers - 1)),
     }
 }
 

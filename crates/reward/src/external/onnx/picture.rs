@@ -1,4 +1,4 @@
-//! From a picture to a model's input.
+//! From an image to a model's input.
 
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, resize};
@@ -16,15 +16,15 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    /// Returns the preparation of pictures for an input of so many rows and columns.
+    /// Returns the preparation of images for an input of so many rows and columns.
     pub(super) fn new(spec: &OnnxSpec, height: usize, width: usize) -> Self {
         let OnnxSpec { mean, std, layout, .. } = *spec;
         Self { height: height as u32, width: width as u32, mean, std, layout }
     }
 
-    /// Returns a picture's values in the order of the input's axes.
+    /// Returns an image's values in the order of the input's axes.
     ///
-    /// The picture is rounded to 8 bits first, as it would be saved, so that scores are those of the saved picture.
+    /// The image is rounded to 8 bits first, as it would be saved, so that scores are those of the saved image.
     pub(super) fn apply(&self, raster: &Raster) -> Vec<f32> {
         let (width, height) = (raster.width as u32, raster.height as u32);
         let Some(picture) = RgbImage::from_raw(width, height, raster.to_bytes()) else {
@@ -45,7 +45,7 @@ impl Preparation {
         }
     }
 
-    /// Crops about the centre to the input's shape, and resizes with Catmull-Rom's cubic (a = −0.5), widened where pictures
+    /// Crops about the centre to the input's shape, and resizes with Catmull-Rom's cubic (a = −0.5), widened where images
     /// shrink: Pillow's `BICUBIC`.
     fn fit(&self, picture: RgbImage) -> RgbImage {
         let (width, height) = picture.dimensions();

@@ -17,7 +17,7 @@ use super::error::{ExternalError, Problem};
 use super::protocol::{Answer, check_greeting, hello};
 use crate::{Reward, RewardError, View};
 
-/// A program that scores pictures. It ends with this value: its stdin closes, and whatever of its process group is left two
+/// A program that scores images. It ends with this value: its stdin closes, and whatever of its process group is left two
 /// seconds later is killed.
 pub struct Program {
     name: String,
