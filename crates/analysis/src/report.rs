@@ -6,13 +6,15 @@ mod point;
 
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::FEWEST_PROMPTS;
+use moa_pareto::{Constraint, FEWEST_PROMPTS};
 use moa_store::Snapshot;
 
 pub use point::FrontPoint;
 
+use crate::advice::{Evidence, Recommendation, advice};
 use crate::{
-    AnalysisError, Hypervolumes, Scales, SoupComparison, Standing, bootstrap, placings, scores, suspected_hacking,
+    AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, bootstrap, scores, shares_by_name,
+    suspected_hacking,
 };
 
 /// Points with intervals, the front, its hypervolume.
@@ -34,6 +36,10 @@ pub struct FrontReport {
     pub hypervolumes: Option<Hypervolumes>,
     /// Soups and blends against trained adapters; none without them.
     pub soups: Option<SoupComparison>,
+    /// Points that are worth choosing, and why.
+    pub advice: Vec<Recommendation>,
+    /// Sets of points that are not told apart, by their places; see [`Relations::groups`].
+    pub groups: Vec<Vec<usize>>,
 }
 
 impl FrontReport {
@@ -50,7 +56,9 @@ impl FrontReport {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
-        let places = placings(&bootstrap, &evaluations)?;
+        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let places = relations.placings();
+        let (_, shares) = shares_by_name(spec);
         let findings = suspected_hacking(spec, &evaluations)?;
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
         let mut points = Vec::with_capacity(evaluations.len());
@@ -61,12 +69,22 @@ impl FrontReport {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
                 weighting: evaluation.weighting.clone(),
+                shares: shares.get(&evaluation.id).cloned(),
                 rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
                 judges: scores(&bootstrap, &evaluation.judges, judges, &judge_range)?,
                 placing,
                 suspected_hacking,
             });
         }
+        let evidence = Evidence {
+            spec,
+            points: &points,
+            evaluations: &evaluations,
+            relations: &relations,
+            scales: &scales,
+            bootstrap,
+        };
+        let advice = advice(&evidence)?;
         let judges = evaluations.first().map(|first| first.judges.iter().map(|judge| judge.name.clone()).collect());
         Ok(Self {
             experiment: spec.name.clone().unwrap_or_default(),
@@ -75,9 +93,34 @@ impl FrontReport {
             hypervolumes: Hypervolumes::of(&evaluations, &scales, bootstrap)?,
             soups: SoupComparison::of(&evaluations, spec, &scales)?,
             prompts: evaluations.first().map_or(0, |first| first.prompts()),
+            groups: relations.groups(),
+            advice,
             scales,
             points,
         })
+    }
+
+    /// Returns the best of the points that keep constraints, with the most of one reward, or best in all together; nothing where none keeps them by
+    /// its means, or nothing is evaluated.
+    ///
+    /// - `constraints`: on rewards, then on their gains over the base
+    /// - `goal`: the place of a reward
+    ///
+    /// # Errors
+    /// As [`FrontReport::of`].
+    pub fn best_within(
+        &self,
+        snapshot: &Snapshot,
+        spec: &ExperimentSpec,
+        constraints: Vec<Constraint>,
+        goal: Option<usize>,
+    ) -> Result<Option<Recommendation>, AnalysisError> {
+        let evaluations = in_order(snapshot, spec);
+        let bootstrap = bootstrap(spec);
+        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let Self { points, scales, .. } = self;
+        Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap }
+            .within(constraints, goal)
     }
 
     /// Returns how many points are on the front, unclear and off it.

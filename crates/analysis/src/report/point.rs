@@ -13,6 +13,8 @@ pub struct FrontPoint {
     pub kind: PointKind,
     /// Its weighting; none for the base.
     pub weighting: Option<Weighting>,
+    /// The shares of the corners' adapters in it, in their order; none for what is no mixture of them.
+    pub shares: Option<Vec<f64>>,
     /// One score per reward, in the experiment's order.
     pub rewards: Vec<Score>,
     /// One score per judge.
