@@ -32,6 +32,8 @@ mod promise;
 mod relations;
 pub mod report;
 mod resampling;
+#[cfg(test)]
+mod sample;
 mod scales;
 mod score;
 mod search;

@@ -247,3 +247,6 @@ pub fn maximised(goal: &Goal) -> Option<usize> {
         Goal::Nearest(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
