@@ -10,7 +10,7 @@ use moa_zoo::BaseFile;
 use crate::base;
 use crate::error::CliError;
 use crate::global::Global;
-use crate::output::note;
+use crate::output::say;
 
 /// Writes a base model as a folder in diffusers' layout.
 ///
@@ -43,8 +43,6 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             }
         }
     }
-    if !global.quiet {
-        note(&format!("wrote {}", arguments.out.display()));
-    }
+    say(&format!("wrote {}", arguments.out.display()));
     Ok(())
 }

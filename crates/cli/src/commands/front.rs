@@ -10,7 +10,9 @@ use moa_pareto::Interval;
 use moa_store::{Layout, Snapshot, Source};
 
 use crate::error::CliError;
-use crate::output::{has_colours, print, terminal_width};
+use crate::output::{print, prose, terminal_width};
+use crate::paint;
+use crate::results;
 use crate::text::{Table, count};
 
 /// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
@@ -25,7 +27,7 @@ Examples:
   moa front results/pareto --json | jq '.points[] | select(.on_front) | .id'
   moa front results/pareto --csv > front.csv")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -43,7 +45,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let results = Results::read(&arguments.results)?;
+    let results = Results::read(&results::find(&arguments.results)?)?;
     let scales = Scales::read(&results.layout, &results.spec, &results.snapshot.evaluations)?;
     let report = FrontReport::of(&results.snapshot, &results.spec, scales)?;
     print(if arguments.json {
@@ -198,17 +200,8 @@ fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) ->
     } else {
         full
     };
-    if !has_colours() {
-        return text;
-    }
     // Points that are not shown to be on the front step back.
-    let (dim, plain) = ("\x1b[2m", "\x1b[0m");
-    let dimmed = text.lines().enumerate().map(|(line, words)| match line {
-        0 => format!("\x1b[1m{words}{plain}\n"),
-        _ if words.trim_start().starts_with('●') => format!("{words}\n"),
-        _ => format!("{dim}{words}{plain}\n"),
-    });
-    dimmed.collect()
+    paint::table(&text, |line| !line.trim_start().starts_with('●'))
 }
 
 /// Returns whether a score is above or below the base's, as an arrow.

@@ -8,7 +8,7 @@ use moa_store::write_atomically;
 
 use crate::error::CliError;
 use crate::global::Global;
-use crate::output::note;
+use crate::output::say;
 
 /// Writes a commented experiment file to start from.
 ///
@@ -35,8 +35,6 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             .hint("name another file, or replace this one with --force"));
     }
     write_atomically(file, template().as_bytes())?;
-    if !global.quiet {
-        note(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
-    }
+    say(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
     Ok(())
 }

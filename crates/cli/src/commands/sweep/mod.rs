@@ -13,20 +13,21 @@ use moa_core::{EventSink, RunId};
 use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
 
 use moa_store::TaskState;
-use plan::Planned;
+use plan::{Changes, Planned};
 use task::Task;
 
 use crate::commands::front::{self, Results};
 use crate::device::{DeviceName, OpenDevice};
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::interrupt;
 use crate::memory;
 use crate::notice::Notice;
-use crate::output::{note, print};
+use crate::output::{note, print, say};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
+use crate::setting::Settings;
 use crate::shell;
 use crate::terminal::Look;
 
@@ -43,6 +44,7 @@ Examples:
   moa sweep experiments/quick.ron                  first contact, a minute
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
   moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
+  moa sweep my.ron --set training.epochs=5 --set lora.rank=4
   moa sweep my.ron --seed 2                        with another seed, into results/my-seed-2
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
   moa sweep my.ron --devices libtorch:cuda:0,libtorch:cuda:1
@@ -69,7 +71,7 @@ pub(crate) struct Arguments {
     partition: Option<Part>,
 
     /// Sweep on several devices of this machine, a process on each, e.g. libtorch:cuda:0,libtorch:cuda:1
-    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm", "device"])]
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm"])]
     devices: Vec<DeviceName>,
 
     /// Show progress as lines, as it is outside of terminals
@@ -84,7 +86,13 @@ pub(crate) struct Arguments {
     look: Look,
 
     #[command(flatten)]
+    settings: Settings,
+
+    #[command(flatten)]
     slurm: submit::Options,
+
+    #[command(flatten)]
+    pub(crate) compute: Devices,
 }
 
 /// Reads a part of the runs: which, and of how many.
@@ -101,13 +109,14 @@ fn part(text: &str) -> Result<Part, String> {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     // First of all: until then the signal ends the process.
     let notice = Notice::expect()?;
-    let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), arguments.seed)?;
+    let changes = Changes { seed: arguments.seed, settings: arguments.settings.clone() };
+    let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), &changes)?;
     if arguments.slurm.is_asked() {
-        return submit::run(&arguments.slurm, &arguments.experiments, &planned, arguments.seed, global);
+        return submit::run(&arguments.slurm, &arguments.experiments, &planned, &changes, global);
     }
     if !arguments.devices.is_empty() {
-        let Arguments { devices, experiments, seed, plain, .. } = arguments;
-        return devices::run(devices, &planned, experiments, *seed, *plain, global);
+        let Arguments { devices, experiments, plain, .. } = arguments;
+        return devices::run(devices, &planned, experiments, &changes, *plain, global);
     }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {
@@ -151,9 +160,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         }
         conclude(outcome, experiment, out)?;
     }
-    if planned.len() > 1 && !global.quiet {
-        let all: Vec<String> = planned.iter().map(|planned| planned.out.display().to_string()).collect();
-        note(&format!("hold them against each other with: moa compare {}", all.join(" ")));
+    if planned.len() > 1 {
+        let all = planned.iter().map(|planned| planned.out.display().to_string());
+        let compare = shell::line(["moa".to_owned(), "compare".into()].into_iter().chain(all));
+        say(&format!("to compare them:\n  {compare}"));
     }
     Ok(())
 }
@@ -209,7 +219,8 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
             print(front::describe(&report, &results))
         }
         SweepOutcome::PartFinished => {
-            note(&format!("this part is trained and evaluated; once all are: moa gather {}", out.display()));
+            let gather = shell::line(["moa", "gather", &out.display().to_string()]);
+            say(&format!("this part is trained and evaluated; once all are:\n  {gather}"));
             Ok(())
         }
         SweepOutcome::Further { runs } => {
