@@ -45,10 +45,10 @@ fn main() -> ExitCode {
     paint::choose(args.global.color);
     notes::set_voice(args.global.quiet, args.global.verbose);
     // Of bugs the hook has said what there is to say.
-    let code = catch_unwind(|| {
-        let result = args::check_together(&matches)
-            .map_or_else(|error| Ok(error.end()), |()| panic::on_device(|| run(&args), panic::failed));
-        result.unwrap_or_else(|error| error.end())
+    let together = args::check_together(&matches);
+    let code = catch_unwind(|| match together {
+        Ok(()) => panic::on_device(|| run(&args), panic::failed).unwrap_or_else(|error| error.end()),
+        Err(error) => error.end(),
     });
     let code = code.unwrap_or(ExitCode::FAILURE);
     // Threads that still hold rewards end with the process, and drop nothing.
@@ -63,9 +63,9 @@ fn run(args: &Args) -> ExitCode {
         Command::Sweep(arguments) => commands::sweep::run(arguments, global.on(&arguments.compute)),
         Command::Slurm(arguments) => commands::slurm::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments, global.on(&arguments.devices)),
-        Command::Init(arguments) => commands::init::run(arguments, global),
+        Command::Init(arguments) => commands::init::run(arguments),
         Command::Front(arguments) => commands::front::run(arguments),
-        Command::Compare(arguments) => commands::compare::run(arguments, global),
+        Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Gather(arguments) => commands::gather::run(arguments, global.on(&arguments.devices)),
         Command::Fork(arguments) => commands::fork::run(arguments, global.on(&arguments.devices)),
         Command::Repair(arguments) => commands::repair::run(arguments, global.on(&arguments.devices)),
@@ -73,13 +73,13 @@ fn run(args: &Args) -> ExitCode {
         Command::Note(arguments) => commands::note::run(arguments),
         Command::Tag(arguments) => commands::tag::run(arguments),
         Command::Remove(arguments) => commands::remove::run(arguments),
-        Command::Export(arguments) => commands::export::run(arguments, global),
+        Command::Export(arguments) => commands::export::run(arguments),
         Command::Merge(arguments) => commands::merge::run(arguments, global.on(&arguments.devices)),
-        Command::Convert(arguments) => commands::convert::run(arguments, global),
-        Command::ExportModel(arguments) => commands::export_model::run(arguments, global),
-        Command::Device(arguments) => commands::device::run(arguments, global.on_one(arguments.device)),
-        Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(arguments.device)),
-        Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(arguments.device)),
+        Command::Convert(arguments) => commands::convert::run(arguments),
+        Command::ExportModel(arguments) => commands::export_model::run(arguments),
+        Command::Device(arguments) => commands::device::run(arguments, global.on_one(&arguments.device)),
+        Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(&arguments.device)),
+        Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),
         Command::Completions(arguments) => commands::completions::run(arguments),
         Command::Man(arguments) => commands::man::run(arguments),
     };

@@ -124,7 +124,8 @@ fn alone(seconds: f64, busy: Option<Load>) -> [f64; 2] {
 mod tests {
     use super::*;
 
-    const MACHINE: &str = "cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 50 0 25 400 25 0 0 0 0 0\ncpu1 50 0 25 400 25 0 0 0 0 0\nintr 5\n";
+    const MACHINE: &str =
+        "cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 50 0 25 400 25 0 0 0 0 0\ncpu1 50 0 25 400 25 0 0 0 0 0\nintr 5\n";
 
     #[test]
     fn what_other_processes_take_is_what_is_busy_and_not_our_own() {

@@ -6,7 +6,6 @@ use crate::adapters;
 use crate::base;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
-use crate::global::Global;
 use crate::output::say;
 
 /// Writes an adapter in another format: factors and alpha survive bit for bit.
@@ -40,7 +39,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let layers = base::find(&arguments.base)?.adaptable()?;
     let named = adapters::read_one(&arguments.adapter, &layers)?;
     let format = arguments.to.format();

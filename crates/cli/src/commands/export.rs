@@ -7,7 +7,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use moa_store::{Format, Snapshot, Table, write_atomically};
 
 use crate::error::CliError;
-use crate::global::Global;
 use crate::output::{print, say};
 use crate::results;
 
@@ -41,7 +40,7 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments, _global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let format = format(arguments);
     if format == Format::Parquet && arguments.output.is_none() && stdout().is_terminal() {
         return Err(

@@ -9,7 +9,6 @@ use moa_zoo::BaseFile;
 
 use crate::base;
 use crate::error::CliError;
-use crate::global::Global;
 use crate::output::say;
 
 /// Writes a base model as a folder in diffusers' layout.
@@ -31,7 +30,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     for (name, file) in base::find(&arguments.base)?.files()? {
         let target = arguments.out.join(name);
         match file {

@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let experiment = Experiment::load_kept(parts.first().filter(|_| !known).unwrap_or(results))?;
     let device = experiment.device(global)?;
     let display = Display::choose(global.quiet, *plain);
-    let say = display.speaker();
-    let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let above = display.speaker();
+    let stop = interrupt::catch(move || above("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
     let models = experiment.models(&device)?;
     let request = experiment.request(&device, results, stop.flag());
     if !parts.is_empty() {

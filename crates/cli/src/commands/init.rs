@@ -7,7 +7,6 @@ use moa_core::experiment::template;
 use moa_store::write_atomically;
 
 use crate::error::CliError;
-use crate::global::Global;
 use crate::output::say;
 
 /// Writes a commented experiment file to start from.
@@ -28,7 +27,7 @@ pub(crate) struct Arguments {
     force: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let file = &arguments.file;
     if fs::symlink_metadata(file).is_ok() && !arguments.force {
         return Err(CliError::failure(format!("{} exists", file.display()))

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use super::finding::Finding;
 use super::outline::{Entry, Outline, Token, Tokens};
 use super::{Place, SpecError};
 

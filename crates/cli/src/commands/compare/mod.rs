@@ -14,7 +14,6 @@ use moa_store::write_atomically;
 
 use crate::commands::front::Results;
 use crate::error::CliError;
-use crate::global::Global;
 use crate::output::{print, say, warn};
 use crate::results;
 
@@ -93,19 +92,20 @@ fn parts() -> impl TypedValueParser<Value = Part> {
         .map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap_or_default())
 }
 
-pub(crate) fn run(arguments: &Arguments, _global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let results = read_all(arguments)?;
+    let labels = results.first().map_or_else(Vec::new, |first| first.spec.reward_labels());
     let fronts = if arguments.points == Points::Trained { Fronts::Trained } else { Fronts::All };
     let comparison = Comparison::of(&results, fronts, arguments.baseline.as_deref())?;
     comparison.warnings.iter().for_each(|warning| warn(warning));
     if let Some(file) = &arguments.plot {
-        plot(&comparison, file)?;
+        plot(&comparison, &labels, file)?;
         wrote(file);
     }
     let (part, to_file) = (arguments.what, arguments.output.is_some());
     let text = match arguments.format {
-        Format::Table => tables::table(&comparison, part, fronts, to_file),
-        Format::Markdown => tables::markdown(&comparison, part, fronts),
+        Format::Table => tables::table(&comparison, &labels, part, fronts, to_file),
+        Format::Markdown => tables::markdown(&comparison, &labels, part, fronts),
         Format::Csv => comparison.to_csv(part),
         Format::Json => comparison.to_json(),
     };
@@ -185,7 +185,7 @@ fn read(folder: &Path) -> Result<SweepResults, CliError> {
 }
 
 /// Draws the fronts over each other.
-fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
+fn plot(comparison: &Comparison, labels: &[String], file: &Path) -> Result<(), CliError> {
     let series = |experiment: &moa_analysis::compare::ComparedExperiment| FrontSeries {
         label: experiment.name.clone(),
         points: experiment.points.iter().map(|point| comparison.levels(point)).collect(),
@@ -197,6 +197,6 @@ fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
         (true, false) => "least to greatest seed",
         (false, _) => "95 % interval of the gain",
     };
-    draw_compared_fronts(file, &comparison.rewards, &comparison.base, &series, bars)
+    draw_compared_fronts(file, labels, &comparison.base, &series, bars)
         .map_err(|error| CliError::failure(format!("failed to {error}")))
 }

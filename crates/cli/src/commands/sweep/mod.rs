@@ -8,11 +8,11 @@ mod watched;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use moa_core::{EventSink, RunId};
-use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
-
-use moa_store::TaskState;
+use moa_core::{EventSink, PointKind, RunId};
+use moa_runner::{Part, Receipt, SweepOutcome, SweepRequest, sweep};
+use moa_store::{Layout, RunHistory, TaskState};
 use plan::{Changes, Planned};
 use task::Task;
 
@@ -24,12 +24,13 @@ use crate::global::{Devices, Global};
 use crate::interrupt;
 use crate::memory;
 use crate::notice::Notice;
-use crate::output::{note, print, say};
+use crate::output::{detail, note, print, say, warn};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
 use crate::setting::Settings;
 use crate::shell;
 use crate::terminal::Look;
+use crate::text::duration;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
@@ -129,9 +130,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return watched::run(experiment, &device, out, arguments.look, global, &notice);
     }
     let display = Display::choose(global.quiet, arguments.plain);
-    let say = display.speaker();
+    let above = display.speaker();
     let stop =
-        interrupt::catch(move || say("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
+        interrupt::catch(move || above("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
     notice.stops(&stop);
     for (place, Planned { experiment, out }) in planned.iter().enumerate() {
         let device = experiment.device(global)?;
@@ -142,7 +143,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             note(&format!("{of_all}moa sweep {name} on {device}, into {}", out.display()));
             note(experiment.describe().trim_end());
         }
+        experiment.few_prompts().iter().for_each(|text| warn(text));
         memory::forget_peak();
+        detail(|| resumed(experiment, out));
+        let began = Instant::now();
         let work = |sink: &mut dyn EventSink| {
             let models = experiment.models(&device)?;
             let request = SweepRequest { part: arguments.partition, ..experiment.request(&device, out, stop.flag()) };
@@ -155,6 +159,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             None => work(&mut *sink)?,
         };
         drop(sink);
+        detail(|| format!("this took {}", duration(began.elapsed())));
         if let SweepOutcome::Interrupted { .. } = outcome {
             notice.requeue(out)?;
         }
@@ -166,6 +171,28 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         say(&format!("to compare them:\n  {compare}"));
     }
     Ok(())
+}
+
+/// Returns what is there of a sweep before it begins or goes on, and what it is made with.
+fn resumed(experiment: &Experiment, out: &Path) -> String {
+    let layout = Layout::new(out);
+    let epochs = experiment.spec.training.epochs;
+    let line = |(id, _): (RunId, _)| match RunHistory::read(&layout.log_file(PointKind::Trained, &id)) {
+        Ok(Some(history)) => {
+            let evaluated = if history.evaluation.is_some() { ", evaluated" } else { "" };
+            format!("{id}: {} of {epochs} epochs are saved{evaluated}", history.epochs_done())
+        }
+        Ok(None) => format!("{id}: begins anew"),
+        Err(error) => format!("{id}: failed to {error}"),
+    };
+    let receipt = Receipt::read(&layout.receipt_file()).ok().flatten();
+    let begun = receipt.map(|receipt| {
+        let hashes = receipt.sha256.iter().map(|(name, hash)| format!("{name:<17}  sha256 {hash}"));
+        let begun = format!("begun with moa {} on {}", receipt.moa, receipt.device);
+        std::iter::once(begun).chain(hashes).collect::<Vec<_>>().join("\n")
+    });
+    let lines = experiment.spec.weightings().into_iter().map(line).chain(begun);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Does a part's work, and tells of it in the results folder.
@@ -216,7 +243,7 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
     match outcome {
         SweepOutcome::Finished(report) => {
             let results = Results::read(out)?;
-            print(front::describe(&report, &results))
+            print(front::describe(&report, &results)?)
         }
         SweepOutcome::PartFinished => {
             let gather = shell::line(["moa", "gather", &out.display().to_string()]);
