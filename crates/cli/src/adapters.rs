@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use moa_adapter::{Adapter, LayerShape, base_named_by};
 
 use crate::error::CliError;
+use crate::results;
 
 /// What adapters' files are called, moa's own first.
 const TENSORS: [&str; 4] =
@@ -46,6 +47,9 @@ pub(crate) fn read_one(path: &Path, layers: &[LayerShape]) -> Result<NamedAdapte
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
+    // An experiment file, or its name, means the runs of its results.
+    let is_adapter = path.is_file() && path.extension().is_none_or(|ending| ending != "ron");
+    let path = &if is_adapter { path.to_path_buf() } else { results::find(path)? };
     if path.is_file() {
         return Ok(vec![path.to_path_buf()]);
     }

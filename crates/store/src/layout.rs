@@ -21,6 +21,7 @@ use crate::atomic::remove_leftovers;
 /// live.jsonl                 the same while a sweep runs, for readers
 /// plots/                     fronts and curves
 /// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
+/// remarks.json               the user's own notes and tags
 /// slurm/                     scripts, logs and numbers of the jobs, where Slurm does it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,11 @@ impl Layout {
     /// Returns the path of what counts as 0 and as 1 in the hypervolume.
     pub fn hypervolume_file(&self) -> PathBuf {
         self.root.join("hypervolume.json")
+    }
+
+    /// Returns the path of the user's own notes and tags.
+    pub fn remarks_file(&self) -> PathBuf {
+        self.root.join("remarks.json")
     }
 
     /// Returns the folder of the metric store.

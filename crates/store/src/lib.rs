@@ -7,6 +7,7 @@
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
+//! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
 //! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
 
 mod activity;
@@ -20,6 +21,8 @@ mod journal;
 mod layout;
 mod lease;
 mod names;
+mod remarks;
+mod remove;
 mod run_log;
 mod silence;
 mod snapshot;
@@ -34,6 +37,8 @@ pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
 pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, PICTURES, ResultTable, SAMPLES};
 pub use lease::Leases;
+pub use remarks::{Remark, Remarks};
+pub use remove::{remove_experiment, remove_points};
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;

@@ -6,8 +6,7 @@ use crate::adapters;
 use crate::base;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::note;
+use crate::output::say;
 
 /// Writes an adapter in another format: factors and alpha survive bit for bit.
 ///
@@ -40,13 +39,11 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let layers = base::find(&arguments.base)?.adaptable()?;
     let named = adapters::read_one(&arguments.adapter, &layers)?;
     let format = arguments.to.format();
     write_adapter(&named.adapter, format, &arguments.base, &arguments.out)?;
-    if !global.quiet {
-        note(&format!("wrote {}", arguments.out.join(format.file_name()).display()));
-    }
+    say(&format!("wrote {}", arguments.out.join(format.file_name()).display()));
     Ok(())
 }

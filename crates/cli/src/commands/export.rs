@@ -7,8 +7,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use moa_store::{Format, Snapshot, Table, write_atomically};
 
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::{note, print};
+use crate::output::{print, say};
+use crate::results;
 
 /// Writes the metrics as a table for other tools, one value a row.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ Examples:
   moa export results/pareto --format parquet --what evaluations -o evaluations.parquet
   moa export results/pareto -o curves.jsonl")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -40,23 +40,21 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let format = format(arguments);
     if format == Format::Parquet && arguments.output.is_none() && stdout().is_terminal() {
         return Err(
             CliError::usage("Parquet is no text to show on a terminal").hint("name a file with -o FILE.parquet")
         );
     }
-    let snapshot = Snapshot::read(&arguments.results)?;
+    let snapshot = Snapshot::read(&results::find(&arguments.results)?)?;
     let mut bytes = Vec::new();
     moa_store::export(&snapshot, arguments.what, format, &mut bytes)?;
     match &arguments.output {
         None => print(bytes),
         Some(file) => {
             write_atomically(file, &bytes)?;
-            if !global.quiet {
-                note(&format!("wrote {}", file.display()));
-            }
+            say(&format!("wrote {}", file.display()));
             Ok(())
         }
     }

@@ -6,11 +6,14 @@ use moa_analysis::report::FrontPoint;
 use moa_analysis::{FrontReport, Placing, RewardScale, Scales, Score, Standing};
 use moa_core::experiment::{ChosenWeighting, Expectation, ExperimentSpec, SpecError};
 use moa_core::{PointKind, RunState};
-use moa_pareto::Interval;
+use moa_pareto::{FEWEST_CLAIMED, Interval};
 use moa_store::{Layout, Snapshot, Source};
 
+use super::note;
 use crate::error::CliError;
-use crate::output::{has_colours, print, terminal_width};
+use crate::output::{print, prose, terminal_width};
+use crate::paint;
+use crate::results;
 use crate::text::{Table, count};
 
 /// Prints the Pareto front of results, with 95 % intervals and the hypervolume.
@@ -25,7 +28,7 @@ Examples:
   moa front results/pareto --json | jq '.points[] | select(.on_front) | .id'
   moa front results/pareto --csv > front.csv")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -43,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let results = Results::read(&arguments.results)?;
+    let results = Results::read(&results::find(&arguments.results)?)?;
     let scales = Scales::read(&results.layout, &results.spec, &results.snapshot.evaluations)?;
     let report = FrontReport::of(&results.snapshot, &results.spec, scales)?;
     print(if arguments.json {
@@ -53,9 +56,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     } else if report.points.is_empty() {
         format!("nothing is evaluated yet\n{}", results.state())
     } else if arguments.judges {
-        table(&report, &report.judges, |point| &point.judges)
+        table(&report, &report.judges, &report.judges, |point| &point.judges)
     } else {
-        describe(&report, &results)
+        describe(&report, &results)?
     })
 }
 
@@ -106,15 +109,19 @@ impl Results {
     }
 }
 
-/// Returns the front as text: table, hypervolume, findings, files.
-pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
+/// Returns the front as text: the user's notes, table, hypervolume, findings, files.
+///
+/// # Errors
+/// Names notes that cannot be read.
+pub(crate) fn describe(report: &FrontReport, results: &Results) -> Result<String, CliError> {
+    let legend = "\n● on the front beyond noise   ○ off it   ? noise leaves it open, and how sure it is to be on the front\n\
+         ↑ ↓ above or below the base: the 95 % interval of the paired difference excludes 0\n";
     let mut parts = vec![
-        table(report, &report.rewards, |point| &point.rewards),
-        "\n● on the front beyond noise   ○ off it   ? noise leaves it open, and how sure it is to be on the front\n\
-         ↑ ↓ above or below the base: the 95 % interval of the paired difference excludes 0\n"
-            .into(),
+        note::head(&results.layout)?,
+        table(report, &report.rewards, &results.spec.reward_labels(), |point| &point.rewards),
+        prose(legend),
     ];
-    parts.extend(report.few_prompts().map(|text| text + "\n"));
+    parts.extend(report.few_prompts().map(|text| warning(&text)));
     parts.push("\n".into());
     if let Some(volumes) = &report.hypervolumes {
         let volume = |name: &str, volume: Option<Interval>| Some(format!("{name} {}", interval(volume?)));
@@ -127,17 +134,22 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> String {
         let ends =
             |reward: &RewardScale| format!("{} {:.3} to {:.3}", reward.name, reward.scale.reference, reward.scale.best);
         let ends = report.scales.rewards.iter().map(ends).collect::<Vec<_>>().join(", ");
-        parts.push(format!("  {}: {ends}\n", report.scales.definition()));
+        parts.push(prose(&format!("{}: {ends}\n", report.scales.definition())));
     }
     if let Some(soups) = &report.soups {
         parts.push(soups.verdict(&report.rewards));
     }
     parts.push(chosen(&results.spec));
     for point in &report.points {
-        parts.extend(point.suspected_hacking.iter().map(|finding| format!("warning: {}: {finding}\n", point.id)));
+        parts.extend(point.suspected_hacking.iter().map(|finding| warning(&format!("{}: {finding}", point.id))));
     }
     parts.extend([results.state(), results.files()]);
-    parts.concat()
+    Ok(parts.concat())
+}
+
+/// Returns a warning as a line of standard output.
+fn warning(text: &str) -> String {
+    paint::label(&prose(&format!("warning: {text}\n")), paint::on_output())
 }
 
 /// Returns what was chosen to be trained, what was expected of it, and what came.
@@ -175,40 +187,40 @@ fn chosen(spec: &ExperimentSpec) -> String {
     lines.chain(end).collect::<Vec<_>>().concat()
 }
 
-/// Returns a line for each point with its scores by `names`; on a narrow terminal without intervals.
-fn table(report: &FrontReport, names: &[String], scores: impl Fn(&FrontPoint) -> &Vec<Score>) -> String {
-    let with = |cell: fn(&Score) -> String| {
-        let mut table = Table::new(["front", "point"].into_iter().map(String::from).chain(names.iter().cloned()));
+/// Returns a line for each point with its scores by `names` under the headings `labels`; on a narrow terminal without intervals.
+fn table(
+    report: &FrontReport,
+    names: &[String],
+    labels: &[String],
+    scores: impl Fn(&FrontPoint) -> &Vec<Score>,
+) -> String {
+    // Of so few prompts nothing is claimed, whatever a range would allow.
+    let is_claimed = report.prompts >= FEWEST_CLAIMED;
+    let arrow = |score: &Score| if is_claimed { direction(score) } else { " " };
+    let with = |cell: &dyn Fn(&Score) -> String| {
+        let mut table = Table::new(["front", "point"].into_iter().map(String::from).chain(labels.iter().cloned()));
         for point in &report.points {
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
                 PointKind::Trained | PointKind::Soup | PointKind::Blend => point.id.to_string(),
             };
             let scores = scores(point);
-            let cells =
-                names.iter().map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), cell));
+            let cells = names
+                .iter()
+                .map(|name| scores.iter().find(|score| score.name == *name).map_or("–".into(), |score| cell(score)));
             table.row([place(point.placing), name].into_iter().chain(cells));
         }
         table.render_with_left(2)
     };
-    let full = with(|score| format!("{} {}", interval(score.mean), direction(score)));
+    let full = with(&|score| format!("{} {}", interval(score.mean), arrow(score)));
     let widest = full.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     let text = if terminal_width().is_some_and(|width| width < widest) {
-        with(|score| format!("{:.3} {}", score.mean.mean, direction(score)))
+        with(&|score| format!("{:.3} {}", score.mean.mean, arrow(score)))
     } else {
         full
     };
-    if !has_colours() {
-        return text;
-    }
     // Points that are not shown to be on the front step back.
-    let (dim, plain) = ("\x1b[2m", "\x1b[0m");
-    let dimmed = text.lines().enumerate().map(|(line, words)| match line {
-        0 => format!("\x1b[1m{words}{plain}\n"),
-        _ if words.trim_start().starts_with('●') => format!("{words}\n"),
-        _ => format!("{dim}{words}{plain}\n"),
-    });
-    dimmed.collect()
+    paint::table(&text, |line| !line.trim_start().starts_with('●'))
 }
 
 /// Returns whether a score is above or below the base's, as an arrow.

@@ -22,18 +22,19 @@ const TRAINING: [(&str, &str); 8] = [
     (metric::PAIRS_RIGHT, "share of pairs ordered as decided"),
 ];
 
-/// Draws the curves of those that are shown, and returns the files.
+/// Draws the curves of those that are shown, and returns the files. `labels` are the rewards' names with their units.
 pub(super) fn draw(
     layout: &Layout,
     snapshot: &Snapshot,
     report: &FrontReport,
+    labels: &[String],
     shown: &[&Point],
 ) -> Result<Vec<PathBuf>, PlotError> {
     let runs: BTreeSet<&RunId> = shown.iter().map(|point| &point.id).collect();
-    let of = |names: &[String], metric: fn(&str) -> String| -> Vec<(String, String)> {
-        names.iter().map(|name| (metric(name), name.clone())).collect()
+    let of = |metric: fn(&str) -> String| -> Vec<(String, String)> {
+        report.rewards.iter().zip(labels).map(|(name, label)| (metric(name), label.clone())).collect()
     };
-    let mut gains = of(&report.rewards, metric::reward_gain);
+    let mut gains = of(metric::reward_gain);
     gains.extend(report.judges.iter().map(|name| (metric::judge_gain(name), format!("{name} (judge)"))));
     let training = TRAINING.iter().map(|(metric, title)| ((*metric).to_owned(), (*title).to_owned()));
     let named = |metric: fn(&str) -> String, what: &str| -> Vec<(String, String)> {
@@ -47,7 +48,7 @@ pub(super) fn draw(
     let untrained = [(0.0, 0.0)];
     for (name, title, metrics, start) in [
         ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains, &untrained[..]),
-        ("curves", "Rewards of the training images, mean of each epoch", of(&report.rewards, metric::reward_mean), &[]),
+        ("curves", "Rewards of the training images, mean of each epoch", of(metric::reward_mean), &[]),
         ("training", "Training", training.collect(), &[]),
         ("steering", "What is maximised, and how constraints stand, after each probe", steering, &[]),
     ] {

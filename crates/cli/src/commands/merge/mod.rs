@@ -16,7 +16,8 @@ pub(crate) use method::FormatName;
 use method::MethodArguments;
 
 use crate::error::CliError;
-use crate::global::Global;
+use crate::global::{Devices, Global};
+use crate::results;
 
 /// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
 ///
@@ -41,7 +42,7 @@ Examples:
 Methods are called as in peft, and documented with what each of them gives, in `cargo doc -p moa-adapter`. Only mean and
 concatenate, and svd at full rank, give the mean of what the adapters do; the others are for comparison.")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR", required_unless_present = "adapters", conflicts_with = "adapters")]
     results: Option<PathBuf>,
 
@@ -101,6 +102,9 @@ pub(crate) struct Arguments {
     /// Where the merged adapter goes [default: merged/<shares> in the results]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
@@ -109,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return Err(CliError::usage(format!("--extrapolate is {extrapolation}: give a number from 0 to 2")));
     }
     match &arguments.results {
-        Some(results) => search::run(arguments, results, global),
+        Some(results) => search::run(arguments, &results::find(results)?, global),
         None => files::run(arguments),
     }
 }
