@@ -126,6 +126,11 @@ impl Search<'_> {
 }
 
 impl Found {
+    /// Returns whether the answer's means keep constraints, whatever its bounds say.
+    pub fn keeps_by_means(&self, constraints: &[Constraint]) -> bool {
+        constraints.iter().all(|one| one.bound.keeps(objective_of(&self.answer.promise, one.objective).mean))
+    }
+
     /// Returns why the answer is what it is, where the bounds decide otherwise than the means do: a sentence for each constraint whose
     /// bounds leave mixtures out that its means would not; empty where bounds and means agree.
     ///

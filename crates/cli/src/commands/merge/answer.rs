@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use moa_analysis::Promise;
+use moa_analysis::{End, Found, Promise};
 use moa_core::EvaluationRecord;
-use moa_pareto::{Bound, Constraint, Interval, Measured};
+use moa_pareto::{Bound, Constraint, Interval};
 use moa_plot::{GridRow, draw_picture_grid};
 use moa_runner::{SoupBench, Tasting};
 
@@ -17,27 +17,15 @@ use crate::text::{Table, count};
 const PROMPTS: usize = 8;
 
 /// Returns what was found, in a sentence.
-pub(super) fn verdict(
-    bench: &SoupBench<'_>,
-    met: bool,
-    exhausted: bool,
-    point: &Measured,
-    constraints: &[Constraint],
-) -> String {
-    let name = bench.name(&point.shares);
-    let budget = if exhausted { " (the budget ended before the search did: --budget allows more)" } else { "" };
-    if met {
-        let what = if constraints.is_empty() { "nearest to what is wanted" } else { "keeps every constraint" };
+pub(super) fn verdict(bench: &SoupBench<'_>, found: &Found, constraints: &[Constraint]) -> String {
+    let name = bench.name(&found.answer.shares);
+    let spent = " (the budget was spent before the search ended: --budget allows more)";
+    let budget = if found.end == End::Budget { spent } else { "" };
+    if found.met {
+        let what = if constraints.is_empty() { "comes nearest to what is wanted" } else { "keeps every constraint" };
         return format!("{name} {what}{budget}\n");
     }
-    let keeps = |Constraint { objective, bound }: &Constraint| {
-        let mean = point.scores[*objective].mean;
-        match bound {
-            Bound::AtLeast(least) => mean >= *least,
-            Bound::AtMost(most) => mean <= *most,
-        }
-    };
-    if constraints.iter().all(keeps) {
+    if found.keeps_by_means(constraints) {
         return format!(
             "infeasible: {name} keeps every constraint by its means, but not for sure on other prompts; more prompts in the \
              evaluation would make bounds narrower{budget}\n"

@@ -4,11 +4,11 @@ mod answer;
 mod files;
 mod method;
 mod search;
-mod trade_off;
 
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat};
+use moa_analysis::TradeOffError;
 use moa_core::experiment::BaseName;
 use moa_store::{write_atomically, write_atomically_with};
 
@@ -18,6 +18,7 @@ use method::MethodArguments;
 use crate::error::CliError;
 use crate::global::{Devices, Global};
 use crate::results;
+use crate::suggest::did_you_mean;
 
 /// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
 ///
@@ -115,6 +116,20 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     match &arguments.results {
         Some(results) => search::run(arguments, &results::find(results)?, global),
         None => files::run(arguments),
+    }
+}
+
+/// Says what is wrong with a trade-off that an option gives, with the name that may have been meant.
+pub(crate) fn written_wrongly(option: &str, error: &TradeOffError) -> CliError {
+    let wrong = CliError::usage(format!("{option}: {error}"));
+    match error {
+        TradeOffError::Unknown { name, known, .. } => wrong.maybe_hint(
+            did_you_mean(name, known.iter().map(String::as_str)).map(|name| format!("did you mean `{name}`?")),
+        ),
+        TradeOffError::Share { extrapolation, .. } if *extrapolation <= 0.0 => {
+            wrong.hint("--extrapolate allows shares beyond 0 and 1")
+        }
+        _ => wrong,
     }
 }
 
