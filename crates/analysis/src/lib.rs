@@ -9,10 +9,12 @@
 //! | which rewards rise while a judge falls? | [`Watcher`] |
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
+//! | which soups did a search add to the experiment? | [`added`] |
 //! | which weighting is worth training next? | [`Next`] |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
+mod added;
 pub mod compare;
 mod edge;
 mod error;
@@ -28,6 +30,7 @@ mod score;
 mod shares;
 mod soup_comparison;
 
+pub use added::added;
 pub use compare::Comparison;
 pub use edge::{Edge, EdgePath};
 pub use error::{AnalysisError, Mismatch};

@@ -4,6 +4,8 @@ pub(crate) mod csv;
 pub(crate) mod json;
 mod point;
 
+use std::collections::BTreeSet;
+
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::FEWEST_PROMPTS;
@@ -12,7 +14,8 @@ use moa_store::Snapshot;
 pub use point::FrontPoint;
 
 use crate::{
-    AnalysisError, Hypervolumes, Scales, SoupComparison, Standing, bootstrap, placings, scores, suspected_hacking,
+    AnalysisError, Hypervolumes, Scales, SoupComparison, Standing, added, bootstrap, placings, scores,
+    suspected_hacking,
 };
 
 /// Points with intervals, the front, its hypervolume.
@@ -28,7 +31,7 @@ pub struct FrontReport {
     pub scales: Scales,
     /// How many prompts were drawn; 0 before anything was evaluated.
     pub prompts: usize,
-    /// The base, then trained adapters, soups and blends, each in the experiment's order.
+    /// The base, then trained adapters, soups and blends, each in the experiment's order, then the soups that were added to it.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
@@ -53,6 +56,7 @@ impl FrontReport {
         let places = placings(&bootstrap, &evaluations)?;
         let findings = suspected_hacking(spec, &evaluations)?;
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
+        let added: BTreeSet<&RunId> = added(&snapshot.evaluations, spec).map(|record| &record.id).collect();
         let mut points = Vec::with_capacity(evaluations.len());
         for ((evaluation, placing), suspected_hacking) in evaluations.iter().zip(places).zip(findings) {
             let rewards = base.map(|base| &base.rewards[..]);
@@ -60,6 +64,7 @@ impl FrontReport {
             points.push(FrontPoint {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
+                added: added.contains(&evaluation.id),
                 weighting: evaluation.weighting.clone(),
                 rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
                 judges: scores(&bootstrap, &evaluation.judges, judges, &judge_range)?,
@@ -103,8 +108,15 @@ impl FrontReport {
     }
 }
 
-/// Returns the evaluations that belong to the experiment: base, trained adapters, soups, blends, each in its order.
+/// Returns the evaluations that belong to the experiment: what it plans, then the soups that were added to it.
 pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
+    let mut all = planned(snapshot, spec);
+    all.extend(added(&snapshot.evaluations, spec));
+    all
+}
+
+/// Returns the evaluations that the experiment plans: base, trained adapters, soups, blends, each in its order.
+pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);

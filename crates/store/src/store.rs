@@ -205,6 +205,15 @@ impl MetricStore {
         Ok(())
     }
 
+    /// Forgets a point that is no more.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub(crate) fn forget_point(&mut self, id: &RunId) -> Result<(), StoreError> {
+        self.forget(id)?;
+        self.restate()
+    }
+
     /// Returns the epochs of a run, in order.
     ///
     /// # Errors
