@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     browse, check, compare, convert, device, export, export_model, fork, front, gather, init, merge, pretrain, repair,
-    sample, slurm, sweep,
+    sample, show, slurm, sweep,
 };
 use crate::global::Global;
 
@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Export(export::Arguments),
     Merge(merge::Arguments),
     Convert(convert::Arguments),
+    Show(show::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
     Device(device::Arguments),

@@ -17,6 +17,8 @@ mod interrupt;
 mod memory;
 mod notes;
 mod notice;
+mod origin;
+mod outgoing;
 mod output;
 mod panic;
 mod pictures;
@@ -63,6 +65,7 @@ fn run(args: &Args) -> ExitCode {
         Command::ExportModel(arguments) => commands::export_model::run(arguments, args.global),
         Command::Device(arguments) => commands::device::run(arguments, args.global),
         Command::Sample(arguments) => commands::sample::run(arguments, args.global),
+        Command::Show(arguments) => commands::show::run(arguments),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, args.global),
     };
     match result {

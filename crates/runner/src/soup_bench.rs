@@ -17,7 +17,7 @@ use crate::folder::{as_run, settings};
 use crate::receipt::Receipt;
 use crate::{Models, RunnerError, SweepRequest};
 
-pub use join::Kept;
+pub use join::Joined;
 
 /// Merges and measures. What it measures with the experiment's own prompts and noise joins the experiment: a soup of its own beside the
 /// planned ones, which is not measured again.
@@ -44,7 +44,7 @@ pub struct Tasting {
     /// The first images of the first prompts, by prompt; none where the experiment keeps none.
     pub images: Vec<Vec<RgbPicture>>,
     /// What became of the measurement.
-    pub kept: Kept,
+    pub joined: Joined,
 }
 
 impl<'a> SoupBench<'a> {

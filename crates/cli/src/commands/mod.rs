@@ -15,5 +15,6 @@ pub(crate) mod merge;
 pub(crate) mod pretrain;
 pub(crate) mod repair;
 pub(crate) mod sample;
+pub(crate) mod show;
 pub(crate) mod slurm;
 pub(crate) mod sweep;

@@ -17,7 +17,7 @@ use crate::sheet::Sheet;
 
 /// What became of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Joined {
     /// It joined the experiment.
     Added(Indexed),
     /// The same adapter was measured before with the same settings; nothing was drawn now.
@@ -30,7 +30,7 @@ impl SoupBench<'_> {
     /// Merges, draws and scores, with the prompts and the noise of the experiment's evaluation, and keeps that with the experiment. What was
     /// measured before is not measured again.
     ///
-    /// Where the results cannot be written, or may not be, it is measured all the same: [`Tasting::kept`] says so.
+    /// Where the results cannot be written, or may not be, it is measured all the same: [`Tasting::joined`] says so.
     ///
     /// # Errors
     /// [`StoreError::Owned`] while another process measures the same soup; and see [`RunnerError`].
@@ -65,17 +65,16 @@ impl SoupBench<'_> {
         let evaluator = self.evaluator();
         let (pictures, record) = evaluator.measure(&point, progress)?;
         let sheet = evaluator.sheet_of(&pictures);
-        let kept = match leases {
-            Err(reason) => (record, Kept::Not(reason)),
+        let (record, joined) = match leases {
+            Err(reason) => (record, Joined::Not(reason)),
             Ok(leases) => match self.keep(&adapter, &mixture, &point, &sheet, record.clone(), &leases) {
-                Ok((record, indexed)) => (record, Kept::Added(indexed)),
+                Ok((record, indexed)) => (record, Joined::Added(indexed)),
                 // What was measured is worth more than that it was kept.
-                Err(error) => (record, Kept::Not(error.to_string())),
+                Err(error) => (record, Joined::Not(error.to_string())),
             },
         };
-        let (record, kept) = kept;
         let images = sheet.columns;
-        Ok(Tasting { adapter, provenance: self.provenance(mixture), record, images, kept })
+        Ok(Tasting { adapter, provenance: self.provenance(mixture), record, images, joined })
     }
 
     /// Returns the measurement of the same adapter with the same settings, where there is one.
@@ -98,7 +97,7 @@ impl SoupBench<'_> {
             let point = Point { id, kind, weighting: None, model: Model::Stored, folder, added: None };
             let images = self.evaluator().sheet(&point)?.map_or(Vec::new(), |sheet| sheet.columns);
             let provenance = self.provenance(mixture.clone());
-            return Ok(Some(Tasting { adapter: adapter.clone(), provenance, record, images, kept: Kept::Before }));
+            return Ok(Some(Tasting { adapter: adapter.clone(), provenance, record, images, joined: Joined::Before }));
         }
         Ok(None)
     }
