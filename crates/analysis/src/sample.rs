@@ -32,6 +32,7 @@ pub(crate) fn record(id: &str, kind: PointKind, levels: [f64; 2], prompts: usize
         rewards: vec![column("safety", 0), column("contrast", 1)],
         judges: Vec::new(),
         distance_to_base: None,
+        added: None,
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn scores_table(
         for point in &report.points {
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
+                _ if point.added => format!("{} (added)", point.id),
                 PointKind::Trained | PointKind::Soup | PointKind::Blend => point.id.to_string(),
             };
             let scores = scores(point);

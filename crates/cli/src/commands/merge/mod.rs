@@ -5,12 +5,10 @@ mod files;
 mod method;
 mod search;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use moa_adapter::{Adapter, AdapterFormat};
+use moa_adapter::AdapterFormat;
 use moa_analysis::TradeOffError;
-use moa_core::experiment::BaseName;
-use moa_store::{write_atomically, write_atomically_with};
 
 pub(crate) use method::FormatName;
 use method::MethodArguments;
@@ -26,6 +24,9 @@ use crate::suggest::did_you_mean;
 /// held-out prompts confirm, until the bounds keep all constraints and nothing better is to be expected. Bounds are for the
 /// means on other prompts, and hold for all rewards and all mixtures tried at once with 95 %, so that the one that is
 /// picked keeps them too. The answer says what was measured, or that it is infeasible and what comes nearest.
+///
+/// Every mixture that is measured joins the experiment, beside the soups that it plans: `moa front` shows it as added, and it is not
+/// measured again. An adapter that is there already is not replaced by another one unless --force says so.
 ///
 /// With --adapters it merges adapters from files of any format, of any model, without measuring.
 #[derive(Debug, clap::Args)]
@@ -106,6 +107,16 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) devices: Devices,
+
+    /// Replace another adapter that is there
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+impl Arguments {
+    fn formats(&self) -> Vec<AdapterFormat> {
+        self.format.iter().map(|format| format.format()).collect()
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
@@ -131,23 +142,4 @@ pub(crate) fn written_wrongly(option: &str, error: &TradeOffError) -> CliError {
         }
         _ => wrong,
     }
-}
-
-/// Writes an adapter's files in a format.
-///
-/// # Errors
-/// Says which file cannot be written, or what the format cannot say.
-pub(crate) fn write_adapter(
-    adapter: &Adapter,
-    format: AdapterFormat,
-    base: &str,
-    folder: &Path,
-) -> Result<(), CliError> {
-    let files = adapter
-        .outgoing(format, &BaseName::of(base).for_others())
-        .map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
-    if let Some(config) = &files.config {
-        write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
-    }
-    Ok(write_atomically_with(&folder.join(format.file_name()), |out| files.write(out))?)
 }

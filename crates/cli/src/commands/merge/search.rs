@@ -9,17 +9,19 @@ use moa_adapter::Adapter;
 use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
 use moa_core::RunId;
 use moa_core::experiment::Prompts;
+use moa_core::Provenance;
 use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
-use moa_runner::{SoupBench, SweepRequest, Tasting};
+use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
-use super::{Arguments, answer, write_adapter, written_wrongly};
+use super::{Arguments, answer, written_wrongly};
 use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::global::Global;
+use crate::outgoing::{Outgoing, Written};
 use crate::output::{note, print, prose, say};
 use crate::text::{count, duration};
 
@@ -153,9 +155,9 @@ struct Session<'a> {
 impl Session<'_> {
     fn at(&self, shares: &[f64]) -> Result<(), CliError> {
         if self.arguments.unmeasured {
-            let adapter = self.bench.merge(shares)?;
-            let folder = self.write(&adapter, shares)?;
-            return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder)));
+            let (adapter, provenance) = self.bench.merge(shares)?;
+            let (folder, written) = self.write(&adapter, &provenance, &self.bench.name(shares), None)?;
+            return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder, written)));
         }
         let began = Instant::now();
         let tasting = self.taste(shares, 1)?;
@@ -163,7 +165,9 @@ impl Session<'_> {
         let promise = self.bench.promises(&[&tasting.record], fresh.texts.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
         text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1)));
-        let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
+        if tasting.joined != Joined::Before {
+            let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
+        }
         self.finish(text, &tasting, &promise, shares, &fresh)
     }
 
@@ -187,7 +191,8 @@ impl Session<'_> {
         let found = search.run(known, constraints.clone(), goal, self.arguments.extrapolate, |shares, number| {
             let tasting = self.taste(shares, number)?;
             let means = names.iter().zip(tasting.record.reward_means()).map(|(name, mean)| format!("{name} {mean:.3}"));
-            say(&format!("measured {}: {}", self.bench.name(shares), means.collect::<Vec<_>>().join("  ")));
+            let how = if tasting.joined == Joined::Before { "measured before" } else { "measured" };
+            say(&format!("{how}: {}: {}", tasting.record.id, means.collect::<Vec<_>>().join("  ")));
             let record = tasting.record.clone();
             tasted.push((shares.to_vec(), tasting));
             Ok::<_, CliError>(Some(record))
@@ -195,7 +200,7 @@ impl Session<'_> {
         let Tried { shares, promise } = &found.answer;
         let tasting = match tasted.into_iter().find(|(known, _)| known == shares) {
             Some((_, tasting)) => tasting,
-            // The sweep has measured it: once more, for its images.
+            // It is known: this finds its images.
             None => self.taste(shares, found.measured + 1)?,
         };
         let mut text = answer::verdict(self.bench, &found, &constraints);
@@ -266,21 +271,42 @@ impl Session<'_> {
                 self.bench.taste_afresh(tasting.adapter.clone(), fresh.texts.clone(), seed, progress)
             })?;
             let names = self.kept.experiment.spec.reward_names();
-            text.push_str(&answer::verification(&names, promise, &again.record, &base, fresh));
+            text.push_str(&answer::verification(&names, promise, &again, &base, fresh));
         }
-        let folder = self.write(&tasting.adapter, shares)?;
-        answer::draw(&folder, &self.kept.experiment.prompts.held_out, tasting)?;
-        text.push_str(&answer::files(&folder));
+        text.push_str(&answer::kept(tasting));
+        let prompts = &self.kept.experiment.prompts.held_out;
+        let draw = |file: &Path| answer::draw(file, prompts, tasting);
+        let name = self.bench.name(shares);
+        let written = self.write(&tasting.adapter, &tasting.provenance, &name, Some(&draw));
+        // What was measured is said, whatever becomes of the files.
+        let (folder, written) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                print(text)?;
+                return Err(error);
+            }
+        };
+        text.push_str(&answer::files(&folder, written));
         print(text)
     }
 
-    fn write(&self, adapter: &Adapter, shares: &[f64]) -> Result<PathBuf, CliError> {
-        let name = self.bench.name(shares);
-        let folder = self.arguments.out.clone().unwrap_or_else(|| self.kept.folder.join("merged").join(name));
-        for format in &self.arguments.format {
-            write_adapter(adapter, format.format(), &self.kept.experiment.spec.base, &folder)?;
-        }
-        Ok(folder)
+    /// Writes the adapter where it was asked for, or by its name into the results, where another adapter never has that name.
+    fn write(
+        &self,
+        adapter: &Adapter,
+        provenance: &Provenance,
+        name: &str,
+        draw: Option<&dyn Fn(&Path) -> Result<(), CliError>>,
+    ) -> Result<(PathBuf, Written), CliError> {
+        let formats = self.arguments.formats();
+        let base = &self.kept.experiment.spec.base;
+        let outgoing = Outgoing { adapter, provenance, base, formats: &formats, draw };
+        let folder = match &self.arguments.out {
+            Some(out) => out.clone(),
+            None => outgoing.free(self.kept.folder.join("merged").join(name))?,
+        };
+        let written = outgoing.write(&folder, self.arguments.force)?;
+        Ok((folder, written))
     }
 }
 
