@@ -203,7 +203,8 @@ fn what_is_measured_joins_the_experiment_and_two_merges_never_share_a_place() {
     for gone in ["pictures.png", "adapter_model.safetensors", "adapter_config.json"] {
         assert!(!desk.path("mine").join(gone).exists(), "{gone} belongs to the other adapter");
     }
-    moa("convert mini/runs/safety --to peft -o mine").refusal(2, &["mine/lora.safetensors is another adapter", "--force"]);
+    moa("convert mini/runs/safety --to peft -o mine")
+        .refusal(2, &["mine/lora.safetensors is another adapter", "--force"]);
     moa("convert mini/runs/safety --to peft -o mine --force").success();
     moa("merge --adapters mini/runs/aesthetics -o mine").refusal(2, &["--force"]);
 

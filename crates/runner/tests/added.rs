@@ -168,8 +168,12 @@ fn an_added_soup_is_evaluated_anew_when_its_adapters_or_the_evaluation_are_other
     // As if the longer training had been there first.
     let fresh = tempfile::tempdir().unwrap();
     swept(fresh.path(), longer.clone(), &models);
-    let bench =
-        SoupBench::open(request(longer.clone(), fresh.path()), &models, &ids(&["colourfulness", "contrast"]), Merge::default());
+    let bench = SoupBench::open(
+        request(longer.clone(), fresh.path()),
+        &models,
+        &ids(&["colourfulness", "contrast"]),
+        Merge::default(),
+    );
     assert_eq!(bench.unwrap().taste(&[0.6, 0.4], &|_| {}).unwrap().record, *record);
 
     let mut other = longer;
@@ -179,12 +183,16 @@ fn an_added_soup_is_evaluated_anew_when_its_adapters_or_the_evaluation_are_other
 
     // Of a run that the experiment no longer has: left out, and said.
     let kept = ExperimentSpec::load_kept(&Layout::new(out).experiment_file()).unwrap();
-    let bench = SoupBench::open(request(kept.clone(), out), &models, &ids(&["centre", "contrast"]), Merge::default()).unwrap();
+    let bench =
+        SoupBench::open(request(kept.clone(), out), &models, &ids(&["centre", "contrast"]), Merge::default()).unwrap();
     let of_centre = bench.taste(&[0.5, 0.5], &|_| {}).unwrap().record.id;
-    let without = ExperimentSpec { weightings: vec![moa_core::experiment::WeightingsSpec::Corners], soups: Vec::new(), ..kept };
+    let without =
+        ExperimentSpec { weightings: vec![moa_core::experiment::WeightingsSpec::Corners], soups: Vec::new(), ..kept };
     let events = swept(out, without, &models);
     let said = |event: &RunEvent| match event {
-        RunEvent::Warned(warning) => warning.message.contains(of_centre.as_str()) && warning.message.contains("`centre`"),
+        RunEvent::Warned(warning) => {
+            warning.message.contains(of_centre.as_str()) && warning.message.contains("`centre`")
+        }
         _ => false,
     };
     assert!(events.iter().any(said), "{events:?}");
@@ -246,7 +254,11 @@ fn a_kill_at_any_moment_leaves_a_soup_that_counts_or_none() {
         fs::remove_dir_all(Layout::new(out).metrics_dir()).unwrap();
         gather(&request(spec(), out), &models, &mut |_: &RunEvent| {}).unwrap();
         assert_eq!(added(out), Vec::<String>::new(), "what has no whole log is none");
-        fs::write(folder.join(LEASE), format!("{{\"node\":{:?},\"pid\":4294967295,\"token\":1,\"beats\":0,\"when\":0}}", node())).unwrap();
+        fs::write(
+            folder.join(LEASE),
+            format!("{{\"node\":{:?},\"pid\":4294967295,\"token\":1,\"beats\":0,\"when\":0}}", node()),
+        )
+        .unwrap();
         let again = taste(out, &models, Merge::default(), [0.6, 0.4]);
         assert_eq!((&again.joined, &again.record), (&Joined::Added(Indexed::Now), &first.record));
     }
@@ -274,7 +286,11 @@ fn what_cannot_be_kept_is_measured_all_the_same() {
     let bench =
         SoupBench::open(request(other, out), &models, &ids(&["colourfulness", "contrast"]), Merge::default()).unwrap();
     let tasting = bench.taste(&[0.6, 0.4], &|_| {}).unwrap();
-    assert!(matches!(&tasting.joined, Joined::Not(reason) if reason.contains("other settings")), "{:?}", tasting.joined);
+    assert!(
+        matches!(&tasting.joined, Joined::Not(reason) if reason.contains("other settings")),
+        "{:?}",
+        tasting.joined
+    );
     assert_eq!(added(out), Vec::<String>::new());
     // A file where a folder should be.
     fs::write(out.join("soups").join(SOUP), "").unwrap();

@@ -78,6 +78,16 @@ fn few_prompts_leave_how_sure_it_is_open_and_nothing_is_shown() {
 }
 
 #[test]
+fn what_no_point_gains_beyond_noise_is_no_reason_to_choose_one() {
+    let report = report(
+        &[BASE, ("safety", PointKind::Trained, [0.7, 0.501]), ("contrast", PointKind::Trained, [0.6, 0.502])],
+        64,
+    );
+    assert!(of(&report, |why| *why == Why::Most(0)).is_some());
+    assert!(of(&report, |why| *why == Why::Most(1)).is_none(), "{:?}", report.advice);
+}
+
+#[test]
 fn before_another_point_is_evaluated_nothing_is_recommended() {
     assert_eq!(report(&[BASE], 64).advice, []);
     assert_eq!(report(&[], 64).advice, []);

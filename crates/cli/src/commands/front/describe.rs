@@ -10,7 +10,6 @@ use crate::commands::note;
 use crate::error::CliError;
 use crate::output::prose;
 use crate::paint::{self, Look};
-use crate::text::count;
 
 /// How many recommendations are shown, at most: more is not decided on.
 const MOST_ADVICE: usize = 10;

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use moa_adapter::Adapter;
 use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
+use moa_core::Provenance;
 use moa_core::RunId;
 use moa_core::experiment::Prompts;
-use moa_core::Provenance;
 use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
 use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
