@@ -4,10 +4,9 @@ use moa_core::experiment::{Expectation, NextBy};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, ScoreColumn, Weighting};
 use moa_pareto::{Proposal, Proposer, Soup, Trained};
 
+use crate::shares::in_hundredths;
 use crate::{AnalysisError, Scales, added};
 
-/// Shares are chosen in so many parts: hundredths.
-const PARTS: f64 = 100.0;
 /// Weightings closer than this are the same.
 const SAME: f64 = 1e-3;
 
@@ -61,7 +60,7 @@ impl Next {
         let is_new = |shares: &Vec<f64>| {
             !known.iter().any(|known| known.iter().zip(shares).all(|(one, other)| (one - other).abs() < SAME))
         };
-        let shares = Some(rounded(&weighting)).filter(is_new).unwrap_or(weighting);
+        let shares = Some(in_hundredths(&weighting)).filter(is_new).unwrap_or(weighting);
         let Ok(weighting) = Weighting::new(shares) else { return Ok(None) };
         Ok(Some(Self { weighting, expected: Expectation { hypervolume, gain, noise } }))
     }
@@ -82,23 +81,6 @@ fn standard_error(own: &ScoreColumn, base: &ScoreColumn) -> f64 {
     let mean = differences.iter().sum::<f64>() / count.max(1.0);
     let squares: f64 = differences.iter().map(|difference| (difference - mean).powi(2)).sum();
     (squares / (count - 1.0).max(1.0) / count.max(1.0)).sqrt()
-}
-
-/// Returns the shares in hundredths that sum to 1: those with the largest remainders are rounded up.
-fn rounded(shares: &[f64]) -> Vec<f64> {
-    let mut parts: Vec<f64> = shares.iter().map(|share| (share * PARTS).floor()).collect();
-    let mut left = (PARTS - parts.iter().sum::<f64>()).round() as usize;
-    let mut order: Vec<usize> = (0..shares.len()).collect();
-    let remainder = |place: &usize| shares[*place] * PARTS - (shares[*place] * PARTS).floor();
-    order.sort_by(|one, other| remainder(other).total_cmp(&remainder(one)));
-    for place in order.into_iter().cycle() {
-        if left == 0 {
-            break;
-        }
-        parts[place] += 1.0;
-        left -= 1;
-    }
-    parts.into_iter().map(|part| part / PARTS).collect()
 }
 
 #[cfg(test)]
@@ -145,12 +127,5 @@ mod tests {
             assert!(next.expected.gain > next.expected.noise, "{:?}", next.expected);
             assert_eq!(Next::of(&spec(), &known, by).unwrap(), Some(next), "again the same");
         }
-    }
-
-    #[test]
-    fn hundredths_sum_to_one() {
-        assert_eq!(rounded(&[1.0 / 3.0; 3]), [0.34, 0.33, 0.33]);
-        assert_eq!(rounded(&[0.14583, 0.85417]), [0.15, 0.85]);
-        assert_eq!(rounded(&[1.0, 0.0]), [1.0, 0.0]);
     }
 }

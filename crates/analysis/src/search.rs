@@ -3,6 +3,7 @@
 use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_pareto::{Answer, Bound, Constraint, Goal, Interval, Measured, ParetoError, Solver, Step, TradeOff};
 
+use crate::shares::in_hundredths;
 use crate::trade_off::{objective_name, written};
 use crate::{AnalysisError, Promise, bootstrap, promises};
 
@@ -87,6 +88,8 @@ impl Search<'_> {
             if measured >= self.budget {
                 break End::Budget;
             }
+            // As a person would write them; the solver's lattice is coarser than what it takes for known.
+            let shares = in_hundredths(&shares);
             let Some(record) = measure(&shares, measured + 1)? else { break End::Stopped };
             measured += 1;
             records.push((shares, record));
@@ -256,6 +259,8 @@ mod tests {
         let found = run("safety>=base+0.08, max contrast", 12, 99).unwrap();
         assert!(found.met && found.end == End::Done, "{found:?}");
         assert!(found.answer.promise.gains[0].lo >= 0.08, "{:?}", found.answer);
+        let is_written = |share: &f64| ((100.0 * share).round() / 100.0 - share).abs() < 1e-12;
+        assert!(found.tried.iter().all(|tried| tried.shares.iter().all(is_written)), "{:?}", found.tried);
         assert!(found.answer.shares[1] > 0.3, "a corner gives no contrast: {:?}", found.answer.shares);
         assert_eq!(found.tried.len(), found.measured + 2);
     }

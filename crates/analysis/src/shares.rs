@@ -6,6 +6,9 @@ use moa_core::{EvaluationRecord, ExperimentSpec, RunId};
 
 use crate::added;
 
+/// Shares are chosen in so many parts: hundredths.
+const PARTS: f64 = 100.0;
+
 /// Returns the corners' adapters, and by name the shares of them in each adapter and soup that is a mixture of corners: soups that the
 /// experiment plans, and those among `evaluations` that were added to it, as far as they are means.
 pub fn shares_by_name(
@@ -41,6 +44,23 @@ pub fn shares_by_name(
     (corners, shares)
 }
 
+/// Returns the shares in hundredths that sum to 1: those with the largest remainders are rounded up.
+pub(crate) fn in_hundredths(shares: &[f64]) -> Vec<f64> {
+    let mut parts: Vec<f64> = shares.iter().map(|share| (share * PARTS).floor()).collect();
+    let mut left = (PARTS - parts.iter().sum::<f64>()).round() as usize;
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    let remainder = |place: &usize| shares[*place] * PARTS - (shares[*place] * PARTS).floor();
+    order.sort_by(|one, other| remainder(other).total_cmp(&remainder(one)));
+    for place in order.into_iter().cycle() {
+        if left == 0 {
+            break;
+        }
+        parts[place] += 1.0;
+        left -= 1;
+    }
+    parts.into_iter().map(|part| part / PARTS).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use moa_core::experiment::RewardKind;
@@ -54,5 +74,13 @@ mod tests {
         assert_eq!(corners, ["aesthetics", "safety"].map(|id| RunId(id.into())));
         assert_eq!(shares[&RunId("safety".into())], [0.0, 1.0]);
         assert_eq!(shares[&RunId("soup-centre".into())], [0.5, 0.5]);
+    }
+
+    #[test]
+    fn hundredths_sum_to_one() {
+        assert_eq!(in_hundredths(&[1.0 / 3.0; 3]), [0.34, 0.33, 0.33]);
+        assert_eq!(in_hundredths(&[0.14583, 0.85417]), [0.15, 0.85]);
+        assert_eq!(in_hundredths(&[1.0, 0.0]), [1.0, 0.0]);
+        assert_eq!(in_hundredths(&[1.234, -0.234]), [1.23, -0.23]);
     }
 }

@@ -166,11 +166,9 @@ impl Bootstrap {
         let objectives = evaluations.first().and_then(|point| point.first()).map_or(0, |row| row.as_ref().len());
         let table = Table::new(evaluations, &vec![0.0; objectives])?;
         let picks = self.resampled(table.prompts, &|counts: &[f64]| choose(&table.means(counts, objectives)))?;
-        let mut shares = vec![0.0; evaluations.len()];
-        for pick in picks.into_iter().flatten() {
-            shares[pick] += 1.0 / self.resamples as f64;
-        }
-        Ok(shares)
+        let mut counts = vec![0usize; evaluations.len()];
+        picks.into_iter().flatten().for_each(|pick| counts[pick] += 1);
+        Ok(counts.into_iter().map(|count| count as f64 / self.resamples as f64).collect())
     }
 
     /// Returns a statistic with the interval that its resamples' spread gives.

@@ -80,7 +80,7 @@ fn balance(point: &FrontPoint, why: &Why) -> Option<String> {
     }
     if !losses.is_empty() {
         parts.push(format!("costs {}", losses.join(", ")));
-    } else if unclear > 0 && !gains.is_empty() {
+    } else if unclear > 0 && !gains.is_empty() && *why != Why::NoLoss {
         parts.push("no loss beyond noise".into());
     }
     (!parts.is_empty()).then(|| parts.join("; "))
