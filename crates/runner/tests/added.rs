@@ -10,7 +10,7 @@ use moa_analysis::{FrontReport, Scales, shares_by_name};
 use moa_core::provenance::Made;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId};
 use moa_runner::{Joined, Models, SoupBench, SweepOutcome, Tasting, gather};
-use moa_store::{Indexed, LEASE, Layout, Leases, MetricStore, RunHistory, Snapshot, StoreError, remove_point};
+use moa_store::{Indexed, LEASE, Layout, Leases, MetricStore, RunHistory, Snapshot, StoreError, remove_points};
 use tiny::{models, request, run, spec};
 
 fn swept(out: &Path, spec: ExperimentSpec, models: &Models) -> Vec<RunEvent> {
@@ -201,7 +201,7 @@ fn an_added_soup_is_evaluated_anew_when_its_adapters_or_the_evaluation_are_other
 }
 
 #[test]
-fn an_added_soup_is_removed_with_all_that_is_known_of_it_and_planned_ones_are_not() {
+fn an_added_soup_is_removed_with_all_that_is_known_of_it() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let out = root.path();
     swept(out, spec(), &models);
@@ -209,16 +209,12 @@ fn an_added_soup_is_removed_with_all_that_is_known_of_it_and_planned_ones_are_no
     let id = taste(out, &models, Merge::default(), [0.6, 0.4]).record.id;
     // While somebody measures it, it stays.
     let lease = Leases::take(&[Layout::new(out).soup_dir(&id).join(LEASE)]).unwrap();
-    assert!(matches!(remove_point(out, &id), Err(StoreError::Owned { .. })));
+    let soup = [(PointKind::Soup, id)];
+    assert!(matches!(remove_points(out, &soup), Err(StoreError::Owned { .. })));
     drop(lease);
-    assert_eq!(remove_point(out, &id).unwrap(), Indexed::Now);
+    remove_points(out, &soup).unwrap();
     tiny::results(out).assert_same(&untouched);
-    let again = remove_point(out, &id).unwrap_err().to_string();
-    assert!(again.contains(SOUP) && again.contains("none was added"), "{again}");
-    for planned in ["soup-centre", "contrast", "base"] {
-        let message = remove_point(out, &RunId(planned.into())).unwrap_err().to_string();
-        assert!(message.contains(planned) && message.contains("asks for it"), "{message}");
-    }
+    assert_eq!(added(out), Vec::<String>::new());
     assert_eq!(taste(out, &models, Merge::default(), [0.6, 0.4]).joined, Joined::Added(Indexed::Now), "measured again");
 }
 

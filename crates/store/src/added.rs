@@ -1,19 +1,17 @@
-//! Soups that were added to an experiment when they were measured: found by their logs, taken into the index, removed.
+//! Soups that were added to an experiment when they were measured: found by their logs, taken into the index.
 //!
 //! The log in a soup's own folder is the truth, and says that it was added ([`EvaluationRecord::added`]). The index has one writer: where that is
 //! a sweep, or there is no index yet, the log alone is written. Readers take it in beside the index, and the index follows at its
 //! next opening.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId};
 
-use crate::{LEASE, Layout, Leases, MetricStore, RunHistory, Snapshot, StoreError, database};
+use crate::{Layout, MetricStore, RunHistory, Snapshot, StoreError, database};
 
-/// When the index knows of a point that was added or removed.
+/// When the index knows of a point that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Indexed {
     /// It does.
@@ -45,47 +43,7 @@ fn added_but(layout: &Layout, known: &BTreeSet<&RunId>) -> Result<Vec<(String, E
 ///
 /// # Errors
 /// Those of [`MetricStore::open`] but [`StoreError::InUse`].
-pub fn index(root: &Path, record: &EvaluationRecord) -> Result<Indexed, StoreError> {
-    change_index(root, |store| store.record(&RunEvent::Evaluated(record.clone())))
-}
-
-/// Removes a soup that was added to the experiment in `root`: its folder with adapter, images and log, and what the index knows of it. Adapters
-/// that were written elsewhere stay, and so do tables and plots until they are made again.
-///
-/// The folder leaves its place in one step: a kill leaves the soup whole, or gone.
-///
-/// # Errors
-/// [`StoreError::NoSuchPoint`] where no such soup was added, [`StoreError::PlannedPoint`] for what the experiment itself asks for,
-/// [`StoreError::Owned`] while a process measures it, and what the system says.
-pub fn remove_point(root: &Path, id: &RunId) -> Result<Indexed, StoreError> {
-    let layout = Layout::new(root);
-    let planned = planned(&layout)?;
-    if planned.contains(id) {
-        return Err(StoreError::PlannedPoint { id: id.to_string() });
-    }
-    let removable: Vec<RunId> = added(&layout)?.into_iter().map(|(_, record)| record.id).collect();
-    if !removable.contains(id) {
-        let known = removable.iter().filter(|id| !planned.contains(id)).map(RunId::to_string).collect();
-        return Err(StoreError::NoSuchPoint { id: id.to_string(), path: root.to_path_buf(), known });
-    }
-    let folder = layout.soup_dir(id);
-    let lease = Leases::take(&[folder.join(LEASE)])?;
-    let aside = layout.removed_dir(id);
-    let failed = |source| StoreError::write(&folder, source);
-    remove_folder(&aside).map_err(failed)?;
-    fs::rename(&folder, &aside).map_err(failed)?;
-    // It lies in the folder that has moved.
-    drop(lease);
-    let indexed = change_index(root, |store| store.remove(id))?;
-    remove_folder(&aside).map_err(failed)?;
-    Ok(indexed)
-}
-
-/// Opens the index, changes it, and closes it.
-fn change_index(
-    root: &Path,
-    change: impl FnOnce(&mut MetricStore) -> Result<(), StoreError>,
-) -> Result<Indexed, StoreError> {
+pub fn index_point(root: &Path, record: &EvaluationRecord) -> Result<Indexed, StoreError> {
     // Parts that were not gathered have none, and one that holds this alone would hide them.
     if !database::exists(&Layout::new(root).metrics_dir()) {
         return Ok(Indexed::Later);
@@ -94,7 +52,7 @@ fn change_index(
         Err(StoreError::InUse { .. }) => return Ok(Indexed::Later),
         opened => opened?,
     };
-    change(&mut store)?;
+    store.record(&RunEvent::Evaluated(record.clone()))?;
     store.close()?;
     Ok(Indexed::Now)
 }
@@ -123,25 +81,10 @@ impl Snapshot {
     }
 }
 
-/// Returns the names of everything that the experiment asks for.
-fn planned(layout: &Layout) -> Result<BTreeSet<RunId>, StoreError> {
-    let spec = kept(layout)?;
-    let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
-    let runs = spec.weightings().into_iter().map(|(id, _)| id);
-    Ok(runs.chain(mixtures).chain([RunId(RunId::BASE.into())]).collect())
-}
-
 fn kept(layout: &Layout) -> Result<ExperimentSpec, StoreError> {
     let path = layout.experiment_file();
     if !path.exists() {
         return Err(StoreError::Missing { path: layout.root().to_path_buf() });
     }
     ExperimentSpec::load_kept(&path).map_err(|error| StoreError::read(&path, std::io::Error::other(error.to_string())))
-}
-
-fn remove_folder(folder: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -129,11 +129,6 @@ impl Layout {
         Ok(self.logs_in(PointKind::Soup, "soups")?.into_iter().map(|(_, id, _)| id).collect())
     }
 
-    /// Returns where the folder of a soup goes that is being removed.
-    pub(crate) fn removed_dir(&self, soup: &RunId) -> PathBuf {
-        self.root.join(format!("{REMOVED}{soup}"))
-    }
-
     /// Returns the folder of one blend, which has images and no adapter of its own.
     pub fn blend_dir(&self, blend: &RunId) -> PathBuf {
         self.root.join("blends").join(blend.as_str())
@@ -230,26 +225,14 @@ impl Layout {
         self.slurm_dir().join("submitted.json")
     }
 
-    /// Deletes the temporary files that killed processes left in the experiment's folder, and soups that were half removed.
+    /// Deletes the temporary files that killed processes left in the experiment's folder.
     ///
     /// # Errors
     /// What the system says of a folder that it cannot list or a file that it cannot delete.
     pub fn remove_leftovers(&self) -> Result<(), StoreError> {
-        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED)) {
-            match std::fs::remove_dir_all(entry.path()) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::write(&entry.path(), error));
-                }
-                _ => {}
-            }
-        }
         remove_leftovers(&self.root)
     }
 }
-
-/// How the names of soups' folders begin while they are being removed.
-const REMOVED: &str = ".moa-removed-";
 
 /// Files of a run, soup or blend in its own folder.
 pub const ADAPTER: &str = "adapter.safetensors";

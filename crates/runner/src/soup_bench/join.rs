@@ -162,7 +162,7 @@ impl SoupBench<'_> {
         let record = evaluator.keep(point, sheet, record, base.as_ref(), &mut recorder)?;
         recorder.close()?;
         leases.check()?;
-        let indexed = moa_store::index(self.layout.root(), &record)?;
+        let indexed = moa_store::index_point(self.layout.root(), &record)?;
         Ok((record, indexed))
     }
 }

@@ -105,12 +105,12 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) devices: Devices,
-
     /// Replace another adapter that is there
     #[arg(long, requires = "out")]
     force: bool,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 impl Arguments {

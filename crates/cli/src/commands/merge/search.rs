@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use moa_adapter::Adapter;
 use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
-use moa_core::Provenance;
-use moa_core::RunId;
 use moa_core::experiment::Prompts;
+use moa_core::{Provenance, RunId};
 use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
 use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
@@ -191,8 +190,8 @@ impl Session<'_> {
         let found = search.run(known, constraints.clone(), goal, self.arguments.extrapolate, |shares, number| {
             let tasting = self.taste(shares, number)?;
             let means = names.iter().zip(tasting.record.reward_means()).map(|(name, mean)| format!("{name} {mean:.3}"));
-            let how = if tasting.joined == Joined::Before { "measured before" } else { "measured" };
-            say(&format!("{how}: {}: {}", tasting.record.id, means.collect::<Vec<_>>().join("  ")));
+            let how = if tasting.joined == Joined::Before { "measured before:" } else { "measured" };
+            say(&format!("{how} {}: {}", tasting.record.id, means.collect::<Vec<_>>().join("  ")));
             let record = tasting.record.clone();
             tasted.push((shares.to_vec(), tasting));
             Ok::<_, CliError>(Some(record))
@@ -276,8 +275,7 @@ impl Session<'_> {
         text.push_str(&answer::kept(tasting));
         let prompts = &self.kept.experiment.prompts.held_out;
         let draw = |file: &Path| answer::draw(file, prompts, tasting);
-        let name = self.bench.name(shares);
-        let written = self.write(&tasting.adapter, &tasting.provenance, &name, Some(&draw));
+        let written = self.write(&tasting.adapter, &tasting.provenance, &self.bench.name(shares), Some(&draw));
         // What was measured is said, whatever becomes of the files.
         let (folder, written) = match written {
             Ok(written) => written,
