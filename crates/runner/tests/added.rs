@@ -288,10 +288,14 @@ fn what_cannot_be_kept_is_measured_all_the_same() {
         tasting.joined
     );
     assert_eq!(added(out), Vec::<String>::new());
-    // A file where a folder should be.
-    fs::write(out.join("soups").join(SOUP), "").unwrap();
+    // A folder where the adapter should be.
+    fs::create_dir_all(out.join("soups").join(SOUP).join("adapter.safetensors")).unwrap();
     let tasting = taste(out, &models, Merge::default(), [0.6, 0.4]);
-    assert!(matches!(&tasting.joined, Joined::Not(reason) if reason.contains(SOUP)), "{:?}", tasting.joined);
+    assert!(
+        matches!(&tasting.joined, Joined::Not(reason) if reason.contains("adapter.safetensors")),
+        "{:?}",
+        tasting.joined
+    );
     assert_eq!(tasting.record.kind, PointKind::Soup);
 }
 
