@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 23] = [
     "sweep",
     "slurm",
     "browse",
@@ -20,6 +20,10 @@ const COMMANDS: [&str; 17] = [
     "gather",
     "fork",
     "repair",
+    "list",
+    "note",
+    "tag",
+    "remove",
     "export",
     "merge",
     "convert",
@@ -27,6 +31,8 @@ const COMMANDS: [&str; 17] = [
     "sample",
     "device",
     "pretrain",
+    "completions",
+    "man",
 ];
 
 fn compare(name: &str, found: &str) {

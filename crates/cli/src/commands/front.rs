@@ -1,5 +1,6 @@
 //! `moa front`: the Pareto front of results, as a table or for programs.
 
+use std::io::{IsTerminal, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use moa_analysis::report::FrontPoint;
@@ -11,6 +12,7 @@ use moa_store::{Layout, Snapshot, Source};
 
 use super::note;
 use crate::error::CliError;
+use crate::notes::is_new;
 use crate::output::{print, prose, terminal_width};
 use crate::paint;
 use crate::results;
@@ -137,14 +139,20 @@ pub(crate) fn describe(report: &FrontReport, results: &Results) -> Result<String
         parts.push(prose(&format!("{}: {ends}\n", report.scales.definition())));
     }
     if let Some(soups) = &report.soups {
-        parts.push(soups.verdict(&report.rewards));
+        parts.push(prose(&soups.verdict(&report.rewards)));
     }
-    parts.push(chosen(&results.spec));
+    parts.push(prose(&chosen(&results.spec)));
     for point in &report.points {
-        parts.extend(point.suspected_hacking.iter().map(|finding| warning(&format!("{}: {finding}", point.id))));
+        let findings = point.suspected_hacking.iter().map(|finding| format!("{}: {finding}", point.id));
+        parts.extend(findings.filter(|text| !was_seen(text)).map(|text| warning(&text)));
     }
     parts.extend([results.state(), results.files()]);
     Ok(parts.concat())
+}
+
+/// Returns whether a warning stands on the same terminal already: the sweep that has just ended gave it.
+fn was_seen(text: &str) -> bool {
+    !is_new(text) && stdout().is_terminal() && stderr().is_terminal()
 }
 
 /// Returns a warning as a line of standard output.
