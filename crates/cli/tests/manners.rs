@@ -183,6 +183,7 @@ fn results_are_found_by_the_file_that_they_are_of() {
     ] {
         desk.moa(command).refusal(1, &["new.ron has no results yet", "results/new", "`moa sweep new.ron`"]);
     }
+    desk.moa(["front", "minni.ron"]).refusal(1, &["minni.ron: there is no such file", "did you mean `results/mini`?"]);
     desk.write("notes.txt", "x");
     desk.moa(["front", "notes.txt"]).refusal(2, &["notes.txt is neither a results folder nor an experiment file"]);
 }
