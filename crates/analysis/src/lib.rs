@@ -9,6 +9,7 @@
 //! | which rewards rise while a judge falls? | [`Watcher`] |
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
+//! | which soups did a search add to the experiment? | [`added`] |
 //! | which weighting is worth training next? | [`Next`] |
 //! | which points is it worth choosing, and why? | [`advice`] |
 //! | which points are not told apart? | [`Relations`] |
@@ -18,6 +19,7 @@
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
+mod added;
 pub mod advice;
 pub mod compare;
 mod edge;
@@ -32,6 +34,8 @@ mod promise;
 mod relations;
 pub mod report;
 mod resampling;
+#[cfg(test)]
+mod sample;
 mod scales;
 mod score;
 mod search;
@@ -39,6 +43,7 @@ mod shares;
 mod soup_comparison;
 pub mod trade_off;
 
+pub use added::added;
 pub use advice::{Recommendation, Why};
 pub use compare::Comparison;
 pub use edge::{Edge, EdgePath};

@@ -98,6 +98,7 @@ mod tests {
             rewards: rewards.iter().enumerate().map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         }
     }
 

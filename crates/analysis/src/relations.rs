@@ -163,6 +163,7 @@ mod tests {
                     rewards: vec![column(0), column(1)],
                     judges: Vec::new(),
                     distance_to_base: None,
+                    added: None,
                 }
             })
             .collect();

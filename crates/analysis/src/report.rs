@@ -4,6 +4,8 @@ pub(crate) mod csv;
 pub(crate) mod json;
 mod point;
 
+use std::collections::BTreeSet;
+
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::{Constraint, FEWEST_PROMPTS};
@@ -13,7 +15,7 @@ pub use point::FrontPoint;
 
 use crate::advice::{Evidence, Recommendation, advice};
 use crate::{
-    AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, bootstrap, scores, shares_by_name,
+    AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, added, bootstrap, scores, shares_by_name,
     suspected_hacking,
 };
 
@@ -30,7 +32,7 @@ pub struct FrontReport {
     pub scales: Scales,
     /// How many prompts were drawn; 0 before anything was evaluated.
     pub prompts: usize,
-    /// The base, then trained adapters, soups and blends, each in the experiment's order.
+    /// The base, then trained adapters, soups and blends, each in the experiment's order, then the soups that were added to it.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
@@ -58,9 +60,10 @@ impl FrontReport {
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
         let relations = Relations::of(&bootstrap, &evaluations)?;
         let places = relations.placings();
-        let (_, shares) = shares_by_name(spec);
+        let (_, shares) = shares_by_name(spec, &snapshot.evaluations);
         let findings = suspected_hacking(spec, &evaluations)?;
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
+        let added: BTreeSet<&RunId> = added(&snapshot.evaluations, spec).map(|record| &record.id).collect();
         let mut points = Vec::with_capacity(evaluations.len());
         for ((evaluation, placing), suspected_hacking) in evaluations.iter().zip(places).zip(findings) {
             let rewards = base.map(|base| &base.rewards[..]);
@@ -68,6 +71,7 @@ impl FrontReport {
             points.push(FrontPoint {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
+                added: added.contains(&evaluation.id),
                 weighting: evaluation.weighting.clone(),
                 shares: shares.get(&evaluation.id).cloned(),
                 rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
@@ -146,8 +150,15 @@ impl FrontReport {
     }
 }
 
-/// Returns the evaluations that belong to the experiment: base, trained adapters, soups, blends, each in its order.
+/// Returns the evaluations that belong to the experiment: what it plans, then the soups that were added to it.
 pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
+    let mut all = planned(snapshot, spec);
+    all.extend(added(&snapshot.evaluations, spec));
+    all
+}
+
+/// Returns the evaluations that the experiment plans: base, trained adapters, soups, blends, each in its order.
+pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);

@@ -126,16 +126,24 @@ impl Search<'_> {
 }
 
 impl Found {
+    /// Returns whether the answer's means keep constraints, whatever its bounds say.
+    pub fn keeps_by_means(&self, constraints: &[Constraint]) -> bool {
+        constraints.iter().all(|one| one.bound.keeps(objective_of(&self.answer.promise, one.objective).mean))
+    }
+
     /// Returns why the answer is what it is, where the bounds decide otherwise than the means do: a sentence for each constraint whose
     /// bounds leave mixtures out that its means would not; empty where bounds and means agree.
     ///
     /// - `name`: what a mixture of these shares is called
     pub fn why(&self, constraints: &[Constraint], rewards: &[String], name: impl Fn(&[f64]) -> String) -> Vec<String> {
-        if self.by_means.as_ref().is_some_and(|by_means| by_means.shares == self.answer.shares) {
+        let is_answer = |by_means: &&Tried| by_means.shares == self.answer.shares;
+        if self.met && self.by_means.as_ref().is_some_and(|by_means| is_answer(&by_means)) {
             return Vec::new();
         }
         let mut lines: Vec<String> = constraints.iter().filter_map(|one| self.widened(one, rewards)).collect();
-        if let (false, Some(by_means)) = (lines.is_empty(), &self.by_means) {
+        if let (false, Some(by_means)) =
+            (lines.is_empty(), self.by_means.as_ref().filter(|by_means| !is_answer(by_means)))
+        {
             let means =
                 rewards.iter().zip(&by_means.promise.means).map(|(reward, mean)| format!("{reward} {:.3}", mean.mean));
             let means = means.collect::<Vec<_>>().join(", ");
@@ -214,4 +222,67 @@ fn spreads(tried: &[Tried]) -> Vec<f64> {
         width.max(1e-3)
     };
     (0..objectives).map(spread).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use moa_core::PointKind;
+
+    use super::*;
+    use crate::sample::{record, spec};
+    use crate::trade_off;
+
+    const PROMPTS: usize = 64;
+
+    /// Safety falls and contrast rises along the edge, and half of each is better than the mean of both.
+    fn mixture(shares: &[f64], name: &str) -> EvaluationRecord {
+        let bulge = 0.1 * shares[0] * shares[1];
+        let levels = [0.5 + 0.2 * shares[0] + bulge, 0.5 + 0.2 * shares[1] + bulge];
+        record(name, PointKind::Soup, levels, PROMPTS)
+    }
+
+    fn run(wish: &str, budget: usize, stop_at: usize) -> Result<Found, AnalysisError> {
+        let (spec, base) = (spec(), record("base", PointKind::Base, [0.5, 0.5], PROMPTS));
+        let known = [[1.0, 0.0], [0.0, 1.0]].map(|shares| (shares.to_vec(), mixture(&shares, &format!("{shares:?}"))));
+        let (constraints, goal) = trade_off::wish(wish, &spec.reward_names()).unwrap();
+        let search = Search { spec: &spec, base: &base, fresh: PROMPTS, budget };
+        search.run(known.to_vec(), constraints, goal, 0.0, |shares, count| {
+            Ok((count < stop_at).then(|| mixture(shares, &format!("{shares:?}"))))
+        })
+    }
+
+    #[test]
+    fn the_answer_keeps_gains_by_its_bounds_and_is_better_than_what_was_known() {
+        let found = run("safety>=base+0.08, max contrast", 12, 99).unwrap();
+        assert!(found.met && found.end == End::Done, "{found:?}");
+        assert!(found.answer.promise.gains[0].lo >= 0.08, "{:?}", found.answer);
+        assert!(found.answer.shares[1] > 0.3, "a corner gives no contrast: {:?}", found.answer.shares);
+        assert_eq!(found.tried.len(), found.measured + 2);
+    }
+
+    #[test]
+    fn a_search_ends_with_its_budget_or_when_asked_to() {
+        assert_eq!(run("safety>=base+0.08, max contrast", 1, 99).unwrap().end, End::Budget);
+        let stopped = run("safety>=base+0.08, max contrast", 9, 1).unwrap();
+        assert_eq!((stopped.end, stopped.measured), (End::Stopped, 0));
+        let message = run("safety>=0.9, safety<=0.1, max contrast", 9, 9).unwrap_err().to_string();
+        assert!(message.contains("safety must be at least 0.9 and at most 0.1"), "{message}");
+    }
+
+    #[test]
+    fn where_bounds_decide_otherwise_than_means_it_says_why_and_which_constraint_would_be_sharper() {
+        // Levels are known to ± 0.06 or so, as prompts differ by 0.2; gains to less than a hundredth.
+        let found = run("safety>=0.42, max contrast", 12, 99).unwrap();
+        let names = ["safety", "contrast"].map(str::to_owned);
+        let constraint = trade_off::constraint("safety>=0.42", &names).unwrap();
+        let why = found.why(&[constraint], &names, |shares| format!("soup {:.2}", shares[0]));
+        assert_eq!(why.len(), 2, "{why:?}\n{found:?}");
+        assert!(why[0].contains("by their means") && why[0].contains("by the lower end of their bounds"), "{}", why[0]);
+        assert!(why[0].contains("safety>=base-0.03 asks the same of the gain"), "{}", why[0]);
+        assert!(why[1].starts_with("by the means alone it would be soup "), "{}", why[1]);
+        let sharp = run("safety>=base+0.05, max contrast", 12, 99).unwrap();
+        let constraint = trade_off::constraint("safety>=base+0.05", &names).unwrap();
+        let why = sharp.why(&[constraint], &names, |_| String::new());
+        assert!(!why.iter().any(|line| line.contains("asks the same")), "{why:?}");
+    }
 }

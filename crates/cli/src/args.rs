@@ -5,7 +5,7 @@ use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
     browse, check, compare, completions, convert, device, export, export_model, fork, front, gather, init, list, man,
-    merge, note, pretrain, remove, repair, sample, slurm, sweep, tag,
+    merge, note, pretrain, remove, repair, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Export(export::Arguments),
     Merge(merge::Arguments),
     Convert(convert::Arguments),
+    Show(show::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
     Device(device::Arguments),

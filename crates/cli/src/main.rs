@@ -17,6 +17,8 @@ mod interrupt;
 mod memory;
 mod notes;
 mod notice;
+mod origin;
+mod outgoing;
 mod output;
 mod paint;
 mod panic;
@@ -79,6 +81,7 @@ fn run(args: &Args) -> ExitCode {
         Command::ExportModel(arguments) => commands::export_model::run(arguments),
         Command::Device(arguments) => commands::device::run(arguments, global.on_one(&arguments.device)),
         Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(&arguments.device)),
+        Command::Show(arguments) => commands::show::run(arguments),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),
         Command::Completions(arguments) => commands::completions::run(arguments),
         Command::Man(arguments) => commands::man::run(arguments),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "sweep",
     "slurm",
     "browse",
@@ -27,6 +27,7 @@ const COMMANDS: [&str; 23] = [
     "export",
     "merge",
     "convert",
+    "show",
     "export-model",
     "sample",
     "device",

@@ -5,12 +5,14 @@
 //! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
+//! - [`added`] finds the soups that were added to an experiment when they were measured, [`remove_point`] removes one.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
 //! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
 //! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
 
 mod activity;
+mod added;
 mod atomic;
 mod codec;
 mod database;
@@ -31,6 +33,7 @@ mod submissions;
 mod tasks;
 
 pub use activity::Activity;
+pub use added::{Indexed, added, index, remove_point};
 pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};

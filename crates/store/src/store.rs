@@ -205,7 +205,7 @@ impl MetricStore {
         Ok(())
     }
 
-    /// Forgets a run, soup or blend: its epochs, its evaluation and what was warned of it.
+    /// Forgets a run, soup or blend that is no more: its epochs, its evaluation and what was warned of it.
     ///
     /// # Errors
     /// What sled says; forgetting again is safe.

@@ -124,7 +124,11 @@ impl<'a> Evidence<'a> {
         let Some(point) = choose(&means) else { return Ok(None) };
         let gained = |reward: usize| means[point][reward] - means[base][reward];
         let is_worth = match why {
-            Why::Most(reward) => gained(*reward) > 0.0,
+            // What no point gains beyond noise is no reason to choose one; of few prompts nothing is known beyond the means.
+            Why::Most(reward) => {
+                gained(*reward) > 0.0
+                    && self.gain(point, *reward).is_none_or(|gain| gain.lo > 0.0 || !gain.is_bounded())
+            }
             _ => (0..self.spec.rewards.len()).map(gained).sum::<f64>() > 0.0,
         };
         if !is_worth {
@@ -247,3 +251,6 @@ pub fn maximised(goal: &Goal) -> Option<usize> {
         Goal::Nearest(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

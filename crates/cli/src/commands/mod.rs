@@ -20,6 +20,7 @@ pub(crate) mod pretrain;
 pub(crate) mod remove;
 pub(crate) mod repair;
 pub(crate) mod sample;
+pub(crate) mod show;
 pub(crate) mod slurm;
 pub(crate) mod sweep;
 pub(crate) mod tag;

@@ -56,7 +56,7 @@ pub(super) fn marker(kind: PointKind) -> moa_plot::PointKind {
 
 fn point(report: &FrontReport, point: &moa_analysis::report::FrontPoint) -> FrontPoint {
     FrontPoint {
-        label: point.id.to_string(),
+        label: if point.added { format!("{} (added)", point.id) } else { point.id.to_string() },
         kind: marker(point.kind),
         on_front: point.placing.is_on(),
         rewards: point.rewards.iter().map(|score| drawn(report, Score::against_base(score))).collect(),

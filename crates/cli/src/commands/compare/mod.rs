@@ -93,7 +93,7 @@ fn parts() -> impl TypedValueParser<Value = Part> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let results = read_all(arguments)?;
+    let results = read_all(&results::find_all(&arguments.results)?, arguments.skip_incomplete)?;
     let labels = results.first().map_or_else(Vec::new, |first| first.spec.reward_labels());
     let fronts = if arguments.points == Points::Trained { Fronts::Trained } else { Fronts::All };
     let comparison = Comparison::of(&results, fronts, arguments.baseline.as_deref())?;
@@ -119,6 +119,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
 }
 
+/// Returns the fronts of several experiments over each other: every point, then the hypervolumes and their differences.
+///
+/// # Errors
+/// As `moa compare`.
+pub(super) fn fronts(folders: &[PathBuf]) -> Result<String, CliError> {
+    let results = read_all(folders, false)?;
+    let labels = results.first().map_or_else(Vec::new, |first| first.spec.reward_labels());
+    let comparison = Comparison::of(&results, Fronts::All, None)?;
+    comparison.warnings.iter().for_each(|warning| warn(warning));
+    let table = |part| tables::table(&comparison, &labels, part, Fronts::All, false);
+    Ok([Part::Points, Part::Pairs].map(table).join("\n"))
+}
+
 fn wrote(file: &Path) {
     say(&format!("wrote {}", file.display()));
 }
@@ -127,8 +140,7 @@ fn wrote(file: &Path) {
 ///
 /// # Errors
 /// Refuses fewer than two folders, the same folder twice, and folders that cannot be read.
-fn read_all(arguments: &Arguments) -> Result<Vec<SweepResults>, CliError> {
-    let folders = &results::find_all(&arguments.results)?;
+fn read_all(folders: &[PathBuf], skip_incomplete: bool) -> Result<Vec<SweepResults>, CliError> {
     if let [only] = &folders[..] {
         return Err(CliError::usage(format!(
             "{} is one folder of results: a comparison takes two or more",
@@ -153,7 +165,7 @@ fn read_all(arguments: &Arguments) -> Result<Vec<SweepResults>, CliError> {
     let mut found = Vec::with_capacity(folders.len());
     for folder in folders {
         let results = read(folder)?;
-        if arguments.skip_incomplete && !results.is_complete() {
+        if skip_incomplete && !results.is_complete() {
             warn(&format!("{} is left out: its sweep is not complete", folder.display()));
             continue;
         }

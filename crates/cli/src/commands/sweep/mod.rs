@@ -243,7 +243,7 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
     match outcome {
         SweepOutcome::Finished(report) => {
             let results = Results::read(out)?;
-            print(front::describe(&report, &results)?)
+            print(front::describe(&report, &results, front::Cells::Gains)?)
         }
         SweepOutcome::PartFinished => {
             let gather = shell::line(["moa", "gather", &out.display().to_string()]);
