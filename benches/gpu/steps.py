@@ -210,8 +210,8 @@ def sd15(kit, report):
 
 
 def read_memory(plan, label):
-    """Returns MiB of `moa check`'s line on memory."""
-    found = re.search(rf"^{label}\s+about ([\d.,]+) (KiB|MiB|GiB|TiB)", plan, re.MULTILINE)
+    """Returns MiB of `moa check`'s line on memory: the least that it may be."""
+    found = re.search(rf"^{label}\s+(?:about )?([\d.,]+) (KiB|MiB|GiB|TiB)", plan, re.MULTILINE)
     if not found:
         raise StepError(f"moa check has no line `{label}`")
     return float(found[1].replace(",", "")) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024, "TiB": 2**20}[found[2]]

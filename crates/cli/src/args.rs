@@ -74,8 +74,8 @@ Environment:
   MOA_COLOR          --color
   NO_COLOR, CLICOLOR, CLICOLOR_FORCE   colours off, off (0), on (1), unless --color says so
 
-Exit codes: 0 done, 1 failed, 2 invalid request, 3 gathered and a further weighting chosen, 130 stopped by
-Ctrl-C.";
+Exit codes:
+  0 done, 1 failed, 2 invalid request, 3 gathered and a further weighting chosen, 130 stopped by Ctrl-C";
 
 /// Returns whether help and errors about the command line are coloured: what `--color` or its variable say, which clap knows too
 /// late.

@@ -12,6 +12,7 @@ use moa_zoo::ZooError;
 use moa_zoo::pretrain::PretrainError;
 
 use crate::notes::note;
+use crate::shell;
 use crate::suggest::did_you_mean;
 
 /// Why a command ended without its result.
@@ -113,6 +114,11 @@ impl From<SpecError> for CliError {
             // What results hold is nothing that was asked for.
             SpecError::EarlierResults { .. } => return Self::failure(error.to_string()),
             SpecError::Unknown { found, known, .. } => suggestion(found, known.iter().map(String::as_str)),
+            SpecError::Invalid { place, field, value, way_out }
+                if way_out.contains("in quotes") && place.file.starts_with("--set ") =>
+            {
+                Some(format!("shells take quotes away: write {}", quoted_setting(field, value)))
+            }
             SpecError::Unreadable { .. } => Some("`moa init` writes an experiment file to start from".into()),
             SpecError::Invalid { field, value, .. } if field.starts_with("prompts.") && value.starts_with("Set(") => {
                 Some(format!("the base model ships the sets {}", moa_scenes::PROMPT_SETS.join(", ")))
@@ -195,6 +201,11 @@ impl From<PretrainError> for CliError {
     fn from(error: PretrainError) -> Self {
         Self::failure(format!("failed to pre-train: {error}"))
     }
+}
+
+/// Returns the argument that sets a field to a text, as a shell takes it.
+fn quoted_setting(field: &str, text: &str) -> String {
+    format!("--set {}", shell::quoted(&format!("{field}={text:?}")))
 }
 
 /// Returns "did you mean …?" where a known name is close.

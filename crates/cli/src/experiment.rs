@@ -50,7 +50,7 @@ impl Experiment {
     /// # Errors
     /// Says file, line, column, field and what to write; of a value that was set, the option.
     pub(crate) fn load(file: &Path, settings: &Settings) -> Result<Self, CliError> {
-        Self::of(ExperimentSpec::load_with(file, &settings.all())?, file)
+        Self::of(ExperimentSpec::load_with(file, &settings.all())?, file, settings)
     }
 
     /// Reads and checks the experiment of a results folder.
@@ -59,10 +59,10 @@ impl Experiment {
     /// See [`Experiment::load`]; says so where an earlier version of moa made the results.
     pub(crate) fn load_kept(results: &Path) -> Result<Self, CliError> {
         let file = Layout::new(results).experiment_file();
-        Self::of(ExperimentSpec::load_kept(&file)?, &file)
+        Self::of(ExperimentSpec::load_kept(&file)?, &file, &Settings::default())
     }
 
-    fn of(spec: ExperimentSpec, file: &Path) -> Result<Self, CliError> {
+    fn of(spec: ExperimentSpec, file: &Path, settings: &Settings) -> Result<Self, CliError> {
         let sets = |name: &str| {
             let prompts = prompt_set(name).ok()?;
             Some(prompts.into_iter().map(|prompt| prompt.text).collect())
@@ -70,7 +70,7 @@ impl Experiment {
         let prompts = spec.resolve_prompts(file, &sets).or_else(|error| {
             // A base that is not there is the likelier mistake: another base has no prompt sets.
             base::find(&spec.base)?;
-            Err(CliError::from(error))
+            Err(CliError::from(settings.named_in(error)))
         })?;
         let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
         Ok(Self { spec, prompts, plan })

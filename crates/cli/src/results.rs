@@ -8,6 +8,7 @@ use moa_store::Layout;
 use crate::error::CliError;
 use crate::output::detail;
 use crate::shell;
+use crate::suggest::did_you_mean;
 
 /// The variable that names the folder of all results.
 pub(crate) const LIBRARY: &str = "MOA_RESULTS";
@@ -37,6 +38,9 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
     if path.exists() {
         return Ok(path.to_path_buf());
     }
+    if path.extension().is_some_and(|ending| ending == "ron") {
+        return of_absent(path);
+    }
     let mut parts = path.components();
     if let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) {
         let folder = library().join(name);
@@ -54,6 +58,22 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
 /// See [`find`].
 pub(crate) fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     paths.iter().map(|path| find(path)).collect()
+}
+
+/// Returns the results of an experiment file that is not there any more.
+fn of_absent(file: &Path) -> Result<PathBuf, CliError> {
+    let stem = file.file_stem().unwrap_or_default();
+    let folder = library().join(stem);
+    if is_experiment(&folder) {
+        return Ok(folder);
+    }
+    let entries = std::fs::read_dir(library()).into_iter().flatten().flatten();
+    let known: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let meant = did_you_mean(&stem.to_string_lossy(), known.iter().map(String::as_str));
+    let message = format!("{}: there is no such file, and no results in {}", file.display(), folder.display());
+    Err(CliError::failure(message)
+        .maybe_hint(meant.map(|name| format!("did you mean `{}`?", library().join(name).display())))
+        .hint("`moa list` shows which results there are"))
 }
 
 /// Returns the results of an experiment file.

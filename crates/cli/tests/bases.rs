@@ -33,7 +33,7 @@ fn a_folder_is_a_base_for_every_command() {
     copy(&pipeline("pipeline_sd2"), &desk.path("experiments/models/sd"));
     desk.write("experiments/own.ron", EXPERIMENT.replace("BASE", "models/sd"));
     let plan = desk.moa(["check", "experiments/own.ron", "--quiet"]).success();
-    assert!(plan.contains("sound experiment"), "{plan}");
+    assert!(plan.contains("valid experiment"), "{plan}");
     desk.moa(["sweep", "experiments/own.ron", "--quiet"]).success();
     let results = desk.path("results/own");
     let receipt: Value = serde_json::from_slice(&fs::read(results.join("receipt.json")).unwrap()).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 24] = [
     "sweep",
     "slurm",
     "browse",
@@ -20,6 +20,10 @@ const COMMANDS: [&str; 18] = [
     "gather",
     "fork",
     "repair",
+    "list",
+    "note",
+    "tag",
+    "remove",
     "export",
     "merge",
     "convert",
@@ -28,6 +32,8 @@ const COMMANDS: [&str; 18] = [
     "sample",
     "device",
     "pretrain",
+    "completions",
+    "man",
 ];
 
 fn compare(name: &str, found: &str) {

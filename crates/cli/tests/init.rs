@@ -12,7 +12,7 @@ fn init_writes_a_file_that_check_accepts_and_never_replaces_one_unasked() {
     desk.moa(["init", "my.ron"]).success();
     let text = fs::read_to_string(desk.path("my.ron")).unwrap();
     assert!(text.contains("// "), "it is commented");
-    assert!(desk.moa(["check", "my.ron"]).success().contains("my.ron is a sound experiment"));
+    assert!(desk.moa(["check", "my.ron"]).success().contains("my.ron is a valid experiment"));
 
     desk.write("my.ron", "(rewards: [(kind: Safety)])");
     desk.moa(["init", "my.ron"]).refusal(1, &["my.ron exists", "--force"]);
@@ -26,7 +26,7 @@ fn shipped_experiments_are_sound() {
     let desk = Desk::new();
     for name in ["pareto.ron", "soup-vs-trained.ron", "quick.ron", "miniature.ron"] {
         let plan = desk.moa(["check", shipped(name).to_str().unwrap()]).success();
-        assert!(plan.contains("sound experiment") && plan.contains("about"), "{plan}");
+        assert!(plan.contains("valid experiment") && plan.contains("time  "), "{plan}");
     }
 }
 

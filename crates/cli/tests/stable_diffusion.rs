@@ -78,7 +78,7 @@ fn fingerprint(desk: &Desk, results: &str) -> BTreeMap<String, Vec<u8>> {
 fn a_sweep_of_stable_diffusion_by_rewards_of_every_kind() {
     let desk = desk();
     let plan = desk.moa(["check", "experiments/own.ron"]).success();
-    assert!(plan.contains("sound experiment") && plan.contains("6 adapters of 2 epochs"), "{plan}");
+    assert!(plan.contains("valid experiment") && plan.contains("6 adapters of 2 epochs"), "{plan}");
     desk.moa(["sweep", "experiments/own.ron", "--quiet"]).success();
 
     let front = desk.moa(["front", "results/own", "--json"]).success();

@@ -91,7 +91,7 @@ fn the_miniature_sweep_from_file_to_pictures() {
     let file = file.to_str().unwrap();
 
     let plan = desk.moa(["check", file]).success();
-    for words in ["aesthetics", "safety", "2 adapters", "passes forward", "about"] {
+    for words in ["aesthetics", "safety", "2 adapters", "passes forward", "\ntime  "] {
         assert!(plan.contains(words), "`{words}` is not in:\n{plan}");
     }
     assert!(!desk.path("results").exists(), "`check` writes nothing");

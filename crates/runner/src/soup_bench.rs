@@ -81,6 +81,11 @@ impl<'a> SoupBench<'a> {
         self.spec.reward_names()
     }
 
+    /// Returns the rewards' names with their units.
+    pub fn labels(&self) -> Vec<String> {
+        self.spec.reward_labels()
+    }
+
     /// Returns the merge at shares, which sum to 1, and where it comes from.
     ///
     /// # Errors

@@ -19,14 +19,16 @@ pub(crate) struct Load {
     pub(crate) taken: f64,
     /// Cores that there are.
     pub(crate) cores: usize,
-    /// The processor time that this process had, of that which it could have had on all its threads, 0 to 1.
+    /// The processor time that this process had, of that which its threads could use on an idle machine, 0 to 1.
     pub(crate) share: f64,
+    /// The part of that which other processes had, 0 to 1: none as long as there are cores for both.
+    pub(crate) kept: f64,
 }
 
 impl Load {
     /// Returns whether other work takes so much that it lengthens a sweep.
     pub(crate) fn is_busy(self) -> bool {
-        self.taken > NOTHING
+        self.kept * self.cores as f64 > NOTHING
     }
 
     /// Returns what is to be said of it, where it is busy.
@@ -97,26 +99,23 @@ impl Clocks {
         let own = now.own.saturating_sub(self.own) as f64;
         let cores = now.cores as f64;
         let taken = ((busy - own).max(0.0) / all * cores).min(cores);
-        let could = all / cores * (threads.min(now.cores) as f64);
-        Some(Load { taken, cores: now.cores, share: (own / could).clamp(0.01, 1.0) })
+        let threads = threads.min(now.cores) as f64;
+        let share = (own / (all / cores * threads)).clamp(0.01, 1.0);
+        let kept = ((taken - (cores - threads)) / threads).clamp(0.0, 1.0);
+        Some(Load { taken, cores: now.cores, share, kept })
     }
 }
 
 /// Returns the least and the most seconds of a sweep that `seconds` were estimated for while the machine was under this load.
 ///
-/// What was measured is how long things take now. Without the other work, the same processor time would be had in less; how much less,
-/// the share that this process got says, as far as other work took the rest.
+/// What was measured is how long things take now. On an idle machine this process could use what other work keeps from it, too, and would
+/// take less in that proportion.
 pub(super) fn range(seconds: f64, load: Option<Load>, device: &OpenDevice) -> [f64; 2] {
-    let busy = load.filter(|load| load.is_busy() && device.is_host());
-    alone(seconds, busy)
+    alone(seconds, load.filter(|load| load.is_busy() && device.is_host()))
 }
 
 fn alone(seconds: f64, busy: Option<Load>) -> [f64; 2] {
-    let faster = busy.map_or(1.0, |load| {
-        // Threads that wait for each other use less than all cores on an idle machine, too.
-        let kept_away = load.taken / load.cores as f64;
-        load.share.max(1.0 - kept_away).min(load.share + kept_away).clamp(0.05, 1.0)
-    });
+    let faster = busy.map_or(1.0, |Load { share, kept, .. }| share / (share + kept));
     [seconds * faster * BELOW, seconds * ABOVE]
 }
 
@@ -135,8 +134,11 @@ mod tests {
         // 200 ticks later: 150 were busy, 50 of them ours.
         let now = Clocks { all: 1200, busy: 300, own: 80, cores: 2 };
         let load = before.until(now, 2).unwrap();
-        assert!((load.taken - 1.0).abs() < 1e-9 && (load.share - 0.25).abs() < 1e-9, "{load:?}");
+        let near = |one: f64, other: f64| (one - other).abs() < 1e-9;
+        assert!(near(load.taken, 1.0) && near(load.share, 0.25) && near(load.kept, 0.5), "{load:?}");
         assert!(load.is_busy() && load.warning().unwrap().contains("1.0 of 2 cores"));
+        // One thread has a core of its own beside the one that is taken.
+        assert!(!before.until(now, 1).unwrap().is_busy());
         assert_eq!(before.until(before, 2), None);
     }
 
@@ -144,7 +146,7 @@ mod tests {
     fn the_lesser_time_is_without_other_work() {
         let [least, most] = alone(100.0, None);
         assert!(least < 100.0 && 100.0 < most && most / least < 1.6);
-        let [busy, same] = alone(100.0, Some(Load { taken: 1.8, cores: 2, share: 0.1 }));
-        assert!(busy < 25.0 && (same - most).abs() < 1e-9, "{busy}");
+        let [busy, same] = alone(100.0, Some(Load { taken: 1.8, cores: 2, share: 0.1, kept: 0.9 }));
+        assert!(busy < 10.0 && (same - most).abs() < 1e-9, "{busy}");
     }
 }

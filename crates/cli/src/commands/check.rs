@@ -85,13 +85,10 @@ fn as_text(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, 
         format!("{label}{range}\n")
     };
     let memory = line("device memory", estimated.gpu) + &line("memory", estimated.host);
-    let warnings = warnings(experiment, estimated);
-    let warnings: Vec<String> = warnings.iter().map(|warning| format!("\nwarning: {warning}\n")).collect();
     let colours = paint::on_output();
-    let warnings = warnings.iter().map(|warning| {
-        let text = prose(warning.trim_start());
-        format!("\n{}", paint::label(&text, colours))
-    });
+    let warning = |text: &String| paint::label(&prose(&format!("warning: {text}\n")), colours);
+    let warnings = warnings(experiment, estimated);
+    let warnings = warnings.iter().map(|text| format!("\n{}", warning(text)));
     format!(
         "{} is a valid experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n{}",
         arguments.experiment.display(),

@@ -7,7 +7,9 @@ use moa_core::experiment::Plan;
 use moa_core::{EventSink, RunEvent};
 
 use super::course::{Course, RunCourse};
+use crate::paint;
 use crate::text::duration;
+use crate::wrap::wrapped;
 
 /// The bar's length in parts; its position is a share of it.
 const PARTS: u64 = 10_000;
@@ -84,7 +86,14 @@ impl EventSink for Live {
         self.course.take(event);
         match event {
             RunEvent::SweepStarted { .. } => self.make_lines(),
-            RunEvent::Warned(warning) => drop(self.screen.println(super::warning_line(warning))),
+            RunEvent::Warned(warning) => {
+                if let Some(line) = super::warning_line(warning) {
+                    let width = crossterm::terminal::size().ok().map(|(columns, _)| columns.into());
+                    let line = paint::label(&wrapped(&line, width), paint::on_error());
+                    // A bar that is gone cannot be drawn over.
+                    let _ = self.screen.println(line);
+                }
+            }
             RunEvent::SweepFinished | RunEvent::Interrupted { .. } => return self.clear(),
             _ => {}
         }

@@ -7,6 +7,7 @@ mod plain;
 use moa_core::experiment::Plan;
 use moa_core::{EventSink, Warning};
 
+use crate::notes::is_new;
 use crate::output::{self, note};
 
 /// Where a sweep shows how far it is; always on standard error.
@@ -54,10 +55,11 @@ impl Display {
     }
 }
 
-/// Returns a finding as a line.
-fn warning_line(warning: &Warning) -> String {
-    match &warning.run {
-        Some(run) => format!("warning: {run}: {}", warning.message),
-        None => format!("warning: {}", warning.message),
-    }
+/// Returns a finding as a line; nothing of one that was printed before.
+fn warning_line(warning: &Warning) -> Option<String> {
+    let message = match &warning.run {
+        Some(run) => format!("{run}: {}", warning.message),
+        None => warning.message.clone(),
+    };
+    is_new(&message).then(|| format!("warning: {message}"))
 }

@@ -36,7 +36,7 @@ impl Plain {
                 let means = point.rewards.iter().map(|column| format!("{} {:.3}", column.name, column.mean()));
                 Some(format!("evaluated {}: {}", point.id, means.collect::<Vec<_>>().join("  ")))
             }
-            RunEvent::Warned(warning) => Some(super::warning_line(warning)),
+            RunEvent::Warned(warning) => super::warning_line(warning),
             _ => None,
         }
     }

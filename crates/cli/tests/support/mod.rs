@@ -14,6 +14,10 @@ pub(crate) struct Desk {
     folder: TempDir,
 }
 
+/// What the tester's own environment may say to moa.
+pub(crate) const VARIABLES: [&str; 7] =
+    ["MOA_RESULTS", "MOA_DEVICE", "MOA_REWARD_DEVICE", "MOA_COLOR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"];
+
 /// How a command ended.
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -62,6 +66,9 @@ impl Desk {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_moa"));
+        for variable in VARIABLES {
+            command.env_remove(variable);
+        }
         command
             .args(arguments)
             .current_dir(self.folder.path())

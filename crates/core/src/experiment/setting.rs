@@ -213,8 +213,8 @@ impl Edited {
             }
             (Step::Index(index), Some(('[', at))) => {
                 let outline = Outline::new(&self.text);
-                let count =
-                    (0..).take_while(|place| outline.find(&format!("{}[{place}]", around.path)).is_some()).count();
+                let is_there = |place: &usize| outline.find(&format!("{}[{place}]", around.path)).is_some();
+                let count = (0..self.text.len()).take_while(is_there).count();
                 if index != count || !is_last {
                     let known = match count {
                         0 => "it is empty".to_owned(),
@@ -277,7 +277,7 @@ fn path_of(steps: &[Step<'_>]) -> String {
         match step {
             Step::Field(name) if path.is_empty() => path.push_str(name),
             Step::Field(name) => path.extend([".", name]),
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Index(index) => path.extend(["[", &index.to_string(), "]"]),
         }
     }
     path

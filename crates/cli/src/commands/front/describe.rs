@@ -1,5 +1,7 @@
 //! The front in words: the table, what it is worth choosing, findings, files.
 
+use std::io::{IsTerminal, stderr, stdout};
+
 use moa_analysis::{FrontReport, RewardScale};
 use moa_core::experiment::{ChosenWeighting, Expectation, ExperimentSpec};
 use moa_pareto::Interval;
@@ -8,6 +10,7 @@ use super::Results;
 use super::table::{Cells, interval, scores_table};
 use crate::commands::note;
 use crate::error::CliError;
+use crate::notes::is_new;
 use crate::output::prose;
 use crate::paint::{self, Look};
 
@@ -42,11 +45,12 @@ pub(crate) fn describe(report: &FrontReport, results: &Results, cells: Cells) ->
         parts.push(prose(&format!("{}: {ends}\n", report.scales.definition())));
     }
     if let Some(soups) = &report.soups {
-        parts.push(soups.verdict(&report.rewards));
+        parts.push(prose(&soups.verdict(&report.rewards)));
     }
-    parts.push(chosen(&results.spec));
+    parts.push(prose(&chosen(&results.spec)));
     for point in &report.points {
-        parts.extend(point.suspected_hacking.iter().map(|finding| warning(&format!("{}: {finding}", point.id))));
+        let findings = point.suspected_hacking.iter().map(|finding| format!("{}: {finding}", point.id));
+        parts.extend(findings.filter(|text| !was_seen(text)).map(|text| warning(&text)));
     }
     parts.extend([results.state(), results.files()]);
     Ok(parts.concat())
@@ -81,6 +85,11 @@ fn groups(report: &FrontReport) -> String {
         prose(&format!("not told apart in any reward: {}\n", names.join(", ")))
     };
     report.groups.iter().map(group).collect()
+}
+
+/// Returns whether a warning stands on the same terminal already: the sweep that has just ended gave it.
+fn was_seen(text: &str) -> bool {
+    !is_new(text) && stdout().is_terminal() && stderr().is_terminal()
 }
 
 /// Returns a warning as a line of standard output.

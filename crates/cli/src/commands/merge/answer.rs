@@ -12,6 +12,7 @@ use moa_store::Indexed;
 use super::search::FreshPrompts;
 use crate::error::CliError;
 use crate::outgoing::Written;
+use crate::paint;
 use crate::pictures::scale;
 use crate::text::{Table, count};
 
@@ -51,15 +52,15 @@ pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Co
         heading.push("wanted");
     }
     let mut table = Table::new(heading);
-    let names = bench.rewards();
-    let count = names.len();
-    for (reward, (name, (mean, gain))) in names.iter().zip(promise.means.iter().zip(&promise.gains)).enumerate() {
+    let count = bench.rewards().len();
+    let labels = bench.labels();
+    for (reward, (label, (mean, gain))) in labels.iter().zip(promise.means.iter().zip(&promise.gains)).enumerate() {
         let of = |objective: usize| constraints.iter().filter(move |constraint| constraint.objective == objective);
         let absolute = of(reward).map(|constraint| wanted(constraint.bound, *mean, ""));
         let relative = of(count + reward).map(|constraint| wanted(constraint.bound, *gain, "base"));
         let wanted = absolute.chain(relative).collect::<Vec<_>>().join(", ");
         table.row([
-            name.clone(),
+            label.clone(),
             format!("{:.3}", mean.mean),
             bounds(*mean, |end| format!("{end:.3}")),
             format!("{:+.4}", gain.mean),
@@ -67,7 +68,7 @@ pub(super) fn scores(bench: &SoupBench<'_>, promise: &Promise, constraints: &[Co
             wanted,
         ]);
     }
-    table.render() + meaning
+    paint::table(&table.render(), |_| false) + meaning
 }
 
 fn wanted(bound: Bound, Interval { lo, hi, .. }: Interval, base: &str) -> String {
@@ -80,7 +81,7 @@ fn wanted(bound: Bound, Interval { lo, hi, .. }: Interval, base: &str) -> String
 
 /// Returns the rewards and gains on fresh prompts beside what was claimed, and whether all bounds that were given hold.
 pub(super) fn verification(
-    names: &[String],
+    labels: &[String],
     promise: &Promise,
     fresh: &EvaluationRecord,
     base: &EvaluationRecord,
@@ -98,12 +99,12 @@ pub(super) fn verification(
         mark(holds)
     };
     let means = fresh.reward_means().into_iter().zip(base.reward_means());
-    for ((name, (mean, of_base)), (claimed, gain)) in
-        names.iter().zip(means).zip(promise.means.iter().zip(&promise.gains))
+    for ((label, (mean, of_base)), (claimed, gain)) in
+        labels.iter().zip(means).zip(promise.means.iter().zip(&promise.gains))
     {
         let difference = mean - of_base;
         table.row([
-            name.clone(),
+            label.clone(),
             format!("{mean:.3}"),
             bounds(*claimed, |end| format!("{end:.3}")),
             claim(mean, *claimed).to_owned(),
@@ -127,7 +128,7 @@ pub(super) fn verification(
             count(number, "prompt")
         )
     };
-    format!("\n{on}\n{}{verdict}\n", table.render())
+    format!("\n{on}\n{}{verdict}\n", paint::table(&table.render(), |_| false))
 }
 
 /// Returns both ends, or a dash where they are not known.

@@ -269,8 +269,8 @@ impl Session<'_> {
             let again = work_with_bar("fresh prompts", self.global.quiet, |progress| {
                 self.bench.taste_afresh(tasting.adapter.clone(), fresh.texts.clone(), seed, progress)
             })?;
-            let names = self.kept.experiment.spec.reward_names();
-            text.push_str(&answer::verification(&names, promise, &again, &base, fresh));
+            let labels = self.kept.experiment.spec.reward_labels();
+            text.push_str(&answer::verification(&labels, promise, &again, &base, fresh));
         }
         text.push_str(&answer::kept(tasting));
         let prompts = &self.kept.experiment.prompts.held_out;
