@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 18] = [
+const RANKS: [(&str, u32); 19] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -21,6 +21,7 @@ const RANKS: [(&str, u32); 18] = [
     ("moa-analysis", 2),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
+    ("moa-report", 3),
     ("moa-reward", 3),
     ("moa-tui", 3),
     ("moa-zoo", 4),
@@ -30,7 +31,7 @@ const RANKS: [(&str, u32); 18] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 9] = [
+const TENSOR_FREE: [&str; 10] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
@@ -39,6 +40,7 @@ const TENSOR_FREE: [&str; 9] = [
     "moa-preferences",
     "moa-analysis",
     "moa-plot",
+    "moa-report",
     "moa-tui",
 ];
 

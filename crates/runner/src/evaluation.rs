@@ -173,7 +173,8 @@ impl<'a> Evaluator<'a> {
         Ok((pictures, record))
     }
 
-    fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
+    /// Draws a point's images.
+    pub(crate) fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
         let Context { models, request, spec } = self.context;
         let request = DrawRequest {
             prompts: &request.prompts.held_out,

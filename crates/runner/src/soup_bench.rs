@@ -1,5 +1,6 @@
 //! Soups on demand: trained adapters of an experiment, merged at any shares and measured on its held-out prompts.
 
+mod draw;
 mod join;
 mod known;
 
