@@ -1,9 +1,11 @@
 //! What was trained and what came of it, in sentences.
 
-use moa_analysis::FrontReport;
+use moa_analysis::{FrontReport, Recommendation, Why};
 use moa_core::experiment::BaseName;
 use moa_core::{ExperimentSpec, PointKind, RunState};
 use moa_store::{Snapshot, Source};
+
+use crate::data::Advice;
 
 /// Returns what was trained, on what it was evaluated, and what the front has.
 pub(crate) fn sentences(front: &FrontReport, spec: &ExperimentSpec) -> Vec<String> {
@@ -63,6 +65,29 @@ pub(crate) fn sentences(front: &FrontReport, spec: &ExperimentSpec) -> Vec<Strin
     sentences
 }
 
+/// Returns the points that are worth choosing.
+pub(crate) fn advice(front: &FrontReport) -> Vec<Advice> {
+    let title = |why: &Why| match why {
+        Why::Most(reward) => format!("Most {}", front.rewards[*reward]),
+        Why::Knee => "Knee of the front".into(),
+        Why::NoLoss => "Gains without loss".into(),
+        Why::Within { .. } => "Keeps the experiment's constraints".into(),
+        Why::Beats { trained, .. } => format!("Instead of {trained}"),
+    };
+    let advice = |one: &Recommendation| Advice {
+        title: title(&one.why),
+        point: one.point.to_string(),
+        sentence: format!("{}.", capitalised(&one.sentence)),
+    };
+    front.advice.iter().map(advice).collect()
+}
+
+/// Returns the sets of points that are not told apart, by name.
+pub(crate) fn groups(front: &FrontReport) -> Vec<Vec<String>> {
+    let name = |place: &usize| front.points[*place].id.to_string();
+    front.groups.iter().map(|group| group.iter().map(name).collect()).collect()
+}
+
 /// Returns what a reader of the figures must know.
 pub(crate) fn warnings(front: &FrontReport, snapshot: &Snapshot) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -75,7 +100,7 @@ pub(crate) fn warnings(front: &FrontReport, snapshot: &Snapshot) -> Vec<String> 
         };
         warnings.push(format!("{how}: {evaluated} of {} are evaluated.", count(snapshot.runs.len(), "adapter")));
     }
-    warnings.extend(front.few_prompts().map(capitalised));
+    warnings.extend(front.few_prompts().map(|text| format!("{}.", capitalised(&text))));
     warnings
 }
 
@@ -91,7 +116,7 @@ fn listed(parts: &[String]) -> String {
     }
 }
 
-fn capitalised(text: String) -> String {
+fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
 }

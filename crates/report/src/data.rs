@@ -16,6 +16,10 @@ pub(crate) struct Data {
     pub(crate) about: Vec<String>,
     /// Sentences that a reader of all figures must know.
     pub(crate) warnings: Vec<String>,
+    /// Points that are worth choosing.
+    pub(crate) advice: Vec<Advice>,
+    /// Sets of points that are not told apart, by name.
+    pub(crate) groups: Vec<Vec<String>>,
     pub(crate) rewards: Vec<String>,
     pub(crate) judges: Vec<String>,
     /// The prompts of which images are shown.
@@ -30,10 +34,22 @@ pub(crate) struct Data {
     pub(crate) usage: Usage,
 }
 
+/// A point that is worth choosing.
+#[derive(Debug, Serialize)]
+pub(crate) struct Advice {
+    /// What for, in a few words.
+    pub(crate) title: String,
+    pub(crate) point: String,
+    /// Why, what it costs and how sure that is.
+    pub(crate) sentence: String,
+}
+
 /// Base, trained adapter, soup or blend.
 #[derive(Debug, Serialize)]
 pub(crate) struct Point {
     pub(crate) id: String,
+    /// Its name on the plot, where that is shorter.
+    pub(crate) label: String,
     pub(crate) kind: moa_core::PointKind,
     /// By reward, its share in training; of a mixture, what its adapters' amount to.
     pub(crate) weighting: Vec<f64>,

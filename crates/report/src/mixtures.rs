@@ -1,8 +1,8 @@
 //! What soups are expected to give, on a lattice that is fine enough for a slider.
 
-use moa_analysis::{FrontReport, shares_by_name};
+use moa_analysis::{Forecast, FrontReport, Score, shares_by_name};
 use moa_core::{ExperimentSpec, RunId};
-use moa_pareto::{Interval, ParetoError, Surrogate, simplex};
+use moa_pareto::{Interval, ParetoError, simplex};
 
 use crate::data;
 use crate::number::short;
@@ -11,10 +11,6 @@ use crate::number::short;
 const DIVISIONS: [usize; 8] = [100, 50, 25, 20, 10, 5, 4, 2];
 /// The lattice has at most so many mixtures.
 const MOST: usize = 2000;
-/// Half a 95 % interval in standard errors.
-const HALF: f64 = 1.96;
-/// The model is made of so many points at most: fitting takes their number cubed.
-const MOST_POINTS: usize = 150;
 
 /// The adapters that soups are made of, and the points that are soups of them.
 #[derive(Clone, Debug)]
@@ -28,16 +24,12 @@ pub(crate) struct Pantry {
 impl Pantry {
     /// Returns what soups can be made of; nothing with fewer than two corners, or before all of them are evaluated.
     pub(crate) fn of(spec: &ExperimentSpec, front: &FrontReport) -> Option<Self> {
-        let (corners, shares) = shares_by_name(spec);
+        let (corners, _) = shares_by_name(spec);
         if corners.len() < 2 || corners.iter().any(|corner| front.point(corner.as_str()).is_none()) {
             return None;
         }
-        let mut known: Vec<(usize, Vec<f64>)> = front
-            .points
-            .iter()
-            .enumerate()
-            .filter_map(|(place, point)| Some((place, shares.get(&point.id)?.clone())))
-            .collect();
+        let shares = front.points.iter().enumerate().filter_map(|(place, point)| Some((place, point.shares.clone()?)));
+        let mut known: Vec<(usize, Vec<f64>)> = shares.collect();
         known.sort_by_key(|(_, shares)| shares.iter().all(|share| *share < 1.0));
         Some(Self { corners, known })
     }
@@ -56,35 +48,25 @@ impl Pantry {
         Ok((1, simplex::corners(self.corners.len())?))
     }
 
-    /// Returns what mixtures are expected to gain over the base; without intervals where prompts are too few for any. Nothing where gains are
-    /// not known.
+    /// Returns what mixtures are expected to gain over the base; nothing where gains are not known.
     ///
     /// # Errors
-    /// Fails where measurements cannot be fitted.
+    /// Refuses to make no lattice.
     pub(crate) fn expected(&self, front: &FrontReport) -> Result<Option<data::Mixtures>, ParetoError> {
-        let known = &self.known[..self.known.len().min(MOST_POINTS)];
         let is_few = front.few_prompts().is_some();
-        let shares: Vec<Vec<f64>> = known.iter().map(|(_, shares)| shares.clone()).collect();
-        let mut models = Vec::new();
-        for reward in 0..front.rewards.len() {
-            let gain = |(place, _): &(usize, Vec<f64>)| {
-                let gain = front.points[*place].rewards.get(reward)?.difference?;
-                // Ends that only a reward's range gives say nothing of the spread: the means are taken as they are.
-                let gain = if is_few { Interval::exact(gain.mean) } else { gain };
-                gain.is_bounded().then_some(gain)
+        let gains = |place: usize| -> Option<Vec<Interval>> {
+            let gain = |score: &Score| {
+                // Ends that only a reward's range gives are no interval of a measurement.
+                Some(if is_few { Interval::unbounded(score.difference?.mean) } else { score.difference? })
             };
-            let Some(gains) = known.iter().map(gain).collect::<Option<Vec<_>>>() else { return Ok(None) };
-            let values: Vec<f64> = gains.iter().map(|gain| gain.mean).collect();
-            let errors: Vec<f64> = gains.iter().map(|gain| (gain.hi - gain.lo).max(0.0) / 2.0 / HALF).collect();
-            models.push(Surrogate::fit(&shares, &values, &errors)?);
-        }
+            front.points[place].rewards.iter().map(gain).collect()
+        };
+        let known = self.known.iter().filter_map(|(place, shares)| Some((&shares[..], gains(*place)?)));
+        let Some(forecast) = Forecast::fit(known) else { return Ok(None) };
         let (divisions, rows) = self.lattice()?;
         let expected = |shares: &Vec<f64>| {
-            let of = |model: &Surrogate| {
-                let prediction = model.predict(shares);
-                [short(prediction.mean), if is_few { None } else { short(HALF * prediction.deviation) }]
-            };
-            models.iter().map(of).collect()
+            let of = |gain: Interval| [short(gain.mean), gain.half_width().and_then(short)];
+            forecast.gains(shares).into_iter().map(of).collect()
         };
         let parts = |shares: &Vec<f64>| shares.iter().map(|share| (share * divisions as f64).round() as u32).collect();
         Ok(Some(data::Mixtures {
@@ -92,7 +74,7 @@ impl Pantry {
             divisions,
             parts: rows.iter().map(parts).collect(),
             expected: rows.iter().map(expected).collect(),
-            measured: known.len(),
+            measured: forecast.points(),
             drawn: Vec::new(),
         }))
     }

@@ -1,7 +1,7 @@
 //! Points of the front as the page has them.
 
 use moa_analysis::report::FrontPoint;
-use moa_analysis::{FrontReport, Score};
+use moa_analysis::{FrontReport, Score, labels};
 use moa_pareto::Interval;
 
 use crate::data::Point;
@@ -12,13 +12,15 @@ pub(crate) fn of(front: &FrontReport) -> Vec<Point> {
     let is_few = front.few_prompts().is_some();
     // All that a reward's range allows is no interval that says anything.
     let shown = |interval: Interval| Estimate(if is_few { Interval::unbounded(interval.mean) } else { interval });
-    let point = |point: &FrontPoint| {
+    let labels = labels(front.points.iter().map(|point| (&point.id, point.kind)), &front.rewards);
+    let point = |(point, label): (&FrontPoint, String)| {
         let columns = || {
             let rewards = front.rewards.iter().map(|name| find(&point.rewards, name));
             rewards.chain(front.judges.iter().map(|name| find(&point.judges, name)))
         };
         Point {
             id: point.id.to_string(),
+            label,
             kind: point.kind,
             weighting: point.weighting.as_ref().map_or(Vec::new(), |weighting| weighting.shares().to_vec()),
             standing: point.placing.standing(),
@@ -29,7 +31,7 @@ pub(crate) fn of(front: &FrontReport) -> Vec<Point> {
             sheet: None,
         }
     };
-    front.points.iter().map(point).collect()
+    front.points.iter().zip(labels).map(point).collect()
 }
 
 /// Returns a gain; that of the base over itself is known, however few the prompts.

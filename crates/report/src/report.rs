@@ -99,8 +99,7 @@ impl<'a> Report<'a> {
             });
         }
         let mut room = self.limits.bytes - without;
-        let is_corner = |point: &FrontPoint| self.corners().contains(&point.id);
-        let mut order = importance::order(self.source.front, is_corner);
+        let mut order = importance::order(self.source.front, |point| self.comes_first(point));
         order.truncate(self.limits.points);
         let (first, rest) = order.split_at(order.len().min(BEFORE_MIXTURES));
         let mut left_out = self.add_points(first, &mut data, &mut room)?;
@@ -118,7 +117,7 @@ impl<'a> Report<'a> {
             PromptSource::List(prompts) => prompts.iter().take(shown).cloned().collect(),
             _ => (1..=shown).map(|number| format!("prompt {number}")).collect(),
         };
-        let runs: Vec<RunId> = importance::order(front, |point| self.corners().contains(&point.id))
+        let runs: Vec<RunId> = importance::order(front, |point| self.comes_first(point))
             .into_iter()
             .map(|place| &front.points[place])
             .filter(|point| point.kind == PointKind::Trained)
@@ -132,6 +131,8 @@ impl<'a> Report<'a> {
             title: if front.experiment.is_empty() { "experiment".into() } else { front.experiment.clone() },
             about: about::sentences(front, spec),
             warnings: about::warnings(front, snapshot),
+            advice: about::advice(front),
+            groups: about::groups(front),
             rewards: front.rewards.clone(),
             judges: front.judges.clone(),
             prompts,
@@ -148,6 +149,11 @@ impl<'a> Report<'a> {
                 is_built_in: base == BaseName::BuiltIn,
             },
         })
+    }
+
+    /// Returns whether soups are made of a point, or it is recommended.
+    fn comes_first(&self, point: &FrontPoint) -> bool {
+        self.corners().contains(&point.id) || self.source.front.advice.iter().any(|advice| advice.point == point.id)
     }
 
     /// Returns how many prompts and images of each a sweep has kept.

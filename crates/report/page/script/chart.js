@@ -231,7 +231,7 @@ function errorBars(kind, x, y, px, py) {
 function names(shown, at, frame) {
   const font = "12px system-ui, sans-serif";
   const short = (text) => (text.length > 34 ? `${text.slice(0, 33)}…` : text);
-  const labels = shown.map((point) => ({ text: short(point.id), radius: RADIUS, x: at.get(point.id).x, y: at.get(point.id).y }));
+  const labels = shown.map((point) => ({ text: short(point.label), radius: RADIUS, x: at.get(point.id).x, y: at.get(point.id).y }));
   const obstacles = [...at.values()].slice(0, 200).map(({ x, y }) =>
     ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7, cost: 0.6 }));
   const boxes = placeLabels(labels, frame, obstacles, font, 13);

@@ -1,7 +1,6 @@
 // Two points side by side, in turn, or as their difference: all noises of a prompt in a row.
 
 const BLINK_MS = 700;
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function showCompare() {
   byId("images").hidden = pictured.length === 0;

@@ -17,6 +17,9 @@ const state = {
   mix: null,
 };
 
+// Whether the reader wants no motion.
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
 const listeners = [];
 
 // Calls `listener` when one of these fields has changed, and once at the start.
