@@ -16,6 +16,9 @@ pub(crate) struct Data {
     pub(crate) about: Vec<String>,
     /// Sentences that a reader of all figures must know.
     pub(crate) warnings: Vec<String>,
+    /// The user's own notes and tags.
+    pub(crate) notes: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Points that are worth choosing.
     pub(crate) advice: Vec<Advice>,
     /// Sets of points that are not told apart, by name.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use moa_pareto::ParetoError;
+use moa_store::StoreError;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum ReportError {
         /// The limit in megabytes.
         most: f64,
     },
+    /// The user's notes cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// What soups are expected to give cannot be computed.
     #[error("say what soups are expected to give: {0}")]
     Expect(#[from] ParetoError),

@@ -4,7 +4,7 @@ use moa_analysis::FrontReport;
 use moa_analysis::report::FrontPoint;
 use moa_core::experiment::{BaseName, PromptSource};
 use moa_core::{ExperimentSpec, PointKind, RunId};
-use moa_store::{Layout, PICTURES, Snapshot};
+use moa_store::{Layout, PICTURES, Remarks, Snapshot};
 
 use crate::data::{self, Data, DrawnMixture, Picture};
 use crate::mixtures::Pantry;
@@ -126,11 +126,14 @@ impl<'a> Report<'a> {
             .take(MOST_CURVES)
             .collect();
         let base = BaseName::of(&spec.base);
+        let remarks = Remarks::read(layout)?;
         Ok(Data {
             format: data::FORMAT,
             title: if front.experiment.is_empty() { "experiment".into() } else { front.experiment.clone() },
             about: about::sentences(front, spec),
             warnings: about::warnings(front, snapshot),
+            notes: remarks.notes.into_iter().map(|note| note.text).collect(),
+            tags: remarks.tags,
             advice: about::advice(front),
             groups: about::groups(front),
             rewards: front.rewards.clone(),

@@ -63,7 +63,7 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
     }).concat(own ? [own.lo ?? own.mean, own.hi ?? own.mean] : [], state.levels ? [] : [0]));
     const [xs, ys] = [ends(state.x, extra?.x), ends(state.y, extra?.y)];
     const yTicks = ticks(...ys, Math.max(3, height / 70));
-    const yTexts = yTicks.values.map((tick) => (state.levels ? number : signed)(tick, yTicks.places));
+    const yTexts = yTicks.values.map((tick) => tickText(tick, yTicks.places, !state.levels));
     const left = Math.ceil(Math.max(...yTexts.map((text) => textWidth(text, "12px sans-serif")))) + 36;
     const frame = { left, right: width - 12, top: 10, bottom: height - 46 };
     const px = (x) => frame.left + ((x - xs[0]) / (xs[1] - xs[0])) * (frame.right - frame.left);
@@ -94,7 +94,7 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
       const mark = drawing("g", {
         class: `mark ${point.kind}`, role: "option", tabindex: -1, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`,
         "aria-label": describe(point), "data-id": point.id,
-      }, drawing("circle", { r: 12, class: "ring" }), markShape(point.kind, point.standing, RADIUS));
+      }, drawing("circle", { r: 9.5, class: "ring" }), markShape(point.kind, point.standing, RADIUS));
       marks.set(point.id, mark);
       svg.append(mark);
     }
@@ -158,6 +158,12 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
     if (best) focus(best.id);
   }
 
+  // The marks one after the other: every one can be reached, however they lie.
+  function turn(by) {
+    const ids = [...marks.keys()].reverse();
+    focus(ids[(ids.indexOf(focused) + by + ids.length) % ids.length]);
+  }
+
   function focus(id) {
     marks.get(focused)?.setAttribute("tabindex", -1);
     focused = id;
@@ -185,6 +191,7 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
   svg.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (moves[event.key]) move(...moves[event.key]);
+    else if (event.key === "PageDown" || event.key === "PageUp") turn(event.key === "PageDown" ? 1 : -1);
     else if (event.key === "Home" && marks.has(basePoint?.id)) focus(basePoint.id);
     else if (event.key === "Enter" || event.key === " ") select(focused);
     else if (event.key === "Escape") change({ hovered: null });
@@ -202,7 +209,7 @@ function axes(frame, px, py, xs, yTicks, yTexts) {
   for (const tick of xTicks.values) {
     line({ x1: px(tick), x2: px(tick), y1: frame.top, y2: frame.bottom, class: Math.abs(tick) < 1e-12 ? "zero" : "grid" });
     group.append(drawing("text", { x: px(tick), y: frame.bottom + 17, "text-anchor": "middle" },
-      (state.levels ? number : signed)(tick, xTicks.places)));
+      tickText(tick, xTicks.places, !state.levels)));
   }
   yTicks.values.forEach((tick, place) => {
     line({ x1: frame.left, x2: frame.right, y1: py(tick), y2: py(tick), class: Math.abs(tick) < 1e-12 ? "zero" : "grid" });

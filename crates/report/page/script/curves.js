@@ -58,7 +58,7 @@ function curvePanel(panel, style, label) {
   const xs = [Math.min(...points.map(([epoch]) => epoch)), Math.max(...points.map(([epoch]) => epoch))];
   if (xs[0] === xs[1]) xs[1] += 1;
   const yTicks = ticks(...ys, 4);
-  const texts = yTicks.values.map((tick) => number(tick, yTicks.places));
+  const texts = yTicks.values.map((tick) => tickText(tick, yTicks.places, false));
   const frame = { left: Math.ceil(Math.max(...texts.map((text) => textWidth(text, "11px sans-serif")))) + 12, right: width - 8, top: 6, bottom: height - 34 };
   const px = (x) => frame.left + ((x - xs[0]) / (xs[1] - xs[0])) * (frame.right - frame.left);
   const py = (y) => frame.bottom - ((y - ys[0]) / (ys[1] - ys[0])) * (frame.bottom - frame.top);

@@ -1,6 +1,6 @@
 // Numbers and points in words.
 
-// Decimals by measure: as many as its intervals have two digits of, or its values where there are none.
+// Decimals by measure: so many that half an interval has a digit above 3, or two digits; of values where there are no intervals.
 const decimals = measures.map(({ index }) => {
   const sizes = [];
   for (const point of data.points) {
@@ -9,11 +9,17 @@ const decimals = measures.map(({ index }) => {
     sizes.push(isBounded(gain) && gain.hi > gain.lo ? (gain.hi - gain.lo) / 2 : Math.abs(gain.mean));
   }
   const size = sizes.sort((one, other) => one - other)[sizes.length >> 1] ?? 0;
-  return size > 0 ? Math.min(5, Math.max(0, 1 - Math.floor(Math.log10(size)))) : 3;
+  return size > 0 ? Math.min(5, Math.max(0, Math.ceil(-Math.log10(size / 3)))) : 3;
 });
 
 function number(value, places) {
   return value.toFixed(places).replace("-", "−");
+}
+
+// A number beside an axis: 0 has no sign.
+function tickText(value, places, isSigned) {
+  if (Math.abs(value) < 1e-12) return "0";
+  return isSigned ? signed(value, places) : number(value, places);
 }
 
 function signed(value, places) {

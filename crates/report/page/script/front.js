@@ -10,7 +10,7 @@ function showFront() {
     ...(measures.length > 1 ? [axis("x", "Across"), axis("y", "Up")] : []),
     ...(basePoint ? [levels.element] : []),
     names);
-  const chart = createChart(byId("chart"), { points: () => data.points, label: "Points of the front. Arrow keys move, Enter selects." });
+  const chart = createChart(byId("chart"), { points: () => data.points, label: "Points of the front. Arrow keys move, Page Down goes through all, Enter selects." });
   byId("legend").append(...legend(Object.keys(KINDS).filter((kind) => data.points.some((point) => point.kind === kind))));
   whenever(["x", "y", "levels", "names"], () => {
     levels.show();

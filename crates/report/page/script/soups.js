@@ -48,7 +48,7 @@ function showMixer() {
   const corners = new Set(mixtures.corners);
   const known = data.points.filter((point) => point.kind === "base" || corners.has(point.id) || point.kind === "soup");
   const chart = createChart(chartHost, {
-    points: () => known, expected: forecastPoint, ratio: 0.7, label: "Expected mixture among measured points. Arrow keys move, Enter selects.",
+    points: () => known, expected: forecastPoint, ratio: 0.7, label: "Expected mixture among measured points. Arrow keys move, Page Down goes through all, Enter selects.",
   });
 
   function forecast(index) {

@@ -6,7 +6,11 @@ const SECTIONS = [
 ];
 
 function showSummary() {
-  byId("about").replaceChildren(...data.about.map((text) => element("p", {}, text)));
+  const [first, ...rest] = data.about;
+  byId("about").replaceChildren(element("p", {}, first), element("p", {}, rest.join(" ")));
+  byId("remarks").replaceChildren(
+    ...(data.tags.length > 0 ? [element("p", { class: "tags" }, data.tags.map((tag) => element("span", {}, tag)))] : []),
+    ...data.notes.map((text) => element("blockquote", {}, text)));
   byId("advice").replaceChildren(...advice(), ...groups());
   byId("warnings").replaceChildren(...data.warnings.map((text) => element("p", { class: "warning", role: "note" }, text)));
 }
