@@ -24,6 +24,8 @@ FLAGS = (
     "--disable-component-update --disable-sync --hide-scrollbars --force-color-profile=srgb"
 ).split()
 WIDTHS = (375, 800, 1280)
+# How much of the page documentation shows.
+HEIGHTS = {375: 2400, 800: 2400, 1280: 2000}
 
 
 def check(holds, what):
@@ -281,6 +283,7 @@ def main():
             page.open(shown)
             for width in WIDTHS:
                 page.photograph(arguments.folder / f"report-{width}.png", width)
+                page.photograph(arguments.folder / f"top-{width}.png", width, HEIGHTS[width])
             page.media(prefers_color_scheme="dark")
             page.photograph(arguments.folder / "report-1280-dark.png", 1280)
             page.media()

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moa_adapter::Merge;
-use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::BaseName;
 use moa_plot::RgbPicture;
 use moa_report::{Limits, Page, Report, ReportError, Sheet, Source};
@@ -75,8 +74,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let folder = results::find(&arguments.results)?;
     let file = output(arguments, &folder)?;
     let results = Results::read(&folder)?;
-    let scales = Scales::read(&results.layout, &results.spec, &results.snapshot.evaluations)?;
-    let front = FrontReport::of(&results.snapshot, &results.spec, scales)?;
+    let front = results.report()?;
     if front.points.is_empty() {
         return Err(CliError::failure(format!(
             "failed to report {}: nothing is evaluated yet",
