@@ -1,6 +1,6 @@
 """Opens a report in headless Chromium, uses it by mouse and by keyboard alone, and takes screenshots. Run by .ci/browser.
 
-    browser.py REPORT FOLDER [--photograph OTHER]
+    browser.py REPORT FOLDER [--note TEXT] [--photograph OTHER]
 """
 import argparse
 import base64
@@ -259,6 +259,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("report", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--note", help="a note of the experiment, which must be text and nothing else")
     parser.add_argument("--photograph", type=pathlib.Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as profile:
@@ -275,6 +276,9 @@ def main():
             page = Page(driver)
             page.open(arguments.report)
             log = driver.get_log("performance")
+            if arguments.note:
+                check(page.one("#remarks blockquote").text == arguments.note, "a hostile note is text")
+                check(not page.all("#remarks img, #remarks b"), "and makes no element")
             by_mouse(page)
             images(page)
             themes(page)

@@ -60,6 +60,8 @@ pub(crate) struct Point {
     pub(crate) standing: moa_analysis::Standing,
     /// How sure the standing is, 0 to 1; of an unclear one, how sure it is to be on the front.
     pub(crate) sure: Option<f64>,
+    /// Whether no other point dominates it by the means alone.
+    pub(crate) undominated: bool,
     /// By reward, then judge, the mean; nothing of a judge that does not report on it.
     pub(crate) levels: Vec<Option<Estimate>>,
     /// By reward, then judge, the paired difference to the base.

@@ -25,6 +25,7 @@ pub(crate) fn of(front: &FrontReport) -> Vec<Point> {
             weighting: point.weighting.as_ref().map_or(Vec::new(), |weighting| weighting.shares().to_vec()),
             standing: point.placing.standing(),
             sure: short(point.placing.sure()),
+            undominated: point.placing.undominated,
             levels: columns().map(|score| Some(shown(score?.mean))).collect(),
             gains: columns().map(|score| Some(gain(score?.difference?, is_few))).collect(),
             hacking: point.suspected_hacking.iter().map(ToString::to_string).collect(),

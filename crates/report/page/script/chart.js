@@ -20,7 +20,7 @@ function ticks(lo, hi, count) {
 }
 
 function extent(values) {
-  let [lo, hi] = [Math.min(...values), Math.max(...values)];
+  let [lo, hi] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
   if (!(hi > lo)) [lo, hi] = [lo - Math.max(1e-3, 0.1 * Math.abs(lo)), hi + Math.max(1e-3, 0.1 * Math.abs(hi))];
   const pad = 0.07 * (hi - lo);
   return [lo - pad, hi + pad];

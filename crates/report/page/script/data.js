@@ -35,10 +35,10 @@ function direction(gain) {
   return gain.lo > 0 ? 1 : gain.hi < 0 ? -1 : 0;
 }
 
-// Points that matter most first: the base, mixtures and corners, then by how surely they are on the front.
+// Points that matter most first: the base, then by how surely they are on the front.
 function byImportance() {
-  const rank = { on: 0, unclear: 1, off: 2 };
-  const score = (point) => (point.kind === "base" ? -1 : rank[point.standing]);
+  const rank = { on: 0, unclear: 1, off: 3 };
+  const score = (point) => (point.kind === "base" ? -1 : rank[point.standing] + (point.standing === "unclear" && !point.undominated ? 1 : 0));
   return data.points
     .map((point, place) => ({ point, place }))
     .sort((one, other) => score(one.point) - score(other.point)

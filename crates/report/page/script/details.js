@@ -44,7 +44,8 @@ function span(index, levels) {
     const found = estimate(point, index, levels);
     return found === null ? [] : [found.mean, found.lo ?? found.mean, found.hi ?? found.mean];
   });
-  return [Math.min(...values, ...(levels ? [] : [0])), Math.max(...values, ...(levels ? [] : [0]))];
+  if (!levels) values.push(0);
+  return values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
 }
 
 function barLine(name, interval, index, levels, ends) {

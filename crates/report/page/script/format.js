@@ -54,7 +54,10 @@ function confidence(sure) {
 }
 
 function standing(point) {
-  if (point.standing === "unclear") return `front unclear, ${confidence(point.sure)} sure to be on it`;
+  if (point.standing === "unclear") {
+    if (!point.undominated) return "dominated by the means, though noise leaves it open";
+    return point.sure >= 0.01 ? `on the front by the means, ${confidence(point.sure)} sure` : "on the front by the means, though noise leaves it open";
+  }
   return `${STANDINGS[point.standing]}, ${confidence(point.sure)} sure`;
 }
 

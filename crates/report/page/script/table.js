@@ -10,9 +10,9 @@ const nameColumn = {
 };
 const frontColumn = {
   title: "front", left: true,
-  value: (point) => ({ on: 2, unclear: 1, off: 0 }[point.standing] + point.sure * (point.standing === "off" ? -0.5 : 0.5)),
+  value: (point) => ({ on: 2, unclear: 1, off: 0 }[point.standing] + point.sure * (point.standing === "off" ? -0.5 : 0.5) + (point.undominated ? 0.1 : 0)),
   cells: (point) => [element("span", { title: standing(point), class: point.standing === "on" ? "" : "dim" },
-    element("span", { "aria-hidden": "true" }, `${SIGNS[point.standing]} ${confidence(point.sure)}`),
+    element("span", { "aria-hidden": "true" }, point.standing === "unclear" && !point.undominated ? "? dominated" : `${SIGNS[point.standing]} ${confidence(point.sure)}`),
     element("span", { class: "unseen" }, standing(point)))],
 };
 const hackingColumn = {
@@ -30,7 +30,7 @@ function scoreColumn({ index, name }, levels, suffix = "") {
       if (found === null) return [element("span", { class: "dim" }, "–")];
       const half = halfWidth(found, index);
       return [element("span", { class: levels ? "" : tone(found) }, ofMeasure(found.mean, index, levels)),
-        ...(half ? [" ", element("span", { class: "pm" }, half)] : [])];
+        ...(half ? [element("span", { class: "pm" }, ` ${half}`)] : [])];
     },
   };
 }
