@@ -54,6 +54,8 @@ pub(crate) struct Point {
     /// Its name on the plot, where that is shorter.
     pub(crate) label: String,
     pub(crate) kind: moa_core::PointKind,
+    /// Whether it is a soup that the experiment does not plan, and that was added to it when it was measured.
+    pub(crate) added: bool,
     /// By reward, its share in training; of a mixture, what its adapters' amount to.
     pub(crate) weighting: Vec<f64>,
     /// `on`, `unclear` or `off`.

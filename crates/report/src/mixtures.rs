@@ -24,7 +24,7 @@ pub(crate) struct Pantry {
 impl Pantry {
     /// Returns what soups can be made of; nothing with fewer than two corners, or before all of them are evaluated.
     pub(crate) fn of(spec: &ExperimentSpec, front: &FrontReport) -> Option<Self> {
-        let (corners, _) = shares_by_name(spec);
+        let (corners, _) = shares_by_name(spec, &[]);
         if corners.len() < 2 || corners.iter().any(|corner| front.point(corner.as_str()).is_none()) {
             return None;
         }

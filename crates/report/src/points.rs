@@ -22,6 +22,7 @@ pub(crate) fn of(front: &FrontReport) -> Vec<Point> {
             id: point.id.to_string(),
             label,
             kind: point.kind,
+            added: point.added,
             weighting: point.weighting.as_ref().map_or(Vec::new(), |weighting| weighting.shares().to_vec()),
             standing: point.placing.standing(),
             sure: short(point.placing.sure()),

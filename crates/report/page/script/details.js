@@ -13,7 +13,7 @@ function head(point) {
   const mixed = point.kind !== "base" && point.weighting.length > 1 ? [element("span", { class: "dim" }, shares(point))] : [];
   return element("div", { class: "head" },
     element("h3", { class: "key" }, icon(point.kind, point.standing), point.id),
-    element("span", { class: "dim" }, `${KINDS[point.kind]}, ${standing(point)}`), mixed);
+    element("span", { class: "dim" }, `${kindOf(point)}, ${standing(point)}`), mixed);
 }
 
 function body(point) {

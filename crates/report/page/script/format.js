@@ -61,6 +61,10 @@ function standing(point) {
   return `${STANDINGS[point.standing]}, ${confidence(point.sure)} sure`;
 }
 
+function kindOf(point) {
+  return point.added ? `${KINDS[point.kind]} that was added to the experiment` : KINDS[point.kind];
+}
+
 function shares(point) {
   const parts = point.weighting.map((share, index) => [share, data.rewards[index]]).filter(([share]) => share >= 0.005);
   return parts.map(([share, name]) => `${percent(share)} ${name}`).join(" + ");
@@ -79,5 +83,5 @@ function describe(point) {
   const values = [state.x, state.y].filter((index, place, all) => all.indexOf(index) === place).map((index) =>
     `${axisTitle(index, state.levels)} ${inWords(estimate(point, index, state.levels), index, state.levels)}`);
   const marked = point.hacking.length > 0 ? ", suspected of reward hacking" : "";
-  return `${point.id}, ${KINDS[point.kind]}, ${standing(point)}${marked}; ${values.join(", ")}`;
+  return `${point.id}, ${kindOf(point)}, ${standing(point)}${marked}; ${values.join(", ")}`;
 }

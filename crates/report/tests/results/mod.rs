@@ -87,6 +87,7 @@ impl Results {
             rewards: rewards.iter().enumerate().map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         });
         let Some(weighting) = weighting.filter(|_| kind == PointKind::Trained) else { return };
         let epoch = |epoch: u32| EpochRecord {
