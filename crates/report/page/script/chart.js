@@ -36,6 +36,8 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
   let placed = [];
   let marks = new Map();
   let focused = null;
+  // Whether a finger has opened the card, which no pointer then hovers over.
+  let isTouched = false;
 
   function value(point, index) {
     return estimate(point, index, state.levels);
@@ -117,7 +119,7 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
 
   function showTip() {
     const entry = placed.find(({ point }) => point.id === state.hovered);
-    const isHere = host.matches(":hover") || host.contains(document.activeElement);
+    const isHere = host.matches(":hover") || host.contains(document.activeElement) || isTouched;
     bubble.hidden = !entry || !isHere;
     if (bubble.hidden) return;
     bubble.replaceChildren(...tipOf(entry.point));
@@ -177,7 +179,14 @@ function createChart(host, { points, expected = () => null, label, ratio = 0.8, 
   svg.addEventListener("pointerleave", () => change({ hovered: null }));
   svg.addEventListener("click", (event) => {
     const id = nearest(event);
+    isTouched = event.pointerType === "touch" && id !== null;
     if (id) select(id);
+    change({ hovered: id });
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!isTouched || host.contains(event.target)) return;
+    isTouched = false;
+    change({ hovered: null });
   });
   svg.addEventListener("focusin", (event) => {
     const id = event.target.closest(".mark")?.dataset.id;

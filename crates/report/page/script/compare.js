@@ -35,8 +35,17 @@ function showCompare() {
     element("div", { class: "controls" }, labelled("Prompt", prompts), step(-1, "‹", "Previous prompt"), step(1, "›", "Next prompt"), pause, flip, strengthLabel),
     area);
 
-  function one() { return pointById.get(state.other); }
-  function other() { const point = pointById.get(state.selected); return point?.sheet !== null && point ? point : one(); }
+  // Of a point without images the first one that has some stands in.
+  function withImages(id, instead) {
+    const point = pointById.get(id);
+    return point && point.sheet !== null ? point : instead;
+  }
+  function one() {
+    return withImages(state.other, pictured[0]);
+  }
+  function other() {
+    return withImages(state.selected, one());
+  }
   function row(title, images) {
     const box = element("div", { class: "shots" }, images);
     box.style.setProperty("--shots", data.noises);
@@ -85,7 +94,7 @@ function showCompare() {
     pause.textContent = running ? "Pause" : "Play";
     strengthLabel.hidden = mode !== "difference";
     if (mode === "blink" && running) timer = setInterval(turn, BLINK_MS);
-    first.value = state.other;
+    first.value = one().id;
     second.value = other().id;
     prompts.value = String(state.prompt);
     shots();

@@ -18,7 +18,10 @@ function showMixer() {
   const sliders = mixtures.corners.map((corner, i) => {
     const input = element("input", { type: "range", min: 0, max: steps, step: 1, "aria-label": `share of ${corner}` });
     const output = element("output", {});
-    input.addEventListener("input", () => change({ mix: shifted(state.mix, i, Number(input.value)) }));
+    input.addEventListener("input", () => {
+      start.value = "";
+      change({ mix: shifted(state.mix, i, Number(input.value)) });
+    });
     return { input, output, row: element("label", {}, element("span", {}, corner), input, output) };
   });
   const starts = [["equal", "equal shares"], ...mixtures.drawn.filter(({ point }) => point !== null).map(({ point }) => [point, point])];
