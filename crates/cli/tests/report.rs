@@ -48,7 +48,8 @@ fn what_cannot_be_reported_is_said_in_one_message() {
     let desk = Desk::new();
     desk.moa(["report", "nowhere"]).refusal(2, &["nowhere", "not there", "moa sweep"]);
     let results = desk.write("results/new/experiment.ron", fs::read(shipped("miniature.ron")).unwrap());
-    desk.moa(["report", results.parent().unwrap().to_str().unwrap(), "-o", "results"]).refusal(2, &["-o results", "folder"]);
+    desk.moa(["report", results.parent().unwrap().to_str().unwrap(), "-o", "results"])
+        .refusal(2, &["-o results", "folder"]);
     desk.write("results/new/runs/base/log.jsonl", "");
     desk.moa(["report", "results/new"]).refusal(1, &["results/new", "nothing is evaluated yet"]);
     assert!(!desk.path("new.html").exists());

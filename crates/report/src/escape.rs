@@ -1,5 +1,7 @@
 //! Text that comes from outside, made safe for where it stands.
 
+use std::fmt::Write as _;
+
 /// Returns JSON that can stand in a `<script>` element: no parser of HTML finds a tag or the end of the element in it, and no parser of
 /// JavaScript the end of a line.
 pub(crate) fn json_in_script(json: &str) -> String {
@@ -7,7 +9,10 @@ pub(crate) fn json_in_script(json: &str) -> String {
     for letter in json.chars() {
         match letter {
             // All of them can only be inside of strings, where an escape means the letter.
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(safe, "\\u{:04x}", u32::from(letter));
+            }
             _ => safe.push(letter),
         }
     }

@@ -41,11 +41,16 @@ fn the_page_refers_to_nothing_outside_of_itself() {
             assert!(value.starts_with(['#', 'd']), "{attribute}{}", &value[..40]);
         }
     }
-    for word in ["@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import(", "sendBeacon", "innerHTML", "eval("] {
+    for word in
+        ["@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import(", "sendBeacon", "innerHTML", "eval("]
+    {
         assert!(!markup.contains(word), "{word}");
     }
     let policy = between(&html, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
-    assert!(policy.starts_with("default-src 'none'; img-src data:;") && policy.contains("script-src 'sha256-"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'; img-src data:;") && policy.contains("script-src 'sha256-"),
+        "{policy}"
+    );
     assert!(!policy.contains("script-src 'unsafe-inline'"), "{policy}");
 }
 
@@ -107,7 +112,11 @@ fn images_come_in_as_far_as_there_is_room_the_most_important_ones_first() {
     let size = data(&whole.html)["sheets"][0]["src"].as_str().unwrap().len();
     let bytes = whole.html.len() - 2 * size;
     let less = Report::new(source(&results, &front), Limits { bytes, ..LIMITS }).page().unwrap();
-    assert!(less.html.len() <= bytes && (1..4).contains(&less.shown) && less.shown + less.left_out == 4, "{}", less.shown);
+    assert!(
+        less.html.len() <= bytes && (1..4).contains(&less.shown) && less.shown + less.left_out == 4,
+        "{}",
+        less.shown
+    );
     assert!(data(&less.html)["points"][0]["sheet"].is_u64(), "the base comes first");
     let error = Report::new(source(&results, &front), Limits { bytes: 1000, ..LIMITS }).page().unwrap_err();
     assert!(matches!(error, ReportError::TooLarge { .. }), "{error}");

@@ -123,12 +123,7 @@ fn output(arguments: &Arguments, results: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Draws the soups that the slider shows. Where nobody asked for them, models that cannot be opened leave them out.
-fn add_soups(
-    arguments: &Arguments,
-    folder: &Path,
-    global: Global,
-    report: &mut Report<'_>,
-) -> Result<(), CliError> {
+fn add_soups(arguments: &Arguments, folder: &Path, global: Global, report: &mut Report<'_>) -> Result<(), CliError> {
     let corners = report.corners().len();
     let divisions = arguments.soups.unwrap_or_else(|| lattice(corners));
     let wanted = report.undrawn(divisions as usize)?;

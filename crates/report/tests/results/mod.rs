@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use moa_core::experiment::{PromptSource, RewardKind};
 use moa_core::{
-    EpochRecord, EvaluationRecord, ExperimentSpec, NoiseKey, PointKind, RunId, RunRecord, RunState, ScoreColumn, Weighting, metric,
+    EpochRecord, EvaluationRecord, ExperimentSpec, NoiseKey, PointKind, RunId, RunRecord, RunState, ScoreColumn,
+    Weighting, metric,
 };
 use moa_store::{Layout, PICTURES, Remarks, Snapshot};
 use tempfile::TempDir;
@@ -21,19 +22,17 @@ impl Results {
     pub(crate) fn new(rewards: &[&str], prompts: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kinds = [RewardKind::Aesthetics, RewardKind::Safety];
-        let mut spec =
-            ExperimentSpec { rewards: kinds.into_iter().take(rewards.len()).map(Into::into).collect(), ..ExperimentSpec::default() };
+        let mut spec = ExperimentSpec {
+            rewards: kinds.into_iter().take(rewards.len()).map(Into::into).collect(),
+            ..ExperimentSpec::default()
+        };
         spec.name = Some("my".into());
         spec.weightings = vec![moa_core::experiment::WeightingsSpec::Corners];
         spec.evaluation.resamples = 200;
         spec.evaluation.grid_prompts = 2;
         spec.evaluation.images_per_prompt = 1;
-        let mut results = Self {
-            layout: Layout::new(folder.path()),
-            _folder: folder,
-            snapshot: Snapshot::default(),
-            spec,
-        };
+        let mut results =
+            Self { layout: Layout::new(folder.path()), _folder: folder, snapshot: Snapshot::default(), spec };
         results.prompts("prompt");
         let count = rewards.len();
         results.add(rewards, prompts, RunId::BASE, PointKind::Base, None);
@@ -94,7 +93,10 @@ impl Results {
             run: id.clone(),
             epoch,
             seconds: 1.0,
-            metrics: rewards.iter().map(|name| (metric::reward_gain(name), 0.01 * f64::from(epoch))).collect::<BTreeMap<_, _>>(),
+            metrics: rewards
+                .iter()
+                .map(|name| (metric::reward_gain(name), 0.01 * f64::from(epoch)))
+                .collect::<BTreeMap<_, _>>(),
         };
         self.snapshot.epochs.insert(id.clone(), vec![epoch(1), epoch(2)]);
         let run = RunRecord::planned(id, weighting, 2);
