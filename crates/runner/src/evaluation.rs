@@ -7,7 +7,7 @@ use moa_adapter::{Adapter, AdapterBank};
 use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunId, ScoreColumn, Weighting};
 use moa_diffusion::{Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
-use moa_store::ADAPTER;
+use moa_store::{ADAPTER, ImageColumn, ImageScores, Role};
 use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
 
 use crate::RunnerError;
@@ -59,11 +59,23 @@ impl Point {
     }
 }
 
+/// What a point's images are worth.
+pub(crate) struct Measurement {
+    /// The images.
+    pub(crate) pictures: Pictures,
+    /// Their means by prompt.
+    pub(crate) record: EvaluationRecord,
+    /// The score of each.
+    pub(crate) scores: ImageScores,
+}
+
 /// Evaluates points one at a time, so that no figure depends on what was evaluated beside it.
 pub(crate) struct Evaluator<'a> {
     context: Context<'a>,
     rules: Vec<StepRule>,
     size: SheetSize,
+    /// Whether points whose images' scores were not kept are evaluated anew.
+    wants_scores: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -77,8 +89,14 @@ impl<'a> Evaluator<'a> {
         Self {
             rules: pipeline.schedule().deterministic(evaluation.steps as usize),
             size: SheetSize::new(prompts, evaluation.images_per_prompt as usize, (width, height)),
+            wants_scores: false,
             context,
         }
+    }
+
+    /// Returns the evaluator that evaluates points anew whose images' scores were not kept, or not as they were written.
+    pub(crate) fn wanting_scores(self, wants_scores: bool) -> Self {
+        Self { wants_scores, ..self }
     }
 
     /// Returns whether a point was evaluated before: not where its images or its record are missing.
@@ -93,6 +111,9 @@ impl<'a> Evaluator<'a> {
         let adapters = point.adapters()?;
         let Some(mut record) = recorder.evaluation(point.kind, &point.id, &adapters)? else { return Ok(false) };
         let Some(sheet) = self.sheet(point)? else { return Ok(false) };
+        if self.wants_scores && !recorder.has_scores(point.kind, &point.id, &adapters) {
+            return Ok(false);
+        }
         if record.distance_to_base.is_none()
             && let Some(distance) = base.and_then(|base| sheet.distance(base))
         {
@@ -125,7 +146,8 @@ impl<'a> Evaluator<'a> {
         phase: Phase,
         recorder: &mut Recorder<'_>,
     ) -> Result<(), RunnerError> {
-        let (pictures, mut record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
+        let measured = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
+        let Measurement { pictures, mut record, scores } = measured;
         let sheet = Sheet::of(&pictures, self.size);
         record.distance_to_base = base.and_then(|base| sheet.distance(base));
         if self.size.columns > 0 {
@@ -133,8 +155,10 @@ impl<'a> Evaluator<'a> {
             sheet.write(&path, self.size)?;
             recorder.wrote(path)?;
         }
+        let adapters = point.adapters()?;
+        recorder.keep_scores(point.kind, &point.id, &scores, &adapters)?;
         // Last: with the record the point counts as evaluated.
-        recorder.evaluated(record, &point.adapters()?)
+        recorder.evaluated(record, &adapters)
     }
 
     /// Draws, scores and judges a point's images.
@@ -142,10 +166,10 @@ impl<'a> Evaluator<'a> {
         &self,
         point: &Point,
         progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<(Pictures, EvaluationRecord), RunnerError> {
+    ) -> Result<Measurement, RunnerError> {
         let pictures = self.draw(point, progress)?;
-        let record = self.score(point, &pictures)?;
-        Ok((pictures, record))
+        let (record, scores) = self.score(point, &pictures)?;
+        Ok(Measurement { pictures, record, scores })
     }
 
     fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
@@ -186,7 +210,7 @@ impl<'a> Evaluator<'a> {
         drawn.map_err(|source| RunnerError::Evaluate { point: point.id.to_string(), source })
     }
 
-    fn score(&self, point: &Point, pictures: &Pictures) -> Result<EvaluationRecord, RunnerError> {
+    fn score(&self, point: &Point, pictures: &Pictures) -> Result<(EvaluationRecord, ImageScores), RunnerError> {
         let failed = |source| RunnerError::scoring(point.id.as_str(), source);
         let scorer = &self.context.models.scorer;
         let pictures = &scorer.brought(pictures);
@@ -194,7 +218,15 @@ impl<'a> Evaluator<'a> {
         let judged = scorer.judge(pictures).map_err(failed)?;
         let group = pictures.group();
         let rewards = self.context.spec.reward_names().into_iter().zip(&scores.columns);
-        Ok(EvaluationRecord {
+        let image_scores = ImageScores {
+            images_per_prompt: group as u32,
+            columns: rewards
+                .clone()
+                .map(|(name, scores)| column(name, Role::Reward, scores.iter().copied().map(Some).collect()))
+                .chain(judged.iter().map(|judge| column(judge.name.to_owned(), Role::Judge, judge.scores.clone())))
+                .collect(),
+        };
+        let record = EvaluationRecord {
             id: point.id.clone(),
             kind: point.kind,
             weighting: point.weighting.clone(),
@@ -202,8 +234,13 @@ impl<'a> Evaluator<'a> {
             rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
             distance_to_base: None,
-        })
+        };
+        Ok((record, image_scores))
     }
+}
+
+fn column(name: String, role: Role, scores: Vec<Option<f32>>) -> ImageColumn {
+    ImageColumn { name, role, scores }
 }
 
 /// Returns a judge's means over the prompts that it can judge, the same ones for every point; nothing when there are none.

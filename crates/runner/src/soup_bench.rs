@@ -6,11 +6,11 @@ use moa_core::experiment::{Prompts, SoupRecipe};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::Measured;
 use moa_reward::Pictures;
-use moa_store::{Layout, Snapshot};
+use moa_store::{ImageScores, Layout, Snapshot};
 
 use crate::adapters::read_adapter;
 use crate::context::Context;
-use crate::evaluation::{Evaluator, Model, Point};
+use crate::evaluation::{Evaluator, Measurement, Model, Point};
 use crate::folder::as_run;
 use crate::{Models, RunnerError, SweepRequest};
 
@@ -30,6 +30,8 @@ pub struct Tasting {
     pub adapter: Adapter,
     /// What the images scored.
     pub record: EvaluationRecord,
+    /// What each of them scored.
+    pub scores: ImageScores,
     /// The images themselves.
     pub pictures: Pictures,
 }
@@ -118,7 +120,7 @@ impl<'a> SoupBench<'a> {
         let folder = Layout::new(&request.out).run_dir(&id);
         let point = Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder };
         let evaluator = Evaluator::new(Context { request: &request, models: self.models, spec: &spec });
-        Ok(evaluator.measure(&point, progress)?.1)
+        Ok(evaluator.measure(&point, progress)?.record)
     }
 
     fn afresh(&self, prompts: Vec<String>, seed: u64) -> (SweepRequest, ExperimentSpec) {
@@ -141,8 +143,8 @@ impl<'a> SoupBench<'a> {
         let evaluator = Evaluator::new(Context { request, models: self.models, spec });
         let point =
             Point { id, kind: PointKind::Soup, weighting: None, model: Model::Adapter(adapter.clone()), folder };
-        let (pictures, record) = evaluator.measure(&point, progress)?;
-        Ok(Tasting { adapter, record, pictures })
+        let Measurement { pictures, record, scores } = evaluator.measure(&point, progress)?;
+        Ok(Tasting { adapter, record, scores, pictures })
     }
 
     /// Returns the rewards of an evaluation with their 95 % intervals, in the experiment's order.

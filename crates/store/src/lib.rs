@@ -7,7 +7,8 @@
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
-//! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
+//! - [`ImageScores`] are the scores of an evaluation's single images, in a file beside the log.
+//! - [`export()`] writes results as CSV, JSON lines, Parquet or text.
 
 mod activity;
 mod atomic;
@@ -16,6 +17,7 @@ mod database;
 mod error;
 pub mod export;
 mod follow;
+mod image_scores;
 mod journal;
 mod layout;
 mod lease;
@@ -32,6 +34,7 @@ pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
+pub use image_scores::{ImageColumn, ImageScores, Role};
 pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, PICTURES, ResultTable, SAMPLES};
 pub use lease::Leases;
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
