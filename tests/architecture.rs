@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 18] = [
+const RANKS: [(&str, u32); 19] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -23,6 +23,7 @@ const RANKS: [(&str, u32); 18] = [
     ("moa-plot", 2),
     ("moa-reward", 3),
     ("moa-tui", 3),
+    ("moa-tensorboard", 3),
     ("moa-zoo", 4),
     ("moa-train", 4),
     ("moa-runner", 5),
@@ -30,7 +31,7 @@ const RANKS: [(&str, u32); 18] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 9] = [
+const TENSOR_FREE: [&str; 10] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
@@ -40,6 +41,7 @@ const TENSOR_FREE: [&str; 9] = [
     "moa-analysis",
     "moa-plot",
     "moa-tui",
+    "moa-tensorboard",
 ];
 
 /// A crate with what it depends on.

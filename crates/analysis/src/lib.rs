@@ -10,9 +10,11 @@
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
 //! | which weighting is worth training next? | [`Next`] |
+//! | what does an adapter say of itself? | [`card()`](card::card) |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
+pub mod card;
 pub mod compare;
 mod edge;
 mod error;

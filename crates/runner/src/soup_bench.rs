@@ -3,7 +3,7 @@
 use moa_adapter::{Adapter, Merge};
 use moa_analysis::{AnalysisError, Promise, Score, bootstrap, promises, scores};
 use moa_core::experiment::{Prompts, SoupRecipe};
-use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
+use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, Weighting};
 use moa_pareto::Measured;
 use moa_reward::Pictures;
 use moa_store::{ImageScores, Layout, Snapshot};
@@ -80,6 +80,17 @@ impl<'a> SoupBench<'a> {
         let part = |((id, _), share): (&(RunId, Adapter), &f64)| format!("{id}{:.0}", 100.0 * share);
         let parts = self.ingredients.iter().zip(shares).filter(|(_, share)| share.abs() >= 0.005).map(part);
         format!("soup-{}", parts.collect::<Vec<_>>().join("-"))
+    }
+
+    /// Returns the weighting of a soup: the mean of its adapters' by shares; nothing where that is none, e.g. beyond the simplex.
+    pub fn weighting(&self, shares: &[f64]) -> Option<Weighting> {
+        let runs = self.spec.weightings();
+        let mut sum = vec![0.0; self.spec.rewards.len()];
+        for ((id, _), share) in self.ingredients.iter().zip(shares) {
+            let (_, weighting) = runs.iter().find(|(run, _)| run == id)?;
+            sum.iter_mut().zip(weighting.shares()).for_each(|(sum, part)| *sum += share * part);
+        }
+        Weighting::new(sum).ok()
     }
 
     /// Merges, draws and scores, with the prompts and the noise of the experiment's evaluation.

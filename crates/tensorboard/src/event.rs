@@ -68,12 +68,15 @@ impl Event {
     }
 }
 
-/// Returns how a file begins: its version; and that what earlier files of the folder say of this step and later ones is void, as TensorBoard
-/// takes the start of a session.
+/// Returns how a file begins: its version, and [`void_from`].
 pub(crate) fn beginning(time: f64, step: u32) -> Vec<u8> {
     let version = record(&stamped(time, 0).text(3, FILE_VERSION));
-    let start = record(&stamped(time, step).message(7, &Message::default().whole(1, START)));
-    [version, start].concat()
+    [version, void_from(time, step)].concat()
+}
+
+/// Returns a record by which all that was said before of a step and of later ones is void: so TensorBoard takes the start of a session.
+pub(crate) fn void_from(time: f64, step: u32) -> Vec<u8> {
+    record(&stamped(time, step).message(7, &Message::default().whole(1, START)))
 }
 
 fn stamped(time: f64, step: u32) -> Message {

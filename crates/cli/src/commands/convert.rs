@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapters;
 use crate::base;
+use crate::card;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
 use crate::global::Global;
@@ -45,6 +46,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let named = adapters::read_one(&arguments.adapter, &layers)?;
     let format = arguments.to.format();
     write_adapter(&named.adapter, format, &arguments.base, &arguments.out)?;
+    let name = arguments.out.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let known = card::of_adapter(&name, &arguments.base, &named.adapter, &[format]);
+    card::write(&arguments.out, &card::with_origin(known, &arguments.adapter))?;
     if !global.quiet {
         note(&format!("wrote {}", arguments.out.join(format.file_name()).display()));
     }

@@ -2,12 +2,14 @@
 
 mod course;
 mod live;
+mod log;
 mod plain;
 
 use moa_core::experiment::Plan;
 use moa_core::{EventSink, Warning};
 
 use crate::output::{self, note};
+pub(crate) use log::EventLog;
 
 /// Where a sweep shows how far it is; always on standard error.
 pub(crate) enum Display {

@@ -15,6 +15,7 @@ use moa_tui::{Point, Reply, SaveFormat, Sheet};
 use super::bench::{Opener, Ready};
 use super::figures;
 use super::preview::shared;
+use crate::card;
 use crate::commands::merge::{FormatName, write_adapter};
 use crate::error::CliError;
 use crate::pictures::rgb;
@@ -146,7 +147,9 @@ pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFor
         SaveFormat::Diffusers => FormatName::Diffusers,
         SaveFormat::Kohya => FormatName::Kohya,
     };
-    write_adapter(&bench.merge(shares)?, format.format(), &ready.experiment.spec.base, &folder)?;
+    let (adapter, format) = (bench.merge(shares)?, format.format());
+    write_adapter(&adapter, format, &ready.experiment.spec.base, &folder)?;
+    card::write(&folder, &card::of_soup(&bench, &adapter, shares, "mean".into(), &[format], None)?)?;
     Ok(Reply::Saved(folder))
 }
 

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{Arguments, write_adapter};
 use crate::adapters::{self, NamedAdapter};
 use crate::base;
+use crate::card;
 use crate::error::CliError;
 use crate::output::print;
 use crate::text::count;
@@ -52,6 +53,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     for format in &arguments.format {
         write_adapter(&merged, format.format(), &base, folder)?;
     }
+    let formats: Vec<_> = arguments.format.iter().map(|format| format.format()).collect();
+    let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut known = card::of_adapter(&name, &base, &merged, &formats);
+    known.parts = parts.iter().map(|(path, _)| path.display().to_string()).zip(shares.iter().copied()).collect();
+    known.method = Some(arguments.method.describe());
+    card::write(folder, &known)?;
     let mut text = String::new();
     for ((path, _), share) in parts.iter().zip(&shares) {
         let _ = writeln!(text, "{share:>9.3}  {}", path.display());

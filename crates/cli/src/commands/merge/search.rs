@@ -16,6 +16,7 @@ use moa_store::Snapshot;
 
 use super::{Arguments, answer, trade_off, write_adapter};
 use crate::bar::work_with_bar;
+use crate::card;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
@@ -146,7 +147,7 @@ impl Session<'_> {
     fn at(&self, shares: &[f64]) -> Result<(), CliError> {
         if self.arguments.unmeasured {
             let adapter = self.bench.merge(shares)?;
-            let folder = self.write(&adapter, shares)?;
+            let folder = self.write(&adapter, shares, None)?;
             return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder)));
         }
         let began = Instant::now();
@@ -300,18 +301,26 @@ impl Session<'_> {
             let names = self.kept.experiment.spec.reward_names();
             text.push_str(&answer::verification(&names, promise, &again.record, &base, fresh));
         }
-        let folder = self.write(&tasting.adapter, shares)?;
+        let folder = self.write(&tasting.adapter, shares, Some(&tasting.record))?;
         answer::draw(&folder, &self.kept.experiment.prompts.held_out, tasting)?;
         text.push_str(&answer::files(&folder));
         print(text)
     }
 
-    fn write(&self, adapter: &Adapter, shares: &[f64]) -> Result<PathBuf, CliError> {
+    fn write(
+        &self,
+        adapter: &Adapter,
+        shares: &[f64],
+        measured: Option<&EvaluationRecord>,
+    ) -> Result<PathBuf, CliError> {
         let name = self.bench.name(shares);
         let folder = self.arguments.out.clone().unwrap_or_else(|| self.kept.folder.join("merged").join(name));
         for format in &self.arguments.format {
             write_adapter(adapter, format.format(), &self.kept.experiment.spec.base, &folder)?;
         }
+        let formats: Vec<_> = self.arguments.format.iter().map(|format| format.format()).collect();
+        let soup = card::of_soup(self.bench, adapter, shares, self.arguments.method.describe(), &formats, measured)?;
+        card::write(&folder, &soup)?;
         Ok(folder)
     }
 }

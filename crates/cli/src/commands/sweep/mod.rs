@@ -27,6 +27,7 @@ use crate::notice::Notice;
 use crate::output::{note, print};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
+use crate::records::Records;
 use crate::shell;
 use crate::terminal::Look;
 
@@ -50,6 +51,8 @@ Examples:
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --slurm --dry-run               print what would be submitted to Slurm
   moa sweep my.ron --slurm --at-once 4 -- --partition=gpu --gres=gpu:1 --time=4:00:00
+  moa sweep my.ron --tensorboard                   curves, images and settings for `tensorboard --logdir`
+  moa sweep my.ron --log sweep.jsonl               a JSON object per event, for other programs
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
     /// The experiment file, or several, or a folder of them
@@ -84,6 +87,9 @@ pub(crate) struct Arguments {
     look: Look,
 
     #[command(flatten)]
+    records: Records,
+
+    #[command(flatten)]
     slurm: submit::Options,
 }
 
@@ -106,8 +112,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return submit::run(&arguments.slurm, &arguments.experiments, &planned, arguments.seed, global);
     }
     if !arguments.devices.is_empty() {
-        let Arguments { devices, experiments, seed, plain, .. } = arguments;
-        return devices::run(devices, &planned, experiments, *seed, *plain, global);
+        let Arguments { devices, experiments, seed, plain, records, .. } = arguments;
+        return devices::run(devices, &planned, experiments, *seed, *plain, records, global);
     }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {
@@ -117,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             );
         };
         let device = experiment.device(global)?;
-        return watched::run(experiment, &device, out, arguments.look, global, &notice);
+        return watched::run(experiment, &device, out, arguments.look, &arguments.records, global, &notice);
     }
     let display = Display::choose(global.quiet, arguments.plain);
     let say = display.speaker();
@@ -140,12 +146,20 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             let work = AssertUnwindSafe(|| sweep(&request, &models, sink));
             Ok(on_device(work, |failure| told(failure, experiment, &device, out))??)
         };
-        let mut sink = display.sink(&experiment.plan);
-        let outcome = match arguments.partition {
-            Some(part) => as_task(part, experiment, &device, out, &mut *sink, work)?,
-            None => work(&mut *sink)?,
+        let records = if planned.len() > 1 { arguments.records.of_several(experiment.name()) } else { arguments.records.clone() };
+        let part = arguments.partition.map_or(String::new(), |part| format!(".{}-of-{}", part.number, part.of));
+        let mut recording = records.begin(experiment, out, &part)?;
+        let mut display = display.sink(&experiment.plan);
+        let outcome = {
+            let mut sink = recording.sink(&mut *display);
+            match arguments.partition {
+                Some(part) => as_task(part, experiment, &device, out, &mut sink, work),
+                None => work(&mut sink),
+            }
         };
-        drop(sink);
+        drop(display);
+        recording.end(outcome.as_ref().err());
+        let outcome = outcome?;
         if let SweepOutcome::Interrupted { .. } = outcome {
             notice.requeue(out)?;
         }
