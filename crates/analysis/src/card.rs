@@ -102,7 +102,7 @@ impl Worth {
 /// Returns the card as a `README.md`.
 pub fn card(card: &Card) -> String {
     let mut text = front_matter(card);
-    let _ = write!(text, "\n{MARK}\n\n# {}\n\n{}\n", card.name, what_it_is(card));
+    let _ = writeln!(text, "\n{MARK}\n\n# {}\n\n{}", card.name, what_it_is(card));
     text.push_str(&made_of(card));
     if let Some(measured) = &card.measured {
         text.push_str(&gains(measured));
@@ -119,10 +119,10 @@ fn hub_name(base: &str) -> Option<String> {
 fn front_matter(card: &Card) -> String {
     let mut text = "---\n".to_owned();
     if let Some(name) = hub_name(&card.base) {
-        let _ = write!(text, "base_model: {}\nbase_model_relation: adapter\n", quoted(&name));
+        let _ = writeln!(text, "base_model: {}\nbase_model_relation: adapter", quoted(&name));
     }
     let is_peft = !card.files.is_empty() && card.files.iter().all(|file| *file == CardFile::Peft);
-    let _ = write!(text, "library_name: {}\n", if is_peft { "peft" } else { "diffusers" });
+    let _ = writeln!(text, "library_name: {}", if is_peft { "peft" } else { "diffusers" });
     text.push_str("pipeline_tag: text-to-image\ntags:\n- text-to-image\n- lora\n- moa\n");
     if !card.parts.is_empty() {
         text.push_str("- merge\n");
@@ -156,7 +156,7 @@ fn made_of(card: &Card) -> String {
     if !card.parts.is_empty() {
         text.push_str("\n| adapter | share |\n|---|---:|\n");
         for (name, share) in &card.parts {
-            let _ = write!(text, "| {} | {share:.3} |\n", cell(name));
+            let _ = writeln!(text, "| {} | {share:.3} |", cell(name));
         }
     }
     let method = card.method.iter().map(|method| ("merged by".to_owned(), method.clone()));
@@ -164,7 +164,7 @@ fn made_of(card: &Card) -> String {
     if !settings.is_empty() {
         text.push_str("\n| setting | value |\n|---|---|\n");
         for (name, value) in settings {
-            let _ = write!(text, "| {} | {} |\n", cell(&name), cell(&value));
+            let _ = writeln!(text, "| {} | {} |", cell(&name), cell(&value));
         }
     }
     text
@@ -188,7 +188,7 @@ fn gains(measured: &Worth) -> String {
         [] if *is_watched => text.push_str("None was found: no judge falls while the reward that it watches rises.\n"),
         [] => text.push_str("Not tested: no judge watches these rewards.\n"),
         found => found.iter().for_each(|finding| {
-            let _ = write!(text, "- {finding}\n");
+            let _ = writeln!(text, "- {finding}");
         }),
     }
     text
@@ -238,7 +238,9 @@ fn loading(card: &Card) -> String {
 }
 
 fn interface(file: &str, programs: &str) -> String {
-    format!("\n{programs}: copy `{file}` into the folder of LoRAs (ComfyUI: `models/loras`), and load it with strength 1.\n")
+    format!(
+        "\n{programs}: copy `{file}` into the folder of LoRAs (ComfyUI: `models/loras`), and load it with strength 1.\n"
+    )
 }
 
 /// Returns a program that draws with the adapter.
@@ -263,7 +265,10 @@ fn python(card: &Card, is_built_in: bool, file: CardFile) -> String {
     lines.push(match (file, is_built_in) {
         (CardFile::Peft, true) => "unet = PeftModel.from_pretrained(unet, \"FOLDER\")".into(),
         (CardFile::Peft, false) => format!("pipeline.{part} = PeftModel.from_pretrained(pipeline.{part}, \"FOLDER\")"),
-        (_, true) => "unet.load_lora_adapter(\"FOLDER\", weight_name=\"pytorch_lora_weights.safetensors\", prefix=\"unet\")".into(),
+        (_, true) => {
+            "unet.load_lora_adapter(\"FOLDER\", weight_name=\"pytorch_lora_weights.safetensors\", prefix=\"unet\")"
+                .into()
+        }
         (_, false) => "pipeline.load_lora_weights(\"FOLDER\")".into(),
     });
     if !is_built_in {

@@ -49,7 +49,10 @@ pub(crate) fn of_soup(
     measured: Option<&EvaluationRecord>,
 ) -> Result<Card, CliError> {
     let spec = bench.spec();
-    let measured = measured.map(|record| {
+    // A mean of adapters may be among what the sweep has evaluated.
+    let known = bench.known_records();
+    let known = known.iter().find(|(known, _)| method == "mean" && known == shares).map(|(_, record)| *record);
+    let measured = measured.or(known).map(|record| {
         // With a weighting it is watched as a mixture of its adapters.
         let record = EvaluationRecord { weighting: bench.weighting(shares), ..record.clone() };
         Worth::of(spec, bench.evaluations(), &record)

@@ -40,7 +40,8 @@ impl Records {
     /// # Errors
     /// Says which file or folder cannot be written.
     pub(crate) fn begin(&self, experiment: &Experiment, out: &Path, part: &str) -> Result<Recording, CliError> {
-        let log = self.log.as_deref().map(|path| EventLog::open(path, experiment.name(), &experiment.plan)).transpose()?;
+        let log =
+            self.log.as_deref().map(|path| EventLog::open(path, experiment.name(), &experiment.plan)).transpose()?;
         let Some(folder) = &self.tensorboard else { return Ok(Recording { board: None, log }) };
         let folder = folder.clone().unwrap_or_else(|| out.join("tensorboard"));
         let known = match Snapshot::read(out) {

@@ -17,7 +17,8 @@ fn other_tools_get_tables_event_files_a_log_and_cards() {
     let desk = Desk::new();
     let moa = |text: &str| desk.moa(words(text));
     let file = shipped("miniature.ron");
-    let sweep = ["sweep", file.to_str().unwrap(), "--quiet", "--out", "mini", "--tensorboard", "--log", "logs/mini.jsonl"];
+    let sweep =
+        ["sweep", file.to_str().unwrap(), "--quiet", "--out", "mini", "--tensorboard", "--log", "logs/mini.jsonl"];
     desk.moa(sweep).success();
 
     // The log: an object per event, with the time first, to its end; another sweep adds to it.
@@ -26,7 +27,9 @@ fn other_tools_get_tables_event_files_a_log_and_cards() {
     let of = |kind: &str| lines.iter().filter(|line| line["event"] == kind).collect::<Vec<_>>();
     assert_eq!((of("started").len(), of("epoch").len(), of("evaluated").len()), (1, 4, 3));
     assert_eq!(of("finished")[0]["progress"], 1.0);
-    assert!(of("epoch").iter().all(|line| line["metrics"]["reward/safety/epoch_gain"].is_number() || line["epoch"] != 1));
+    assert!(
+        of("epoch").iter().all(|line| line["metrics"]["reward/safety/epoch_gain"].is_number() || line["epoch"] != 1)
+    );
     assert!(log().lines().all(|line| line.starts_with("{\"time\":\"2")));
     desk.moa(sweep).success();
     let again = log().lines().count() - lines.len();
@@ -77,7 +80,8 @@ fn other_tools_get_tables_event_files_a_log_and_cards() {
     let card = |folder: &str| fs::read_to_string(desk.path(folder).join("README.md")).unwrap();
     moa("merge mini --at safety=0.4,aesthetics=0.6 --format diffusers -o between").success();
     let text = card("between");
-    for words in ["library_name: diffusers", "| safety | 0.400 |", "## What it gains", "load_lora_adapter", "miniature"] {
+    for words in ["library_name: diffusers", "| safety | 0.400 |", "## What it gains", "load_lora_adapter", "miniature"]
+    {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }
     moa("merge mini --at safety=0.5,aesthetics=0.5 --method ties --density 0.3 --unmeasured -o plain").success();

@@ -108,6 +108,10 @@ mod tests {
         let (probe, epoch) = (reward_gain("safety"), reward_epoch_gain("safety"));
         assert_eq!((reward_of_gain(&probe), reward_of_epoch_gain(&probe)), (Some("safety"), None));
         assert_eq!((reward_of_gain(&epoch), reward_of_epoch_gain(&epoch)), (None, Some("safety")));
-        assert_eq!((is_of_probe(&probe), is_of_probe(&epoch)), (true, false), "an epoch's own is kept when training grows");
+        assert_eq!(
+            (is_of_probe(&probe), is_of_probe(&epoch)),
+            (true, false),
+            "an epoch's own is kept when training grows"
+        );
     }
 }

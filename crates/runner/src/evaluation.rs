@@ -162,11 +162,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Draws, scores and judges a point's images.
-    pub(crate) fn measure(
-        &self,
-        point: &Point,
-        progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<Measurement, RunnerError> {
+    pub(crate) fn measure(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Measurement, RunnerError> {
         let pictures = self.draw(point, progress)?;
         let (record, scores) = self.score(point, &pictures)?;
         Ok(Measurement { pictures, record, scores })

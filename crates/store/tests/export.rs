@@ -24,7 +24,8 @@ fn results() -> Exported {
 
 /// Two prompts with two images each; the judge has nothing to say of the first prompt.
 fn image_scores() -> ImageScores {
-    let column = |name: &str, role, scores: [Option<f32>; 4]| ImageColumn { name: name.into(), role, scores: scores.into() };
+    let column =
+        |name: &str, role, scores: [Option<f32>; 4]| ImageColumn { name: name.into(), role, scores: scores.into() };
     ImageScores {
         images_per_prompt: 2,
         columns: vec![
@@ -107,7 +108,8 @@ fn file_of(bytes: &[u8]) -> std::fs::File {
 
 #[test]
 fn equal_snapshots_give_equal_bytes_and_nothing_gives_a_header() {
-    for (table, format) in Table::ALL.into_iter().flat_map(|table| formats_of(table).map(move |format| (table, format))) {
+    for (table, format) in Table::ALL.into_iter().flat_map(|table| formats_of(table).map(move |format| (table, format)))
+    {
         assert_eq!(exported(table, format), exported(table, format), "{table} {format}");
         let mut empty = Vec::new();
         export(&Exported::default(), table, format, &mut empty).unwrap();
@@ -176,7 +178,10 @@ fn scores_of_images_are_read_beside_the_logs_and_points_without_them_are_named()
     image_scores().write(&layout.point_dir(PointKind::Soup, &id("soup-0.5")), "1 b").unwrap();
     let read = || Exported { snapshot: snapshot.clone(), ..Exported::default() }.with_images(&layout);
     let message = read().unwrap_err().to_string();
-    assert!(message.contains("`soup-0.5`") && message.contains("moa repair") && !message.contains("`base`"), "{message}");
+    assert!(
+        message.contains("`soup-0.5`") && message.contains("moa repair") && !message.contains("`base`"),
+        "{message}"
+    );
     image_scores().write(&layout.point_dir(PointKind::Soup, &id("soup-0.5")), "1 a").unwrap();
     assert_eq!(read().unwrap().images.len(), 2);
 }

@@ -29,7 +29,8 @@ impl Settings {
     /// Takes the settings of sampler, adapters, optimiser and training, and what is tied to the base how strongly, by the paths of
     /// their fields.
     pub(crate) fn of(spec: &ExperimentSpec) -> Self {
-        let mut settings = vec![("seed".to_owned(), Json::from(spec.seed)), ("base".to_owned(), Json::from(&*spec.base))];
+        let mut settings =
+            vec![("seed".to_owned(), Json::from(spec.seed)), ("base".to_owned(), Json::from(&*spec.base))];
         for (name, part) in [
             ("sampler", serde_json::to_value(&spec.sampler)),
             ("lora", serde_json::to_value(&spec.lora)),
@@ -37,7 +38,11 @@ impl Settings {
             ("training", serde_json::to_value(&spec.training)),
         ] {
             // Invariant: an experiment file was read from such fields.
-            flatten(name, part.unwrap_or_else(|error| unreachable!("settings are plain values: {error}")), &mut settings);
+            flatten(
+                name,
+                part.unwrap_or_else(|error| unreachable!("settings are plain values: {error}")),
+                &mut settings,
+            );
         }
         for reward in &spec.rewards {
             settings.extend(reward.kl.map(|kl| (format!("kl/{}", reward.name), Json::from(kl))));
@@ -54,7 +59,13 @@ impl Settings {
             experiment = experiment.message(4, &info(&share(reward), FLOAT));
         }
         for (name, value) in &self.settings {
-            let kind = if value.is_number() { FLOAT } else if value.is_boolean() { BOOL } else { STRING };
+            let kind = if value.is_number() {
+                FLOAT
+            } else if value.is_boolean() {
+                BOOL
+            } else {
+                STRING
+            };
             experiment = experiment.message(4, &info(name, kind));
         }
         for tag in metrics {

@@ -119,9 +119,7 @@ fn image_tag(place: usize, prompt: &str) -> String {
 
 fn values_of(score: &Score) -> Vec<Value> {
     let mut values = Vec::new();
-    for (tag, interval) in
-        [(mean_tag(&score.name), Some(score.mean)), (gain_tag(&score.name), score.difference)]
-    {
+    for (tag, interval) in [(mean_tag(&score.name), Some(score.mean)), (gain_tag(&score.name), score.difference)] {
         let Some(interval) = interval else { continue };
         values.push(Value::scalar(&tag, interval.mean));
         if interval.is_bounded() {

@@ -12,7 +12,8 @@ use moa_store::{Layout, Snapshot};
 use moa_tensorboard::{TensorBoard, export};
 
 fn spec() -> ExperimentSpec {
-    let text = r#"(rewards: [(kind: Contrast), (kind: Colourfulness)], training: (epochs: 4), evaluation: (resamples: 100))"#;
+    let text =
+        r#"(rewards: [(kind: Contrast), (kind: Colourfulness)], training: (epochs: 4), evaluation: (resamples: 100))"#;
     ExperimentSpec::from_ron(text, "board.ron").unwrap()
 }
 

@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use moa_store::export::Exported;
 use moa_store::{Format, Layout, Snapshot, Table, write_atomically};
 
@@ -136,17 +136,23 @@ fn prompts(arguments: &Arguments, format: Format) -> Result<Vec<(&'static str, V
 fn event_files(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let results = &arguments.results;
     if arguments.what.is_some() {
-        return Err(CliError::usage("--what chooses a table, and TensorBoard's event files hold everything").hint("leave it out"));
+        return Err(CliError::usage("--what chooses a table, and TensorBoard's event files hold everything")
+            .hint("leave it out"));
     }
     let Some(folder) = &arguments.output else {
-        return Err(CliError::usage("TensorBoard's event files are several: where do they go?").hint("name a folder with -o DIR"));
+        return Err(CliError::usage("TensorBoard's event files are several: where do they go?")
+            .hint("name a folder with -o DIR"));
     };
     let snapshot = Snapshot::read(results)?;
     let Experiment { spec, prompts, .. } = Experiment::load_kept(results)?;
     let written = moa_tensorboard::export(&snapshot, &spec, &prompts.held_out, &Layout::new(results), folder)?;
     if !global.quiet {
         let files = count(written as u64, "event file");
-        note(&format!("wrote {files} into {}; show them with: tensorboard --logdir {}", folder.display(), folder.display()));
+        note(&format!(
+            "wrote {files} into {}; show them with: tensorboard --logdir {}",
+            folder.display(),
+            folder.display()
+        ));
     }
     Ok(())
 }

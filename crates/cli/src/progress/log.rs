@@ -91,16 +91,9 @@ impl EventSink for EventLog {
 }
 
 /// Returns a line: time, event and experiment first, then what is particular to the event, then how far the sweep is.
-fn line(
-    time: Moment,
-    event: &str,
-    experiment: &str,
-    course: &Course,
-    elapsed: Duration,
-    fields: &Value,
-) -> String {
+fn line(time: Moment, event: &str, experiment: &str, course: &Course, elapsed: Duration, fields: &Value) -> String {
     let mut line = format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"experiment\":{}", json!(experiment));
-    let mut add = |name: &str, value: &Value| line.push_str(&format!(",\"{name}\":{value}"));
+    let mut add = |name: &str, value: &Value| line.extend([format!(",\"{name}\":{value}")]);
     for (name, value) in fields.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         add(name, value);
     }
@@ -115,19 +108,16 @@ fn line(
 fn told(event: &RunEvent, course: &Course) -> (&'static str, Value) {
     match event {
         RunEvent::SweepStarted { device, rewards, runs, .. } => {
-            let run = |run: &moa_core::RunRecord| {
-                json!({ "run": run.id, "state": run.state, "epochs_done": run.epochs_done, "epochs": run.epochs })
-            };
+            let run = |run: &moa_core::RunRecord| json!({ "run": run.id, "state": run.state, "epochs_done": run.epochs_done, "epochs": run.epochs });
             let runs: Vec<Value> = runs.iter().map(run).collect();
             ("started", json!({ "device": device, "rewards": rewards, "runs": runs }))
         }
         RunEvent::PhaseStarted { phase, units } => {
             ("phase", json!({ "phase": format!("{phase:?}").to_lowercase(), "units": units }))
         }
-        RunEvent::Progress { phase, fraction } => (
-            "progress",
-            json!({ "phase": format!("{phase:?}").to_lowercase(), "fraction": rounded(*fraction, 1e6) }),
-        ),
+        RunEvent::Progress { phase, fraction } => {
+            ("progress", json!({ "phase": format!("{phase:?}").to_lowercase(), "fraction": rounded(*fraction, 1e6) }))
+        }
         RunEvent::EpochFinished(record) => {
             let epochs = course.runs().iter().find(|run| run.id == record.run).map(|run| run.epochs);
             let fields = json!({

@@ -152,7 +152,8 @@ impl ExperimentSpec {
         let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.images_per_prompt);
         let probe_pictures = if looks == 0 { 0 } else { (1 + runs * looks) * probed };
         let compared = (1..=training.epochs).filter(|epoch| self.is_compared(*epoch)).count() as u64;
-        let gain_pictures = compared * u64::from(GAIN_IMAGES) * train_prompts.min(training.prompts_per_epoch as usize) as u64;
+        let gain_pictures =
+            compared * u64::from(GAIN_IMAGES) * train_prompts.min(training.prompts_per_epoch as usize) as u64;
         let guided = u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
         let evaluation_passes = (1 + runs + soups + blended) * each * guided;
         Plan {

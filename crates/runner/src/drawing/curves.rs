@@ -46,7 +46,10 @@ pub(super) fn draw(
     let mut metrics = snapshot.epochs.values().flatten().flat_map(|epoch| epoch.metrics.keys());
     let are_compared = metrics.any(|metric| metric::reward_of_epoch_gain(metric).is_some());
     let (of_epochs, title_of_epochs) = if are_compared {
-        (of(&report.rewards, metric::reward_epoch_gain), "Gains of the training images over the base, on each epoch's own prompts")
+        (
+            of(&report.rewards, metric::reward_epoch_gain),
+            "Gains of the training images over the base, on each epoch's own prompts",
+        )
     } else {
         (of(&report.rewards, metric::reward_mean), "Rewards of the training images, mean of each epoch")
     };

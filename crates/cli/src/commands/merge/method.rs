@@ -41,13 +41,13 @@ impl MethodArguments {
             text.extend(self.clamp.map(|clamp| format!(", clamp {clamp}")));
         }
         if ["ties", "dare", "magnitude"].iter().any(|sparse| name.starts_with(sparse)) {
-            text.push_str(&format!(", density {}", self.density));
+            text.extend([format!(", density {}", self.density)]);
         }
         if name.contains("ties") && self.majority == Majority::Frequency {
             text.push_str(", signs by frequency");
         }
         if name.starts_with("dare") {
-            text.push_str(&format!(", seed {}", self.seed));
+            text.extend([format!(", seed {}", self.seed)]);
         }
         text
     }

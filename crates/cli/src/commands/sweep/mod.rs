@@ -146,7 +146,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             let work = AssertUnwindSafe(|| sweep(&request, &models, sink));
             Ok(on_device(work, |failure| told(failure, experiment, &device, out))??)
         };
-        let records = if planned.len() > 1 { arguments.records.of_several(experiment.name()) } else { arguments.records.clone() };
+        let records =
+            if planned.len() > 1 { arguments.records.of_several(experiment.name()) } else { arguments.records.clone() };
         let part = arguments.partition.map_or(String::new(), |part| format!(".{}-of-{}", part.number, part.of));
         let mut recording = records.begin(experiment, out, &part)?;
         let mut display = display.sink(&experiment.plan);
