@@ -51,7 +51,7 @@ Examples:
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --slurm --dry-run               print what would be submitted to Slurm
   moa sweep my.ron --slurm --at-once 4 -- --partition=gpu --gres=gpu:1 --time=4:00:00
-  moa sweep my.ron --tensorboard                   curves, images and settings for `tensorboard --logdir`
+  moa sweep my.ron --tensorboard                   curves, images and settings for TensorBoard
   moa sweep my.ron --log sweep.jsonl               a JSON object per event, for other programs
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
