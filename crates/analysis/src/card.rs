@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use moa_core::experiment::{BaseName, judge_range};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind};
-use moa_pareto::Interval;
+use moa_pareto::{FEWEST_CLAIMED, FEWEST_PROMPTS, Interval};
 
 use crate::{AnalysisError, Score, bootstrap, scores, suspected_hacking};
 
@@ -63,7 +63,7 @@ pub struct Worth {
     pub judges: Vec<Score>,
     /// Rewards that rise while a judge falls, each in a sentence.
     pub suspected: Vec<String>,
-    /// Whether a judge watches any of the rewards: where none does, none can fall.
+    /// Whether hacking is looked for at all: a judge watches one of the rewards, on prompts enough to tell.
     pub is_watched: bool,
 }
 
@@ -94,7 +94,10 @@ impl Worth {
             rewards: scores(&bootstrap, &record.rewards, base.map(|base| &base.rewards[..]), &range)?,
             judges: scores(&bootstrap, &record.judges, base.map(|base| &base.judges[..]), &judge_range)?,
             suspected: suspected.iter().map(ToString::to_string).collect(),
-            is_watched: record.judges.iter().any(|judge| watching(&judge.name)),
+            is_watched: record
+                .judges
+                .iter()
+                .any(|judge| judge.prompt_means.len() >= FEWEST_CLAIMED && watching(&judge.name)),
         })
     }
 }
@@ -176,6 +179,12 @@ fn gains(measured: &Worth) -> String {
         "\n## What it gains\n\nMeasured on {prompts} held-out prompts with {images} images each. Gains are over the base, on the same prompts \
          and noise; intervals are 95 % intervals over prompts. A gain in bold has an interval that excludes 0.\n\n"
     );
+    if *prompts < FEWEST_PROMPTS {
+        let _ = writeln!(
+            text,
+            "With fewer than {FEWEST_PROMPTS} prompts, intervals are what a score's range allows, and missing where it has none.\n"
+        );
+    }
     text.push_str("| reward | mean | 95 % interval | gain | 95 % interval |\n|---|---:|---:|---:|---:|\n");
     rewards.iter().for_each(|score| text.push_str(&row(score)));
     if !judges.is_empty() {
@@ -186,7 +195,9 @@ fn gains(measured: &Worth) -> String {
     text.push_str("\n### Suspected reward hacking\n\n");
     match &suspected[..] {
         [] if *is_watched => text.push_str("None was found: no judge falls while the reward that it watches rises.\n"),
-        [] => text.push_str("Not tested: no judge watches these rewards.\n"),
+        [] => {
+            let _ = writeln!(text, "Not tested: no judge watches these rewards on {FEWEST_CLAIMED} prompts or more.");
+        }
         found => found.iter().for_each(|finding| {
             let _ = writeln!(text, "- {finding}");
         }),

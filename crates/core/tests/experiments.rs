@@ -258,7 +258,7 @@ fn plans_count_every_picture_and_pass() {
 #[test]
 fn epochs_are_compared_with_the_base_as_often_as_takes_an_eighth_of_a_run() {
     let spec = parse(
-        "sampler: (steps: 8), evaluation: (steps: 10),
+        "weightings: [Corners], sampler: (steps: 8), evaluation: (steps: 10),
         training: (epochs: 10, prompts_per_epoch: 8, images_per_prompt: 4, method: PolicyGradient(train_steps: 2),
             probe: (every: 20, prompts: 6, images_per_prompt: 2))",
     );

@@ -81,9 +81,10 @@ fn find(message: &[u8], what: &[u8]) -> bool {
     message.windows(what.len()).any(|window| window == what)
 }
 
-/// Returns a small number behind the wall time, which comes first and takes nine bytes; 0 where the field is not there.
+/// Returns a small number behind the wall time, which comes first and takes nine bytes, unless it is 0; 0 where the field is not there.
 fn varint_field(message: &[u8], key: u8) -> u64 {
-    if message.get(9) == Some(&key) { message[10].into() } else { 0 }
+    let place = if message[0] == 0x09 { 9 } else { 0 };
+    if message.get(place) == Some(&key) { message[place + 1].into() } else { 0 }
 }
 
 fn begun(folder: &Path, known: &Snapshot, origin: &str) -> TensorBoard {

@@ -1,6 +1,6 @@
 """Reads event files by TensorBoard, and holds them to moa's tables.
 
-    python tensorboard.py FOLDER EPOCHS.csv EVALUATIONS.csv
+    python read_tensorboard.py FOLDER EPOCHS.csv EVALUATIONS.csv
 
 Of .ci/tensorboard, which says what is swept.
 """
@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import sys
+import time
 import urllib.request
 from collections import defaultdict
 
@@ -68,8 +69,9 @@ for point in POINTS:
         # Two images of 32 x 32, side by side.
         assert image.size == (event.width, event.height) == (64, 32), image.size
         assert len(image.getcolors(1 << 20)) > 4, "an image shows something"
-        by_base = found["base"].Images(tag)[0].encoded_image_string
-        assert point == "base" or event.encoded_image_string != by_base, "an adapter's images are its own"
+
+    shown = [[found[who].Images(tag)[0].encoded_image_string for tag in tags] for who in (point, "base")]
+    assert point == "base" or shown[0] != shown[1], f"{point} draws what the base does"
 
 # The server: what a user sees.
 board = program.TensorBoard()
@@ -79,7 +81,8 @@ url = board.launch().rstrip("/")
 
 def ask(path, request=None):
     data = None if request is None else json.dumps(request).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/data/{path}", data=data), timeout=60) as answer:
+    headers = {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/data/{path}", data, headers), timeout=60) as answer:
         return json.load(answer)
 
 
@@ -87,6 +90,7 @@ for _ in range(60):
     runs = ask("runs")
     if set(POINTS) <= set(runs):
         break
+    time.sleep(1)
 assert set(POINTS) <= set(runs), runs
 experiment = ask("plugin/hparams/experiment", {"experimentName": "", "hparamsLimit": 1000})
 names = {info["name"] for info in experiment["hparamInfos"]}
