@@ -186,11 +186,11 @@ fn gains(measured: &Worth) -> String {
         );
     }
     text.push_str("| reward | mean | 95 % interval | gain | 95 % interval |\n|---|---:|---:|---:|---:|\n");
-    rewards.iter().for_each(|score| text.push_str(&row(score)));
+    text.extend(rewards.iter().map(row));
     if !judges.is_empty() {
         text.push_str("\nHeld-out judges, which nothing was trained on:\n\n");
         text.push_str("| judge | mean | 95 % interval | gain | 95 % interval |\n|---|---:|---:|---:|---:|\n");
-        judges.iter().for_each(|score| text.push_str(&row(score)));
+        text.extend(judges.iter().map(row));
     }
     text.push_str("\n### Suspected reward hacking\n\n");
     match &suspected[..] {
@@ -198,9 +198,7 @@ fn gains(measured: &Worth) -> String {
         [] => {
             let _ = writeln!(text, "Not tested: no judge watches these rewards on {FEWEST_CLAIMED} prompts or more.");
         }
-        found => found.iter().for_each(|finding| {
-            let _ = writeln!(text, "- {finding}");
-        }),
+        found => text.extend(found.iter().map(|finding| format!("- {finding}\n"))),
     }
     text
 }

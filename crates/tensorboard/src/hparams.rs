@@ -32,9 +32,9 @@ impl Settings {
         let mut settings =
             vec![("seed".to_owned(), Json::from(spec.seed)), ("base".to_owned(), Json::from(&*spec.base))];
         for (name, part) in [
-            ("sampler", serde_json::to_value(&spec.sampler)),
+            ("sampler", serde_json::to_value(spec.sampler)),
             ("lora", serde_json::to_value(&spec.lora)),
-            ("optimiser", serde_json::to_value(&spec.optimiser)),
+            ("optimiser", serde_json::to_value(spec.optimiser)),
             ("training", serde_json::to_value(&spec.training)),
         ] {
             // Invariant: an experiment file was read from such fields.
