@@ -68,7 +68,7 @@ fn merge_files(sources: &[PathBuf], merge: &Merge, out: &Path) -> Result<(), Box
     let adapters = adapters.map_err(|error| error as Box<dyn Error>)?;
     let parts: Vec<(&Adapter, f64)> = adapters.iter().map(|adapter| (adapter, 1.0 / adapters.len() as f64)).collect();
     let merged = merge.apply(&parts)?;
-    Ok(merged.outgoing(AdapterFormat::Peft, "")?.write(&mut File::create(out)?)?)
+    Ok(merged.outgoing(AdapterFormat::Peft, "", None)?.write(&mut File::create(out)?)?)
 }
 
 /// Reads the same files, and writes as many bytes as the merge does.

@@ -106,6 +106,7 @@ fn make(root: &Path) {
             rewards,
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         }
     });
     evaluations.for_each(|evaluation| store.put_evaluation(&evaluation).expect("the disk has room"));

@@ -12,7 +12,9 @@ mod parameters;
 
 pub use adapter::{Adapter, AdapterLayer, Precision};
 pub use bank::{AdapterBank, BankConfig, LayerShape, LowRank};
-pub use format::{AdapterFileError, AdapterFiles, AdapterFormat, OutgoingFiles, base_named_by};
+pub use format::{
+    AdapterFileError, AdapterFiles, AdapterFormat, OutgoingFiles, base_named_by, provenance_of, sha256_of_file,
+};
 pub use linear::Linear;
 pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};
 pub use parameters::{Init, Origin, Parameter, Parameters, ParametersError, weight_files};

@@ -72,6 +72,16 @@ pub enum AnalysisError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Constraints of a search exclude each other.
+    #[error("keep all constraints: {objective} must be at least {least} and at most {most}, and no value is both")]
+    Contradiction {
+        /// What they are about.
+        objective: String,
+        /// The lower bound.
+        least: f64,
+        /// The upper bound.
+        most: f64,
+    },
     /// The scale of the hypervolume cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),

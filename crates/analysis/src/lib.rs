@@ -9,38 +9,60 @@
 //! | which rewards rise while a judge falls? | [`Watcher`] |
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
+//! | which soups did a search add to the experiment? | [`added`] |
 //! | which weighting is worth training next? | [`Next`] |
 //! | what does an adapter say of itself? | [`card()`](card::card) |
+//! | which points is it worth choosing, and why? | [`advice`] |
+//! | which points are not told apart? | [`Relations`] |
+//! | what would a soup gain? | [`Forecast`] |
+//! | how does one write a trade-off? | [`trade_off`] |
+//! | which shares hit it? | [`Search`] |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 
+mod added;
+pub mod advice;
 pub mod card;
 pub mod compare;
 mod edge;
 mod error;
+mod forecast;
 mod hacking;
 mod hypervolumes;
+mod labels;
 mod next;
 mod placing;
 mod promise;
+mod relations;
 pub mod report;
 mod resampling;
+#[cfg(test)]
+mod sample;
 mod scales;
 mod score;
+mod search;
 mod shares;
 mod soup_comparison;
+pub mod trade_off;
 
+pub use added::added;
+pub use advice::{Recommendation, Why};
 pub use compare::Comparison;
 pub use edge::{Edge, EdgePath};
 pub use error::{AnalysisError, Mismatch};
+pub use forecast::Forecast;
 pub use hacking::{SuspectedHacking, Watched, Watcher, harmless_prompts, suspected_hacking};
 pub use hypervolumes::{Hypervolumes, mean_volume};
+pub use labels::labels;
 pub use next::Next;
 pub use placing::{Placing, Standing, placings};
 pub use promise::{Promise, promises};
-pub use report::FrontReport;
+pub use relations::Relations;
+pub use report::{FrontPoint, FrontReport};
 pub use resampling::{LEVEL, bootstrap};
 pub use scales::{Origin, RewardScale, Scales};
 pub use score::{Score, scores};
+pub use search::{End, Found, Search, Tried};
 pub use shares::shares_by_name;
 pub use soup_comparison::{EqualHypervolumes, SoupComparison};
+pub use trade_off::TradeOffError;

@@ -1,10 +1,10 @@
 //! Which weighting is worth training next.
 
 use moa_core::experiment::{Expectation, NextBy};
-use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, ScoreColumn, Weighting};
+use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId, ScoreColumn, Weighting};
 use moa_pareto::{Proposal, Proposer, Soup, Trained};
 
-use crate::{AnalysisError, Scales};
+use crate::{AnalysisError, Scales, added};
 
 /// Shares are chosen in so many parts: hundredths.
 const PARTS: f64 = 100.0;
@@ -33,7 +33,9 @@ impl Next {
         let Some(base) = evaluations.iter().find(|point| point.kind == PointKind::Base) else { return Ok(None) };
         let scales = Scales::of(spec, evaluations);
         let (mut trained, mut soups) = (Vec::new(), Vec::new());
-        for point in evaluations {
+        // What is trained next does not depend on what was looked at meanwhile.
+        let added: Vec<&RunId> = added(evaluations, spec).map(|record| &record.id).collect();
+        for point in evaluations.iter().filter(|point| !added.contains(&&point.id)) {
             let (rewards, errors) = on_scale(point, base, &scales);
             match (point.kind, &point.weighting) {
                 (PointKind::Trained, Some(weighting)) => {
@@ -118,6 +120,7 @@ mod tests {
             rewards: vec![column("aesthetics", means[0]), column("safety", means[1])],
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Which points are on the front beyond noise, and how sure that is.
 
 use moa_core::EvaluationRecord;
-use moa_pareto::{Bootstrap, Covered, Family, dominates, non_dominated};
+use moa_pareto::Bootstrap;
 
-use crate::AnalysisError;
-use crate::resampling::{LEVEL, differences};
+use crate::resampling::LEVEL;
+use crate::{AnalysisError, Relations};
 
 /// What is known of a point's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -24,7 +24,7 @@ pub enum Standing {
 /// - *off* it: one other point is better in every reward in which the two differ.
 ///
 /// "Better" is a claim about the mean over all prompts of this kind. All differences between two points in one reward are tested
-/// together ([`Bootstrap::family`]), so that all that is said of all points at once is true with the level, 95 %.
+/// together ([`Relations`]), so that all that is said of all points at once is true with the level, 95 %.
 ///
 /// What it hides: means alone leave nearly every point undominated when there are several rewards, as noise finds a reward in
 /// which a point is best; two adapters that are equally good are never *on* the front by this, as neither beats the other: both
@@ -67,71 +67,12 @@ impl Placing {
     }
 }
 
-/// With more points than this their places are left open: every pair of them is tested, which takes too long.
-const MOST_POINTS: usize = 64;
-
-/// Returns the place of every point among all of them; of more than 64 points, what the means alone say.
+/// Returns the place of every point among all of them; of more than [`Relations::MOST_POINTS`] points, what the means alone say.
 ///
 /// # Errors
 /// Refuses points that were evaluated on different prompts.
 pub fn placings(bootstrap: &Bootstrap, points: &[&EvaluationRecord]) -> Result<Vec<Placing>, AnalysisError> {
-    let Some(first) = points.first() else { return Ok(Vec::new()) };
-    let means: Vec<Vec<f64>> = points.iter().map(|point| point.reward_means()).collect();
-    if points.len() > MOST_POINTS {
-        let front = non_dominated(&means)?;
-        return Ok((0..points.len()).map(|index| Placing::by_means(front.contains(&index))).collect());
-    }
-    let rewards = first.rewards.len();
-    let mut columns = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2 * rewards);
-    for (index, one) in points.iter().enumerate() {
-        for other in &points[..index] {
-            for (own, theirs) in one.rewards.iter().zip(&other.rewards) {
-                columns.push(Covered::all(differences(own, theirs)?));
-            }
-        }
-    }
-    let tied: Vec<bool> = columns.iter().map(|column| column.values.iter().all(|value| value.abs() <= 0.0)).collect();
-    let duels = Duels { family: bootstrap.family(first.prompts(), &columns)?, tied, rewards };
-    let place = |one: usize| {
-        let others = || (0..points.len()).filter(move |other| *other != one);
-        Placing {
-            undominated: others().all(|other| !dominates(&means[other], &means[one])),
-            on: others().map(|other| duels.best(one, other)).fold(1.0, f64::min),
-            off: others().map(|other| duels.worst(other, one)).fold(0.0, f64::max),
-        }
-    };
-    Ok((0..points.len()).map(place).collect())
-}
-
-/// Every pair of points in every reward.
-struct Duels {
-    family: Family,
-    /// Columns without any difference.
-    tied: Vec<bool>,
-    rewards: usize,
-}
-
-impl Duels {
-    /// Returns by reward the confidence that one point is better than another; none where they never differ.
-    fn confidences(&self, one: usize, other: usize) -> impl Iterator<Item = Option<f64>> + '_ {
-        let (high, low) = (one.max(other), one.min(other));
-        let start = (high * (high - 1) / 2 + low) * self.rewards;
-        (start..start + self.rewards).map(move |column| {
-            let confidence = || if one > other { self.family.above(column) } else { self.family.below(column) };
-            (!self.tied[column]).then(confidence)
-        })
-    }
-
-    /// Returns the confidence that one point is better than another in some reward.
-    fn best(&self, one: usize, other: usize) -> f64 {
-        self.confidences(one, other).flatten().fold(0.0, f64::max)
-    }
-
-    /// Returns the confidence that one point is better than another in every reward in which they differ; 0 where they differ in
-    /// none.
-    fn worst(&self, one: usize, other: usize) -> f64 {
-        self.confidences(one, other).flatten().reduce(f64::min).unwrap_or(0.0)
-    }
+    Ok(Relations::of(bootstrap, points)?.placings())
 }
 
 #[cfg(test)]
@@ -157,6 +98,7 @@ mod tests {
             rewards: rewards.iter().enumerate().map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         }
     }
 

@@ -4,15 +4,19 @@ pub(crate) mod csv;
 pub(crate) mod json;
 mod point;
 
+use std::collections::BTreeSet;
+
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::FEWEST_PROMPTS;
+use moa_pareto::{Constraint, FEWEST_PROMPTS};
 use moa_store::Snapshot;
 
 pub use point::FrontPoint;
 
+use crate::advice::{Evidence, Recommendation, advice};
 use crate::{
-    AnalysisError, Hypervolumes, Scales, SoupComparison, Standing, bootstrap, placings, scores, suspected_hacking,
+    AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, added, bootstrap, scores, shares_by_name,
+    suspected_hacking,
 };
 
 /// Points with intervals, the front, its hypervolume.
@@ -28,12 +32,16 @@ pub struct FrontReport {
     pub scales: Scales,
     /// How many prompts were drawn; 0 before anything was evaluated.
     pub prompts: usize,
-    /// The base, then trained adapters, soups and blends, each in the experiment's order.
+    /// The base, then trained adapters, soups and blends, each in the experiment's order, then the soups that were added to it.
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
     /// Soups and blends against trained adapters; none without them.
     pub soups: Option<SoupComparison>,
+    /// Points that are worth choosing, and why.
+    pub advice: Vec<Recommendation>,
+    /// Sets of points that are not told apart, by their places; see [`Relations::groups`].
+    pub groups: Vec<Vec<usize>>,
 }
 
 impl FrontReport {
@@ -50,9 +58,12 @@ impl FrontReport {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
-        let places = placings(&bootstrap, &evaluations)?;
+        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let places = relations.placings();
+        let (_, shares) = shares_by_name(spec, &snapshot.evaluations);
         let findings = suspected_hacking(spec, &evaluations)?;
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
+        let added: BTreeSet<&RunId> = added(&snapshot.evaluations, spec).map(|record| &record.id).collect();
         let mut points = Vec::with_capacity(evaluations.len());
         for ((evaluation, placing), suspected_hacking) in evaluations.iter().zip(places).zip(findings) {
             let rewards = base.map(|base| &base.rewards[..]);
@@ -60,13 +71,24 @@ impl FrontReport {
             points.push(FrontPoint {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
+                added: added.contains(&evaluation.id),
                 weighting: evaluation.weighting.clone(),
+                shares: shares.get(&evaluation.id).cloned(),
                 rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
                 judges: scores(&bootstrap, &evaluation.judges, judges, &judge_range)?,
                 placing,
                 suspected_hacking,
             });
         }
+        let evidence = Evidence {
+            spec,
+            points: &points,
+            evaluations: &evaluations,
+            relations: &relations,
+            scales: &scales,
+            bootstrap,
+        };
+        let advice = advice(&evidence)?;
         let judges = evaluations.first().map(|first| first.judges.iter().map(|judge| judge.name.clone()).collect());
         Ok(Self {
             experiment: spec.name.clone().unwrap_or_default(),
@@ -75,9 +97,34 @@ impl FrontReport {
             hypervolumes: Hypervolumes::of(&evaluations, &scales, bootstrap)?,
             soups: SoupComparison::of(&evaluations, spec, &scales)?,
             prompts: evaluations.first().map_or(0, |first| first.prompts()),
+            groups: relations.groups(),
+            advice,
             scales,
             points,
         })
+    }
+
+    /// Returns the best of the points that keep constraints, with the most of one reward, or best in all together; nothing where none keeps them by
+    /// its means, or nothing is evaluated.
+    ///
+    /// - `constraints`: on rewards, then on their gains over the base
+    /// - `goal`: the place of a reward
+    ///
+    /// # Errors
+    /// As [`FrontReport::of`].
+    pub fn best_within(
+        &self,
+        snapshot: &Snapshot,
+        spec: &ExperimentSpec,
+        constraints: Vec<Constraint>,
+        goal: Option<usize>,
+    ) -> Result<Option<Recommendation>, AnalysisError> {
+        let evaluations = in_order(snapshot, spec);
+        let bootstrap = bootstrap(spec);
+        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let Self { points, scales, .. } = self;
+        Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap }
+            .within(constraints, goal)
     }
 
     /// Returns how many points are on the front, unclear and off it.
@@ -103,8 +150,15 @@ impl FrontReport {
     }
 }
 
-/// Returns the evaluations that belong to the experiment: base, trained adapters, soups, blends, each in its order.
+/// Returns the evaluations that belong to the experiment: what it plans, then the soups that were added to it.
 pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
+    let mut all = planned(snapshot, spec);
+    all.extend(added(&snapshot.evaluations, spec));
+    all
+}
+
+/// Returns the evaluations that the experiment plans: base, trained adapters, soups, blends, each in its order.
+pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);

@@ -246,6 +246,7 @@ mod tests {
             rewards: ["safety", "contrast"].into_iter().zip(means).map(column).collect(),
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         }
     }
 

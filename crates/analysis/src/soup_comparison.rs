@@ -223,6 +223,7 @@ mod tests {
                 rewards: vec![column("safety", safety), column("contrast", contrast)],
                 judges: Vec::new(),
                 distance_to_base: None,
+                added: None,
             }
         };
         let records = [

@@ -4,12 +4,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use moa_adapter::{Adapter, LayerShape, base_named_by};
+use moa_adapter::{Adapter, LayerShape, base_named_by, provenance_of};
+use moa_core::Provenance;
+use moa_core::provenance::{ForeignFile, Made};
 
 use crate::error::CliError;
+use crate::output::note;
+use crate::results;
 
 /// What adapters' files are called, moa's own first.
-const TENSORS: [&str; 4] =
+pub(crate) const TENSORS: [&str; 4] =
     ["adapter.safetensors", "adapter_model.safetensors", "pytorch_lora_weights.safetensors", "lora.safetensors"];
 const CONFIG: &str = "adapter_config.json";
 
@@ -20,6 +24,8 @@ pub(crate) struct NamedAdapter {
     pub(crate) adapter: Adapter,
     /// The base model that the files name, if they name one.
     pub(crate) base: Option<String>,
+    /// Where the file says that it comes from, if it does.
+    pub(crate) provenance: Option<Provenance>,
     file: PathBuf,
 }
 
@@ -46,6 +52,9 @@ pub(crate) fn read_one(path: &Path, layers: &[LayerShape]) -> Result<NamedAdapte
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
+    // An experiment file, or its name, means the runs of its results.
+    let is_adapter = path.is_file() && path.extension().is_none_or(|ending| ending != "ron");
+    let path = &if is_adapter { path.to_path_buf() } else { results::find(path)? };
     if path.is_file() {
         return Ok(vec![path.to_path_buf()]);
     }
@@ -79,7 +88,33 @@ impl NamedAdapter {
         let folder = file.parent().and_then(Path::file_name);
         let name = folder.map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
         let base = base_named_by(&bytes, text.as_deref());
-        Ok(Self { name, adapter, base, file })
+        // The adapter is good whatever its header says of it.
+        let provenance = provenance_of(&bytes).unwrap_or_else(|error| {
+            note(&format!("warning: {}: failed to {error}; where it comes from is left out", file.display()));
+            None
+        });
+        Ok(Self { name, adapter, base, provenance, file })
+    }
+
+    /// Returns the SHA-256 of the factors, which is the same in every format.
+    ///
+    /// # Errors
+    /// Says which adapter cannot be laid out as a file.
+    pub(crate) fn sha256(&self) -> Result<String, CliError> {
+        let failed = |error| CliError::failure(format!("failed to hash {}: {error}", self.file.display()));
+        self.adapter.sha256().map_err(failed)
+    }
+
+    /// Returns where the adapter comes from: what its file says, else that another program made it.
+    ///
+    /// # Errors
+    /// As [`NamedAdapter::sha256`].
+    pub(crate) fn origin(&self, base: &str) -> Result<Provenance, CliError> {
+        if let Some(provenance) = &self.provenance {
+            return Ok(provenance.clone());
+        }
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Provenance::now(base, None, Made::Elsewhere(ForeignFile { file, sha256: self.sha256()? })))
     }
 
     /// Returns the file that holds the factors.

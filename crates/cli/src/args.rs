@@ -1,11 +1,13 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, convert, device, export, export_model, fork, front, gather, init, merge, pretrain, repair,
-    sample, slurm, sweep,
+    browse, check, compare, completions, convert, device, export, export_model, fork, front, gather, init, list, man,
+    merge, note, pretrain, remove, repair, sample, show, slurm, sweep, tag,
 };
+use crate::error::CliError;
 use crate::global::Global;
 
 /// Trains LoRA adapters of a text-to-image diffusion model for many trade-offs between rewards at once, and shows the
@@ -35,13 +37,20 @@ pub(crate) enum Command {
     Gather(gather::Arguments),
     Fork(fork::Arguments),
     Repair(repair::Arguments),
+    List(list::Arguments),
+    Note(note::Arguments),
+    Tag(tag::Arguments),
+    Remove(remove::Arguments),
     Export(export::Arguments),
     Merge(merge::Arguments),
     Convert(convert::Arguments),
+    Show(show::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
     Device(device::Arguments),
     Pretrain(pretrain::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -49,11 +58,49 @@ Examples:
   moa init my.ron                        write a commented experiment file
   moa check my.ron                       see what it will do, and how long that takes
   moa sweep my.ron                       do it; the same command goes on after a stop
+  moa list                               see which experiments there are
   moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again
   moa compare results/my results/other   see which experiment gains more, and at what cost
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"
 
-Exit codes: 0 done, 1 failed, 2 asked for something impossible, 3 gathered and a further weighting chosen, 130 stopped by
+Wherever results/my is asked for, the experiment file that they are of does, too: moa front my.ron.
+
+Environment:
+  MOA_RESULTS        the folder that results go into, and are looked for in [default: results]
+  MOA_DEVICE         --device, of all commands that compute
+  MOA_REWARD_DEVICE  --reward-device
+  MOA_COLOR          --color
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE   colours off, off (0), on (1), unless --color says so
+
+Exit codes: 0 done, 1 failed, 2 invalid request, 3 gathered and a further weighting chosen, 130 stopped by
 Ctrl-C.";
+
+/// Returns whether help and errors about the command line are coloured: what `--color` or its variable say, which clap knows too
+/// late.
+pub(crate) fn colour_of_help() -> ColorChoice {
+    let words: Vec<String> = std::env::args().skip(1).take_while(|word| word != "--").collect();
+    let next =
+        words.iter().zip(words.iter().skip(1)).find(|(word, _)| *word == "--color").map(|(_, value)| value.clone());
+    let given = next.or_else(|| words.iter().find_map(|word| word.strip_prefix("--color=").map(str::to_owned)));
+    match given.or_else(|| std::env::var("MOA_COLOR").ok()).as_deref() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// Refuses options that exclude each other on the command line alone: a variable that stands for one of them gives way.
+///
+/// # Errors
+/// Names the options.
+pub(crate) fn check_together(matches: &ArgMatches) -> Result<(), CliError> {
+    let Some(("sweep", sweep)) = matches.subcommand() else { return Ok(()) };
+    let given = |option| sweep.value_source(option) == Some(ValueSource::CommandLine);
+    if given("device") && given("devices") {
+        let message = "the argument '--devices <DEVICES>' cannot be used with '--device <DEVICE>'";
+        return Err(CliError::usage(message).hint("name all devices with --devices"));
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! What the parts of the work cost on this device, by trying each for a moment.
 
 mod large;
+mod load;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::memory::{self, Size, Trial};
 
+pub(crate) use load::Load;
+use load::Watch;
+
 /// The longest that one part is tried once it has warmed up.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Rows of a pass on trial: larger ones take longer and cost the same for each row.
@@ -31,8 +35,10 @@ const STEPS: usize = 2;
 /// What an experiment will take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Estimate {
-    /// Time of the whole sweep, in seconds.
-    pub(crate) seconds: f64,
+    /// The least and the most time of the whole sweep, in seconds: on a machine that does nothing else, and with as much else as now.
+    pub(crate) seconds: [f64; 2],
+    /// How busy the machine was meanwhile; `None` where the system does not tell.
+    pub(crate) load: Option<Load>,
     /// Most of the host's memory; `None` where the system does not tell.
     pub(crate) host: Option<Need>,
     /// Most of the GPU's memory; `None` on the CPU, and where the driver does not tell.
@@ -42,8 +48,8 @@ pub(crate) struct Estimate {
 /// How much memory a sweep needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Need {
-    /// The most that it holds, in bytes.
-    pub(crate) bytes: u64,
+    /// The least and the most that it may come to hold, in bytes.
+    pub(crate) bytes: [u64; 2],
     /// What this process could hold, in bytes; `None` where nobody tells.
     pub(crate) available: Option<u64>,
 }
@@ -54,9 +60,10 @@ pub(crate) struct Need {
 /// # Errors
 /// What stops the sweep would stop this: a sampler or layers that do not fit the base model, a prompt that cannot be read.
 pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDevice) -> Result<Estimate, CliError> {
+    let watch = Watch::begin();
     // On a GPU even a large model's epoch is tried in seconds.
     if let Some(row) = models.pipeline.training_bytes().filter(|_| device.is_host()) {
-        return large::measure(experiment, models, device, row);
+        return large::measure(experiment, models, device, row, watch);
     }
     let whole = experiment;
     let mut experiment = experiment.clone();
@@ -80,15 +87,18 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
         seconds_per_training_pass: seconds_per_training_pass.max(2.0 * seconds_per_forward),
         seconds_per_scored_picture,
     };
-    let seconds = whole.plan.seconds(&cost);
+    let load = watch.end();
+    let seconds = load::range(whole.plan.seconds(&cost), load, device);
     let size = size(whole, models, device, pixels(&models.pipeline));
     if device.is_host() {
         let host = trial.map(|trial| Need { bytes: trial.predict(&size), available: memory::available() });
-        return Ok(Estimate { seconds, host, gpu: None });
+        return Ok(Estimate { seconds, load, host, gpu: None });
     }
-    let host = memory::peak().map(|peak| Need { bytes: peak + size.on_host(), available: memory::available() });
-    let gpu = trial.map(|trial| Need { bytes: trial.predict_on_gpu(&size), available: memory::available_on_gpu() });
-    Ok(Estimate { seconds, host, gpu })
+    let host = memory::peak().map(|peak| peak + size.on_host());
+    let host = host.map(|bytes| Need { bytes: memory::range(bytes), available: memory::available() });
+    let gpu = trial.map(|trial| memory::range(trial.predict_on_gpu(&size)));
+    let gpu = gpu.map(|bytes| Need { bytes, available: memory::available_on_gpu() });
+    Ok(Estimate { seconds, load, host, gpu })
 }
 
 /// Returns the values of an image.
@@ -194,11 +204,14 @@ fn epoch(
     Ok((seconds / (runs.len() * prompts * GROUP) as f64, passes))
 }
 
-/// Returns the seconds of one call: the fastest of several, the first of which warms up and does not count.
+/// A first call that takes so long is not made again.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Returns the seconds of one call: the fastest of several, the first of which warms up and does not count unless it takes long.
 fn seconds(mut call: impl FnMut() -> Result<(), CliError>) -> Result<f64, CliError> {
     let began = Instant::now();
     call()?;
-    if began.elapsed() > PATIENCE {
+    if began.elapsed() > LONG {
         return Ok(began.elapsed().as_secs_f64());
     }
     let mut fastest = f64::INFINITY;

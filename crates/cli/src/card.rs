@@ -1,110 +1,70 @@
-//! The model card beside an adapter that is written: what is known of it, taken together.
+//! The model card beside an adapter that is written: what its provenance and its measurement say, taken together.
 
 use std::fs;
 use std::path::Path;
 
-use moa_adapter::{Adapter, AdapterFormat};
+use moa_adapter::AdapterFormat;
 use moa_analysis::card::{Card, CardFile, MARK, Worth, card};
-use moa_core::{EvaluationRecord, ExperimentSpec, RunId};
-use moa_runner::SoupBench;
+use moa_core::provenance::Made;
+use moa_core::{ExperimentSpec, RunId};
 use moa_store::{Layout, Snapshot, write_atomically};
 
 use crate::error::CliError;
-use crate::output::note;
+use crate::outgoing::Outgoing;
+use crate::output::warn;
 
 /// The card's name, as the Hugging Face hub looks for it.
 const README: &str = "README.md";
 
-/// Returns what a card says of an adapter in any case.
-pub(crate) fn of_adapter(name: &str, base: &str, adapter: &Adapter, formats: &[AdapterFormat]) -> Card {
+/// Returns what the card of an adapter says.
+pub(crate) fn of(name: &str, outgoing: &Outgoing<'_>) -> Card {
+    let Outgoing { adapter, provenance, base, formats, worth, .. } = outgoing;
     let file = |format: &AdapterFormat| match format {
         AdapterFormat::Peft => CardFile::Peft,
         AdapterFormat::Diffusers => CardFile::Diffusers,
         AdapterFormat::Kohya => CardFile::Kohya,
     };
-    Card {
+    let mut card = Card {
         name: name.to_owned(),
-        base: base.to_owned(),
+        base: (*base).to_owned(),
         files: formats.iter().map(file).collect(),
         is_transformer: adapter.layers.keys().next().is_some_and(|layer| layer.starts_with("transformer_blocks.")),
         rank: adapter.rank,
         layers: adapter.layers.len(),
+        experiment: provenance.experiment.clone(),
+        measured: worth.clone(),
         ..Card::default()
-    }
-}
-
-/// Returns what a card says of a soup.
-///
-/// - `method`: how it was merged
-/// - `measured`: its evaluation, where it has one
-///
-/// # Errors
-/// Fails where scores cannot be resampled.
-pub(crate) fn of_soup(
-    bench: &SoupBench<'_>,
-    adapter: &Adapter,
-    shares: &[f64],
-    method: String,
-    formats: &[AdapterFormat],
-    measured: Option<&EvaluationRecord>,
-) -> Result<Card, CliError> {
-    let spec = bench.spec();
-    // A mean of adapters may be among what the sweep has evaluated.
-    let known = bench.known_records();
-    let known = known.iter().find(|(known, _)| method == "mean" && known == shares).map(|(_, record)| *record);
-    let measured = measured.or(known).map(|record| {
-        // With a weighting it is watched as a mixture of its adapters.
-        let record = EvaluationRecord { weighting: bench.weighting(shares), ..record.clone() };
-        Worth::of(spec, bench.evaluations(), &record)
-    });
-    Ok(Card {
-        experiment: spec.name.clone(),
-        parts: bench.ingredients().map(ToString::to_string).zip(shares.iter().copied()).collect(),
-        method: Some(method),
-        settings: settings(spec),
-        measured: measured.transpose()?,
-        ..of_adapter(&bench.name(shares), &spec.base, adapter, formats)
-    })
-}
-
-/// Adds what an experiment says of one of its runs or soups, by the folder or the file that the adapter was read from; nothing where it is
-/// no experiment's.
-pub(crate) fn with_origin(mut card: Card, adapter: &Path) -> Card {
-    let folder = if adapter.is_file() { adapter.parent() } else { Some(adapter) };
-    let Some((folder, results)) = folder.and_then(|folder| Some((folder, folder.parent()?.parent()?))) else {
-        return card;
     };
-    let Ok(spec) = ExperimentSpec::load_kept(&Layout::new(results).experiment_file()) else { return card };
-    let id = folder.file_name().map(|name| RunId(name.to_string_lossy().into_owned()));
-    let Some(id) = id else { return card };
-    card.settings.extend(settings(&spec));
-    if let Some((_, weighting)) = spec.weightings().into_iter().find(|(run, _)| *run == id) {
-        let shares = spec.reward_names().into_iter().zip(weighting.shares().iter().map(|share| format!("{share:.3}")));
-        card.settings.extend(shares.map(|(reward, share)| (format!("share of {reward}"), share)));
+    let mut set = |name: &str, value: String| card.settings.push((name.to_owned(), value));
+    match &provenance.made {
+        Made::Trained(run) => {
+            set("run", run.run.to_string());
+            run.weighting.iter().for_each(|(reward, share)| set(&format!("share of {reward}"), format!("{share:.3}")));
+            set("method of training", run.method.clone());
+            set("epochs", run.epochs.to_string());
+            set("fingerprint", run.fingerprint());
+        }
+        Made::Merged(mixture) => {
+            card.method = Some(mixture.merge.to_string());
+            card.parts = mixture.ingredients.iter().map(|part| (part.name.clone(), part.share)).collect();
+        }
+        Made::Elsewhere(file) => set("made by another program", file.file.clone()),
     }
-    if let Some(recipe) = spec.soups().into_iter().find(|recipe| recipe.id == id) {
-        card.parts = recipe.shares.into_iter().map(|(run, share)| (run.0, share)).collect();
-        card.method = Some("mean".into());
-    }
-    // A card without figures is better than no adapter.
-    if let Ok(snapshot) = Snapshot::read(results)
-        && let Some(record) = snapshot.evaluations.iter().find(|record| record.id == id)
-    {
-        card.measured = Worth::of(&spec, &snapshot.evaluations, record).ok();
-    }
-    card.experiment = spec.name;
+    card.settings.push(("moa".into(), provenance.moa.clone()));
     card
 }
 
-/// Returns the settings of an experiment's training that a card names.
-fn settings(spec: &ExperimentSpec) -> Vec<(String, String)> {
-    let training = &spec.training;
-    vec![
-        ("method of training".into(), training.method.name().into()),
-        ("epochs".into(), training.epochs.to_string()),
-        ("learning rate".into(), spec.optimiser.learning_rate.to_string()),
-        ("seed".into(), spec.seed.to_string()),
-    ]
+/// Returns what an experiment measured of one of its runs or soups, by the folder or the file of the adapter; nothing where it is no
+/// experiment's, or not evaluated.
+pub(crate) fn worth_of(adapter: &Path) -> Option<Worth> {
+    let folder = if adapter.is_file() { adapter.parent()? } else { adapter };
+    let results = folder.parent()?.parent()?;
+    let spec = ExperimentSpec::load_kept(&Layout::new(results).experiment_file()).ok()?;
+    let id = RunId(folder.file_name()?.to_string_lossy().into_owned());
+    // A card without figures is better than no adapter.
+    let snapshot = Snapshot::read(results).ok()?;
+    let record = snapshot.evaluations.iter().find(|record| record.id == id)?;
+    Worth::of(&spec, &snapshot.evaluations, record).ok()
 }
 
 /// Writes the card into an adapter's folder. A `README.md` that moa did not write stays as it is, and that is said.
@@ -114,7 +74,7 @@ fn settings(spec: &ExperimentSpec) -> Vec<(String, String)> {
 pub(crate) fn write(folder: &Path, of: &Card) -> Result<(), CliError> {
     let path = folder.join(README);
     if fs::read_to_string(&path).is_ok_and(|text| !text.contains(MARK)) {
-        note(&format!("{} is not a model card of moa: it stays as it is", path.display()));
+        warn(&format!("{} is not a model card of moa: it stays as it is", path.display()));
         return Ok(());
     }
     Ok(write_atomically(&path, card(of).as_bytes())?)

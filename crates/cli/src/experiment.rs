@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{Plan, Prompts};
+use moa_pareto::FEWEST_PROMPTS;
 use moa_runner::{Models, SweepRequest};
 use moa_scenes::prompt_set;
 use moa_store::Layout;
@@ -18,6 +19,8 @@ use crate::error::CliError;
 use crate::global::Global;
 use crate::hub;
 use crate::memory;
+use crate::results;
+use crate::setting::Settings;
 use crate::slurm;
 use crate::text::{count, whole};
 
@@ -42,12 +45,12 @@ pub(crate) struct Experiment {
 }
 
 impl Experiment {
-    /// Reads and checks an experiment file and the prompts that it names.
+    /// Reads and checks an experiment file, with values in place of its own, and the prompts that it names.
     ///
     /// # Errors
-    /// Says file, line, column, field and the way out.
-    pub(crate) fn load(file: &Path) -> Result<Self, CliError> {
-        Self::of(ExperimentSpec::load(file)?, file)
+    /// Says file, line, column, field and what to write; of a value that was set, the option.
+    pub(crate) fn load(file: &Path, settings: &Settings) -> Result<Self, CliError> {
+        Self::of(ExperimentSpec::load_with(file, &settings.all())?, file)
     }
 
     /// Reads and checks the experiment of a results folder.
@@ -143,7 +146,20 @@ impl Experiment {
 
     /// Returns where results go unless the user says otherwise.
     pub(crate) fn default_results(&self) -> PathBuf {
-        Path::new("results").join(self.name())
+        results::library().join(self.name())
+    }
+
+    /// Returns that there are too few held-out prompts for intervals that hold, where that is so.
+    pub(crate) fn few_prompts(&self) -> Option<String> {
+        let all = self.prompts.held_out.len();
+        let prompts = self.spec.evaluation.prompts.map_or(all, |most| all.min(most as usize));
+        (prompts < FEWEST_PROMPTS).then(|| {
+            format!(
+                "{} are evaluated, fewer than the {FEWEST_PROMPTS} from which intervals hold at their stated rate: most differences will \
+                 stay open",
+                count(prompts as u64, "held-out prompt")
+            )
+        })
     }
 
     /// Returns the plan as lines: what is trained, drawn and computed.

@@ -72,6 +72,11 @@ const DRAWING: u64 = 64 << 20;
 /// What allocators and threads keep beside the parts, in percent of them: measured over the sweeps of docs/performance.md.
 const SLACK: u64 = 15;
 
+/// Returns an estimate of memory as a range: what allocators keep may come to it.
+pub(crate) fn range(bytes: u64) -> [u64; 2] {
+    [bytes, bytes / 100 * (100 + SLACK)]
+}
+
 /// What a trial epoch took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trial {
@@ -101,11 +106,11 @@ pub(crate) struct Size {
 }
 
 impl Trial {
-    /// Returns the estimated peak of the whole sweep, in bytes: what the trial took, which few rows do not undercut; activations of
+    /// Returns the least and the greatest peak of the whole sweep that is to be expected, in bytes: what the trial took, which few rows do not undercut; activations of
     /// the rows beyond it; trajectories, held twice, as they were drawn and as they are trained on; the evaluation's images,
-    /// as they were drawn and as they are judged; and the drawings.
-    pub(crate) fn predict(&self, size: &Size) -> u64 {
-        (self.grown(size) + size.held()) / 100 * (100 + SLACK)
+    /// as they were drawn and as they are judged; and the drawings. The greatest adds what allocators keep.
+    pub(crate) fn predict(&self, size: &Size) -> [u64; 2] {
+        range(self.grown(size) + size.held())
     }
 
     /// Returns the estimated peak of a GPU's memory, as [`Trial::predict`] does the host's. What LibTorch keeps for later is part of what
@@ -154,11 +159,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Returns the estimated peak of the whole sweep, in bytes: models and adapters; rows in training or images being decoded,
+    /// Returns the least and the greatest peak of the whole sweep that is to be expected, in bytes: models and adapters; rows in training or images being decoded,
     /// whichever takes more; and what [`Trial::predict`] adds for trajectories, images and drawings.
-    pub(crate) fn predict(&self, size: &Size) -> u64 {
+    pub(crate) fn predict(&self, size: &Size) -> [u64; 2] {
         let work = (self.row * size.rows).max(self.picture * self.workers);
-        self.resident + self.adapters + work + size.held()
+        range(self.resident + self.adapters + work + size.held())
     }
 }
 
@@ -170,7 +175,7 @@ mod tests {
     fn memory_grows_with_rows_trajectories_and_pictures() {
         let trial = Trial { before: 1000, after: 3000, rows: 10 };
         let size = Size { rows: 10, samples: 0, dims: 4, pictures: 0, pictures_at_once: 0, pixels: 3 };
-        let with_slack = |parts: u64| (parts + DRAWING) / 100 * (100 + SLACK);
+        let with_slack = |parts: u64| [parts + DRAWING, (parts + DRAWING) / 100 * (100 + SLACK)];
         assert_eq!(trial.predict(&size), with_slack(3000));
         assert_eq!(trial.predict(&Size { rows: 1, ..size }), with_slack(3000));
         assert_eq!(trial.predict(&Size { rows: 20, ..size }), with_slack(5000));
@@ -186,9 +191,9 @@ mod tests {
     fn parts_are_summed_and_training_and_decoding_take_turns() {
         let parts = Parts { resident: 1000, row: 10, picture: 50, workers: 2, adapters: 7 };
         let size = Size { rows: 4, samples: 0, dims: 4, pictures: 0, pictures_at_once: 0, pixels: 3 };
-        assert_eq!(parts.predict(&size) - DRAWING, 1000 + 7 + 100);
-        assert_eq!(parts.predict(&Size { rows: 40, ..size }) - DRAWING, 1000 + 7 + 400);
-        assert_eq!(parts.predict(&Size { samples: 5, ..size }) - DRAWING, 1000 + 7 + 100 + 160);
+        assert_eq!(parts.predict(&size)[0] - DRAWING, 1000 + 7 + 100);
+        assert_eq!(parts.predict(&Size { rows: 40, ..size })[0] - DRAWING, 1000 + 7 + 400);
+        assert_eq!(parts.predict(&Size { samples: 5, ..size })[0] - DRAWING, 1000 + 7 + 100 + 160);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::error::CliError;
-pub(crate) use crate::notes::note;
+pub(crate) use crate::notes::{detail, note, say, warn};
+use crate::wrap::wrapped;
 
 /// Writes to standard output. A reader that has gone (`moa front … | head`) is no error.
 ///
@@ -24,14 +25,13 @@ pub(crate) fn is_live_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether standard output takes colours: a terminal, and its user has not said otherwise (<https://no-color.org>).
-pub(crate) fn has_colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
 /// Returns how many letters fit into a line of standard output, if it is a terminal.
 pub(crate) fn terminal_width() -> Option<usize> {
     let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok())??;
     Some(columns.into())
+}
+
+/// Returns prose for standard output, broken between words to the terminal's width if it is one.
+pub(crate) fn prose(text: &str) -> String {
+    wrapped(text, terminal_width())
 }

@@ -8,7 +8,7 @@ use moa_tensorboard::TensorBoard;
 
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::output::note;
+use crate::output::warn;
 use crate::progress::EventLog;
 use crate::slurm;
 
@@ -92,14 +92,14 @@ impl Recording {
     pub(crate) fn end(self, error: Option<&CliError>) {
         let Self { board, log } = self;
         if let Some(Err(error)) = board.map(TensorBoard::finish) {
-            note(&format!("warning: TensorBoard's files are not complete: failed to {error}"));
+            warn(&format!("TensorBoard's files are not complete: failed to {error}"));
         }
         if let Some(mut log) = log {
             if let Some(error) = error {
                 log.failed(error.message());
             }
             if let Err(error) = log.finish() {
-                note(&format!("warning: {}", error.message()));
+                warn(error.message());
             }
         }
     }

@@ -19,6 +19,7 @@ use ratatui_image::picker::{Capability, Picker, ProtocolType};
 
 use crate::error::CliError;
 use crate::output::note;
+use crate::paint;
 
 /// How long a terminal has to say what it can; most answer within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -148,7 +149,7 @@ fn colours() -> Colours {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let full = ["truecolor", "24bit"].contains(&&*variable("COLORTERM"));
     let term = variable("TERM");
-    if !variable("NO_COLOR").is_empty() {
+    if paint::is_refused() {
         Colours::None
     } else if full || term.contains("256color") || term.contains("direct") || term.contains("kitty") {
         Colours::Full

@@ -92,6 +92,22 @@ pub(crate) fn estimate(seconds: f64) -> String {
     format!("about {}", duration(Duration::from_secs_f64(rounded.min(1e9))))
 }
 
+/// Returns an estimated duration as a range: "3 min to 5 min"; one figure where both ends read alike.
+pub(crate) fn between([least, most]: [f64; 2]) -> String {
+    let [least, most] = [least, most].map(|seconds| estimate(seconds).trim_start_matches("about ").to_owned());
+    if least == most { format!("about {least}") } else { format!("{least} to {most}") }
+}
+
+/// Returns how long ago something was, in the one unit that matters: "5 min", "3 d".
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Returns an amount of memory: "680 MiB", "3.2 GiB".
 pub(crate) fn memory(bytes: u64) -> String {
     let mebibytes = bytes as f64 / f64::from(1 << 20);
@@ -127,6 +143,11 @@ mod tests {
             [(0.2, "about a second"), (37.4, "about 37 s"), (200.0, "about 3 min 15 s"), (1000.0, "about 17 min")]
         {
             assert_eq!(estimate(seconds), text);
+        }
+        assert_eq!(between([170.0, 290.0]), "2 min 45 s to 4 min 45 s");
+        assert_eq!(between([0.2, 0.4]), "about a second");
+        for (seconds, text) in [(59, "59 s"), (200, "3 min"), (90_000, "1 d")] {
+            assert_eq!(age(seconds), text);
         }
     }
 }

@@ -86,7 +86,7 @@ fn other_tools_get_tables_event_files_a_log_and_cards() {
     }
     moa("merge mini --at safety=0.5,aesthetics=0.5 --method ties --density 0.3 --unmeasured -o plain").success();
     let text = card("plain");
-    assert!(text.contains("| merged by | ties, density 0.3 |") && !text.contains("## What it gains"), "{text}");
+    assert!(text.contains("| merged by | ties, density 0.3") && !text.contains("## What it gains"), "{text}");
     moa("convert mini/runs/safety --to peft -o converted").success();
     let text = card("converted");
     for words in ["trained in the experiment `miniature`", "| share of safety | 1.000 |", "## What it gains"] {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "sweep",
     "slurm",
     "browse",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 17] = [
     "export",
     "merge",
     "convert",
+    "show",
     "export-model",
     "sample",
     "device",

@@ -105,8 +105,20 @@ fn adapters_are_merged_outside_of_experiments() {
     for words in ["0.500  mini/runs/safety", "base emoji-32", "adapter   loose"] {
         assert!(text.contains(words), "`{words}` is not in:\n{text}");
     }
-    assert_eq!(bytes("loose/adapter_model.safetensors"), bytes("half/adapter_model.safetensors"));
+    let hash = |path: &str| {
+        let text = moa(&format!("show {path}")).success();
+        text.lines().find(|line| line.starts_with("SHA-256")).unwrap().to_owned()
+    };
+    assert_eq!(hash("loose"), hash("half"));
     assert_eq!(bytes("loose/adapter_config.json"), bytes("half/adapter_config.json"));
+
+    // They say where they come from, and what their ingredients say of that.
+    let text = moa("show loose half mini/runs/safety").success();
+    for words in ["merged by mean, moa", "merged by mean in the experiment `mini", "0.500  safety", "run `safety` of"] {
+        assert!(text.contains(words), "`{words}` is not in:\n{text}");
+    }
+    let text = moa("show mini/runs/safety --settings").success();
+    assert!(text.contains("fingerprint") && text.contains("  seed = "), "{text}");
 
     // Other formats, brought back to a rank; of a model that moa does not know.
     moa("convert mini/runs/safety --to kohya -o kohya").success();
@@ -147,6 +159,59 @@ fn adapters_are_merged_outside_of_experiments() {
         }
     }
     assert!(!desk.path("x").exists(), "what is refused leaves nothing");
+}
+
+#[test]
+fn what_is_measured_joins_the_experiment_and_two_merges_never_share_a_place() {
+    let desk = swept();
+    let moa = |arguments: &str| desk.moa(arguments.split_whitespace());
+    let bytes = |path: &str| fs::read(desk.path(path)).unwrap();
+    let soup = "soup-aesthetics60-safety40";
+    let text = moa("merge mini --at aesthetics=0.6,safety=0.4").success();
+    assert!(text.contains(&format!("added     {soup}")) && text.contains(&format!("mini/merged/{soup}\n")), "{text}");
+    let text = moa("front mini").success();
+    assert!(text.contains(&format!("{soup} (added)")), "{text}");
+    assert!(moa("front mini --json").success().contains("\"added\": true"));
+    let table = moa("export mini --what evaluations --format csv").success();
+    assert!(table.contains(&format!("\n{soup},soup,")) && table.contains(",true\n"), "{table}");
+
+    // The same again: not measured, not written, and said.
+    let before = bytes(&format!("mini/merged/{soup}/adapter_model.safetensors"));
+    let text = moa("merge mini --at aesthetics=0.6,safety=0.4").success();
+    assert!(text.contains(&format!("known     {soup}: measured before")) && text.contains("(unchanged)"), "{text}");
+    assert!(!text.contains("measured in"), "{text}");
+
+    // Merged otherwise at the same shares: another name, another place, another point.
+    let ties = format!("{soup}-ties-d0.3");
+    let text = moa("merge mini --at safety=0.4,aesthetics=0.6 --method ties --density 0.3").success();
+    assert!(text.contains(&format!("added     {ties}")) && text.contains(&format!("mini/merged/{ties}\n")), "{text}");
+    assert_eq!(bytes(&format!("mini/merged/{soup}/adapter_model.safetensors")), before);
+    let text = moa(&format!("show mini/merged/{ties}")).success();
+    assert!(text.contains("merged by ties, density 0.3") && text.contains("0.600  aesthetics"), "{text}");
+
+    // A place that is taken: refused with the choice, replaced where asked for, with the images that are its own.
+    moa("merge mini --at aesthetics=0.6,safety=0.4 -o mine").success();
+    let images = bytes("mine/pictures.png");
+    let refused = moa("merge mini --at aesthetics=0.25,safety=0.75 -o mine");
+    refused.refusal(2, &["mine/adapter_model.safetensors is another adapter", "--force"]);
+    assert!(refused.stdout.contains("added     soup-aesthetics25-safety75"), "what was measured is not lost");
+    assert_eq!((bytes("mine/adapter_model.safetensors"), bytes("mine/pictures.png")), (before, images.clone()));
+    let text = moa("merge mini --at aesthetics=0.25,safety=0.75 -o mine --force").success();
+    assert!(text.contains("mine (in place of another adapter)"), "{text}");
+    assert_ne!(bytes("mine/pictures.png"), images);
+    moa("merge mini --at aesthetics=0.6,safety=0.4 -o mine --unmeasured --format kohya --force").success();
+    for gone in ["pictures.png", "adapter_model.safetensors", "adapter_config.json"] {
+        assert!(!desk.path("mine").join(gone).exists(), "{gone} belongs to the other adapter");
+    }
+    moa("convert mini/runs/safety --to peft -o mine")
+        .refusal(2, &["mine/lora.safetensors is another adapter", "--force"]);
+    moa("convert mini/runs/safety --to peft -o mine --force").success();
+    moa("merge --adapters mini/runs/aesthetics -o mine").refusal(2, &["--force"]);
+
+    // The next sweep goes on, and draws them.
+    moa("gather mini --quiet").success();
+    let text = moa("front mini").success();
+    assert!(text.contains(&format!("{ties} (added)")) && text.contains("soup-aesthetics25-safety75 (added)"), "{text}");
 }
 
 #[test]

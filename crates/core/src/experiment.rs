@@ -8,6 +8,7 @@ mod evaluation;
 mod external;
 mod finding;
 mod fingerprint;
+mod folder_name;
 mod form;
 mod hypervolume;
 mod lora;
@@ -22,6 +23,7 @@ mod prompts;
 mod read;
 mod reward;
 mod sampler;
+mod setting;
 mod soups;
 mod steering;
 mod template;
@@ -51,6 +53,7 @@ pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
+pub use setting::Setting;
 pub use soups::{Ingredients, SoupsSpec};
 pub use steering::{ConstraintSpec, Scalarisation, Threshold};
 pub use template::template;
@@ -174,6 +177,15 @@ impl ExperimentSpec {
     /// Returns the rewards' names, in the experiment's order.
     pub fn reward_names(&self) -> Vec<String> {
         self.rewards.iter().map(|reward| reward.name.clone()).collect()
+    }
+
+    /// Returns the rewards' names with their units, as headings and axes show them: `compressibility/kB`.
+    pub fn reward_labels(&self) -> Vec<String> {
+        let label = |reward: &RewardSpec| match reward.kind.unit() {
+            Some(unit) => format!("{}/{unit}", reward.name),
+            None => reward.name.clone(),
+        };
+        self.rewards.iter().map(label).collect()
     }
 
     /// Returns what a run with this weighting maximises, in the rewards' order: its shares, and what its rewards keep up beside them

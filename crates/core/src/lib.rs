@@ -8,11 +8,13 @@ pub mod experiment;
 pub mod judge;
 pub mod metric;
 pub mod noise;
+pub mod provenance;
 pub mod record;
 pub mod weighting;
 
 pub use event::{EventSink, Phase, RunEvent, Warning};
 pub use experiment::ExperimentSpec;
 pub use noise::NoiseKey;
+pub use provenance::Provenance;
 pub use record::{EpochRecord, EvaluationRecord, PointKind, RunId, RunRecord, RunState, ScoreColumn};
 pub use weighting::{Weighting, WeightingError};

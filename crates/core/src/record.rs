@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Weighting;
+use crate::provenance::Mixture;
 
 /// The name of a run inside its experiment; also its folder's name: lower-case letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -225,6 +226,10 @@ pub struct EvaluationRecord {
     /// same noise. Nothing of the base, where no grid is drawn, and in records of moa 0.1 before this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance_to_base: Option<f64>,
+    /// Of a soup that was added to the experiment when it was measured, what it is made of; nothing of what the experiment plans, and in
+    /// records of moa 0.1 before this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Mixture>,
 }
 
 impl EvaluationRecord {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use moa_core::experiment::{CostModel, Guard, RewardKind};
+use moa_core::provenance::MergeSettings;
 use moa_core::{ExperimentSpec, RunId};
 
 fn shipped(name: &str) -> PathBuf {
@@ -106,6 +107,41 @@ fn names_that_end_in_digits_do_not_run_into_shares() {
     let text = "(rewards: [(name: \"a\", kind: Safety), (name: \"a1\", kind: Alignment)], weightings: [List([{\"a\": 1, \"a1\": 3}])])";
     let runs = ExperimentSpec::from_ron(text, "x.ron").unwrap().weightings();
     assert_eq!(names(&runs), ["a25-a1_75"]);
+}
+
+#[test]
+fn soups_that_differ_have_names_that_differ() {
+    let spec = parse("weightings: [Corners, Centre], soups: [Lattice(of: All, divisions: 4)]");
+    let mean = MergeSettings::mean();
+    for planned in spec.soups() {
+        assert_eq!(spec.soup_name(&planned.shares, &mean), planned.id, "a soup has one name, planned or added");
+    }
+    let name = |safety: f64, alignment: f64, merge: &MergeSettings| {
+        let shares = [("safety", safety), ("alignment", alignment)].map(|(id, share)| (RunId(id.into()), share));
+        spec.soup_name(&shares, merge).0
+    };
+    let ties =
+        MergeSettings { method: "ties".into(), density: Some(0.3), majority: Some("total".into()), ..mean.clone() };
+    let frequency = MergeSettings { majority: Some("frequency".into()), ..ties.clone() };
+    let names = [
+        (name(0.6, 0.4, &mean), "soup-safety60-alignment40"),
+        (name(0.6125, 0.3875, &mean), "soup-safety61.25-alignment38.75"),
+        (name(1.3, -0.3, &mean), "soup-safety130-alignment_minus30"),
+        (name(0.6, 0.4, &ties), "soup-safety60-alignment40-ties-d0.3"),
+        (name(0.6, 0.4, &frequency), "soup-safety60-alignment40-ties-d0.3-frequency"),
+        (name(0.5, 0.5, &ties), "soup-centre-ties-d0.3"),
+    ];
+    for (name, expected) in &names {
+        assert_eq!(name, expected);
+    }
+    // Finer than decimals tell.
+    let (one, other) = (name(0.6, 0.4, &mean), name(0.600_000_1, 0.399_999_9, &mean));
+    assert!(other.starts_with("soup-safety60-alignment40-") && one != other, "{other}");
+    assert_eq!(
+        spec.soup_weighting(&[(RunId("safety".into()), 0.6), (RunId("centre".into()), 0.4)]).unwrap().shares(),
+        [0.8, 0.2]
+    );
+    assert_eq!(spec.soup_weighting(&[(RunId("safety".into()), 1.3), (RunId("alignment".into()), -0.3)]), None);
 }
 
 #[test]

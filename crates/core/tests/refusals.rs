@@ -242,13 +242,22 @@ fn rewards_and_names_that_cannot_be() {
     ] {
         assert_eq!(message(&format!("(rewards: {rewards})")), format!("x.ron:{expected}"), "{rewards}");
     }
-    for name in ["a/b", "..", ".hidden", "a b", "ä", "a.", "-v"] {
+    for (name, problem) in [
+        ("a/b", "leave `/` out, which not every system can have in a name"),
+        ("..", "begin with a letter, a digit or `_`, not with a space, `.` or `-`"),
+        ("a ", "end without a space or `.`"),
+        ("nul", "take another than `nul`, which is a device's name under Windows"),
+    ] {
         let text = format!("(rewards: [(kind: Safety)], name: {name:?})");
+        assert_eq!(message(&text), format!("x.ron:1:35: name is {name:?}: it names the results folder: {problem}"));
+    }
+    // Rewards name columns and runs, too.
+    for name in ["a/b", "a b", "ä", "-v"] {
         let expected = format!(
-            "x.ron:1:35: name is {name:?}: it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter \
+            "x.ron:1:19: rewards[0].name is {name:?}: it names a folder: use letters, digits, `-`, `_` and `.`, begin with a letter \
              or digit, end without a `.`"
         );
-        assert_eq!(message(&text), expected);
+        assert_eq!(message(&format!("(rewards: [(name: {name:?}, kind: Safety)])")), expected);
     }
     let long = "a".repeat(65);
     assert!(message(&format!("(rewards: [(kind: Safety)], name: {long:?})")).ends_with("give at most 64 characters"));
@@ -441,7 +450,7 @@ fn numbers_out_of_bounds() {
         ("optimiser: (ema: 1)", "2:18: optimiser.ema is 1: give more than 0, less than 1"),
         ("training: (epochs: 0)", "2:20: training.epochs is 0: give 1 to 100000"),
         ("training: (prompts_per_epoch: 0)", "2:31: training.prompts_per_epoch is 0: give 1 to 4096"),
-        ("training: (images_per_prompt: 1)", "2:33: training.images_per_prompt is 1: give 2 to 1024"),
+        ("training: (images_per_prompt: 1)", "2:31: training.images_per_prompt is 1: give 2 to 1024"),
         ("training: (method: PolicyGradient(train_steps: 0))", "2:48: training.method.train_steps is 0: give 1 to 999"),
         (
             "training: (method: PolicyGradient(updates_per_epoch: 0))",
@@ -470,7 +479,7 @@ fn numbers_out_of_bounds() {
         ("training: (guard: Tighten(factor: 1))", "2:35: training.guard.factor is 1: give more than 1, up to 1000"),
         ("training: (micro_batch: 0)", "2:25: training.micro_batch is 0: give 1 to 4096"),
         ("evaluation: (prompts: 0)", "2:23: evaluation.prompts is 0: give 1 to 100000"),
-        ("evaluation: (images_per_prompt: 1)", "2:35: evaluation.images_per_prompt is 1: give 2 to 1024"),
+        ("evaluation: (images_per_prompt: 1)", "2:33: evaluation.images_per_prompt is 1: give 2 to 1024"),
         ("evaluation: (steps: 0)", "2:21: evaluation.steps is 0: give 1 to 1000"),
         ("evaluation: (resamples: 10)", "2:25: evaluation.resamples is 10: give 100 to 1000000"),
         ("evaluation: (grid_prompts: 65)", "2:28: evaluation.grid_prompts is 65: give 0 to 64"),
@@ -702,10 +711,10 @@ fn files_that_cannot_be_read() {
     check("latin.ron", b"(name: \"\xe9\")", ": no UTF-8 text (byte 9): save it as UTF-8");
     check("huge.ron", &vec![b' '; 1_000_001], ": larger than 1 MB, which cannot be meant: name another file");
     check(
-        "my experiment.ron",
+        "con.ron",
         b"(rewards: [(kind: Safety)])",
-        ":1:1: name is \"my experiment\", from the file's name, which cannot name a folder: add a name of letters, digits, \
-         `-`, `_` and `.`: name: \"my-experiment\"",
+        ":1:1: name is \"con\", from the file's name: it names the results folder: take another than `con`, which is a device's name \
+         under Windows; or add a name to the file: name: \"my-experiment\"",
     );
 }
 

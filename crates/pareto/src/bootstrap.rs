@@ -148,6 +148,31 @@ impl Bootstrap {
         Ok(Resampled { bootstrap: *self, prompts: table.prompts, value, values })
     }
 
+    /// Returns by point the share of the resamples in which `choose` picks it by the points' means.
+    ///
+    /// `evaluations[point][prompt]` is the mean of each objective over the prompt's images, as in [`Bootstrap::hypervolume`]; `choose`
+    /// gets `[point][objective]`, and may pick none.
+    ///
+    /// What it hides: the share is no confidence that the point is the right choice. Of two points that are equally good, each is picked in about half of
+    /// the resamples.
+    ///
+    /// # Errors
+    /// As [`Bootstrap::hypervolume`].
+    pub fn selections<R: AsRef<[f64]> + Sync>(
+        &self,
+        evaluations: &[Vec<R>],
+        choose: impl Fn(&[Vec<f64>]) -> Option<usize> + Sync,
+    ) -> Result<Vec<f64>, ParetoError> {
+        let objectives = evaluations.first().and_then(|point| point.first()).map_or(0, |row| row.as_ref().len());
+        let table = Table::new(evaluations, &vec![0.0; objectives])?;
+        let picks = self.resampled(table.prompts, &|counts: &[f64]| choose(&table.means(counts, objectives)))?;
+        let mut shares = vec![0.0; evaluations.len()];
+        for pick in picks.into_iter().flatten() {
+            shares[pick] += 1.0 / self.resamples as f64;
+        }
+        Ok(shares)
+    }
+
     /// Returns a statistic with the interval that its resamples' spread gives.
     fn spread(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
         let values = self.resampled(prompts, &statistic)?;
@@ -271,7 +296,11 @@ impl Table {
     }
 
     fn volume(&self, counts: &[f64], reference: &[f64]) -> f64 {
-        let dims = reference.len();
+        volume_above(&self.means(counts, reference.len()), reference)
+    }
+
+    /// Returns the mean of each objective over the prompts as often as each counts, by point.
+    fn means(&self, counts: &[f64], dims: usize) -> Vec<Vec<f64>> {
         let mean = |values: &Vec<f64>| {
             let mut mean = vec![0.0; dims];
             for (row, count) in values.chunks_exact(dims).zip(counts) {
@@ -281,8 +310,7 @@ impl Table {
             }
             mean.iter().map(|sum| sum / self.prompts as f64).collect()
         };
-        let means: Vec<Vec<f64>> = self.points.iter().map(mean).collect();
-        volume_above(&means, reference)
+        self.points.iter().map(mean).collect()
     }
 }
 

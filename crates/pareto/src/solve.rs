@@ -11,6 +11,21 @@ pub enum Bound {
     AtMost(f64),
 }
 
+impl Bound {
+    /// Returns whether a value keeps it.
+    pub fn keeps(self, value: f64) -> bool {
+        margin(self, value) >= 0.0
+    }
+
+    /// Returns whether a whole interval keeps it.
+    pub fn keeps_surely(self, interval: Interval) -> bool {
+        self.keeps(match self {
+            Self::AtLeast(_) => interval.lo,
+            Self::AtMost(_) => interval.hi,
+        })
+    }
+}
+
 /// A bound on one objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Constraint {
@@ -234,6 +249,16 @@ impl Solver {
         };
         let nearest = self.measured.iter().max_by(order);
         Answer::NotMet(nearest.unwrap_or_else(|| unreachable!("a solver knows at least one point")).clone())
+    }
+
+    /// Returns the best measurement by the goal among those whose means keep all constraints, whatever their intervals say; nothing where
+    /// none does.
+    pub fn best_by_means(&self) -> Option<&Measured> {
+        let means = |point: &Measured| point.scores.iter().map(|score| score.mean).collect::<Vec<f64>>();
+        let keeps =
+            |point: &&Measured| self.slack(|objective, bound| margin(bound, point.scores[objective].mean)) >= 0.0;
+        let value = |point: &Measured| self.value(&means(point));
+        self.measured.iter().filter(keeps).max_by(|one, other| value(one).total_cmp(&value(other)))
     }
 
     fn surrogates(&self) -> Result<Vec<Surrogate>, ParetoError> {

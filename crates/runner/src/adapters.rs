@@ -2,29 +2,31 @@
 
 use std::path::Path;
 
-use moa_adapter::Adapter;
-use moa_core::RunId;
-use moa_core::experiment::SoupRecipe;
+use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_file};
+use moa_core::experiment::BaseName;
+use moa_core::provenance::{Ingredient, Made, Mixture};
+use moa_core::{ExperimentSpec, Provenance, RunId};
 use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically};
 
 use crate::RunnerError;
 use crate::folder::write_new;
 use crate::recorder::Recorder;
 
-/// Writes an adapter with its configuration into the folder of a run or soup; files that are there already stay.
+/// Writes an adapter with its configuration into the folder of a run or soup; an adapter that is there already stays as it is, whatever its
+/// file says of where it comes from.
 pub(crate) fn keep_adapter(
     adapter: &Adapter,
+    provenance: &Provenance,
     id: &RunId,
     folder: &Path,
-    base: &str,
     recorder: &mut Recorder<'_>,
 ) -> Result<(), RunnerError> {
-    let bytes = adapter.to_safetensors().map_err(|source| RunnerError::Adapter { run: id.to_string(), source })?;
+    let failed = |source| RunnerError::Adapter { run: id.to_string(), source };
     let path = folder.join(ADAPTER);
-    let known = std::fs::read(&path).is_ok_and(|found| found == bytes);
-    write_new(&folder.join(ADAPTER_CONFIG), adapter.to_config(base).as_bytes())?;
-    if !known {
-        write_atomically(&path, &bytes)?;
+    let there = std::fs::read(&path).ok().and_then(|bytes| sha256_of_file(&bytes).ok());
+    write_new(&folder.join(ADAPTER_CONFIG), adapter.to_config(&provenance.base).as_bytes())?;
+    if there != Some(adapter.sha256().map_err(failed)?) {
+        write_atomically(&path, &adapter.to_safetensors(Some(provenance)).map_err(failed)?)?;
         recorder.wrote(path)?;
     }
     Ok(())
@@ -32,17 +34,78 @@ pub(crate) fn keep_adapter(
 
 /// Reads the adapter in the folder of a run or soup.
 pub(crate) fn read_adapter(folder: &Path) -> Result<Adapter, RunnerError> {
+    Ok(read_with_bytes(folder)?.0)
+}
+
+fn read_with_bytes(folder: &Path) -> Result<(Adapter, Vec<u8>), RunnerError> {
     let failed = |path: &Path, reason: String| RunnerError::Read { path: path.into(), reason };
     let (file, config) = (folder.join(ADAPTER), folder.join(ADAPTER_CONFIG));
     let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
     let text = std::fs::read_to_string(&config).map_err(|error| failed(&config, error.to_string()))?;
-    Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))
+    let adapter = Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))?;
+    Ok((adapter, bytes))
 }
 
-/// Merges adapters as a recipe says.
-pub(crate) fn merged(recipe: &SoupRecipe, layout: &Layout) -> Result<Adapter, RunnerError> {
-    let read = |(run, share): &(RunId, f64)| Ok((read_adapter(&layout.run_dir(run))?, *share));
-    let parts: Vec<(Adapter, f64)> = recipe.shares.iter().map(read).collect::<Result<_, RunnerError>>()?;
-    let parts: Vec<(&Adapter, f64)> = parts.iter().map(|(adapter, share)| (adapter, *share)).collect();
-    Adapter::mean(&parts).map_err(|source| RunnerError::Soup { soup: recipe.id.to_string(), source })
+/// Returns the hash of the factors in an adapter's file.
+pub(crate) fn hash_in(folder: &Path) -> Result<String, RunnerError> {
+    let path = folder.join(ADAPTER);
+    let failed = |reason: String| RunnerError::Read { path: path.clone(), reason };
+    let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+    sha256_of_file(&bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// An adapter of an experiment, to be merged.
+pub(crate) struct Part {
+    pub(crate) run: RunId,
+    pub(crate) adapter: Adapter,
+    /// The hash of its factors.
+    pub(crate) sha256: String,
+    /// Where its file says that it comes from.
+    pub(crate) provenance: Option<Provenance>,
+}
+
+impl Part {
+    /// Reads the adapter of a run.
+    pub(crate) fn read(run: &RunId, layout: &Layout) -> Result<Self, RunnerError> {
+        let folder = layout.run_dir(run);
+        let (adapter, bytes) = read_with_bytes(&folder)?;
+        let failed =
+            |error: AdapterFileError| RunnerError::Read { path: folder.join(ADAPTER), reason: error.to_string() };
+        let sha256 = sha256_of_file(&bytes).map_err(failed)?;
+        let provenance = provenance_of(&bytes).map_err(failed)?;
+        Ok(Self { run: run.clone(), adapter, sha256, provenance })
+    }
+}
+
+/// Merges adapters by shares, and says of what.
+///
+/// - `soup`: its name
+pub(crate) fn merge(soup: &RunId, parts: &[(&Part, f64)], merge: &Merge) -> Result<(Adapter, Mixture), RunnerError> {
+    let adapters: Vec<(&Adapter, f64)> = parts.iter().map(|(part, share)| (&part.adapter, *share)).collect();
+    let merged = merge.apply(&adapters).map_err(|source| RunnerError::Soup { soup: soup.to_string(), source })?;
+    let ingredient = |(part, share): &(&Part, f64)| Ingredient {
+        name: part.run.to_string(),
+        share: *share,
+        sha256: part.sha256.clone(),
+        provenance: part.provenance.as_ref().map(Provenance::digest),
+    };
+    let ingredients = parts.iter().filter(|(_, share)| *share != 0.0).map(ingredient).collect();
+    Ok((merged, Mixture { merge: merge.settings(), ingredients }))
+}
+
+/// Merges the adapters of an experiment's runs.
+pub(crate) fn merged(
+    soup: &RunId,
+    shares: &[(RunId, f64)],
+    how: &Merge,
+    layout: &Layout,
+) -> Result<(Adapter, Mixture), RunnerError> {
+    let parts: Vec<Part> = shares.iter().map(|(run, _)| Part::read(run, layout)).collect::<Result<_, _>>()?;
+    let parts: Vec<(&Part, f64)> = parts.iter().zip(shares).map(|(part, (_, share))| (part, *share)).collect();
+    merge(soup, &parts, how)
+}
+
+/// Returns the provenance of what is made in an experiment.
+pub(crate) fn made(spec: &ExperimentSpec, made: Made) -> Provenance {
+    Provenance::now(BaseName::of(&spec.base).for_others(), spec.name.clone(), made)
 }

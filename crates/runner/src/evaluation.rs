@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
+use moa_core::provenance::Mixture;
 use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunId, ScoreColumn, Weighting};
 use moa_diffusion::{Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
-use moa_store::{ADAPTER, ImageColumn, ImageScores, Role};
+use moa_store::{ImageColumn, ImageScores, Role};
 use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
 
 use crate::RunnerError;
-use crate::adapters::read_adapter;
+use crate::adapters::{hash_in, read_adapter};
 use crate::context::Context;
 use crate::progress::with_progress;
-use crate::receipt::sha256;
 use crate::recorder::Recorder;
 use crate::sheet::{self, Sheet, SheetSize};
 
@@ -26,7 +26,12 @@ pub(crate) struct Point {
     pub(crate) model: Model,
     /// Where its files are.
     pub(crate) folder: PathBuf,
+    /// What a soup is made of that was added to the experiment; nothing of what it plans.
+    pub(crate) added: Option<Mixture>,
 }
+
+/// So many characters of a hash tell adapters apart.
+const SHORT: usize = 16;
 
 /// What draws a point's images.
 pub(crate) enum Model {
@@ -43,13 +48,10 @@ pub(crate) enum Model {
 impl Point {
     /// Returns a digest of the adapters that draw its images; an empty one of the base.
     pub(crate) fn adapters(&self) -> Result<String, RunnerError> {
-        let of_folder = |folder: &PathBuf| {
-            let path = folder.join(ADAPTER);
-            let failed = |error: std::io::Error| RunnerError::Read { path: path.clone(), reason: error.to_string() };
-            Ok::<_, RunnerError>(sha256(std::fs::read(&path).map_err(failed)?)[..16].to_owned())
-        };
+        let of_folder = |folder: &PathBuf| Ok::<_, RunnerError>(hash_in(folder)?[..SHORT].to_owned());
         match &self.model {
-            Model::Base | Model::Adapter(_) => Ok(String::new()),
+            Model::Base => Ok(String::new()),
+            Model::Adapter(adapter) => digest_of(adapter, &self.id),
             Model::Stored => of_folder(&self.folder),
             Model::Blend(parts) => {
                 let parts = parts.iter().map(|(folder, share)| Ok(format!("{}*{share}", of_folder(folder)?)));
@@ -67,6 +69,12 @@ pub(crate) struct Measurement {
     pub(crate) record: EvaluationRecord,
     /// The score of each.
     pub(crate) scores: ImageScores,
+}
+
+/// Returns the digest of an adapter that is not written yet: that of its file.
+pub(crate) fn digest_of(adapter: &Adapter, id: &RunId) -> Result<String, RunnerError> {
+    let hash = adapter.sha256().map_err(|source| RunnerError::Adapter { run: id.to_string(), source })?;
+    Ok(hash[..SHORT].to_owned())
 }
 
 /// Evaluates points one at a time, so that no figure depends on what was evaluated beside it.
@@ -147,8 +155,21 @@ impl<'a> Evaluator<'a> {
         recorder: &mut Recorder<'_>,
     ) -> Result<(), RunnerError> {
         let measured = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
-        let Measurement { pictures, mut record, scores } = measured;
-        let sheet = Sheet::of(&pictures, self.size);
+        let Measurement { pictures, record, scores } = measured;
+        self.keep(point, &self.sheet_of(&pictures), record, &scores, base, recorder)?;
+        Ok(())
+    }
+
+    /// Keeps the first images of a point, the scores of all of them, then its evaluation, and returns that.
+    pub(crate) fn keep(
+        &self,
+        point: &Point,
+        sheet: &Sheet,
+        mut record: EvaluationRecord,
+        scores: &ImageScores,
+        base: Option<&Sheet>,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<EvaluationRecord, RunnerError> {
         record.distance_to_base = base.and_then(|base| sheet.distance(base));
         if self.size.columns > 0 {
             let path = sheet::path(&point.folder);
@@ -156,9 +177,15 @@ impl<'a> Evaluator<'a> {
             recorder.wrote(path)?;
         }
         let adapters = point.adapters()?;
-        recorder.keep_scores(point.kind, &point.id, &scores, &adapters)?;
+        recorder.keep_scores(point.kind, &point.id, scores, &adapters)?;
         // Last: with the record the point counts as evaluated.
-        recorder.evaluated(record, &adapters)
+        recorder.evaluated(record.clone(), &adapters)?;
+        Ok(record)
+    }
+
+    /// Returns the images that grids show, of all that were drawn of a point.
+    pub(crate) fn sheet_of(&self, pictures: &Pictures) -> Sheet {
+        Sheet::of(pictures, self.size)
     }
 
     /// Draws, scores and judges a point's images.
@@ -230,6 +257,7 @@ impl<'a> Evaluator<'a> {
             rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
             distance_to_base: None,
+            added: point.added.clone(),
         };
         Ok((record, image_scores))
     }

@@ -7,6 +7,7 @@ use moa_core::experiment::{Fingerprint, PromptSource, Prompts, PromptsSpec};
 use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
 use moa_store::{Layout, RunHistory, StoreError, write_atomically};
 
+use crate::adapters::hash_in;
 use crate::receipt::{Receipt, sha256};
 use crate::{RunnerError, SweepRequest};
 
@@ -160,9 +161,7 @@ fn start_of(spec: &ExperimentSpec, layout: &Layout, round: u32, runs: &[Run]) ->
     }
     let mut hash = NoiseKey::new(0).named("start");
     for run in before {
-        let path = layout.adapter_file(&run.id);
-        let failed = |error: std::io::Error| RunnerError::Read { path: path.clone(), reason: error.to_string() };
-        hash = hash.named(&sha256(std::fs::read(&path).map_err(failed)?));
+        hash = hash.named(&hash_in(&layout.run_dir(&run.id))?);
     }
     Ok(Some(format!("{:016x}", hash.bits(0))))
 }

@@ -30,6 +30,6 @@ pub use models::{Models, Places};
 pub use parts::{Brought, Strangers, bring, repair};
 pub use preferences::check_preferences;
 pub use receipt::{Receipt, sha256};
-pub use soup_bench::{SoupBench, Tasting};
+pub use soup_bench::{Joined, SoupBench, Tasting};
 pub use sweep::{SweepOutcome, gather, sweep, take_chosen};
 pub use timings::Usage;

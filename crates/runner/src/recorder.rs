@@ -101,6 +101,13 @@ impl<'a> Recorder<'a> {
         read.is_ok_and(|scores| scores.is_some())
     }
 
+    /// Takes the last evaluation of something into the index, where that does not have it.
+    pub(crate) fn take_in(&mut self, kind: PointKind, id: &RunId, adapters: &str) -> Result<(), RunnerError> {
+        let Some(record) = self.evaluation(kind, id, adapters)? else { return Ok(()) };
+        let known = self.store.as_ref().map_or(Ok(None), |store| store.evaluation(id))?;
+        if known.as_ref() == Some(&record) { Ok(()) } else { self.tell(&RunEvent::Evaluated(record)) }
+    }
+
     fn settings_of(&self, adapters: &str) -> String {
         format!("{} {adapters}", self.settings)
     }

@@ -17,7 +17,7 @@ use crate::folder::{Folder, Run, as_run};
 use crate::preferences::ReadPreferences;
 use crate::recorder::Recorder;
 use crate::sheet::Sheet;
-use crate::soups::mixtures;
+use crate::soups::{added, is_of, mixtures};
 use crate::training::{Ended, is_done, train};
 use crate::{Models, RunnerError, drawing, preferences};
 
@@ -234,6 +234,10 @@ fn stage(
     if !evaluated || context.is_stopped() {
         return Ok(Passed::Stopped(epochs));
     }
+    // Soups that were added while the index was this process's.
+    for point in points.iter().filter(|point| point.added.is_some()) {
+        recorder.take_in(point.kind, &point.id, &point.adapters()?)?;
+    }
     let waiting = own.iter().filter(|run| !run.is_ready).map(|run| run.id.clone()).collect();
     points.insert(0, base);
     Ok(Passed::Stage(Stage { points, missing, waiting }))
@@ -312,8 +316,12 @@ fn choose(spec: &mut ExperimentSpec, evaluations: &[EvaluationRecord]) -> Result
 fn index(spec: &ExperimentSpec, folder: &Folder) -> Result<MetricStore, RunnerError> {
     let mut store = MetricStore::open(folder.layout.root())?;
     let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
-    let runs = folder.runs.iter().map(|run| run.id.clone());
-    let points: BTreeSet<RunId> = runs.chain(mixtures).chain([RunId(RunId::BASE.into())]).collect();
+    let runs: BTreeSet<RunId> = folder.runs.iter().map(|run| run.id.clone()).collect();
+    let added = added(spec, &folder.layout)?.into_iter();
+    let added = added.filter(|record| record.added.as_ref().is_some_and(|mixture| is_of(&runs, mixture)));
+    let added: Vec<RunId> = added.map(|record| record.id).collect();
+    let others = mixtures.chain(added).chain([RunId(RunId::BASE.into())]);
+    let points: BTreeSet<RunId> = runs.iter().cloned().chain(others).collect();
     store.follow_logs(&points, spec.training.epochs, &folder.settings)?;
     Ok(store)
 }
@@ -374,7 +382,7 @@ fn started(context: &Context<'_>, folder: &Folder) -> RunEvent {
 fn base(layout: &Layout) -> Point {
     let id = RunId(RunId::BASE.into());
     let folder = layout.run_dir(&id);
-    Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder }
+    Point { id, kind: PointKind::Base, weighting: None, model: Model::Base, folder, added: None }
 }
 
 fn run_point(run: &Run, layout: &Layout) -> Point {
@@ -384,6 +392,7 @@ fn run_point(run: &Run, layout: &Layout) -> Point {
         weighting: Some(run.weighting.clone()),
         model: Model::Stored,
         folder: layout.run_dir(&run.id),
+        added: None,
     }
 }
 

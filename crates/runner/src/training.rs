@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use moa_adapter::Adapter;
-use moa_core::experiment::BaseName;
+use moa_adapter::{Adapter, Merge};
+use moa_core::provenance::{Made, TrainedRun};
 use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
 use moa_store::{Entry, Layout, Leases, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
-use crate::adapters::{keep_adapter, merged};
+use crate::adapters::{keep_adapter, made, merged};
 use crate::context::{Context, SweepRequest};
 use crate::folder::Run;
 use crate::progress::with_progress;
@@ -75,7 +75,7 @@ fn starts(spec: &ExperimentSpec, runs: &[&Run], layout: &Layout) -> Result<BTree
     for run in runs.iter().filter(|run| run.round > 1) {
         let before = run.round - 1;
         if let (None, Some(recipe)) = (means.get(&before), spec.mean_of_round(before)) {
-            means.insert(before, merged(&recipe, layout)?);
+            means.insert(before, merged(&recipe.id, &recipe.shares, &Merge::default(), layout)?.0);
         }
         starts.extend(means.get(&before).map(|mean| (run.id.clone(), mean.clone())));
     }
@@ -95,6 +95,8 @@ struct Bench<'a> {
     layout: &'a Layout,
     cohort: Cohort<'a>,
     members: &'a [(RunId, Weighting)],
+    /// What the training of each depends on.
+    facts: Vec<String>,
     leases: Leases,
     saved: Instant,
     failures: Vec<(RunId, TrainError)>,
@@ -132,7 +134,9 @@ impl<'a> Bench<'a> {
             recorder.append(&run.id, Entry::Begun(origin(request)))?;
             go_back(context, &cohort, run, layout, recorder)?;
         }
-        Ok(Self { context: *context, layout, cohort, members, leases, saved: Instant::now(), failures: Vec::new() })
+        let facts = group.iter().map(|run| run.facts.clone()).collect();
+        let (saved, failures) = (Instant::now(), Vec::new());
+        Ok(Self { context: *context, layout, cohort, members, facts, leases, saved, failures })
     }
 
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
@@ -194,13 +198,22 @@ impl<'a> Bench<'a> {
 
     /// Writes the adapters of the runs that are trained, and closes all logs.
     fn finish(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
-        let base = BaseName::of(&self.context.spec.base).for_others();
-        let epochs = self.context.spec.training.epochs;
-        for (run, _) in self.members {
+        let spec = self.context.spec;
+        let names = spec.reward_names();
+        let epochs = spec.training.epochs;
+        for ((run, weighting), facts) in self.members.iter().zip(&self.facts) {
             if self.cohort.is_trained(run)
                 && let (Some(adapter), Some(after)) = (self.cohort.adapter(run), self.cohort.epochs_of(run))
             {
-                keep_adapter(&adapter, run, &self.layout.run_dir(run), &base, recorder)?;
+                let trained = TrainedRun {
+                    run: run.clone(),
+                    weighting: names.iter().cloned().zip(weighting.shares().iter().copied()).collect(),
+                    method: spec.training.method.name().into(),
+                    epochs: after,
+                    facts: facts.clone(),
+                };
+                let provenance = made(spec, Made::Trained(trained));
+                keep_adapter(&adapter, &provenance, run, &self.layout.run_dir(run), recorder)?;
                 recorder.append(run, Entry::Trained { epochs, after })?;
             }
             recorder.shut(run)?;

@@ -653,7 +653,7 @@ fn the_report_has_the_documented_form() {
     let csv = report.front_csv();
     let mut lines = csv.lines();
     let width = lines.next().unwrap().split(',').count();
-    assert_eq!(width, 8 + 2 + 6 * 3);
+    assert_eq!(width, 9 + 2 + 6 * 3);
     assert!(lines.all(|line| line.split(',').count() == width), "{csv}");
 }
 

@@ -167,6 +167,28 @@ pub enum StoreError {
         /// The name.
         id: String,
     },
+    /// No soup of this name was added to an experiment.
+    #[error(
+        "find `{id}` among the soups that were added to {}; {}",
+        path.display(),
+        if known.is_empty() { "none was added".to_owned() } else { format!("there are {}", known.join(", ")) }
+    )]
+    NoSuchPoint {
+        /// The name.
+        id: String,
+        /// The experiment's folder.
+        path: PathBuf,
+        /// Those that were added.
+        known: Vec<String>,
+    },
+    /// A point is the experiment's own, and would be made again.
+    #[error(
+        "remove `{id}`: the experiment asks for it, and the next sweep would make it again; take it out of the experiment file, or leave it"
+    )]
+    PlannedPoint {
+        /// Its name.
+        id: String,
+    },
     /// A name of a format or table is unknown.
     #[error("export `{name}`: choose one of {}", choices.join(", "))]
     UnknownChoice {

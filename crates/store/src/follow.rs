@@ -92,8 +92,9 @@ fn stamp(layout: &Layout) -> Stamp {
 
 fn look(layout: &Layout) -> Result<(Snapshot, Option<Tail>, Stamp), StoreError> {
     if in_use(layout)?
-        && let Some((snapshot, tail)) = journal::read(&layout.live_file())?
+        && let Some((mut snapshot, tail)) = journal::read(&layout.live_file())?
     {
+        snapshot.take_added(layout)?;
         return Ok((snapshot, Some(tail), None));
     }
     let stamp = stamp(layout);
@@ -101,7 +102,8 @@ fn look(layout: &Layout) -> Result<(Snapshot, Option<Tail>, Stamp), StoreError> 
     if snapshot.source == Source::Live {
         // A sweep took the store in between; its journal is there now.
         sleep(Duration::from_millis(1));
-        if let Some((snapshot, tail)) = journal::read(&layout.live_file())? {
+        if let Some((mut snapshot, tail)) = journal::read(&layout.live_file())? {
+            snapshot.take_added(layout)?;
             return Ok((snapshot, Some(tail), None));
         }
     }

@@ -16,12 +16,14 @@ use crate::atomic::remove_leftovers;
 /// runs/<id>/                 all that is a run's own: log.jsonl (epochs, evaluation), checkpoint.bin (what a killed sweep
 ///                            goes on from), adapter.safetensors, adapter_config.json, scores.jsonl (of every image evaluated), samples.png;
 ///                            lease.json while it is worked on
-/// soups/<id>/                log.jsonl, scores.jsonl, adapter and samples.png of a soup
+/// soups/<id>/                log.jsonl, scores.jsonl, adapter and samples.png of a soup, which the experiment plans or which was added when it
+///                            was measured
 /// blends/<id>/               log.jsonl, scores.jsonl and samples.png of a blend
 /// metrics.sled/              an index over all logs, for reading fast
 /// live.jsonl                 the same while a sweep runs, for readers
 /// plots/                     fronts and curves
 /// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
+/// remarks.json               the user's own notes and tags
 /// slurm/                     scripts, logs and numbers of the jobs, where Slurm does it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,11 @@ impl Layout {
     /// Returns the path of what counts as 0 and as 1 in the hypervolume.
     pub fn hypervolume_file(&self) -> PathBuf {
         self.root.join("hypervolume.json")
+    }
+
+    /// Returns the path of the user's own notes and tags.
+    pub fn remarks_file(&self) -> PathBuf {
+        self.root.join("remarks.json")
     }
 
     /// Returns the folder of the metric store.
@@ -115,6 +122,19 @@ impl Layout {
         self.root.join("soups").join(soup.as_str())
     }
 
+    /// Returns the names of the soups' folders that hold a log.
+    ///
+    /// # Errors
+    /// What the system says of a folder that it cannot list.
+    pub fn soups(&self) -> Result<Vec<RunId>, StoreError> {
+        Ok(self.logs_in(PointKind::Soup, "soups")?.into_iter().map(|(_, id, _)| id).collect())
+    }
+
+    /// Returns where the folder of a soup goes that is being removed.
+    pub(crate) fn removed_dir(&self, soup: &RunId) -> PathBuf {
+        self.root.join(format!("{REMOVED}{soup}"))
+    }
+
     /// Returns the folder of one blend, which has images and no adapter of its own.
     pub fn blend_dir(&self, blend: &RunId) -> PathBuf {
         self.root.join("blends").join(blend.as_str())
@@ -141,22 +161,28 @@ impl Layout {
     pub fn logs(&self) -> Result<Vec<(PointKind, RunId, u64)>, StoreError> {
         let mut logs = Vec::new();
         for (kind, folder) in [(PointKind::Trained, "runs"), (PointKind::Soup, "soups"), (PointKind::Blend, "blends")] {
-            let folder = self.root.join(folder);
-            let entries = match std::fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(StoreError::read(&folder, error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(|source| StoreError::read(&folder, source))?;
-                let id = RunId(entry.file_name().to_string_lossy().into_owned());
-                let kind = if id.as_str() == RunId::BASE { PointKind::Base } else { kind };
-                if let Ok(metadata) = std::fs::metadata(entry.path().join("log.jsonl")) {
-                    logs.push((kind, id, metadata.len()));
-                }
-            }
+            logs.extend(self.logs_in(kind, folder)?);
         }
         logs.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        Ok(logs)
+    }
+
+    fn logs_in(&self, kind: PointKind, folder: &str) -> Result<Vec<(PointKind, RunId, u64)>, StoreError> {
+        let folder = self.root.join(folder);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::read(&folder, error)),
+        };
+        let mut logs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| StoreError::read(&folder, source))?;
+            let id = RunId(entry.file_name().to_string_lossy().into_owned());
+            let kind = if id.as_str() == RunId::BASE { PointKind::Base } else { kind };
+            if let Ok(metadata) = std::fs::metadata(entry.path().join("log.jsonl")) {
+                logs.push((kind, id, metadata.len()));
+            }
+        }
         Ok(logs)
     }
 
@@ -205,14 +231,26 @@ impl Layout {
         self.slurm_dir().join("submitted.json")
     }
 
-    /// Deletes the temporary files that killed processes left in the experiment's folder.
+    /// Deletes the temporary files that killed processes left in the experiment's folder, and soups that were half removed.
     ///
     /// # Errors
     /// What the system says of a folder that it cannot list or a file that it cannot delete.
     pub fn remove_leftovers(&self) -> Result<(), StoreError> {
+        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED)) {
+            match std::fs::remove_dir_all(entry.path()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::write(&entry.path(), error));
+                }
+                _ => {}
+            }
+        }
         remove_leftovers(&self.root)
     }
 }
+
+/// How the names of soups' folders begin while they are being removed.
+const REMOVED: &str = ".moa-removed-";
 
 /// Files of a run, soup or blend in its own folder.
 pub const ADAPTER: &str = "adapter.safetensors";

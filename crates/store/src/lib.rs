@@ -5,12 +5,15 @@
 //! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
 //!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
+//! - [`added`] finds the soups that were added to an experiment when they were measured, [`remove_point`] removes one.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
 //! - [`ImageScores`] are the scores of an evaluation's single images, in a file beside the log.
+//! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
 //! - [`export()`] writes results as CSV, JSON lines, Parquet or text.
 
 mod activity;
+mod added;
 mod atomic;
 mod codec;
 mod database;
@@ -22,6 +25,8 @@ mod journal;
 mod layout;
 mod lease;
 mod names;
+mod remarks;
+mod remove;
 mod run_log;
 mod silence;
 mod snapshot;
@@ -30,6 +35,7 @@ mod submissions;
 mod tasks;
 
 pub use activity::Activity;
+pub use added::{Indexed, added, index, remove_point};
 pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
@@ -37,6 +43,8 @@ pub use follow::{Change, Follower};
 pub use image_scores::{ImageColumn, ImageScores, Role};
 pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, PICTURES, ResultTable, SAMPLES};
 pub use lease::Leases;
+pub use remarks::{Remark, Remarks};
+pub use remove::{remove_experiment, remove_points};
 pub use run_log::{Entry, Origin, RunHistory, RunLog, opened};
 pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;

@@ -73,10 +73,13 @@ impl Snapshot {
             return Self::of_logs(&layout);
         }
         for _ in 0..PATIENCE.0 {
-            if let Some(copy) = database::copy(&folder)? {
-                return Trees::open_with(copy.path(), &folder, |trees| Self::load(&trees, &folder));
-            }
-            if let Some((snapshot, _)) = journal::read(&layout.live_file())? {
+            let found = if let Some(copy) = database::copy(&folder)? {
+                Some(Trees::open_with(copy.path(), &folder, |trees| Self::load(&trees, &folder))?)
+            } else {
+                journal::read(&layout.live_file())?.map(|(snapshot, _)| snapshot)
+            };
+            if let Some(mut snapshot) = found {
+                snapshot.take_added(&layout)?;
                 return Ok(snapshot);
             }
             sleep(PATIENCE.1);
@@ -116,6 +119,7 @@ impl Snapshot {
         }
         let base = RunHistory::read(&layout.log_file(PointKind::Base, &RunId(RunId::BASE.into())))?;
         snapshot.evaluations.extend(base.and_then(|base| base.evaluation).map(|(_, record)| record));
+        snapshot.take_added(layout)?;
         snapshot.sort();
         Ok(snapshot)
     }

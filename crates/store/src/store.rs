@@ -205,6 +205,18 @@ impl MetricStore {
         Ok(())
     }
 
+    /// Forgets a run, soup or blend that is no more: its epochs, its evaluation and what was warned of it.
+    ///
+    /// # Errors
+    /// What sled says; forgetting again is safe.
+    pub fn remove(&mut self, id: &RunId) -> Result<(), StoreError> {
+        self.forget(id)?;
+        self.sweep.order.retain(|known| known != id);
+        self.sweep.warnings.retain(|warning| warning.run.as_ref() != Some(id));
+        self.keep_sweep()?;
+        self.restate()
+    }
+
     /// Returns the epochs of a run, in order.
     ///
     /// # Errors

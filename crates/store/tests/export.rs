@@ -68,7 +68,7 @@ fn json_lines_are_objects_in_the_columns_order() {
     let first = text.lines().next().unwrap();
     assert_eq!(
         first,
-        r#"{"id":"base","kind":"base","column":"aesthetics","role":"reward","prompt":0,"mean":0.1,"variance":null}"#
+        r#"{"id":"base","kind":"base","column":"aesthetics","role":"reward","prompt":0,"mean":0.1,"variance":null,"added":"false"}"#
     );
     assert_eq!(text.lines().count(), 4 * 3 * 4);
     assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));

@@ -43,6 +43,7 @@ fn evaluated(id: &str, kind: PointKind, shift: f64) -> RunEvent {
         rewards: vec![column("contrast"), column("colourfulness")],
         judges: Vec::new(),
         distance_to_base: None,
+        added: None,
     })
 }
 

@@ -90,7 +90,7 @@ impl Figures {
 
     /// Returns what can be said at once of evaluations: means, normal intervals, dominance.
     pub(crate) fn at_once(spec: &ExperimentSpec, evaluations: &[EvaluationRecord], scales: Scales) -> Self {
-        let (corners, recipes) = shares_by_name(spec);
+        let (corners, recipes) = shares_by_name(spec, evaluations);
         let base = evaluations.iter().find(|record| record.kind == PointKind::Base);
         let point = |record: &EvaluationRecord| Point {
             id: record.id.clone(),
@@ -225,6 +225,7 @@ mod tests {
             rewards: vec![column("aesthetics", rewards[0]), column("safety", rewards[1])],
             judges: vec![],
             distance_to_base: None,
+            added: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use moa_core::Provenance;
 use safetensors::SafeTensors;
 use serde_json::{Map, Value};
 
@@ -36,14 +37,19 @@ pub(super) fn is_of_transformer(layer: &str) -> bool {
 }
 
 /// Returns the file.
-pub(super) fn file<'a>(adapter: &'a Adapter, base: &str) -> Result<factors::File<'a>, AdapterFileError> {
+pub(super) fn file<'a>(
+    adapter: &'a Adapter,
+    base: &str,
+    provenance: Option<&Provenance>,
+) -> Result<factors::File<'a>, AdapterFileError> {
     let model = MODELS[usize::from(adapter.layers.keys().any(|layer| is_of_transformer(layer)))];
     let Value::Object(config) = peft::config(adapter, base) else { unreachable!("the config is an object") };
     let prefixed: Map<String, Value> =
         config.into_iter().map(|(field, value)| (format!("{model}.{field}"), value)).collect();
     let names =
         |layer: &str| (format!("{model}.{layer}.lora.down.weight"), format!("{model}.{layer}.lora.up.weight"), None);
-    factors::file(adapter, names, &[("format", "pt".to_owned()), (METADATA, Value::Object(prefixed).to_string())])
+    let metadata = [("format", "pt".to_owned()), (METADATA, Value::Object(prefixed).to_string())];
+    factors::file(adapter, names, &metadata, provenance)
 }
 
 /// Returns the base model that the header names, if it names one.

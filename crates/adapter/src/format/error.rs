@@ -14,6 +14,9 @@ pub enum AdapterFileError {
     /// The header's `lora_adapter_metadata` is no JSON of the expected form.
     #[error("`lora_adapter_metadata` in the file's header is unreadable: {0}")]
     Header(#[source] serde_json::Error),
+    /// The header's words on where the adapter comes from make no sense.
+    #[error(transparent)]
+    Provenance(#[from] moa_core::provenance::ProvenanceError),
     /// A file with peft's key names came without its config.
     #[error("the file has peft's key names, which say nothing of alpha: adapter_config.json must lie beside it")]
     ConfigMissing,

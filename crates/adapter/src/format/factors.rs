@@ -13,6 +13,10 @@ use safetensors::{Dtype, View};
 use super::AdapterFileError;
 use crate::parameters::widen;
 use crate::{Adapter, AdapterLayer, ParametersError, Precision};
+use moa_core::Provenance;
+
+/// The header's key of the texts about the file.
+pub(super) const METADATA: &str = "__metadata__";
 
 /// Which factor a tensor is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -165,10 +169,12 @@ impl File<'_> {
 /// Returns the safetensors file of an adapter in its precision; alphas are single precision always.
 ///
 /// - `names`: of the tensors of a layer: down, up, and that of its α, if it has one
+/// - `metadata`: the format's own texts in the header; where the adapter comes from stands beside them
 pub(super) fn file<'a>(
     adapter: &'a Adapter,
     names: impl Fn(&str) -> (String, String, Option<String>),
     metadata: &[(&str, String)],
+    provenance: Option<&Provenance>,
 ) -> Result<File<'a>, AdapterFileError> {
     let (rank, precision) = (adapter.rank, adapter.precision);
     let outgoing = adapter.layers.iter().flat_map(|(name, layer)| {
@@ -189,8 +195,10 @@ pub(super) fn file<'a>(
     outgoing.sort_by(|(name, one), (other, next)| next.dtype().cmp(&one.dtype()).then_with(|| name.cmp(other)));
     let mut offset = 0;
     let mut header = serde_json::Map::new();
-    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into()));
-    header.insert("__metadata__".into(), serde_json::Value::Object(metadata.collect()));
+    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+    let texts = metadata.chain(provenance.map(Provenance::to_header).unwrap_or_default());
+    let texts = texts.map(|(key, value)| (key, value.into())).collect();
+    header.insert(METADATA.into(), serde_json::Value::Object(texts));
     for (name, tensor) in &outgoing {
         let end = offset + tensor.data_len();
         let info = TensorInfo { dtype: tensor.dtype(), shape: tensor.shape.clone(), data_offsets: (offset, end) };
@@ -200,9 +208,15 @@ pub(super) fn file<'a>(
         );
         offset = end;
     }
+    let header = header_bytes(header);
+    Ok(File { header, tensors: outgoing.into_iter().map(|(_, tensor)| tensor).collect() })
+}
+
+/// Returns the first bytes of a safetensors file: the header's length, and the header.
+pub(super) fn header_bytes(header: serde_json::Map<String, serde_json::Value>) -> Vec<u8> {
     let mut text = serde_json::Value::Object(header).to_string().into_bytes();
     text.resize(text.len().next_multiple_of(8), b' ');
-    let mut header = (text.len() as u64).to_le_bytes().to_vec();
-    header.append(&mut text);
-    Ok(File { header, tensors: outgoing.into_iter().map(|(_, tensor)| tensor).collect() })
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut text);
+    bytes
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use moa_core::Provenance;
 use safetensors::SafeTensors;
 
 use super::diffusers::is_of_transformer;
@@ -20,7 +21,10 @@ fn flat(layer: &str) -> String {
 ///
 /// # Errors
 /// Refuses layers whose names would be equal, and transformers: no program reads these under such names.
-pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileError> {
+pub(super) fn file<'a>(
+    adapter: &'a Adapter,
+    provenance: Option<&Provenance>,
+) -> Result<factors::File<'a>, AdapterFileError> {
     if let Some(layer) = adapter.layers.keys().find(|layer| is_of_transformer(layer)) {
         return Err(AdapterFileError::KohyaTransformer(layer.clone()));
     }
@@ -35,7 +39,7 @@ pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileEr
         ("ss_network_dim", adapter.rank.to_string()),
         ("ss_network_alpha", adapter.alpha.to_string()),
     ];
-    factors::file(adapter, names, &metadata)
+    factors::file(adapter, names, &metadata, provenance)
 }
 
 /// Reads the file. The names do not say where dots were: the layers of the base model do, or, where these are not known, what

@@ -4,16 +4,19 @@ mod diffusers;
 mod error;
 mod factors;
 mod kohya;
+mod origin;
 mod peft;
 mod unet_names;
 
 use std::io::{self, Write};
 
+use moa_core::Provenance;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 pub use error::AdapterFileError;
+pub use origin::{provenance_of, sha256_of_file};
 
 use crate::parameters::widen;
 use crate::{Adapter, LayerShape, ParametersError};
@@ -88,12 +91,12 @@ impl AdapterFormat {
 }
 
 impl Adapter {
-    /// Returns the adapter's files in a format, in its precision.
+    /// Returns the adapter's files in a format, in its precision, without a word on where it comes from.
     ///
     /// # Errors
     /// Refuses layers that the format cannot tell apart.
     pub fn to_files(&self, format: AdapterFormat, base: &str) -> Result<AdapterFiles, AdapterFileError> {
-        let outgoing = self.outgoing(format, base)?;
+        let outgoing = self.outgoing(format, base, None)?;
         let mut tensors = Vec::with_capacity(outgoing.file.len());
         outgoing.write(&mut tensors).unwrap_or_else(|_| unreachable!("memory takes every byte"));
         Ok(AdapterFiles { tensors, config: outgoing.config })
@@ -101,14 +104,23 @@ impl Adapter {
 
     /// Returns the adapter's files in a format, in its precision, ready to be written without being copied first.
     ///
+    /// - `provenance`: where it comes from, which stands in the header of the safetensors file; `adapter_config.json` has none, as peft warns
+    ///   of fields that it does not know, and some of its versions refuse them
+    ///
     /// # Errors
     /// Refuses layers that the format cannot tell apart.
-    pub fn outgoing(&self, format: AdapterFormat, base: &str) -> Result<OutgoingFiles<'_>, AdapterFileError> {
-        Ok(match format {
-            AdapterFormat::Peft => OutgoingFiles { file: peft::file(self)?, config: Some(self.to_config(base)) },
-            AdapterFormat::Diffusers => OutgoingFiles { file: diffusers::file(self, base)?, config: None },
-            AdapterFormat::Kohya => OutgoingFiles { file: kohya::file(self)?, config: None },
-        })
+    pub fn outgoing(
+        &self,
+        format: AdapterFormat,
+        base: &str,
+        provenance: Option<&Provenance>,
+    ) -> Result<OutgoingFiles<'_>, AdapterFileError> {
+        let (file, config) = match format {
+            AdapterFormat::Peft => (peft::file(self, provenance)?, Some(self.to_config(base))),
+            AdapterFormat::Diffusers => (diffusers::file(self, base, provenance)?, None),
+            AdapterFormat::Kohya => (kohya::file(self, provenance)?, None),
+        };
+        Ok(OutgoingFiles { file, config })
     }
 
     /// Reads an adapter of whichever format.

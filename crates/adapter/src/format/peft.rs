@@ -1,5 +1,6 @@
 //! peft: `base_model.model.X.lora_A.weight` and `adapter_config.json` beside it. moa's own adapters are kept so.
 
+use moa_core::Provenance;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -11,12 +12,12 @@ const PREFIX: &str = "base_model.model.";
 const PLACE: &str = "adapter_config.json";
 
 impl Adapter {
-    /// Returns the safetensors file with peft's key names.
+    /// Returns the safetensors file with peft's key names, and in its header where the adapter comes from.
     ///
     /// # Errors
     /// Fails when the tensors cannot be serialised.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, AdapterFileError> {
-        let file = file(self)?;
+    pub fn to_safetensors(&self, provenance: Option<&Provenance>) -> Result<Vec<u8>, AdapterFileError> {
+        let file = file(self, provenance)?;
         let mut bytes = Vec::with_capacity(file.len());
         file.write(&mut bytes).unwrap_or_else(|_| unreachable!("memory takes every byte"));
         Ok(bytes)
@@ -54,10 +55,13 @@ impl Adapter {
 }
 
 /// Returns the safetensors file.
-pub(super) fn file(adapter: &Adapter) -> Result<factors::File<'_>, AdapterFileError> {
+pub(super) fn file<'a>(
+    adapter: &'a Adapter,
+    provenance: Option<&Provenance>,
+) -> Result<factors::File<'a>, AdapterFileError> {
     let names =
         |layer: &str| (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None);
-    factors::file(adapter, names, &[("format", "pt".to_owned())])
+    factors::file(adapter, names, &[("format", "pt".to_owned())], provenance)
 }
 
 /// Returns peft's config as a value.

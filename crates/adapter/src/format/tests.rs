@@ -218,3 +218,82 @@ fn convolutions_are_refused_by_name() {
     let AdapterFileError::Convolution { layer, shape } = &error else { panic!("{error}") };
     assert_eq!((&**layer, &shape[..]), ("mid_block.attentions.0.proj_in", &[2, 3, 1, 1][..]));
 }
+
+fn provenance() -> Provenance {
+    let ingredient = moa_core::provenance::Ingredient {
+        name: "safety".into(),
+        share: 1.5,
+        sha256: "ab".repeat(32),
+        provenance: None,
+    };
+    let merge = moa_core::provenance::MergeSettings::mean();
+    let mixture = moa_core::provenance::Mixture { merge, ingredients: vec![ingredient] };
+    Provenance::now("emoji-32", Some("mein Versuch".into()), moa_core::provenance::Made::Merged(mixture))
+}
+
+#[test]
+fn files_of_every_format_say_where_they_come_from_and_are_the_same_adapter_without() {
+    let (adapter, provenance) = (adapter(), provenance());
+    for format in FORMATS {
+        let outgoing = adapter.outgoing(format, "emoji-32", Some(&provenance)).unwrap();
+        let mut tensors = Vec::new();
+        outgoing.write(&mut tensors).unwrap();
+        assert_eq!(tensors.len(), outgoing.file.len(), "{format:?}");
+        assert_eq!(provenance_of(&tensors).unwrap(), Some(provenance.clone()), "{format:?}");
+        let files = AdapterFiles { tensors, config: outgoing.config };
+        assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+        // Beside the format's own words, and under moa's prefix alone.
+        let (_, header) = SafeTensors::read_metadata(&files.tensors).unwrap();
+        let foreign: Vec<&String> =
+            header.metadata().as_ref().unwrap().keys().filter(|key| !key.starts_with("moa.")).collect();
+        let plain = adapter.to_files(format, "emoji-32").unwrap();
+        let (_, header) = SafeTensors::read_metadata(&plain.tensors).unwrap();
+        assert_eq!(foreign.len(), header.metadata().as_ref().unwrap().len(), "{format:?}");
+        assert_eq!(provenance_of(&plain.tensors).unwrap(), None);
+        // Golden: the fields that peft knows, and no others.
+        if let Some(config) = &files.config {
+            assert_eq!(files.config, plain.config);
+            let config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(config).unwrap();
+            let mut fields: Vec<&str> = config.keys().map(String::as_str).collect();
+            fields.sort_unstable();
+            let known = [
+                "base_model_name_or_path",
+                "bias",
+                "inference_mode",
+                "lora_alpha",
+                "lora_dropout",
+                "peft_type",
+                "r",
+                "target_modules",
+                "use_dora",
+                "use_rslora",
+            ];
+            assert_eq!(fields, known);
+        }
+    }
+}
+
+#[test]
+fn the_hash_of_an_adapter_is_that_of_its_file_whatever_that_says_of_its_origin() {
+    let adapter = adapter();
+    let plain = adapter.to_safetensors(None).unwrap();
+    let told = adapter.to_safetensors(Some(&provenance())).unwrap();
+    assert_ne!(plain, told);
+    let hash = adapter.sha256().unwrap();
+    assert_eq!((sha256_of_file(&plain).unwrap(), sha256_of_file(&told).unwrap()), (hash.clone(), hash.clone()));
+    let mut other = adapter;
+    other.layers.get_mut("mid.to_out.0").unwrap().a[0] = 7.0;
+    assert_ne!(other.sha256().unwrap(), hash);
+    assert!(sha256_of_file(&told[..20]).is_err());
+}
+
+#[test]
+fn provenance_that_makes_no_sense_is_named_and_the_adapter_is_read_all_the_same() {
+    let told = adapter().to_safetensors(Some(&provenance())).unwrap();
+    let text = "\"moa.made\":\"merged\"";
+    let place = told.windows(text.len()).position(|bytes| bytes == text.as_bytes()).unwrap();
+    let mut wrong = told;
+    wrong[place + 12..place + 18].copy_from_slice(b"cooked");
+    assert!(provenance_of(&wrong).unwrap_err().to_string().contains("moa.made"));
+    assert!(Adapter::read(&wrong, &adapter().to_config("b")).is_ok());
+}

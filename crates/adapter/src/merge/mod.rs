@@ -18,6 +18,7 @@ mod error;
 mod linear;
 mod magnitude_prune;
 mod mean;
+mod settings;
 mod svd;
 mod ties;
 

@@ -52,6 +52,7 @@ fn record(id: &str, shares: Option<[f64; 2]>, gains: [f64; 2], judge: f64, noise
         rewards: vec![column("safety", 0.5, gains[0], noise), column("contrast", 0.4, gains[1], noise)],
         judges: vec![ScoreColumn { prompt_variances: None, ..column("legibility", 0.8, judge, noise) }],
         distance_to_base: shares.map(|_| 12.0),
+        added: None,
     }
 }
 

@@ -6,7 +6,7 @@ use moa_pareto::{Bootstrap, Resampled, hypervolume};
 
 use super::group::{Group, Noise};
 use super::{Figure, Fronts};
-use crate::report::in_order;
+use crate::report::planned;
 use crate::{AnalysisError, Hypervolumes};
 
 /// The hypervolume of every sweep, with the prompts resampled for all of them together.
@@ -53,7 +53,7 @@ impl Volumes {
                         };
                         (0..base.prompts()).map(|prompt| row(&means(prompt))).collect()
                     };
-                    let points = in_order(&sweep.snapshot, &sweep.spec).into_iter().filter(|point| fronts.has(point));
+                    let points = planned(&sweep.snapshot, &sweep.spec).into_iter().filter(|point| fronts.has(point));
                     let mut front = vec![vec![base_row.clone(); base.prompts()]];
                     for point in points {
                         check(point, base)?;
@@ -149,7 +149,7 @@ fn scales(groups: &[Group<'_>], base_means: &[f64]) -> (Vec<Scale>, Vec<bool>) {
     let mut means: Vec<Vec<f64>> = base_means.iter().map(|mean| vec![*mean]).collect();
     for sweep in groups.iter().flat_map(|group| &group.sweeps) {
         let Some(base) = sweep.base() else { continue };
-        for point in in_order(&sweep.snapshot, &sweep.spec) {
+        for point in planned(&sweep.snapshot, &sweep.spec) {
             let is_corner = point.weighting.as_ref().is_some_and(|weighting| weighting.corner_index().is_some());
             if point.kind == PointKind::Trained && is_corner {
                 for (reward, (own, base)) in point.rewards.iter().zip(&base.rewards).enumerate() {

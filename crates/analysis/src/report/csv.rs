@@ -14,11 +14,12 @@ const DECIMALS: usize = 6;
 impl FrontReport {
     /// Returns the points as CSV: a line each with name, kind, place, shares, and by reward and judge the mean, its 95 %
     /// interval, and the paired difference to the base with its interval. `on_front` is whether the point is on the front beyond
-    /// noise, `standing` on, unclear or off, `on` and `off` the confidences of both claims, `undominated` what the means alone
+    /// noise, `added` whether it is a soup that was added to the experiment, `standing` on, unclear or off, `on` and `off` the confidences of both claims, `undominated` what the means alone
     /// say. Ends that are not known are empty.
     pub fn front_csv(&self) -> String {
         let mut header = vec!["id".to_owned(), "kind".into()];
-        header.extend(["on_front", "standing", "on", "off", "undominated", "suspected_hacking"].map(str::to_owned));
+        let place = ["on_front", "standing", "on", "off", "undominated", "suspected_hacking", "added"];
+        header.extend(place.map(str::to_owned));
         header.extend(self.rewards.iter().map(|name| format!("share_{name}")));
         for name in self.rewards.iter().chain(&self.judges) {
             for part in ["mean", "lo", "hi", "delta", "delta_lo", "delta_hi"] {
@@ -31,7 +32,7 @@ impl FrontReport {
             let place = point.placing;
             let (is_on, standing) = (place.is_on(), standing(place.standing()));
             let _ = write!(text, "{},{},{is_on},{standing},", point.id, kind(point.kind));
-            let _ = write!(text, "{:.4},{:.4},{},{suspected}", place.on, place.off, place.undominated);
+            let _ = write!(text, "{:.4},{:.4},{},{suspected},{}", place.on, place.off, place.undominated, point.added);
             for index in 0..self.rewards.len() {
                 text.push(',');
                 if let Some(weighting) = &point.weighting {

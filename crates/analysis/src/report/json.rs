@@ -81,9 +81,10 @@ impl Serialize for Named<'_> {
         let Self(point, rewards) = self;
         let shares = point.weighting.as_ref().map_or(&[][..], |weighting| weighting.shares());
         let suspected: Vec<String> = point.suspected_hacking.iter().map(ToString::to_string).collect();
-        let mut fields = serializer.serialize_struct("FrontPoint", 11)?;
+        let mut fields = serializer.serialize_struct("FrontPoint", 12)?;
         fields.serialize_field("id", &point.id)?;
         fields.serialize_field("kind", &point.kind)?;
+        fields.serialize_field("added", &point.added)?;
         fields.serialize_field("weighting", &Ordered(rewards.iter().zip(shares)))?;
         fields.serialize_field("rewards", &means(&point.rewards))?;
         fields.serialize_field("judges", &means(&point.judges))?;
@@ -125,7 +126,7 @@ impl Serialize for FrontReport {
 }
 
 impl FrontReport {
-    /// Returns the report as JSON: `points` with `id`, `kind`, `weighting`, `rewards`, `judges`, `on_front` (beyond noise) and
+    /// Returns the report as JSON: `points` with `id`, `kind`, whether it was `added`, `weighting`, `rewards`, `judges`, `on_front` (beyond noise) and
     /// `front` with how sure that is, the `hypervolume` of all with the scale that it is measured on, and more.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self);

@@ -14,6 +14,7 @@ use moa_reward::Pictures;
 use moa_runner::Models;
 use moa_train::targeted;
 
+use super::load::{self, Watch};
 use super::{Estimate, GROUP, Need, pixels, scoring, size};
 use crate::device::OpenDevice;
 use crate::error::CliError;
@@ -41,6 +42,7 @@ pub(super) fn measure(
     models: &Models,
     device: &OpenDevice,
     row: u64,
+    watch: Watch,
 ) -> Result<Estimate, CliError> {
     let pipeline = &models.pipeline;
     let resident = memory::resident();
@@ -62,7 +64,8 @@ pub(super) fn measure(
         let bytes = Parts { resident, row, picture, workers, adapters }.predict(&size);
         Need { bytes, available: memory::available() }
     });
-    Ok(Estimate { seconds: experiment.plan.seconds(&cost), host, gpu: None })
+    let load = watch.end();
+    Ok(Estimate { seconds: load::range(experiment.plan.seconds(&cost), load, device), load, host, gpu: None })
 }
 
 /// Returns the seconds of one row's pass, with one row on each thread.

@@ -2,57 +2,168 @@
 
 use std::path::PathBuf;
 
-use crate::calibrate::{self, Need};
+use serde_json::json;
+
+use crate::calibrate::{self, Estimate, Need};
+use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
-use crate::output::print;
-use crate::text::{estimate, memory};
+use crate::global::{Devices, Global};
+use crate::output::{detail, print, prose};
+use crate::paint;
+use crate::setting::Settings;
+use crate::text::{between, memory};
 
 /// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
 /// The plan says runs, images and passes through the denoiser. The estimate comes from trying each part of the work on the device
 /// for a moment; of a large denoiser on the CPU, from one pass, by known ratios. Memory grows with `training.micro_batch` above all.
+/// Where other programs keep the machine busy, the lesser time is without them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Fields of JSON, which keep their names:
+  format, file, name, valid, results   1, the file, the experiment's name, true, where results go
+  rewards[]                 name, unit (null where there is none)
+  runs[]                    id, shares by reward
+  plan                      runs, soups, blends, epochs, method, train_prompts, held_out_prompts, training_images,
+                            evaluation_images, forward_passes, training_passes
+  device                    name, description
+  time                      low_seconds, high_seconds
+  memory, device_memory     low_bytes, high_bytes, available_bytes; null where the system does not tell
+  machine                   cores, cores_taken, busy; null where the system does not tell
+  warnings[]                texts
+
 Examples:
   moa check experiments/pareto.ron
+  moa check experiments/pareto.ron --set training.epochs=100
+  moa check experiments/pareto.ron --json | jq .time.high_seconds
   moa check experiments/pareto.ron --device libtorch:cuda:0")]
 pub(crate) struct Arguments {
     /// The experiment file
     #[arg(value_name = "FILE")]
     experiment: PathBuf,
+
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let experiment = Experiment::load(&arguments.experiment)?;
+    let experiment = Experiment::load(&arguments.experiment, &arguments.settings)?;
     moa_runner::check_preferences(&experiment.spec)?;
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
     let estimated = calibrate::measure(&experiment, &models, &device)?;
-    let line = |label: &str, need: Option<Need>, of: &str| {
-        let Some(Need { bytes, available }) = need else { return String::new() };
-        let short = available.filter(|available| *available < bytes);
-        let short = short.map_or(String::new(), |available| too_much(&experiment, of, available));
+    detail(|| match estimated.load {
+        Some(load) => format!(
+            "while costs were measured, other programs took {:.2} of {} cores, and this one had {:.0} % of what it could use",
+            load.taken,
+            load.cores,
+            100.0 * load.share
+        ),
+        None => "the system does not say how busy it is".into(),
+    });
+    print(if arguments.json {
+        as_json(arguments, &experiment, &device, &estimated)
+    } else {
+        as_text(arguments, &experiment, &device, &estimated)
+    })
+}
+
+fn as_text(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, estimated: &Estimate) -> String {
+    let line = |label: &str, need: Option<Need>| {
+        let Some(Need { bytes: [least, most], .. }) = need else { return String::new() };
+        let [least, most] = [memory(least), memory(most)];
+        let range = if least == most { format!("about {least}") } else { format!("{least} to {most}") };
         let label = if label.len() < 11 { format!("{label:<11}") } else { format!("{label} ") };
-        format!("{label}about {}{short}\n", memory(bytes))
+        format!("{label}{range}\n")
     };
-    let memory = line("device memory", estimated.gpu, "the GPU") + &line("memory", estimated.host, "this machine");
-    print(format!(
-        "{} is a sound experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n",
+    let memory = line("device memory", estimated.gpu) + &line("memory", estimated.host);
+    let warnings = warnings(experiment, estimated);
+    let warnings: Vec<String> = warnings.iter().map(|warning| format!("\nwarning: {warning}\n")).collect();
+    let colours = paint::on_output();
+    let warnings = warnings.iter().map(|warning| {
+        let text = prose(warning.trim_start());
+        format!("\n{}", paint::label(&text, colours))
+    });
+    format!(
+        "{} is a valid experiment.\n\n{}\n{}{:<11}{} on {}\n{memory}{:<11}{}\n{}",
         arguments.experiment.display(),
-        experiment.describe_runs(),
-        experiment.describe(),
+        paint::table(&experiment.describe_runs(), |_| false),
+        prose(&experiment.describe()),
         "time",
-        estimate(estimated.seconds),
+        between(estimated.seconds),
         device.description(),
         "results",
         experiment.default_results().display(),
-    ))
+        warnings.collect::<String>(),
+    )
+}
+
+fn as_json(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, estimated: &Estimate) -> String {
+    let Experiment { spec, prompts, plan } = experiment;
+    let need = |need: Option<Need>| {
+        need.map(|Need { bytes: [least, most], available }| {
+            json!({ "low_bytes": least, "high_bytes": most, "available_bytes": available })
+        })
+    };
+    let rewards = spec.rewards.iter().map(|reward| json!({ "name": reward.name, "unit": reward.kind.unit() }));
+    let runs = spec.weightings().into_iter().map(|(id, weighting)| {
+        let shares = spec.reward_names().into_iter().zip(weighting.shares().iter().copied());
+        json!({ "id": id.as_str(), "shares": shares.collect::<std::collections::BTreeMap<_, _>>() })
+    });
+    let all = json!({
+        "format": 1,
+        "file": arguments.experiment.display().to_string(),
+        "name": experiment.name(),
+        "valid": true,
+        "results": experiment.default_results().display().to_string(),
+        "rewards": rewards.collect::<Vec<_>>(),
+        "runs": runs.collect::<Vec<_>>(),
+        "plan": {
+            "runs": plan.runs,
+            "soups": plan.soups,
+            "blends": plan.blends,
+            "epochs": spec.training.epochs,
+            "method": spec.training.method.name(),
+            "train_prompts": prompts.train.len(),
+            "held_out_prompts": prompts.held_out.len(),
+            "training_images": plan.training_pictures,
+            "evaluation_images": plan.evaluation_pictures,
+            "forward_passes": plan.forward_passes(),
+            "training_passes": plan.training_passes,
+        },
+        "device": { "name": device.name.to_string(), "description": device.description() },
+        "time": { "low_seconds": estimated.seconds[0], "high_seconds": estimated.seconds[1] },
+        "memory": need(estimated.host),
+        "device_memory": need(estimated.gpu),
+        "machine": estimated.load.map(|load| {
+            json!({ "cores": load.cores, "cores_taken": load.taken, "busy": load.is_busy() })
+        }),
+        "warnings": warnings(experiment, estimated),
+    });
+    format!("{all:#}\n")
+}
+
+/// Returns what speaks against beginning the sweep as it is.
+fn warnings(experiment: &Experiment, estimated: &Estimate) -> Vec<String> {
+    let short = |need: Option<Need>, of: &str| {
+        let Need { bytes: [_, most], available } = need?;
+        available.filter(|available| *available < most).map(|available| too_much(experiment, of, available, most))
+    };
+    let memory = [short(estimated.gpu, "the GPU"), short(estimated.host, "this machine")];
+    let load = estimated.load.and_then(calibrate::Load::warning);
+    memory.into_iter().flatten().chain(load).chain(experiment.few_prompts()).collect()
 }
 
 /// Says that there is less memory than is wanted, and what to lower.
-fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
+fn too_much(experiment: &Experiment, of: &str, available: u64, most: u64) -> String {
     let micro_batch = experiment.spec.training.micro_batch;
     let least = experiment.spec.training.method.unit(&experiment.spec);
     let rows = if micro_batch > least {
@@ -60,16 +171,14 @@ fn too_much(experiment: &Experiment, of: &str, available: u64) -> String {
     } else {
         "keep the base in fewer bits (`precision`), or take a smaller one".into()
     };
-    let label = format!("{:<11}", "");
     let again = match experiment.spec.training.gradient_checkpointing {
-        Some(false) => {
-            format!("`training.gradient_checkpointing: true` takes far less, and a third more time;\n{label}")
-        }
-        _ => String::new(),
+        Some(false) => "`training.gradient_checkpointing: true` takes far less, and a third more time; ",
+        _ => "",
     };
     format!(
-        ", more than the {} that {of} can give: {rows};\n{label}{again}`training.prompts_per_epoch`, `training.images_per_prompt` \
-         and `sampler.steps` set how much of an epoch is held",
+        "{} may be more than the {} that {of} can give: {rows}; {again}`training.prompts_per_epoch`, `training.images_per_prompt` and \
+         `sampler.steps` set how much of an epoch is held",
+        memory(most),
         memory(available)
     )
 }

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use moa_core::experiment::BaseName;
+
 use crate::adapters;
 use crate::base;
 use crate::card;
-use crate::commands::merge::{FormatName, write_adapter};
+use crate::commands::merge::FormatName;
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::note;
+use crate::origin;
+use crate::outgoing::{Outgoing, Written};
+use crate::output::say;
 
 /// Writes an adapter in another format: factors and alpha survive bit for bit.
 ///
@@ -39,18 +42,23 @@ pub(crate) struct Arguments {
     /// Where the files go
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
+
+    /// Replace another adapter that is there
+    #[arg(long)]
+    force: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let layers = base::find(&arguments.base)?.adaptable()?;
     let named = adapters::read_one(&arguments.adapter, &layers)?;
     let format = arguments.to.format();
-    write_adapter(&named.adapter, format, &arguments.base, &arguments.out)?;
-    let name = arguments.out.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let known = card::of_adapter(&name, &arguments.base, &named.adapter, &[format]);
-    card::write(&arguments.out, &card::with_origin(known, &arguments.adapter))?;
-    if !global.quiet {
-        note(&format!("wrote {}", arguments.out.join(format.file_name()).display()));
-    }
+    let provenance = named.origin(&BaseName::of(&arguments.base).for_others())?;
+    let (adapter, provenance, base) = (&named.adapter, &provenance, &*arguments.base);
+    let worth = card::worth_of(&arguments.adapter);
+    let outgoing = Outgoing { adapter, provenance, base, formats: &[format], draw: None, worth };
+    let written = outgoing.write(&arguments.out, arguments.force)?;
+    let what = if written == Written::Unchanged { "unchanged:" } else { "wrote" };
+    say(&format!("{what} {}", arguments.out.join(format.file_name()).display()));
+    say(origin::describe(provenance).trim_end());
     Ok(())
 }

@@ -11,7 +11,7 @@ use moa_zoo::checks::{Check, checks};
 use super::sample::precision;
 use crate::device::OpenDevice;
 use crate::error::CliError;
-use crate::global::Global;
+use crate::global::{Global, OneDevice};
 use crate::output::{note, print};
 use crate::panic::{first_line, quietly};
 use crate::text::Table;
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Print one line of JSON for each check
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub(crate) device: OneDevice,
 }
 
 /// How long a speed is measured.

@@ -10,8 +10,8 @@ use moa_store::{Format, Layout, Snapshot, Table, write_atomically};
 
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
-use crate::output::{note, print};
+use crate::output::{print, say};
+use crate::results;
 use crate::text::count;
 
 /// TensorBoard's event files: no table, and a folder.
@@ -40,7 +40,7 @@ Examples:
   moa export results/pareto -o curves.jsonl
   moa export results/pareto --format tensorboard -o board && tensorboard --logdir board")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -77,20 +77,20 @@ enum Set {
     HeldOut,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let table = arguments.what.unwrap_or(Table::Epochs);
     if arguments.of.is_some() && table != Table::Prompts {
         return Err(CliError::usage("--of chooses among prompts").hint("add --what prompts, or leave it out"));
     }
     match written(arguments, table) {
-        Written::TensorBoard => event_files(arguments, global),
-        Written::Table(format) => write_table(arguments, table, format, global),
+        Written::TensorBoard => event_files(arguments),
+        Written::Table(format) => write_table(arguments, table, format),
     }
 }
 
 /// Writes a table to a file or to standard output.
-fn write_table(arguments: &Arguments, table: Table, format: Format, global: Global) -> Result<(), CliError> {
-    let results = &arguments.results;
+fn write_table(arguments: &Arguments, table: Table, format: Format) -> Result<(), CliError> {
+    let results = &results::find(&arguments.results)?;
     if format == Format::Parquet && arguments.output.is_none() && stdout().is_terminal() {
         return Err(
             CliError::usage("Parquet is no text to show on a terminal").hint("name a file with -o FILE.parquet")
@@ -102,7 +102,7 @@ fn write_table(arguments: &Arguments, table: Table, format: Format, global: Glob
         exported = exported.with_images(&Layout::new(results))?;
     }
     if table == Table::Prompts {
-        exported.prompts = prompts(arguments, format)?;
+        exported.prompts = prompts(results, arguments, format)?;
     }
     let mut bytes = Vec::new();
     moa_store::export(&exported, table, format, &mut bytes)?;
@@ -110,17 +110,19 @@ fn write_table(arguments: &Arguments, table: Table, format: Format, global: Glob
         None => print(bytes),
         Some(file) => {
             write_atomically(file, &bytes)?;
-            if !global.quiet {
-                note(&format!("wrote {}", file.display()));
-            }
+            say(&format!("wrote {}", file.display()));
             Ok(())
         }
     }
 }
 
 /// Returns the prompts that are asked for: where nothing is, both sets in tables, which name them, and the held-out ones as text.
-fn prompts(arguments: &Arguments, format: Format) -> Result<Vec<(&'static str, Vec<String>)>, CliError> {
-    let prompts = Experiment::load_kept(&arguments.results)?.prompts;
+fn prompts(
+    results: &Path,
+    arguments: &Arguments,
+    format: Format,
+) -> Result<Vec<(&'static str, Vec<String>)>, CliError> {
+    let prompts = Experiment::load_kept(results)?.prompts;
     let asked = arguments.of.or((format == Format::Text).then_some(Set::HeldOut));
     let mut sets = Vec::new();
     if asked != Some(Set::HeldOut) {
@@ -133,8 +135,8 @@ fn prompts(arguments: &Arguments, format: Format) -> Result<Vec<(&'static str, V
 }
 
 /// Writes TensorBoard's event files into a folder.
-fn event_files(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let results = &arguments.results;
+fn event_files(arguments: &Arguments) -> Result<(), CliError> {
+    let results = &results::find(&arguments.results)?;
     if arguments.what.is_some() {
         return Err(CliError::usage("--what chooses a table, and TensorBoard's event files hold everything")
             .hint("leave it out"));
@@ -146,14 +148,9 @@ fn event_files(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     let snapshot = Snapshot::read(results)?;
     let Experiment { spec, prompts, .. } = Experiment::load_kept(results)?;
     let written = moa_tensorboard::export(&snapshot, &spec, &prompts.held_out, &Layout::new(results), folder)?;
-    if !global.quiet {
-        let files = count(written as u64, "event file");
-        note(&format!(
-            "wrote {files} into {}; show them with: tensorboard --logdir {}",
-            folder.display(),
-            folder.display()
-        ));
-    }
+    let files = count(written as u64, "event file");
+    let folder = folder.display();
+    say(&format!("wrote {files} into {folder}; show them with: tensorboard --logdir {folder}"));
     Ok(())
 }
 

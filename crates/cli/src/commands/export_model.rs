@@ -9,8 +9,7 @@ use moa_zoo::BaseFile;
 
 use crate::base;
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::note;
+use crate::output::say;
 
 /// Writes a base model as a folder in diffusers' layout.
 ///
@@ -31,7 +30,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     for (name, file) in base::find(&arguments.base)?.files()? {
         let target = arguments.out.join(name);
         match file {
@@ -43,8 +42,6 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             }
         }
     }
-    if !global.quiet {
-        note(&format!("wrote {}", arguments.out.display()));
-    }
+    say(&format!("wrote {}", arguments.out.display()));
     Ok(())
 }

@@ -6,8 +6,10 @@ use moa_runner::{Strangers, bring};
 
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::output::print;
+use crate::results;
+use crate::setting::Settings;
 
 /// Begins an experiment with those runs of another that it would train alike.
 ///
@@ -33,6 +35,12 @@ pub(crate) struct Arguments {
     /// Where its results go [default: results/<name of the experiment>]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 /// What a fork takes along.
@@ -43,8 +51,9 @@ enum Keep {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let Arguments { results, keep: Keep::Runs, .. } = arguments;
-    let experiment = Experiment::load(&arguments.experiment)?;
+    let Arguments { keep: Keep::Runs, .. } = arguments;
+    let results = &results::find(&arguments.results)?;
+    let experiment = Experiment::load(&arguments.experiment, &arguments.settings)?;
     let out = arguments.out.clone().unwrap_or_else(|| experiment.default_results());
     if same_folder(&out, results) {
         let message =

@@ -9,11 +9,12 @@ use moa_store::Layout;
 use super::sweep::{conclude, told};
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::interrupt;
-use crate::output::note;
+use crate::output::say;
 use crate::panic::on_device;
 use crate::progress::Display;
+use crate::results;
 
 /// Puts parts of a sweep together: evaluates what is missing, merges soups, reports and draws.
 ///
@@ -26,7 +27,7 @@ Examples:
   moa gather results/my                            parts that were trained into this folder
   moa gather results/my /mnt/a/my /mnt/b/my        and into two others")]
 pub(crate) struct Arguments {
-    /// The results folder
+    /// The results folder, or the experiment file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -37,29 +38,27 @@ pub(crate) struct Arguments {
     /// Show progress as lines, as it is outside of terminals
     #[arg(long)]
     plain: bool,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let Arguments { results, parts, plain } = arguments;
+    let Arguments { plain, .. } = arguments;
+    let (results, parts) = (&results::find(&arguments.results)?, &results::find_all(&arguments.parts)?);
     // A folder that is new is of the experiment that its parts are of.
     let known = Layout::new(results).experiment_file().exists();
     let experiment = Experiment::load_kept(parts.first().filter(|_| !known).unwrap_or(results))?;
     let device = experiment.device(global)?;
     let display = Display::choose(global.quiet, *plain);
-    let say = display.speaker();
-    let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let above = display.speaker();
+    let stop = interrupt::catch(move || above("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
     let models = experiment.models(&device)?;
     let request = experiment.request(&device, results, stop.flag());
     if !parts.is_empty() {
         let brought = bring(&request, &models, parts, Strangers::Refused)?;
-        if !global.quiet {
-            note(&format!(
-                "{} of {} runs copied into {}",
-                brought.taken.len(),
-                experiment.plan.runs,
-                results.display()
-            ));
-        }
+        let (taken, runs) = (brought.taken.len(), experiment.plan.runs);
+        say(&format!("{taken} of {runs} runs copied into {}", results.display()));
     }
     let outcome = {
         let mut sink = display.sink(&experiment.plan);

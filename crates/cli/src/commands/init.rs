@@ -7,8 +7,7 @@ use moa_core::experiment::template;
 use moa_store::write_atomically;
 
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::note;
+use crate::output::say;
 
 /// Writes a commented experiment file to start from.
 ///
@@ -28,15 +27,13 @@ pub(crate) struct Arguments {
     force: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let file = &arguments.file;
     if fs::symlink_metadata(file).is_ok() && !arguments.force {
         return Err(CliError::failure(format!("{} exists", file.display()))
             .hint("name another file, or replace this one with --force"));
     }
     write_atomically(file, template().as_bytes())?;
-    if !global.quiet {
-        note(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
-    }
+    say(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
     Ok(())
 }

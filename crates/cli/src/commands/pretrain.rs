@@ -10,7 +10,7 @@ use moa_store::{StoreError, write_atomically};
 use moa_zoo::pretrain::{Hooks, ModelFiles, Parts, PretrainError, PretrainSpec, PretrainSpecError, Progress, pretrain};
 
 use crate::error::CliError;
-use crate::global::Global;
+use crate::global::{Global, OneDevice};
 use crate::interrupt::{self, Stop};
 use crate::output::{is_live_terminal, note};
 use crate::text::{count, duration};
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// Where the model and its checkpoint go [default: results/pretrain/<name of the file>]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) device: OneDevice,
 }
 
 /// Seconds between lines where nothing can be redrawn.

@@ -8,10 +8,11 @@ use moa_runner::repair;
 use super::sweep::{conclude, told};
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::interrupt;
 use crate::panic::on_device;
 use crate::progress::Display;
+use crate::results;
 
 /// Makes the index of a results folder anew from its runs' own folders, and reports and draws.
 ///
@@ -22,23 +23,27 @@ use crate::progress::Display;
 Example:
   moa repair results/my")]
 pub(crate) struct Arguments {
-    /// The results folder
+    /// The results folder, or the experiment file
     #[arg(value_name = "DIR")]
     results: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let experiment = Experiment::load_kept(&arguments.results)?;
+    let results = &results::find(&arguments.results)?;
+    let experiment = Experiment::load_kept(results)?;
     let device = experiment.device(global)?;
     let display = Display::choose(global.quiet, false);
     let say = display.speaker();
     let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
     let models = experiment.models(&device)?;
-    let request = experiment.request(&device, &arguments.results, stop.flag());
+    let request = experiment.request(&device, results, stop.flag());
     let outcome = {
         let mut sink = display.sink(&experiment.plan);
         let work = AssertUnwindSafe(|| repair(&request, &models, &mut *sink));
-        on_device(work, |failure| told(failure, &experiment, &device, &arguments.results))??
+        on_device(work, |failure| told(failure, &experiment, &device, results))??
     };
-    conclude(outcome, &experiment, &arguments.results)
+    conclude(outcome, &experiment, results)
 }

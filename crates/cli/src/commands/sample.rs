@@ -13,8 +13,8 @@ use moa_train::{DrawRequest, Workers, draw};
 use crate::adapters::{self, NamedAdapter};
 use crate::base;
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::note;
+use crate::global::{Global, OneDevice};
+use crate::output::say;
 use crate::pictures::{rgb, scale};
 
 /// Draws images of any prompt, by the base model and by adapters.
@@ -66,6 +66,9 @@ pub(crate) struct Arguments {
     /// The image to write
     #[arg(long, short, value_name = "FILE", default_value = "sample.png")]
     output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) device: OneDevice,
 }
 
 /// Values in the samples of one pass through the denoiser: 32 of `emoji-32`, 6 of Stable Diffusion 1's, 1 of XL's.
@@ -107,9 +110,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     }
     draw_picture_grid(&arguments.output, &rows, &captions, scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write images: {error}")))?;
-    if !global.quiet {
-        note(&format!("wrote {}", arguments.output.display()));
-    }
+    say(&format!("wrote {}", arguments.output.display()));
     Ok(())
 }
 

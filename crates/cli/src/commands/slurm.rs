@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::output::print;
+use crate::results;
 use crate::shell;
 use crate::slurm::script::ranges;
 use crate::text::{Table, duration};
@@ -51,7 +52,7 @@ Examples:
   watch -n 10 moa slurm status results/my
   moa slurm status results/my --format json | jq '.tasks[] | select(.state == \"failed\") | .part'")]
 struct StatusArguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR")]
     results: PathBuf,
 
@@ -68,6 +69,7 @@ enum Format {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let Command::Status(StatusArguments { results, format }) = &arguments.command;
+    let results = &results::find(results)?;
     let layout = Layout::new(results);
     let record = Submissions::read(&layout)?;
     let statuses = TaskStatus::read_all(&layout)?;

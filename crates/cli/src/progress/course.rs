@@ -227,6 +227,7 @@ mod tests {
             rewards: Vec::new(),
             judges: Vec::new(),
             distance_to_base: None,
+            added: None,
         })
     }
 

@@ -24,8 +24,8 @@ pub(crate) struct Work<'a> {
     pub(crate) name: &'a str,
     /// The results; absolute, as all paths here.
     pub(crate) layout: &'a Layout,
-    /// The seed in place of the file's.
-    pub(crate) seed: Option<u64>,
+    /// What is changed in the experiment, as arguments.
+    pub(crate) changes: Vec<String>,
     /// The devices.
     pub(crate) global: Global,
     /// What the user has for `sbatch`.
@@ -60,7 +60,7 @@ impl Work<'_> {
             format!("\"$SLURM_ARRAY_TASK_ID/{of}\""),
             "--plain".into(),
         ];
-        words.extend(self.seed.into_iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+        words.extend(self.changes.iter().map(|argument| quoted(argument)));
         words.extend(self.devices());
         let at_once = at_once.map_or(String::new(), |number| format!("%{number}"));
         let mut arguments = self.common("", "sweep-%A_%a.log")?;
@@ -107,7 +107,7 @@ impl Work<'_> {
             format!("--tasks {of}"),
         ];
         words.extend(at_once.map(|number| format!("--at-once {number}")));
-        words.extend(self.seed.into_iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+        words.extend(self.changes.iter().map(|argument| quoted(argument)));
         words.extend(self.devices());
         if !self.sbatch.is_empty() {
             words.push("--".into());

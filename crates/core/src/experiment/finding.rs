@@ -1,6 +1,7 @@
 //! Faults by field, and their way into messages with line and column.
 
 use super::outline::{Entry, Outline, Tokens};
+use super::setting::Edited;
 use super::{Place, SpecError};
 
 /// What is wrong with a field.
@@ -49,15 +50,25 @@ pub(super) struct Source<'a> {
     pub(super) file: &'a str,
     pub(super) text: &'a str,
     pub(super) outline: Outline,
+    /// What was set in the text that the user wrote; `None` where nothing was.
+    edited: Option<&'a Edited>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, outline: Outline::new(text) }
+        Self { file, text, outline: Outline::new(text), edited: None }
+    }
+
+    /// Returns the source of a file's text in which values were set.
+    pub(super) fn edited(file: &'a str, edited: &'a Edited) -> Self {
+        Self { edited: Some(edited), ..Self::new(file, &edited.text) }
     }
 
     /// Returns the place of a byte.
     pub(super) fn place(&self, offset: usize) -> Place {
+        if let Some(edited) = self.edited {
+            return edited.place(self.file, offset);
+        }
         let before = &self.text[..offset.min(self.text.len())];
         let line = before.rsplit('\n').next().unwrap_or_default();
         let position = (before.matches('\n').count() as u32 + 1, line.chars().count() as u32 + 1);

@@ -6,8 +6,7 @@ mod token;
 
 use std::ops::Range;
 
-use token::Token;
-pub(super) use token::Tokens;
+pub(super) use token::{Token, Tokens};
 
 /// One value of the text.
 #[derive(Clone, Debug, PartialEq)]

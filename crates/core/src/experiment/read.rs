@@ -9,7 +9,8 @@ use ron::ser::PrettyConfig;
 
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
-use super::{ExperimentSpec, SpecError, base, moved, parse_error, validate};
+use super::setting::Edited;
+use super::{ExperimentSpec, Setting, SpecError, base, moved, parse_error, validate};
 
 /// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
@@ -24,15 +25,23 @@ impl ExperimentSpec {
     /// # Errors
     /// Refuses files that are missing, empty, no UTF-8 or larger than 1 MB, and what [`ExperimentSpec::from_ron`] does.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
-        Self::load_text(path, |text| text)
+        Self::load_with(path, &[])
     }
 
-    fn load_text(path: &Path, read_as: impl FnOnce(String) -> String) -> Result<Self, SpecError> {
+    /// Reads and checks an experiment file with some values in place of its own.
+    ///
+    /// # Errors
+    /// See [`ExperimentSpec::load`]; a message about a value that was set names its setting.
+    pub fn load_with(path: &Path, settings: &[Setting]) -> Result<Self, SpecError> {
+        Self::load_text(path, settings, |text| text)
+    }
+
+    fn load_text(path: &Path, settings: &[Setting], read_as: impl FnOnce(String) -> String) -> Result<Self, SpecError> {
         let file = path.display().to_string();
         let text =
             text_of(path, LARGEST_FILE).map_err(|problem| SpecError::Unreadable { file: file.clone(), problem })?;
         let text = read_as(text);
-        let mut spec = Self::from_ron(&text, &file)?;
+        let mut spec = Self::from_ron_with(&text, &file, settings)?;
         spec.base = base::located(&spec.base, path);
         if spec.name.is_none() {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -54,7 +63,7 @@ impl ExperimentSpec {
     /// # Errors
     /// See [`ExperimentSpec::load`]; says so where an earlier version of moa made the results.
     pub fn load_kept(path: &Path) -> Result<Self, SpecError> {
-        Self::load_text(path, |text| moved::with_todays_names(&text)).map_err(|error| match error {
+        Self::load_text(path, &[], |text| moved::with_todays_names(&text)).map_err(|error| match error {
             SpecError::Moved { place, field, .. } => SpecError::EarlierResults { place, field },
             error => error,
         })
@@ -66,9 +75,26 @@ impl ExperimentSpec {
     /// Refuses texts that are no RON, unknown fields and names, and impossible values; says line, column, field and what
     /// would be accepted.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, SpecError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let source = Source::new(file, text);
-        let spec: Self = options().from_str(text).map_err(|error| parse_error::explain(&source, error))?;
+        Self::from_source(&Source::new(file, without_mark(text)))
+    }
+
+    /// Parses and checks a text with some values in place of its own.
+    ///
+    /// # Errors
+    /// See [`ExperimentSpec::load_with`].
+    pub(super) fn from_ron_with(text: &str, file: &str, settings: &[Setting]) -> Result<Self, SpecError> {
+        if settings.is_empty() {
+            return Self::from_ron(text, file);
+        }
+        let text = without_mark(text);
+        // A file that is none by itself may become one by what is set.
+        let defaults = options().from_str::<Self>(text).map_or_else(|_| String::new(), |spec| spec.to_ron());
+        let edited = Edited::new(text, settings, &defaults)?;
+        Self::from_source(&Source::edited(file, &edited))
+    }
+
+    fn from_source(source: &Source) -> Result<Self, SpecError> {
+        let spec: Self = options().from_str(source.text).map_err(|error| parse_error::explain(source, error))?;
         if let Some(entry) = source.outline.duplicate() {
             let finding = Finding::state(&entry.path, "given twice", "keep one");
             return Err(source.error_at(entry.start, finding));
@@ -82,6 +108,11 @@ impl ExperimentSpec {
         let text = options().to_string_pretty(self, PrettyConfig::new().new_line("\n"));
         text.expect("an experiment holds nothing that RON cannot write") + "\n"
     }
+}
+
+/// Returns a text without the mark that some editors put before it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Returns the text of a file of at most `largest` bytes, or what is wrong with the file and the way out.

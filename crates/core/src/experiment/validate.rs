@@ -7,7 +7,8 @@ use super::bounds::{
     MOST_SOUPS, NEXT, NUMBERS, ROUNDS, SCALE, SHARE,
 };
 use super::design;
-use super::finding::{Finding, Source};
+use super::finding::{Fault, Finding, Source};
+use super::folder_name::check_folder;
 use super::prompts::{Form, split_alone};
 use super::{
     Baseline, Combine, ExperimentSpec, Guard, NextSpec, ProbePrompts, PromptSource, SoupsSpec, SpecError,
@@ -27,7 +28,7 @@ impl ExperimentSpec {
     /// Checks every field, and fields that depend on each other.
     pub(super) fn check(&self) -> Result<(), Finding> {
         if let Some(name) = &self.name {
-            check_name("name", name)?;
+            check_folder("name", name)?;
         }
         if self.base.trim().is_empty() {
             return Err(Finding::value(
@@ -312,7 +313,7 @@ fn check_shares(
     Ok(())
 }
 
-/// Refuses what cannot name a folder.
+/// Refuses what cannot name a reward, and with it a run's folder, a column and a share.
 fn check_name(field: &str, name: &str) -> Result<(), Finding> {
     let usable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let problem = if name.chars().count() > LONGEST_NAME {
@@ -336,8 +337,11 @@ fn quoted(text: &str) -> String {
 
 /// Refuses a name that comes from the experiment's file name.
 pub(super) fn check_stem(stem: &str) -> Result<(), Finding> {
-    check_name("name", stem).map_err(|_| {
-        let state = format!("{stem:?}, from the file's name, which cannot name a folder");
-        Finding::state("name", state, "add a name of letters, digits, `-`, `_` and `.`: name: \"my-experiment\"")
+    check_folder("name", stem).map_err(|finding| match finding.fault {
+        Fault::Value { way_out, .. } => {
+            let state = format!("{stem:?}, from the file's name");
+            Finding::state("name", state, format!("{way_out}; or add a name to the file: name: \"my-experiment\""))
+        }
+        fault => Finding { fault, ..finding },
     })
 }

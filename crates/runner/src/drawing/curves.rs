@@ -22,18 +22,19 @@ const TRAINING: [(&str, &str); 8] = [
     (metric::PAIRS_RIGHT, "share of pairs ordered as decided"),
 ];
 
-/// Draws the curves of those that are shown, and returns the files.
+/// Draws the curves of those that are shown, and returns the files. `labels` are the rewards' names with their units.
 pub(super) fn draw(
     layout: &Layout,
     snapshot: &Snapshot,
     report: &FrontReport,
+    labels: &[String],
     shown: &[&Point],
 ) -> Result<Vec<PathBuf>, PlotError> {
     let runs: BTreeSet<&RunId> = shown.iter().map(|point| &point.id).collect();
-    let of = |names: &[String], metric: fn(&str) -> String| -> Vec<(String, String)> {
-        names.iter().map(|name| (metric(name), name.clone())).collect()
+    let of = |metric: fn(&str) -> String| -> Vec<(String, String)> {
+        report.rewards.iter().zip(labels).map(|(name, label)| (metric(name), label.clone())).collect()
     };
-    let mut gains = of(&report.rewards, metric::reward_gain);
+    let mut gains = of(metric::reward_gain);
     gains.extend(report.judges.iter().map(|name| (metric::judge_gain(name), format!("{name} (judge)"))));
     let training = TRAINING.iter().map(|(metric, title)| ((*metric).to_owned(), (*title).to_owned()));
     let named = |metric: fn(&str) -> String, what: &str| -> Vec<(String, String)> {
@@ -46,12 +47,9 @@ pub(super) fn draw(
     let mut metrics = snapshot.epochs.values().flatten().flat_map(|epoch| epoch.metrics.keys());
     let are_compared = metrics.any(|metric| metric::reward_of_epoch_gain(metric).is_some());
     let (of_epochs, title_of_epochs) = if are_compared {
-        (
-            of(&report.rewards, metric::reward_epoch_gain),
-            "Gains of the training images over the base, on each epoch's own prompts",
-        )
+        (of(metric::reward_epoch_gain), "Gains of the training images over the base, on each epoch's own prompts")
     } else {
-        (of(&report.rewards, metric::reward_mean), "Rewards of the training images, mean of each epoch")
+        (of(metric::reward_mean), "Rewards of the training images, mean of each epoch")
     };
     let mut written = Vec::new();
     // Before training every run is the base, and has gained nothing.

@@ -13,8 +13,9 @@ use super::fronts::marker;
 /// With more edges than this the first ones are drawn; `soup-edges.csv` has them all.
 const MOST_EDGES: usize = 12;
 
-/// Draws the edges and returns the files; nothing where no soups or blends lie between two adapters.
-pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>, PlotError> {
+/// Draws the edges and returns the files; nothing where no soups or blends lie between two adapters. `labels` are the rewards' names with
+/// their units.
+pub(super) fn draw(layout: &Layout, report: &FrontReport, labels: &[String]) -> Result<Vec<PathBuf>, PlotError> {
     let Some(comparison) = report.soups.as_ref().filter(|soups| !soups.edges.is_empty()) else { return Ok(Vec::new()) };
     let line = |path: &EdgePath, reward: usize| {
         let gains = path.gains.as_ref().unwrap_or(&path.rewards);
@@ -27,12 +28,11 @@ pub(super) fn draw(layout: &Layout, report: &FrontReport) -> Result<Vec<PathBuf>
     let row = |edge: &Edge| EdgeRow {
         from: edge.from.to_string(),
         to: edge.to.to_string(),
-        panels: report
-            .rewards
+        panels: labels
             .iter()
             .enumerate()
-            .map(|(reward, name)| EdgePanel {
-                title: name.clone(),
+            .map(|(reward, label)| EdgePanel {
+                title: label.clone(),
                 lines: edge.paths.iter().map(|path| line(path, reward)).collect(),
             })
             .collect(),

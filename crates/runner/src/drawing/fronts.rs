@@ -14,8 +14,14 @@ use crate::evaluation::Point;
 /// With more rewards than this the pairs are too many to be drawn each by itself.
 const MOST_REWARDS: usize = 6;
 
-/// Draws the fronts of those that are shown and returns the files; a single reward has none.
-pub(super) fn draw(layout: &Layout, report: &FrontReport, shown: &[&Point]) -> Result<Vec<PathBuf>, PlotError> {
+/// Draws the fronts of those that are shown and returns the files; a single reward has none. `labels` are the rewards' names with their
+/// units.
+pub(super) fn draw(
+    layout: &Layout,
+    report: &FrontReport,
+    labels: &[String],
+    shown: &[&Point],
+) -> Result<Vec<PathBuf>, PlotError> {
     let shown: BTreeSet<&RunId> = shown.iter().map(|point| &point.id).collect();
     let points = report.points.iter().filter(|own| shown.contains(&own.id));
     let points: Vec<FrontPoint> = points.map(|own| point(report, own)).collect();
@@ -26,12 +32,12 @@ pub(super) fn draw(layout: &Layout, report: &FrontReport, shown: &[&Point]) -> R
     }
     for ending in ["svg", "png"] {
         let path = layout.plot_file(&format!("front.{ending}"));
-        draw_fronts(&path, rewards, &points)?;
+        draw_fronts(&path, labels, &points)?;
         written.push(path);
         let pairs = (0..count).flat_map(|y| (0..y).map(move |x| (x, y)));
         for pair in pairs.filter(|_| (3..=MOST_REWARDS).contains(&count)) {
             let path = layout.plot_file(&format!("front-{}-{}.{ending}", rewards[pair.0], rewards[pair.1]));
-            draw_front_pair(&path, rewards, &points, pair)?;
+            draw_front_pair(&path, labels, &points, pair)?;
             written.push(path);
         }
     }
@@ -50,7 +56,7 @@ pub(super) fn marker(kind: PointKind) -> moa_plot::PointKind {
 
 fn point(report: &FrontReport, point: &moa_analysis::report::FrontPoint) -> FrontPoint {
     FrontPoint {
-        label: point.id.to_string(),
+        label: if point.added { format!("{} (added)", point.id) } else { point.id.to_string() },
         kind: marker(point.kind),
         on_front: point.placing.is_on(),
         rewards: point.rewards.iter().map(|score| drawn(report, Score::against_base(score))).collect(),

@@ -57,9 +57,10 @@ pub(crate) fn draw_all(
     for point in &shown {
         sheets.extend(evaluator.sheet(point)?.map(|sheet| (*point, sheet)));
     }
-    let mut written = fronts::draw(layout, report, &shown)?;
-    written.extend(curves::draw(layout, snapshot, report, &shown)?);
-    written.extend(edges::draw(layout, report)?);
+    let labels = context.spec.reward_labels();
+    let mut written = fronts::draw(layout, report, &labels, &shown)?;
+    written.extend(curves::draw(layout, snapshot, report, &labels, &shown)?);
+    written.extend(edges::draw(layout, report, &labels)?);
     written.extend(grids::draw_together(layout, &sheets, prompts)?);
     drop(sheets);
     for (index, point) in points.iter().enumerate() {

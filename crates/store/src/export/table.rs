@@ -70,10 +70,11 @@ impl<'a> Rows<'a> {
 
     /// Returns every prompt's mean of every reward, with the variance among its images where it was kept (not a number elsewhere), then
     /// of every judge. Prompts are counted from 0, those of judges that leave
-    /// some out as they are counted in the evaluation.
+    /// some out as they are counted in the evaluation. Whether the point is a soup that was added stands last.
     pub(super) fn evaluations(snapshot: &'a Snapshot) -> Self {
         let (mut ids, mut kinds, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let (mut roles, mut prompts, mut means, mut variances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut added = Vec::new();
         for evaluation in &snapshot.evaluations {
             let rewards = evaluation.rewards.iter().map(|column| ("reward", column));
             for (role, column) in rewards.chain(evaluation.judges.iter().map(|column| ("judge", column))) {
@@ -84,6 +85,7 @@ impl<'a> Rows<'a> {
                     names.push(column.name.as_str());
                     roles.push(role);
                     prompts.push(prompt);
+                    added.push(if evaluation.added.is_some() { "true" } else { "false" });
                     means.push(*mean);
                     variances.push(
                         column
@@ -105,6 +107,7 @@ impl<'a> Rows<'a> {
                 ("prompt", Column::Whole(prompts)),
                 ("mean", Column::Number(means)),
                 ("variance", Column::Number(variances)),
+                ("added", Column::Text(added)),
             ],
             count,
         }

@@ -45,6 +45,7 @@ pub fn evaluation(name: &str, kind: PointKind) -> EvaluationRecord {
         rewards: vec![column("aesthetics", 0.1), column("safety", 0.2)],
         judges: vec![column("judge, \"the second\"", 0.3)],
         distance_to_base: None,
+        added: None,
     }
 }
 

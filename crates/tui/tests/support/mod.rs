@@ -86,6 +86,7 @@ pub(crate) fn evaluation(id: &str, kind: PointKind, shares: Option<[f64; 3]>) ->
             .collect(),
         judges: vec![column("attributes", 0.9 - 0.1 * own[0]), column("clip_alignment", 0.8)],
         distance_to_base: None,
+        added: None,
     }
 }
 

@@ -47,7 +47,7 @@ impl Opener {
         let experiment = Experiment::load_kept(root)?;
         let device = experiment.device_as_it_is(self.global)?;
         let models = experiment.models(&device)?;
-        let (corners, _) = moa_analysis::shares_by_name(&experiment.spec);
+        let (corners, _) = moa_analysis::shares_by_name(&experiment.spec, &[]);
         let request = experiment.request(&device, root, Arc::default());
         let ready = Arc::new(Ready { experiment, models, corners, request });
         *last = Some((root.to_path_buf(), Arc::clone(&ready)));

@@ -19,9 +19,9 @@ pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Repl
     let layout = Layout::new(root);
     let spec = ExperimentSpec::load_kept(&layout.experiment_file())?;
     let scales = Scales::read(&layout, &spec, &evaluations)?;
+    let (corners, shares) = shares_by_name(&spec, &evaluations);
     let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec, scales)?;
     let prompts = Experiment::load_kept(root).map(|experiment| experiment.prompts.held_out);
-    let (corners, shares) = shares_by_name(&spec);
     let point = |point: &FrontPoint| Point {
         id: point.id.clone(),
         kind: point.kind,

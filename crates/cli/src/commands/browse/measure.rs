@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use moa_adapter::Merge;
 use moa_analysis::{Placing, Promise, bootstrap, placings, scores};
+use moa_core::EvaluationRecord;
 use moa_core::experiment::judge_range;
-use moa_core::{EvaluationRecord, PointKind};
 use moa_pareto::{Answer, Constraint, Goal, Measured, Solver, Step, TradeOff};
 use moa_runner::{SoupBench, Tasting};
 use moa_tui::{Point, Reply, SaveFormat, Sheet};
@@ -15,10 +15,9 @@ use moa_tui::{Point, Reply, SaveFormat, Sheet};
 use super::bench::{Opener, Ready};
 use super::figures;
 use super::preview::shared;
-use crate::card;
-use crate::commands::merge::{FormatName, write_adapter};
+use crate::commands::merge::FormatName;
 use crate::error::CliError;
-use crate::pictures::rgb;
+use crate::outgoing::Outgoing;
 
 /// Mixtures that a search measures at most.
 const BUDGET: u64 = 12;
@@ -43,7 +42,7 @@ impl Stop {
     }
 }
 
-/// Measures a soup on the held-out prompts.
+/// Measures a soup on the held-out prompts, which joins the experiment; one that was measured before is found.
 ///
 /// # Errors
 /// Says which adapter is missing or damaged.
@@ -60,7 +59,7 @@ pub(super) fn evaluate(
     if stop.is_asked() {
         return Ok(Reply::Stopped);
     }
-    measured(&ready, &bench, root, shares, &tasting)
+    measured(&bench, root, shares, &tasting)
 }
 
 /// Looks for a soup that keeps constraints, as `moa merge` does: a surrogate proposes, measurements confirm, and all bounds
@@ -115,7 +114,7 @@ pub(super) fn solve(
         if stop.is_asked() {
             return Ok(Reply::Stopped);
         }
-        say(measured(&ready, &bench, root, &shares, &tasting)?);
+        say(measured(&bench, root, &shares, &tasting)?);
         known.push((shares, tasting.record));
         solver.tell_all(measured_so_far(&known)?).map_err(failed)?;
     }
@@ -141,15 +140,17 @@ pub(super) fn solve(
 pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFormat) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
     let bench = bench(&ready)?;
-    let folder = root.join("merged").join(bench.name(shares));
     let format = match format {
         SaveFormat::Peft => FormatName::Peft,
         SaveFormat::Diffusers => FormatName::Diffusers,
         SaveFormat::Kohya => FormatName::Kohya,
     };
-    let (adapter, format) = (bench.merge(shares)?, format.format());
-    write_adapter(&adapter, format, &ready.experiment.spec.base, &folder)?;
-    card::write(&folder, &card::of_soup(&bench, &adapter, shares, "mean".into(), &[format], None)?)?;
+    let (adapter, provenance) = bench.merge(shares)?;
+    let (formats, base) = ([format.format()], &ready.experiment.spec.base);
+    let outgoing =
+        Outgoing { adapter: &adapter, provenance: &provenance, base, formats: &formats, draw: None, worth: None };
+    let folder = outgoing.free(root.join("merged").join(bench.name(shares)))?;
+    outgoing.write(&folder, false)?;
     Ok(Reply::Saved(folder))
 }
 
@@ -173,33 +174,25 @@ fn taste(
 }
 
 /// Returns a measurement in the UI's form.
-fn measured(
-    ready: &Ready,
-    bench: &SoupBench<'_>,
-    root: &Path,
-    shares: &[f64],
-    tasting: &Tasting,
-) -> Result<Reply, CliError> {
-    let evaluation = &ready.experiment.spec.evaluation;
+fn measured(bench: &SoupBench<'_>, root: &Path, shares: &[f64], tasting: &Tasting) -> Result<Reply, CliError> {
     let base = bench.base().map(|base| &base.judges[..]);
     let judges = scores(&bootstrap(bench.spec()), &tasting.record.judges, base, &judge_range)?;
-    let mut all: Vec<&EvaluationRecord> = bench.evaluations().iter().collect();
+    let others = bench.evaluations().iter().filter(|known| known.id != tasting.record.id);
+    let mut all: Vec<&EvaluationRecord> = others.collect();
     all.push(&tasting.record);
     let places = placings(&bootstrap(bench.spec()), &all)?;
     let point = Point {
         id: tasting.record.id.clone(),
-        kind: PointKind::Soup,
-        weighting: None,
+        kind: tasting.record.kind,
+        weighting: tasting.record.weighting.clone(),
         shares: Some(shares.to_vec()),
         rewards: bench.scores(&tasting.record)?.iter().map(figures::score).collect(),
         judges: judges.iter().map(figures::score).collect(),
         placing: places.last().copied().unwrap_or_else(|| Placing::by_means(true)),
         warnings: Vec::new(),
     };
-    let group = tasting.pictures.group();
-    let pictures: Vec<_> = rgb(&tasting.pictures).into_iter().filter_map(shared).collect();
-    let shown = pictures.chunks(group.max(1)).take(evaluation.grid_prompts as usize);
-    let sheet = Sheet::new(shown.map(|prompt| prompt.iter().take(ROWS).cloned().collect()).collect());
+    let images = |prompt: &Vec<_>| prompt.iter().take(ROWS).cloned().filter_map(shared).collect();
+    let sheet = Sheet::new(tasting.images.iter().map(images).collect());
     Ok(Reply::Measured { root: root.to_path_buf(), point: Box::new(point), sheet })
 }
 

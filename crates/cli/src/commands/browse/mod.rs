@@ -14,8 +14,9 @@ use moa_store::Layout;
 use moa_tui::{App, Helpers, Message};
 
 use crate::error::CliError;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::interrupt;
+use crate::results;
 use crate::terminal::{Look, Screen, listen};
 
 /// Shows fronts, curves and images in the terminal, and slides between adapters.
@@ -30,12 +31,15 @@ Examples:
   moa browse --theme light        on a light background, where the terminal does not say so itself
   NO_COLOR=1 moa browse           without colours")]
 pub(crate) struct Arguments {
-    /// A folder of results, or one experiment
-    #[arg(value_name = "DIR", default_value = "results")]
+    /// A folder of results, or one experiment, by its folder or its file
+    #[arg(value_name = "DIR", default_value = "results", env = results::LIBRARY, hide_env_values = true)]
     results: PathBuf,
 
     #[command(flatten)]
     look: Look,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
 }
 
 /// What to do without a terminal.
@@ -43,7 +47,7 @@ pub(crate) const PLAINLY: &str =
     "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let opened = Opened::find(&arguments.results)?;
+    let opened = Opened::find(&results::find(&arguments.results)?)?;
     let screen = Screen::take(arguments.look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();

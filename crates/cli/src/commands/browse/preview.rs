@@ -38,7 +38,7 @@ pub(super) fn draw(
         return Ok(());
     }
     let bench = SoupBench::open(request.clone(), models, corners, Merge::default())?;
-    let adapter = bench.merge(shares)?;
+    let (adapter, _) = bench.merge(shares)?;
     let bank = AdapterBank::of(&[&adapter], models.pipeline.device());
     let evaluation = &experiment.spec.evaluation;
     let prompts: Vec<String> = experiment.prompts.held_out.iter().take(PROMPTS).cloned().collect();

@@ -14,8 +14,8 @@ use moa_store::write_atomically;
 
 use crate::commands::front::Results;
 use crate::error::CliError;
-use crate::global::Global;
-use crate::output::{note, print};
+use crate::output::{print, say, warn};
+use crate::results;
 
 /// Compares experiments of the same base, rewards and evaluation prompts.
 ///
@@ -38,7 +38,7 @@ Examples:
 Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest \
 the least and the greatest seed. What is not known is empty.")]
 pub(crate) struct Arguments {
-    /// The experiments' results, two folders or more
+    /// The experiments' results, or their files: two or more
     #[arg(value_name = "DIR", required = true, num_args = 1..)]
     results: Vec<PathBuf>,
 
@@ -92,23 +92,20 @@ fn parts() -> impl TypedValueParser<Value = Part> {
         .map(|name| Part::ALL.into_iter().find(|part| part.name() == name).unwrap_or_default())
 }
 
-pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let results = read_all(arguments, global)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let results = read_all(&results::find_all(&arguments.results)?, arguments.skip_incomplete)?;
+    let labels = results.first().map_or_else(Vec::new, |first| first.spec.reward_labels());
     let fronts = if arguments.points == Points::Trained { Fronts::Trained } else { Fronts::All };
     let comparison = Comparison::of(&results, fronts, arguments.baseline.as_deref())?;
-    if !global.quiet {
-        for warning in &comparison.warnings {
-            note(&format!("warning: {warning}"));
-        }
-    }
+    comparison.warnings.iter().for_each(|warning| warn(warning));
     if let Some(file) = &arguments.plot {
-        plot(&comparison, file)?;
-        wrote(file, global);
+        plot(&comparison, &labels, file)?;
+        wrote(file);
     }
     let (part, to_file) = (arguments.what, arguments.output.is_some());
     let text = match arguments.format {
-        Format::Table => tables::table(&comparison, part, fronts, to_file),
-        Format::Markdown => tables::markdown(&comparison, part, fronts),
+        Format::Table => tables::table(&comparison, &labels, part, fronts, to_file),
+        Format::Markdown => tables::markdown(&comparison, &labels, part, fronts),
         Format::Csv => comparison.to_csv(part),
         Format::Json => comparison.to_json(),
     };
@@ -116,24 +113,34 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         None => print(text),
         Some(file) => {
             write_atomically(file, text.as_bytes())?;
-            wrote(file, global);
+            wrote(file);
             Ok(())
         }
     }
 }
 
-fn wrote(file: &Path, global: Global) {
-    if !global.quiet {
-        note(&format!("wrote {}", file.display()));
-    }
+/// Returns the fronts of several experiments over each other: every point, then the hypervolumes and their differences.
+///
+/// # Errors
+/// As `moa compare`.
+pub(super) fn fronts(folders: &[PathBuf]) -> Result<String, CliError> {
+    let results = read_all(folders, false)?;
+    let labels = results.first().map_or_else(Vec::new, |first| first.spec.reward_labels());
+    let comparison = Comparison::of(&results, Fronts::All, None)?;
+    comparison.warnings.iter().for_each(|warning| warn(warning));
+    let table = |part| tables::table(&comparison, &labels, part, Fronts::All, false);
+    Ok([Part::Points, Part::Pairs].map(table).join("\n"))
+}
+
+fn wrote(file: &Path) {
+    say(&format!("wrote {}", file.display()));
 }
 
 /// Reads all results.
 ///
 /// # Errors
 /// Refuses fewer than two folders, the same folder twice, and folders that cannot be read.
-fn read_all(arguments: &Arguments, global: Global) -> Result<Vec<SweepResults>, CliError> {
-    let folders = &arguments.results;
+fn read_all(folders: &[PathBuf], skip_incomplete: bool) -> Result<Vec<SweepResults>, CliError> {
     if let [only] = &folders[..] {
         return Err(CliError::usage(format!(
             "{} is one folder of results: a comparison takes two or more",
@@ -158,10 +165,8 @@ fn read_all(arguments: &Arguments, global: Global) -> Result<Vec<SweepResults>, 
     let mut found = Vec::with_capacity(folders.len());
     for folder in folders {
         let results = read(folder)?;
-        if arguments.skip_incomplete && !results.is_complete() {
-            if !global.quiet {
-                note(&format!("warning: {} is left out: its sweep is not complete", folder.display()));
-            }
+        if skip_incomplete && !results.is_complete() {
+            warn(&format!("{} is left out: its sweep is not complete", folder.display()));
             continue;
         }
         found.push(results);
@@ -192,7 +197,7 @@ fn read(folder: &Path) -> Result<SweepResults, CliError> {
 }
 
 /// Draws the fronts over each other.
-fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
+fn plot(comparison: &Comparison, labels: &[String], file: &Path) -> Result<(), CliError> {
     let series = |experiment: &moa_analysis::compare::ComparedExperiment| FrontSeries {
         label: experiment.name.clone(),
         points: experiment.points.iter().map(|point| comparison.levels(point)).collect(),
@@ -204,6 +209,6 @@ fn plot(comparison: &Comparison, file: &Path) -> Result<(), CliError> {
         (true, false) => "least to greatest seed",
         (false, _) => "95 % interval of the gain",
     };
-    draw_compared_fronts(file, &comparison.rewards, &comparison.base, &series, bars)
+    draw_compared_fronts(file, labels, &comparison.base, &series, bars)
         .map_err(|error| CliError::failure(format!("failed to {error}")))
 }

@@ -2,9 +2,10 @@
 
 use moa_analysis::Comparison;
 use moa_analysis::compare::{ComparedExperiment, Figure, Fronts, Part};
-use moa_pareto::FEWEST_PROMPTS;
+use moa_pareto::{FEWEST_CLAIMED, FEWEST_PROMPTS};
 
-use crate::output::terminal_width;
+use crate::output::{prose, terminal_width};
+use crate::paint::{self, Look};
 use crate::text::{Table, count, memory, whole};
 
 /// One table with its heading.
@@ -21,12 +22,18 @@ struct Sheet {
 struct Style {
     /// Whether uncertainties are shown.
     full: bool,
+    /// Whether there are prompts enough for arrows: of fewer nothing is claimed.
+    claims: bool,
 }
 
 /// What stands for a figure that is not known.
 const UNKNOWN: &str = "–";
 
 impl Style {
+    fn of(comparison: &Comparison, full: bool) -> Self {
+        Self { full, claims: comparison.prompts >= FEWEST_CLAIMED }
+    }
+
     /// Returns a figure: of one seed with half its interval over prompts, of several with the least and the greatest.
     fn figure(self, figure: Option<&Figure>, write: impl Fn(f64) -> String) -> String {
         let Some(figure) = figure else { return UNKNOWN.into() };
@@ -42,7 +49,7 @@ impl Style {
 
     /// Returns a difference with its direction, where that is beyond noise.
     fn difference(self, figure: Option<&Figure>, decimals: usize) -> String {
-        let arrow = match figure.map_or(0, Figure::sign) {
+        let arrow = match figure.filter(|_| self.claims).map_or(0, Figure::sign) {
             1 => " ↑",
             -1 => " ↓",
             _ => "  ",
@@ -70,20 +77,31 @@ fn three_digits(value: f64) -> String {
     signed((2.0 - lead).clamp(0.0, 6.0) as usize)(value)
 }
 
-/// Returns the tables of a part, without uncertainties where they do not fit into the terminal.
-pub(super) fn table(comparison: &Comparison, part: Part, fronts: Fronts, to_file: bool) -> String {
+/// Returns the tables of a part, with the rewards called by `labels` where their units count, without uncertainties where they do not fit into the terminal.
+pub(super) fn table(comparison: &Comparison, labels: &[String], part: Part, fronts: Fronts, to_file: bool) -> String {
     let width = if to_file { None } else { terminal_width() };
     let text = |sheet: usize| {
-        let full = render(&sheets(comparison, part, Style { full: true })[sheet]);
+        let full = render(&sheets(comparison, labels, part, Style::of(comparison, true))[sheet]);
         let widest = full.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         if width.is_some_and(|width| width < widest) {
-            return render(&sheets(comparison, part, Style { full: false })[sheet]);
+            return render(&sheets(comparison, labels, part, Style::of(comparison, false))[sheet]);
         }
         full
     };
-    let sheets = sheets(comparison, part, Style { full: true }).len();
-    let tables: Vec<String> = (0..sheets).map(text).collect();
-    tables.join("\n") + "\n" + &notes(comparison, part, fronts).join("\n") + "\n"
+    let sheets = sheets(comparison, labels, part, Style::of(comparison, true)).len();
+    let tables: Vec<String> = (0..sheets).map(|sheet| painted(&text(sheet), to_file)).collect();
+    let notes = notes(comparison, part, fronts).join("\n");
+    tables.join("\n") + "\n" + &if to_file { notes } else { prose(&notes) } + "\n"
+}
+
+/// Returns a table with its title in colours, unless it goes to a file.
+fn painted(text: &str, to_file: bool) -> String {
+    match text.split_once('\n') {
+        Some((title, rest)) if !to_file => {
+            paint::paint(title, Look::Bold, paint::on_output()) + "\n" + &paint::table(rest, |_| false)
+        }
+        _ => text.to_owned(),
+    }
 }
 
 fn render(sheet: &Sheet) -> String {
@@ -94,13 +112,13 @@ fn render(sheet: &Sheet) -> String {
 }
 
 /// Returns the tables of a part as Markdown.
-pub(super) fn markdown(comparison: &Comparison, part: Part, fronts: Fronts) -> String {
+pub(super) fn markdown(comparison: &Comparison, labels: &[String], part: Part, fronts: Fronts) -> String {
     let line = |cells: &[String]| {
         let cells = cells.iter().map(|cell| cell.trim().replace('|', "\\|"));
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
     };
     let mut text = Vec::new();
-    for sheet in sheets(comparison, part, Style { full: true }) {
+    for sheet in sheets(comparison, labels, part, Style::of(comparison, true)) {
         text.push(format!("**{}**\n\n", sheet.title));
         for (number, row) in sheet.rows.iter().enumerate() {
             text.push(line(row));
@@ -115,10 +133,10 @@ pub(super) fn markdown(comparison: &Comparison, part: Part, fronts: Fronts) -> S
     text.concat()
 }
 
-fn sheets(comparison: &Comparison, part: Part, style: Style) -> Vec<Sheet> {
+fn sheets(comparison: &Comparison, labels: &[String], part: Part, style: Style) -> Vec<Sheet> {
     match part {
         Part::Experiments => vec![fronts(comparison, style), costs(comparison, style), beside(comparison, style)],
-        Part::Points => vec![gains(comparison, style), judged(comparison, style)],
+        Part::Points => vec![gains(comparison, labels, style), judged(comparison, style)],
         Part::Pairs => vec![pairs(comparison, style)],
     }
 }
@@ -161,7 +179,7 @@ fn costs(comparison: &Comparison, style: Style) -> Sheet {
     let on_device = comparison.experiments.iter().any(|one| one.cost.device_memory.is_some());
     heading.extend(on_device.then(|| "of the device".to_owned()));
     let mut sheet = sheet("Cost of an adapter, and mean own gain for it", 1, heading);
-    let short = Style { full: false };
+    let short = Style { full: false, ..style };
     for one in &comparison.experiments {
         let cost = &one.cost;
         let number = |value: f64| whole(value.round() as u64);
@@ -194,9 +212,9 @@ fn beside(comparison: &Comparison, style: Style) -> Sheet {
     sheet
 }
 
-fn gains(comparison: &Comparison, style: Style) -> Sheet {
+fn gains(comparison: &Comparison, labels: &[String], style: Style) -> Sheet {
     let mut heading = words(&["experiment", "point"]);
-    heading.extend(comparison.rewards.iter().map(|reward| format!("{reward}  ")));
+    heading.extend(labels.iter().map(|label| format!("{label}  ")));
     heading.extend(comparison.rewards.iter().map(|reward| format!("{reward} / sd  ")));
     heading.push("distance to base".into());
     let mut sheet = sheet("Gains over the base", 2, heading);

@@ -2,42 +2,32 @@
 
 use std::path::Path;
 
-use moa_analysis::Promise;
+use moa_analysis::{End, Found, Promise};
 use moa_core::EvaluationRecord;
-use moa_pareto::{Bound, Constraint, Interval, Measured};
+use moa_pareto::{Bound, Constraint, Interval};
 use moa_plot::{GridRow, draw_picture_grid};
-use moa_runner::{SoupBench, Tasting};
+use moa_runner::{Joined, SoupBench, Tasting};
+use moa_store::Indexed;
 
 use super::search::FreshPrompts;
 use crate::error::CliError;
-use crate::pictures::{rgb, scale};
+use crate::outgoing::Written;
+use crate::pictures::scale;
 use crate::text::{Table, count};
 
 /// Prompts in the grid.
 const PROMPTS: usize = 8;
 
 /// Returns what was found, in a sentence.
-pub(super) fn verdict(
-    bench: &SoupBench<'_>,
-    met: bool,
-    exhausted: bool,
-    point: &Measured,
-    constraints: &[Constraint],
-) -> String {
-    let name = bench.name(&point.shares);
-    let budget = if exhausted { " (the budget ended before the search did: --budget allows more)" } else { "" };
-    if met {
-        let what = if constraints.is_empty() { "nearest to what is wanted" } else { "keeps every constraint" };
+pub(super) fn verdict(bench: &SoupBench<'_>, found: &Found, constraints: &[Constraint]) -> String {
+    let name = bench.name(&found.answer.shares);
+    let spent = " (the budget was spent before the search ended: --budget allows more)";
+    let budget = if found.end == End::Budget { spent } else { "" };
+    if found.met {
+        let what = if constraints.is_empty() { "comes nearest to what is wanted" } else { "keeps every constraint" };
         return format!("{name} {what}{budget}\n");
     }
-    let keeps = |Constraint { objective, bound }: &Constraint| {
-        let mean = point.scores[*objective].mean;
-        match bound {
-            Bound::AtLeast(least) => mean >= *least,
-            Bound::AtMost(most) => mean <= *most,
-        }
-    };
-    if constraints.iter().all(keeps) {
+    if found.keeps_by_means(constraints) {
         return format!(
             "infeasible: {name} keeps every constraint by its means, but not for sure on other prompts; more prompts in the \
              evaluation would make bounds narrower{budget}\n"
@@ -149,21 +139,43 @@ fn mark(kept: bool) -> &'static str {
     if kept { "✓" } else { "✗" }
 }
 
-/// Returns where the files are.
-pub(super) fn files(folder: &Path) -> String {
-    format!("adapter   {}\n", folder.display())
+/// Returns where the files are, and what became of what was there.
+pub(super) fn files(folder: &Path, written: Written) -> String {
+    let what = match written {
+        Written::New => "",
+        Written::Unchanged => " (unchanged)",
+        Written::Replaced => " (in place of another adapter)",
+    };
+    format!("adapter   {}{what}\n", folder.display())
 }
 
-/// Draws the first images of the merge.
-pub(super) fn draw(folder: &Path, prompts: &[String], tasting: &Tasting) -> Result<(), CliError> {
-    let group = tasting.pictures.group();
-    let shown: Vec<String> = prompts.iter().take(PROMPTS).cloned().collect();
-    let pictures = rgb(&tasting.pictures);
+/// Returns whether a measurement is the experiment's now, as a line.
+pub(super) fn kept(tasting: &Tasting) -> String {
+    let id = &tasting.record.id;
+    match &tasting.joined {
+        Joined::Added(Indexed::Now) => format!("added     {id}: `moa front` shows it from now on\n"),
+        Joined::Added(Indexed::Later) => {
+            format!(
+                "added     {id}: its log is written, and the index follows when the moa that works on the results opens it next\n"
+            )
+        }
+        Joined::Before => format!("known     {id}: measured before, and not again\n"),
+        Joined::Not(reason) => format!("not kept  {reason}\n"),
+    }
+}
+
+/// Draws the first images of the merge into a file.
+pub(super) fn draw(file: &Path, prompts: &[String], tasting: &Tasting) -> Result<(), CliError> {
+    let shown = tasting.images.len().min(PROMPTS).min(prompts.len());
+    let count = tasting.images.iter().take(shown).map(Vec::len).min().unwrap_or(0);
+    if count == 0 {
+        return Ok(());
+    }
     let row = |index: usize| GridRow {
         label: format!("image {}", index + 1),
-        pictures: (0..shown.len()).filter_map(|prompt| pictures.get(prompt * group + index).cloned()).collect(),
+        pictures: tasting.images.iter().take(shown).map(|images| images[index].clone()).collect(),
     };
-    let rows: Vec<GridRow> = (0..group.min(4)).map(row).collect();
-    draw_picture_grid(&folder.join(moa_store::PICTURES), &rows, &shown, scale(&rows))
+    let rows: Vec<GridRow> = (0..count.min(4)).map(row).collect();
+    draw_picture_grid(file, &rows, &prompts[..shown], scale(&rows))
         .map_err(|error| CliError::failure(format!("failed to write images: {error}")))
 }

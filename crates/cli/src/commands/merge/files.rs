@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::Adapter;
+use moa_core::Provenance;
+use moa_core::experiment::BaseName;
+use moa_core::provenance::{Ingredient, Made, Mixture};
 use moa_zoo::ZooError;
 use rayon::prelude::*;
 
-use super::{Arguments, write_adapter};
+use super::{Arguments, answer};
 use crate::adapters::{self, NamedAdapter};
 use crate::base;
-use crate::card;
 use crate::error::CliError;
+use crate::outgoing::Outgoing;
 use crate::output::print;
 use crate::text::count;
 
@@ -50,22 +53,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
         }
         error
     })?;
-    for format in &arguments.format {
-        write_adapter(&merged, format.format(), &base, folder)?;
-    }
-    let formats: Vec<_> = arguments.format.iter().map(|format| format.format()).collect();
-    let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let mut known = card::of_adapter(&name, &base, &merged, &formats);
-    known.parts = parts.iter().map(|(path, _)| path.display().to_string()).zip(shares.iter().copied()).collect();
-    known.method = Some(arguments.method.describe());
-    card::write(folder, &known)?;
+    let ingredient = |(named, share): (&NamedAdapter, &f64)| {
+        let provenance = named.provenance.as_ref().map(Provenance::digest);
+        Ok(Ingredient { name: named.name.clone(), share: *share, sha256: named.sha256()?, provenance })
+    };
+    let taking = adapters.iter().zip(&shares).filter(|(_, share)| **share != 0.0);
+    let ingredients = taking.map(ingredient).collect::<Result<_, CliError>>()?;
+    let made = Made::Merged(Mixture { merge: merge.settings(), ingredients });
+    let provenance = Provenance::now(BaseName::of(&base).for_others(), None, made);
+    let formats = arguments.formats();
+    let outgoing =
+        Outgoing { adapter: &merged, provenance: &provenance, base: &base, formats: &formats, draw: None, worth: None };
+    let written = outgoing.write(folder, arguments.force)?;
     let mut text = String::new();
     for ((path, _), share) in parts.iter().zip(&shares) {
         let _ = writeln!(text, "{share:>9.3}  {}", path.display());
     }
     let base = if base.is_empty() { "not named" } else { &base };
     let _ = writeln!(text, "rank {}, {}, base {base}", merged.rank, count(merged.layers.len() as u64, "layer"));
-    let _ = writeln!(text, "adapter   {}", folder.display());
+    text.push_str(&answer::files(folder, written));
     print(text)
 }
 

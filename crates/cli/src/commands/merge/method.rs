@@ -32,26 +32,6 @@ pub(super) struct MethodArguments {
 }
 
 impl MethodArguments {
-    /// Returns the method by name, with the settings that count in it.
-    pub(super) fn describe(self) -> String {
-        let name = self.method.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-        let mut text = name.clone();
-        if name.ends_with("svd") {
-            text.extend(self.rank.map(|rank| format!(", rank {rank}")));
-            text.extend(self.clamp.map(|clamp| format!(", clamp {clamp}")));
-        }
-        if ["ties", "dare", "magnitude"].iter().any(|sparse| name.starts_with(sparse)) {
-            text.extend([format!(", density {}", self.density)]);
-        }
-        if name.contains("ties") && self.majority == Majority::Frequency {
-            text.push_str(", signs by frequency");
-        }
-        if name.starts_with("dare") {
-            text.extend([format!(", seed {}", self.seed)]);
-        }
-        text
-    }
-
     pub(super) fn merge(self) -> Merge {
         Merge {
             method: self.method.method(),

@@ -4,19 +4,19 @@ mod answer;
 mod files;
 mod method;
 mod search;
-mod trade_off;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use moa_adapter::{Adapter, AdapterFormat};
-use moa_core::experiment::BaseName;
-use moa_store::{write_atomically, write_atomically_with};
+use moa_adapter::AdapterFormat;
+use moa_analysis::TradeOffError;
 
 pub(crate) use method::FormatName;
 use method::MethodArguments;
 
 use crate::error::CliError;
-use crate::global::Global;
+use crate::global::{Devices, Global};
+use crate::results;
+use crate::suggest::did_you_mean;
 
 /// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
 ///
@@ -24,6 +24,9 @@ use crate::global::Global;
 /// held-out prompts confirm, until the bounds keep all constraints and nothing better is to be expected. Bounds are for the
 /// means on other prompts, and hold for all rewards and all mixtures tried at once with 95 %, so that the one that is
 /// picked keeps them too. The answer says what was measured, or that it is infeasible and what comes nearest.
+///
+/// Every mixture that is measured joins the experiment, beside the soups that it plans: `moa front` shows it as added, and it is not
+/// measured again. An adapter that is there already is not replaced by another one unless --force says so.
 ///
 /// With --adapters it merges adapters from files of any format, of any model, without measuring.
 #[derive(Debug, clap::Args)]
@@ -41,7 +44,7 @@ Examples:
 Methods are called as in peft, and documented with what each of them gives, in `cargo doc -p moa-adapter`. Only mean and
 concatenate, and svd at full rank, give the mean of what the adapters do; the others are for comparison.")]
 pub(crate) struct Arguments {
-    /// The experiment's results
+    /// The experiment's results, or its file
     #[arg(value_name = "DIR", required_unless_present = "adapters", conflicts_with = "adapters")]
     results: Option<PathBuf>,
 
@@ -101,6 +104,19 @@ pub(crate) struct Arguments {
     /// Where the merged adapter goes [default: merged/<shares> in the results]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) devices: Devices,
+
+    /// Replace another adapter that is there
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+impl Arguments {
+    fn formats(&self) -> Vec<AdapterFormat> {
+        self.format.iter().map(|format| format.format()).collect()
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
@@ -109,26 +125,21 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return Err(CliError::usage(format!("--extrapolate is {extrapolation}: give a number from 0 to 2")));
     }
     match &arguments.results {
-        Some(results) => search::run(arguments, results, global),
+        Some(results) => search::run(arguments, &results::find(results)?, global),
         None => files::run(arguments),
     }
 }
 
-/// Writes an adapter's files in a format.
-///
-/// # Errors
-/// Says which file cannot be written, or what the format cannot say.
-pub(crate) fn write_adapter(
-    adapter: &Adapter,
-    format: AdapterFormat,
-    base: &str,
-    folder: &Path,
-) -> Result<(), CliError> {
-    let files = adapter
-        .outgoing(format, &BaseName::of(base).for_others())
-        .map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
-    if let Some(config) = &files.config {
-        write_atomically(&folder.join("adapter_config.json"), config.as_bytes())?;
+/// Says what is wrong with a trade-off that an option gives, with the name that may have been meant.
+pub(crate) fn written_wrongly(option: &str, error: &TradeOffError) -> CliError {
+    let wrong = CliError::usage(format!("{option}: {error}"));
+    match error {
+        TradeOffError::Unknown { name, known, .. } => wrong.maybe_hint(
+            did_you_mean(name, known.iter().map(String::as_str)).map(|name| format!("did you mean `{name}`?")),
+        ),
+        TradeOffError::Share { extrapolation, .. } if *extrapolation <= 0.0 => {
+            wrong.hint("--extrapolate allows shares beyond 0 and 1")
+        }
+        _ => wrong,
     }
-    Ok(write_atomically_with(&folder.join(format.file_name()), |out| files.write(out))?)
 }

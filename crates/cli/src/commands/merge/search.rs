@@ -6,22 +6,24 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use moa_adapter::Adapter;
-use moa_analysis::Promise;
+use moa_analysis::card::Worth;
+use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
+use moa_core::Provenance;
 use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, RunId};
-use moa_pareto::{Answer, Constraint, FEWEST_PROMPTS, Measured, ParetoError, Solver, Step, TradeOff};
-use moa_runner::{SoupBench, SweepRequest, Tasting};
+use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
+use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
-use super::{Arguments, answer, trade_off, write_adapter};
+use super::{Arguments, answer, written_wrongly};
 use crate::bar::work_with_bar;
-use crate::card;
 use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::global::Global;
-use crate::output::{note, print};
+use crate::outgoing::{Outgoing, Written};
+use crate::output::{note, print, prose, say};
 use crate::text::{count, duration};
 
 /// Merges adapters of an experiment.
@@ -39,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let session = Session { arguments, global, kept: &kept, bench: &bench };
     match wanted {
         Wanted::Shares(shares) => session.at(&shares),
-        Wanted::TradeOff(trade_off) => session.solve(trade_off),
+        Wanted::TradeOff(constraints, goal) => session.solve(constraints, goal),
     }
 }
 
@@ -119,19 +121,27 @@ impl FreshPrompts {
 /// What is asked for.
 enum Wanted {
     Shares(Vec<f64>),
-    TradeOff(TradeOff),
+    TradeOff(Vec<Constraint>, Goal),
 }
 
 impl Wanted {
     fn read(arguments: &Arguments, rewards: &[String], ingredients: &[String]) -> Result<Self, CliError> {
-        let extrapolation = arguments.extrapolate;
+        let wrong = |option: &'static str| move |error: TradeOffError| written_wrongly(option, &error);
         if let Some(at) = &arguments.at {
-            return Ok(Self::Shares(trade_off::shares(at, ingredients, extrapolation)?));
+            let shares = trade_off::shares(at, ingredients, arguments.extrapolate).map_err(wrong("--at"))?;
+            return Ok(Self::Shares(shares));
         }
-        let read = |text: &String| trade_off::constraint(text, rewards);
+        let read = |text: &String| trade_off::constraint(text, rewards).map_err(wrong("--where"));
         let constraints: Vec<Constraint> = arguments.conditions.iter().map(read).collect::<Result<_, _>>()?;
-        let goal = trade_off::goal(arguments.maximize.as_deref(), arguments.nearest.as_deref(), rewards)?;
-        Ok(Self::TradeOff(TradeOff { constraints, goal, scale: vec![1.0; 2 * rewards.len()], extrapolation }))
+        let goal = match (&arguments.maximize, &arguments.nearest) {
+            (Some(name), _) => trade_off::most(name, rewards).map_err(wrong("--maximize"))?,
+            (None, Some(text)) => trade_off::nearest(text, rewards).map_err(wrong("--nearest"))?,
+            (None, None) => {
+                return Err(CliError::usage("there is no goal: which mixture is best?")
+                    .hint("add --maximize REWARD or --nearest NAME=VALUE,…; or give shares with --at NAME=SHARE,…"));
+            }
+        };
+        Ok(Self::TradeOff(constraints, goal))
     }
 }
 
@@ -146,9 +156,9 @@ struct Session<'a> {
 impl Session<'_> {
     fn at(&self, shares: &[f64]) -> Result<(), CliError> {
         if self.arguments.unmeasured {
-            let adapter = self.bench.merge(shares)?;
-            let folder = self.write(&adapter, shares, None)?;
-            return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder)));
+            let (adapter, provenance) = self.bench.merge(shares)?;
+            let (folder, written) = self.write(&adapter, &provenance, &self.bench.name(shares), None, None)?;
+            return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder, written)));
         }
         let began = Instant::now();
         let tasting = self.taste(shares, 1)?;
@@ -156,92 +166,55 @@ impl Session<'_> {
         let promise = self.bench.promises(&[&tasting.record], fresh.texts.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
         text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1)));
-        let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
+        if tasting.joined != Joined::Before {
+            let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
+        }
         self.finish(text, &tasting, &promise, shares, &fresh)
     }
 
-    fn solve(&self, mut trade_off: TradeOff) -> Result<(), CliError> {
+    fn solve(&self, constraints: Vec<Constraint>, goal: Goal) -> Result<(), CliError> {
         let began = Instant::now();
         let known = self.bench.known_records();
         if known.is_empty() {
             return Err(CliError::failure(format!("{}: no adapter is evaluated yet", self.kept.folder.display()))
                 .hint("let the sweep end first"));
         }
+        let known = known.into_iter().map(|(shares, record)| (shares, record.clone())).collect();
         let fresh = self.kept.fresh_prompts();
+        let search = Search {
+            spec: self.bench.spec(),
+            base: self.bench.base().ok_or(AnalysisError::NoBase)?,
+            fresh: fresh.texts.len(),
+            budget: self.arguments.budget,
+        };
+        let names = self.kept.experiment.spec.reward_names();
         let mut tasted: Vec<(Vec<f64>, Tasting)> = Vec::new();
-        // With every mixture that is tried, all bounds are drawn anew: whichever is picked, its bounds hold.
-        let measured = |tasted: &[(Vec<f64>, Tasting)]| -> Result<Vec<(Measured, Promise)>, CliError> {
-            let of_search = tasted.iter().map(|(shares, tasting)| (shares, &tasting.record));
-            let (shares, records): (Vec<&Vec<f64>>, Vec<&EvaluationRecord>) =
-                known.iter().map(|(shares, record)| (shares, *record)).chain(of_search).unzip();
-            let promises = self.bench.promises(&records, fresh.texts.len())?;
-            let point = |(shares, promise): (&Vec<f64>, Promise)| {
-                let scores = promise.means.iter().chain(&promise.gains).copied().collect();
-                (Measured { shares: shares.clone(), scores }, promise)
-            };
-            Ok(shares.into_iter().zip(promises).map(point).collect())
-        };
-        let points = |measured: &[(Measured, Promise)]| measured.iter().map(|(point, _)| point.clone()).collect();
-        let failed = |error: ParetoError| CliError::failure(error.to_string());
-        let mut all = measured(&tasted)?;
-        trade_off.scale = spreads(&all);
-        let constraints = trade_off.constraints.clone();
-        let mut solver = Solver::new(trade_off, points(&all)).map_err(|error| self.refused(&error))?;
-        let mut next = solver.step().map_err(failed)?;
-        while let Step::Measure(shares) = next.clone() {
-            if tasted.len() >= self.arguments.budget {
-                break;
-            }
-            let tasting = self.taste(&shares, tasted.len() + 1)?;
-            if !self.global.quiet {
-                let names = self.kept.experiment.spec.reward_names();
-                let means = tasting.record.reward_means();
-                let means = names.iter().zip(means).map(|(name, mean)| format!("{name} {mean:.3}"));
-                note(&format!("measured {}: {}", self.bench.name(&shares), means.collect::<Vec<_>>().join("  ")));
-            }
-            tasted.push((shares, tasting));
-            all = measured(&tasted)?;
-            solver.tell_all(points(&all)).map_err(failed)?;
-            next = solver.step().map_err(failed)?;
-        }
-        let exhausted = next != Step::Done;
-        let (met, point) = match solver.answer() {
-            Answer::Met(point) => (true, point),
-            Answer::NotMet(point) => (false, point),
-        };
-        let promise = all.iter().find(|(known, _)| known.shares == point.shares).map(|(_, promise)| promise.clone());
-        let promise = promise.unwrap_or_else(|| unreachable!("the answer is one of the points"));
-        let measurements = tasted.len();
-        let tasting = match tasted.into_iter().find(|(shares, _)| *shares == point.shares) {
+        let found = search.run(known, constraints.clone(), goal, self.arguments.extrapolate, |shares, number| {
+            let tasting = self.taste(shares, number)?;
+            let means = names.iter().zip(tasting.record.reward_means()).map(|(name, mean)| format!("{name} {mean:.3}"));
+            let how = if tasting.joined == Joined::Before { "measured before" } else { "measured" };
+            say(&format!("{how}: {}: {}", tasting.record.id, means.collect::<Vec<_>>().join("  ")));
+            let record = tasting.record.clone();
+            tasted.push((shares.to_vec(), tasting));
+            Ok::<_, CliError>(Some(record))
+        })?;
+        let Tried { shares, promise } = &found.answer;
+        let tasting = match tasted.into_iter().find(|(known, _)| known == shares) {
             Some((_, tasting)) => tasting,
-            // The sweep has measured it: once more, for its images.
-            None => self.taste(&point.shares, measurements + 1)?,
+            // It is known: this finds its images.
+            None => self.taste(shares, found.measured + 1)?,
         };
-        let mut text = answer::verdict(self.bench, met, exhausted, &point, &constraints);
-        text.push_str(&answer::shares(self.bench, &point.shares));
-        text.push_str(&answer::scores(
-            self.bench,
-            &promise,
-            &constraints,
-            &self.bounds_over(&promise, fresh.texts.len(), all.len()),
-        ));
-        let found = count(measurements as u64, "mixture");
-        let _ = writeln!(text, "{found} measured in {}", duration(began.elapsed()));
-        self.finish(text, &tasting, &promise, &point.shares, &fresh)?;
-        if met { Ok(()) } else { Err(CliError::infeasible()) }
-    }
-
-    /// Says what is wrong with a trade-off, by the names of rewards.
-    fn refused(&self, error: &ParetoError) -> CliError {
-        let ParetoError::Contradiction { objective, least, most } = *error else {
-            return CliError::usage(error.to_string());
-        };
-        let names = self.bench.rewards();
-        let what = match objective.checked_sub(names.len()) {
-            None => names[objective].clone(),
-            Some(reward) => format!("the gain of {} over the base", names[reward]),
-        };
-        CliError::usage(format!("--where: {what} must be at least {least} and at most {most}: no value is both"))
+        let mut text = answer::verdict(self.bench, &found, &constraints);
+        text.push_str(&answer::shares(self.bench, shares));
+        let meaning = self.bounds_over(promise, fresh.texts.len(), found.tried.len());
+        text.push_str(&answer::scores(self.bench, promise, &constraints, &meaning));
+        for line in found.why(&constraints, &names, |shares| self.bench.name(shares)) {
+            text.push_str(&prose(&format!("why: {line}\n")));
+        }
+        let measured = count(found.measured as u64, "mixture");
+        let _ = writeln!(text, "{measured} measured in {}", duration(began.elapsed()));
+        self.finish(text, &tasting, promise, shares, &fresh)?;
+        if found.met { Ok(()) } else { Err(CliError::infeasible()) }
     }
 
     /// Says what the bounds hold for.
@@ -299,41 +272,46 @@ impl Session<'_> {
                 self.bench.taste_afresh(tasting.adapter.clone(), fresh.texts.clone(), seed, progress)
             })?;
             let names = self.kept.experiment.spec.reward_names();
-            text.push_str(&answer::verification(&names, promise, &again.record, &base, fresh));
+            text.push_str(&answer::verification(&names, promise, &again, &base, fresh));
         }
-        let folder = self.write(&tasting.adapter, shares, Some(&tasting.record))?;
-        answer::draw(&folder, &self.kept.experiment.prompts.held_out, tasting)?;
-        text.push_str(&answer::files(&folder));
+        text.push_str(&answer::kept(tasting));
+        let prompts = &self.kept.experiment.prompts.held_out;
+        let draw = |file: &Path| answer::draw(file, prompts, tasting);
+        let name = self.bench.name(shares);
+        let written = self.write(&tasting.adapter, &tasting.provenance, &name, Some(&draw), Some(&tasting.record));
+        // What was measured is said, whatever becomes of the files.
+        let (folder, written) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                print(text)?;
+                return Err(error);
+            }
+        };
+        text.push_str(&answer::files(&folder, written));
         print(text)
     }
 
+    /// Writes the adapter where it was asked for, or by its name into the results, where another adapter never has that name.
     fn write(
         &self,
         adapter: &Adapter,
-        shares: &[f64],
+        provenance: &Provenance,
+        name: &str,
+        draw: Option<&dyn Fn(&Path) -> Result<(), CliError>>,
         measured: Option<&EvaluationRecord>,
-    ) -> Result<PathBuf, CliError> {
-        let name = self.bench.name(shares);
-        let folder = self.arguments.out.clone().unwrap_or_else(|| self.kept.folder.join("merged").join(name));
-        for format in &self.arguments.format {
-            write_adapter(adapter, format.format(), &self.kept.experiment.spec.base, &folder)?;
-        }
-        let formats: Vec<_> = self.arguments.format.iter().map(|format| format.format()).collect();
-        let soup = card::of_soup(self.bench, adapter, shares, self.arguments.method.describe(), &formats, measured)?;
-        card::write(&folder, &soup)?;
-        Ok(folder)
+    ) -> Result<(PathBuf, Written), CliError> {
+        let formats = self.arguments.formats();
+        let base = &self.kept.experiment.spec.base;
+        let worth =
+            measured.map(|record| Worth::of(self.bench.spec(), self.bench.evaluations(), record)).transpose()?;
+        let outgoing = Outgoing { adapter, provenance, base, formats: &formats, draw, worth };
+        let folder = match &self.arguments.out {
+            Some(out) => out.clone(),
+            None => outgoing.free(self.kept.folder.join("merged").join(name))?,
+        };
+        let written = outgoing.write(&folder, self.arguments.force)?;
+        Ok((folder, written))
     }
-}
-
-/// Returns by reward, and by gain, how far apart the measured points are, by which shortfalls are compared.
-fn spreads(known: &[(Measured, Promise)]) -> Vec<f64> {
-    let objectives = known.first().map_or(0, |(point, _)| point.scores.len());
-    let spread = |objective: usize| {
-        let means = || known.iter().map(|(point, _)| point.scores[objective].mean);
-        let width = means().fold(f64::NEG_INFINITY, f64::max) - means().fold(f64::INFINITY, f64::min);
-        width.max(1e-3)
-    };
-    (0..objectives).map(spread).collect()
 }
 
 #[cfg(test)]

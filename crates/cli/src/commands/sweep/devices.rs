@@ -10,7 +10,7 @@ use moa_runner::{SweepOutcome, gather};
 use moa_store::{Layout, TaskStatus};
 
 use super::conclude;
-use super::plan::Planned;
+use super::plan::{Changes, Planned};
 use crate::device::DeviceName;
 use crate::error::CliError;
 use crate::experiment::Experiment;
@@ -42,7 +42,7 @@ pub(super) fn run(
     devices: &[DeviceName],
     planned: &[Planned],
     files: &[PathBuf],
-    seed: Option<u64>,
+    changes: &Changes,
     plain: bool,
     records: &Records,
     global: Global,
@@ -59,7 +59,7 @@ pub(super) fn run(
     loop {
         let mut parts: Vec<Process> = (1..)
             .zip(devices)
-            .map(|(number, device)| begin(number, devices.len(), *device, file, out, seed, records, global))
+            .map(|(number, device)| begin(number, devices.len(), *device, file, out, changes, records, global))
             .collect::<Result<_, _>>()?;
         watch(&mut parts, out, &|| stop.is_asked(), global.quiet)?;
         if stop.is_asked() {
@@ -104,7 +104,7 @@ fn begin(
     device: DeviceName,
     file: &Path,
     out: &Path,
-    seed: Option<u64>,
+    changes: &Changes,
     records: &Records,
     global: Global,
 ) -> Result<Process, CliError> {
@@ -120,9 +120,7 @@ fn begin(
     if let Some(rewards) = global.reward_device {
         command.args(["--reward-device", &rewards.to_string()]);
     }
-    if let Some(seed) = seed {
-        command.args(["--seed", &seed.to_string()]);
-    }
+    command.args(changes.arguments());
     command.args(records.arguments());
     // Processes share a host's threads.
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {

@@ -8,28 +8,30 @@ mod watched;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use moa_core::{EventSink, RunId};
-use moa_runner::{Part, SweepOutcome, SweepRequest, sweep};
-
-use moa_store::TaskState;
-use plan::Planned;
+use moa_core::{EventSink, PointKind, RunId};
+use moa_runner::{Part, Receipt, SweepOutcome, SweepRequest, sweep};
+use moa_store::{Layout, RunHistory, TaskState};
+use plan::{Changes, Planned};
 use task::Task;
 
 use crate::commands::front::{self, Results};
 use crate::device::{DeviceName, OpenDevice};
 use crate::error::CliError;
 use crate::experiment::Experiment;
-use crate::global::Global;
+use crate::global::{Devices, Global};
 use crate::interrupt;
 use crate::memory;
 use crate::notice::Notice;
-use crate::output::{note, print};
+use crate::output::{detail, note, print, say, warn};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
 use crate::records::Records;
+use crate::setting::Settings;
 use crate::shell;
 use crate::terminal::Look;
+use crate::text::duration;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
@@ -44,6 +46,7 @@ Examples:
   moa sweep experiments/quick.ron                  first contact, a minute
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
   moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
+  moa sweep my.ron --set training.epochs=5 --set lora.rank=4
   moa sweep my.ron --seed 2                        with another seed, into results/my-seed-2
   moa sweep my.ron --device libtorch:cuda:0        on a GPU
   moa sweep my.ron --devices libtorch:cuda:0,libtorch:cuda:1
@@ -72,7 +75,7 @@ pub(crate) struct Arguments {
     partition: Option<Part>,
 
     /// Sweep on several devices of this machine, a process on each, e.g. libtorch:cuda:0,libtorch:cuda:1
-    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm", "device"])]
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm"])]
     devices: Vec<DeviceName>,
 
     /// Show progress as lines, as it is outside of terminals
@@ -87,10 +90,16 @@ pub(crate) struct Arguments {
     look: Look,
 
     #[command(flatten)]
+    settings: Settings,
+
+    #[command(flatten)]
     records: Records,
 
     #[command(flatten)]
     slurm: submit::Options,
+
+    #[command(flatten)]
+    pub(crate) compute: Devices,
 }
 
 /// Reads a part of the runs: which, and of how many.
@@ -107,13 +116,14 @@ fn part(text: &str) -> Result<Part, String> {
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
     // First of all: until then the signal ends the process.
     let notice = Notice::expect()?;
-    let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), arguments.seed)?;
+    let changes = Changes { seed: arguments.seed, settings: arguments.settings.clone() };
+    let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), &changes)?;
     if arguments.slurm.is_asked() {
-        return submit::run(&arguments.slurm, &arguments.experiments, &planned, arguments.seed, global);
+        return submit::run(&arguments.slurm, &arguments.experiments, &planned, &changes, global);
     }
     if !arguments.devices.is_empty() {
-        let Arguments { devices, experiments, seed, plain, records, .. } = arguments;
-        return devices::run(devices, &planned, experiments, *seed, *plain, records, global);
+        let Arguments { devices, experiments, plain, records, .. } = arguments;
+        return devices::run(devices, &planned, experiments, &changes, *plain, records, global);
     }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {
@@ -126,9 +136,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return watched::run(experiment, &device, out, arguments.look, &arguments.records, global, &notice);
     }
     let display = Display::choose(global.quiet, arguments.plain);
-    let say = display.speaker();
+    let above = display.speaker();
     let stop =
-        interrupt::catch(move || say("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
+        interrupt::catch(move || above("stopping after this epoch; Ctrl-C again stops at once (nothing is lost)"))?;
     notice.stops(&stop);
     for (place, Planned { experiment, out }) in planned.iter().enumerate() {
         let device = experiment.device(global)?;
@@ -139,7 +149,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             note(&format!("{of_all}moa sweep {name} on {device}, into {}", out.display()));
             note(experiment.describe().trim_end());
         }
+        experiment.few_prompts().iter().for_each(|text| warn(text));
         memory::forget_peak();
+        detail(|| resumed(experiment, out));
+        let began = Instant::now();
         let work = |sink: &mut dyn EventSink| {
             let models = experiment.models(&device)?;
             let request = SweepRequest { part: arguments.partition, ..experiment.request(&device, out, stop.flag()) };
@@ -161,16 +174,40 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         drop(display);
         recording.end(outcome.as_ref().err());
         let outcome = outcome?;
+        detail(|| format!("this took {}", duration(began.elapsed())));
         if let SweepOutcome::Interrupted { .. } = outcome {
             notice.requeue(out)?;
         }
         conclude(outcome, experiment, out)?;
     }
-    if planned.len() > 1 && !global.quiet {
-        let all: Vec<String> = planned.iter().map(|planned| planned.out.display().to_string()).collect();
-        note(&format!("hold them against each other with: moa compare {}", all.join(" ")));
+    if planned.len() > 1 {
+        let all = planned.iter().map(|planned| planned.out.display().to_string());
+        let compare = shell::line(["moa".to_owned(), "compare".into()].into_iter().chain(all));
+        say(&format!("to compare them:\n  {compare}"));
     }
     Ok(())
+}
+
+/// Returns what is there of a sweep before it begins or goes on, and what it is made with.
+fn resumed(experiment: &Experiment, out: &Path) -> String {
+    let layout = Layout::new(out);
+    let epochs = experiment.spec.training.epochs;
+    let line = |(id, _): (RunId, _)| match RunHistory::read(&layout.log_file(PointKind::Trained, &id)) {
+        Ok(Some(history)) => {
+            let evaluated = if history.evaluation.is_some() { ", evaluated" } else { "" };
+            format!("{id}: {} of {epochs} epochs are saved{evaluated}", history.epochs_done())
+        }
+        Ok(None) => format!("{id}: begins anew"),
+        Err(error) => format!("{id}: failed to {error}"),
+    };
+    let receipt = Receipt::read(&layout.receipt_file()).ok().flatten();
+    let begun = receipt.map(|receipt| {
+        let hashes = receipt.sha256.iter().map(|(name, hash)| format!("{name:<17}  sha256 {hash}"));
+        let begun = format!("begun with moa {} on {}", receipt.moa, receipt.device);
+        std::iter::once(begun).chain(hashes).collect::<Vec<_>>().join("\n")
+    });
+    let lines = experiment.spec.weightings().into_iter().map(line).chain(begun);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Does a part's work, and tells of it in the results folder.
@@ -221,10 +258,11 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
     match outcome {
         SweepOutcome::Finished(report) => {
             let results = Results::read(out)?;
-            print(front::describe(&report, &results))
+            print(front::describe(&report, &results, front::Cells::Gains)?)
         }
         SweepOutcome::PartFinished => {
-            note(&format!("this part is trained and evaluated; once all are: moa gather {}", out.display()));
+            let gather = shell::line(["moa", "gather", &out.display().to_string()]);
+            say(&format!("this part is trained and evaluated; once all are:\n  {gather}"));
             Ok(())
         }
         SweepOutcome::Further { runs } => {

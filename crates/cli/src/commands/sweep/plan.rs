@@ -5,6 +5,25 @@ use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
 use crate::experiment::Experiment;
+use crate::results;
+use crate::setting::Settings;
+
+/// What the command line changes in every experiment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    /// The seed in place of the file's, which results' folders are named by.
+    pub(super) seed: Option<u64>,
+    /// Other values in place of the file's.
+    pub(super) settings: Settings,
+}
+
+impl Changes {
+    /// Returns the arguments that change the same in another process.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = String> + '_ {
+        let seed = self.seed.into_iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]);
+        seed.chain(self.settings.arguments())
+    }
+}
 
 /// An experiment and the folder of its results.
 pub(super) struct Planned {
@@ -16,7 +35,7 @@ pub(super) struct Planned {
 ///
 /// # Errors
 /// Says which file is wrong and how, which folder holds none, or which two would write into one folder.
-pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, seed: Option<u64>) -> Result<Vec<Planned>, CliError> {
+pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, changes: &Changes) -> Result<Vec<Planned>, CliError> {
     let mut found: Vec<(PathBuf, Option<PathBuf>)> = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -29,16 +48,16 @@ pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, seed: Option<u64>) 
     let several = found.len() > 1 || paths.iter().any(|path| path.is_dir());
     let mut planned: Vec<Planned> = Vec::new();
     for (file, folder) in found {
-        let mut experiment = Experiment::load(&file)?;
+        let mut experiment = Experiment::load(&file, &changes.settings)?;
         let mut name = experiment.name().to_owned();
-        if let Some(seed) = seed {
+        if let Some(seed) = changes.seed {
             experiment.spec.seed = seed;
             name = format!("{name}-seed-{seed}");
         }
         let out = match (out, several) {
             (Some(out), false) => out.to_path_buf(),
             (Some(out), true) => out.join(name),
-            (None, _) => Path::new("results").join(folder.unwrap_or_default()).join(name),
+            (None, _) => results::library().join(folder.unwrap_or_default()).join(name),
         };
         if planned.iter().any(|other| other.out == out) {
             let message = format!("{}: another experiment's results go into {} already", file.display(), out.display());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use moa_runner::Part;
 use moa_store::{Layout, Submission, Submissions, TaskState, TaskStatus, unix_now, write_atomically};
 
-use super::plan::Planned;
+use super::plan::{Changes, Planned};
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::global::Global;
@@ -64,7 +64,7 @@ pub(super) fn run(
     options: &Options,
     files: &[PathBuf],
     planned: &[Planned],
-    seed: Option<u64>,
+    changes: &Changes,
     global: Global,
 ) -> Result<(), CliError> {
     let ([file], [Planned { experiment, out }]) = (files, planned) else {
@@ -90,7 +90,7 @@ pub(super) fn run(
         file: &absolute(file)?,
         name: experiment.name(),
         layout: &layout,
-        seed,
+        changes: changes.arguments().collect(),
         global,
         sbatch: &options.sbatch,
         chooses: experiment.spec.next().is_some() || experiment.spec.rounds > 1,

@@ -35,9 +35,9 @@ pub(super) fn name(rewards: &[String], weighting: &Weighting) -> RunId {
         Some(index) => rewards[index].clone(),
         None if is_centre(weighting) => CENTRE.into(),
         // A reward may be called as a mixture is.
-        None => plain_name(rewards, weighting)
+        None => plain_name(rewards, weighting.shares())
             .filter(|name| !rewards.contains(name))
-            .unwrap_or_else(|| hashed_name(rewards, weighting)),
+            .unwrap_or_else(|| hashed_name(rewards, weighting.shares())),
     })
 }
 
@@ -51,18 +51,20 @@ pub(super) enum Mixed {
 }
 
 /// Returns the name of a mixture of the named runs; `corners` are the places of the corners among them.
-pub(super) fn name_mixture(mixed: Mixed, runs: &[String], corners: &[usize], mixture: &Weighting) -> RunId {
+///
+/// - `shares`: by run; they sum to 1
+/// - `suffix`: what the name ends in, where it is merged in another way than planned mixtures are
+pub(super) fn name_mixture(mixed: Mixed, runs: &[String], corners: &[usize], shares: &[f64], suffix: &str) -> RunId {
     let prefix = match mixed {
         Mixed::Soup => SOUP_PREFIX,
         Mixed::Blend => BLEND_PREFIX,
     };
     let share = 1.0 / corners.len().max(1) as f64;
     let of_corners = |place: usize| if corners.contains(&place) { share } else { 0.0 };
-    let is_centre =
-        mixture.shares().iter().enumerate().all(|(place, other)| (other - of_corners(place)).abs() < TOLERANCE);
+    let is_centre = shares.iter().enumerate().all(|(place, other)| (other - of_corners(place)).abs() < TOLERANCE);
     let name =
-        if is_centre { CENTRE.into() } else { plain_name(runs, mixture).unwrap_or_else(|| hashed_name(runs, mixture)) };
-    RunId(format!("{prefix}{name}"))
+        if is_centre { CENTRE.into() } else { plain_name(runs, shares).unwrap_or_else(|| hashed_name(runs, shares)) };
+    RunId(format!("{prefix}{name}{suffix}"))
 }
 
 fn is_centre(weighting: &Weighting) -> bool {
@@ -77,8 +79,7 @@ const LARGEST: u32 = 100;
 
 /// Returns the shares in percent. Whole percentages stand for the simplest fractions that read so, more decimals for what they say: thirds
 /// are `a33-b67`, and 33 to 67 is `a33.0-b67.0`. Nothing where neither says the shares, as those of random draws.
-fn plain_name(rewards: &[String], weighting: &Weighting) -> Option<String> {
-    let shares = weighting.shares();
+fn plain_name(rewards: &[String], shares: &[f64]) -> Option<String> {
     let name = |shares: &[f64], decimals| percentages(rewards, shares, decimals);
     let is_own = |other: &[f64]| other.iter().zip(shares).all(|(other, share)| (other - share).abs() < TOLERANCE);
     let whole = name(shares, 0);
@@ -95,10 +96,9 @@ fn plain_name(rewards: &[String], weighting: &Weighting) -> Option<String> {
 }
 
 /// Returns whole percentages with a hash of the shares behind them.
-fn hashed_name(rewards: &[String], weighting: &Weighting) -> String {
-    let shares = weighting.shares();
+fn hashed_name(rewards: &[String], shares: &[f64]) -> String {
     let key = NoiseKey::new(0).named("weighting");
-    let key = shares.iter().fold(key, |key, share| key.with((share / TOLERANCE).round() as u64));
+    let key = shares.iter().fold(key, |key, share| key.with((share / TOLERANCE).round() as i64 as u64));
     format!("{}-{:08x}", percentages(rewards, shares, 0), key.bits(0) >> 32)
 }
 
@@ -114,12 +114,16 @@ fn nearest(shares: &[f64], parts: u32) -> Option<Vec<f64>> {
     (all as u32 == parts).then(|| whole.into_iter().map(|part| part / f64::from(parts)).collect())
 }
 
-/// Returns e.g. `aesthetics50-safety50`; shares that round to nothing are left out.
+/// Returns e.g. `aesthetics50-safety50`, or `aesthetics130-safety_minus30`; shares that round to nothing are left out.
 fn long_name(rewards: &[String], shares: &[f64], decimals: usize) -> String {
     let parts = rewards.iter().zip(shares).filter_map(|(reward, share)| {
-        let percent = percent(*share, decimals);
+        let percent = percent(share.abs(), decimals);
         // What ends in a digit would run into the percentage.
-        let apart = if reward.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        let apart = match reward.ends_with(|c: char| c.is_ascii_digit()) {
+            _ if *share < 0.0 => "_minus",
+            true => "_",
+            false => "",
+        };
         percent.contains(|digit| ('1'..='9').contains(&digit)).then(|| format!("{reward}{apart}{percent}"))
     });
     parts.collect::<Vec<_>>().join("-")
@@ -127,7 +131,9 @@ fn long_name(rewards: &[String], shares: &[f64], decimals: usize) -> String {
 
 /// Returns e.g. `mix-50-0-50`: the shares in the order of the rewards.
 fn short_name(shares: &[f64], decimals: usize) -> String {
-    let parts: Vec<String> = shares.iter().map(|share| percent(*share, decimals)).collect();
+    let minus = |share: f64| if share < 0.0 { "minus" } else { "" };
+    let parts: Vec<String> =
+        shares.iter().map(|share| format!("{}{}", minus(*share), percent(share.abs(), decimals))).collect();
     format!("mix-{}", parts.join("-"))
 }
 

@@ -3,6 +3,7 @@
 use super::run_id::{self, Mixed};
 use super::{in_order, lattice, lattice_size, same};
 use crate::experiment::{ExperimentSpec, Ingredients, SoupsSpec};
+use crate::provenance::MergeSettings;
 use crate::{RunId, Weighting};
 
 /// A soup or a blend: its name, what it is made of, and what that amounts to.
@@ -31,6 +32,31 @@ impl ExperimentSpec {
         self.mixtures(&self.blends, Mixed::Blend)
     }
 
+    /// Returns the name of any soup of the experiment's runs: the one that [`ExperimentSpec::soups`] gives it where that has it. Other shares,
+    /// other adapters and other ways of merging have other names.
+    ///
+    /// - `shares`: by run, those that have none left out; they sum to 1, and may lie outside of 0 to 1
+    pub fn soup_name(&self, shares: &[(RunId, f64)], merge: &MergeSettings) -> RunId {
+        let runs = self.weightings();
+        let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
+        let of = |run: &RunId| shares.iter().find(|(id, _)| id == run).map_or(0.0, |(_, share)| *share);
+        let all: Vec<f64> = runs.iter().map(|(run, _)| of(run)).collect();
+        let corners = corners(&runs, self.rewards.len());
+        run_id::name_mixture(Mixed::Soup, &names, corners.as_deref().unwrap_or_default(), &all, &merge.suffix())
+    }
+
+    /// Returns what a soup of the experiment's runs amounts to: the mean of their weightings by shares. Nothing where that is no weighting, as
+    /// beyond the corners, or where a run is none of the experiment's.
+    pub fn soup_weighting(&self, shares: &[(RunId, f64)]) -> Option<Weighting> {
+        let runs = self.weightings();
+        let mut weighting = vec![0.0; self.rewards.len()];
+        for (id, share) in shares {
+            let (_, own) = runs.iter().find(|(run, _)| run == id)?;
+            weighting.iter_mut().zip(own.shares()).for_each(|(sum, part)| *sum += share * part);
+        }
+        Weighting::new(weighting).ok()
+    }
+
     /// Returns the mean of a round's adapters, from which the next round goes on.
     pub fn mean_of_round(&self, round: u32) -> Option<SoupRecipe> {
         let (runs, own) = (self.weightings(), self.round(round));
@@ -54,7 +80,8 @@ impl ExperimentSpec {
         let corners = corners.as_deref().unwrap_or_default();
         let recipes = distinct
             .iter()
-            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares.shares(), &runs));
+            .map(Weighting::shares)
+            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares, ""), shares, &runs));
         let mut recipes: Vec<SoupRecipe> = recipes.collect();
         if mixed == Mixed::Soup && self.rounds > 1 {
             // One that is listed is there already.

@@ -31,6 +31,8 @@ struct Row {
     source: Source,
     /// The scores that count as 0 and as 1 in the hypervolume, in the reward's units.
     scale: [f64; 2],
+    /// What scores are measured in; nothing of plain numbers.
+    unit: Option<&'static str>,
     /// The judges that should not fall while the reward rises.
     judges: &'static [Watch],
     /// Whether scores have a gradient to the pixels.
@@ -50,6 +52,7 @@ const FORMULA: Row = Row {
     form: "",
     source: Source::Pixels,
     scale: [0.0, 1.0],
+    unit: None,
     judges: OF_OTHERS,
     has_gradient: true,
     compares: false,
@@ -111,8 +114,8 @@ static ROWS: &[Row] = &[
         is: |kind| matches!(kind, RewardKind::Compressibility { .. }),
         name: "compressibility",
         form: "Compressibility(quality: 95)",
-        // kB
         scale: [-4.0, 0.0],
+        unit: Some("kB"),
         has_gradient: false,
         check: check_quality,
         ..FORMULA
@@ -121,8 +124,8 @@ static ROWS: &[Row] = &[
         is: |kind| matches!(kind, RewardKind::Incompressibility { .. }),
         name: "incompressibility",
         form: "Incompressibility(quality: 95)",
-        // kB
         scale: [0.0, 4.0],
+        unit: Some("kB"),
         has_gradient: false,
         check: check_quality,
         ..FORMULA
@@ -233,6 +236,11 @@ impl RewardKind {
     /// Returns the name that a reward of this kind has where the experiment gives none.
     pub fn default_name(&self) -> &'static str {
         self.row().name
+    }
+
+    /// Returns what scores are measured in; nothing of plain numbers.
+    pub fn unit(&self) -> Option<&'static str> {
+        self.row().unit
     }
 
     /// Returns whether scores have a gradient to the pixels, so that differentiable methods can train on them.

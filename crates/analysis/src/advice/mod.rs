@@ -1,0 +1,256 @@
+//! Which points are worth choosing, and why: each with a sentence and how sure it is.
+
+mod knee;
+mod sentence;
+
+use moa_core::experiment::{ConstraintSpec, Threshold};
+use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
+use moa_pareto::{Bootstrap, Bound, Constraint, FEWEST_PROMPTS, Goal, Interval};
+
+use crate::{AnalysisError, FrontPoint, Relations, Scales};
+use knee::knee;
+
+/// Why a point is recommended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// It gains most in a reward, by the reward's place.
+    Most(usize),
+    /// The front bulges there: going on in any direction costs more in the other rewards than it gains.
+    Knee,
+    /// It gains most in all rewards together among those that lose in none beyond noise.
+    NoLoss,
+    /// It is best among those that keep constraints; see [`best_within`].
+    Within {
+        /// The constraints, on rewards and their gains.
+        constraints: Vec<Constraint>,
+        /// What is best among them; nothing: all rewards together.
+        goal: Option<usize>,
+        /// Whether its intervals keep them, and not its means alone.
+        surely: bool,
+    },
+    /// A mixture, free of training, that is better than a trained adapter in every reward in which they differ.
+    Beats {
+        /// The trained adapter.
+        trained: RunId,
+        /// With which confidence; below 0.95 it is better by its means alone.
+        sure: f64,
+    },
+}
+
+/// A point that is worth choosing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recommendation {
+    /// Why.
+    pub why: Why,
+    /// The point.
+    pub point: RunId,
+    /// In which share of the resamples of the prompts the same point is picked ([`Bootstrap::selections`]); nothing where that was not
+    /// computed: with too few prompts, or too many points.
+    pub picked: Option<f64>,
+    /// Points that are not told apart from it in what it is picked for.
+    pub alike: Vec<RunId>,
+    /// All of it in words.
+    pub sentence: String,
+}
+
+/// What recommendations are made of.
+pub(crate) struct Evidence<'a> {
+    pub(crate) spec: &'a ExperimentSpec,
+    /// The points of a report, and their evaluations in the same order.
+    pub(crate) points: &'a [FrontPoint],
+    pub(crate) evaluations: &'a [&'a EvaluationRecord],
+    pub(crate) relations: &'a Relations,
+    pub(crate) scales: &'a Scales,
+    pub(crate) bootstrap: Bootstrap,
+}
+
+/// Returns what is worth choosing: the best for each reward, the knee, what loses nothing, what keeps the experiment's constraints, and
+/// mixtures that beat trained adapters. Nothing before the base and another point are evaluated.
+pub(crate) fn advice(evidence: &Evidence<'_>) -> Result<Vec<Recommendation>, AnalysisError> {
+    let Evidence { spec, points, .. } = *evidence;
+    if evidence.base().is_none() || points.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for reward in 0..spec.rewards.len() {
+        found.extend(evidence.pick(&Why::Most(reward))?);
+    }
+    if spec.rewards.len() > 1 {
+        found.extend(evidence.pick(&Why::Knee)?);
+        found.extend(evidence.pick(&Why::NoLoss)?);
+    }
+    if !spec.constraints.is_empty() {
+        let constraints = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
+        found.extend(evidence.within(constraints, None)?);
+    }
+    found.extend(evidence.mixtures_that_beat_training());
+    Ok(found)
+}
+
+impl<'a> Evidence<'a> {
+    fn base(&self) -> Option<usize> {
+        self.points.iter().position(|point| point.kind == PointKind::Base)
+    }
+
+    /// Returns the places of all points but the base.
+    fn candidates(&self) -> impl Iterator<Item = usize> + Clone + use<'a> {
+        let points = self.points;
+        (0..points.len()).filter(|place| points[*place].kind != PointKind::Base)
+    }
+
+    /// Returns the gain of a reward at a point, where it is known.
+    fn gain(&self, point: usize, reward: usize) -> Option<Interval> {
+        self.points[point].rewards.get(reward)?.difference
+    }
+
+    /// Picks a point by the means, and finds out how often the same is picked by the means of resampled prompts.
+    fn pick(&self, why: &Why) -> Result<Option<Recommendation>, AnalysisError> {
+        let means: Vec<Vec<f64>> = self.evaluations.iter().map(|point| self.scaled(&point.reward_means())).collect();
+        let Some(base) = self.base() else { return Ok(None) };
+        let allowed: Vec<usize> = match why {
+            Why::NoLoss => self.candidates().filter(|point| self.loses_nothing(*point)).collect(),
+            _ => self.candidates().collect(),
+        };
+        let choose = |means: &[Vec<f64>]| -> Option<usize> {
+            let best = |value: &dyn Fn(usize) -> f64| {
+                allowed.iter().copied().max_by(|one, other| value(*one).total_cmp(&value(*other)))
+            };
+            match why {
+                Why::Most(reward) => best(&|point| means[point][*reward]),
+                Why::Knee => knee(means, &allowed),
+                _ => best(&|point| means[point].iter().sum()),
+            }
+        };
+        let Some(point) = choose(&means) else { return Ok(None) };
+        let gained = |reward: usize| means[point][reward] - means[base][reward];
+        let is_worth = match why {
+            // What no point gains beyond noise is no reason to choose one; of few prompts nothing is known beyond the means.
+            Why::Most(reward) => {
+                gained(*reward) > 0.0
+                    && self.gain(point, *reward).is_none_or(|gain| gain.lo > 0.0 || !gain.is_bounded())
+            }
+            _ => (0..self.spec.rewards.len()).map(gained).sum::<f64>() > 0.0,
+        };
+        if !is_worth {
+            return Ok(None);
+        }
+        let picked = self
+            .resampled()?
+            .map(|rows| self.bootstrap.selections(&rows, choose))
+            .transpose()?
+            .map(|shares| shares[point]);
+        let alike = match why {
+            Why::Most(reward) => self.alike(point, |other| self.relations.are_told_apart_in(point, other, *reward)),
+            _ => self.alike(point, |other| self.relations.are_told_apart(point, other)),
+        };
+        Ok(Some(self.recommend(why.clone(), point, picked, alike)))
+    }
+
+    /// Returns the best point among those that keep constraints.
+    pub(crate) fn within(
+        &self,
+        constraints: Vec<Constraint>,
+        goal: Option<usize>,
+    ) -> Result<Option<Recommendation>, AnalysisError> {
+        let value = |objective: usize, point: usize| match objective.checked_sub(self.spec.rewards.len()) {
+            None => self.points[point].rewards.get(objective).map(|score| score.mean),
+            Some(reward) => self.gain(point, reward),
+        };
+        let keeps = |point: usize, kept: &dyn Fn(Bound, Interval) -> bool| {
+            constraints.iter().all(|one| value(one.objective, point).is_some_and(|value| kept(one.bound, value)))
+        };
+        let worth = |point: usize| -> f64 {
+            let means = self.scaled(&self.evaluations[point].reward_means());
+            goal.map_or_else(|| means.iter().sum(), |reward| means[reward])
+        };
+        let best = |kept: &dyn Fn(Bound, Interval) -> bool| {
+            let points = (0..self.points.len()).filter(|point| keeps(*point, kept));
+            points.max_by(|one, other| worth(*one).total_cmp(&worth(*other)))
+        };
+        let surely = best(&|bound, value| bound.keeps_surely(value));
+        let Some(point) = surely.or_else(|| best(&|bound, value| bound.keeps(value.mean))) else { return Ok(None) };
+        let why = Why::Within { constraints: constraints.clone(), goal, surely: surely.is_some() };
+        let alike = self.alike(point, |other| match goal {
+            _ if !keeps(other, &|bound, value| bound.keeps(value.mean)) => Some(true),
+            Some(reward) => self.relations.are_told_apart_in(point, other, reward),
+            None => self.relations.are_told_apart(point, other),
+        });
+        Ok(Some(self.recommend(why, point, None, alike)))
+    }
+
+    /// Returns for each trained adapter the mixture that beats it most surely; where none does beyond noise, the one that does by its
+    /// means.
+    fn mixtures_that_beat_training(&self) -> Vec<Recommendation> {
+        let of = |kinds: &'static [PointKind]| {
+            self.candidates().filter(move |place| kinds.contains(&self.points[*place].kind))
+        };
+        let beaten = |trained: usize| {
+            let by_means = of(&[PointKind::Soup, PointKind::Blend])
+                .filter(|mixture| self.relations.beats_by_means(*mixture, trained));
+            let beats = |mixture: usize| self.relations.beats(mixture, trained);
+            let mixture = by_means.max_by(|one, other| beats(*one).total_cmp(&beats(*other)))?;
+            let why = Why::Beats { trained: self.points[trained].id.clone(), sure: beats(mixture) };
+            Some(self.recommend(why, mixture, None, Vec::new()))
+        };
+        of(&[PointKind::Trained]).filter_map(beaten).collect()
+    }
+
+    /// Returns whether no reward is below the base's beyond noise, and one is above it beyond noise.
+    fn loses_nothing(&self, point: usize) -> bool {
+        let gains = || (0..self.spec.rewards.len()).map(|reward| self.gain(point, reward));
+        gains().all(|gain| gain.is_some_and(|gain| gain.hi >= 0.0)) && gains().flatten().any(|gain| gain.lo > 0.0)
+    }
+
+    fn alike(&self, point: usize, told_apart: impl Fn(usize) -> Option<bool>) -> Vec<RunId> {
+        let others = self.candidates().filter(|other| *other != point && told_apart(*other) == Some(false));
+        others.map(|other| self.points[other].id.clone()).collect()
+    }
+
+    fn recommend(&self, why: Why, point: usize, picked: Option<f64>, alike: Vec<RunId>) -> Recommendation {
+        let sentence = sentence::sentence(&why, &self.points[point], picked, &alike, &self.spec.reward_names());
+        Recommendation { why, point: self.points[point].id.clone(), picked, alike, sentence }
+    }
+
+    /// Returns rewards on the hypervolume's scale: the worst of base and corners is 0, the best 1.
+    fn scaled(&self, means: &[f64]) -> Vec<f64> {
+        let scaled = |(mean, reward): (&f64, &crate::RewardScale)| reward.scale.normalise(*mean);
+        means.iter().zip(&self.scales.rewards).map(scaled).collect()
+    }
+
+    /// Returns rewards by point and prompt, on the hypervolume's scale; nothing where they are too few or too many to be resampled.
+    fn resampled(&self) -> Result<Option<Vec<Vec<Vec<f64>>>>, AnalysisError> {
+        let prompts = self.evaluations.first().map_or(0, |first| first.prompts());
+        if prompts < FEWEST_PROMPTS || self.points.len() > Relations::MOST_POINTS {
+            return Ok(None);
+        }
+        let rows = |point: &&EvaluationRecord| -> Option<Vec<Vec<f64>>> {
+            let row = |prompt: usize| {
+                let means: Option<Vec<f64>> =
+                    point.rewards.iter().map(|column| column.prompt_means.get(prompt).copied()).collect();
+                Some(self.scaled(&means?))
+            };
+            (0..prompts).map(row).collect()
+        };
+        Ok(self.evaluations.iter().map(rows).collect())
+    }
+}
+
+/// Returns a constraint of an experiment on the objectives of a trade-off.
+fn constraint_of(constraint: &ConstraintSpec, spec: &ExperimentSpec) -> Option<Constraint> {
+    let reward = spec.rewards.iter().position(|reward| reward.name == constraint.reward)?;
+    Some(match constraint.at_least {
+        Threshold::Value(value) => Constraint { objective: reward, bound: Bound::AtLeast(value) },
+        Threshold::Base { plus } => Constraint { objective: reward + spec.rewards.len(), bound: Bound::AtLeast(plus) },
+    })
+}
+
+/// Returns the reward that a goal is about; nothing of one that comes near to a target.
+pub fn maximised(goal: &Goal) -> Option<usize> {
+    match goal {
+        Goal::Maximise(reward) => Some(*reward),
+        Goal::Nearest(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! What can be wrong with a trade-off as it is written.
+
+use thiserror::Error;
+
+/// What is wrong with a trade-off as it is written.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum TradeOffError {
+    /// A text that is no constraint.
+    #[error("`{text}` is no constraint: write NAME>=VALUE or NAME<=VALUE, such as safety>=0.9 or safety>=base+0.02")]
+    NoConstraint {
+        /// The text.
+        text: String,
+    },
+    /// A text that is no pair.
+    #[error("`{text}` is no {form}: write {form},{form}")]
+    NoPair {
+        /// The text.
+        text: String,
+        /// What it is to be.
+        form: &'static str,
+    },
+    /// A part of a wish that is none of its parts.
+    #[error("`{text}` is no part of a trade-off: write NAME>=VALUE, NAME<=VALUE, NAME=VALUE or max NAME")]
+    NoPart {
+        /// The part.
+        text: String,
+    },
+    /// A name that there is not.
+    #[error("there is no {what} `{name}`; there are {}", known.join(", "))]
+    Unknown {
+        /// What sort of name it is.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A wish without a goal.
+    #[error("there is no goal: add `max NAME`, or NAME=VALUE to come near to")]
+    NoGoal,
+    /// A wish with two goals.
+    #[error("`max` is given twice: one reward can be maximised")]
+    TwoGoals,
+    /// A wish that maximises and approaches.
+    #[error("`max` and NAME=VALUE exclude each other")]
+    MostAndNear,
+    /// A share out of range.
+    #[error("the share of {name} is {share}: shares lie between {} and {}", -extrapolation, 1.0 + extrapolation)]
+    Share {
+        /// The adapter.
+        name: String,
+        /// Its share.
+        share: f64,
+        /// By how much shares may leave 0 to 1.
+        extrapolation: f64,
+    },
+    /// Shares that do not sum to 1.
+    #[error("the shares sum to {sum}: shares sum to 1")]
+    Sum {
+        /// Their sum.
+        sum: f64,
+    },
+}

@@ -1,0 +1,144 @@
+//! Adapters on their way into a folder: never over another adapter unsaid, and with images that are theirs.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use moa_adapter::{Adapter, AdapterFormat, LayerShape};
+use moa_analysis::card::Worth;
+use moa_core::Provenance;
+use moa_core::experiment::BaseName;
+use moa_store::{ADAPTER_CONFIG, PICTURES, write_atomically, write_atomically_with};
+
+use crate::adapters::TENSORS;
+use crate::card;
+use crate::error::CliError;
+
+/// An adapter with what is written of it.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) adapter: &'a Adapter,
+    /// Where it comes from.
+    pub(crate) provenance: &'a Provenance,
+    /// Its base model, as experiments call it.
+    pub(crate) base: &'a str,
+    pub(crate) formats: &'a [AdapterFormat],
+    /// Draws its images into a file; nothing where it was not measured.
+    pub(crate) draw: Option<&'a dyn Fn(&Path) -> Result<(), CliError>>,
+    /// What it was measured to be worth, where it was; its model card says so.
+    pub(crate) worth: Option<Worth>,
+}
+
+/// What became of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It holds the adapter now.
+    New,
+    /// It held this adapter already, in all formats that were asked for.
+    Unchanged,
+    /// It held another one, which is gone.
+    Replaced,
+}
+
+impl Outgoing<'_> {
+    /// Writes the adapter into a folder. A folder that is new appears with everything in it, or not at all; in one that is there, the
+    /// configuration, without which peft's layout is not read, leaves first and comes last.
+    ///
+    /// - `force`: whether another adapter in the folder is replaced
+    ///
+    /// # Errors
+    /// Refuses a folder with another adapter, and says which file cannot be written, or what a format cannot say.
+    pub(crate) fn write(&self, folder: &Path, force: bool) -> Result<Written, CliError> {
+        let failed = |path: &Path, error: std::io::Error| {
+            CliError::failure(format!("failed to write {}: {error}", path.display()))
+        };
+        if !folder.exists() {
+            let name = folder.file_name().map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
+            let aside = folder.with_file_name(format!(".{name}.{}.moa-new", std::process::id()));
+            let staged = fs::create_dir_all(&aside).map_err(|error| failed(&aside, error));
+            let staged = staged.and_then(|()| self.fill(&aside, &name));
+            let moved = staged.and_then(|()| fs::rename(&aside, folder).map_err(|error| failed(folder, error)));
+            if moved.is_err() {
+                let _ = fs::remove_dir_all(&aside);
+            }
+            return moved.map(|()| Written::New);
+        }
+        let others: Vec<PathBuf> = self.others_in(folder)?;
+        if let Some(other) = others.first().filter(|_| !force) {
+            return Err(CliError::usage(format!("{} is another adapter, and would be replaced", other.display()))
+                .hint("name another folder with -o, or replace it with --force"));
+        }
+        if others.is_empty() && self.formats.iter().all(|format| folder.join(format.file_name()).is_file()) {
+            self.add_images(folder)?;
+            return Ok(Written::Unchanged);
+        }
+        if !others.is_empty() {
+            // What belongs to the other one; its configuration first, so that nothing is read as one adapter that is two.
+            let names = [ADAPTER_CONFIG, PICTURES].map(|name| folder.join(name));
+            for path in names.iter().chain(&others) {
+                match fs::remove_file(path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(path, error)),
+                    _ => {}
+                }
+            }
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.fill(folder, &name)?;
+        Ok(if others.is_empty() { Written::New } else { Written::Replaced })
+    }
+
+    /// Returns a folder that holds this adapter, or none: the one that is wanted, else one whose name ends in the beginning of the adapter's
+    /// hash.
+    pub(crate) fn free(&self, wanted: PathBuf) -> Result<PathBuf, CliError> {
+        if !wanted.exists() || self.others_in(&wanted)?.is_empty() {
+            return Ok(wanted);
+        }
+        let hash = self.adapter.sha256().map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+        let name = wanted.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(wanted.with_file_name(format!("{name}-{}", &hash[..8])))
+    }
+
+    fn fill(&self, folder: &Path, name: &str) -> Result<(), CliError> {
+        let base = BaseName::of(self.base).for_others();
+        let mut configuration = None;
+        for format in self.formats {
+            let files = self
+                .adapter
+                .outgoing(*format, &base, Some(self.provenance))
+                .map_err(|error| CliError::failure(format!("failed to write: {error}")))?;
+            write_atomically_with(&folder.join(format.file_name()), |out| files.write(out))?;
+            configuration = files.config.or(configuration);
+        }
+        if let Some(configuration) = configuration {
+            write_atomically(&folder.join(ADAPTER_CONFIG), configuration.as_bytes())?;
+        }
+        card::write(folder, &card::of(name, self))?;
+        self.add_images(folder)
+    }
+
+    fn add_images(&self, folder: &Path) -> Result<(), CliError> {
+        self.draw.map_or(Ok(()), |draw| draw(&folder.join(PICTURES)))
+    }
+
+    /// Returns the adapter files in a folder that hold another adapter, or none that can be read.
+    fn others_in(&self, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+        let layers: Vec<LayerShape> = (self.adapter.layers.iter())
+            .map(|(name, layer)| LayerShape { name: name.clone(), d_in: layer.d_in, d_out: layer.d_out })
+            .collect();
+        let failed = |path: &Path, error: std::io::Error| {
+            CliError::failure(format!("failed to read {}: {error}", path.display()))
+        };
+        let configuration = match fs::read_to_string(folder.join(ADAPTER_CONFIG)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            read => Some(read.map_err(|error| failed(&folder.join(ADAPTER_CONFIG), error))?),
+        };
+        let mut others = Vec::new();
+        for path in TENSORS.iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
+            let bytes = fs::read(&path).map_err(|error| failed(&path, error))?;
+            match Adapter::read_any(&bytes, configuration.as_deref(), &layers) {
+                Ok((adapter, _)) if adapter == *self.adapter => {}
+                _ => others.push(path),
+            }
+        }
+        Ok(others)
+    }
+}

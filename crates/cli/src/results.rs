@@ -1,0 +1,86 @@
+//! Results folders as the command line names them: by their path, by the experiment file that they are of, or by its name.
+
+use std::path::{Component, Path, PathBuf};
+
+use moa_core::ExperimentSpec;
+use moa_store::Layout;
+
+use crate::error::CliError;
+use crate::output::detail;
+use crate::shell;
+
+/// The variable that names the folder of all results.
+pub(crate) const LIBRARY: &str = "MOA_RESULTS";
+
+/// Returns the folder that results go into, each experiment's in one of its own: `MOA_RESULTS`, or `results`.
+pub(crate) fn library() -> PathBuf {
+    let given = std::env::var_os(LIBRARY).filter(|folder| !folder.is_empty());
+    given.map_or_else(|| "results".into(), PathBuf::from)
+}
+
+/// Returns whether a folder is an experiment's results.
+pub(crate) fn is_experiment(folder: &Path) -> bool {
+    let layout = Layout::new(folder);
+    layout.experiment_file().is_file() || layout.metrics_dir().is_dir()
+}
+
+/// Finds the results that a word of the command line means. A folder means itself; an experiment file, the folder that `moa sweep`
+/// makes of it; a bare name, the folder of that name among all results. What is none of these is returned as it is, for the command to
+/// say what it makes of it.
+///
+/// # Errors
+/// Says that an experiment file has no results yet, and where they would be; refuses files that are no experiment's.
+pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
+    if path.is_file() {
+        return of_file(path);
+    }
+    if path.exists() {
+        return Ok(path.to_path_buf());
+    }
+    let mut parts = path.components();
+    if let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) {
+        let folder = library().join(name);
+        if is_experiment(&folder) {
+            detail(|| format!("{}: the results in {}", path.display(), folder.display()));
+            return Ok(folder);
+        }
+    }
+    Ok(path.to_path_buf())
+}
+
+/// Finds several, as [`find`] does.
+///
+/// # Errors
+/// See [`find`].
+pub(crate) fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    paths.iter().map(|path| find(path)).collect()
+}
+
+/// Returns the results of an experiment file.
+fn of_file(file: &Path) -> Result<PathBuf, CliError> {
+    // The file that is kept beside results means these.
+    if let Some(folder) = file.parent().filter(|folder| Layout::new(folder).experiment_file() == *file)
+        && Layout::new(folder).receipt_file().is_file()
+    {
+        return Ok(folder.to_path_buf());
+    }
+    if file.extension().is_none_or(|ending| ending != "ron") {
+        return Err(CliError::usage(format!("{} is neither a results folder nor an experiment file", file.display()))
+            .hint("name a folder such as results/my, or the experiment file that ends in .ron"));
+    }
+    // A file that was broken since keeps its results: they go by its name then.
+    let stem = || file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = ExperimentSpec::load(file).ok().and_then(|spec| spec.name).unwrap_or_else(stem);
+    let library = library();
+    let own = library.join(&name);
+    // A folder of experiments is swept into a folder of its name.
+    let folder = file.parent().and_then(Path::file_name).map(|folder| library.join(folder).join(&name));
+    let found = [Some(own.clone()), folder].into_iter().flatten().find(|folder| is_experiment(folder));
+    if let Some(found) = found {
+        detail(|| format!("{}: the results in {}", file.display(), found.display()));
+        return Ok(found);
+    }
+    let sweep = shell::line(["moa", "sweep", &file.display().to_string()]);
+    Err(CliError::failure(format!("{} has no results yet: there is no {}", file.display(), own.display()))
+        .hint(format!("`{sweep}` makes them; where they went elsewhere with --out, name that folder")))
+}
