@@ -24,6 +24,7 @@ const RANKS: [(&str, u32); 19] = [
     ("moa-report", 3),
     ("moa-reward", 3),
     ("moa-tui", 3),
+    ("moa-tensorboard", 3),
     ("moa-zoo", 4),
     ("moa-train", 4),
     ("moa-runner", 5),
@@ -42,6 +43,7 @@ const TENSOR_FREE: [&str; 10] = [
     "moa-plot",
     "moa-report",
     "moa-tui",
+    "moa-tensorboard",
 ];
 
 /// A crate with what it depends on.

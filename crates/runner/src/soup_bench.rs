@@ -173,7 +173,7 @@ impl<'a> SoupBench<'a> {
         let folder = self.layout.point_dir(kind, &id);
         let point = Point { id, kind, weighting: None, model, folder, added: None };
         let evaluator = Evaluator::new(Context { request: &request, models: self.models, spec: &spec });
-        Ok(evaluator.measure(&point, progress)?.1)
+        Ok(evaluator.measure(&point, progress)?.record)
     }
 
     fn evaluator(&self) -> Evaluator<'_> {

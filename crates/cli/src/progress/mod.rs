@@ -2,6 +2,7 @@
 
 mod course;
 mod live;
+mod log;
 mod plain;
 
 use moa_core::experiment::Plan;
@@ -9,6 +10,7 @@ use moa_core::{EventSink, Warning};
 
 use crate::notes::is_new;
 use crate::output::{self, note};
+pub(crate) use log::EventLog;
 
 /// Where a sweep shows how far it is; always on standard error.
 pub(crate) enum Display {

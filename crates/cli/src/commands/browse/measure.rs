@@ -147,7 +147,8 @@ pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFor
     };
     let (adapter, provenance) = bench.merge(shares)?;
     let (formats, base) = ([format.format()], &ready.experiment.spec.base);
-    let outgoing = Outgoing { adapter: &adapter, provenance: &provenance, base, formats: &formats, draw: None };
+    let outgoing =
+        Outgoing { adapter: &adapter, provenance: &provenance, base, formats: &formats, draw: None, worth: None };
     let folder = outgoing.free(root.join("merged").join(bench.name(shares)))?;
     outgoing.write(&folder, false)?;
     Ok(Reply::Saved(folder))
