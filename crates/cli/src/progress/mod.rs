@@ -1,6 +1,5 @@
 //! What a sweep shows while it runs: redrawn lines on a terminal, lines one after the other elsewhere.
 
-mod course;
 mod live;
 mod log;
 mod plain;

@@ -61,7 +61,7 @@ pub(super) fn run(
         let _ = ended.send(Message::SweepEnded(told));
         result
     });
-    let opened = Opened { library: parent(out), experiment: Some(out.to_path_buf()) };
+    let opened = Opened { library: parent(out), experiment: Some(out.to_path_buf()), compared: Vec::new() };
     let shown = show(screen, &opened, global, true, sender, &inbox);
     if !sweeping.is_finished() {
         stop.ask();

@@ -1,11 +1,11 @@
-//! How far a sweep is, and how long it will take.
+//! How far a sweep is, and how long it will take, in the same words wherever that is shown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use moa_core::experiment::{CostModel, Plan};
-use moa_core::metric;
-use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
+use crate::experiment::{CostModel, Plan};
+use crate::metric;
+use crate::{EpochRecord, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
 
 /// Costs relative to each other, for a bar that moves evenly; the time left is measured, not computed from them.
 const COST: CostModel =
@@ -13,19 +13,22 @@ const COST: CostModel =
 
 /// One run as far as it has come.
 #[derive(Clone, Debug)]
-pub(crate) struct RunCourse {
-    pub(crate) id: RunId,
-    pub(crate) epochs: u32,
-    pub(crate) epochs_done: u32,
+pub struct RunCourse {
+    /// Its name.
+    pub id: RunId,
+    /// Epochs planned.
+    pub epochs: u32,
+    /// Epochs finished.
+    pub epochs_done: u32,
     /// The mean of each reward in the last epoch, in the experiment's order; empty before the first.
-    pub(crate) rewards: Vec<Option<f64>>,
+    pub rewards: Vec<Option<f64>>,
     /// The loss of the last epoch.
     loss: Option<f64>,
 }
 
 /// A sweep as far as it has come.
 #[derive(Clone, Debug)]
-pub(crate) struct Course {
+pub struct Course {
     rewards: Vec<String>,
     runs: Vec<RunCourse>,
     phase: Option<Phase>,
@@ -43,7 +46,7 @@ pub(crate) struct Course {
 
 impl Course {
     /// Returns the course of a sweep before its first event.
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let evaluation = Plan {
             training_pictures: 0,
             rollout_passes: 0,
@@ -68,8 +71,20 @@ impl Course {
         }
     }
 
+    /// Returns the course of a sweep that is joined while it goes on: the runs as they stand, how many points are evaluated, and what is
+    /// being done. The time left counts from the first epoch: what passes to [`Course::remaining`] is the time that the epochs took, and
+    /// what has passed since.
+    pub fn joined(plan: &Plan, runs: &[RunRecord], evaluated: usize, phase: Option<Phase>, fraction: f64) -> Self {
+        let mut course = Self::new(plan);
+        course.runs = runs.iter().map(RunCourse::new).collect();
+        course.evaluated = (evaluated as u64).min(course.points);
+        (course.phase, course.fraction) = (phase, fraction);
+        course.at_start = course.share() - course.training * course.trained();
+        course
+    }
+
     /// Takes an event.
-    pub(crate) fn take(&mut self, event: &RunEvent) {
+    pub fn take(&mut self, event: &RunEvent) {
         match event {
             RunEvent::SweepStarted { rewards, runs, .. } => {
                 self.rewards.clone_from(rewards);
@@ -106,12 +121,12 @@ impl Course {
     }
 
     /// Returns the runs, in the experiment's order.
-    pub(crate) fn runs(&self) -> &[RunCourse] {
+    pub fn runs(&self) -> &[RunCourse] {
         &self.runs
     }
 
     /// Returns what the sweep is doing, in a few words.
-    pub(crate) fn activity(&self) -> &'static str {
+    pub fn activity(&self) -> &'static str {
         match self.phase {
             None => "starting",
             Some(Phase::Base) => "evaluating the base",
@@ -122,25 +137,53 @@ impl Course {
     }
 
     /// Returns the share of the whole sweep that is finished, 0 to 1.
-    pub(crate) fn share(&self) -> f64 {
-        let fraction_of =
-            |phases: &[Phase]| if self.phase.is_some_and(|p| phases.contains(&p)) { self.fraction } else { 0.0 };
+    pub fn share(&self) -> f64 {
+        let points = self.evaluated as f64 + self.fraction_of(&[Phase::Base, Phase::Evaluation]);
+        self.training * self.trained() + self.evaluation * (points / self.points as f64).min(1.0)
+    }
+
+    /// Returns the share of the training that is finished.
+    fn trained(&self) -> f64 {
         // All runs go through an epoch together; the first one that says so speaks for the others.
         let epochs = self.runs.iter().map(|run| run.epochs).max().unwrap_or(0);
         let done = self.runs.iter().map(|run| run.epochs_done).max().unwrap_or(0);
-        let running = f64::from(done) + fraction_of(&[Phase::Training]);
-        let trained = if epochs == 0 { 0.0 } else { (running / f64::from(epochs)).min(1.0) };
-        let points = self.evaluated as f64 + fraction_of(&[Phase::Base, Phase::Evaluation]);
-        self.training * trained + self.evaluation * (points / self.points as f64).min(1.0)
+        let running = f64::from(done) + self.fraction_of(&[Phase::Training]);
+        if epochs == 0 { 0.0 } else { (running / f64::from(epochs)).min(1.0) }
+    }
+
+    fn fraction_of(&self, phases: &[Phase]) -> f64 {
+        if self.phase.is_some_and(|phase| phases.contains(&phase)) { self.fraction } else { 0.0 }
     }
 
     /// Returns the time left when `elapsed` has passed since this process began, once there is enough to tell.
-    pub(crate) fn remaining(&self, elapsed: Duration) -> Option<Duration> {
+    pub fn remaining(&self, elapsed: Duration) -> Option<Duration> {
         let finished = self.share() - self.at_start;
         if finished < 0.01 || elapsed < Duration::from_secs(2) {
             return None;
         }
         Some(elapsed.mul_f64(((1.0 - self.share()) / finished).clamp(0.0, 1e6)))
+    }
+}
+
+impl Course {
+    /// Returns the time left in words, e.g. "about 12 min left", when `elapsed` has passed since this process began.
+    pub fn left(&self, elapsed: Duration) -> String {
+        match self.remaining(elapsed) {
+            Some(left) => format!("{} left", to_the_minute(left)),
+            None => "estimating the time …".into(),
+        }
+    }
+}
+
+/// Returns an estimated time to the minute: "about 12 min", "about 2 h 5 min", "less than a minute".
+fn to_the_minute(time: Duration) -> String {
+    match time.as_secs_f64() / 60.0 {
+        minutes if minutes < 1.0 => "less than a minute".into(),
+        minutes if minutes < 59.5 => format!("about {minutes:.0} min"),
+        minutes => {
+            let minutes = minutes.round() as u64;
+            format!("about {} h {} min", minutes / 60, minutes % 60)
+        }
     }
 }
 
@@ -150,7 +193,7 @@ impl RunCourse {
     }
 
     /// Returns the run's rewards in words, "safety 0.812  alignment 0.790"; its loss where an epoch scores nothing.
-    pub(crate) fn scores(&self, names: &[String]) -> String {
+    pub fn scores(&self, names: &[String]) -> String {
         let known = names.iter().zip(&self.rewards).filter_map(|(name, mean)| Some(format!("{name} {:.3}", (*mean)?)));
         let known: Vec<String> = known.collect();
         match self.loss {
@@ -162,7 +205,7 @@ impl RunCourse {
 
 impl Course {
     /// Returns the rewards' names, in the experiment's order.
-    pub(crate) fn rewards(&self) -> &[String] {
+    pub fn rewards(&self) -> &[String] {
         &self.rewards
     }
 }
@@ -176,7 +219,7 @@ fn means(rewards: &[String], epoch: &EpochRecord) -> Vec<Option<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use moa_core::{EvaluationRecord, Weighting};
+    use crate::{EvaluationRecord, Weighting};
 
     fn plan() -> Plan {
         Plan {
@@ -271,6 +314,31 @@ mod tests {
         let wanted = 30.0 * (1.0 - course.share()) / finished;
         let left = course.remaining(Duration::from_secs(30)).unwrap().as_secs_f64();
         assert!((left - wanted).abs() < 1e-6, "{left} is not {wanted}");
+    }
+
+    #[test]
+    fn a_sweep_that_is_joined_has_an_estimate_at_once() {
+        let mut run = RunRecord::planned(RunId("run-0".into()), Weighting::corner(0, 2), 10);
+        (run.epochs_done, run.state) = (5, RunState::Training);
+        let course = Course::joined(&plan(), &[run], 1, Some(Phase::Training), 0.0);
+        // Half of the training took a minute; the other half, and all evaluations but the base's, are left.
+        let (trained, left) = (0.5 * course.training, 1.0 - course.share());
+        let found = course.remaining(Duration::from_secs(60)).unwrap().as_secs_f64();
+        assert!((found - 60.0 * left / trained).abs() < 1e-6, "{found}");
+    }
+
+    #[test]
+    fn the_time_left_is_said_to_the_minute() {
+        let cases = [
+            (20, "less than a minute"),
+            (90, "about 2 min"),
+            (3560, "about 59 min"),
+            (3599, "about 1 h 0 min"),
+            (7500, "about 2 h 5 min"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(to_the_minute(Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]

@@ -3,15 +3,23 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use crate::app::{App, Hit};
+use super::Target;
+use crate::click::Clicks;
 use crate::figures::Figures;
+use crate::theme::Theme;
 use crate::widget::{Braille, clip, panel};
 
 /// The corners: top, bottom left, bottom right, as shares of width and height from below.
 const CORNERS: [(f64, f64); 3] = [(0.5, 1.0), (0.0, 0.0), (1.0, 0.0)];
 
-pub(crate) fn view(app: &App, figures: &Figures, shares: &[f64], frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
+pub(super) fn view(
+    theme: Theme,
+    figures: &Figures,
+    shares: &[f64],
+    clicks: &Clicks<Target>,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
     let inner = panel(frame, area, "Drag", "", theme);
     if inner.height < 5 || figures.corners.len() != 3 || shares.len() != 3 {
         return;
@@ -38,11 +46,11 @@ pub(crate) fn view(app: &App, figures: &Figures, shares: &[f64], frame: &mut Fra
     let column = inside.x + (x * f64::from(inside.width - 1)).round() as u16;
     let row = inside.y + ((1.0 - y) * f64::from(inside.height - 1)).round() as u16;
     buffer.set_string(column, row, "●", theme.accent());
-    app.clickable(inside, Hit::Triangle);
+    clicks.put(inside, Target::Triangle);
 }
 
 /// Returns the shares of a place in the triangle's area; places outside count as the nearest ones inside.
-pub(crate) fn shares(area: Rect, (column, row): (u16, u16)) -> [f64; 3] {
+pub(super) fn shares(area: Rect, (column, row): (u16, u16)) -> [f64; 3] {
     let share = |offset: u16, length: u16| f64::from(offset.min(length)) / f64::from(length.max(2) - 1);
     let x = share(column.saturating_sub(area.x), area.width).min(1.0);
     let y = (1.0 - share(row.saturating_sub(area.y), area.height)).clamp(0.0, 1.0);

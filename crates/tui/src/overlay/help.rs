@@ -6,26 +6,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use crate::app::App;
-use crate::key::{Scope, TABLE};
-use crate::widget::panel;
+use crate::widget::{panel, sheet};
 
-/// The scopes, in the order of the screens.
-const SCOPES: [Scope; 7] =
-    [Scope::Global, Scope::Experiments, Scope::Sweep, Scope::Curves, Scope::Front, Scope::Pictures, Scope::Soup];
-
-pub(crate) fn view(app: &App, frame: &mut Frame<'_>, area: Rect, scroll: usize) {
-    let theme = app.theme;
-    let inner =
-        super::prompt::sheet(frame, area, area.width.saturating_sub(6).min(110), area.height.saturating_sub(2), theme);
+pub(super) fn view(app: &App, frame: &mut Frame<'_>, area: Rect, scroll: usize) {
+    let theme = app.shared.theme;
+    let inner = sheet(frame, area, area.width.saturating_sub(6).min(120), area.height.saturating_sub(2), theme);
     let inner = panel(frame, inner, "Keys", "↑ ↓ scroll, esc closes; the mouse works, too", theme);
-    // The screen that one comes from first.
-    let here = app.scope();
-    let mut scopes = vec![here];
-    scopes.extend(SCOPES.into_iter().filter(|scope| *scope != here));
     let mut blocks: Vec<Vec<Line<'_>>> = Vec::new();
-    for scope in scopes {
-        let mut lines = vec![Line::styled(scope.name(), theme.strong())];
-        for row in TABLE.iter().filter(|row| row.scope == scope) {
+    for (name, rows) in app.table() {
+        let mut lines = vec![Line::styled(name, theme.strong())];
+        for row in rows {
             let keys: Vec<String> = row.keys.iter().map(ToString::to_string).collect();
             lines.push(Line::from(vec![
                 Span::styled(format!("{:>10}  ", keys.join(" ")), theme.key()),

@@ -1,47 +1,40 @@
-//! Soups: shares that sum to one, and a model of what they score.
+//! Shares of corners that sum to one.
 
 use moa_core::RunId;
-use moa_pareto::{Prediction, Surrogate};
-
-use crate::figures::Point;
 
 /// A share of one, in percent.
-pub(crate) const WHOLE: u32 = 100;
-/// Half a 95 % interval in standard errors.
-const HALF: f64 = 1.96;
-/// The model is made of so many points at most: fitting takes their number cubed.
-const MOST_POINTS: usize = 150;
+pub(super) const WHOLE: u32 = 100;
 
 /// The shares of corners in percent. They sum to 100, so that a share is a number of two decimals, and the same number when
 /// it is written out and read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mix {
+pub(super) struct Mix {
     percent: Vec<u32>,
 }
 
 impl Mix {
     /// Returns equal shares of `count` corners.
-    pub(crate) fn equal(count: usize) -> Self {
+    pub(super) fn equal(count: usize) -> Self {
         Self::near(&vec![1.0; count])
     }
 
     /// Returns the shares closest to weights that are not negative, by largest remainders.
-    pub(crate) fn near(weights: &[f64]) -> Self {
+    pub(super) fn near(weights: &[f64]) -> Self {
         Self { percent: apportion(WHOLE, weights) }
     }
 
     /// Returns the percents.
-    pub(crate) fn percent(&self) -> &[u32] {
+    pub(super) fn percent(&self) -> &[u32] {
         &self.percent
     }
 
     /// Returns the shares.
-    pub(crate) fn shares(&self) -> Vec<f64> {
+    pub(super) fn shares(&self) -> Vec<f64> {
         self.percent.iter().map(|percent| f64::from(*percent) / f64::from(WHOLE)).collect()
     }
 
     /// Gives one corner a share; the others keep their proportions, which `memory` tells where all of them are 0.
-    pub(crate) fn set(&mut self, index: usize, percent: u32, memory: &[f64]) {
+    pub(super) fn set(&mut self, index: usize, percent: u32, memory: &[f64]) {
         let percent = if self.percent.len() == 1 { WHOLE } else { percent.min(WHOLE) };
         let own = |weights: Vec<f64>| -> Vec<f64> {
             weights.into_iter().enumerate().map(|(place, weight)| if place == index { 0.0 } else { weight }).collect()
@@ -59,7 +52,7 @@ impl Mix {
     }
 
     /// Returns the soup in words: "60 % aesthetics + 40 % safety".
-    pub(crate) fn describe(&self, corners: &[RunId]) -> String {
+    pub(super) fn describe(&self, corners: &[RunId]) -> String {
         let parts = corners.iter().zip(&self.percent).filter(|(_, percent)| **percent > 0);
         parts.map(|(id, percent)| format!("{percent} % {id}")).collect::<Vec<_>>().join(" + ")
     }
@@ -78,40 +71,6 @@ fn apportion(whole: u32, weights: &[f64]) -> Vec<u32> {
     let rest = whole.saturating_sub(parts.iter().sum()) as usize;
     order.into_iter().cycle().take(rest).for_each(|place| parts[place] += 1);
     parts
-}
-
-/// A model of every reward over shares.
-#[derive(Clone, Debug)]
-pub struct Model {
-    rewards: Vec<Surrogate>,
-    /// How many points it is made of.
-    pub(crate) points: usize,
-}
-
-impl Model {
-    /// Returns the model of points with shares; nothing where there are fewer than two, or they cannot be fitted.
-    pub fn fit(points: &[Point]) -> Option<Self> {
-        // The corners come first among points, and are never left out.
-        let known: Vec<&Point> = points.iter().filter(|point| point.shares.is_some()).take(MOST_POINTS).collect();
-        if known.len() < 2 {
-            return None;
-        }
-        let shares: Vec<Vec<f64>> = known.iter().filter_map(|point| point.shares.clone()).collect();
-        let fit = |reward: usize| {
-            let score = |point: &&Point| point.rewards.get(reward).map(|score| score.mean);
-            let scores = known.iter().map(score).collect::<Option<Vec<_>>>()?;
-            let values: Vec<f64> = scores.iter().map(|interval| interval.mean).collect();
-            let errors: Vec<f64> = scores.iter().map(|i| ((i.hi - i.lo) / 2.0 / HALF).max(0.0)).collect();
-            Surrogate::fit(&shares, &values, &errors).ok()
-        };
-        let rewards = (0..known[0].rewards.len()).map(fit).collect::<Option<Vec<_>>>()?;
-        Some(Self { rewards, points: known.len() })
-    }
-
-    /// Returns what each reward is expected to be.
-    pub(crate) fn predict(&self, shares: &[f64]) -> Vec<Prediction> {
-        self.rewards.iter().map(|surrogate| surrogate.predict(shares)).collect()
-    }
 }
 
 #[cfg(test)]
