@@ -323,7 +323,7 @@ mod tests {
         let course = Course::joined(&plan(), &[run], 1, Some(Phase::Training), 0.0);
         // Half of the training took a minute; the other half, and all evaluations but the base's, are left.
         let (trained, left) = (0.5 * course.training, 1.0 - course.share());
-        let found = course.remaining(Duration::from_secs(60)).unwrap().as_secs_f64();
+        let found = course.remaining(Duration::from_mins(1)).unwrap().as_secs_f64();
         assert!((found - 60.0 * left / trained).abs() < 1e-6, "{found}");
     }
 

@@ -45,7 +45,7 @@ pub enum ProvenanceError {
     },
 }
 
-fn wrong(key: &str, reason: impl ToString) -> ProvenanceError {
+fn wrong(key: &str, reason: &impl ToString) -> ProvenanceError {
     ProvenanceError::Key { key: key.into(), reason: reason.to_string() }
 }
 
