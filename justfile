@@ -18,6 +18,10 @@ fmt:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude moa-cli --no-deps --release --locked
 
+# The book of docs/ in target/book, with its links checked.
+book:
+    .ci/book
+
 # How long experiments take here, as `moa check` estimates it, and a sweep that is timed.
 bench:
     cargo build --release
