@@ -108,6 +108,19 @@ slurm-check:
     cargo build --release
     .ci/slurm target/release/moa
 
+# A report in a real headless Chromium: clicked, dragged, gone through by keyboard alone. Needs Debian's Chromium, or root to install it.
+browser-check:
+    cargo build --release
+    .ci/browser target/release/moa
+
+# The images of docs/report.md: the report of a finished experiment at three widths.
+report-images RESULTS="results/pareto" DIR="/tmp/moa-report":
+    cargo build --release
+    mkdir -p {{DIR}}
+    target/release/moa report {{RESULTS}} -o {{DIR}}/report.html
+    .ci/browser target/release/moa {{DIR}} {{DIR}}/report.html
+    for width in 375 800 1280; do cp {{DIR}}/top-$width.png docs/images/report-$width.png; done
+
 # Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}

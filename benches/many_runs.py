@@ -4,7 +4,7 @@
     benches/many_runs.py MOA FOLDER [--runs 5000]
 
 Trains one run of a tiny experiment, gives all others a copy of its files under their own names (their logs say whose they are, with checksums),
-and times `moa front`, `moa export` and `moa gather` on the whole. FOLDER is made, and takes about 150 kB for a run.
+and times `moa front`, `moa report`, `moa export` and `moa gather` on the whole. FOLDER is made, and takes about 150 kB for a run.
 """
 import argparse
 import csv
@@ -111,6 +111,7 @@ def main():
     timed("gather, the first time", [moa, "gather", results, "--quiet"])
     timed("gather, again", [moa, "gather", results, "--quiet"])
     timed("front", [moa, "front", results])
+    timed("report", [moa, "report", results, "--soups", "0", "-o", folder / "report.html"])
     timed("export of all epochs", [moa, "export", results, "--format", "csv", "-o", folder / "epochs.csv"])
     timed("repair", [moa, "repair", results, "--quiet"])
 

@@ -20,7 +20,7 @@ use moa_core::{
     Weighting,
 };
 use moa_store::{Layout, MetricStore};
-use moa_tui::{App, Helpers, Message, News, Request, Theme, update, view};
+use moa_tui::{App, Helpers, Message, News, Painter, Request, Theme, update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
     let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a test backend never fails");
     let mut app = App::new(Theme::default(), SystemTime::now(), None);
     let began = Instant::now();
-    let helpers = Helpers::start(None, Picker::halfblocks(), &sender);
+    let helpers = Helpers::start(None, Painter::new(Picker::halfblocks(), Theme::default()), &sender);
     app.open(root);
     let mut values = 0;
     while values == 0 {

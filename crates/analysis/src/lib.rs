@@ -11,6 +11,7 @@
 //! | are soups as good as training? | [`SoupComparison`] |
 //! | which soups did a search add to the experiment? | [`added`] |
 //! | which weighting is worth training next? | [`Next`] |
+//! | what does an adapter say of itself? | [`card()`](card::card) |
 //! | which points is it worth choosing, and why? | [`advice`] |
 //! | which points are not told apart? | [`Relations`] |
 //! | what would a soup gain? | [`Forecast`] |
@@ -21,6 +22,7 @@
 
 mod added;
 pub mod advice;
+pub mod card;
 pub mod compare;
 mod edge;
 mod error;

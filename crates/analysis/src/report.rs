@@ -1,5 +1,6 @@
 //! Everything that is said of an experiment's evaluations.
 
+mod at_once;
 pub(crate) mod csv;
 pub(crate) mod json;
 mod point;

@@ -5,7 +5,7 @@ use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
     browse, check, compare, completions, convert, device, export, export_model, fork, front, gather, init, list, man,
-    merge, note, pretrain, remove, repair, sample, show, slurm, sweep, tag,
+    merge, note, pretrain, remove, repair, report, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Init(init::Arguments),
     Front(front::Arguments),
+    Report(report::Arguments),
     Compare(compare::Arguments),
     Gather(gather::Arguments),
     Fork(fork::Arguments),
@@ -61,6 +62,7 @@ Examples:
   moa list                               see which experiments there are
   moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again
+  moa report results/my -o my.html       write one HTML file for colleagues without moa
   moa compare results/my results/other   see which experiment gains more, and at what cost
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"

@@ -7,6 +7,7 @@ use moa_core::experiment::SpecError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
 use moa_store::StoreError;
+use moa_tensorboard::TensorBoardError;
 use moa_train::TrainError;
 use moa_zoo::ZooError;
 use moa_zoo::pretrain::PretrainError;
@@ -136,6 +137,17 @@ impl From<StoreError> for CliError {
             _ => None,
         };
         Self::failure(format!("failed to {error}")).maybe_hint(hint)
+    }
+}
+
+impl From<TensorBoardError> for CliError {
+    fn from(error: TensorBoardError) -> Self {
+        match error {
+            TensorBoardError::Store(error) => error.into(),
+            TensorBoardError::Analysis(error) => error.into(),
+            error @ TensorBoardError::OfSweep { .. } => Self::usage(format!("failed to {error}")),
+            error @ TensorBoardError::Write { .. } => Self::failure(format!("failed to {error}")),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod bar;
 mod base;
 mod calibrate;
+mod card;
 mod commands;
 mod device;
 mod error;
@@ -24,6 +25,7 @@ mod paint;
 mod panic;
 mod pictures;
 mod progress;
+mod records;
 mod results;
 mod setting;
 mod shell;
@@ -67,6 +69,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Check(arguments) => commands::check::run(arguments, global.on(&arguments.devices)),
         Command::Init(arguments) => commands::init::run(arguments),
         Command::Front(arguments) => commands::front::run(arguments),
+        Command::Report(arguments) => commands::report::run(arguments, global.on(&arguments.devices)),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Gather(arguments) => commands::gather::run(arguments, global.on(&arguments.devices)),
         Command::Fork(arguments) => commands::fork::run(arguments, global.on(&arguments.devices)),

@@ -5,11 +5,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat, LayerShape};
+use moa_analysis::card::Worth;
 use moa_core::Provenance;
 use moa_core::experiment::BaseName;
 use moa_store::{ADAPTER_CONFIG, PICTURES, write_atomically, write_atomically_with};
 
 use crate::adapters::TENSORS;
+use crate::card;
 use crate::error::CliError;
 
 /// An adapter with what is written of it.
@@ -22,6 +24,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) formats: &'a [AdapterFormat],
     /// Draws its images into a file; nothing where it was not measured.
     pub(crate) draw: Option<&'a dyn Fn(&Path) -> Result<(), CliError>>,
+    /// What it was measured to be worth, where it was; its model card says so.
+    pub(crate) worth: Option<Worth>,
 }
 
 /// What became of a folder.
@@ -51,7 +55,7 @@ impl Outgoing<'_> {
             let name = folder.file_name().map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
             let aside = folder.with_file_name(format!(".{name}.{}.moa-new", std::process::id()));
             let staged = fs::create_dir_all(&aside).map_err(|error| failed(&aside, error));
-            let staged = staged.and_then(|()| self.fill(&aside));
+            let staged = staged.and_then(|()| self.fill(&aside, &name));
             let moved = staged.and_then(|()| fs::rename(&aside, folder).map_err(|error| failed(folder, error)));
             if moved.is_err() {
                 let _ = fs::remove_dir_all(&aside);
@@ -77,7 +81,8 @@ impl Outgoing<'_> {
                 }
             }
         }
-        self.fill(folder)?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.fill(folder, &name)?;
         Ok(if others.is_empty() { Written::New } else { Written::Replaced })
     }
 
@@ -92,7 +97,7 @@ impl Outgoing<'_> {
         Ok(wanted.with_file_name(format!("{name}-{}", &hash[..8])))
     }
 
-    fn fill(&self, folder: &Path) -> Result<(), CliError> {
+    fn fill(&self, folder: &Path, name: &str) -> Result<(), CliError> {
         let base = BaseName::of(self.base).for_others();
         let mut configuration = None;
         for format in self.formats {
@@ -106,6 +111,7 @@ impl Outgoing<'_> {
         if let Some(configuration) = configuration {
             write_atomically(&folder.join(ADAPTER_CONFIG), configuration.as_bytes())?;
         }
+        card::write(folder, &card::of(name, self))?;
         self.add_images(folder)
     }
 

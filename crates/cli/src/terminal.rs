@@ -1,28 +1,25 @@
 //! The terminal while a UI has it: taken in one place, given back whatever happens.
 
+mod question;
+
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
-use std::time::Duration;
 
 use clap::ValueEnum;
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use moa_tui::{Background, Colours, Message, Theme};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui_image::picker::cap_parser::QueryStdioOptions;
-use ratatui_image::picker::{Capability, Picker, ProtocolType};
+use ratatui_image::picker::{Picker, ProtocolType};
 
 use crate::error::CliError;
 use crate::output::note;
 use crate::paint;
-
-/// How long a terminal has to say what it can; most answer within milliseconds.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Whether a UI has the terminal.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -87,6 +84,8 @@ pub(crate) struct Screen {
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
     pub(crate) theme: Theme,
     pub(crate) picker: Picker,
+    /// What was typed while the terminal was asked what it can.
+    pub(crate) typed: Vec<Event>,
 }
 
 impl Screen {
@@ -110,24 +109,32 @@ impl Screen {
             return Err(failed(error));
         }
         let colours = colours();
-        let picker = look.images.map_or_else(|| picker(colours), PictureMode::picker);
+        let (picker, light, typed) = match look.images {
+            Some(mode) => (mode.picker(), None, Vec::new()),
+            None => asked(colours),
+        };
         let background = match look.theme {
             Some(ThemeName::Dark) => Background::Dark,
             Some(ThemeName::Light) => Background::Light,
-            None => background(&picker),
+            None => background(light),
         };
         let theme = Theme { colours, background };
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|error| {
             restore();
             failed(error)
         })?;
-        Ok(Self { terminal, theme, picker })
+        Ok(Self { terminal, theme, picker, typed })
     }
 }
 
-/// Sends keys, clicks and new sizes from now on. A terminal that is gone asks to stop.
-pub(crate) fn listen(inbox: Sender<Message>) {
+/// Sends keys, clicks and new sizes from now on; first what was typed while the terminal was asked. A terminal that is gone asks to stop.
+pub(crate) fn listen(typed: Vec<Event>, inbox: Sender<Message>) {
     thread::spawn(move || {
+        for event in typed {
+            if inbox.send(Message::Input(event)).is_err() {
+                return;
+            }
+        }
         while let Ok(event) = crossterm::event::read() {
             if inbox.send(Message::Input(event)).is_err() {
                 return;
@@ -159,45 +166,69 @@ fn colours() -> Colours {
 }
 
 impl PictureMode {
+    /// Returns how pixels are sent; nothing for half-blocks.
+    fn protocol(self) -> Option<ProtocolType> {
+        match self {
+            Self::Blocks => None,
+            Self::Kitty => Some(ProtocolType::Kitty),
+            Self::Sixel => Some(ProtocolType::Sixel),
+            Self::Iterm2 => Some(ProtocolType::Iterm2),
+        }
+    }
+
     fn picker(self) -> Picker {
-        let protocol = match self {
-            Self::Blocks => return Picker::halfblocks(),
-            Self::Kitty => ProtocolType::Kitty,
-            Self::Sixel => ProtocolType::Sixel,
-            Self::Iterm2 => ProtocolType::Iterm2,
-        };
-        let size = crossterm::terminal::window_size().ok().filter(|size| size.width > 0 && size.height > 0);
-        let letter = size.map_or((10, 20), |size| (size.width / size.columns.max(1), size.height / size.rows.max(1)));
-        #[expect(deprecated, reason = "the way that is not asks the terminal, which the user has answered for")]
-        let mut picker = Picker::from_fontsize((letter.0.max(1), letter.1.max(1)).into());
-        picker.set_protocol_type(protocol);
-        picker
+        self.protocol()
+            .map_or_else(Picker::halfblocks, |protocol| sized(protocol, cell_by_window().unwrap_or((10, 20))))
     }
 }
 
-/// Asks the terminal for pixels; half-blocks do where it has none or does not answer.
+/// Returns what the terminal can draw, and what was typed while it was asked; half-blocks do where it has no pixels or does not answer.
 ///
-/// tmux and screen keep questions from the terminal around them unless they are set up not to; whoever waits for an answer
-/// then eats the first key instead. So they are not asked.
-fn picker(colours: Colours) -> Picker {
+/// tmux and screen keep questions from the terminal around them unless they are set up not to: they are not asked.
+fn asked(colours: Colours) -> (Picker, Option<bool>, Vec<Event>) {
     let inside = |name: &str| std::env::var_os(name).is_some();
     let multiplexer = std::env::var("TERM").is_ok_and(|term| term.starts_with("tmux") || term.starts_with("screen"));
     if colours == Colours::None || multiplexer || inside("TMUX") || inside("STY") {
-        return Picker::halfblocks();
+        return (Picker::halfblocks(), None, Vec::new());
     }
-    let options =
-        QueryStdioOptions { timeout: PATIENCE, terminal_background_color_osc: true, ..QueryStdioOptions::default() };
-    Picker::from_query_stdio_with_options(options).unwrap_or_else(|_| Picker::halfblocks())
+    let answer = question::ask();
+    let protocol = match () {
+        () if answer.kitty && !inside("WEZTERM_EXECUTABLE") && !inside("KONSOLE_VERSION") => Some(PictureMode::Kitty),
+        () if named_iterm() => Some(PictureMode::Iterm2),
+        () if answer.sixel && !inside("KONSOLE_VERSION") => Some(PictureMode::Sixel),
+        () => None,
+    };
+    // Pixels need the size of a cell.
+    let picker = match (protocol.and_then(PictureMode::protocol), answer.cell.or_else(cell_by_window)) {
+        (Some(protocol), Some(cell)) => sized(protocol, cell),
+        _ => Picker::halfblocks(),
+    };
+    (picker, answer.light, answer.typed)
 }
 
-/// Returns the background that the terminal names, or `COLORFGBG`; dark where nobody says.
-fn background(picker: &Picker) -> Background {
-    let named = picker.capabilities().iter().find_map(|capability| match capability {
-        Capability::Background(r, g, b) => {
-            Some(0.3 * f64::from(*r) + 0.59 * f64::from(*g) + 0.11 * f64::from(*b) > 128.0)
-        }
-        _ => None,
-    });
+/// Whether the environment names a terminal with iTerm2's images.
+fn named_iterm() -> bool {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let programs = ["iTerm", "WezTerm", "mintty", "vscode", "Tabby", "Hyper", "rio", "WarpTerminal"];
+    programs.iter().any(|name| variable("TERM_PROGRAM").contains(name)) || variable("LC_TERMINAL").contains("iTerm")
+}
+
+/// Returns a picker for pixels in cells of this size.
+fn sized(protocol: ProtocolType, (width, height): (u16, u16)) -> Picker {
+    #[expect(deprecated, reason = "the way that is not asks the terminal, and takes keys that are typed meanwhile")]
+    let mut picker = Picker::from_fontsize((width.max(1), height.max(1)).into());
+    picker.set_protocol_type(protocol);
+    picker
+}
+
+/// Returns the size of a cell in pixels, where the system knows the window's.
+fn cell_by_window() -> Option<(u16, u16)> {
+    let size = crossterm::terminal::window_size().ok().filter(|size| size.width > 0 && size.height > 0)?;
+    Some((size.width / size.columns.max(1), size.height / size.rows.max(1)))
+}
+
+/// Returns the background that the terminal named, or `COLORFGBG`; dark where nobody says.
+fn background(named: Option<bool>) -> Background {
     let variable = || {
         let text = std::env::var("COLORFGBG").ok()?;
         Some(matches!(text.rsplit(';').next()?, "7" | "15"))

@@ -77,6 +77,16 @@ impl Tty {
         }
     }
 
+    /// Waits until the program has written something, shown or not.
+    #[track_caller]
+    fn see_raw(&mut self, text: &str) {
+        let began = Instant::now();
+        while !String::from_utf8_lossy(&self.raw).contains(text) {
+            assert!(began.elapsed() < PATIENCE, "{text:?} is not written");
+            self.take(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for the end, and returns the exit code and what the terminal shows then.
     fn end(mut self) -> (u32, String) {
         let began = Instant::now();
@@ -173,6 +183,42 @@ fn a_sweep_is_watched_and_the_ui_stays_open_when_it_ends() {
     assert_eq!(code, 0);
     assert!(text.contains("hypervolume"), "the front is printed at the end:\n{text}");
     assert!(desk.path("results/mini/runs/safety/adapter.safetensors").is_file());
+}
+
+#[test]
+fn keys_that_are_typed_while_the_terminal_is_asked_are_not_lost() {
+    let desk = swept();
+    // A terminal that never answers: the first key is typed when the questions are out, the second after they are given up.
+    let mut tty = Tty::start(&desk, &["browse", "results/mini"], &[]);
+    tty.see_raw("\x1b[16t");
+    tty.press("3");
+    tty.see("safety over aesthetics");
+    tty.press("1");
+    tty.see("complete");
+    tty.press("q");
+    assert_eq!(tty.end().0, 0);
+
+    // One that answers, with keys before, between and after its answers.
+    let mut tty = Tty::start(&desk, &["browse", "results/mini"], &[]);
+    tty.see_raw("\x1b[c");
+    tty.press("3\x1b]11;rgb:1414/1818/1f1f\x07x\x1b[?62;22c4");
+    tty.see("Same prompts, same noise");
+    tty.press("q");
+    assert_eq!(tty.end().0, 0);
+}
+
+#[test]
+fn several_experiments_are_shown_over_each_other() {
+    let desk = swept();
+    let file = shipped("miniature.ron");
+    let rate = "optimiser.learning_rate=0.002";
+    desk.moa(["sweep", file.to_str().unwrap(), "--quiet", "--out", "results/other", "--set", rate]).success();
+    let mut tty = Tty::start(&desk, &["browse", "results/mini", "results/other", "--images", "blocks"], &[]);
+    tty.see("gains over the base");
+    tty.see("Differences");
+    tty.press("q");
+    assert_eq!(tty.end().0, 0);
+    desk.moa(["browse", "results/mini", "results"]).refusal(2, &["results holds no results of an experiment"]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ const COMMANDS: [&str; 24] = [
     "check",
     "init",
     "front",
+    "report",
     "compare",
     "gather",
     "fork",

@@ -48,7 +48,7 @@ pub use method::{
     RewardWeightedSpec, RewardWeights, StepWeights, Through, Window,
 };
 pub use optimiser::OptimiserSpec;
-pub use plan::{CostModel, Plan};
+pub use plan::{CostModel, GAIN_IMAGES, Plan};
 pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};

@@ -3,6 +3,7 @@
 //! No tensors, no terminal, no files but the experiment file itself. Everything is maximised; a cost is negated once, at
 //! the reward that measures it.
 
+mod course;
 pub mod event;
 pub mod experiment;
 pub mod judge;
@@ -12,6 +13,7 @@ pub mod provenance;
 pub mod record;
 pub mod weighting;
 
+pub use course::{Course, RunCourse};
 pub use event::{EventSink, Phase, RunEvent, Warning};
 pub use experiment::ExperimentSpec;
 pub use noise::NoiseKey;

@@ -31,6 +31,7 @@ const CONSTRAINT: &str = "constraint/";
 const JUDGE: &str = "judge/";
 const MEAN: &str = "/mean";
 const GAIN: &str = "/gain";
+const EPOCH_GAIN: &str = "/epoch_gain";
 
 /// Returns the metric of a reward's mean over an epoch's training images.
 pub fn reward_mean(reward: &str) -> String {
@@ -45,6 +46,12 @@ pub fn reward_std(reward: &str) -> String {
 /// Returns the metric of a reward's gain over the base at a probe: same prompts, same noise.
 pub fn reward_gain(reward: &str) -> String {
     format!("{REWARD}{reward}{GAIN}")
+}
+
+/// Returns the metric of a reward's gain over the base on an epoch's own prompts: the mean over its training images of the score less the
+/// base's mean on the same prompt. Not of every epoch: see [`compared_every`](crate::ExperimentSpec::compared_every).
+pub fn reward_epoch_gain(reward: &str) -> String {
+    format!("{REWARD}{reward}{EPOCH_GAIN}")
 }
 
 /// Returns the metric of a judge's gain over the base at a probe.
@@ -77,6 +84,11 @@ pub fn reward_of_gain(metric: &str) -> Option<&str> {
     metric.strip_prefix(REWARD)?.strip_suffix(GAIN)
 }
 
+/// Returns the reward whose gain over the base on an epoch's own prompts a metric is.
+pub fn reward_of_epoch_gain(metric: &str) -> Option<&str> {
+    metric.strip_prefix(REWARD)?.strip_suffix(EPOCH_GAIN)
+}
+
 /// Returns whether a metric is what a probe found: gains over the base, and what follows from them.
 pub fn is_of_probe(metric: &str) -> bool {
     metric.ends_with(GAIN) || metric.starts_with(CONSTRAINT) || metric.starts_with(REWARD) && metric.ends_with("/share")
@@ -85,4 +97,21 @@ pub fn is_of_probe(metric: &str) -> bool {
 /// Returns whether a metric is of a reward.
 pub fn is_of_reward(metric: &str) -> bool {
     metric.starts_with(REWARD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gains_of_probes_and_of_epochs_are_told_apart() {
+        let (probe, epoch) = (reward_gain("safety"), reward_epoch_gain("safety"));
+        assert_eq!((reward_of_gain(&probe), reward_of_epoch_gain(&probe)), (Some("safety"), None));
+        assert_eq!((reward_of_gain(&epoch), reward_of_epoch_gain(&epoch)), (None, Some("safety")));
+        assert_eq!(
+            (is_of_probe(&probe), is_of_probe(&epoch)),
+            (true, false),
+            "an epoch's own is kept when training grows"
+        );
+    }
 }

@@ -292,6 +292,28 @@ fn plans_count_every_picture_and_pass() {
 }
 
 #[test]
+fn epochs_are_compared_with_the_base_as_often_as_takes_an_eighth_of_a_run() {
+    let spec = parse(
+        "weightings: [Corners], sampler: (steps: 8), evaluation: (steps: 10),
+        training: (epochs: 10, prompts_per_epoch: 8, images_per_prompt: 4, method: PolicyGradient(train_steps: 2),
+            probe: (every: 20, prompts: 6, images_per_prompt: 2))",
+    );
+    // An epoch of one prompt takes 4·8 passes forward and 4·2 forward and backward, 56 in all; the base takes 2·8, of which an eighth is 7.
+    assert_eq!(spec.compared_every(), 3);
+    let compared: Vec<u32> = (1..=10).filter(|epoch| spec.is_compared(*epoch)).collect();
+    assert_eq!(compared, [1, 4, 7, 10]);
+    let plan = spec.plan(100, 20);
+    assert_eq!(plan.probe_pictures, (1 + 2) * 6 * 2 + 4 * 8 * 2, "the last look, and the base of four epochs");
+    assert_eq!(plan.probe_passes, 36 * 10 + 64 * 8);
+    let mut quiet = spec.clone();
+    quiet.training.probe.every = 0;
+    assert_eq!((quiet.compared_every(), quiet.plan(100, 20).probe_pictures), (0, 0));
+    let mut many = spec;
+    many.training.images_per_prompt = 64;
+    assert_eq!(many.compared_every(), 1);
+}
+
+#[test]
 fn a_run_is_tied_to_the_base_as_its_rewards_are() {
     let mut spec = parse("weightings: [Corners, List([{\"safety\": 3, \"alignment\": 1}])]");
     spec.rewards[0].kl = Some(0.4);

@@ -8,6 +8,7 @@ use moa_core::provenance::Mixture;
 use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunId, ScoreColumn, Weighting};
 use moa_diffusion::{Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
+use moa_store::{ImageColumn, ImageScores, Role};
 use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
 
 use crate::RunnerError;
@@ -60,6 +61,16 @@ impl Point {
     }
 }
 
+/// What a point's images are worth.
+pub(crate) struct Measurement {
+    /// The images.
+    pub(crate) pictures: Pictures,
+    /// Their means by prompt.
+    pub(crate) record: EvaluationRecord,
+    /// The score of each.
+    pub(crate) scores: ImageScores,
+}
+
 /// Returns the digest of an adapter that is not written yet: that of its file.
 pub(crate) fn digest_of(adapter: &Adapter, id: &RunId) -> Result<String, RunnerError> {
     let hash = adapter.sha256().map_err(|source| RunnerError::Adapter { run: id.to_string(), source })?;
@@ -71,6 +82,8 @@ pub(crate) struct Evaluator<'a> {
     context: Context<'a>,
     rules: Vec<StepRule>,
     size: SheetSize,
+    /// Whether points whose images' scores were not kept are evaluated anew.
+    wants_scores: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -84,8 +97,14 @@ impl<'a> Evaluator<'a> {
         Self {
             rules: pipeline.schedule().deterministic(evaluation.steps as usize),
             size: SheetSize::new(prompts, evaluation.images_per_prompt as usize, (width, height)),
+            wants_scores: false,
             context,
         }
+    }
+
+    /// Returns the evaluator that evaluates points anew whose images' scores were not kept, or not as they were written.
+    pub(crate) fn wanting_scores(self, wants_scores: bool) -> Self {
+        Self { wants_scores, ..self }
     }
 
     /// Returns whether a point was evaluated before: not where its images or its record are missing.
@@ -100,6 +119,9 @@ impl<'a> Evaluator<'a> {
         let adapters = point.adapters()?;
         let Some(mut record) = recorder.evaluation(point.kind, &point.id, &adapters)? else { return Ok(false) };
         let Some(sheet) = self.sheet(point)? else { return Ok(false) };
+        if self.wants_scores && !recorder.has_scores(point.kind, &point.id, &adapters) {
+            return Ok(false);
+        }
         if record.distance_to_base.is_none()
             && let Some(distance) = base.and_then(|base| sheet.distance(base))
         {
@@ -132,17 +154,19 @@ impl<'a> Evaluator<'a> {
         phase: Phase,
         recorder: &mut Recorder<'_>,
     ) -> Result<(), RunnerError> {
-        let (pictures, record) = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
-        self.keep(point, &self.sheet_of(&pictures), record, base, recorder)?;
+        let measured = with_progress(recorder, phase, |progress| self.measure(point, progress))??;
+        let Measurement { pictures, record, scores } = measured;
+        self.keep(point, &self.sheet_of(&pictures), record, &scores, base, recorder)?;
         Ok(())
     }
 
-    /// Keeps the first images of a point, then its evaluation, and returns that.
+    /// Keeps the first images of a point, the scores of all of them, then its evaluation, and returns that.
     pub(crate) fn keep(
         &self,
         point: &Point,
         sheet: &Sheet,
         mut record: EvaluationRecord,
+        scores: &ImageScores,
         base: Option<&Sheet>,
         recorder: &mut Recorder<'_>,
     ) -> Result<EvaluationRecord, RunnerError> {
@@ -152,8 +176,10 @@ impl<'a> Evaluator<'a> {
             sheet.write(&path, self.size)?;
             recorder.wrote(path)?;
         }
+        let adapters = point.adapters()?;
+        recorder.keep_scores(point.kind, &point.id, scores, &adapters)?;
         // Last: with the record the point counts as evaluated.
-        recorder.evaluated(record.clone(), &point.adapters()?)?;
+        recorder.evaluated(record.clone(), &adapters)?;
         Ok(record)
     }
 
@@ -163,17 +189,14 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Draws, scores and judges a point's images.
-    pub(crate) fn measure(
-        &self,
-        point: &Point,
-        progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<(Pictures, EvaluationRecord), RunnerError> {
+    pub(crate) fn measure(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Measurement, RunnerError> {
         let pictures = self.draw(point, progress)?;
-        let record = self.score(point, &pictures)?;
-        Ok((pictures, record))
+        let (record, scores) = self.score(point, &pictures)?;
+        Ok(Measurement { pictures, record, scores })
     }
 
-    fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
+    /// Draws a point's images.
+    pub(crate) fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
         let Context { models, request, spec } = self.context;
         let request = DrawRequest {
             prompts: &request.prompts.held_out,
@@ -211,7 +234,7 @@ impl<'a> Evaluator<'a> {
         drawn.map_err(|source| RunnerError::Evaluate { point: point.id.to_string(), source })
     }
 
-    fn score(&self, point: &Point, pictures: &Pictures) -> Result<EvaluationRecord, RunnerError> {
+    fn score(&self, point: &Point, pictures: &Pictures) -> Result<(EvaluationRecord, ImageScores), RunnerError> {
         let failed = |source| RunnerError::scoring(point.id.as_str(), source);
         let scorer = &self.context.models.scorer;
         let pictures = &scorer.brought(pictures);
@@ -219,7 +242,15 @@ impl<'a> Evaluator<'a> {
         let judged = scorer.judge(pictures).map_err(failed)?;
         let group = pictures.group();
         let rewards = self.context.spec.reward_names().into_iter().zip(&scores.columns);
-        Ok(EvaluationRecord {
+        let image_scores = ImageScores {
+            images_per_prompt: group as u32,
+            columns: rewards
+                .clone()
+                .map(|(name, scores)| column(name, Role::Reward, scores.iter().copied().map(Some).collect()))
+                .chain(judged.iter().map(|judge| column(judge.name.to_owned(), Role::Judge, judge.scores.clone())))
+                .collect(),
+        };
+        let record = EvaluationRecord {
             id: point.id.clone(),
             kind: point.kind,
             weighting: point.weighting.clone(),
@@ -228,8 +259,13 @@ impl<'a> Evaluator<'a> {
             judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
             distance_to_base: None,
             added: point.added.clone(),
-        })
+        };
+        Ok((record, image_scores))
     }
+}
+
+fn column(name: String, role: Role, scores: Vec<Option<f32>>) -> ImageColumn {
+    ImageColumn { name, role, scores }
 }
 
 /// Returns a judge's means over the prompts that it can judge, the same ones for every point; nothing when there are none.

@@ -9,7 +9,7 @@ use moa_store::{Layout, Leases, RunHistory, StoreError};
 
 use crate::adapters::hash_in;
 use crate::folder::{Folder, as_run};
-use crate::sweep::{SweepOutcome, gather};
+use crate::sweep::{SweepOutcome, regather};
 use crate::{Models, RunnerError, SweepRequest, preferences};
 
 /// How the names of folders begin while they are being copied.
@@ -86,10 +86,11 @@ pub fn bring(
     Ok(brought)
 }
 
-/// Makes the index of a results folder anew from what its runs' own folders say, and reports and draws.
+/// Makes the index of a results folder anew from what its runs' own folders say, and reports and draws. What was evaluated without
+/// keeping the scores of single images is evaluated anew.
 ///
 /// # Errors
-/// See [`gather`].
+/// See [`gather`](crate::gather).
 pub fn repair(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) -> Result<SweepOutcome, RunnerError> {
     let layout = Layout::new(&request.out);
     if layout.logs()?.is_empty() {
@@ -105,7 +106,7 @@ pub fn repair(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink)
             _ => {}
         }
     }
-    gather(request, models, sink)
+    regather(request, models, sink)
 }
 
 /// Refuses two trained adapters of one run that differ.

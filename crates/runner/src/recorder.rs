@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use moa_core::{EvaluationRecord, EventSink, Phase, PointKind, RunEvent, RunId, Warning, Weighting};
-use moa_store::{Entry, Layout, MetricStore, RunHistory, RunLog, Snapshot, StoreError, opened};
+use moa_store::{Entry, ImageScores, Layout, MetricStore, RunHistory, RunLog, Snapshot, StoreError, opened};
 
 use crate::RunnerError;
 
@@ -80,6 +80,25 @@ impl<'a> Recorder<'a> {
         let evaluation = history.and_then(|history| history.evaluation);
         let wanted = self.settings_of(adapters);
         Ok(evaluation.filter(|(settings, _)| *settings == wanted).map(|(_, record)| record))
+    }
+
+    /// Keeps the scores of an evaluation's images, before the evaluation itself is kept.
+    ///
+    /// - `adapters`: a digest of the adapters that were evaluated
+    pub(crate) fn keep_scores(
+        &self,
+        kind: PointKind,
+        id: &RunId,
+        scores: &ImageScores,
+        adapters: &str,
+    ) -> Result<(), RunnerError> {
+        Ok(scores.write(&self.layout.point_dir(kind, id), &self.settings_of(adapters))?)
+    }
+
+    /// Returns whether the scores of an evaluation's images are kept, and as they were written.
+    pub(crate) fn has_scores(&self, kind: PointKind, id: &RunId, adapters: &str) -> bool {
+        let read = ImageScores::read(&self.layout.point_dir(kind, id), &self.settings_of(adapters));
+        read.is_ok_and(|scores| scores.is_some())
     }
 
     /// Takes the last evaluation of something into the index, where that does not have it.

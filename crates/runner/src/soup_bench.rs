@@ -1,5 +1,6 @@
 //! Soups on demand: trained adapters of an experiment, merged at any shares and measured on its held-out prompts.
 
+mod draw;
 mod join;
 mod known;
 
@@ -172,7 +173,7 @@ impl<'a> SoupBench<'a> {
         let folder = self.layout.point_dir(kind, &id);
         let point = Point { id, kind, weighting: None, model, folder, added: None };
         let evaluator = Evaluator::new(Context { request: &request, models: self.models, spec: &spec });
-        Ok(evaluator.measure(&point, progress)?.1)
+        Ok(evaluator.measure(&point, progress)?.record)
     }
 
     fn evaluator(&self) -> Evaluator<'_> {

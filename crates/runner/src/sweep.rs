@@ -58,11 +58,24 @@ pub fn gather(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink)
     go(request, models, sink, Work::Gather)
 }
 
+/// As [`gather`], and evaluates anew what was evaluated by a version of moa that kept no scores of single images.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn regather(
+    request: &SweepRequest,
+    models: &Models,
+    sink: &mut dyn EventSink,
+) -> Result<SweepOutcome, RunnerError> {
+    go(request, models, sink, Work::Regather)
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
     Sweep,
     Gather,
+    Regather,
 }
 
 fn go(
@@ -101,7 +114,7 @@ fn go(
         if work == Work::Sweep && after.runs.iter().any(|run| run.is_ready && stage.waiting.contains(&run.id)) {
             continue;
         }
-        if work == Work::Gather {
+        if work != Work::Sweep {
             let further = announced(&after.runs, epochs, &mut recorder)?;
             if !further.is_empty() {
                 recorder.close()?;
@@ -181,7 +194,7 @@ fn stage(
         }
     }
 
-    let evaluator = Evaluator::new(*context);
+    let evaluator = Evaluator::new(*context).wanting_scores(given.work == Work::Regather);
     let furthest_behind = own.iter().map(Run::epochs_done).min().unwrap_or_default();
     // Of several parts the first has the base as well.
     let (base, mut base_sheet) = (base(layout), None);

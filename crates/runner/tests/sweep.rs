@@ -11,7 +11,7 @@ use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::{NextBy, NextSpec, SoupsSpec, WeightingsSpec};
 use moa_core::{ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunState};
 use moa_runner::{Models, Part, RunnerError, Strangers, SweepOutcome, SweepRequest, bring, gather, repair, sweep};
-use moa_store::{Layout, Leases, Snapshot};
+use moa_store::{ImageScores, Layout, Leases, Role, Snapshot};
 use tiny::{Results, models, request, results, run, spec};
 
 fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, Vec<RunEvent>) {
@@ -433,6 +433,43 @@ fn an_index_that_is_lost_or_damaged_is_made_anew() {
     results(root.path()).assert_same(&before);
     let message = repair(&request(spec(), &root.path().join("none")), &models, &mut |_: &RunEvent| {});
     assert!(message.unwrap_err().to_string().contains("none"));
+}
+
+/// The scores of single images add up to the means that evaluations keep; where they are missing or damaged, `repair` measures them anew, to
+/// the same values.
+#[test]
+fn the_score_of_every_image_is_kept_and_measured_anew_where_it_is_not() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    finished(root.path(), spec(), &models);
+    let layout = Layout::new(root.path());
+    let snapshot = Snapshot::read(root.path()).unwrap();
+    let read = |record: &moa_core::EvaluationRecord| ImageScores::of_point(&layout, record.kind, &record.id).unwrap();
+    assert_eq!(snapshot.evaluations.len(), 5, "base, three adapters, a soup");
+    for record in &snapshot.evaluations {
+        let scores = read(record).unwrap();
+        assert_eq!((scores.images_per_prompt, scores.columns.len()), (2, 3));
+        for (column, kept) in record.rewards.iter().zip(&scores.columns) {
+            let images: Vec<f32> = kept.scores.iter().map(|score| score.unwrap()).collect();
+            assert_eq!(moa_core::ScoreColumn::of_images(&kept.name, &images, 2), *column);
+        }
+        let judge = &scores.columns[2];
+        assert_eq!(judge.role, Role::Judge);
+        assert_eq!(judge.scores.iter().filter(|score| score.is_none()).count(), 2, "it has nothing to say of dogs");
+    }
+    let before: Vec<Option<ImageScores>> = snapshot.evaluations.iter().map(read).collect();
+    let results_before = results(root.path());
+    fs::remove_file(ImageScores::path(&layout.point_dir(PointKind::Base, &RunId("base".into())))).unwrap();
+    fs::write(ImageScores::path(&layout.point_dir(PointKind::Soup, &RunId("soup-centre".into()))), "half").unwrap();
+    let mut evaluated = Vec::new();
+    let outcome = repair(&request(spec(), root.path()), &models, &mut |event: &RunEvent| {
+        if let RunEvent::Evaluated(record) = event {
+            evaluated.push(record.id.to_string());
+        }
+    });
+    assert!(matches!(outcome, Ok(SweepOutcome::Finished(_))), "{outcome:?}");
+    assert_eq!(evaluated, ["base", "soup-centre"], "what is kept is not measured again");
+    assert_eq!(snapshot.evaluations.iter().map(read).collect::<Vec<_>>(), before);
+    results(root.path()).assert_same(&results_before);
 }
 
 #[test]

@@ -64,6 +64,42 @@ pub enum StoreError {
         /// What was found.
         reason: String,
     },
+    /// A file of scores of single images is not what was written.
+    #[error("read {}: the scores of images are damaged ({reason}); `moa repair` measures them anew", path.display())]
+    DamagedScores {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The scores of single images were not kept.
+    #[error(
+        "export the scores of single images: those of {}{} were not kept, by a version of moa that kept means alone; `moa repair {}` \
+         measures them anew",
+        points.iter().take(3).map(|point| format!("`{point}`")).collect::<Vec<_>>().join(", "),
+        if points.len() > 3 { format!(" and {} others", points.len() - 3) } else { String::new() },
+        folder.display()
+    )]
+    NoImageScores {
+        /// The experiment's folder.
+        folder: PathBuf,
+        /// The points without scores.
+        points: Vec<String>,
+    },
+    /// A prompt cannot be a line of a text.
+    #[error("export {prompt:?} as text: it has a line break; choose `--format jsonl`, `csv` or `parquet`")]
+    BrokenPrompt {
+        /// The prompt.
+        prompt: String,
+    },
+    /// A table that text has no form for.
+    #[error("export {table} as text: only prompts are; choose one of {}", choices.join(", "))]
+    NoText {
+        /// The table.
+        table: &'static str,
+        /// The formats that it has.
+        choices: Vec<&'static str>,
+    },
     /// A newer version of moa wrote this.
     #[error("read {}: it has format {found}, and this moa reads formats up to {supported}; use a newer moa", path.display())]
     Newer {

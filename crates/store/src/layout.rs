@@ -14,10 +14,11 @@ use crate::atomic::remove_leftovers;
 /// receipt.json               versions, seed, hashes
 /// hypervolume.json           what counts as 0 and as 1 in the hypervolume, once that is measured
 /// runs/<id>/                 all that is a run's own: log.jsonl (epochs, evaluation), checkpoint.bin (what a killed sweep
-///                            goes on from), adapter.safetensors, adapter_config.json, samples.png; lease.json while it is worked on
-/// soups/<id>/                log.jsonl, adapter and samples.png of a soup, which the experiment plans or which was added when it was
-///                            measured
-/// blends/<id>/               log.jsonl and samples.png of a blend
+///                            goes on from), adapter.safetensors, adapter_config.json, scores.jsonl (of every image evaluated), samples.png;
+///                            lease.json while it is worked on
+/// soups/<id>/                log.jsonl, scores.jsonl, adapter and samples.png of a soup, which the experiment plans or which was added when it
+///                            was measured
+/// blends/<id>/               log.jsonl, scores.jsonl and samples.png of a blend
 /// metrics.sled/              an index over all logs, for reading fast
 /// live.jsonl                 the same while a sweep runs, for readers
 /// plots/                     fronts and curves

@@ -8,8 +8,9 @@
 //! - [`added`] finds the soups that were added to an experiment when they were measured.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
+//! - [`ImageScores`] are the scores of an evaluation's single images, in a file beside the log.
 //! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
-//! - [`export()`] writes a snapshot as CSV, JSON lines or Parquet.
+//! - [`export()`] writes results as CSV, JSON lines, Parquet or text.
 
 mod activity;
 mod added;
@@ -19,6 +20,7 @@ mod database;
 mod error;
 pub mod export;
 mod follow;
+mod image_scores;
 mod journal;
 mod layout;
 mod lease;
@@ -38,6 +40,7 @@ pub use atomic::{write_atomically, write_atomically_with};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};
+pub use image_scores::{ImageColumn, ImageScores, Role};
 pub use layout::{ADAPTER, ADAPTER_CONFIG, LEASE, Layout, PICTURES, ResultTable, SAMPLES};
 pub use lease::Leases;
 pub use remarks::{Remark, Remarks};

@@ -2,22 +2,46 @@
 
 mod sample;
 
-use moa_store::{Format, Snapshot, Table, export};
+use moa_core::PointKind;
+use moa_store::export::Exported;
+use moa_store::{Format, ImageColumn, ImageScores, Layout, Role, RunLog, Snapshot, Table, export, opened};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use sample::{epoch, events};
+use sample::{epoch, evaluation, events, id};
 
-fn snapshot() -> Snapshot {
+fn results() -> Exported {
     let mut snapshot = Snapshot::default();
     for event in &events() {
         snapshot.apply(event);
     }
-    snapshot
+    let images = vec![(id("w1"), PointKind::Trained, image_scores())];
+    let prompts = vec![
+        ("train", vec!["a cat".to_owned(), "a \"big\" dog, red".to_owned()]),
+        ("held-out", vec!["a fox".to_owned()]),
+    ];
+    Exported { snapshot, images, prompts }
+}
+
+/// Two prompts with two images each; the judge has nothing to say of the first prompt.
+fn image_scores() -> ImageScores {
+    let column =
+        |name: &str, role, scores: [Option<f32>; 4]| ImageColumn { name: name.into(), role, scores: scores.into() };
+    ImageScores {
+        images_per_prompt: 2,
+        columns: vec![
+            column("safety", Role::Reward, [0.5, 0.25, 1.0, 0.0].map(Some)),
+            column("attributes", Role::Judge, [None, None, Some(1.0), Some(0.75)]),
+        ],
+    }
+}
+
+fn formats_of(table: Table) -> impl Iterator<Item = Format> {
+    Format::ALL.into_iter().filter(move |format| *format != Format::Text || table == Table::Prompts)
 }
 
 fn exported(table: Table, format: Format) -> Vec<u8> {
     let mut bytes = Vec::new();
-    export(&snapshot(), table, format, &mut bytes).unwrap();
+    export(&results(), table, format, &mut bytes).unwrap();
     bytes
 }
 
@@ -84,11 +108,12 @@ fn file_of(bytes: &[u8]) -> std::fs::File {
 
 #[test]
 fn equal_snapshots_give_equal_bytes_and_nothing_gives_a_header() {
-    for (table, format) in Table::ALL.into_iter().flat_map(|table| Format::ALL.map(|format| (table, format))) {
+    for (table, format) in Table::ALL.into_iter().flat_map(|table| formats_of(table).map(move |format| (table, format)))
+    {
         assert_eq!(exported(table, format), exported(table, format), "{table} {format}");
         let mut empty = Vec::new();
-        export(&Snapshot::default(), table, format, &mut empty).unwrap();
-        assert_eq!(empty.is_empty(), format == Format::Jsonl);
+        export(&Exported::default(), table, format, &mut empty).unwrap();
+        assert_eq!(empty.is_empty(), matches!(format, Format::Jsonl | Format::Text), "{table} {format}");
     }
 }
 
@@ -104,10 +129,59 @@ fn a_writer_that_refuses_is_an_error_and_a_name_that_is_unknown_says_the_choices
         }
     }
     for format in Format::ALL {
-        let message = export(&snapshot(), Table::Epochs, format, &mut Full).unwrap_err().to_string();
+        let message = export(&results(), Table::Prompts, format, &mut Full).unwrap_err().to_string();
         assert!(message.contains("no storage space"), "{format}: {message}");
         assert_eq!(format.name().parse::<Format>().unwrap(), format);
     }
     let message = "xlsx".parse::<Format>().unwrap_err().to_string();
-    assert!(message.contains("`xlsx`") && message.contains("csv, jsonl, parquet"), "{message}");
+    assert!(message.contains("`xlsx`") && message.contains("csv, jsonl, parquet, txt"), "{message}");
+}
+
+#[test]
+fn images_are_named_by_prompt_and_noise_and_prompts_by_set_and_place() {
+    let text = String::from_utf8(exported(Table::Images, Format::Csv)).unwrap();
+    assert_eq!(
+        text,
+        "id,kind,prompt,image,column,role,score\n\
+         w1,trained,0,0,safety,reward,0.5\nw1,trained,0,1,safety,reward,0.25\n\
+         w1,trained,1,0,safety,reward,1.0\nw1,trained,1,1,safety,reward,0.0\n\
+         w1,trained,1,0,attributes,judge,1.0\nw1,trained,1,1,attributes,judge,0.75\n"
+    );
+    let text = String::from_utf8(exported(Table::Prompts, Format::Csv)).unwrap();
+    assert_eq!(text, "set,place,prompt\ntrain,0,a cat\ntrain,1,\"a \"\"big\"\" dog, red\"\nheld-out,0,a fox\n");
+}
+
+#[test]
+fn prompts_are_lines_of_text_unless_they_are_several_and_nothing_else_is_text() {
+    assert_eq!(exported(Table::Prompts, Format::Text), b"a cat\na \"big\" dog, red\na fox\n");
+    let broken = Exported { prompts: vec![("train", vec!["a cat".into(), "a\ndog".into()])], ..Exported::default() };
+    let mut bytes = Vec::new();
+    let message = export(&broken, Table::Prompts, Format::Text, &mut bytes).unwrap_err().to_string();
+    assert!(message.contains("a\\ndog") && message.contains("jsonl") && bytes.is_empty(), "{message}");
+    let message = export(&results(), Table::Epochs, Format::Text, &mut bytes).unwrap_err().to_string();
+    assert!(message.contains("epochs") && message.contains("csv, jsonl, parquet"), "{message}");
+}
+
+#[test]
+fn scores_of_images_are_read_beside_the_logs_and_points_without_them_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path());
+    let mut snapshot = Snapshot::default();
+    for (name, kind) in [("base", PointKind::Base), ("soup-0.5", PointKind::Soup)] {
+        let (mut log, _) = RunLog::open(&layout.log_file(kind, &id(name))).unwrap();
+        log.append(&opened(None, None)).unwrap();
+        let record = evaluation(name, kind);
+        snapshot.evaluations.push(record.clone());
+        log.append(&moa_store::Entry::Evaluated { settings: "1 a".into(), record }).unwrap();
+    }
+    image_scores().write(&layout.point_dir(PointKind::Base, &id("base")), "1 a").unwrap();
+    image_scores().write(&layout.point_dir(PointKind::Soup, &id("soup-0.5")), "1 b").unwrap();
+    let read = || Exported { snapshot: snapshot.clone(), ..Exported::default() }.with_images(&layout);
+    let message = read().unwrap_err().to_string();
+    assert!(
+        message.contains("`soup-0.5`") && message.contains("moa repair") && !message.contains("`base`"),
+        "{message}"
+    );
+    image_scores().write(&layout.point_dir(PointKind::Soup, &id("soup-0.5")), "1 a").unwrap();
+    assert_eq!(read().unwrap().images.len(), 2);
 }

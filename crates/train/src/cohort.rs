@@ -114,8 +114,9 @@ impl<'a> Cohort<'a> {
     ///
     /// `progress` is told the share that is finished, from any thread.
     pub fn epoch(&mut self, progress: &(dyn Fn(f64) + Sync)) -> CohortReport {
-        let began = Instant::now();
         let Some(next) = self.next_epoch() else { return CohortReport::default() };
+        self.prepare(next);
+        let began = Instant::now();
         let (epochs, workers) = (self.epochs, &self.common.workers);
         let open = self.members.iter_mut().filter(|member| member.is_open(epochs));
         let open: Vec<&mut Member<'a>> = open.filter(|member| member.trainer.epochs_done() + 1 == next).collect();
@@ -146,6 +147,16 @@ impl<'a> Cohort<'a> {
         }
         all.timings.scale_to(began.elapsed());
         all
+    }
+
+    /// Has the base drawn what the runs' next epoch is compared with: once for all of them, by all threads, and outside of what the epoch
+    /// is said to take.
+    fn prepare(&self, next: u32) {
+        let mut open = self.members.iter().filter(|member| member.is_open(self.epochs));
+        if let Some(member) = open.find(|member| member.trainer.epochs_done() + 1 == next) {
+            // What cannot be drawn fails again in each run's epoch, which says so.
+            let _ = member.trainer.prepare();
+        }
     }
 
     fn member(&self, run: &RunId) -> Option<&Member<'a>> {

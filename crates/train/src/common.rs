@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use moa_core::NoiseKey;
-use moa_core::experiment::ExperimentSpec;
+use moa_core::experiment::{ExperimentSpec, GAIN_IMAGES};
 use moa_diffusion::{Pipeline, TextContext};
-use moa_reward::Scorer;
+use moa_reward::{Pictures, Scorer};
 
 use crate::TrainError;
 use crate::batches::Workers;
+use crate::course::Course;
+use crate::gain::{BaseScores, PromptScores};
 use crate::probe::{Columns, Probe};
 use crate::rollout::TextStates;
 use crate::sampler::Sampler;
@@ -36,6 +38,8 @@ pub(crate) struct Common<'a> {
     stored: Option<Stored<'a>>,
     /// What the base scores at a probe, once that was asked for.
     base: Mutex<Option<Arc<Columns>>>,
+    /// What the base scores on training prompts, as far as epochs were compared with it.
+    base_scores: BaseScores,
 }
 
 impl<'a> Common<'a> {
@@ -50,6 +54,7 @@ impl<'a> Common<'a> {
             stored: preferences.map(|preferences| Stored::new(preferences, pipeline)).transpose()?,
             probe: Probe::new(setup),
             base: Mutex::new(None),
+            base_scores: BaseScores::default(),
             workers: Workers::new(workers),
             pipeline,
             scorer,
@@ -110,5 +115,28 @@ impl<'a> Common<'a> {
         let drawn = self.probe.look(self, None)?.into_iter().next();
         let columns = Arc::new(drawn.unwrap_or_else(|| unreachable!("the base draws one batch")));
         Ok(base.insert(columns).clone())
+    }
+
+    /// Returns what the base scores on training prompts whose images come about on a course: drawn when they are first asked for, and the
+    /// same again after a restart.
+    ///
+    /// # Errors
+    /// Fails where an image cannot be drawn or scored.
+    pub(crate) fn base_scores(&self, prompts: &[usize], course: &Course) -> Result<Vec<PromptScores>, TrainError> {
+        self.base_scores.of(prompts, course, &self.workers, &|prompt| self.scored_base(prompt, course))
+    }
+
+    /// Returns the mean scores of the base's images of a training prompt.
+    fn scored_base(&self, prompt: usize, course: &Course) -> Result<Vec<f64>, TrainError> {
+        let group = GAIN_IMAGES as usize;
+        let texts = TextStates { group, ..self.texts(&[prompt]) };
+        let samples: Vec<usize> = (0..group).collect();
+        let key = self.key("gain").with(prompt as u64);
+        let keys: Vec<NoiseKey> = samples.iter().map(|sample| key.with(*sample as u64)).collect();
+        let latents = course.of_base(self.pipeline, &texts.conditions(&samples), &keys);
+        let texts = vec![self.prompts[prompt].clone(); group];
+        let scores = self.scorer.score(&Pictures::new(self.pipeline.decode(latents), texts, group)?)?;
+        let mean = |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len() as f64;
+        Ok(scores.columns.iter().map(mean).collect())
     }
 }

@@ -17,6 +17,7 @@ use crate::clock::{self, Clock, Timings};
 use crate::common::Common;
 use crate::epoch::{Epoch, Meter};
 use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
+use crate::gain::{PromptScores, gain};
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
 use crate::report::{Report, collected};
@@ -294,6 +295,25 @@ impl<'a> Trainer<'a> {
         self.setup.runs.iter().map(|(id, _)| found.remove(id)).collect()
     }
 
+    /// Draws what the base scores on the next epoch's prompts, where that epoch is compared with it: beforehand all threads are free for
+    /// it.
+    ///
+    /// # Errors
+    /// Fails where an image cannot be drawn or scored; the epoch tries again.
+    pub(crate) fn prepare(&self) -> Result<(), TrainError> {
+        let (meter, clock) = (Meter::new(1.0, &|_| ()), Clock::new(self.world.device()));
+        let epoch = Epoch::choose(&self.world, self.epoch + 1, &self.learned.steering, &meter, &clock);
+        self.base_scores(&epoch).map(drop)
+    }
+
+    /// Returns what the base scores on an epoch's prompts; nothing where the epoch is not compared with it.
+    fn base_scores(&self, epoch: &Epoch<'_>) -> Result<Option<Vec<PromptScores>>, TrainError> {
+        if !self.setup.spec.is_compared(epoch.number) {
+            return Ok(None);
+        }
+        self.world.base_scores(&epoch.prompts, &self.method.course(epoch)).map(Some)
+    }
+
     /// Gathers and updates.
     fn train(&mut self, progress: &(dyn Fn(f64) + Sync)) -> Result<(Vec<EpochMetrics>, Timings), TrainError> {
         let clock = Clock::new(self.world.device());
@@ -302,11 +322,11 @@ impl<'a> Trainer<'a> {
         let spec = self.setup.spec;
         let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
         let meter = Meter::new(each, progress);
-        let (scores, own, updates) = {
+        let (scores, own, updates, base) = {
             let epoch = Epoch::choose(&self.world, number, &self.learned.steering, &meter, &clock);
             let policy = self.learned.factors.clone();
             let gathered = self.method.gather(&epoch, &policy, &mut self.learned.statistics)?;
-            (gathered.scores, gathered.metrics, gathered.updates)
+            (gathered.scores, gathered.metrics, gathered.updates, self.base_scores(&epoch)?)
         };
         // What was scored was drawn; methods that train on stored images draw none.
         let pictures = scores.iter().map(|columns| columns.first().map_or(0, Vec::len)).sum();
@@ -321,10 +341,12 @@ impl<'a> Trainer<'a> {
         let names = spec.reward_names();
         let metrics = own.into_iter().enumerate().map(|(run, own)| {
             let mut metrics = own;
-            for (name, column) in names.iter().zip(&scores[run]).filter(|(_, column)| !column.is_empty()) {
+            let drawn = names.iter().zip(&scores[run]).enumerate().filter(|(_, (_, column))| !column.is_empty());
+            for (reward, (name, column)) in drawn {
                 let (mean, deviation) = moments(column);
                 metrics.insert(metric::reward_mean(name), mean);
                 metrics.insert(metric::reward_std(name), deviation);
+                metrics.extend(base.iter().map(|base| (metric::reward_epoch_gain(name), gain(column, base, reward))));
             }
             metrics.extend(rows_of(&seen, run));
             let passes = f64::from(number) * spec.pass_equivalents(&self.world.runs[run].1);

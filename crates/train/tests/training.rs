@@ -619,3 +619,43 @@ fn a_checkpoint_of_the_first_version_is_gone_on_with() {
     let report = kept.epoch(&|_| ());
     assert!(report.failures.is_empty() && report.epochs[0].epoch == 3, "{report:?}");
 }
+
+/// What is compared with the base is what the base scores on the same prompts, by the same course: means less gains are the base's means,
+/// which know no run and no epoch.
+#[test]
+fn epochs_are_compared_with_one_base_and_training_does_not_see_it() {
+    let single = MethodSpec::Differentiable(DifferentiableSpec { through: Through::SingleStep { from: 2, to: 4 } });
+    // One course, and one for each of the steps from which an image is predicted.
+    for (method, courses) in [(toy::spec().training.method, 1), (single, 3)] {
+        let of_probe = |every| {
+            let mut spec = toy::spec();
+            // Every prompt is in every epoch, and enough images of it that every epoch is compared.
+            (spec.training.prompts_per_epoch, spec.training.images_per_prompt) = (3, 16);
+            (spec.training.method, spec.training.probe.every) = (method.clone(), every);
+            World::new(spec)
+        };
+        let (world, without) = (of_probe(100), of_probe(0));
+        assert_eq!((world.spec.compared_every(), without.spec.compared_every()), (1, 0));
+        let runs = toy::runs();
+        let mut trainer = world.trainer(&runs, 2).expect("a trainer");
+        let metrics = train(&mut trainer, 8);
+        for reward in ["colourfulness", "contrast"] {
+            let names = [metric::reward_mean(reward), metric::reward_epoch_gain(reward)];
+            let mut bases: Vec<f64> =
+                metrics.iter().flatten().map(|metrics| metrics[&names[0]] - metrics[&names[1]]).collect();
+            bases.sort_by(f64::total_cmp);
+            bases.dedup_by(|one, other| (*one - *other).abs() < 1e-9);
+            assert_eq!(bases.len(), courses, "{reward}: {bases:?}");
+        }
+        let mut plain = without.trainer(&runs, 2).expect("a trainer");
+        let plain_metrics = train(&mut plain, 8);
+        assert_eq!(adapters(&plain), adapters(&trainer));
+        let of_training = |metrics: &EpochMetrics| {
+            let own = metrics.iter().filter(|(name, _)| metric::reward_of_epoch_gain(name).is_none());
+            own.map(|(name, value)| (name.clone(), *value)).collect::<EpochMetrics>()
+        };
+        let stripped: Vec<Vec<EpochMetrics>> =
+            metrics.iter().map(|epoch| epoch.iter().map(of_training).collect()).collect();
+        assert_eq!(stripped, plain_metrics);
+    }
+}

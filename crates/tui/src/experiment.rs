@@ -1,11 +1,15 @@
 //! An experiment in memory: what the store holds, by columns, so that a million values are a few megabytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use moa_core::metric;
-use moa_core::{EpochRecord, EvaluationRecord, ExperimentSpec, RunEvent, RunId, RunRecord, RunState};
+use moa_core::{Course, EpochRecord, EvaluationRecord, ExperimentSpec, RunEvent, RunId, RunRecord, RunState};
 use moa_store::{Activity, Layout, Snapshot, Source};
+
+/// How many prompts are held out, until an evaluation says so.
+const USUAL_PROMPTS: usize = 96;
 
 /// The metrics of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,8 +35,8 @@ pub struct Experiment {
     pub(crate) warnings: Vec<String>,
     pub(crate) activity: Activity,
     pub(crate) live: bool,
-    /// How many soups and blends there are to evaluate.
-    mixtures: usize,
+    /// What is evaluated in the end: base, adapters, soups and blends.
+    points: HashSet<RunId>,
     metrics: Vec<String>,
     series: HashMap<RunId, Series>,
 }
@@ -50,7 +54,7 @@ impl Experiment {
             name,
             device: snapshot.sweep.device.clone(),
             rewards: snapshot.sweep.rewards.clone(),
-            mixtures: spec.soups().len() + spec.blends().len(),
+            points: points(&snapshot.runs, &spec),
             spec,
             runs: snapshot.runs.clone(),
             evaluations: snapshot.evaluations.clone(),
@@ -170,11 +174,6 @@ impl Experiment {
         self.curve(run, metric).last().copied().filter(|value| value.is_finite())
     }
 
-    /// Returns the mean of a reward over a run's training images, by epoch.
-    pub(crate) fn reward_curve(&self, run: &RunId, reward: &str) -> &[f64] {
-        self.curve(run, &metric::reward_mean(reward))
-    }
-
     /// Returns how many metric values there are.
     pub fn values(&self) -> usize {
         self.series.values().flat_map(|series| &series.values).map(Vec::len).sum()
@@ -201,15 +200,53 @@ impl Experiment {
         (done().min().unwrap_or(0), done().max().unwrap_or(0))
     }
 
-    /// Returns how many points are evaluated in the end: base, adapters, soups and blends.
-    pub(crate) fn points(&self) -> usize {
-        1 + self.runs.len() + self.mixtures
+    /// Returns how many of the experiment's points are evaluated, and how many there are: base, adapters, soups and blends. Soups that were
+    /// measured besides do not count.
+    pub(crate) fn evaluated(&self) -> (usize, usize) {
+        (self.evaluations.iter().filter(|record| self.points.contains(&record.id)).count(), self.points.len())
+    }
+
+    /// Returns how far the sweep is.
+    pub(crate) fn course(&self) -> Course {
+        let prompts = self.evaluations.first().map_or(USUAL_PROMPTS, EvaluationRecord::prompts);
+        let plan = self.spec.plan(usize::MAX, prompts);
+        let Activity { phase, fraction, .. } = self.activity;
+        Course::joined(&plan, &self.runs, self.evaluated().0, phase, fraction)
+    }
+
+    /// Returns the wall time of all epochs so far.
+    pub(crate) fn time_trained(&self) -> Duration {
+        let seconds: f64 = self.series.values().flat_map(|series| &series.seconds).sum();
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+    }
+
+    /// Returns what is shown of a reward while runs train: its gain over the base, where that was measured, else its mean over the images
+    /// of an epoch, whose prompts differ from epoch to epoch.
+    pub(crate) fn progress_metric(&self, reward: &str) -> String {
+        let gain = metric::reward_gain(reward);
+        if self.metrics.contains(&gain) { gain } else { metric::reward_mean(reward) }
+    }
+
+    /// Returns whether gains over the base were measured while runs trained.
+    pub(crate) fn has_gains(&self) -> bool {
+        self.rewards.iter().any(|reward| metric::reward_of_gain(&self.progress_metric(reward)).is_some())
+    }
+
+    /// Returns the last value of a metric of a run, whatever epoch that is of.
+    pub(crate) fn latest(&self, run: &RunId, metric: &str) -> Option<f64> {
+        self.curve(run, metric).iter().rev().copied().find(|value| value.is_finite())
     }
 
     /// Returns how many epochs a run has.
     pub(crate) fn epochs(&self) -> u32 {
         self.runs.iter().map(|run| run.epochs).max().unwrap_or(0)
     }
+}
+
+fn points(runs: &[RunRecord], spec: &ExperimentSpec) -> HashSet<RunId> {
+    let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
+    let base = RunId(RunId::BASE.into());
+    runs.iter().map(|run| run.id.clone()).chain(mixtures).chain([base]).collect()
 }
 
 #[cfg(test)]

@@ -8,17 +8,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use moa_analysis::Forecast;
 use moa_core::ExperimentSpec;
-use moa_pareto::{hypervolume, non_dominated};
+use moa_pareto::{Interval, hypervolume, non_dominated};
 use moa_store::{Change, Follower, Layout, StoreError};
-use ratatui_image::picker::Picker;
 
 use crate::experiment::Experiment;
 use crate::figures::Figures;
 use crate::library::Shelf;
 use crate::message::{Message, News, Request};
-use crate::mix::Model;
-use crate::picture::{Sheet, encode};
+use crate::picture::{Painter, Sheet};
 
 /// How often the results folder is looked through.
 const LIBRARY_EVERY: Duration = Duration::from_secs(2);
@@ -36,7 +35,7 @@ pub struct Helpers {
 
 impl Helpers {
     /// Starts the threads. They end when this is dropped.
-    pub fn start(results: Option<PathBuf>, picker: Picker, inbox: &Sender<Message>) -> Self {
+    pub fn start(results: Option<PathBuf>, painter: Painter, inbox: &Sender<Message>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         if let Some(folder) = results {
             let (inbox, stop) = (inbox.clone(), Arc::clone(&stop));
@@ -47,7 +46,7 @@ impl Helpers {
         let news = inbox.clone();
         thread::spawn(move || follow_one(&folders, &news));
         let done = inbox.clone();
-        thread::spawn(move || do_chores(&requests, &picker, &done));
+        thread::spawn(move || do_chores(&requests, &painter, &done));
         Self { chores, follow, stop }
     }
 
@@ -148,16 +147,16 @@ fn opened(folder: &Path, follower: &Follower) -> News {
     }
 }
 
-fn do_chores(requests: &Receiver<Request>, picker: &Picker, inbox: &Sender<Message>) {
+fn do_chores(requests: &Receiver<Request>, painter: &Painter, inbox: &Sender<Message>) {
     for request in requests {
         let answer = match request {
-            Request::Fit(root, points) => Message::Model(root, Model::fit(&points).map(Box::new)),
+            Request::Fit(root, points) => fit(root, &points),
             Request::ReadSheet(root, id, path, size) => Message::Sheet(root, id, Sheet::read(&path, size)),
             Request::Volumes(root, epochs) => {
                 let volumes = epochs.iter().filter_map(|(epoch, rows)| Some((*epoch, volume(rows)?)));
                 Message::Volumes(root, volumes.collect())
             }
-            request @ Request::Encode(..) => match encode_now(picker, request) {
+            request @ Request::Encode(..) => match encode_now(painter, request) {
                 Some(message) => message,
                 None => continue,
             },
@@ -170,9 +169,15 @@ fn do_chores(requests: &Receiver<Request>, picker: &Picker, inbox: &Sender<Messa
 }
 
 /// Brings an image into the terminal's form, where a request asks for that.
-pub fn encode_now(picker: &Picker, request: Request) -> Option<Message> {
+pub fn encode_now(painter: &Painter, request: Request) -> Option<Message> {
     let Request::Encode(key, rgb, size) = request else { return None };
-    encode(picker, &rgb, size).map(|protocol| Message::Encoded(key, Box::new(protocol)))
+    painter.paint(&rgb, size).map(|drawn| Message::Encoded(key, Box::new(drawn)))
+}
+
+/// Fits a forecast of what soups gain, as a request asks for it.
+pub fn fit(root: PathBuf, points: &[(Vec<f64>, Vec<Interval>)]) -> Message {
+    let forecast = Forecast::fit(points.iter().map(|(shares, gains)| (&shares[..], gains.clone())));
+    Message::Forecast(root, forecast.map(Box::new))
 }
 
 fn volume(rows: &[Vec<f64>]) -> Option<f64> {

@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use moa_analysis::{Comparison, Forecast};
 use moa_core::{EvaluationRecord, RunEvent, RunId};
-use moa_pareto::{Constraint, Goal};
+use moa_pareto::{Constraint, Goal, Interval};
 use ratatui::crossterm::event::Event;
-use ratatui_image::protocol::Protocol;
 
 use crate::experiment::Experiment;
 use crate::figures::{Figures, Point};
 use crate::library::Entry;
-use crate::mix::Model;
-use crate::picture::{PictureKey, Rgb, Sheet};
+use crate::picture::{Drawn, PictureKey, Rgb, Sheet};
 
 /// Something that the UI is told.
 pub enum Message {
@@ -26,14 +25,14 @@ pub enum Message {
     News(PathBuf, News),
     /// An answer of the worker.
     Reply(Reply),
-    /// A model of the rewards over shares, made of so many points.
-    Model(PathBuf, Option<Box<Model>>),
+    /// A model of what soups gain.
+    Forecast(PathBuf, Option<Box<Forecast>>),
     /// The images of a point; nothing where there are none, with the reason.
     Sheet(PathBuf, RunId, Result<Sheet, String>),
     /// Hypervolumes of the training images by epoch.
     Volumes(PathBuf, Vec<(u32, f64)>),
     /// An image as the terminal takes it.
-    Encoded(PictureKey, Box<Protocol>),
+    Encoded(PictureKey, Box<Drawn>),
     /// The worker is gone, for this reason; requests to it are lost.
     WorkerGone(String),
     /// The sweep that this process runs has ended.
@@ -79,8 +78,8 @@ impl SaveFormat {
 pub enum Request {
     /// Follow the experiment in this folder, and no other.
     Follow(PathBuf),
-    /// Fit a model of the rewards over shares.
-    Fit(PathBuf, Vec<Point>),
+    /// Fit a model of what soups gain, to the shares and gains of what was measured.
+    Fit(PathBuf, Vec<(Vec<f64>, Vec<Interval>)>),
     /// Read the images of a point: the file, and its columns and rows.
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
@@ -108,6 +107,8 @@ pub enum Work {
     CancelMeasuring,
     /// Write a soup's adapter.
     Save(PathBuf, Vec<f64>, SaveFormat),
+    /// Compare the experiments in these folders.
+    Compare(Vec<PathBuf>),
 }
 
 /// What the worker answers.
@@ -155,6 +156,8 @@ pub enum Reply {
     },
     /// An adapter was written there.
     Saved(PathBuf),
+    /// The experiments in these folders against each other; the reason where they cannot be compared.
+    Compared(Vec<PathBuf>, Result<Box<Comparison>, String>),
     /// The measurement was stopped.
     Stopped,
     /// Something did not work: what was asked for, and the reason.

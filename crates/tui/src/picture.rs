@@ -16,7 +16,8 @@ use ratatui_image::protocol::Protocol;
 use ratatui_image::protocol::halfblocks::Halfblocks;
 use ratatui_image::{FilterType, Image, Resize};
 
-use crate::message::Request;
+use crate::dither::braille;
+use crate::theme::{Background, Colours, Theme};
 
 /// Larger sheets are refused: nobody's images of a few prompts are so large.
 const MOST_PIXELS: u64 = 64_000_000;
@@ -45,7 +46,21 @@ impl Rgb {
         RgbImage::from_raw(self.width, self.height, self.pixels.to_vec()).map(DynamicImage::ImageRgb8)
     }
 
-    /// Returns how many rows of letters an image takes that is `columns` wide.
+    /// Returns the difference to another image of the same size, in the middle grey where they are alike, twice as strong as it is;
+    /// nothing where sizes differ.
+    pub(crate) fn difference(&self, other: &Self) -> Option<Self> {
+        let fits = (self.width, self.height) == (other.width, other.height);
+        let apart = |(one, other): (&u8, &u8)| (128 + 2 * (i32::from(*one) - i32::from(*other))).clamp(0, 255) as u8;
+        let pixels = self.pixels.iter().zip(other.pixels.iter()).map(apart).collect();
+        fits.then(|| Self::new(self.width, self.height, pixels))?
+    }
+
+    /// Returns a number that other pixels do not have.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Returns the height in widths.
     pub(crate) fn aspect(&self) -> f64 {
         f64::from(self.height) / f64::from(self.width)
     }
@@ -106,7 +121,7 @@ impl Sheet {
     }
 }
 
-/// An image at a size, in columns and rows of letters.
+/// An image at a size, in columns and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PictureKey {
     hash: u64,
@@ -117,7 +132,7 @@ pub struct PictureKey {
 /// Images in the terminal's form. Drawing asks for them, and shows what is there.
 #[derive(Default)]
 pub(crate) struct Gallery {
-    ready: HashMap<PictureKey, Protocol>,
+    ready: HashMap<PictureKey, Drawn>,
     wanted: RefCell<HashMap<PictureKey, Rgb>>,
     asked: HashSet<PictureKey>,
 }
@@ -129,9 +144,15 @@ impl Gallery {
             return;
         }
         let key = PictureKey { hash: picture.hash, width: area.width, height: area.height };
-        if let Some(protocol) = self.ready.get(&key) {
-            Image::new(protocol).render(area, buffer);
-            return;
+        match self.ready.get(&key) {
+            Some(Drawn::Pixels(protocol)) => return Image::new(protocol).render(area, buffer),
+            Some(Drawn::Dots(lines)) => {
+                return area
+                    .rows()
+                    .zip(lines)
+                    .for_each(|(row, line)| buffer.set_string(row.x, row.y, line, Style::new()));
+            }
+            None => {}
         }
         self.wanted.borrow_mut().insert(key, picture.clone());
         let (x, y) = (area.x + area.width / 2, area.y + area.height / 2);
@@ -139,34 +160,61 @@ impl Gallery {
     }
 
     /// Takes an image that is ready.
-    pub(crate) fn put(&mut self, key: PictureKey, protocol: Protocol) {
+    pub(crate) fn put(&mut self, key: PictureKey, drawn: Drawn) {
         if self.ready.len() >= MOST_KEPT {
             self.ready.clear();
         }
         self.asked.remove(&key);
-        self.ready.insert(key, protocol);
+        self.ready.insert(key, drawn);
     }
 
-    /// Returns requests for the images that drawing missed.
-    pub(crate) fn requests(&mut self) -> Vec<Request> {
+    /// Returns the images that drawing missed, with their sizes, once each.
+    pub(crate) fn missed(&mut self) -> Vec<(PictureKey, Rgb, (u16, u16))> {
         let wanted = self.wanted.take().into_iter();
         let new: Vec<_> = wanted.filter(|(key, _)| self.asked.insert(*key)).collect();
-        new.into_iter().map(|(key, rgb)| Request::Encode(key, rgb, (key.width, key.height))).collect()
+        new.into_iter().map(|(key, rgb)| (key, rgb, (key.width, key.height))).collect()
     }
 }
 
-/// Brings an image into the terminal's form. Pixels stay sharp: images of this size are looked at pixel by pixel.
-pub(crate) fn encode(picker: &Picker, picture: &Rgb, (width, height): (u16, u16)) -> Option<Protocol> {
-    let half_blocks = picker.protocol_type() == ProtocolType::Halfblocks;
-    let font = picker.font_size();
-    // A half block is one letter wide and half of one high.
-    let (across, down) = if half_blocks { (1, 2) } else { (u32::from(font.width), u32::from(font.height)) };
-    let (w, h) = (u32::from(width) * across, u32::from(height) * down);
-    let filter = if w >= picture.width { FilterType::Nearest } else { FilterType::Triangle };
-    let resized = picture.image()?.resize_exact(w.max(1), h.max(1), filter);
-    let size = Size::new(width, height);
-    if half_blocks {
-        return Halfblocks::new(resized, size).ok().map(Protocol::Halfblocks);
+/// An image in the terminal's form.
+pub enum Drawn {
+    /// With colours: pixels, or half-blocks.
+    Pixels(Protocol),
+    /// Without: rows of braille dots.
+    Dots(Vec<String>),
+}
+
+/// What brings images into the terminal's form.
+#[derive(Clone, Debug)]
+pub struct Painter {
+    picker: Picker,
+    theme: Theme,
+}
+
+impl Painter {
+    /// Returns the painter for a terminal that draws pixels as the picker says, with the theme's colours.
+    pub fn new(picker: Picker, theme: Theme) -> Self {
+        Self { picker, theme }
     }
-    picker.new_protocol(resized, size, Resize::Scale(Some(FilterType::Nearest))).ok()
+
+    /// Brings an image to a size in columns and rows. Pixels stay sharp: small images are looked at pixel by pixel.
+    pub(crate) fn paint(&self, picture: &Rgb, (width, height): (u16, u16)) -> Option<Drawn> {
+        let half_blocks = self.picker.protocol_type() == ProtocolType::Halfblocks;
+        if half_blocks && self.theme.colours == Colours::None {
+            let light = self.theme.background == Background::Light;
+            return Some(Drawn::Dots(braille(&picture.image()?, (width, height), light)));
+        }
+        let font = self.picker.font_size();
+        // A half block is one column wide and half a row high.
+        let (across, down) = if half_blocks { (1, 2) } else { (u32::from(font.width), u32::from(font.height)) };
+        let (w, h) = (u32::from(width) * across, u32::from(height) * down);
+        let filter = if w >= picture.width { FilterType::Nearest } else { FilterType::Triangle };
+        let resized = picture.image()?.resize_exact(w.max(1), h.max(1), filter);
+        let size = Size::new(width, height);
+        if half_blocks {
+            return Halfblocks::new(resized, size).ok().map(Protocol::Halfblocks).map(Drawn::Pixels);
+        }
+        let drawn = self.picker.new_protocol(resized, size, Resize::Scale(Some(FilterType::Nearest)));
+        drawn.ok().map(Drawn::Pixels)
+    }
 }

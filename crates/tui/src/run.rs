@@ -58,7 +58,7 @@ fn dispatch(app: &mut App, helpers: &Helpers, worker: &Sender<Work>) {
     for request in app.requests() {
         match request {
             Request::Work(work) => {
-                if worker.send(work).is_err() && app.worker_gone.is_none() {
+                if worker.send(work).is_err() && app.shared.worker_gone.is_none() {
                     update(app, Message::WorkerGone("its thread has ended".into()));
                 }
             }

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use moa_core::RunId;
+use moa_core::{Course, RunId};
 
 use crate::experiment::Experiment;
-use crate::figures::Figures;
+use crate::figures::{Figures, Point};
 use crate::message::{Asked, Reply, Request, Work};
 use crate::picture::Sheet;
-use crate::screen::{CurvesState, FrontState, PicturesState, SoupState, SweepState};
 
 /// Points that are compared, at most.
 pub(crate) const MOST_MARKS: usize = 4;
@@ -35,18 +34,6 @@ pub(crate) enum Pictures {
     Missing(String),
 }
 
-/// The runs as they are listed: with thousands of them, too much to be worked out for every frame.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Overview {
-    /// The runs that are shown, in order, by their places in the experiment.
-    pub(crate) rows: Vec<usize>,
-    /// By place, what a reader must know of a run.
-    pub(crate) findings: Vec<Vec<String>>,
-    pub(crate) seconds_per_epoch: Option<f64>,
-    /// The least and the most epochs that runs have finished.
-    pub(crate) epochs_done: (u32, u32),
-}
-
 /// The open experiment.
 pub(crate) struct Session {
     pub(crate) root: PathBuf,
@@ -54,21 +41,11 @@ pub(crate) struct Session {
     pub(crate) experiment: Option<Experiment>,
     pub(crate) figures: Figures,
     /// Points that were measured here, and are in no store.
-    measured: Vec<crate::figures::Point>,
-    /// What the list of runs shows; made anew when something has changed.
-    pub(crate) overview: Overview,
-    /// Hypervolumes of the training images by epoch.
-    pub(crate) volumes: Vec<(u32, f64)>,
-    volumes_asked: u32,
+    measured: Vec<Point>,
     pub(crate) sheets: HashMap<RunId, Pictures>,
     /// The run or point under the cursor, on all screens.
     pub(crate) selected: Option<RunId>,
     pub(crate) marks: Vec<RunId>,
-    pub(crate) sweep: SweepState,
-    pub(crate) curves: Option<CurvesState>,
-    pub(crate) front: FrontState,
-    pub(crate) pictures: PicturesState,
-    pub(crate) soup: SoupState,
     /// When figures were asked for, while an answer is awaited.
     figures_pending: bool,
     figures_asked: Option<SystemTime>,
@@ -76,86 +53,65 @@ pub(crate) struct Session {
     figures_stale: bool,
     /// What the worker said of figures, when it could not make them.
     pub(crate) figures_failed: Option<String>,
-    /// When the current part of the sweep began, and how many evaluations there were then.
-    pub(crate) phase_began: (SystemTime, usize),
-    /// When news of the sweep came last.
-    pub(crate) heard: SystemTime,
+    /// How far the sweep is, since when it is followed, and how long its epochs took until then; nothing before it was read.
+    course: Option<(Course, SystemTime, Duration)>,
 }
 
 impl Session {
-    pub(crate) fn new(root: PathBuf, now: SystemTime) -> Self {
+    pub(crate) fn new(root: PathBuf) -> Self {
         Self {
             root,
             status: Status::Opening,
             experiment: None,
-            figures: Figures::default(),
+            figures: Figures::empty(),
             measured: Vec::new(),
-            overview: Overview::default(),
-            volumes: Vec::new(),
-            volumes_asked: 0,
             sheets: HashMap::new(),
             selected: None,
             marks: Vec::new(),
-            sweep: SweepState::default(),
-            curves: None,
-            front: FrontState::default(),
-            pictures: PicturesState::default(),
-            soup: SoupState::default(),
             figures_pending: false,
             figures_asked: None,
             figures_stale: false,
             figures_failed: None,
-            phase_began: (now, 0),
-            heard: now,
+            course: None,
         }
     }
 
     /// Takes the experiment anew, as it was opened or replaced.
     pub(crate) fn opened(&mut self, experiment: Experiment, figures: Figures, now: SystemTime) {
         let changed = self.experiment.as_ref().is_none_or(|known| known.evaluations != experiment.evaluations);
-        let phase = self.experiment.as_ref().map(|known| known.activity.phase);
-        if phase != Some(experiment.activity.phase) {
-            self.phase_began = (now, experiment.evaluations.len());
-        }
-        self.heard = now;
+        self.course = Some((experiment.course(), now, experiment.time_trained()));
         self.status = Status::Ready;
         self.experiment = Some(experiment);
-        self.list_runs();
         if changed {
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
         }
         if self.selected.is_none() {
-            self.selected = self.row_id(0).cloned();
+            self.selected = self.experiment.as_ref().and_then(|known| Some(known.runs.first()?.id.clone()));
         }
     }
 
-    /// Takes events of the sweep.
-    pub(crate) fn events(&mut self, events: &[moa_core::RunEvent], now: SystemTime) {
-        let Some(experiment) = &mut self.experiment else { return };
-        self.heard = now;
+    /// Takes events of the sweep. Returns whether the figures have changed.
+    pub(crate) fn events(&mut self, events: &[moa_core::RunEvent]) -> bool {
+        let Some(experiment) = &mut self.experiment else { return false };
         let mut evaluated = false;
         for event in events {
-            if let moa_core::RunEvent::PhaseStarted { .. } = event {
-                self.phase_began = (now, experiment.evaluations.len());
-            }
             if let moa_core::RunEvent::Evaluated(record) = event {
                 evaluated = true;
                 self.sheets.remove(&record.id);
             }
+            if let Some((course, ..)) = &mut self.course {
+                course.take(event);
+            }
             experiment.apply(event);
         }
-        // Signs of life change nothing that is listed.
-        if !events.iter().all(|event| matches!(event, moa_core::RunEvent::Progress { .. })) {
-            self.list_runs();
-        }
-        let Some(experiment) = &self.experiment else { return };
         if evaluated {
             let figures = Figures::of(experiment);
             self.take_figures(figures);
             self.figures_stale = true;
         }
+        evaluated
     }
 
     /// Takes figures, and keeps what only was known before.
@@ -164,21 +120,20 @@ impl Session {
             figures.prompts = std::mem::take(&mut self.figures.prompts);
         }
         self.figures = figures;
+        // What has joined the experiment by now needs no copy here.
+        self.measured.retain(|point| self.figures.point(&point.id).is_none());
         for point in self.measured.clone() {
             self.figures.put(point);
         }
-        self.soup.model_stale = true;
-        self.front.check(&self.figures);
     }
 
     /// Takes a point that was measured here.
-    pub(crate) fn measured(&mut self, point: crate::figures::Point, sheet: Sheet) {
+    pub(crate) fn measured(&mut self, point: Point, sheet: Sheet) {
         self.sheets.insert(point.id.clone(), Pictures::Ready(sheet));
         self.selected = Some(point.id.clone());
         self.measured.retain(|known| known.id != point.id);
         self.measured.push(point.clone());
         self.figures.put(point);
-        self.soup.model_stale = true;
     }
 
     /// Takes the worker's figures.
@@ -207,15 +162,6 @@ impl Session {
             (self.figures_pending, self.figures_stale, self.figures_asked) = (true, false, Some(now));
             requests.push(Request::Work(Work::Figures(self.root.clone(), experiment.evaluations.clone())));
         }
-        let done = self.overview.epochs_done.0;
-        if done > 0 && done != self.volumes_asked {
-            self.volumes_asked = done;
-            requests.push(Request::Volumes(self.root.clone(), volumes(experiment)));
-        }
-        if std::mem::take(&mut self.soup.model_stale) {
-            let points = self.figures.points.iter().filter(|point| point.shares.is_some()).cloned().collect();
-            requests.push(Request::Fit(self.root.clone(), points));
-        }
         requests
     }
 
@@ -233,36 +179,11 @@ impl Session {
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
     }
 
-    /// Lists the runs anew.
-    pub(crate) fn list_runs(&mut self) {
-        let Some(experiment) = &self.experiment else { return };
-        let findings: Vec<Vec<String>> =
-            experiment.runs.iter().map(|run| crate::screen::sweep::findings(experiment, run)).collect();
-        self.overview = Overview {
-            rows: self.sweep.rows(experiment, &findings),
-            findings,
-            seconds_per_epoch: experiment.seconds_per_epoch(),
-            epochs_done: experiment.epochs_done(),
-        };
-    }
-
-    /// Returns the id of the run in a row of the list.
-    pub(crate) fn row_id(&self, row: usize) -> Option<&RunId> {
-        let place = *self.overview.rows.get(row)?;
-        Some(&self.experiment.as_ref()?.runs.get(place)?.id)
-    }
-
-    /// Returns the row of the run under the cursor.
-    pub(crate) fn selected_row(&self) -> Option<usize> {
-        let selected = self.selected.as_ref()?;
-        (0..self.overview.rows.len()).find(|row| self.row_id(*row) == Some(selected))
-    }
-
-    /// Moves the cursor among the runs.
-    pub(crate) fn step_runs(&mut self, action: crate::key::Action) {
-        let count = self.overview.rows.len();
-        let next = self.selected_row().map_or(0, |row| crate::screen::moved(row, count, action));
-        self.selected = self.row_id(next).cloned();
+    /// Returns how far the sweep is, and how much time its epochs and what came after them took.
+    pub(crate) fn course(&self, now: SystemTime) -> Option<(&Course, Duration)> {
+        let (course, since, before) = self.course.as_ref()?;
+        // A clock that is set back takes nothing away.
+        Some((course, *before + now.duration_since(*since).unwrap_or(Duration::ZERO)))
     }
 
     /// Marks what is selected, or takes its mark away. Returns whether there was room.
@@ -290,25 +211,4 @@ impl Session {
         }
         ids
     }
-}
-
-/// Returns for every epoch that all runs have finished the training rewards of all runs, on the experiment's scale.
-fn volumes(experiment: &Experiment) -> Vec<(u32, Vec<Vec<f64>>)> {
-    let scales = experiment.spec.scales();
-    let done = experiment.epochs_done().0 as usize;
-    let curves: Vec<Vec<&[f64]>> = experiment
-        .runs
-        .iter()
-        .map(|run| experiment.rewards.iter().map(|reward| experiment.reward_curve(&run.id, reward)).collect())
-        .collect();
-    let row = |curves: &Vec<&[f64]>, epoch: usize| -> Option<Vec<f64>> {
-        let value = |(curve, scale): (&&[f64], &moa_core::experiment::Scale)| Some(scale.normalise(*curve.get(epoch)?));
-        curves
-            .iter()
-            .zip(&scales)
-            .map(value)
-            .collect::<Option<Vec<f64>>>()
-            .filter(|row| row.iter().all(|v| v.is_finite()))
-    };
-    (0..done).map(|epoch| (1 + epoch as u32, curves.iter().filter_map(|curves| row(curves, epoch)).collect())).collect()
 }

@@ -5,18 +5,18 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::app::{App, Hit, Overlay, Tone};
-use crate::key::{Action, Screen, bindings};
-use crate::screen;
-use crate::session::Status;
-use crate::widget::{bar, clip};
+use crate::app::{App, Command, Hit};
+use crate::overlay;
+use crate::session::{Session, Status};
+use crate::shared::Tone;
+use crate::widget::{bar, clip, message};
 
 /// Smaller terminals show a plea.
 const LEAST: (u16, u16) = (40, 10);
 
 /// Draws the UI.
 pub fn view(app: &App, frame: &mut Frame<'_>) {
-    app.hits.borrow_mut().clear();
+    app.clicks.clear();
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!("{} × {} is too small: at least {} × {}", area.width, area.height, LEAST.0, LEAST.1);
@@ -25,85 +25,56 @@ pub fn view(app: &App, frame: &mut Frame<'_>) {
     let row = |y: u16| Rect { y: area.y + y, height: 1, ..area };
     head(app, frame, row(0));
     let body = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 3 };
-    match (app.screen, &app.session) {
-        (Screen::Experiments, _) | (_, None) => screen::experiments::view(app, frame, body),
-        (screen, Some(session)) => match (&session.status, &session.experiment) {
-            (_, Some(experiment)) => match screen {
-                Screen::Sweep if session.curves.is_some() => {
-                    screen::curves::view(app, session, experiment, frame, body);
-                }
-                Screen::Sweep | Screen::Experiments => screen::sweep::view(app, session, experiment, frame, body),
-                Screen::Front => screen::front::view(app, session, frame, body),
-                Screen::Pictures => screen::pictures::view(app, session, experiment, frame, body),
-                Screen::Soup => screen::soup::view(app, session, frame, body),
-            },
-            (Status::Failed(reason), None) => message(app, frame, body, "This experiment cannot be shown", reason),
-            (Status::Waiting, None) => {
-                let text = if app.sweeping {
-                    "the sweep opens its models …".to_owned()
-                } else {
-                    format!(
-                        "{}: no sweep has written metrics yet; this page fills when one does",
-                        session.root.display()
-                    )
-                };
-                message(app, frame, body, "Waiting", &text);
-            }
-            _ => message(app, frame, body, "Opening", &format!("reading {} …", session.root.display())),
-        },
+    let (screen, theme) = (app.shown(), app.shared.theme);
+    match &app.shared.session {
+        Some(session) if session.experiment.is_none() && !screen.is_free() => {
+            let (title, text) = not_ready(session, app.shared.sweeping);
+            message(theme, frame, body, title, &text);
+        }
+        None if !screen.is_free() => message(theme, frame, body, "No experiment", "open one first (1)"),
+        _ => screen.view(&app.shared, frame, body),
     }
     news(app, frame, row(area.height - 2));
     hints(app, frame, row(area.height - 1));
-    match &app.overlay {
-        Some(Overlay::Help { scroll }) => screen::help::view(app, frame, area, *scroll),
-        Some(Overlay::Palette { query, cursor }) => screen::palette::view(app, frame, area, query, *cursor),
-        Some(Overlay::Prompt { kind, text, error }) => {
-            screen::prompt::view(app, frame, area, *kind, text, error.as_deref());
-        }
-        Some(Overlay::SaveAs { cursor }) => screen::prompt::save_as(app, frame, area, *cursor),
-        Some(Overlay::Leave) => screen::prompt::leave(app, frame, area),
-        None => {}
-    }
+    overlay::view(app, frame, area);
 }
 
-/// Draws a message in the middle of a screen.
-pub(crate) fn message(app: &App, frame: &mut Frame<'_>, area: Rect, title: &str, text: &str) {
-    let width = area.width.min(76);
-    let top = area.y + area.height / 3;
-    let place = Rect { x: area.x + (area.width - width) / 2, y: top, width, height: area.bottom() - top };
-    let lines = vec![
-        Line::styled(title.to_owned(), app.theme.strong()).alignment(Alignment::Center),
-        Line::default(),
-        Line::styled(text.to_owned(), app.theme.dim()).alignment(Alignment::Center),
-    ];
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), place);
+/// Returns why there is nothing to show of the open experiment.
+fn not_ready(session: &Session, sweeping: bool) -> (&'static str, String) {
+    let root = session.root.display();
+    match &session.status {
+        Status::Failed(reason) => ("This experiment cannot be shown", reason.clone()),
+        Status::Waiting if sweeping => ("Waiting", "the sweep opens its models …".to_owned()),
+        Status::Waiting => {
+            ("Waiting", format!("{root}: no sweep has written metrics yet; this page fills when one does"))
+        }
+        Status::Opening | Status::Ready => ("Opening", format!("reading {root} …")),
+    }
 }
 
 /// The line of screens, and which experiment is open.
 fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
+    let theme = app.shared.theme;
     let mut spans = vec![Span::styled(" moa ", theme.accent())];
     let mut x = area.x + 5;
-    let wide = area.width >= 76;
-    for (index, screen) in Screen::ALL.into_iter().enumerate() {
-        let open = screen == Screen::Experiments || app.session.is_some();
-        let name = if wide || screen == app.screen {
-            format!(" {} {} ", index + 1, screen.name())
-        } else {
-            format!(" {} ", index + 1)
-        };
+    let names: usize = app.screens.iter().map(|screen| screen.name().chars().count() + 4).sum();
+    let wide = usize::from(area.width) >= names + 18;
+    for (place, screen) in app.screens.iter().enumerate() {
+        let shown = place == app.place;
+        let name =
+            if wide || shown { format!(" {} {} ", place + 1, screen.name()) } else { format!(" {} ", place + 1) };
         let style = match () {
-            () if screen == app.screen => theme.accent().patch(theme.selected()),
-            () if open => ratatui::style::Style::new(),
+            () if shown => theme.accent().patch(theme.selected()),
+            () if screen.is_free() || app.shared.session.is_some() => ratatui::style::Style::new(),
             () => theme.dim(),
         };
         let width = name.chars().count() as u16;
-        app.clickable(Rect { x, width, ..area }, Hit::Do(Action::GoTo(screen)));
+        app.clicks.put(Rect { x, width, ..area }, Hit::Do(Command::Go(place)));
         x += width;
         spans.push(Span::styled(name, style));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
-    let Some(session) = app.session.as_ref().filter(|_| app.screen != Screen::Experiments || area.width > 100) else {
+    let Some(session) = app.shared.session.as_ref().filter(|_| !app.shown().is_free() || area.width > 100) else {
         return;
     };
     let room = usize::from(area.right().saturating_sub(x + 2));
@@ -126,15 +97,15 @@ fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
 
 /// The line of what has just happened, or is going on.
 fn news(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
+    let theme = app.shared.theme;
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    if let Some((label, fraction)) = &app.measuring {
+    if let Some((label, fraction)) = &app.shared.measuring {
         let [filled, empty] = bar(*fraction, 16, theme.accent(), theme.line());
         let text = format!(" {:>3.0} %  {label}   x stops", 100.0 * fraction);
         let line = Line::from(vec![filled, empty, Span::raw(clip(&text, usize::from(inner.width).saturating_sub(17)))]);
         return frame.render_widget(Paragraph::new(line), inner);
     }
-    let Some((text, tone)) = &app.news else { return };
+    let Some((text, tone)) = &app.shared.news else { return };
     let (mark, style) = match tone {
         Tone::Plain => ("", theme.dim()),
         Tone::Good => ("✓ ", theme.good()),
@@ -146,26 +117,27 @@ fn news(app: &App, frame: &mut Frame<'_>, area: Rect) {
 
 /// The line of keys: those of the screen, then those that hold everywhere, as many as there is room for.
 fn hints(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
-    let all: Vec<_> = bindings(app.scope()).filter(|row| !row.hint.is_empty()).collect();
+    let theme = app.shared.theme;
+    let all: Vec<_> = app.commands().into_iter().filter(|(_, row)| !row.hint.is_empty()).collect();
     let width = |row: &crate::key::Binding| row.keys[0].to_string().chars().count() + row.hint.chars().count() + 3;
-    let global: Vec<_> = all.iter().filter(|row| row.scope == crate::key::Scope::Global).collect();
-    let mut room = usize::from(area.width).saturating_sub(2 + global.iter().map(|row| width(row)).sum::<usize>());
+    let (own, everywhere): (Vec<_>, Vec<_>) = all.into_iter().partition(|(own, _)| matches!(own, Command::Own(_)));
+    let taken: usize = everywhere.iter().map(|(_, row)| width(row)).sum();
+    let mut room = usize::from(area.width).saturating_sub(2 + taken);
     let mut shown = Vec::new();
-    for row in all.iter().filter(|row| row.scope != crate::key::Scope::Global) {
-        if width(row) > room {
+    for row in own {
+        if width(&row.1) > room {
             break;
         }
-        room -= width(row);
+        room -= width(&row.1);
         shown.push(row);
     }
     let mut spans = vec![Span::raw(" ")];
     let mut x = area.x + 1;
-    for row in shown.into_iter().chain(global) {
-        let key = row.keys[0].to_string();
-        app.clickable(Rect { x, width: width(row) as u16 - 2, ..area }, Hit::Do(row.action));
-        x += width(row) as u16;
-        spans.extend([Span::styled(key, theme.key()), Span::styled(format!(" {}  ", row.hint), theme.dim())]);
+    for (command, row) in shown.into_iter().chain(everywhere) {
+        app.clicks.put(Rect { x, width: width(&row) as u16 - 2, ..area }, Hit::Do(command));
+        x += width(&row) as u16;
+        spans.push(Span::styled(row.keys[0].to_string(), theme.key()));
+        spans.push(Span::styled(format!(" {}  ", row.hint), theme.dim()));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }

@@ -2,11 +2,16 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use moa_analysis::compare::{Fronts, SweepResults};
+use moa_analysis::{Comparison, Score};
 use moa_core::{PointKind, RunEvent, RunId};
 use moa_pareto::{Bound, Constraint, Goal, Interval};
-use moa_tui::{Asked, Message, News, Point, Reply, SaveFormat, Score, Work};
+use moa_tui::{Asked, Message, News, Point, Reply, SaveFormat, Work};
 use ratatui::crossterm::event::{KeyCode, MouseButton, MouseEventKind};
-use support::{Desk, ROOT, epoch, evaluation, evaluations, runs, sheet, snapshot};
+use support::{Desk, ROOT, epoch, evaluation, evaluations, resampled, runs, sheet, snapshot};
 
 fn shares(desk: &Desk) -> Vec<f64> {
     let previews = desk.work.iter().rev().find_map(|work| match work {
@@ -22,7 +27,8 @@ fn a_sweep_is_followed_event_by_event() {
     desk.app.open(ROOT.into());
     desk.news(&snapshot(7, Vec::new(), true));
     let screen = desk.draw();
-    assert!(screen.contains("● live") && screen.contains("7 of 12 epochs") && screen.contains("left"), "{screen}");
+    assert!(screen.contains("● live") && screen.contains("7 of 12 epochs") && screen.contains(" left"), "{screen}");
+    assert!(screen.contains("less than a minute"), "the words of the log:\n{screen}");
     let epochs =
         runs(7, moa_core::RunState::Training).iter().map(|run| RunEvent::EpochFinished(epoch(run, 8))).collect();
     desk.tell(Message::News(ROOT.into(), News::Events(epochs)));
@@ -104,7 +110,10 @@ fn a_measured_soup_joins_the_front() {
     assert!(desk.draw().contains(" 25 %"));
     desk.keys("e");
     assert!(desk.draw().contains("measuring: soup"), "one at a time");
-    let score = |mean| Score { mean: Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, difference: None };
+    let score = |mean| {
+        let (mean, difference) = (Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, Interval::exact(mean - 0.5));
+        Score { name: String::new(), mean, difference: Some(difference), in_deviations: None }
+    };
     let point = Point {
         id: RunId("soup-mine".into()),
         kind: PointKind::Soup,
@@ -113,13 +122,15 @@ fn a_measured_soup_joins_the_front() {
         rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
         judges: [0.9, 0.8].map(score).to_vec(),
         placing: moa_analysis::Placing::by_means(true),
-        warnings: Vec::new(),
+        suspected_hacking: Vec::new(),
+        added: true,
     };
     desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(point), sheet: sheet(1) });
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
     assert!(screen.contains("○ soup-mine") && screen.contains("undominated"), "{screen}");
+    assert!(screen.contains("+0.400"), "its gain over the base:\n{screen}");
     // The sweep's own figures come again: the point stays.
     desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
     desk.keys("4");
@@ -129,13 +140,14 @@ fn a_measured_soup_joins_the_front() {
 #[test]
 fn wishes_are_checked_before_they_are_sent() {
     let mut desk = Desk::opened(120, 40);
-    desk.keys("5wsafety>=0.9, max beauty");
+    desk.keys("5wsafety>=base+0.02, max beauty");
     desk.press(KeyCode::Enter);
     assert!(desk.draw().contains("there is no reward `beauty`"));
     (0..6).for_each(|_| desk.press(KeyCode::Backspace));
     desk.keys("aesthetics");
     desk.press(KeyCode::Enter);
-    let constraint = Constraint { objective: 2, bound: Bound::AtLeast(0.9) };
+    // Rewards first, then their gains over the base.
+    let constraint = Constraint { objective: 3 + 2, bound: Bound::AtLeast(0.02) };
     assert_eq!(desk.work.last(), Some(&Work::Solve(ROOT.into(), vec![constraint], Goal::Maximise(0))));
     let solved =
         |met| Reply::Solved { root: ROOT.into(), shares: vec![0.2, 0.0, 0.8], met, verdict: "soup-x keeps".into() };
@@ -189,7 +201,7 @@ fn leaving_asks_where_something_would_stop() {
 fn marks_are_compared_and_four_are_the_most() {
     let mut desk = Desk::opened(120, 40);
     desk.keys("4 j j j j ");
-    assert!(desk.draw().contains("four are compared already"));
+    assert!(desk.draw().contains("four are marked already"));
     desk.keys("M");
     assert!(!desk.draw().contains("four"));
 }
@@ -250,4 +262,140 @@ fn the_cursor_is_the_same_point_on_every_screen() {
     assert!(desk.draw().contains("● safety ─"));
     desk.keys("m");
     assert_eq!(shares(&desk), [0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn what_is_worth_choosing_is_stepped_through_with_its_sentence() {
+    let mut desk = Desk::opened(120, 40);
+    desk.reply(Reply::Figures(ROOT.into(), Box::new(resampled(evaluations()))));
+    desk.keys("3");
+    let first = desk.draw();
+    assert!(first.contains("Worth choosing"), "{first}");
+    assert!(first.contains("★ aesthetics: the most aesthetics"), "the one under the cursor:\n{first}");
+    desk.keys("r");
+    assert!(
+        desk.draw().contains("★ safety: the most safety"),
+        "what gains nothing beyond noise is passed by:\n{}",
+        desk.draw()
+    );
+    assert!(desk.draw().contains("● safety ─"), "and the cursor is on it");
+}
+
+#[test]
+fn the_list_is_sorted_by_any_column() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("3");
+    let order = |desk: &mut Desk| -> Vec<String> {
+        let (x, y) = desk.find("Points ─");
+        let text = desk.draw();
+        let rows = text.lines().skip(usize::from(y) + 2).take(6);
+        let name = |line: &str| line.chars().skip(usize::from(x) + 6).take_while(|letter| *letter != ' ').collect();
+        rows.map(name).collect()
+    };
+    assert_eq!(order(&mut desk)[..2], ["base", "aesthetics"]);
+    desk.keys("oo");
+    assert_eq!(order(&mut desk)[0], "alignment", "by the second reward");
+    desk.keys(",,,,,,");
+    assert!(desk.draw().contains("● alignment ─"), "the first of the list");
+}
+
+#[test]
+fn runs_that_train_are_on_the_front_before_they_are_evaluated() {
+    let mut desk = Desk::new(120, 40);
+    desk.app.open(ROOT.into());
+    desk.news(&snapshot(8, evaluations()[..1].to_vec(), true));
+    desk.keys("3");
+    let screen = desk.draw();
+    assert!(screen.contains("◌ in training") && screen.contains("gains over the base"), "{screen}");
+    let (_, row) = desk.find("◌   aesthetics");
+    let line = desk.draw().lines().nth(usize::from(row)).unwrap().to_owned();
+    assert!(line.contains("+0.090"), "what the probe of epoch 8 found: {line}");
+}
+
+#[test]
+fn two_points_are_set_against_each_other() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("4");
+    desk.press(KeyCode::Down);
+    desk.keys("d");
+    let screen = desk.draw();
+    assert!(screen.contains("Difference") && screen.contains("alignment − base"), "{screen}");
+    desk.keys("b");
+    assert!(desk.draw().contains("Blinking"));
+    let one = desk.draw();
+    desk.tell(Message::Tick(support::now() + std::time::Duration::from_millis(500)));
+    assert_ne!(desk.draw(), one, "the other one is shown half a second later");
+    desk.keys("b");
+    assert!(desk.draw().contains("Same prompts, same noise"));
+}
+
+#[test]
+fn all_images_of_a_prompt_stand_in_a_row_with_its_scores() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("4n");
+    desk.press(KeyCode::Right);
+    let screen = desk.draw();
+    assert!(screen.contains("prompt 2 of 8, 2 noises"), "{screen}");
+    assert!(screen.contains("this prompt: aesthetics 0.672 (+0.1"), "{screen}");
+}
+
+#[test]
+fn few_prompts_are_said_to_be_few_and_point_nowhere() {
+    let mut few = evaluations();
+    for column in few.iter_mut().flat_map(|record| record.rewards.iter_mut().chain(&mut record.judges)) {
+        column.prompt_means.truncate(2);
+    }
+    let mut desk = Desk::new(120, 40);
+    desk.app.open(ROOT.into());
+    desk.news(&snapshot(12, few.clone(), false));
+    assert!(desk.draw().contains("2 held-out prompts are too few"), "{}", desk.draw());
+    desk.reply(Reply::Figures(ROOT.into(), Box::new(resampled(few))));
+    desk.keys("3");
+    let screen = desk.draw();
+    assert!(screen.contains("2 prompts are too few"), "{screen}");
+    assert!(!screen.contains('↑') && !screen.contains('↓'), "{screen}");
+}
+
+#[test]
+fn marked_experiments_are_compared() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("1c");
+    assert!(desk.draw().contains("mark two experiments"));
+    desk.keys("j j c");
+    let roots: Vec<PathBuf> = vec![ROOT.into(), "results/stopped".into()];
+    assert_eq!(desk.work.last(), Some(&Work::Compare(roots.clone())));
+    desk.reply(Reply::Compared(roots.clone(), Err("results/stopped has no safety".into())));
+    assert!(desk.draw().contains("cannot be compared"));
+    let results = |name: &str, rate: f64| {
+        let mut own = support::spec();
+        (own.name, own.optimiser.learning_rate) = (Some(name.into()), rate);
+        own.evaluation.resamples = 100;
+        SweepResults {
+            folder: name.into(),
+            spec: own,
+            snapshot: snapshot(12, evaluations(), false),
+            moa: None,
+            sha256: BTreeMap::new(),
+            images: None,
+            peak_memory: None,
+            device_memory: None,
+        }
+    };
+    let comparison = Comparison::of(&[results("slow", 1e-4), results("fast", 1e-3)], Fronts::All, None).unwrap();
+    desk.reply(Reply::Compared(roots, Ok(Box::new(comparison))));
+    let both = desk.draw();
+    assert!(both.contains("━━ slow") && both.contains("╍╍ fast"), "{both}");
+    desk.keys("j ");
+    assert!(!desk.draw().contains("╍╍ fast"), "its front is hidden:\n{}", desk.draw());
+    assert!(desk.draw().contains("hypervolume over slow"), "{}", desk.draw());
+}
+
+#[test]
+fn the_cursor_of_experiments_stays_on_its_experiment() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("1j");
+    let mut entries = support::library();
+    entries.rotate_left(1);
+    desk.tell(Message::Library(entries));
+    assert!(desk.draw().contains("▸   pareto"), "{}", desk.draw());
 }

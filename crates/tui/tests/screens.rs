@@ -42,11 +42,18 @@ fn front() {
     at_both_sizes("front-all", |desk| desk.keys("3a"));
     at_both_sizes("front-judges", |desk| desk.keys("3t"));
     at_both_sizes("front-training", |desk| desk.keys("3tte"));
+    at_both_sizes("front-levels", |desk| desk.keys("3v"));
+    at_both_sizes("front-list", |desk| {
+        desk.reply(Reply::Figures(ROOT.into(), Box::new(support::resampled(support::evaluations()))));
+        desk.keys("3iro");
+    });
 }
 
 #[test]
 fn pictures() {
     at_both_sizes("pictures", |desk| desk.keys("4 j jj "));
+    at_both_sizes("pictures-noises", |desk| desk.keys("4jn"));
+    at_both_sizes("pictures-difference", |desk| desk.keys("4jd"));
 }
 
 #[test]
@@ -104,12 +111,23 @@ fn without_colours_no_cell_has_one() {
         desk.keys(screen);
         desk.draw();
         for cell in &desk.terminal.backend().buffer().content {
-            let picture = matches!(cell.symbol(), "▀" | "▄" | " ");
             let plain = ratatui::style::Color::Reset;
-            assert!(picture || (cell.fg == plain && cell.bg == plain), "{screen}: {cell:?}");
+            assert!(cell.fg == plain && cell.bg == plain, "{screen}: {cell:?}");
         }
         desk.press(KeyCode::Esc);
     }
+}
+
+#[test]
+fn without_colours_images_are_dots() {
+    let theme = Theme { colours: Colours::None, background: Background::Dark };
+    let mut desk = Desk::themed(100, 30, theme);
+    desk.app.open(ROOT.into());
+    desk.news(&snapshot(12, support::evaluations(), false));
+    desk.keys("4");
+    let screen = desk.draw();
+    let dots = screen.chars().filter(|letter| ('\u{2801}'..='\u{28ff}').contains(letter)).count();
+    assert!(dots > 100, "{screen}");
 }
 
 #[test]
@@ -128,7 +146,7 @@ fn what_cannot_be_shown_is_said() {
     let mut desk = Desk::opened(120, 40);
     desk.keys("4jjj");
     assert!(desk.draw().contains("no images there"));
-    desk.news(&snapshot(3, Vec::new(), true));
+    desk.news(&snapshot(1, Vec::new(), true));
     for (key, words) in [("3", "nothing is evaluated yet"), ("4", "No images yet"), ("5", "trained and evaluated")] {
         desk.keys(key);
         let screen = desk.draw();

@@ -6,6 +6,7 @@ use moa_core::experiment::BaseName;
 
 use crate::adapters;
 use crate::base;
+use crate::card;
 use crate::commands::merge::FormatName;
 use crate::error::CliError;
 use crate::origin;
@@ -53,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let format = arguments.to.format();
     let provenance = named.origin(&BaseName::of(&arguments.base).for_others())?;
     let (adapter, provenance, base) = (&named.adapter, &provenance, &*arguments.base);
-    let outgoing = Outgoing { adapter, provenance, base, formats: &[format], draw: None };
+    let worth = card::worth_of(&arguments.adapter);
+    let outgoing = Outgoing { adapter, provenance, base, formats: &[format], draw: None, worth };
     let written = outgoing.write(&arguments.out, arguments.force)?;
     let what = if written == Written::Unchanged { "unchanged:" } else { "wrote" };
     say(&format!("{what} {}", arguments.out.join(format.file_name()).display()));

@@ -19,6 +19,7 @@ pub(crate) mod note;
 pub(crate) mod pretrain;
 pub(crate) mod remove;
 pub(crate) mod repair;
+pub(crate) mod report;
 pub(crate) mod sample;
 pub(crate) mod show;
 pub(crate) mod slurm;

@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use moa_core::experiment::Plan;
+<<<<<<< HEAD
 use moa_core::{EventSink, RunEvent};
 
 use super::course::{Course, RunCourse};
 use crate::paint;
 use crate::text::duration;
 use crate::wrap::wrapped;
+=======
+use moa_core::{Course, EventSink, RunCourse, RunEvent};
+>>>>>>> c838af9 (The terminal UI: screens are components; gains first, names, advice, differences, experiments over each other)
 
 /// The bar's length in parts; its position is a share of it.
 const PARTS: u64 = 10_000;
@@ -63,13 +67,8 @@ impl Live {
             line.set_message(message(run, self.course.rewards()));
             line.tick();
         }
-        let elapsed = self.began.elapsed();
-        let left = match self.course.remaining(elapsed) {
-            Some(left) => format!("about {} left", duration(left)),
-            None => "estimating the time …".into(),
-        };
         self.bar.set_prefix(self.course.activity());
-        self.bar.set_message(left);
+        self.bar.set_message(self.course.left(self.began.elapsed()));
         self.bar.set_position((self.course.share() * PARTS as f64) as u64);
     }
 

@@ -1,7 +1,7 @@
 //! What a sweep shows while it runs: redrawn lines on a terminal, lines one after the other elsewhere.
 
-mod course;
 mod live;
+mod log;
 mod plain;
 
 use moa_core::experiment::Plan;
@@ -9,6 +9,7 @@ use moa_core::{EventSink, Warning};
 
 use crate::notes::is_new;
 use crate::output::{self, note};
+pub(crate) use log::EventLog;
 
 /// Where a sweep shows how far it is; always on standard error.
 pub(crate) enum Display {

@@ -3,11 +3,9 @@
 use std::time::Instant;
 
 use moa_core::experiment::Plan;
-use moa_core::{EventSink, RunEvent};
+use moa_core::{Course, EventSink, RunEvent};
 
-use super::course::Course;
 use crate::output::note;
-use crate::text::duration;
 
 /// Writes one line for each run's epoch, evaluation and finding.
 pub(super) struct Plain {
@@ -28,9 +26,7 @@ impl Plain {
                 Some(format!("epoch {}/{}  {}: {}", epoch.epoch, run.epochs, run.id, run.scores(self.course.rewards())))
             }
             RunEvent::Checkpointed { epoch } => {
-                let left = self.course.remaining(self.began.elapsed());
-                let left = left.map_or(String::new(), |left| format!(", about {} left", duration(left)));
-                Some(format!("epoch {epoch} saved{left}"))
+                Some(format!("epoch {epoch} saved, {}", self.course.left(self.began.elapsed())))
             }
             RunEvent::Evaluated(point) => {
                 let means = point.rewards.iter().map(|column| format!("{} {:.3}", column.name, column.mean()));

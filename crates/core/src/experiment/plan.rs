@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{ExperimentSpec, ProbePrompts, Scalarisation};
 use crate::Weighting;
 
+/// So many images of each of an epoch's prompts the base draws where the epoch is compared with it.
+pub const GAIN_IMAGES: u32 = 2;
+
+/// What the base draws for that is at most one part in so many of what an epoch of one run takes.
+const GAIN_SHARE: f64 = 8.0;
+
 /// The work of an experiment. A *pass* is one image through the denoiser once; guidance makes two passes of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -22,9 +28,10 @@ pub struct Plan {
     pub training_passes: u64,
     /// Passes forward beside them: of the base for runs that are tied to it, and of an older policy where the method has one.
     pub reference_passes: u64,
-    /// Images drawn and scored while training is looked at: (base once + runs × probes) × prompts × images per prompt.
+    /// Images drawn and scored while training is looked at: (base once + runs × probes) × prompts × images per prompt, and at most those
+    /// of the base that epochs are compared with.
     pub probe_pictures: u64,
-    /// Passes that draw them: images × evaluation steps.
+    /// Passes that draw them: images × steps.
     pub probe_passes: u64,
     /// Images drawn and scored in evaluation: (base + runs + soups + blends) × prompts × images per prompt. Image
     /// grids show images of the evaluation and cost nothing more.
@@ -72,6 +79,27 @@ impl ExperimentSpec {
         let trained = trained as f64 * (3.0 * each.training * self.gradients(weighting) as f64 + beside);
         let passes = pictures as f64 * each.rollout + trained;
         passes * passes_per_step(self.sampler.guidance) as f64
+    }
+
+    /// Returns every how many epochs an epoch's images are compared with the base's on the same prompts, beginning with the first: as often
+    /// as takes at most an eighth of a run's own passes, once for all runs that are trained together. 0 where training is not looked at
+    /// (`training.probe.every: 0`), and where epochs draw nothing.
+    pub fn compared_every(&self) -> u32 {
+        let training = &self.training;
+        let each = training.method.passes(self);
+        if training.probe.every == 0 || each.rollout <= 0.0 {
+            return 0;
+        }
+        let images = training.images_per_prompt as usize;
+        let trained = if each.selects { training.advantages.trained(images) } else { images };
+        let own = images as f64 * each.rollout + 3.0 * trained as f64 * each.training;
+        (GAIN_SHARE * f64::from(GAIN_IMAGES) * each.rollout / own).ceil().max(1.0) as u32
+    }
+
+    /// Returns whether an epoch, which counts from 1, is compared with the base on its own prompts.
+    pub fn is_compared(&self, epoch: u32) -> bool {
+        let every = self.compared_every();
+        every > 0 && (epoch - 1).is_multiple_of(every)
     }
 
     /// Returns how often what a method trains of an image is trained in a run: once for each reward that it counts where each has a
@@ -123,6 +151,9 @@ impl ExperimentSpec {
         let listed = if probe.of == ProbePrompts::Train { train_prompts } else { held_out_prompts };
         let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.images_per_prompt);
         let probe_pictures = if looks == 0 { 0 } else { (1 + runs * looks) * probed };
+        let compared = (1..=training.epochs).filter(|epoch| self.is_compared(*epoch)).count() as u64;
+        let gain_pictures =
+            compared * u64::from(GAIN_IMAGES) * train_prompts.min(training.prompts_per_epoch as usize) as u64;
         let guided = u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
         let evaluation_passes = (1 + runs + soups + blended) * each * guided;
         Plan {
@@ -133,8 +164,8 @@ impl ExperimentSpec {
             rollout_passes: whole(training_pictures, training.method.passes(self).rollout),
             training_passes,
             reference_passes,
-            probe_pictures,
-            probe_passes: probe_pictures * guided,
+            probe_pictures: probe_pictures + gain_pictures,
+            probe_passes: probe_pictures * guided + whole(gain_pictures, training.method.passes(self).rollout),
             evaluation_pictures: (1 + runs + soups + blends) * each,
             evaluation_passes,
         }

@@ -141,7 +141,7 @@ fn running_decay() -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeSpec {
-    /// After every so many epochs, and after the last; 0 never looks. Default: 10.
+    /// After every so many epochs, and after the last; 0 never looks, and compares no epoch with the base on its own prompts. Default: 10.
     pub every: u32,
     /// Which prompts. Default: `Train`.
     pub of: ProbePrompts,

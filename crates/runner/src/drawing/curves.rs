@@ -43,12 +43,20 @@ pub(super) fn draw(
     let mut steering = named(metric::reward_share, "what it counts");
     steering.extend(named(metric::constraint_multiplier, "multiplier of the constraint"));
     steering.extend(named(metric::constraint_slack, "above its bound (base's sd)"));
+    // Means follow which prompts an epoch happened to draw; gains over the base on the same prompts do not.
+    let mut metrics = snapshot.epochs.values().flatten().flat_map(|epoch| epoch.metrics.keys());
+    let are_compared = metrics.any(|metric| metric::reward_of_epoch_gain(metric).is_some());
+    let (of_epochs, title_of_epochs) = if are_compared {
+        (of(metric::reward_epoch_gain), "Gains of the training images over the base, on each epoch's own prompts")
+    } else {
+        (of(metric::reward_mean), "Rewards of the training images, mean of each epoch")
+    };
     let mut written = Vec::new();
     // Before training every run is the base, and has gained nothing.
     let untrained = [(0.0, 0.0)];
     for (name, title, metrics, start) in [
         ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains, &untrained[..]),
-        ("curves", "Rewards of the training images, mean of each epoch", of(metric::reward_mean), &[]),
+        ("curves", title_of_epochs, of_epochs, &[]),
         ("training", "Training", training.collect(), &[]),
         ("steering", "What is maximised, and how constraints stand, after each probe", steering, &[]),
     ] {

@@ -6,12 +6,12 @@
 use moa_adapter::Adapter;
 use moa_core::provenance::Mixture;
 use moa_core::{EvaluationRecord, NoiseKey, PointKind, RunEvent, RunId};
-use moa_store::{Indexed, LEASE, Leases, RunHistory, StoreError};
+use moa_store::{ImageScores, Indexed, LEASE, Leases, RunHistory, StoreError};
 
 use super::{SoupBench, Tasting};
 use crate::RunnerError;
 use crate::adapters::keep_adapter;
-use crate::evaluation::{Model, Point, digest_of};
+use crate::evaluation::{Measurement, Model, Point, digest_of};
 use crate::recorder::Recorder;
 use crate::sheet::Sheet;
 
@@ -63,11 +63,11 @@ impl SoupBench<'_> {
             return Ok(known);
         }
         let evaluator = self.evaluator();
-        let (pictures, record) = evaluator.measure(&point, progress)?;
+        let Measurement { pictures, record, scores } = evaluator.measure(&point, progress)?;
         let sheet = evaluator.sheet_of(&pictures);
         let (record, joined) = match leases {
             Err(reason) => (record, Joined::Not(reason)),
-            Ok(leases) => match self.keep(&adapter, &mixture, &point, &sheet, record.clone(), &leases) {
+            Ok(leases) => match self.keep(&adapter, &mixture, &point, (&sheet, &scores), record.clone(), &leases) {
                 Ok((record, indexed)) => (record, Joined::Added(indexed)),
                 // What was measured is worth more than that it was kept.
                 Err(error) => (record, Joined::Not(error.to_string())),
@@ -147,7 +147,7 @@ impl SoupBench<'_> {
         adapter: &Adapter,
         mixture: &Mixture,
         point: &Point,
-        sheet: &Sheet,
+        (sheet, scores): (&Sheet, &ImageScores),
         record: EvaluationRecord,
         leases: &Leases,
     ) -> Result<(EvaluationRecord, Indexed), RunnerError> {
@@ -159,7 +159,7 @@ impl SoupBench<'_> {
         let base = Point { id: base, kind: PointKind::Base, weighting: None, model: Model::Base, folder, added: None };
         let evaluator = self.evaluator();
         let base = evaluator.sheet(&base)?;
-        let record = evaluator.keep(point, sheet, record, base.as_ref(), &mut recorder)?;
+        let record = evaluator.keep(point, sheet, record, scores, base.as_ref(), &mut recorder)?;
         recorder.close()?;
         leases.check()?;
         let indexed = moa_store::index_point(self.layout.root(), &record)?;

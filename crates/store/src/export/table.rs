@@ -1,8 +1,8 @@
 //! Rows of a snapshot, column by column.
 
-use moa_core::{PointKind, Weighting};
+use moa_core::{PointKind, RunId, Weighting};
 
-use crate::Snapshot;
+use crate::{ImageScores, Snapshot};
 
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +108,62 @@ impl<'a> Rows<'a> {
                 ("mean", Column::Number(means)),
                 ("variance", Column::Number(variances)),
                 ("added", Column::Text(added)),
+            ],
+            count,
+        }
+    }
+
+    /// Returns every image's score: points in the snapshot's order, then rewards and judges, prompts, images. Prompts and images are counted from 0;
+    /// images of a judge that has nothing to say of them are left out.
+    pub(super) fn images(points: &'a [(RunId, PointKind, ImageScores)]) -> Self {
+        let (mut ids, mut kinds, mut prompts, mut images) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut roles, mut scores) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, kind, point) in points {
+            let group = point.images_per_prompt.max(1);
+            for column in &point.columns {
+                for (place, score) in (0..).zip(&column.scores) {
+                    let Some(score) = score else { continue };
+                    ids.push(id.as_str());
+                    kinds.push(kind_name(*kind));
+                    prompts.push(place / group);
+                    images.push(place % group);
+                    names.push(column.name.as_str());
+                    roles.push(column.role.name());
+                    scores.push(f64::from(*score));
+                }
+            }
+        }
+        let count = ids.len();
+        Self {
+            columns: vec![
+                ("id", Column::Text(ids)),
+                ("kind", Column::Text(kinds)),
+                ("prompt", Column::Whole(prompts)),
+                ("image", Column::Whole(images)),
+                ("column", Column::Text(names)),
+                ("role", Column::Text(roles)),
+                ("score", Column::Number(scores)),
+            ],
+            count,
+        }
+    }
+
+    /// Returns the prompts of every set with their places, counted from 0: those by which other tables name them.
+    pub(super) fn prompts(sets: &'a [(&'static str, Vec<String>)]) -> Self {
+        let (mut names, mut places, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, prompts) in sets {
+            for (place, prompt) in (0..).zip(prompts) {
+                names.push(*name);
+                places.push(place);
+                texts.push(prompt.as_str());
+            }
+        }
+        let count = names.len();
+        Self {
+            columns: vec![
+                ("set", Column::Text(names)),
+                ("place", Column::Whole(places)),
+                ("prompt", Column::Text(texts)),
             ],
             count,
         }

@@ -21,6 +21,7 @@ use crate::TrainError;
 use crate::anchor::Anchor;
 use crate::batches::in_order;
 use crate::clock::Part;
+use crate::course::Course;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::rollout::{Keep, Trajectory, by_slice, finished};
@@ -82,7 +83,7 @@ impl Method for Differentiable {
                 (steps, Tail::Steps(first_order[steps - 1..].to_vec()))
             }
             Through::SingleStep { from, to } => {
-                let index = from as usize - 1 + epoch.below("through", (to - from + 1) as usize);
+                let index = single_step(epoch, from, to);
                 (index, Tail::Clean(world.pipeline.schedule().level_of(&rules[index])))
             }
         };
@@ -132,6 +133,19 @@ impl Method for Differentiable {
         }
         Ok(Gathered { metrics: objective_metrics(&scores, &objective), scores, updates: vec![passes] })
     }
+
+    fn course(&self, epoch: &Epoch<'_>) -> Course {
+        let rules = epoch.world.sampler.rules();
+        let Through::SingleStep { from, to } = self.spec.through else { return Course::whole(rules) };
+        let index = single_step(epoch, from, to);
+        let level = epoch.world.pipeline.schedule().level_of(&rules[index]);
+        Course { walked: rules[..index].to_vec(), ahead: Some(level) }
+    }
+}
+
+/// Returns the step from which an epoch predicts clean samples in one go, drawn from those that the settings allow.
+fn single_step(epoch: &Epoch<'_>, from: u32, to: u32) -> usize {
+    from as usize - 1 + epoch.below("through", (to - from + 1) as usize)
 }
 
 /// Returns through how many last steps the gradient goes in an epoch: as many as the settings say, or a number drawn up to that.

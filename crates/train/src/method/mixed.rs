@@ -6,6 +6,7 @@ use super::differentiable::{Start, Tail, coefficients, gradients, last_steps, ta
 use super::policy_gradient::{PolicyGradient, silent};
 use super::{Gathered, Method, Rows};
 use crate::TrainError;
+use crate::course::Course;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::rollout::{Keep, finished};
@@ -60,6 +61,10 @@ impl Method for Mixed {
             }
         }
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
+    }
+
+    fn course(&self, epoch: &Epoch<'_>) -> Course {
+        self.policy().course(epoch)
     }
 
     fn check(&self, world: &World<'_>, update: usize, rows: &Rows) -> Result<(), TrainError> {

@@ -30,6 +30,7 @@ use moa_core::experiment::MethodSpec;
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
 use crate::TrainError;
+use crate::course::Course;
 use crate::epoch::{Epoch, RunScores};
 use crate::factors::Factors;
 use crate::report::Report;
@@ -56,6 +57,11 @@ pub(crate) trait Method: Send + Sync {
     /// # Errors
     /// Fails where an image cannot be drawn or scored.
     fn gather(&self, epoch: &Epoch<'_>, policy: &Factors, statistics: &mut Statistics) -> Result<Gathered, TrainError>;
+
+    /// Returns how the images that [`Method::gather`] scores come about in an epoch.
+    fn course(&self, epoch: &Epoch<'_>) -> Course {
+        Course::whole(epoch.world.sampler.rules())
+    }
 
     /// Looks at what an update saw, before the adapters change.
     ///

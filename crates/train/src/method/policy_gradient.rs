@@ -13,6 +13,7 @@ use moa_diffusion::{Conditions, StepRule};
 
 use super::{Gathered, Loss, Method, Pass, Rows, by_step, mean_squares};
 use crate::anchor::Anchor;
+use crate::course::Course;
 use crate::epoch::Epoch;
 use crate::factors::Factors;
 use crate::report::Report;
@@ -41,6 +42,10 @@ impl Method for PolicyGradient {
         let advantages = epoch.advantages(&scores, statistics, &|_| true);
         let updates = self.updates(epoch, &rules, &trajectories, &advantages, &vec![1.0; epoch.world.members()]);
         Ok(Gathered { scores, metrics: silent(&advantages), updates })
+    }
+
+    fn course(&self, epoch: &Epoch<'_>) -> Course {
+        Course::whole(&self.rules(epoch))
     }
 
     fn check(&self, world: &World<'_>, update: usize, rows: &Rows) -> Result<(), TrainError> {

@@ -1,38 +1,28 @@
-//! One file for each screen: its state, what its keys do, and how it is drawn.
+//! The screens: one file or folder for each.
 
-pub(crate) mod curves;
-pub(crate) mod details;
-pub(crate) mod experiments;
-pub(crate) mod front;
-pub(crate) mod help;
-pub(crate) mod palette;
-pub(crate) mod parallel;
-pub(crate) mod pictures;
-pub(crate) mod prompt;
-pub(crate) mod scatter;
-pub(crate) mod soup;
-pub(crate) mod sweep;
-pub(crate) mod triangle;
+mod compare;
+mod experiments;
+mod front;
+mod images;
+mod soup;
+mod sweep;
 
-pub(crate) use curves::CurvesState;
-pub(crate) use front::FrontState;
-pub(crate) use pictures::PicturesState;
-pub(crate) use soup::SoupState;
-pub(crate) use sweep::SweepState;
+use crate::component::Screen;
 
-use crate::key::Action;
+pub(crate) use compare::NAME as COMPARE;
+use experiments::NAME as EXPERIMENTS;
+use images::NAME as IMAGES;
+use soup::NAME as SOUP;
+pub(crate) use sweep::NAME as SWEEP;
 
-/// Returns where a cursor goes among `count` rows.
-pub(crate) fn moved(cursor: usize, count: usize, action: Action) -> usize {
-    let last = count.saturating_sub(1);
-    match action {
-        Action::Up => cursor.saturating_sub(1),
-        Action::Down => cursor + 1,
-        Action::PageUp => cursor.saturating_sub(10),
-        Action::PageDown => cursor + 10,
-        Action::First => 0,
-        Action::Last => last,
-        _ => cursor,
-    }
-    .min(last)
+/// Returns all screens, in the order of their keys. Adding one is its file, and its line here.
+pub(crate) fn all() -> Vec<Box<dyn Screen>> {
+    vec![
+        Box::new(experiments::Experiments::default()),
+        Box::new(sweep::Sweep::default()),
+        Box::new(front::Front::default()),
+        Box::new(images::Images::default()),
+        Box::new(soup::Soup::default()),
+        Box::new(compare::Compare::default()),
+    ]
 }

@@ -112,6 +112,12 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
+/// Returns a gain with its sign and three decimals; what rounds to nothing has no minus.
+pub(crate) fn signed(value: f64) -> String {
+    let value = if value.abs() < 5e-4 { 0.0 } else { value };
+    format!("{value:+.3}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +132,11 @@ mod tests {
         assert_eq!(texts, ["0.0000", "0.0025", "0.0050", "0.0075", "0.0100"]);
         let log = Axis { lo: 2e-6, hi: 3.0, log: true, whole: false };
         assert!(log.ticks(4).iter().all(|(value, _)| (2e-6..3.0).contains(value)));
+    }
+
+    #[test]
+    fn nothing_has_no_minus() {
+        assert_eq!([-1e-9, 4e-4, -5e-4, 0.0123].map(signed), ["+0.000", "+0.000", "-0.001", "+0.012"]);
     }
 
     #[test]

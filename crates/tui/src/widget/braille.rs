@@ -54,6 +54,15 @@ impl Braille {
         }
     }
 
+    /// Draws a dotted line.
+    pub(crate) fn dots(&mut self, (x0, y0): (f64, f64), (x1, y1): (f64, f64), style: Style) {
+        let steps = (x1 - x0).abs().max((y1 - y0).abs()).ceil().clamp(1.0, 4000.0);
+        for step in (0..=steps as u32).step_by(4) {
+            let share = f64::from(step) / steps;
+            self.dot((x0 + share * (x1 - x0)).round() as i64, (y0 + share * (y1 - y0)).round() as i64, style);
+        }
+    }
+
     /// Puts the dots into a buffer.
     pub(crate) fn render(&self, buffer: &mut Buffer) {
         let width = usize::from(self.area.width);

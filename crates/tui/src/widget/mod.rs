@@ -2,12 +2,14 @@
 
 mod axis;
 mod braille;
+mod message;
 mod panel;
 mod plot;
 mod spark;
 
-pub(crate) use axis::{Axis, short};
+pub(crate) use axis::{Axis, short, signed};
 pub(crate) use braille::Braille;
-pub(crate) use panel::{clip, columns, foot, panel, rows, scroll};
+pub(crate) use message::{message, sheet};
+pub(crate) use panel::{clip, columns, fitting, foot, panel, rows, scroll};
 pub(crate) use plot::{Plot, plot};
 pub(crate) use spark::{bar, sparkline};

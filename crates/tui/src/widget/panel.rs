@@ -64,3 +64,31 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
 pub(crate) fn scroll(cursor: usize, count: usize, height: usize) -> usize {
     cursor.saturating_sub(height / 2).min(count.saturating_sub(height))
 }
+
+/// Returns parts, each a few spans, in as many lines as they take: no part is cut, unless it is wider than a line.
+pub(crate) fn fitting(parts: Vec<Vec<Span<'static>>>, width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for part in parts {
+        let wide: usize = part.iter().map(Span::width).sum();
+        match lines.last_mut().filter(|line| line.width() + 2 + wide <= width) {
+            Some(line) => {
+                line.push_span(Span::raw("  "));
+                part.into_iter().for_each(|span| line.push_span(span));
+            }
+            None => lines.push(Line::from(part)),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_never_cut() {
+        let parts: Vec<_> = ["one two", "three", "four", "five"].map(|text| vec![Span::raw(text)]).to_vec();
+        let lines: Vec<String> = fitting(parts, 14).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["one two  three", "four  five"]);
+    }
+}

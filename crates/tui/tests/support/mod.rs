@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::RewardKind;
 use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
@@ -13,8 +14,8 @@ use moa_core::{
 };
 use moa_store::{Snapshot, Source};
 use moa_tui::{
-    App, Background, Colours, Entry, Experiment, Message, Model, News, Reply, Request, Rgb, Sheet, State, Theme, Work,
-    update, view,
+    App, Background, Colours, Entry, Experiment, Figures, Message, News, Painter, Reply, Request, Rgb, Sheet, State,
+    Theme, Work, update, view,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -59,6 +60,10 @@ pub(crate) fn epoch(run: &RunRecord, number: u32) -> EpochRecord {
         let wave = (f64::from(number) * 1.3 + index as f64).sin() * 0.01;
         let mean = 0.5 + 0.1 * index as f64 + 0.2 * progress * run.weighting.shares()[index] + wave;
         metrics.insert(format!("reward/{reward}/mean"), mean);
+        // Probes look at some epochs only.
+        if number.is_multiple_of(2) {
+            metrics.insert(format!("reward/{reward}/gain"), 0.15 * progress * run.weighting.shares()[index] - 0.01);
+        }
     }
     metrics.insert("approx_kl".into(), 1e-5 * f64::from(number));
     metrics.insert("clip_fraction".into(), 0.02 * f64::from(number));
@@ -100,6 +105,15 @@ pub(crate) fn evaluations() -> Vec<EvaluationRecord> {
         evaluation("centre", PointKind::Trained, Some(third)),
         evaluation("soup-centre", PointKind::Soup, Some([0.34, 0.33, 0.33])),
     ]
+}
+
+/// The figures as the worker makes them.
+pub(crate) fn resampled(evaluations: Vec<EvaluationRecord>) -> Figures {
+    let mut spec = spec();
+    spec.evaluation.resamples = 200;
+    let scales = Scales::of(&spec, &evaluations);
+    let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec, scales).unwrap();
+    Figures::new(report, &spec, vec!["a dog on a green background".into(); 8], true)
 }
 
 /// What the store holds after so many epochs, with what was evaluated.
@@ -156,6 +170,7 @@ pub(crate) struct Desk {
     pub(crate) terminal: Terminal<TestBackend>,
     /// What was asked of the worker.
     pub(crate) work: Vec<Work>,
+    painter: Painter,
 }
 
 impl Desk {
@@ -166,7 +181,8 @@ impl Desk {
     pub(crate) fn themed(width: u16, height: u16, theme: Theme) -> Self {
         let app = App::new(theme, now(), Some(PathBuf::from("results")));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let mut desk = Self { app, terminal, work: Vec::new() };
+        let painter = Painter::new(Picker::halfblocks(), theme);
+        let mut desk = Self { app, terminal, work: Vec::new(), painter };
         desk.tell(Message::Library(library()));
         desk
     }
@@ -195,7 +211,7 @@ impl Desk {
             }
             for request in requests {
                 let answer = match request {
-                    Request::Fit(root, points) => Message::Model(root, Model::fit(&points).map(Box::new)),
+                    Request::Fit(root, points) => moa_tui::fit(root, &points),
                     Request::ReadSheet(root, id, ..) if id.as_str() == "centre" => {
                         Message::Sheet(root, id, Err("runs/centre/pictures.png: no images there".into()))
                     }
@@ -248,7 +264,7 @@ impl Desk {
             let Self { app, terminal, .. } = self;
             terminal.draw(|frame| view(app, frame)).unwrap();
             for request in self.app.picture_requests() {
-                if let Some(message) = moa_tui::encode_now(&Picker::halfblocks(), request) {
+                if let Some(message) = moa_tui::encode_now(&self.painter, request) {
                     update(&mut self.app, message);
                 }
             }

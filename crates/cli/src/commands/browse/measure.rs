@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use moa_adapter::Merge;
-use moa_analysis::{Placing, Promise, bootstrap, placings, scores};
+use moa_analysis::{AnalysisError, End, Placing, Search, bootstrap, placings, scores};
 use moa_core::EvaluationRecord;
 use moa_core::experiment::judge_range;
-use moa_pareto::{Answer, Constraint, Goal, Measured, Solver, Step, TradeOff};
+use moa_pareto::{Constraint, Goal};
 use moa_runner::{SoupBench, Tasting};
 use moa_tui::{Point, Reply, SaveFormat, Sheet};
 
 use super::bench::{Opener, Ready};
-use super::figures;
 use super::preview::shared;
 use crate::commands::merge::FormatName;
 use crate::error::CliError;
 use crate::outgoing::Outgoing;
 
 /// Mixtures that a search measures at most.
-const BUDGET: u64 = 12;
+const BUDGET: usize = 12;
 /// Images of each prompt that are kept.
 const ROWS: usize = 4;
 
@@ -62,8 +61,7 @@ pub(super) fn evaluate(
     measured(&bench, root, shares, &tasting)
 }
 
-/// Looks for a soup that keeps constraints, as `moa merge` does: a surrogate proposes, measurements confirm, and all bounds
-/// hold at once on other prompts, whichever mixture is picked.
+/// Looks for a soup that keeps constraints, as `moa merge` does.
 ///
 /// # Errors
 /// Says what contradicts itself, or which adapter is missing or damaged.
@@ -77,60 +75,38 @@ pub(super) fn solve(
 ) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
     let bench = bench(&ready)?;
-    let prompts = ready.experiment.prompts.held_out.len();
-    let mut known: Vec<(Vec<f64>, EvaluationRecord)> =
-        bench.known_records().into_iter().map(|(shares, record)| (shares, record.clone())).collect();
-    let measured_so_far = |known: &[(Vec<f64>, EvaluationRecord)]| -> Result<Vec<Measured>, CliError> {
-        let records: Vec<&EvaluationRecord> = known.iter().map(|(_, record)| record).collect();
-        let promises = bench.promises(&records, prompts)?;
-        let point = |((shares, _), promise): (&(Vec<f64>, EvaluationRecord), Promise)| Measured {
-            shares: shares.clone(),
-            scores: promise.means.iter().chain(&promise.gains).copied().collect(),
-        };
-        Ok(known.iter().zip(promises).map(point).collect())
+    let known = bench.known_records().into_iter().map(|(shares, record)| (shares, record.clone())).collect();
+    let search = Search {
+        spec: bench.spec(),
+        base: bench.base().ok_or(AnalysisError::NoBase)?,
+        fresh: ready.experiment.prompts.held_out.len(),
+        budget: BUDGET,
     };
-    let first = measured_so_far(&known)?;
-    let scale = spreads(&first);
-    let goal = match goal {
-        // Gains over the base are no targets.
-        Goal::Nearest(mut target) => {
-            target.resize(scale.len(), None);
-            Goal::Nearest(target)
-        }
-        goal @ Goal::Maximise(_) => goal,
-    };
-    let failed = |error: moa_pareto::ParetoError| CliError::usage(error.to_string());
-    let trade_off = TradeOff { constraints, goal, scale, extrapolation: 0.0 };
-    let mut solver = Solver::new(trade_off, first).map_err(failed)?;
-    let mut count = 0;
-    let mut done = false;
-    while count < BUDGET {
-        let Step::Measure(shares) = solver.step().map_err(failed)? else {
-            done = true;
-            break;
-        };
-        count += 1;
-        let tasting = taste(&bench, &shares, &format!("looking for shares, mixture {count}"), stop, say)?;
+    let found = search.run(known, constraints.clone(), goal, 0.0, |shares, number| {
+        let tasting = taste(&bench, shares, &format!("looking for shares, mixture {number}"), stop, say)?;
         if stop.is_asked() {
-            return Ok(Reply::Stopped);
+            return Ok(None);
         }
-        say(measured(&bench, root, &shares, &tasting)?);
-        known.push((shares, tasting.record));
-        solver.tell_all(measured_so_far(&known)?).map_err(failed)?;
+        say(measured(&bench, root, shares, &tasting)?);
+        Ok::<_, CliError>(Some(tasting.record))
+    })?;
+    if found.end == End::Stopped {
+        return Ok(Reply::Stopped);
     }
-    let (met, point) = match solver.answer() {
-        Answer::Met(point) => (true, point),
-        Answer::NotMet(point) => (false, point),
-    };
-    let name = bench.name(&point.shares);
-    let found = if met {
+    let shares = found.answer.shares.clone();
+    let name = bench.name(&shares);
+    let verdict = if found.met {
         format!("{name} keeps what was wanted")
     } else {
         format!("no measured mixture keeps what was wanted; the nearest is {name}")
     };
-    let budget = if done { "" } else { ", and the search could go on: ask again" };
-    let verdict = format!("{found} ({} measured{budget})", crate::text::count(count, "mixture"));
-    Ok(Reply::Solved { root: root.to_path_buf(), shares: point.shares.clone(), met, verdict })
+    let mixtures = crate::text::count(found.measured as u64, "mixture");
+    let more = if found.end == End::Budget { "; ask again to go on" } else { "" };
+    let rewards = bench.spec().reward_names();
+    let why = found.why(&constraints, &rewards, |shares| bench.name(shares));
+    let why = why.first().map_or(String::new(), |why| format!("; {why}"));
+    let verdict = format!("{verdict} ({mixtures} measured{more}){why}");
+    Ok(Reply::Solved { root: root.to_path_buf(), shares, met: found.met, verdict })
 }
 
 /// Writes a soup's adapter where `moa merge` would.
@@ -147,7 +123,8 @@ pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFor
     };
     let (adapter, provenance) = bench.merge(shares)?;
     let (formats, base) = ([format.format()], &ready.experiment.spec.base);
-    let outgoing = Outgoing { adapter: &adapter, provenance: &provenance, base, formats: &formats, draw: None };
+    let outgoing =
+        Outgoing { adapter: &adapter, provenance: &provenance, base, formats: &formats, draw: None, worth: None };
     let folder = outgoing.free(root.join("merged").join(bench.name(shares)))?;
     outgoing.write(&folder, false)?;
     Ok(Reply::Saved(folder))
@@ -185,23 +162,13 @@ fn measured(bench: &SoupBench<'_>, root: &Path, shares: &[f64], tasting: &Tastin
         kind: tasting.record.kind,
         weighting: tasting.record.weighting.clone(),
         shares: Some(shares.to_vec()),
-        rewards: bench.scores(&tasting.record)?.iter().map(figures::score).collect(),
-        judges: judges.iter().map(figures::score).collect(),
+        rewards: bench.scores(&tasting.record)?,
+        judges,
         placing: places.last().copied().unwrap_or_else(|| Placing::by_means(true)),
-        warnings: Vec::new(),
+        suspected_hacking: Vec::new(),
+        added: tasting.record.added.is_some(),
     };
     let images = |prompt: &Vec<_>| prompt.iter().take(ROWS).cloned().filter_map(shared).collect();
     let sheet = Sheet::new(tasting.images.iter().map(images).collect());
     Ok(Reply::Measured { root: root.to_path_buf(), point: Box::new(point), sheet })
-}
-
-/// Returns by reward how far apart the measured points are, by which shortfalls are compared.
-fn spreads(known: &[Measured]) -> Vec<f64> {
-    let objectives = known.first().map_or(0, |point| point.scores.len());
-    let spread = |objective: usize| {
-        let means = || known.iter().map(|point| point.scores[objective].mean);
-        let width = means().fold(f64::NEG_INFINITY, f64::max) - means().fold(f64::INFINITY, f64::min);
-        width.max(1e-3)
-    };
-    (0..objectives).map(spread).collect()
 }

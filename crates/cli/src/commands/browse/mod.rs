@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 
-use moa_store::Layout;
-use moa_tui::{App, Helpers, Message};
+use moa_tui::{App, Helpers, Message, Painter};
 
 use crate::error::CliError;
 use crate::global::{Devices, Global};
@@ -21,19 +20,20 @@ use crate::terminal::{Look, Screen, listen};
 
 /// Shows fronts, curves and images in the terminal, and slides between adapters.
 ///
-/// Opens a folder of results, or one experiment in it. A sweep that runs in another terminal is followed live; neither
-/// disturbs the other. `?` shows all keys, and the mouse works, too.
+/// Opens a folder of results, one experiment in it, or the fronts of several over each other. A sweep that runs in another
+/// terminal is followed live; neither disturbs the other. `?` shows all keys, and the mouse works, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   moa browse                      everything under results/
   moa browse results/pareto       one experiment
+  moa browse results/a results/b  the fronts of both over each other
   moa browse --theme light        on a light background, where the terminal does not say so itself
   NO_COLOR=1 moa browse           without colours")]
 pub(crate) struct Arguments {
-    /// A folder of results, or one experiment, by its folder or its file
+    /// A folder of results, or experiments, by their folders or files: of several, the fronts over each other
     #[arg(value_name = "DIR", default_value = "results", env = results::LIBRARY, hide_env_values = true)]
-    results: PathBuf,
+    results: Vec<PathBuf>,
 
     #[command(flatten)]
     look: Look,
@@ -47,7 +47,7 @@ pub(crate) const PLAINLY: &str =
     "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let opened = Opened::find(&results::find(&arguments.results)?)?;
+    let opened = Opened::find(&results::find_all(&arguments.results)?)?;
     let screen = Screen::take(arguments.look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();
@@ -61,22 +61,32 @@ pub(crate) struct Opened {
     pub(crate) library: Option<PathBuf>,
     /// The experiment that is shown first.
     pub(crate) experiment: Option<PathBuf>,
+    /// Experiments that are compared; the comparison is then shown first.
+    pub(crate) compared: Vec<PathBuf>,
 }
 
 impl Opened {
-    /// Tells an experiment from a folder of experiments.
-    fn find(path: &Path) -> Result<Self, CliError> {
+    /// Tells an experiment from a folder of experiments, and from several.
+    fn find(paths: &[PathBuf]) -> Result<Self, CliError> {
+        let [path] = paths else { return Self::several(paths) };
         if !path.is_dir() {
             let what = if path.exists() { "is no folder" } else { "is not there" };
             return Err(CliError::usage(format!("{} {what}", path.display()))
                 .hint("name a folder of results; `moa sweep experiments/quick.ron` makes some in a minute"));
         }
-        let layout = Layout::new(path);
-        let is_experiment = layout.experiment_file().exists() || layout.metrics_dir().exists();
-        if !is_experiment {
-            return Ok(Self { library: Some(path.to_path_buf()), experiment: None });
+        if !results::is_experiment(path) {
+            return Ok(Self { library: Some(path.clone()), experiment: None, compared: Vec::new() });
         }
-        Ok(Self { library: parent(path), experiment: Some(path.to_path_buf()) })
+        Ok(Self { library: parent(path), experiment: Some(path.clone()), compared: Vec::new() })
+    }
+
+    fn several(paths: &[PathBuf]) -> Result<Self, CliError> {
+        if let Some(path) = paths.iter().find(|path| !results::is_experiment(path)) {
+            return Err(CliError::usage(format!("{} holds no results of an experiment", path.display()))
+                .hint("of several folders each must be one experiment's: their fronts are shown over each other"));
+        }
+        let library = paths.first().and_then(|path| parent(path));
+        Ok(Self { library, experiment: None, compared: paths.to_vec() })
     }
 }
 
@@ -98,12 +108,16 @@ pub(crate) fn show(
     sender: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> Result<(), CliError> {
-    let helpers = Helpers::start(opened.library.clone(), screen.picker.clone(), &sender);
+    let painter = Painter::new(screen.picker.clone(), screen.theme);
+    let helpers = Helpers::start(opened.library.clone(), painter, &sender);
     let worker = worker::start(global, &sender);
-    listen(sender);
+    listen(std::mem::take(&mut screen.typed), sender);
     let mut app = App::new(screen.theme, SystemTime::now(), opened.library.clone());
     if let Some(experiment) = &opened.experiment {
         app.open(experiment.clone());
+    }
+    if !opened.compared.is_empty() {
+        app.compare(opened.compared.clone());
     }
     if sweeps {
         app.sweeps();

@@ -1,4 +1,4 @@
-//! The UI's worker: one thread hands out work, one makes figures, one previews, one measures. None waits for another.
+//! The UI's worker: one thread hands out work, one makes figures, one compares, one previews, one measures. None waits for another.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use moa_tui::{Asked, Message, Reply, Work};
 use super::bench::Opener;
 use super::measure::{self, Stop};
 use super::{figures, preview};
+use crate::commands::compare::comparison;
 use crate::error::CliError;
 use crate::global::Global;
 use crate::panic::quietly;
@@ -73,11 +74,19 @@ pub(super) fn start(global: Global, inbox: &Sender<Message>) -> Sender<Work> {
     let wanted = Arc::new(Wanted::default());
     let stop = Stop::default();
     let (figures, figure_work) = channel::<(PathBuf, Vec<EvaluationRecord>)>();
+    let (compare, compare_work) = channel::<Vec<PathBuf>>();
     let (measure, measure_work) = channel::<Work>();
 
     guarded(inbox, move |inbox| {
         for (root, evaluations) in figure_work {
             answer(&inbox, &root, Asked::Figures, figures::of(&root, evaluations));
+        }
+    });
+    guarded(inbox, move |inbox| {
+        for roots in compare_work {
+            let result = comparison(&roots).map(Box::new).map_err(|error| error.message().to_owned());
+            // A UI that is gone needs no answer.
+            let _ = inbox.send(Message::Reply(Reply::Compared(roots, result)));
         }
     });
     let (previews, preview_opener) = (Arc::clone(&wanted), opener.clone());
@@ -96,6 +105,7 @@ pub(super) fn start(global: Global, inbox: &Sender<Message>) -> Sender<Work> {
         for work in work {
             let taken = match work {
                 Work::Figures(root, evaluations) => figures.send((root, evaluations)).is_ok(),
+                Work::Compare(roots) => compare.send(roots).is_ok(),
                 Work::Preview(root, shares) => {
                     wanted.put(Some((root, shares)));
                     true
@@ -137,7 +147,7 @@ fn measure_all(work: &Receiver<Work>, opener: &Opener, stop: &Stop, inbox: &Send
             Work::Save(root, shares, format) => {
                 answer(inbox, &root, Asked::Save, measure::save(opener, &root, &shares, format));
             }
-            Work::Figures(..) | Work::Preview(..) | Work::CancelPreview | Work::CancelMeasuring => {}
+            Work::Figures(..) | Work::Compare(_) | Work::Preview(..) | Work::CancelPreview | Work::CancelMeasuring => {}
         }
     }
 }

@@ -119,6 +119,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
 }
 
+/// Compares the experiments in results folders.
+///
+/// # Errors
+/// As `moa compare`.
+pub(crate) fn comparison(folders: &[PathBuf]) -> Result<Comparison, CliError> {
+    Ok(Comparison::of(&read_all(folders, false)?, Fronts::All, None)?)
+}
+
 /// Returns the fronts of several experiments over each other: every point, then the hypervolumes and their differences.
 ///
 /// # Errors

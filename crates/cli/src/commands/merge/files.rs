@@ -62,7 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let made = Made::Merged(Mixture { merge: merge.settings(), ingredients });
     let provenance = Provenance::now(BaseName::of(&base).for_others(), None, made);
     let formats = arguments.formats();
-    let outgoing = Outgoing { adapter: &merged, provenance: &provenance, base: &base, formats: &formats, draw: None };
+    let outgoing =
+        Outgoing { adapter: &merged, provenance: &provenance, base: &base, formats: &formats, draw: None, worth: None };
     let written = outgoing.write(folder, arguments.force)?;
     let mut text = String::new();
     for ((path, _), share) in parts.iter().zip(&shares) {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use moa_adapter::Adapter;
+use moa_analysis::card::Worth;
 use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
 use moa_core::experiment::Prompts;
-use moa_core::{Provenance, RunId};
+use moa_core::{EvaluationRecord, Provenance, RunId};
 use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
 use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
@@ -155,7 +156,7 @@ impl Session<'_> {
     fn at(&self, shares: &[f64]) -> Result<(), CliError> {
         if self.arguments.unmeasured {
             let (adapter, provenance) = self.bench.merge(shares)?;
-            let (folder, written) = self.write(&adapter, &provenance, &self.bench.name(shares), None)?;
+            let (folder, written) = self.write(&adapter, &provenance, &self.bench.name(shares), None, None)?;
             return print(format!("{}\n{}", answer::shares(self.bench, shares), answer::files(&folder, written)));
         }
         let began = Instant::now();
@@ -275,7 +276,8 @@ impl Session<'_> {
         text.push_str(&answer::kept(tasting));
         let prompts = &self.kept.experiment.prompts.held_out;
         let draw = |file: &Path| answer::draw(file, prompts, tasting);
-        let written = self.write(&tasting.adapter, &tasting.provenance, &self.bench.name(shares), Some(&draw));
+        let name = self.bench.name(shares);
+        let written = self.write(&tasting.adapter, &tasting.provenance, &name, Some(&draw), Some(&tasting.record));
         // What was measured is said, whatever becomes of the files.
         let (folder, written) = match written {
             Ok(written) => written,
@@ -295,10 +297,13 @@ impl Session<'_> {
         provenance: &Provenance,
         name: &str,
         draw: Option<&dyn Fn(&Path) -> Result<(), CliError>>,
+        measured: Option<&EvaluationRecord>,
     ) -> Result<(PathBuf, Written), CliError> {
         let formats = self.arguments.formats();
         let base = &self.kept.experiment.spec.base;
-        let outgoing = Outgoing { adapter, provenance, base, formats: &formats, draw };
+        let worth =
+            measured.map(|record| Worth::of(self.bench.spec(), self.bench.evaluations(), record)).transpose()?;
+        let outgoing = Outgoing { adapter, provenance, base, formats: &formats, draw, worth };
         let folder = match &self.arguments.out {
             Some(out) => out.clone(),
             None => outgoing.free(self.kept.folder.join("merged").join(name))?,

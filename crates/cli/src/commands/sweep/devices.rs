@@ -18,6 +18,7 @@ use crate::global::Global;
 use crate::interrupt;
 use crate::output::note;
 use crate::progress::Display;
+use crate::records::Records;
 
 /// How often it is looked how far the parts are.
 const LOOK: Duration = Duration::from_millis(200);
@@ -43,6 +44,7 @@ pub(super) fn run(
     files: &[PathBuf],
     changes: &Changes,
     plain: bool,
+    records: &Records,
     global: Global,
 ) -> Result<(), CliError> {
     let ([file], [Planned { experiment, out }]) = (files, planned) else {
@@ -57,7 +59,7 @@ pub(super) fn run(
     loop {
         let mut parts: Vec<Process> = (1..)
             .zip(devices)
-            .map(|(number, device)| begin(number, devices.len(), *device, file, out, changes, global))
+            .map(|(number, device)| begin(number, devices.len(), *device, file, out, changes, records, global))
             .collect::<Result<_, _>>()?;
         watch(&mut parts, out, &|| stop.is_asked(), global.quiet)?;
         if stop.is_asked() {
@@ -80,7 +82,11 @@ pub(super) fn run(
         let device = experiment.device(global)?;
         let models = experiment.models(&device)?;
         let request = experiment.request(&device, out, stop.flag());
-        let outcome = gather(&request, &models, &mut *display.sink(&experiment.plan))?;
+        let mut recording = records.begin(&experiment, out, "")?;
+        let outcome = gather(&request, &models, &mut recording.sink(&mut *display.sink(&experiment.plan)));
+        let outcome = outcome.map_err(CliError::from);
+        recording.end(outcome.as_ref().err());
+        let outcome = outcome?;
         if let SweepOutcome::Further { runs } = &outcome {
             if !global.quiet {
                 let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
@@ -99,6 +105,7 @@ fn begin(
     file: &Path,
     out: &Path,
     changes: &Changes,
+    records: &Records,
     global: Global,
 ) -> Result<Process, CliError> {
     let failed = |what: &str, error: std::io::Error| CliError::failure(format!("failed to {what}: {error}"));
@@ -114,6 +121,7 @@ fn begin(
         command.args(["--reward-device", &rewards.to_string()]);
     }
     command.args(changes.arguments());
+    command.args(records.arguments());
     // Processes share a host's threads.
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(of);

@@ -27,6 +27,7 @@ use crate::notice::Notice;
 use crate::output::{detail, note, print, say, warn};
 use crate::panic::{Failure, failed, on_device};
 use crate::progress::Display;
+use crate::records::Records;
 use crate::setting::Settings;
 use crate::shell;
 use crate::terminal::Look;
@@ -53,6 +54,8 @@ Examples:
   moa sweep my.ron --tui                           watch it in the terminal UI
   moa sweep my.ron --slurm --dry-run               print what would be submitted to Slurm
   moa sweep my.ron --slurm --at-once 4 -- --partition=gpu --gres=gpu:1 --time=4:00:00
+  moa sweep my.ron --tensorboard                   curves, images and settings for TensorBoard
+  moa sweep my.ron --log sweep.jsonl               a JSON object per event, for other programs
   moa sweep my.ron --plain 2> sweep.log            progress as lines")]
 pub(crate) struct Arguments {
     /// The experiment file, or several, or a folder of them
@@ -90,6 +93,9 @@ pub(crate) struct Arguments {
     settings: Settings,
 
     #[command(flatten)]
+    records: Records,
+
+    #[command(flatten)]
     slurm: submit::Options,
 
     #[command(flatten)]
@@ -116,8 +122,8 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return submit::run(&arguments.slurm, &arguments.experiments, &planned, &changes, global);
     }
     if !arguments.devices.is_empty() {
-        let Arguments { devices, experiments, plain, .. } = arguments;
-        return devices::run(devices, &planned, experiments, &changes, *plain, global);
+        let Arguments { devices, experiments, plain, records, .. } = arguments;
+        return devices::run(devices, &planned, experiments, &changes, *plain, records, global);
     }
     if arguments.tui {
         let [Planned { experiment, out }] = &planned[..] else {
@@ -127,7 +133,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             );
         };
         let device = experiment.device(global)?;
-        return watched::run(experiment, &device, out, arguments.look, global, &notice);
+        return watched::run(experiment, &device, out, arguments.look, &arguments.records, global, &notice);
     }
     let display = Display::choose(global.quiet, arguments.plain);
     let above = display.speaker();
@@ -153,12 +159,21 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             let work = AssertUnwindSafe(|| sweep(&request, &models, sink));
             Ok(on_device(work, |failure| told(failure, experiment, &device, out))??)
         };
-        let mut sink = display.sink(&experiment.plan);
-        let outcome = match arguments.partition {
-            Some(part) => as_task(part, experiment, &device, out, &mut *sink, work)?,
-            None => work(&mut *sink)?,
+        let records =
+            if planned.len() > 1 { arguments.records.of_several(experiment.name()) } else { arguments.records.clone() };
+        let part = arguments.partition.map_or(String::new(), |part| format!(".{}-of-{}", part.number, part.of));
+        let mut recording = records.begin(experiment, out, &part)?;
+        let mut display = display.sink(&experiment.plan);
+        let outcome = {
+            let mut sink = recording.sink(&mut *display);
+            match arguments.partition {
+                Some(part) => as_task(part, experiment, &device, out, &mut sink, work),
+                None => work(&mut sink),
+            }
         };
-        drop(sink);
+        drop(display);
+        recording.end(outcome.as_ref().err());
+        let outcome = outcome?;
         detail(|| format!("this took {}", duration(began.elapsed())));
         if let SweepOutcome::Interrupted { .. } = outcome {
             notice.requeue(out)?;

@@ -22,6 +22,7 @@ use crate::interrupt;
 use crate::notice::Notice;
 use crate::output::note;
 use crate::panic::{on_device, quietly};
+use crate::records::Records;
 use crate::terminal::{Look, Screen};
 
 /// Sweeps and shows it. The UI stays open at the end; leaving it before stops the sweep after its epoch.
@@ -30,9 +31,11 @@ pub(super) fn run(
     device: &OpenDevice,
     out: &Path,
     look: Look,
+    records: &Records,
     global: Global,
     notice: &Notice,
 ) -> Result<(), CliError> {
+    let mut recording = records.begin(experiment, out, "")?;
     let screen = Screen::take(look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();
@@ -43,11 +46,12 @@ pub(super) fn run(
     let sweeping = thread::spawn(move || {
         let work = AssertUnwindSafe(|| -> Result<SweepOutcome, CliError> {
             let models = opened.models(&device)?;
-            Ok(sweep(&request, &models, &mut |_: &RunEvent| {})?)
+            Ok(sweep(&request, &models, &mut recording.sink(&mut |_: &RunEvent| {}))?)
         });
         let failed = |failure| told(failure, &opened, &device, &request.out);
         let result = quietly(AssertUnwindSafe(|| on_device(work, failed).flatten()));
         let result = result.unwrap_or_else(|panic| Err(CliError::failure(format!("a bug stopped the sweep: {panic}"))));
+        recording.end(result.as_ref().err());
         let told = match &result {
             Ok(SweepOutcome::Finished(_) | SweepOutcome::PartFinished | SweepOutcome::Further { .. }) => Ok(()),
             Ok(SweepOutcome::Interrupted { epoch }) => Err(format!("stopped after epoch {epoch}")),
@@ -57,7 +61,7 @@ pub(super) fn run(
         let _ = ended.send(Message::SweepEnded(told));
         result
     });
-    let opened = Opened { library: parent(out), experiment: Some(out.to_path_buf()) };
+    let opened = Opened { library: parent(out), experiment: Some(out.to_path_buf()), compared: Vec::new() };
     let shown = show(screen, &opened, global, true, sender, &inbox);
     if !sweeping.is_finished() {
         stop.ask();

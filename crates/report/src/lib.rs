@@ -1,0 +1,26 @@
+//! The results of an experiment as one HTML file: for those who have no moa, and no network.
+//!
+//! [`Report::new`] gathers what the page shows, [`Report::add_mixture`] takes images of soups that the sweep did not draw, and
+//! [`Report::page`] is the file. The page's own sources are in `page/`: HTML, styles and plain scripts, which are part of the binary.
+//!
+//! **Nothing that a user wrote is markup.** Names, prompts and notes are data: JSON in a script element that no parser of HTML can
+//! leave, and text nodes in the page. Its Content-Security-Policy runs the page's own script by its hash, and forbids every request.
+
+mod about;
+mod curves;
+mod data;
+mod error;
+mod escape;
+mod importance;
+mod mixtures;
+mod number;
+mod origin;
+mod page;
+mod points;
+mod report;
+mod sheet;
+
+pub use error::ReportError;
+pub use page::Page;
+pub use report::{Limits, Report, Source};
+pub use sheet::Sheet;
