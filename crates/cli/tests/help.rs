@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "sweep",
     "slurm",
     "browse",

@@ -208,9 +208,8 @@ impl App {
     }
 
     fn screen_rows(&self) -> Vec<Binding> {
-        let row =
-            |(keys, screen): (&'static [Key; 1], &Box<dyn Screen>)| Binding { keys, says: screen.says(), hint: "" };
-        NUMBERS.iter().zip(&self.screens).map(row).collect()
+        let says = self.screens.iter().map(|screen| screen.says());
+        NUMBERS.iter().zip(says).map(|(keys, says)| Binding { keys, says, hint: "" }).collect()
     }
 }
 

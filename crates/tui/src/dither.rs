@@ -52,7 +52,9 @@ fn stretch(values: &mut [f32]) {
     let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied();
     let (Some(lo), Some(hi)) = (at(CLIPPED), at(1.0 - CLIPPED)) else { return };
     if hi - lo > 1e-3 {
-        values.iter_mut().for_each(|value| *value = ((*value - lo) / (hi - lo)).clamp(0.0, 1.0));
+        for value in values {
+            *value = ((*value - lo) / (hi - lo)).clamp(0.0, 1.0);
+        }
     }
 }
 

@@ -158,7 +158,13 @@ fn lattice(corners: usize) -> u32 {
     }
 }
 
-fn draw(arguments: &Arguments, global: Global, report: &mut Report<'_>, wanted: Vec<Vec<f64>>) -> Result<(), CliError> {
+fn draw(
+    arguments: &Arguments,
+    folder: &Path,
+    global: Global,
+    report: &mut Report<'_>,
+    wanted: Vec<Vec<f64>>,
+) -> Result<(), CliError> {
     let experiment = Experiment::load_kept(folder)?;
     if arguments.soups.is_none() && BaseName::of(&experiment.spec.base) != BaseName::BuiltIn {
         return Err(CliError::usage(format!(

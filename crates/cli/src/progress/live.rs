@@ -4,16 +4,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use moa_core::experiment::Plan;
-<<<<<<< HEAD
-use moa_core::{EventSink, RunEvent};
-
-use super::course::{Course, RunCourse};
-use crate::paint;
-use crate::text::duration;
-use crate::wrap::wrapped;
-=======
 use moa_core::{Course, EventSink, RunCourse, RunEvent};
->>>>>>> c838af9 (The terminal UI: screens are components; gains first, names, advice, differences, experiments over each other)
+
+use crate::paint;
+use crate::wrap::wrapped;
 
 /// The bar's length in parts; its position is a share of it.
 const PARTS: u64 = 10_000;

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use moa_core::experiment::Plan;
-use moa_core::{EventSink, PointKind, RunEvent, ScoreColumn};
+use moa_core::{Course, EventSink, PointKind, RunEvent, ScoreColumn};
 use moa_preferences::Moment;
 use serde_json::{Map, Value, json};
 
-use super::course::Course;
 use crate::error::CliError;
 
 /// Signs of life inside of an epoch or evaluation are written at most so often.

@@ -73,7 +73,9 @@ pub(crate) fn fitting(parts: Vec<Vec<Span<'static>>>, width: usize) -> Vec<Line<
         match lines.last_mut().filter(|line| line.width() + 2 + wide <= width) {
             Some(line) => {
                 line.push_span(Span::raw("  "));
-                part.into_iter().for_each(|span| line.push_span(span));
+                for span in part {
+                    line.push_span(span);
+                }
             }
             None => lines.push(Line::from(part)),
         }

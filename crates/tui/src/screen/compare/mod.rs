@@ -176,7 +176,7 @@ impl Compare {
     fn list(&self, theme: Theme, comparison: &Comparison, frame: &mut Frame<'_>, area: Rect) {
         let inner = panel(frame, area, "Experiments", "space toggles", theme);
         let width = usize::from(inner.width);
-        let value = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.range());
+        let value = |figure: &Option<Figure>| figure.as_ref().map(Figure::range);
         for (place, one) in comparison.experiments.iter().enumerate().take(usize::from(inner.height / 2)) {
             let row = Rect { y: inner.y + 2 * place as u16, height: 2, ..inner };
             let chosen = place == self.cursor;

@@ -4,6 +4,7 @@ use moa_core::{PointKind, RunId, RunState};
 use moa_pareto::Interval;
 
 use super::Front;
+use crate::experiment::Experiment;
 use crate::figures::{Point, gain, is_behind, level};
 use crate::session::Session;
 use crate::widget::Axis;
@@ -45,7 +46,7 @@ pub(super) fn names<'a>(front: &Front, session: &'a Session) -> &'a [String] {
 /// Returns whether gains over the base are shown: not before the base is evaluated.
 pub(super) fn shows_gains(front: &Front, session: &Session) -> bool {
     match front.source {
-        Source::Training => session.experiment.as_ref().is_some_and(|experiment| experiment.has_gains()),
+        Source::Training => session.experiment.as_ref().is_some_and(Experiment::has_gains),
         // Before anything is evaluated, there are runs that train: they are known by their gains alone.
         Source::HeldOut | Source::Judges => {
             !front.levels && (session.figures.base().is_some() || session.figures.points().is_empty())

@@ -177,7 +177,7 @@ impl Fit {
             if self.halves {
                 let half = (value.hi - value.lo) / 2.0;
                 let text = if half > 0.0 { format!("±{}", short(half)) } else { String::new() };
-                spans.push(Span::styled(format!("{text:<width$}", width = HALF), theme.dim()));
+                spans.push(Span::styled(format!("{text:<HALF$}"), theme.dim()));
             }
             spans.push(Span::raw(" "));
         }

@@ -73,7 +73,9 @@ mod tests {
         let area = Rect { x: 5, y: 2, width: 30, height: 6 };
         let mut names = Names::new(area);
         let points = [(10, 4), (12, 4), (10, 5), (33, 4), (6, 2)];
-        points.iter().for_each(|point| names.take(*point, 1));
+        for point in points {
+            names.take(point, 1);
+        }
         let mut covered: Vec<(u16, u16)> = points.to_vec();
         for point in points {
             let Some((column, row)) = names.find(point, 7) else { continue };

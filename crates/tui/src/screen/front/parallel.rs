@@ -59,9 +59,9 @@ pub(super) fn view(
             .collect();
         for pair in places.windows(2) {
             if dot.behind && !selected(dot) {
-                lines.dashes(pair[0], pair[1], style)
+                lines.dashes(pair[0], pair[1], style);
             } else {
-                lines.line(pair[0], pair[1], style)
+                lines.line(pair[0], pair[1], style);
             }
         }
     }

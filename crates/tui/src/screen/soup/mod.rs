@@ -69,7 +69,7 @@ const KEYS: Keys<Soup> = &[
     Row::new(&[k(K::End), c('G')], |own, shared| own.move_by(WHOLE as i32, shared), "it alone", ""),
     Row::new(&[c('=')], Soup::equal, "equal shares", "equal"),
     Row::new(&[c('e')], Soup::evaluate, "measure this mixture, and put it on the front", "measure"),
-    Row::new(&[c('s')], Soup::ask_save, "save the adapter", "save"),
+    Row::new(&[c('s')], |_, shared| ask_save(shared), "save the adapter", "save"),
     Row::new(&[c('w'), c('/')], Soup::ask_wish, "constraints: find shares that keep them", "solve"),
     Row::new(&[c('x')], |_, shared| cancel(shared), "stop measuring", ""),
 ];
@@ -101,6 +101,15 @@ fn is_idle(shared: &mut Shared) -> bool {
         shared.say("one measurement at a time: x stops the one that is going on", Tone::Plain);
     }
     shared.measuring.is_none()
+}
+
+/// Lets one choose the layout of a saved adapter.
+fn ask_save(shared: &mut Shared) {
+    if mixable(shared).is_some() {
+        let entries = SaveFormat::ALL.iter().map(|(_, name, files)| (*name, *files)).collect();
+        shared.overlay =
+            Some(Overlay::Menu(Menu { title: "Save the adapter for", aside: "⏎ saves", entries, cursor: 0 }));
+    }
 }
 
 impl Soup {
@@ -158,14 +167,6 @@ impl Soup {
         if is_idle(shared) {
             shared.measuring = Some(("measuring".into(), 0.0));
             shared.ask(Request::Work(work));
-        }
-    }
-
-    fn ask_save(&mut self, shared: &mut Shared) {
-        if mixable(shared).is_some() {
-            let entries = SaveFormat::ALL.iter().map(|(_, name, files)| (*name, *files)).collect();
-            shared.overlay =
-                Some(Overlay::Menu(Menu { title: "Save the adapter for", aside: "⏎ saves", entries, cursor: 0 }));
         }
     }
 
@@ -305,7 +306,9 @@ impl Screen for Soup {
         if shown && shared.worker_gone.is_none() {
             requests.extend(self.preview_request(session));
         }
-        requests.into_iter().for_each(|request| shared.ask(request));
+        for request in requests {
+            shared.ask(request);
+        }
         if shown {
             shared.want_sheets();
         }

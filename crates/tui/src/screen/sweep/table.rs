@@ -173,7 +173,7 @@ impl Fit {
             let width = self.reward.saturating_sub(used + 1);
             let curve = experiment.curve(&run.id, metric);
             let lines = if width >= 4 { sparkline(curve, width) } else { " ".repeat(width) };
-            spans.push(Span::raw(format!("{value:<width$}", width = used)));
+            spans.push(Span::raw(format!("{value:<used$}")));
             spans.push(Span::styled(lines, theme.series(place)));
             spans.push(Span::raw(" "));
         }
