@@ -18,6 +18,10 @@ fmt:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude moa-cli --no-deps --release --locked
 
+# The book of docs/ in target/book, with its links checked.
+book:
+    .ci/book
+
 # How long experiments take here, as `moa check` estimates it, and a sweep that is timed.
 bench:
     cargo build --release
@@ -30,7 +34,7 @@ bench-merge PYTHON="python3" DIR="/tmp/moa-bench-merge":
     {{PYTHON}} -c "import peft" 2>/dev/null && HF_HUB_OFFLINE=1 {{PYTHON}} benches/peers/merge_peft.py {{DIR}} \
         || echo "{{PYTHON}} has no peft: pip install torch==2.9.0 peft==0.21.2"
 
-# A sweep against the same work in PyTorch, in turn; PYTHON has torch 2.9.0, diffusers, transformers and peft. FLAGS: --count, --epochs, --rounds, --libtorch MOA.
+# A sweep compared with the same work in PyTorch, in turn; PYTHON has torch 2.9.0, diffusers, transformers and peft. FLAGS: --count, --epochs, --rounds, --libtorch MOA.
 bench-peers PYTHON="python3" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/peers/sweep/run.py target/release/moa {{FLAGS}}
@@ -51,7 +55,7 @@ bench-cost PYTHON="python3":
     {{PYTHON}} benches/cost.py target/release/moa --csv docs/performance.csv --plot docs/images/cost.png
 
 # The survey's methods at one budget: tables, points and figure of docs/survey.md. One seed takes about twenty minutes on two cores with AVX-512,
-# three (`just survey "1 2 3"`) an hour; goes on where it stopped.
+# three (`just survey "1 2 3"`) an hour; resumes where it stopped.
 survey SEEDS="1" DIR="results/survey":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -77,7 +81,7 @@ many-runs RUNS="5000" DIR="/tmp/moa-many" PYTHON="python3":
     cargo build --release
     {{PYTHON}} benches/many_runs.py target/release/moa {{DIR}} --runs {{RUNS}}
 
-# What experiments/pareto.ron gains with three training seeds, on prompts and noise that chose nothing. FLAGS: --only-corners, --csv FILE.
+# What experiments/pareto.ron gains with three training seeds, on prompts and noise on which nothing was chosen. FLAGS: --only-corners, --csv FILE.
 bench-seeds PYTHON="python3" DIR="/tmp/moa-bench-seeds" *FLAGS:
     cargo build --release
     {{PYTHON}} benches/seeds.py target/release/moa experiments/pareto.ron --out {{DIR}} {{FLAGS}}
@@ -104,7 +108,7 @@ slurm-check:
     cargo build --release
     .ci/slurm target/release/moa
 
-# A report in a real headless Chromium: clicked, dragged, gone through by keyboard alone. Needs Debian's Chromium, or root to install it.
+# A report in a real headless Chromium: used by mouse, and only by keyboard. Needs Debian's Chromium, or root to install it.
 browser-check:
     cargo build --release
     .ci/browser target/release/moa
@@ -117,13 +121,13 @@ report-images RESULTS="results/pareto" DIR="/tmp/moa-report":
     .ci/browser target/release/moa {{DIR}} {{DIR}}/report.html
     for width in 375 800 1280; do cp {{DIR}}/top-$width.png docs/images/report-$width.png; done
 
-# Builds with LibTorch for the CPU, laid out in DIR where it is not there yet.
+# Builds with LibTorch for the CPU, laid out in DIR if it is not there yet.
 libtorch DIR="target/libtorch":
     .ci/libtorch-cpu {{DIR}}
     LIBTORCH="$(realpath {{DIR}})" \
         cargo build --release --features libtorch --target-dir target/with-libtorch
 
-# What needs LibTorch and no GPU: half precision, gradients, devices, bad input, the GPU's kit on small sizes. PYTHON has torch.
+# Tests that need LibTorch and no GPU: half precision, gradients, devices, bad input, the GPU's kit on small sizes. PYTHON has torch.
 libtorch-check PYTHON="python3":
     .ci/libtorch {{PYTHON}}
 
@@ -140,9 +144,9 @@ bench-precision PYTHON="python3" DIR="/tmp/moa-bench-precision":
             --target-dir target/with-libtorch -p moa-diffusion --example footprint -- {{DIR}}/sd15 $precision || exit; \
     done
 
-# Trains the built-in models anew, each part into results/pretrain, then puts them where the next build embeds them: an hour and a half with
+# Trains the built-in models again, each part into results/pretrain, then puts them where the next build embeds them: an hour and a half with
 # LibTorch on two cores (`just libtorch`, then `just pretrain target/with-libtorch/release/moa libtorch`), two to three times that on flex.
-# Each part goes on where it stopped.
+# Each part resumes where it stopped.
 pretrain MOA="target/release/moa" DEVICE="flex":
     test {{MOA}} != target/release/moa || cargo build --release
     for part in captions denoiser emoji-32 clip heads judge-clip detector judge-detector; do \
