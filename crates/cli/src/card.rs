@@ -3,56 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use moa_adapter::AdapterFormat;
-use moa_analysis::card::{Card, CardFile, MARK, Worth, card};
-use moa_core::provenance::Made;
+use moa_analysis::card::{Card, MARK, Worth, card};
 use moa_core::{ExperimentSpec, RunId};
 use moa_store::{Layout, Snapshot, write_atomically};
 
 use crate::error::CliError;
-use crate::outgoing::Outgoing;
 use crate::output::warn;
 
 /// The card's name, as the Hugging Face hub looks for it.
 const README: &str = "README.md";
-
-/// Returns what the card of an adapter says.
-pub(crate) fn of(name: &str, outgoing: &Outgoing<'_>) -> Card {
-    let Outgoing { adapter, provenance, base, formats, worth, .. } = outgoing;
-    let file = |format: &AdapterFormat| match format {
-        AdapterFormat::Peft => CardFile::Peft,
-        AdapterFormat::Diffusers => CardFile::Diffusers,
-        AdapterFormat::Kohya => CardFile::Kohya,
-    };
-    let mut card = Card {
-        name: name.to_owned(),
-        base: (*base).to_owned(),
-        files: formats.iter().map(file).collect(),
-        is_transformer: adapter.layers.keys().next().is_some_and(|layer| layer.starts_with("transformer_blocks.")),
-        rank: adapter.rank,
-        layers: adapter.layers.len(),
-        experiment: provenance.experiment.clone(),
-        measured: worth.clone(),
-        ..Card::default()
-    };
-    let mut set = |name: &str, value: String| card.settings.push((name.to_owned(), value));
-    match &provenance.made {
-        Made::Trained(run) => {
-            set("run", run.run.to_string());
-            run.weighting.iter().for_each(|(reward, share)| set(&format!("share of {reward}"), format!("{share:.3}")));
-            set("method of training", run.method.clone());
-            set("epochs", run.epochs.to_string());
-            set("fingerprint", run.fingerprint());
-        }
-        Made::Merged(mixture) => {
-            card.method = Some(mixture.merge.to_string());
-            card.parts = mixture.ingredients.iter().map(|part| (part.name.clone(), part.share)).collect();
-        }
-        Made::Elsewhere(file) => set("made by another program", file.file.clone()),
-    }
-    card.settings.push(("moa".into(), provenance.moa.clone()));
-    card
-}
 
 /// Returns what an experiment measured of one of its runs or soups, by the folder or the file of the adapter; nothing where it is no
 /// experiment's, or not evaluated.

@@ -86,8 +86,8 @@ fn run(args: &Args) -> ExitCode {
         Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(&arguments.device)),
         Command::Show(arguments) => commands::show::run(arguments),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),
-        Command::Completions(arguments) => commands::completions::run(arguments),
-        Command::Man(arguments) => commands::man::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments, Args::command()),
+        Command::Man(arguments) => commands::man::run(arguments, Args::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::{Adapter, AdapterFormat, LayerShape};
-use moa_analysis::card::Worth;
+use moa_analysis::card::{Card, CardFile, Worth};
 use moa_core::Provenance;
+use moa_core::provenance::Made;
 use moa_core::experiment::BaseName;
 use moa_store::{ADAPTER_CONFIG, PICTURES, write_atomically, write_atomically_with};
 
@@ -111,8 +112,46 @@ impl Outgoing<'_> {
         if let Some(configuration) = configuration {
             write_atomically(&folder.join(ADAPTER_CONFIG), configuration.as_bytes())?;
         }
-        card::write(folder, &card::of(name, self))?;
+        card::write(folder, &self.card(name))?;
         self.add_images(folder)
+    }
+
+    /// Returns what the card of an adapter says.
+    fn card(&self, name: &str) -> Card {
+        let Self { adapter, provenance, base, formats, worth, .. } = self;
+        let file = |format: &AdapterFormat| match format {
+            AdapterFormat::Peft => CardFile::Peft,
+            AdapterFormat::Diffusers => CardFile::Diffusers,
+            AdapterFormat::Kohya => CardFile::Kohya,
+        };
+        let mut card = Card {
+            name: name.to_owned(),
+            base: (*base).to_owned(),
+            files: formats.iter().map(file).collect(),
+            is_transformer: adapter.layers.keys().next().is_some_and(|layer| layer.starts_with("transformer_blocks.")),
+            rank: adapter.rank,
+            layers: adapter.layers.len(),
+            experiment: provenance.experiment.clone(),
+            measured: worth.clone(),
+            ..Card::default()
+        };
+        let mut set = |name: &str, value: String| card.settings.push((name.to_owned(), value));
+        match &provenance.made {
+            Made::Trained(run) => {
+                set("run", run.run.to_string());
+                run.weighting.iter().for_each(|(reward, share)| set(&format!("share of {reward}"), format!("{share:.3}")));
+                set("method of training", run.method.clone());
+                set("epochs", run.epochs.to_string());
+                set("fingerprint", run.fingerprint());
+            }
+            Made::Merged(mixture) => {
+                card.method = Some(mixture.merge.to_string());
+                card.parts = mixture.ingredients.iter().map(|part| (part.name.clone(), part.share)).collect();
+            }
+            Made::Elsewhere(file) => set("made by another program", file.file.clone()),
+        }
+        card.settings.push(("moa".into(), provenance.moa.clone()));
+        card
     }
 
     fn add_images(&self, folder: &Path) -> Result<(), CliError> {

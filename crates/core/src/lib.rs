@@ -8,6 +8,7 @@ pub mod event;
 pub mod experiment;
 pub mod judge;
 pub mod metric;
+mod mixture;
 pub mod noise;
 pub mod provenance;
 pub mod record;

@@ -3,7 +3,6 @@
 //! Nothing in it depends on when or where it was made, so that the same adapter has the same bytes.
 
 mod header;
-mod mixture;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{NoiseKey, RunId};
 
 pub use header::ProvenanceError;
-pub use mixture::{Ingredient, MergeSettings, Mixture};
+pub use crate::mixture::{Ingredient, MergeSettings, Mixture};
 
 /// Where an adapter comes from.
 #[derive(Clone, Debug, PartialEq)]

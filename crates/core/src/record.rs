@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Weighting;
-use crate::provenance::Mixture;
+use crate::mixture::Mixture;
 
 /// The name of a run inside its experiment; also its folder's name: lower-case letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,10 +6,9 @@ use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_fil
 use moa_core::experiment::BaseName;
 use moa_core::provenance::{Ingredient, Made, Mixture};
 use moa_core::{ExperimentSpec, Provenance, RunId};
-use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically};
+use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically, write_where_other};
 
 use crate::RunnerError;
-use crate::folder::write_new;
 use crate::recorder::Recorder;
 
 /// Writes an adapter with its configuration into the folder of a run or soup; an adapter that is there already stays as it is, whatever its
@@ -24,7 +23,7 @@ pub(crate) fn keep_adapter(
     let failed = |source| RunnerError::Adapter { run: id.to_string(), source };
     let path = folder.join(ADAPTER);
     let there = std::fs::read(&path).ok().and_then(|bytes| sha256_of_file(&bytes).ok());
-    write_new(&folder.join(ADAPTER_CONFIG), adapter.to_config(&provenance.base).as_bytes())?;
+    write_where_other(&folder.join(ADAPTER_CONFIG), adapter.to_config(&provenance.base).as_bytes())?;
     if there != Some(adapter.sha256().map_err(failed)?) {
         write_atomically(&path, &adapter.to_safetensors(Some(provenance)).map_err(failed)?)?;
         recorder.wrote(path)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use moa_core::experiment::{Fingerprint, PromptSource, Prompts, PromptsSpec};
 use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
-use moa_store::{Layout, RunHistory, StoreError, write_atomically};
+use moa_store::{Layout, RunHistory, write_where_other};
 
 use crate::adapters::hash_in;
 use crate::receipt::{Receipt, sha256};
@@ -106,9 +106,9 @@ impl Folder {
         if let Some(kept) = Receipt::read(&self.layout.receipt_file())? {
             (receipt.moa, receipt.device) = (kept.moa, kept.device);
         }
-        write_new(&self.layout.receipt_file(), &receipt.to_json())?;
+        write_where_other(&self.layout.receipt_file(), &receipt.to_json())?;
         // Last: with it the folder belongs to this experiment.
-        Ok(write_new(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)
+        Ok(write_where_other(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)
     }
 }
 
@@ -208,12 +208,4 @@ fn compare(layout: &Layout, receipt: &Receipt) -> Result<Vec<String>, RunnerErro
         compare("device", &kept.device, &receipt.device);
     }
     Ok(findings)
-}
-
-/// Writes a file unless it holds these bytes already.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    if std::fs::read(path).is_ok_and(|found| found == bytes) {
-        return Ok(());
-    }
-    write_atomically(path, bytes)
 }

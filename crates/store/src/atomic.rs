@@ -21,6 +21,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_atomically_with(path, |file| file.write_all(bytes))
 }
 
+/// Writes a file as [`write_atomically`] does, unless it holds these bytes already.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_where_other(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    if std::fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    write_atomically(path, bytes)
+}
+
 /// Writes what `fill` writes to `path`, as [`write_atomically`] does; writes are buffered.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ mod tasks;
 
 pub use activity::Activity;
 pub use added::{Indexed, added, index_point};
-pub use atomic::{write_atomically, write_atomically_with};
+pub use atomic::{write_atomically, write_atomically_with, write_where_other};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
 pub use follow::{Change, Follower};

@@ -1,9 +1,8 @@
 //! `moa completions`: what a shell completes.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::args::Args;
 use crate::error::CliError;
 use crate::output::print;
 
@@ -20,8 +19,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+/// Prints what completes `command`, which is all of moa.
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
-    generate(arguments.shell, &mut Args::command(), "moa", &mut script);
+    generate(arguments.shell, &mut command, "moa", &mut script);
     print(script)
 }

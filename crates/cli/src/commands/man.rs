@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use moa_store::write_atomically;
 
-use crate::args::Args;
 use crate::error::CliError;
 use crate::output::say;
 use crate::text::count;
@@ -22,8 +21,9 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let mut command = Args::command().disable_help_subcommand(true);
+/// Writes the pages of `command`, which is all of moa.
+pub(crate) fn run(arguments: &Arguments, command: Command) -> Result<(), CliError> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let written = write(&command, "moa".into(), &arguments.out)?;
     say(&format!("wrote {} into {}", count(written, "page"), arguments.out.display()));

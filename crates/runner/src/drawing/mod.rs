@@ -13,12 +13,11 @@ use moa_analysis::FrontReport;
 use moa_core::{Phase, RunEvent, RunId};
 use moa_pareto::Interval;
 use moa_plot::PlotError;
-use moa_store::{Layout, ResultTable, Snapshot};
+use moa_store::{Layout, ResultTable, Snapshot, write_where_other};
 
 use crate::RunnerError;
 use crate::context::Context;
 use crate::evaluation::{Evaluator, Point};
-use crate::folder::write_new;
 use crate::recorder::Recorder;
 
 /// More points than this are not drawn in one image.
@@ -46,7 +45,7 @@ pub(crate) fn draw_all(
     let edges = edges.map(|soups| (ResultTable::SoupEdges, "csv", soups.edges_csv(&report.rewards)));
     for (table, ending, text) in tables.into_iter().chain(edges) {
         let path = layout.table_file(table, ending);
-        write_new(&path, text.as_bytes())?;
+        write_where_other(&path, text.as_bytes())?;
         recorder.wrote(path)?;
     }
     prepare(&layout.plots_dir())?;

@@ -53,18 +53,50 @@ pub(super) enum Mixed {
 /// Returns the name of a mixture of the named runs; `corners` are the places of the corners among them.
 ///
 /// - `shares`: by run; they sum to 1
-/// - `suffix`: what the name ends in, where it is merged in another way than planned mixtures are
-pub(super) fn name_mixture(mixed: Mixed, runs: &[String], corners: &[usize], shares: &[f64], suffix: &str) -> RunId {
+pub(super) fn name_mixture(mixed: Mixed, runs: &[String], corners: &[usize], shares: &[f64]) -> RunId {
     let prefix = match mixed {
         Mixed::Soup => SOUP_PREFIX,
         Mixed::Blend => BLEND_PREFIX,
     };
+    let name = if is_centre_of(corners, shares) {
+        CENTRE.into()
+    } else {
+        plain_name(runs, shares).unwrap_or_else(|| hashed_name(runs, shares))
+    };
+    RunId(format!("{prefix}{name}"))
+}
+
+/// Returns the name of a soup that no experiment plans: its shares in percent with as many decimals as they have. Whole percentages that
+/// the name of a planned soup of other shares has are written with a decimal.
+///
+/// - `suffix`: what the name ends in, where it is merged in another way than planned mixtures are
+/// - `planned`: the names of soups that are planned
+pub(super) fn name_added(
+    runs: &[String],
+    corners: &[usize],
+    shares: &[f64],
+    suffix: &str,
+    planned: impl Fn(&RunId) -> bool,
+) -> RunId {
+    let named = |name: String| RunId(format!("{SOUP_PREFIX}{name}{suffix}"));
+    if is_centre_of(corners, shares) {
+        return named(CENTRE.into());
+    }
+    let said = (0..=DECIMALS).filter(|decimals| is_said_by(shares, *decimals));
+    let mut names = said.map(|decimals| named(percentages(runs, shares, decimals)));
+    names.find(|name| !planned(name)).unwrap_or_else(|| named(hashed_name(runs, shares)))
+}
+
+fn is_centre_of(corners: &[usize], shares: &[f64]) -> bool {
     let share = 1.0 / corners.len().max(1) as f64;
     let of_corners = |place: usize| if corners.contains(&place) { share } else { 0.0 };
-    let is_centre = shares.iter().enumerate().all(|(place, other)| (other - of_corners(place)).abs() < TOLERANCE);
-    let name =
-        if is_centre { CENTRE.into() } else { plain_name(runs, shares).unwrap_or_else(|| hashed_name(runs, shares)) };
-    RunId(format!("{prefix}{name}{suffix}"))
+    shares.iter().enumerate().all(|(place, other)| (other - of_corners(place)).abs() < TOLERANCE)
+}
+
+/// Returns whether percentages with so many decimals are the shares.
+fn is_said_by(shares: &[f64], decimals: usize) -> bool {
+    let parts = 100.0 * 10f64.powi(decimals as i32);
+    shares.iter().all(|share| ((share * parts).round() / parts - share).abs() < TOLERANCE)
 }
 
 fn is_centre(weighting: &Weighting) -> bool {
@@ -84,11 +116,7 @@ fn plain_name(rewards: &[String], shares: &[f64]) -> Option<String> {
     let is_own = |other: &[f64]| other.iter().zip(shares).all(|(other, share)| (other - share).abs() < TOLERANCE);
     let whole = name(shares, 0);
     let simplest = (1..=LARGEST).filter_map(|parts| nearest(shares, parts)).find(|other| name(other, 0) == whole);
-    let rounded = |decimals: usize| {
-        let parts = 100.0 * 10f64.powi(decimals as i32);
-        shares.iter().map(|share| (share * parts).round() / parts).collect::<Vec<f64>>()
-    };
-    let said = (1..=DECIMALS).find(|decimals| is_own(&rounded(*decimals)));
+    let said = (1..=DECIMALS).find(|decimals| is_said_by(shares, *decimals));
     if simplest.is_some_and(|simplest| is_own(&simplest)) {
         return Some(whole);
     }

@@ -1,9 +1,9 @@
 //! From families of soups to recipes.
 
 use super::run_id::{self, Mixed};
-use super::{in_order, lattice, lattice_size, same};
+use super::{TOLERANCE, in_order, lattice, lattice_size, same};
 use crate::experiment::{ExperimentSpec, Ingredients, SoupsSpec};
-use crate::provenance::MergeSettings;
+use crate::mixture::MergeSettings;
 use crate::{RunId, Weighting};
 
 /// A soup or a blend: its name, what it is made of, and what that amounts to.
@@ -42,7 +42,18 @@ impl ExperimentSpec {
         let of = |run: &RunId| shares.iter().find(|(id, _)| id == run).map_or(0.0, |(_, share)| *share);
         let all: Vec<f64> = runs.iter().map(|(run, _)| of(run)).collect();
         let corners = corners(&runs, self.rewards.len());
-        run_id::name_mixture(Mixed::Soup, &names, corners.as_deref().unwrap_or_default(), &all, &merge.suffix())
+        let planned = self.soups();
+        let is_own = |recipe: &&SoupRecipe| {
+            runs.iter().zip(&all).all(|((run, _), share)| {
+                let own = recipe.shares.iter().find(|(id, _)| id == run).map_or(0.0, |(_, share)| *share);
+                (own - share).abs() < TOLERANCE
+            })
+        };
+        if let Some(recipe) = planned.iter().filter(|_| merge.is_mean()).find(is_own) {
+            return recipe.id.clone();
+        }
+        let is_planned = |name: &RunId| planned.iter().any(|recipe| recipe.id == *name);
+        run_id::name_added(&names, corners.as_deref().unwrap_or_default(), &all, &merge.suffix(), is_planned)
     }
 
     /// Returns what a soup of the experiment's runs amounts to: the mean of their weightings by shares. Nothing where that is no weighting, as

@@ -26,7 +26,7 @@ pub struct Ingredient {
     pub share: f64,
     /// The SHA-256 of its factors, in hexadecimal: see `moa_adapter::Adapter::sha256`.
     pub sha256: String,
-    /// The digest of its own provenance ([`Provenance::digest`](super::Provenance::digest)); nothing where its file says nothing.
+    /// The digest of its own provenance (`Provenance::digest`); nothing where its file says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<String>,
 }
