@@ -1,4 +1,4 @@
-//! Crates depend downwards only: crates/README.md draws the image, and this test keeps it true.
+//! Crates depend only downwards: crates/README.md has the diagram, and this test checks it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -128,7 +128,7 @@ fn a_bare_cargo_run_runs_moa() {
     assert_eq!(runs, ["moa"], "cargo refuses to choose among several binaries");
 }
 
-/// A copy that nobody counts is a wait that nobody sees: tensors leave and enter devices through `moa-device` alone.
+/// Uncounted copies are hidden waits: tensors leave and enter devices only through `moa-device`.
 #[test]
 fn tensors_cross_between_host_and_device_by_one_door() {
     let doors = [".into_data(", ".to_data(", ".into_scalar", "Tensor::from_data(", "::from_data(", "::from_floats("];

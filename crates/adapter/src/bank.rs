@@ -9,7 +9,7 @@ use moa_device::{from_host, to_host};
 use crate::adapter::transposed;
 use crate::{Adapter, AdapterLayer, Precision};
 
-/// The name and shape of a layer that adapters can bend.
+/// The name and shape of a layer that can be adapted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerShape {
     /// The layer's full name in the checkpoint, without `.weight`.

@@ -1,4 +1,4 @@
-//! A linear layer that a bank of adapters can bend.
+//! A linear layer that a bank of adapters can adapt.
 
 use burn::tensor::Tensor;
 

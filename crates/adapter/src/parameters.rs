@@ -96,7 +96,7 @@ impl Parameters {
     /// for it, and becomes f32 on the way, or what [`Parameters::in_type`] asks for: the files' bytes are never in memory beside the model.
     ///
     /// # Errors
-    /// Refuses files that are no safetensors files or are cut short, and a tensor that is in two of them. Types and shapes
+    /// Refuses files that are not safetensors files or are truncated, and a tensor that is in two of them. Types and shapes
     /// are checked by [`Parameters::get`], as a model may not need every tensor of its file.
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, ParametersError> {
         Ok(Self::of(Source::Files(WeightFiles::open(paths)?), device))
@@ -110,7 +110,7 @@ impl Parameters {
     /// Reads a safetensors file's bytes; half-precision values are widened to f32.
     ///
     /// # Errors
-    /// Refuses bytes that are no safetensors file, and tensors of other types than F32, F16 and BF16. Integer tensors
+    /// Refuses bytes that are not a safetensors file, and tensors of other types than F32, F16 and BF16. Integer tensors
     /// named `position_ids` (old transformers checkpoints carry them) are passed over.
     pub fn read(bytes: &[u8], device: &Device) -> Result<Self, ParametersError> {
         let mut map = BTreeMap::new();

@@ -108,7 +108,7 @@ pub struct ComparedExperiment {
     pub own_over_baseline: Option<Figure>,
     /// By judge, the mean gain of the adapters that were trained for one reward, in the judge's units.
     pub judges: Vec<Option<Figure>>,
-    /// Judges' gain per gain of the own reward as training goes on, mean over these adapters; see [`Slope`].
+    /// Judges' gain per gain of the own reward during training, mean over these adapters; see [`Slope`].
     pub slope: Option<Figure>,
     /// The distance of these adapters' images to the base's, in the mean; see [`EvaluationRecord::distance_to_base`].
     pub distance: Option<Figure>,

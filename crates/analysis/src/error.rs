@@ -21,11 +21,11 @@ pub enum AnalysisError {
         column: String,
     },
     /// No results were given.
-    #[error("compare results: name two folders of results or more")]
+    #[error("compare results: name at least two folders of results")]
     NothingToCompare,
     /// A sweep has not come to its end.
     #[error(
-        "compare {}: its sweep is not complete, {evaluated} of {runs} adapters are evaluated; the same `moa sweep` goes on with it",
+        "compare {}: its sweep is not complete, {evaluated} of {runs} adapters are evaluated; the same `moa sweep` resumes it",
         folder.display()
     )]
     Incomplete {

@@ -62,7 +62,11 @@ impl fmt::Display for SuspectedHacking {
             )?;
         }
         if !self.shared_with.is_empty() {
-            write!(f, ", unless {} does it, which has no specialist to compare with", self.shared_with.join(" or "))?;
+            write!(
+                f,
+                ", unless {} is the cause, which has no specialist to compare with",
+                self.shared_with.join(" or ")
+            )?;
         }
         write!(f, "; all {tests} claims tested together, {} %", (level * 1e4).round() / 1e2)
     }

@@ -1,8 +1,8 @@
-//! What the evaluations of an experiment add up to, without tensors: what runner, command and terminal UI say of results.
+//! The analysis of an experiment's evaluations, without tensors, for runner, command and terminal UI.
 //!
 //! | question | answer |
 //! |---|---|
-//! | everything that is said of an experiment | [`FrontReport`] |
+//! | everything about an experiment | [`FrontReport`] |
 //! | which points are on the front, and how sure is it? | [`placings`] |
 //! | what counts as 0 and as 1 in the hypervolume? | [`Scales`] |
 //! | what holds on other prompts? | [`promises`] |
@@ -12,11 +12,11 @@
 //! | which soups did a search add to the experiment? | [`added`] |
 //! | which weighting is worth training next? | [`Next`] |
 //! | what does an adapter say of itself? | [`card()`](card::card) |
-//! | which points is it worth choosing, and why? | [`advice`] |
-//! | which points are not told apart? | [`Relations`] |
+//! | which points are recommended, and why? | [`advice`] |
+//! | which points are not distinguishable? | [`Relations`] |
 //! | what would a soup gain? | [`Forecast`] |
 //! | how does one write a trade-off? | [`trade_off`] |
-//! | which shares hit it? | [`Search`] |
+//! | which shares meet it? | [`Search`] |
 //!
 //! **Every interval and bound is made here or in [`moa_pareto`]**, by one [`bootstrap`]: the same resamples for every figure.
 

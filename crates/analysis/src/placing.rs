@@ -28,7 +28,7 @@ pub enum Standing {
 ///
 /// What it hides: means alone leave nearly every point undominated when there are several rewards, as noise finds a reward in
 /// which a point is best; two adapters that are equally good are never *on* the front by this, as neither beats the other: both
-/// are unclear. It knows nothing of training's own luck: another seed gives other adapters.
+/// are unclear. It does not cover the variation of training: another seed gives other adapters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placing {
     /// Whether no other point is at least as good in every mean and better in one, whatever the noise.

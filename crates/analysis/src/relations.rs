@@ -67,7 +67,7 @@ impl Relations {
         Some(duels.best(one, other) >= LEVEL || duels.best(other, one) >= LEVEL)
     }
 
-    /// Returns whether two points are told apart in a reward; nothing of too many points.
+    /// Returns whether two points are distinguishable in a reward; nothing with too many points.
     pub fn are_told_apart_in(&self, one: usize, other: usize, reward: usize) -> Option<bool> {
         let duels = self.duels.as_ref()?;
         let sure = |one, other| duels.confidences(one, other).nth(reward).flatten().unwrap_or(0.0) >= LEVEL;
@@ -87,7 +87,7 @@ impl Relations {
     /// Returns the sets of two or more points of which no reward tells any two apart, each in the points' order; a point is in one set
     /// at most.
     ///
-    /// What it hides: that two points are not told apart does not say that they are equal, and it does not carry over: `a` and `b`, `b` and
+    /// Limits: two points that are not distinguishable need not be equal, and it does not carry over: `a` and `b`, `b` and
     /// `c` may be alike while `a` and `c` are not. A point joins the first set with all of whose members it is alike.
     pub fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(relations.are_told_apart_in(1, 3, 0), Some(false));
         assert_eq!(relations.are_told_apart_in(1, 3, 1), Some(true));
         assert_eq!(relations.are_told_apart(2, 2), Some(false));
-        assert!(relations.beats(1, 3) < LEVEL, "they are not told apart in the first reward");
+        assert!(relations.beats(1, 3) < LEVEL, "they are not distinguishable in the first reward");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct FrontReport {
     pub soups: Option<SoupComparison>,
     /// Points that are worth choosing, and why.
     pub advice: Vec<Recommendation>,
-    /// Sets of points that are not told apart, by their places; see [`Relations::groups`].
+    /// Sets of points that are not distinguishable, by their places; see [`Relations::groups`].
     pub groups: Vec<Vec<usize>>,
 }
 

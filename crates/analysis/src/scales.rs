@@ -103,7 +103,7 @@ impl Measured {
             read => read.map_err(|error| failed(error.to_string()))?,
         };
         let kept: Self =
-            serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is no such file: {error}")))?;
+            serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is not a file of scales: {error}")))?;
         if kept.version != VERSION {
             return Err(failed(format!("it has version {}, and this moa reads {VERSION}", kept.version)));
         }
@@ -211,9 +211,9 @@ impl Scales {
         let mixed: Vec<String> = self.rewards.iter().filter(mixed).map(|reward| reward.name.clone()).collect();
         let parts = [
             (of(Origin::Measured), "the worst and the best mean of base and corners"),
-            (of(Origin::Experiment), "as the experiment says"),
-            (of(Origin::Kind), "as their kind has it, as base and corners give no scale"),
-            (mixed, "one end as the experiment says"),
+            (of(Origin::Experiment), "as the experiment gives them"),
+            (of(Origin::Kind), "the range of the reward's kind, because base and corners give no scale"),
+            (mixed, "one end as the experiment gives them"),
         ];
         let known: Vec<(Vec<String>, &str)> = parts.into_iter().filter(|(names, _)| !names.is_empty()).collect();
         let all = known.len() == 1;

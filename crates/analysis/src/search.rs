@@ -10,7 +10,7 @@ use crate::{AnalysisError, Promise, bootstrap, promises};
 /// Looks for shares whose mixture keeps constraints and is best by a goal: a surrogate of each reward over the shares proposes, a
 /// measurement confirms, until nothing better is to be expected.
 ///
-/// With every mixture that is tried, all bounds are drawn anew ([`promises`]), so that those of the answer hold on other prompts although
+/// With every mixture that is tried, all bounds are resampled ([`promises`]), so that those of the answer hold on other prompts although
 /// it was picked for its values.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
@@ -150,7 +150,7 @@ impl Found {
             let means =
                 rewards.iter().zip(&by_means.promise.means).map(|(reward, mean)| format!("{reward} {:.3}", mean.mean));
             let means = means.collect::<Vec<_>>().join(", ");
-            lines.push(format!("by the means alone it would be {} ({means})", name(&by_means.shares)));
+            lines.push(format!("by the means it would be {} ({means})", name(&by_means.shares)));
         }
         lines
     }
@@ -168,7 +168,7 @@ impl Found {
         let all = self.tried.len();
         let end = if matches!(bound, Bound::AtLeast(_)) { "lower" } else { "upper" };
         let mut sentence = format!(
-            "{by_means} of {all} mixtures keep {text} by their means, {surely} by the {end} end of their bounds, which counts"
+            "{by_means} of {all} mixtures keep {text} by their means, {surely} by the {end} end of their bounds, which is required"
         );
         let width =
             |objective: usize| mean_width(self.tried.iter().map(|tried| objective_of(&tried.promise, objective)));
@@ -188,7 +188,7 @@ impl Found {
             let bound = if end == "lower" { Bound::AtLeast(value) } else { Bound::AtMost(value) };
             let instead = Constraint { objective: objective + rewards.len(), bound };
             sentence.push_str(&format!(
-                "; its gain is known to ± {gain:.3}: {} asks the same of the gain",
+                "; its gain is known to ± {gain:.3}: {} is the same constraint on the gain",
                 written(&instead, rewards)
             ));
         }
@@ -283,7 +283,7 @@ mod tests {
         let why = found.why(&[constraint], &names, |shares| format!("soup {:.2}", shares[0]));
         assert_eq!(why.len(), 2, "{why:?}\n{found:?}");
         assert!(why[0].contains("by their means") && why[0].contains("by the lower end of their bounds"), "{}", why[0]);
-        assert!(why[0].contains("safety>=base-0.03 asks the same of the gain"), "{}", why[0]);
+        assert!(why[0].contains("safety>=base-0.03 is the same constraint on the gain"), "{}", why[0]);
         assert!(why[1].starts_with("by the means alone it would be soup "), "{}", why[1]);
         let sharp = run("safety>=base+0.05, max contrast", 12, 99).unwrap();
         let constraint = trade_off::constraint("safety>=base+0.05", &names).unwrap();

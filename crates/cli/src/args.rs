@@ -58,7 +58,7 @@ const EXAMPLES: &str = "\
 Examples:
   moa init my.ron                        write a commented experiment file
   moa check my.ron                       see what it will do, and how long that takes
-  moa sweep my.ron                       do it; the same command goes on after a stop
+  moa sweep my.ron                       do it; the same command resumes after a stop
   moa list                               see which experiments there are
   moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again

@@ -8,7 +8,7 @@ use crate::hub;
 /// Finds a base model: the built-in one, a folder (relative paths count from the current one), or a download of the hub.
 ///
 /// # Errors
-/// Says that there is no such folder or download, and the way out.
+/// Says that there is no such folder or download, with a hint.
 pub(crate) fn find(name: &str) -> Result<BaseModel, CliError> {
     Ok(look_for(name)?)
 }
@@ -16,7 +16,7 @@ pub(crate) fn find(name: &str) -> Result<BaseModel, CliError> {
 /// Finds a base model that need not be there, as [`find`] does.
 ///
 /// # Errors
-/// [`ZooError::UnknownBase`] where the name is no model's on this machine.
+/// [`ZooError::UnknownBase`] where no model on this machine has the name.
 pub(crate) fn look_for(name: &str) -> Result<BaseModel, ZooError> {
     BaseModel::find(name, hub::cache().as_deref())
 }

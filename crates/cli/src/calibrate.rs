@@ -50,7 +50,7 @@ pub(crate) struct Estimate {
 pub(crate) struct Need {
     /// The least and the most that it may come to hold, in bytes.
     pub(crate) bytes: [u64; 2],
-    /// What this process could hold, in bytes; `None` where nobody tells.
+    /// What this process could hold, in bytes; `None` where the system does not report it.
     pub(crate) available: Option<u64>,
 }
 

@@ -178,7 +178,7 @@ impl DeviceName {
         };
         match (self, precision) {
             (Self::Flex, Precision::Tf32 | Precision::Bf16 | Precision::F16) => {
-                refused("it computes in F32 alone", on_gpu)
+                refused("it computes only in F32", on_gpu)
             }
             (Self::LibTorch, Precision::Tf32) => refused("TensorFloat-32 is a mode of NVIDIA's GPUs", on_gpu),
             _ => Ok(()),
@@ -192,7 +192,7 @@ impl DeviceName {
     #[cfg(not(feature = "libtorch"))]
     fn libtorch(self) -> Result<Device, CliError> {
         Err(CliError::failure(format!("device `{self}` is not part of this build of moa"))
-            .hint("build with LibTorch: `cargo build --release --features libtorch` (the README says where to get it)")
+            .hint("build with LibTorch: `cargo build --release --features libtorch` (docs/devices.md says how)")
             .hint("or use the built-in device: `--device flex`"))
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct CliError {
 enum Kind {
     /// Something went wrong.
     Failure,
-    /// The command line or an experiment file asks for something impossible.
+    /// The command line or an experiment file is invalid.
     Usage,
     /// It is done, and something is to follow.
     Further,
@@ -42,12 +42,12 @@ impl CliError {
         Self { message: message.into(), hints: Vec::new(), kind: Kind::Failure }
     }
 
-    /// Returns the error of something impossible that was asked for.
+    /// Returns the error of an invalid request.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { kind: Kind::Usage, ..Self::failure(message) }
     }
 
-    /// Returns the end of a command that its user stopped; `message` says how to go on.
+    /// Returns the end of a command that its user stopped; `message` says how to resume.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self { kind: Kind::Interrupted, ..Self::failure(message) }
     }
@@ -62,13 +62,13 @@ impl CliError {
         Self::failure("infeasible: the answer above is the nearest that was measured")
     }
 
-    /// Adds a way out.
+    /// Adds a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Adds a way out, where there is one.
+    /// Adds a hint, if there is one.
     pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),

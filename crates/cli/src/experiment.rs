@@ -79,7 +79,7 @@ impl Experiment {
     /// Finds the experiment's base model.
     ///
     /// # Errors
-    /// Says that there is no such folder or download, and the way out.
+    /// Says that there is no such folder or download, with a hint.
     pub(crate) fn base(&self) -> Result<BaseModel, CliError> {
         base::find(&self.spec.base)
     }

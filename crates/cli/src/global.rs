@@ -14,11 +14,11 @@ pub(crate) struct Global {
     #[arg(skip)]
     pub(crate) reward_device: Option<DeviceName>,
 
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(long, short, global = true, display_order = 900)]
     pub(crate) quiet: bool,
 
-    /// Say more: which files are used, what is decided and why, what is resumed, how long things take
+    /// Print more: which files are used, what is decided and why, what is resumed, how long each part takes
     #[arg(long, short, global = true, conflicts_with = "quiet", display_order = 901)]
     pub(crate) verbose: bool,
 
@@ -57,7 +57,7 @@ pub(crate) struct Devices {
     )]
     device: DeviceName,
 
-    /// Where rewards and judges compute, if not where the base does: with flex, a GPU's memory is the base's alone
+    /// Where rewards and judges compute, if not on the base's device: with flex, the base has a GPU's memory to itself
     #[arg(long, value_name = "DEVICE", env = "MOA_REWARD_DEVICE", hide_env_values = true, display_order = 801)]
     reward_device: Option<DeviceName>,
 }

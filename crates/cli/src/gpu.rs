@@ -14,7 +14,7 @@ pub(crate) struct Gpu {
     pub(crate) capability: (i32, i32),
     /// Its memory, in bytes.
     pub(crate) total: u64,
-    /// What nobody has taken of it, in bytes.
+    /// Its free memory, in bytes.
     pub(crate) free: u64,
     /// What this process has taken, in bytes; `None` where the driver does not tell, as in some containers.
     pub(crate) own: Option<u64>,
@@ -45,7 +45,7 @@ pub(crate) fn gpu(index: usize) -> Option<Gpu> {
     })
 }
 
-/// Finds the GPU that CUDA counts as `index`: `CUDA_VISIBLE_DEVICES` may hide some, and order them anew.
+/// Finds the GPU that CUDA counts as `index`: `CUDA_VISIBLE_DEVICES` may hide some, and reorder them.
 fn device(nvml: &'static Nvml, index: usize) -> Option<Device<'static>> {
     let Ok(visible) = std::env::var("CUDA_VISIBLE_DEVICES") else { return nvml.device_by_index(index as u32).ok() };
     let name = visible.split(',').nth(index)?.trim();

@@ -7,7 +7,7 @@ pub(crate) fn peak() -> Option<u64> {
     read("/proc/self/status", "VmHWM:")
 }
 
-/// Lets the peak begin anew at what the process holds now, so that of several sweeps in one process each has its own; where the system
+/// Resets the peak to what the process holds now, so that of several sweeps in one process each has its own; where the system
 /// cannot, the peak stays that of all.
 pub(crate) fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");

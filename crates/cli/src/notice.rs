@@ -81,7 +81,9 @@ impl Notice {
         let given = self.lock().given;
         let Some(job) = Job::current().filter(|_| given) else { return Ok(()) };
         let (job_name, node) = (job.name(), node());
-        note(&format!("saved; job {job_name} leaves {node} for the queue, and goes on when Slurm starts it again"));
+        note(&format!(
+            "saved; job {job_name} goes back to the queue from {node}, and resumes when Slurm starts it again"
+        ));
         job.requeue(&Layout::new(results))
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use moa_adapter::{Adapter, AdapterFormat, LayerShape};
 use moa_analysis::card::{Card, CardFile, Worth};
 use moa_core::Provenance;
-use moa_core::provenance::Made;
 use moa_core::experiment::BaseName;
+use moa_core::provenance::Made;
 use moa_store::{ADAPTER_CONFIG, PICTURES, write_atomically, write_atomically_with};
 
 use crate::adapters::TENSORS;
@@ -139,7 +139,9 @@ impl Outgoing<'_> {
         match &provenance.made {
             Made::Trained(run) => {
                 set("run", run.run.to_string());
-                run.weighting.iter().for_each(|(reward, share)| set(&format!("share of {reward}"), format!("{share:.3}")));
+                run.weighting
+                    .iter()
+                    .for_each(|(reward, share)| set(&format!("share of {reward}"), format!("{share:.3}")));
                 set("method of training", run.method.clone());
                 set("epochs", run.epochs.to_string());
                 set("fingerprint", run.fingerprint());

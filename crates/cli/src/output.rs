@@ -6,7 +6,7 @@ use crate::error::CliError;
 pub(crate) use crate::notes::{detail, note, say, warn};
 use crate::wrap::wrapped;
 
-/// Writes to standard output. A reader that has gone (`moa front … | head`) is no error.
+/// Writes to standard output. A reader that has closed it (`moa front … | head`) is not an error.
 ///
 /// # Errors
 /// Says why the output cannot be written, e.g. to a full disk.
@@ -25,7 +25,7 @@ pub(crate) fn is_live_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Returns how many letters fit into a line of standard output, if it is a terminal.
+/// Returns how many columns a line of standard output has, if it is a terminal.
 pub(crate) fn terminal_width() -> Option<usize> {
     let (columns, _) = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok())??;
     Some(columns.into())

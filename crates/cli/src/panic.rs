@@ -102,7 +102,7 @@ pub(crate) fn on_device<T>(
 pub(crate) fn failed(failure: Failure) -> CliError {
     match failure {
         Failure::OutOfMemory(wanted) => {
-            let wanted = wanted.map_or(String::new(), |wanted| format!(" (it was to give {wanted} more)"));
+            let wanted = wanted.map_or(String::new(), |wanted| format!(" ({wanted} more were needed)"));
             CliError::failure(format!("the device has no memory left{wanted}"))
         }
         Failure::Broken(said) => CliError::failure(format!("the device failed: {said}")).hint(

@@ -102,5 +102,5 @@ fn of_file(file: &Path) -> Result<PathBuf, CliError> {
     }
     let sweep = shell::line(["moa", "sweep", &file.display().to_string()]);
     Err(CliError::failure(format!("{} has no results yet: there is no {}", file.display(), own.display()))
-        .hint(format!("`{sweep}` makes them; where they went elsewhere with --out, name that folder")))
+        .hint(format!("`{sweep}` makes them; if they were written elsewhere with --out, name that folder")))
 }

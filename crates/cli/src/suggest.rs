@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-/// Returns the name that `found` was probably meant to be: the one with the fewest slips, at most one per three letters.
+/// Returns the name that `found` was probably meant to be: the one with the fewest typing errors, at most one per three letters.
 pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distances = known.into_iter().map(|name| (distance(&found.to_lowercase(), &name.to_lowercase()), name));
     let (slips, name) = distances.min_by_key(|(slips, _)| *slips)?;

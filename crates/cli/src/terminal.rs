@@ -40,7 +40,7 @@ pub(crate) fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // There is nobody to tell if that fails.
+    // If that fails, it cannot be reported.
     let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
     let _ = io::stdout().flush();
@@ -53,11 +53,11 @@ pub(crate) fn restore() {
 /// How the UI looks, where the terminal does not say so itself.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Look {
-    /// The background that colours are chosen for [default: what the terminal says]
+    /// The background that colours are chosen for [default: what the terminal reports]
     #[arg(long, value_name = "THEME", value_enum)]
     theme: Option<ThemeName>,
 
-    /// How images are drawn [default: the best that the terminal says it can, and half-blocks inside tmux]
+    /// How images are drawn [default: the best format that the terminal reports, and half-blocks inside tmux]
     #[arg(long, value_name = "HOW", value_enum)]
     images: Option<PictureMode>,
 }
@@ -72,7 +72,7 @@ enum ThemeName {
 /// Ways to draw images, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PictureMode {
-    /// Half-blocks: letters of two colours, everywhere
+    /// Half-blocks: cells of two colours, everywhere
     Blocks,
     Kitty,
     Sixel,
@@ -92,11 +92,11 @@ impl Screen {
     /// Takes the terminal, and asks what it can show as far as `look` does not say it. `plainly` is what to do without one.
     ///
     /// # Errors
-    /// Says what is missing: a terminal, or letters that can be put anywhere.
+    /// Says what is missing: a terminal, or a cursor that can be moved.
     pub(crate) fn take(look: Look, plainly: &str) -> Result<Self, CliError> {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let what = if dumb { "the terminal is dumb (TERM=dumb)" } else { "there is no terminal" };
+            let what = if dumb { "the terminal has no cursor control (TERM=dumb)" } else { "there is no terminal" };
             return Err(CliError::usage(format!("{what}, and the UI needs one")).hint(plainly));
         }
         let failed = |error: io::Error| CliError::failure(format!("failed to take the terminal: {error}"));
@@ -227,7 +227,7 @@ fn cell_by_window() -> Option<(u16, u16)> {
     Some((size.width / size.columns.max(1), size.height / size.rows.max(1)))
 }
 
-/// Returns the background that the terminal named, or `COLORFGBG`; dark where nobody says.
+/// Returns the background that the terminal named, or `COLORFGBG`; dark if neither says.
 fn background(named: Option<bool>) -> Background {
     let variable = || {
         let text = std::env::var("COLORFGBG").ok()?;

@@ -7,7 +7,7 @@ const NARROWEST: usize = 20;
 
 /// Returns a text whose lines are no wider than `width`, where words allow that; unchanged without a width.
 ///
-/// Lines go on under their text: behind the blanks that they begin with, or behind a label and two blanks. Lines that begin with two
+/// Lines continue under their text: behind the blanks that they begin with, or behind a label and two blanks. Lines that begin with two
 /// blanks exactly are commands to be copied, and stay as they are; so do the words between backticks.
 pub(crate) fn wrapped(text: &str, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width >= NARROWEST) else { return text.to_owned() };
@@ -40,7 +40,7 @@ fn wrapped_line(line: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Returns the column under which a line goes on.
+/// Returns the column under which a line continues.
 fn indent(line: &str) -> usize {
     let leading = line.chars().take_while(|c| *c == ' ').count();
     let Some((label, behind)) = line.trim_start().split_once("  ") else { return leading };

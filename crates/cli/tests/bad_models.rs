@@ -1,4 +1,4 @@
-//! Models that are missing, damaged or of another kind than asked for: one message each, which names the file and the way out.
+//! Models that are missing, damaged or of another kind than asked for: one message each, which names the file and has a hint.
 
 mod support;
 

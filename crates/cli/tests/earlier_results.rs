@@ -72,6 +72,5 @@ fn results_of_an_earlier_version_are_named_as_such_and_stay_as_they_are() {
         .refusal(2, &["training.pictures_per_prompt", "write images_per_prompt: …"]);
     let kept = fs::read_to_string(desk.path("earlier/experiment.ron")).unwrap();
     desk.write("renamed.ron", kept.replace("pictures_per_prompt", "images_per_prompt"));
-    desk.moa(["check", "renamed.ron"])
-        .refusal(2, &["training.train_steps", "method: PolicyGradient(train_steps: …)"]);
+    desk.moa(["check", "renamed.ron"]).refusal(2, &["training.train_steps", "method: PolicyGradient(train_steps: …)"]);
 }

@@ -1,6 +1,6 @@
-//! The help of every command is kept as a file: a change of wording is a change that somebody reads.
+//! The help of every command is kept as a file: a change of wording is reviewed.
 //!
-//! `MOA_UPDATE_HELP=1 cargo test --release -p moa-cli --test help` writes the files anew.
+//! `MOA_UPDATE_HELP=1 cargo test --release -p moa-cli --test help` rewrites the files.
 
 mod support;
 

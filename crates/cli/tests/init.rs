@@ -72,7 +72,7 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
     desk.write("other.ron", spec(2).replace("Detector", "JudgeDetector"));
     let refused = |name: &str, words: &[&str]| {
-        let common = ["whole/checkpoint.safetensors", "remove it to start anew", "--out"];
+        let common = ["whole/checkpoint.safetensors", "remove it to start again", "--out"];
         desk.moa(["pretrain", name, "--out", "whole"]).refusal(1, &[words, &common].concat());
     };
     refused("other.ron", &["of the target Detector, and JudgeDetector is asked for"]);
@@ -80,7 +80,7 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
     let header = br#"{"__metadata__":{"step":"2"}}"#;
     let earlier = [&(header.len() as u64).to_le_bytes()[..], header].concat();
     desk.write("whole/checkpoint.safetensors", &earlier);
-    refused("short.ron", &["of version 1, this moa reads version 2", "go on with the moa that wrote it"]);
+    refused("short.ron", &["of version 1, this moa reads version 2", "resume with the version of moa that wrote it"]);
     assert_eq!(fs::read(desk.path("whole/checkpoint.safetensors")).unwrap(), earlier);
     assert_eq!(fs::read(desk.path("whole/model.safetensors")).unwrap(), kept);
 }

@@ -48,7 +48,7 @@ fn experiments_are_listed_noted_tagged_and_removed() {
     let tagged = desk.moa(["list", "--tag", "paper"]).success();
     assert!(tagged.contains("mini") && !tagged.contains("inner"), "{tagged}");
 
-    // A sweep goes on, and repair begins anew: remarks stay.
+    // Remarks survive a resumed sweep and a repair.
     desk.moa(["repair", "results/mini", "-q"]).success();
     assert!(desk.moa(["note", "mini"]).success().contains("with \"few\" prompts"));
 

@@ -244,7 +244,7 @@ fn ctrl_c_stops_after_the_epoch_and_says_how_to_go_on() {
         assert!(stderr.read_line(&mut text).unwrap() > 0, "it ended early:\n{text}");
     }
 
-    // While it runs, nobody else may write; readers may read.
+    // While it runs, no other process may write; readers may read.
     let other = desk.moa(["sweep", "long.ron", "--quiet", "--out", "stopped"]);
     other.refusal(1, &["in use"]);
     let front = desk.moa(["front", "stopped"]).success();

@@ -71,7 +71,7 @@ impl Course {
         }
     }
 
-    /// Returns the course of a sweep that is joined while it goes on: the runs as they stand, how many points are evaluated, and what is
+    /// Returns the course of a sweep that is joined while it runs: the runs as they stand, how many points are evaluated, and what is
     /// being done. The time left counts from the first epoch: what passes to [`Course::remaining`] is the time that the epochs took, and
     /// what has passed since.
     pub fn joined(plan: &Plan, runs: &[RunRecord], evaluated: usize, phase: Option<Phase>, fraction: f64) -> Self {

@@ -30,7 +30,7 @@ pub struct Warning {
 /// Something that happened in a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunEvent {
-    /// The sweep begins, or goes on from what an earlier call left.
+    /// The sweep begins, or resumes from what an earlier call left.
     SweepStarted {
         /// The experiment's name.
         experiment: String,
@@ -57,7 +57,7 @@ pub enum RunEvent {
     },
     /// A run finished an epoch.
     EpochFinished(EpochRecord),
-    /// All state up to this epoch is on disk: a killed sweep goes on from here.
+    /// All state up to this epoch is on disk: a killed sweep resumes from here.
     Checkpointed {
         /// The last epoch that is safe.
         epoch: u32,

@@ -59,7 +59,7 @@ pub fn judge_gain(judge: &str) -> String {
     format!("{JUDGE}{judge}{GAIN}")
 }
 
-/// Returns the metric of what a reward counts in what a run maximises, where that changes as training goes on.
+/// Returns the metric of a reward's weight in a run's objective, if it changes during training.
 pub fn reward_share(reward: &str) -> String {
     format!("{REWARD}{reward}/share")
 }

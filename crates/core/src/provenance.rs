@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NoiseKey, RunId};
 
-pub use header::ProvenanceError;
 pub use crate::mixture::{Ingredient, MergeSettings, Mixture};
+pub use header::ProvenanceError;
 
 /// Where an adapter comes from.
 #[derive(Clone, Debug, PartialEq)]

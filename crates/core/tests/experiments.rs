@@ -173,7 +173,7 @@ fn blends_are_mixtures_of_their_own() {
     let names: Vec<String> = spec.blends().into_iter().map(|blend| blend.id.0).collect();
     assert_eq!(names, ["blend-centre", "blend-safety75-alignment25", "blend-safety25-alignment75"]);
     assert_eq!(spec.blends()[0].shares, spec.soups()[0].shares);
-    assert_eq!(parse("").blends(), [], "they cost more than soups: nobody gets them unasked");
+    assert_eq!(parse("").blends(), [], "they cost more than soups, so they are not a default");
 
     // Every adapter of a blend draws every image.
     let with = spec.plan(100, 20);

@@ -94,7 +94,7 @@ fn faults_are_told_by_file_and_line() {
             "train: File(\"p.csv\")",
             "p.csv",
             "id,prompt\n1,a cat\n2,\n",
-            "line 3: without a prompt: say what to draw, or delete the line",
+            "line 3: has no prompt: write one, or delete the line",
         ),
         (
             "train: File(\"p.jsonl\")",
@@ -106,7 +106,7 @@ fn faults_are_told_by_file_and_line() {
             "train: File(\"p.jsonl\")",
             "p.jsonl",
             "\"a cat\"\n",
-            "line 1: no JSON object: give one a line, such as {\"prompt\": \"a cat\"}",
+            "line 1: not a JSON object: give one per line, such as {\"prompt\": \"a cat\"}",
         ),
         (
             "train: File(\"p.jsonl\")",

@@ -397,7 +397,7 @@ fn weightings_that_cannot_be() {
         ),
         (
             "weightings: [Centre, Next(count: 4)]",
-            "2:22: weightings[1] is Next(count: 4): what is chosen next goes by what each reward's own adapter gains: add Corners",
+            "2:22: weightings[1] is Next(count: 4): Next needs the gains of each reward's own adapter: add Corners",
         ),
         ("weightings: [Corners, Next(count: 65)]", "2:35: weightings[1].count is 65: give 1 to 64"),
         (
@@ -410,11 +410,11 @@ fn weightings_that_cannot_be() {
         ),
         (
             "rounds: 2, lora: (share_a: false)",
-            "2:9: rounds is 2: adapters that do not share A have no mean of their rank to go on from: give lora.share_a: true, or rounds: 1",
+            "2:9: rounds is 2: adapters that do not share A have no mean of the same rank: give lora.share_a: true, or rounds: 1",
         ),
         (
             "rounds: 2, weightings: [Corners, Next(count: 2)]",
-            "2:9: rounds is 2: weightings that are chosen one after the other are of one round: give rounds: 1, or leave Next out",
+            "2:9: rounds is 2: Next works with one round only: give rounds: 1, or remove Next",
         ),
         (
             "weightings: [Corners, Dirichlet(count: 10000)]",
@@ -438,7 +438,7 @@ fn numbers_out_of_bounds() {
         ("lora: (alpha: inf)", "2:15: lora.alpha is inf: give more than 0, up to 10000"),
         (
             "lora: (targets: [\"to_q\", \" \"])",
-            "2:26: lora.targets[1] is \" \": name a part of a layer's name, or leave targets out for every linear layer",
+            "2:26: lora.targets[1] is \" \": name a part of a layer's name, or omit targets for every linear layer",
         ),
         ("optimiser: (learning_rate: 0)", "2:28: optimiser.learning_rate is 0: give more than 0, up to 1"),
         ("optimiser: (learning_rate: -1e-3)", "2:28: optimiser.learning_rate is -1e-3: give more than 0, up to 1"),
@@ -651,11 +651,11 @@ fn prompts_that_cannot_be() {
         ),
         (
             "prompts: (train: File(\"\"))",
-            "2:18: prompts.train is a file without a name: name a text file with one prompt a line",
+            "2:18: prompts.train is a file without a name: name a text file with one prompt per line",
         ),
         (
             "prompts: (train: File(\"prompts.json\"))",
-            "2:18: prompts.train is a .json file: name a .jsonl file with one object a line, such as {\"prompt\": \"a cat\"}",
+            "2:18: prompts.train is a .json file: name a .jsonl file with one object per line, such as {\"prompt\": \"a cat\"}",
         ),
         (
             "prompts: (train: Table(file: \"prompts.txt\"))",

@@ -15,7 +15,7 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    /// Returns every linear layer, by diffusers' key names: what adapters can bend.
+    /// Returns every linear layer, by diffusers' key names: the layers that can be adapted.
     pub fn linears(&self) -> Vec<LayerShape> {
         match self {
             Self::Unet(unet) => unet.linears(),

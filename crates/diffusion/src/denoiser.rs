@@ -1,4 +1,4 @@
-//! The denoiser as adapters bend it: by weights, or by mixing what they predict.
+//! The denoiser with adapters: merged as weights, or with their predictions mixed.
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;

@@ -58,7 +58,7 @@ pub enum HubError {
     },
     /// Files of the snapshot are missing.
     #[error(
-        "{model}: the download in {} is incomplete ({}): go on with `{}`",
+        "{model}: the download in {} is incomplete ({}): complete it with `{}`",
         snapshot.display(), missing, model.download()
     )]
     Incomplete {

@@ -1,4 +1,4 @@
-//! Folders that are no pipeline, or a damaged one: one message names file, field and the way out.
+//! Folders that are not a pipeline, or a damaged one: one message names file and field, with a hint.
 
 use std::fs;
 use std::path::{Path, PathBuf};

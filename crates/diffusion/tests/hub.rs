@@ -64,7 +64,7 @@ fn what_is_missing_is_told_with_the_command_that_fetches_it() {
     fs::create_dir_all(model.join("snapshots/aaa111/unet")).unwrap();
     assert_eq!(
         find("hf:org/sd", cache.path()).unwrap_err(),
-        "hf:org/sd: the download in CACHE/models--org--sd/snapshots/aaa111 is incomplete (it has no files): go on with `hf \
+        "hf:org/sd: the download in CACHE/models--org--sd/snapshots/aaa111 is incomplete (it has no files): complete it with `hf \
          download org/sd`"
     );
     let link = |blob: &str, name: &str| {
@@ -75,7 +75,7 @@ fn what_is_missing_is_told_with_the_command_that_fetches_it() {
     assert!(find("hf:org/sd", cache.path()).is_ok());
     link("dead01", "weights.safetensors").unwrap();
     let message = find("hf:org/sd", cache.path()).unwrap_err();
-    assert!(message.contains("is incomplete (unet/weights.safetensors is missing): go on with"), "{message}");
+    assert!(message.contains("is incomplete (unet/weights.safetensors is missing): complete it with"), "{message}");
 }
 
 #[test]

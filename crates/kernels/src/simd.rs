@@ -56,7 +56,7 @@ pub(crate) enum Level {
 pub(crate) fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
-        // The standard library remembers the answer; this is a load and a test.
+        // The standard library caches the answer; this is a load and a test.
         if is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512dq")

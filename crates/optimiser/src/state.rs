@@ -28,7 +28,7 @@ pub enum StateError {
     #[error("unreadable ({0})")]
     Unreadable(String),
     /// It was written by another version.
-    #[error("of version {found}, this moa reads version {VERSION} (go on with the moa that wrote it)")]
+    #[error("of version {found}, this moa reads version {VERSION} (resume with the version of moa that wrote it)")]
     Version {
         /// The file's version.
         found: u32,

@@ -113,7 +113,7 @@ pub(crate) fn lexicographic(a: &[f64], b: &[f64]) -> Ordering {
 
 /// Mutually non-dominated points met in descending lexicographic order.
 ///
-/// The first objective never has to be compared: whoever is in the archive is at least as good in it.
+/// The first objective never has to be compared: every point in the archive is at least as good in it.
 enum Archive {
     /// One or two objectives: the best value so far of the second (or only) one.
     Best(f64),

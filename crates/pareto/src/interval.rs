@@ -29,7 +29,7 @@ impl Interval {
     /// Returns the mean of independent repeats with Student's interval, x̄ ± t·s/√n; the ends of a single one are infinite. Nothing of no
     /// repeats.
     ///
-    /// What it hides: the repeats are taken to be normal, and of few of them nothing can tell.
+    /// Limits: the repeats are assumed to be normal, which cannot be checked with few of them.
     ///
     /// - `level`: the share of such intervals that hold the mean over all repeats, between 0 and 1
     pub fn of_repeats(values: &[f64], level: f64) -> Option<Self> {

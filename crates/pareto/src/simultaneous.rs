@@ -12,7 +12,7 @@ impl Bootstrap {
     ///
     /// Two things make these wider than confidence intervals, and a claim on other prompts true:
     /// - the other prompts are a sample too: the difference of the two means has variance σ²·(1/n + 1/m), not σ²/n;
-    /// - whoever picks one of many columns for its value picks luck along with it; what holds for all of them at once holds for
+    /// - picking one of many columns for its value also picks luck; what holds for all of them at once holds for
     ///   the one that was picked, however it was picked (the max-t method; Westfall & Young, 1993).
     ///
     /// Both sets are drawn again and again from the known prompts, the same ones for all columns, so that columns that rise and

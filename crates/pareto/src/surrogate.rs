@@ -80,7 +80,7 @@ impl Surrogate {
     }
 
     /// Fits measurements that were checked with one kernel, in units of a spread. Returns the logarithm of their likelihood too, up to a
-    /// constant of the spread; nothing where measurements cannot be told apart.
+    /// constant of the spread; nothing if no kernel can distinguish the measurements.
     pub(crate) fn fit_with(
         kernel: Kernel,
         spread: f64,
@@ -131,7 +131,7 @@ pub(crate) fn spread(values: &[f64], deviations: &[f64]) -> f64 {
     variance.max(error).sqrt().max(1e-9)
 }
 
-/// Says that measurements cannot be told apart by any kernel.
+/// Says that no kernel can distinguish the measurements.
 pub(crate) fn not_fitted(deviations: &[f64]) -> ParetoError {
     let value = deviations.iter().copied().fold(f64::INFINITY, f64::min);
     ParetoError::Setting { what: "a standard error", value, wanted: "large enough to tell the measurements apart" }

@@ -1,4 +1,4 @@
-//! What a bootstrap interval must do: cover, use the pairing, say nothing where it knows nothing, and repeat itself.
+//! What a bootstrap interval must do: cover, use the pairing, be infinite without data, and be reproducible.
 
 use moa_pareto::{Bootstrap, FEWEST_PROMPTS, Interval, ParetoError, Sample, hypervolume};
 

@@ -15,7 +15,7 @@ impl Axis {
     pub(crate) fn covering(values: impl Iterator<Item = f64>, margin: f64, count: usize) -> Self {
         let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
         let (lo, hi) = if lo <= hi { (lo, hi) } else { (0.0, 1.0) };
-        // Less than this is rounding noise, and cannot be told apart on paper.
+        // Less than this is rounding noise, and cannot be distinguished on paper.
         let least = lo.abs().max(hi.abs()) * 1e-9;
         let pad = match (hi - lo) * margin {
             _ if hi - lo > least => (hi - lo) * margin,

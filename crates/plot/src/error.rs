@@ -19,7 +19,7 @@ pub enum PlotError {
         found: usize,
     },
     /// A pair names a reward that does not exist, or one reward twice.
-    #[error("rewards {x} and {y} are no pair of the {count} rewards: give two different ones, counted from 0")]
+    #[error("rewards {x} and {y} are not a pair of the {count} rewards: give two different ones, counted from 0")]
     NoSuchPair {
         /// The reward asked for along x.
         x: usize,

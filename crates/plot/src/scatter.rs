@@ -150,7 +150,7 @@ pub(crate) fn legend(points: &[FrontPoint]) -> Vec<Entry> {
         let mark = Mark::Point(Marker { kind: point.kind, on_front: false, radius });
         entries.push(Entry::new(mark, "not shown to be on the front"));
     }
-    entries.push(Entry::new(Mark::Line(FRONT_LINE), "front of the pair"));
+    entries.push(Entry::new(Mark::Line(FRONT_LINE), "front of these two rewards"));
     if points.iter().any(|p| p.rewards.iter().any(|r| r.lo < r.hi)) {
         entries.push(Entry::new(Mark::Bars(Colour::BLUE.pale(0.4)), "95 % interval against the base"));
     }

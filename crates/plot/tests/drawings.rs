@@ -83,7 +83,9 @@ fn fronts_of_any_number_of_rewards_are_valid_in_both_formats() {
         let svg = folder.file("front.svg");
         draw_fronts(&svg, &rewards(count), &points(count)).unwrap();
         let texts = texts(&svg);
-        for wanted in rewards(count).iter().map(String::as_str).chain(["base", "centre", "soup", "front of the pair"]) {
+        for wanted in
+            rewards(count).iter().map(String::as_str).chain(["base", "centre", "soup", "front of these two rewards"])
+        {
             assert!(texts.iter().any(|text| text == wanted), "{wanted} is missing of {texts:?}");
         }
     }

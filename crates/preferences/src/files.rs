@@ -102,7 +102,7 @@ impl Wanted<'_> {
             Ok(hash) => {
                 let wanted = self.sha256.unwrap_or_default();
                 let problem = format!("{written}, whose SHA-256 is {}… and not {}…", &hash[..12], &wanted[..12]);
-                (problem, format!("the {what} has changed since it was judged: restore it, or rate anew"))
+                (problem, format!("the {what} has changed since it was judged: restore it, or rate it again"))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let problem = format!("{written}, and there is no {}", shown(&self.path));
@@ -111,7 +111,7 @@ impl Wanted<'_> {
             Err(error)
                 if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::IsADirectory =>
             {
-                (format!("{written}, which is no file"), format!("name the {what}'s file"))
+                (format!("{written}, which is not a file"), format!("name the {what}'s file"))
             }
             Err(error) => {
                 (format!("{written}, which cannot be read ({error})"), "see to the file and its rights".into())

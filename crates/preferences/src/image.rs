@@ -37,7 +37,7 @@ pub struct Drawn {
     /// Default: none, the base alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
-    /// The SHA-256 of the adapter's file (of a folder the `adapter.safetensors` in it), which tells whether it was trained anew.
+    /// The SHA-256 of the adapter's file (of a folder the `adapter.safetensors` in it), which detects that it was trained again.
     /// Default: not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter_sha256: Option<String>,

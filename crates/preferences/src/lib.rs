@@ -4,7 +4,7 @@
 //! file with [`Preferences::read`], and takes [`Preferences::pairs`] or [`Preferences::labels`] of it: votes on the same images
 //! are one entry each, with the share of votes. `docs/preferences.md` is the format's contract.
 //!
-//! No tensors, and images are never decoded: they are told apart by the hash of their file, or by what draws them.
+//! No tensors, and images are never decoded: they are identified by the hash of their file, or by what draws them.
 
 mod check;
 mod consistency;

@@ -68,7 +68,7 @@ impl Record {
         let Strict(value) = serde_json::from_str(line).map_err(|error| no_json(line, &error))?;
         if !value.is_object() {
             let way_out = "give one record per line, such as {\"version\": 1, …}: see docs/preferences.md";
-            return Err(Fault::line(format!("{} is no record", shown(&value)), way_out, None));
+            return Err(Fault::line(format!("{} is not a record", shown(&value)), way_out, None));
         }
         let mut fields = Fields::of("", value)?;
         let version = fields.required("version", "write \"version\": 1")?;

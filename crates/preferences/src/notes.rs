@@ -22,7 +22,7 @@ impl Preferences {
         let (torn, places) = (grouped(self.torn.len()), lines(&self.torn));
         let repeated = counted(self.repeated, "record stands", "records stand");
         noted([
-            (self.torn.len(), format!("{torn} {be} torn ({places}), as a kill leaves {them} written: the {lost} lost")),
+            (self.torn.len(), format!("{torn} {be} incomplete ({places}), as after a kill: the {lost} lost")),
             (self.repeated, format!("{repeated} again with the same id: each counts once")),
         ])
     }
@@ -97,7 +97,7 @@ fn of_contradictions(votes: &[Vec<Vote<'_>>], one: &str, many: &str) -> Vec<Stri
             contradicted,
             format!("{} of {all} {are} contradicted: each counts with its share of votes", grouped(contradicted)),
         ),
-        (weightless, format!("{} of {all} {have} votes of weight 0 alone: they are left out", grouped(weightless))),
+        (weightless, format!("{} of {all} {have} only votes of weight 0: they are left out", grouped(weightless))),
     ])
 }
 

@@ -58,7 +58,7 @@ impl Preferences {
         Ok(preferences)
     }
 
-    /// Reads a file as [`Preferences::read`] does, for a rater who goes on with it: one that is missing or empty has no records
+    /// Reads a file as [`Preferences::read`] does, for a rater who continues it: one that is missing or empty has no records
     /// yet.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ fn parsed(bytes: &[u8], next: Option<&[u8]>) -> Result<Option<Record>, Fault> {
                 return Ok(None);
             }
             let column = Some(error.valid_up_to() + 1);
-            Err(Fault::line("no UTF-8 text", "save the file as UTF-8", column))
+            Err(Fault::line("not UTF-8 text", "save the file as UTF-8", column))
         }
     }
 }
@@ -244,7 +244,7 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Unread> {
         return Err(Unread::Other("this is a folder: name a file in it, such as preferences.jsonl".into()));
     }
     if !kind.is_file() {
-        return Err(Unread::Other("this is no file: name a file of preferences".into()));
+        return Err(Unread::Other("this is not a file: name a preference file".into()));
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)).map_err(explain)?;

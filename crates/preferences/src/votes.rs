@@ -108,7 +108,7 @@ impl Preferences {
                 Some(Label { prompt, image, share, weight, votes, tags })
             })
             .collect();
-        if labels.is_empty() { Err(self.nothing_left("label", "call images good or bad first")) } else { Ok(labels) }
+        if labels.is_empty() { Err(self.nothing_left("label", "label images good or bad first")) } else { Ok(labels) }
     }
 
     pub(crate) fn votes_on_pairs(&self, topics: &[String]) -> Vec<VotesOnPair<'_>> {

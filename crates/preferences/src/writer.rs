@@ -35,7 +35,7 @@ impl Writer {
         let text = first[..read].strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first[..read]).trim_ascii();
         // A file that was torn at its first record may hold zeros alone.
         if text.first().is_some_and(|byte| *byte != b'{' && *byte != 0) {
-            let problem = "this is no file of preferences: name another, which need not be there yet";
+            let problem = "this is not a preference file: name another one, existing or new";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, problem)));
         }
         if is_new && cfg!(unix) {

@@ -225,7 +225,7 @@ fn files_without_a_usable_pair_say_what_they_hold() {
     let pairs = read(&line(&[])).unwrap();
     assert_eq!(
         pairs.labels(Scores::AgainstMedian, &[]).unwrap_err().to_string(),
-        "p.jsonl: no usable label is left: it holds 1 Pair; call images good or bad first"
+        "p.jsonl: no usable label is left: it holds 1 Pair; label images good or bad first"
     );
 }
 
@@ -248,7 +248,7 @@ fn images_that_are_missing_or_changed_are_one_message_each() {
     assert!(missing.contains("p.jsonl:1: images[0].File.path is \"0.png\", and there is no "), "{message}");
     assert!(missing.ends_with("put the image there: paths count from the folder of the file of preferences; and 12 more (lines 3, 4, 5, 6, 7 …)"));
     assert!(changed.contains("p.jsonl:2: images[0].File.path is \"1.png\", whose SHA-256 is "), "{message}");
-    assert!(changed.contains("has changed since it was judged: restore it, or rate anew"), "{message}");
+    assert!(changed.contains("has changed since it was judged: restore it, or rate it again"), "{message}");
     for id in 0..14 {
         fs::write(root.path().join(format!("{id}.png")), format!("{id}.png")).unwrap();
     }

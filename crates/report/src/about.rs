@@ -45,7 +45,7 @@ pub(crate) fn sentences(front: &FrontReport, spec: &ExperimentSpec) -> Vec<Strin
     ));
     let [on, unclear, off] = front.standings();
     sentences.push(format!(
-        "Of {}, {on} {} on the Pareto front beyond noise, {off} {} off it, and noise leaves {unclear} open.",
+        "Of {}, {on} {} on the Pareto front beyond noise, {off} {} off it, and {unclear} cannot be decided because of the noise.",
         count(front.points.len(), "point"),
         if on == 1 { "is" } else { "are" },
         if off == 1 { "is" } else { "are" },
@@ -82,7 +82,7 @@ pub(crate) fn advice(front: &FrontReport) -> Vec<Advice> {
     front.advice.iter().map(advice).collect()
 }
 
-/// Returns the sets of points that are not told apart, by name.
+/// Returns the sets of points that are not distinguishable, by name.
 pub(crate) fn groups(front: &FrontReport) -> Vec<Vec<String>> {
     let name = |place: &usize| front.points[*place].id.to_string();
     front.groups.iter().map(|group| group.iter().map(name).collect()).collect()

@@ -22,14 +22,14 @@ pub(crate) fn of(snapshot: &Snapshot, runs: &[RunId], rewards: &[String], judges
     let groups = [
         group(
             "Gains at probes",
-            "Gains over the base on the same prompts and noise, while training goes on. The prompts are those of training.",
+            "Gains over the base on the same prompts and noise during training. The prompts are training prompts.",
             gains,
             // Before training every run is the base, and has gained nothing.
             &[(0, Some(0.0))],
         ),
         group(
             "Rewards in training",
-            "Means of the rewards over the training images of each epoch. Prompts change from epoch to epoch, and the curves with them.",
+            "Means of the rewards over the training images of each epoch. Prompts change from epoch to epoch, so the curves vary.",
             means,
             &[],
         ),

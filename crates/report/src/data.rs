@@ -21,7 +21,7 @@ pub(crate) struct Data {
     pub(crate) tags: Vec<String>,
     /// Points that are worth choosing.
     pub(crate) advice: Vec<Advice>,
-    /// Sets of points that are not told apart, by name.
+    /// Sets of points that are not distinguishable, by name.
     pub(crate) groups: Vec<Vec<String>>,
     pub(crate) rewards: Vec<String>,
     pub(crate) judges: Vec<String>,

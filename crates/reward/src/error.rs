@@ -98,7 +98,7 @@ pub enum RewardError {
     #[error(transparent)]
     Parameters(#[from] ParametersError),
     /// A reward is made for the embedded base model and the base is another one.
-    #[error("reward `{reward}` knows the images of emoji-32 only, and the base is {base}: use {instead} in its place")]
+    #[error("reward `{reward}` works only with emoji-32, and the base is {base}: use {instead} in its place")]
     EmojiOnly {
         /// The reward's name.
         reward: String,
@@ -141,7 +141,7 @@ pub enum RewardError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong, and the way out.
+        /// What is wrong, with a hint.
         problem: String,
     },
     /// A model of the hub is not there.

@@ -148,7 +148,7 @@ fn services_that_are_slow_or_not_there_are_given_up() {
 
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let spec = HttpSpec { url: format!("http://127.0.0.1:{port}/"), retries: 1, ..slow.spec() };
-    let error = Http::connect("bright", &spec).err().expect("nobody is there").to_string();
+    let error = Http::connect("bright", &spec).err().expect("no service is there").to_string();
     assert!(error.contains("cannot be reached, 2 times in a row: "), "{error}");
     assert!(error.ends_with("; is it running, and is `url` right?"), "{error}");
 }

@@ -109,7 +109,7 @@ fn wrong_answers_are_refused_at_once() {
         (
             "nonsense",
             "answered \"Loading checkpoint shards: 100 %\", which is no answer such as {\"id\": 0, \"scores\": [0.5]}: \
-             answer with JSON alone, and print all else to stderr",
+             answer only with JSON, and print everything else to stderr",
         ),
     ] {
         assert_eq!(refusal(behaviour), expected);

@@ -13,7 +13,7 @@ use moa_store::StoreError;
 use moa_train::TrainError;
 use moa_zoo::ZooError;
 
-/// Why a sweep or a report cannot go on.
+/// Why a sweep or a report fails.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
     /// A run in the results folder was trained otherwise.
@@ -35,7 +35,7 @@ pub enum RunnerError {
     },
     /// The results folder was begun with other weights or data.
     #[error(
-        "go on in {}: its runs were trained with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \
+        "resume in {}: its runs were trained with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \
          `--out`, or remove that one",
         folder.display(),
         short(there),
@@ -53,7 +53,7 @@ pub enum RunnerError {
     },
     /// Runs were trained for longer than the experiment asks for.
     #[error(
-        "go on in {}: its run `{run}` has trained {done} epochs, and `training.epochs` is {epochs}; give {done} or more, or name another \
+        "resume in {}: its run `{run}` has trained {done} epochs, and `training.epochs` is {epochs}; give {done} or more, or name another \
          folder with `--out`",
         folder.display()
     )]
@@ -69,8 +69,8 @@ pub enum RunnerError {
     },
     /// A run's folder holds an adapter or a checkpoint, but not what they are of.
     #[error(
-        "go on with {}: it holds an adapter or a checkpoint, but no log.jsonl that says of what; restore that file, or remove the folder to \
-         train the run anew",
+        "resume {}: it has an adapter or a checkpoint, but no log.jsonl that describes it; restore that file, or remove the folder to \
+         train the run again",
         folder.display()
     )]
     Unlabelled {
@@ -79,7 +79,7 @@ pub enum RunnerError {
     },
     /// The results are an earlier version's, which trained all runs together.
     #[error(
-        "go on in {}: an earlier version of moa trained its runs, all of them together; `moa front`, `browse`, `merge` and `export` still \
+        "resume in {}: an earlier version of moa trained its runs, in one batch; `moa front`, `browse`, `merge` and `export` still \
          read the results; sweep into another folder with `--out`, or finish this one with that version",
         folder.display()
     )]
@@ -89,7 +89,7 @@ pub enum RunnerError {
     },
     /// A folder holds no run of the experiment.
     #[error(
-        "take runs from {}: it holds none of this experiment; name a results folder of `moa sweep` with runs that have a log.jsonl",
+        "copy runs from {}: it has none of this experiment; name a results folder of `moa sweep` with runs that have a log.jsonl",
         folder.display()
     )]
     NoRuns {
@@ -98,7 +98,7 @@ pub enum RunnerError {
     },
     /// A run has two results.
     #[error(
-        "take `{run}` from elsewhere: {} and {} are not the same adapter, though both were trained with the same settings; keep the one \
+        "copy `{run}`: {} and {} are not the same adapter, though both were trained with the same settings; keep the one \
          that you trust, and remove the other run's folder",
         first.display(),
         second.display()
@@ -113,7 +113,7 @@ pub enum RunnerError {
     },
     /// Runs are missing.
     #[error(
-        "complete {}: {} not trained: {}; `moa sweep` trains what is missing (what is there is evaluated, reported and drawn)",
+        "complete {}: {} not trained: {}; `moa sweep` trains what is missing (the others are evaluated, reported and drawn)",
         folder.display(),
         if runs.len() == 1 { "a run is".to_owned() } else { format!("{} runs are", runs.len()) },
         listed(runs)
@@ -126,7 +126,7 @@ pub enum RunnerError {
     },
     /// A later round's runs are asked for before the round before is trained.
     #[error(
-        "train {}: they go on from the round before, of which these are not trained: {}",
+        "train {}: they continue the previous round, of which these are not trained: {}",
         listed(runs),
         listed(missing)
     )]
@@ -153,7 +153,7 @@ pub enum RunnerError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and the way out.
+        /// What is wrong with it, with a hint.
         reason: String,
     },
     /// The preferences that a method names are not usable.
@@ -171,7 +171,7 @@ pub enum RunnerError {
     #[error("score the images of the preferences that training.method names: {0}")]
     PreferenceScores(RewardError),
     /// A file of the results cannot be written.
-    #[error("write {}: {reason}: free some space, or see to it that the folder can be written to", path.display())]
+    #[error("write {}: {reason}: free some space, or make the folder writable", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -180,7 +180,7 @@ pub enum RunnerError {
     },
     /// The checkpoint is unreadable or foreign.
     #[error(
-        "go on from {}: the checkpoint is {reason}; restore the file from a copy, or remove it to train anew from the \
+        "resume from {}: the checkpoint is {reason}; restore the file from a copy, or remove it to train again from the \
          first epoch",
         path.display()
     )]
@@ -207,7 +207,7 @@ pub enum RunnerError {
         source: MergeError,
     },
     /// Adapters cannot be blended.
-    #[error("blend adapters into `{blend}`: they differ in rank or in the layers they bend")]
+    #[error("blend adapters into `{blend}`: they differ in rank or in the adapted layers")]
     Blend {
         /// The blend.
         blend: String,

@@ -82,7 +82,7 @@ pub(crate) struct Evaluator<'a> {
     context: Context<'a>,
     rules: Vec<StepRule>,
     size: SheetSize,
-    /// Whether points whose images' scores were not kept are evaluated anew.
+    /// Whether points whose images' scores were not kept are evaluated again.
     wants_scores: bool,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Returns the evaluator that evaluates points anew whose images' scores were not kept, or not as they were written.
+    /// Returns the evaluator that evaluates points again whose images' scores were not kept, or not as they were written.
     pub(crate) fn wanting_scores(self, wants_scores: bool) -> Self {
         Self { wants_scores, ..self }
     }

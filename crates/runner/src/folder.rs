@@ -151,7 +151,7 @@ impl Run {
     }
 }
 
-/// Returns a digest of the adapter that a round goes on from; nothing where the round before is not trained.
+/// Returns a digest of the adapter from which a round continues; nothing if the previous round is not trained.
 fn start_of(spec: &ExperimentSpec, layout: &Layout, round: u32, runs: &[Run]) -> Result<Option<String>, RunnerError> {
     let before = runs.iter().filter(|run| run.round + 1 == round);
     let epochs = spec.training.epochs;

@@ -1,7 +1,7 @@
 //! From an experiment file to runs, evaluations and records.
 //!
 //! [`sweep()`] evaluates the base, trains all adapters of an experiment together, evaluates them and their soups, and draws
-//! what came out. It speaks through events alone, and goes on where it was stopped or killed. What evaluations add up to is said
+//! what came out. It reports only through events, and resumes where it was stopped or killed. The analysis of evaluations is
 //! by [`moa_analysis`].
 
 mod adapters;

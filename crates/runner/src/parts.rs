@@ -86,8 +86,8 @@ pub fn bring(
     Ok(brought)
 }
 
-/// Makes the index of a results folder anew from what its runs' own folders say, and reports and draws. What was evaluated without
-/// keeping the scores of single images is evaluated anew.
+/// Rebuilds the index of a results folder from its runs' own folders, and reports and draws. What was evaluated without
+/// keeping the scores of single images is evaluated again.
 ///
 /// # Errors
 /// See [`gather`](crate::gather).

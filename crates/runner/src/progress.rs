@@ -20,7 +20,7 @@ pub(crate) fn with_progress<T: Send>(
     std::thread::scope(|scope| {
         let worker = scope.spawn(move || {
             work(&|fraction: f64| {
-                // Nobody listens any more only when recording failed, which is reported below.
+                // The receiver is gone only when recording failed, which is reported below.
                 let _ = sender.send(fraction);
             })
         });

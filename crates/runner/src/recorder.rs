@@ -1,4 +1,4 @@
-//! Where events go: into the logs of what they are about, to the index over them, and to whoever listens.
+//! Where events go: into the logs of their runs, to the index over them, and to the caller's sink.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use moa_store::{Entry, ImageScores, Layout, MetricStore, RunHistory, RunLog, Sna
 
 use crate::RunnerError;
 
-/// Hands every event to logs and index first, so that nobody hears of what is not kept.
+/// Passes every event to logs and index first, so that the sink gets only events that are kept.
 pub(crate) struct Recorder<'a> {
     layout: Layout,
     /// The digest of what evaluations depend on.

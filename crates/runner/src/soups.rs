@@ -28,7 +28,7 @@ pub(crate) fn mixtures(
     let mut points = Vec::new();
     for SoupRecipe { id, shares, weighting } in spec.soups().into_iter().filter(can_be) {
         let folder = layout.soup_dir(&id);
-        // A soup is merged anew: its adapters may be others than when it was made.
+        // A soup is merged again: its adapters may have changed since.
         let (merged, mixture) = merged(&id, &shares, &Merge::default(), layout)?;
         keep_adapter(&merged, &made(spec, Made::Merged(mixture)), &id, &folder, recorder)?;
         points.push(Point {
@@ -84,7 +84,7 @@ fn again(
         return Ok(None);
     }
     let Some(how) = Merge::of(&recipe.merge) else {
-        recorder.tell(&left(format!("this version of moa knows no method `{}`", recipe.merge.method)))?;
+        recorder.tell(&left(format!("this version of moa does not have the method `{}`", recipe.merge.method)))?;
         return Ok(None);
     };
     if !shares.iter().all(|(run, _)| trained.contains(run)) {

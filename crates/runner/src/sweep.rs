@@ -33,18 +33,18 @@ pub enum SweepOutcome {
         /// The runs.
         runs: Vec<RunId>,
     },
-    /// It was stopped; the same request goes on after this epoch.
+    /// It was stopped; the same request resumes after this epoch.
     Interrupted {
         /// The last epoch that is safe.
         epoch: u32,
     },
 }
 
-/// Runs an experiment, or a part of its runs, or goes on with it where an earlier sweep in the same folder stopped, was stopped or was
+/// Runs an experiment, or a part of its runs, or resumes it where an earlier sweep in the same folder stopped, was stopped or was
 /// killed, or where something was added to the experiment. Adapters and metrics are bit for bit those of a sweep that did all at once.
 ///
 /// # Errors
-/// See [`RunnerError`]; what was finished before stays, and the same request goes on from there.
+/// See [`RunnerError`]; what was finished before stays, and the same request resumes from there.
 pub fn sweep(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink) -> Result<SweepOutcome, RunnerError> {
     go(request, models, sink, Work::Sweep)
 }
@@ -58,7 +58,7 @@ pub fn gather(request: &SweepRequest, models: &Models, sink: &mut dyn EventSink)
     go(request, models, sink, Work::Gather)
 }
 
-/// As [`gather`], and evaluates anew what was evaluated by a version of moa that kept no scores of single images.
+/// As [`gather`], and evaluates again what a version of moa evaluated that kept no scores of single images.
 ///
 /// # Errors
 /// As [`gather`].
@@ -428,7 +428,7 @@ fn evaluate_all(
     Ok(true)
 }
 
-/// Warns of trained adapters whose rewards rose while their judges fell. It is found anew whenever points are added.
+/// Warns of trained adapters whose rewards rose while their judges fell. It is computed again whenever points are added.
 fn warn(report: &FrontReport, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
     for point in report.points.iter().filter(|point| point.kind == PointKind::Trained) {
         for finding in &point.suspected_hacking {

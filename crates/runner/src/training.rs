@@ -68,7 +68,7 @@ pub(crate) fn train(
     }
 }
 
-/// Returns the adapters that runs of later rounds go on from: the mean of the round before.
+/// Returns the adapters from which runs of later rounds continue: the mean of the previous round.
 fn starts(spec: &ExperimentSpec, runs: &[&Run], layout: &Layout) -> Result<BTreeMap<RunId, Adapter>, RunnerError> {
     let mut means: BTreeMap<u32, Adapter> = BTreeMap::new();
     let mut starts = BTreeMap::new();

@@ -98,7 +98,7 @@ fn a_soup_that_is_measured_is_a_point_of_the_experiment_and_is_measured_once() {
     let known: Vec<Vec<f64>> = bench.known_records().into_iter().map(|(shares, _)| shares).collect();
     assert!(known.contains(&vec![0.6, 0.4]) && known.contains(&vec![0.5, 0.5]) && known.len() == 4, "{known:?}");
 
-    // A sweep that goes on evaluates nothing anew, and draws the soup.
+    // A resumed sweep evaluates nothing again, and draws the soup.
     let events = swept(out, spec(), &models);
     assert_eq!(evaluated(&events), Vec::<&str>::new());
     assert_eq!(added(out), [SOUP]);
@@ -207,7 +207,7 @@ fn an_added_soup_is_removed_with_all_that_is_known_of_it() {
     swept(out, spec(), &models);
     let untouched = tiny::results(out);
     let id = taste(out, &models, Merge::default(), [0.6, 0.4]).record.id;
-    // While somebody measures it, it stays.
+    // While a process measures it, it stays.
     let lease = Leases::take(&[Layout::new(out).soup_dir(&id).join(LEASE)]).unwrap();
     let soup = [(PointKind::Soup, id)];
     assert!(matches!(remove_points(out, &soup), Err(StoreError::Owned { .. })));
@@ -263,7 +263,11 @@ fn a_kill_at_any_moment_leaves_a_soup_that_counts_or_none() {
     let whole = fs::read(&adapter).unwrap();
     fs::copy(other, &adapter).unwrap();
     let (_, events) = run(&request(spec(), out), &models);
-    assert_eq!(evaluated(&events), Vec::<&str>::new(), "the adapter is merged anew, and is the one that was evaluated");
+    assert_eq!(
+        evaluated(&events),
+        Vec::<&str>::new(),
+        "the adapter is merged again, and is the one that was evaluated"
+    );
     assert_eq!(fs::read(&adapter).unwrap(), whole);
 }
 

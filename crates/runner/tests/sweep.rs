@@ -18,7 +18,7 @@ fn finished(out: &Path, spec: ExperimentSpec, models: &Models) -> (FrontReport, 
     let (outcome, events) = run(&request(spec, out), models);
     match outcome.unwrap() {
         SweepOutcome::Finished(report) => (*report, events),
-        _ => panic!("nobody asked it to stop"),
+        _ => panic!("no stop was requested"),
     }
 }
 
@@ -282,7 +282,7 @@ fn parts_in_any_order_and_folders_gather_to_what_one_machine_makes() {
 }
 
 #[test]
-fn parts_that_nobody_gathered_can_be_looked_at() {
+fn parts_that_are_not_gathered_can_be_read() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     part(1, 2, root.path(), &models);
     let snapshot = Snapshot::read(root.path()).unwrap();
@@ -345,7 +345,7 @@ fn chooses(count: u32) -> ExperimentSpec {
 }
 
 #[test]
-fn what_is_chosen_is_trained_and_explained_and_chosen_again_by_whoever_does_it() {
+fn what_is_chosen_is_trained_and_explained_and_every_process_chooses_the_same() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let (report, _) = finished(root.path(), chooses(2), &models);
     let kept = ExperimentSpec::load_kept(&Layout::new(root.path()).experiment_file()).unwrap();
@@ -415,7 +415,7 @@ fn a_further_round_goes_on_from_the_mean_of_the_one_before() {
 }
 
 #[test]
-fn an_index_that_is_lost_or_damaged_is_made_anew() {
+fn an_index_that_is_lost_or_damaged_is_rebuilt() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     finished(root.path(), spec(), &models);
     let before = results(root.path());
@@ -435,7 +435,7 @@ fn an_index_that_is_lost_or_damaged_is_made_anew() {
     assert!(message.unwrap_err().to_string().contains("none"));
 }
 
-/// The scores of single images add up to the means that evaluations keep; where they are missing or damaged, `repair` measures them anew, to
+/// The scores of single images add up to the means that evaluations keep; where they are missing or damaged, `repair` measures them again, to
 /// the same values.
 #[test]
 fn the_score_of_every_image_is_kept_and_measured_anew_where_it_is_not() {
@@ -594,7 +594,7 @@ fn a_damaged_checkpoint_is_refused_by_name() {
     fs::write(&path, bad).unwrap();
     let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
     assert!(message.contains("contrast/checkpoint.bin") && message.contains("damaged"), "{message}");
-    // Without a checkpoint the run begins anew, and the metrics of lost epochs are forgotten.
+    // Without a checkpoint the run begins again, and the metrics of lost epochs are dropped.
     fs::remove_file(&path).unwrap();
     finished(root.path(), spec(), &models);
     results(root.path()).assert_same(&uninterrupted(&models));

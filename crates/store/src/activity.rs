@@ -11,7 +11,7 @@ pub struct Activity {
     pub units: u64,
     /// The share of the current epoch, evaluation or drawing that is finished, 0 to 1.
     pub fraction: f64,
-    /// The last epoch that a killed sweep would go on from.
+    /// The last epoch from which a killed sweep would resume.
     pub checkpoint: Option<u32>,
 }
 

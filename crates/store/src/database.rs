@@ -180,7 +180,7 @@ pub(crate) fn is_in_use(folder: &Path) -> Result<bool, StoreError> {
 
 /// Returns a copy of the store in `folder` in a temporary folder, or nothing when a process holds the store.
 ///
-/// sled knows no readers: whoever opens a database owns it, and rewrites parts of it. So a reader opens a copy, taken
+/// sled has no readers: a process that opens a database owns it, and rewrites parts of it. So a reader opens a copy, taken
 /// under a lock that it can share with other readers, and needs no right to write.
 pub(crate) fn copy(folder: &Path) -> Result<Option<TempDir>, StoreError> {
     let Some(_lock) = lock_shared(folder)? else { return Ok(None) };

@@ -23,14 +23,14 @@ pub enum StoreError {
         source: io::Error,
     },
     /// There is no store where one was asked for.
-    #[error("read {}: no sweep has left results there; `moa sweep` makes some", path.display())]
+    #[error("read {}: there are no results of a sweep; `moa sweep` makes some", path.display())]
     Missing {
         /// The experiment's folder.
         path: PathBuf,
     },
     /// Another process holds the store.
     #[error(
-        "open {}: it is in use by another moa (sweep running?); wait until that ends, or write elsewhere with `--out`",
+        "open {}: another moa uses it (is a sweep running?); wait until that ends, or write elsewhere with `--out`",
         path.display()
     )]
     InUse {
@@ -39,7 +39,7 @@ pub enum StoreError {
     },
     /// A run is another process's to work on.
     #[error(
-        "work on {}: process {pid} on {node} does; wait until that ends, or give this one another part of the runs",
+        "work on {}: process {pid} on {node} works on it; wait until that ends, or give this one another part of the runs",
         path.parent().unwrap_or(path).display()
     )]
     Owned {
@@ -65,7 +65,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A file of scores of single images is not what was written.
-    #[error("read {}: the scores of images are damaged ({reason}); `moa repair` measures them anew", path.display())]
+    #[error("read {}: the scores of images are damaged ({reason}); `moa repair` measures them again", path.display())]
     DamagedScores {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum StoreError {
     /// The scores of single images were not kept.
     #[error(
         "export the scores of single images: those of {}{} were not kept, by a version of moa that kept means alone; `moa repair {}` \
-         measures them anew",
+         measures them again",
         points.iter().take(3).map(|point| format!("`{point}`")).collect::<Vec<_>>().join(", "),
         if points.len() > 3 { format!(" and {} others", points.len() - 3) } else { String::new() },
         folder.display()
@@ -112,7 +112,7 @@ pub enum StoreError {
     },
     /// The store's contents make no sense.
     #[error(
-        "read {}: the store is damaged ({reason}); `moa repair` makes it anew from what lies in the runs' folders",
+        "read {}: the store is damaged ({reason}); `moa repair` rebuilds it from the runs' folders",
         path.display()
     )]
     Damaged {
@@ -122,7 +122,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A small file beside the store makes no sense.
-    #[error("read {}: it is no {what} ({reason}); delete it, or restore it from a copy", path.display())]
+    #[error("read {}: it is not a {what} ({reason}); delete it, or restore it from a copy", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum StoreError {
     },
     /// A run claims more epochs than the store holds.
     #[error(
-        "go on with run `{run}` in {}: {wanted} epochs are finished, and the store holds {found}; restore the folder from \
+        "resume run `{run}` in {}: {wanted} epochs are finished, and the store has {found}; restore the folder from \
          a copy, or move it and the `checkpoint` beside it away and run the same sweep again",
         path.display()
     )]

@@ -16,11 +16,11 @@ pub enum Change {
     Nothing,
     /// These events; the snapshot has taken them.
     Events(Vec<RunEvent>),
-    /// The snapshot is another: a sweep began, ended or was killed, or a run was stated anew.
+    /// The snapshot is another: a sweep began, ended or was killed, or a run was begun again.
     Replaced,
 }
 
-/// Follows an experiment while a sweep writes it, and before and after; disturbs nobody.
+/// Follows an experiment while a sweep writes it, and before and after, without disturbing it.
 #[derive(Debug)]
 pub struct Follower {
     layout: Layout,
@@ -29,7 +29,7 @@ pub struct Follower {
     stamp: Stamp,
 }
 
-/// Tells whether somebody wrote a store that nobody holds.
+/// Tells whether a store that no process holds was written.
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Follower {
@@ -75,7 +75,7 @@ impl Follower {
     }
 }
 
-/// Returns whether a process holds the index; nobody does where there is none.
+/// Returns whether a process holds the index; false if there is none.
 fn in_use(layout: &Layout) -> Result<bool, StoreError> {
     let folder = layout.metrics_dir();
     if database::exists(&folder) || layout.logs()?.is_empty() { database::is_in_use(&folder) } else { Ok(false) }

@@ -1,7 +1,7 @@
 //! The journal `live.jsonl`: what a store holds and what happens to it, for readers of a store that is being written.
 //!
 //! The writer states everything that is in the store under a temporary name, publishes that, and appends a line per event. It
-//! removes the journal when it closes the store. A killed writer leaves its journal, and nobody reads that: without a
+//! removes the journal when it closes the store. A killed writer leaves its journal, which is not read: without a
 //! writer, readers go to the store.
 
 use std::fs::{self, File, OpenOptions};
@@ -108,7 +108,7 @@ fn state(file: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {
     Ok(())
 }
 
-/// The reader's end: goes on where it stopped.
+/// The reader's end: continues where it stopped.
 #[derive(Debug)]
 pub(crate) struct Tail {
     path: PathBuf,

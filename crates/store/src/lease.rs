@@ -176,7 +176,7 @@ fn node() -> String {
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
 }
 
-/// Returns who owns a lease; nothing where nobody does, or the file is being written.
+/// Returns the owner of a lease; nothing if there is none, or while the file is being written.
 fn read(path: &Path) -> Result<Option<Owner>, StoreError> {
     match fs::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),

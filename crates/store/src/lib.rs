@@ -4,7 +4,7 @@
 //! - [`RunLog`] is the truth: what is known of a run, in its own folder, in lines with checksums; [`Leases`] say who writes it.
 //! - [`MetricStore`] is the index over all logs, with one writer: it takes records or [`RunEvent`](moa_core::RunEvent)s.
 //! - [`Snapshot`] is what readers get, [`Follower`] keeps one up to date. Readers never touch the writer's files: they read
-//!   a private copy of a store that nobody writes, and the journal `live.jsonl` of one that somebody does.
+//!   a private copy of a store that is not being written, and the journal `live.jsonl` of one that is.
 //! - [`added`] finds the soups that were added to an experiment when they were measured.
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.

@@ -40,7 +40,7 @@ pub fn remove_experiment(root: &Path) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::InUse`] and [`StoreError::Owned`] while a sweep works on the experiment or on one of them: nothing is deleted then; and what
-/// the system says. After a failure in between, doing so again goes on; the next sweep takes nothing that is half deleted for results.
+/// the system says. After a failure in between, a second call completes it; the next sweep takes nothing that is half deleted for results.
 pub fn remove_points(root: &Path, points: &[(PointKind, RunId)]) -> Result<(), StoreError> {
     let layout = Layout::new(root);
     let folders: Vec<PathBuf> = points.iter().map(|(kind, id)| layout.point_dir(*kind, id)).collect();
@@ -63,7 +63,7 @@ pub fn remove_points(root: &Path, points: &[(PointKind, RunId)]) -> Result<(), S
     index.map_or(Ok(()), MetricStore::close)
 }
 
-/// Takes the lease of whoever gathers, and of every folder that somebody works on, or seems to.
+/// Takes the lease for gathering, and that of every folder in which a process works, or seems to.
 fn take(layout: &Layout, folders: &[PathBuf]) -> Result<Leases, StoreError> {
     let held = folders.iter().map(|folder| folder.join(crate::LEASE)).filter(|lease| lease.exists());
     Leases::take(&std::iter::once(layout.gather_lease_file()).chain(held).collect::<Vec<_>>())

@@ -1,7 +1,7 @@
 //! `log.jsonl`: what is known of one run, soup or blend, in its own folder.
 //!
 //! Lines are appended and never changed; each begins with the checksum of its record. The logs are the truth, and the metric store is
-//! an index over them that can be made anew. One process writes a log at a time (see [`Leases`](crate::Leases)).
+//! an index over them that can be rebuilt. One process writes a log at a time (see [`Leases`](crate::Leases)).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -27,7 +27,7 @@ pub enum Entry {
         /// Its weighting; nothing of the base.
         weighting: Option<Weighting>,
     },
-    /// A process goes on with it.
+    /// A process resumes it.
     Begun(Origin),
     /// An epoch is trained.
     Epoch(EpochRecord),

@@ -21,7 +21,7 @@ const PATIENCE: (u32, Duration) = (40, Duration::from_millis(50));
 /// Where a snapshot was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The store; nobody was writing it.
+    /// The store; it was not being written.
     #[default]
     Store,
     /// The journal of a process that is writing.
@@ -87,7 +87,7 @@ impl Snapshot {
         Err(StoreError::InUse { path: folder })
     }
 
-    /// Reads what the logs say of an experiment whose runs are trained in parts, and which nobody has gathered yet.
+    /// Reads what the logs say of an experiment whose runs are trained in parts, and which are not gathered yet.
     pub(crate) fn of_logs(layout: &Layout) -> Result<Self, StoreError> {
         let path = layout.experiment_file();
         let spec = ExperimentSpec::load_kept(&path)

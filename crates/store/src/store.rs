@@ -293,7 +293,7 @@ impl MetricStore {
         self.restate()
     }
 
-    /// Begins the journal anew, for what it cannot say by going on.
+    /// Begins a new journal, for changes that the old one cannot express.
     fn restate(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.journal = Journal::create(&self.layout.live_file(), &self.snapshot()?)?;

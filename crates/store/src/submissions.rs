@@ -1,4 +1,4 @@
-//! What was submitted to a cluster's queue, for whoever looks at the results later.
+//! What was submitted to a cluster's queue, for readers of the results.
 
 use serde::{Deserialize, Serialize};
 

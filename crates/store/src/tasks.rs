@@ -34,7 +34,7 @@ pub enum TaskState {
     Finished,
     /// It has ended without what it was to do; the message says why.
     Failed,
-    /// Somebody stopped it; its work is saved.
+    /// It was stopped; its work is saved.
     Stopped,
 }
 

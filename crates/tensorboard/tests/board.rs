@@ -1,4 +1,4 @@
-//! Event files of sweeps that go on, as a reader finds them: records with their checksums, steps, and what is void.
+//! Event files of resumed sweeps, as a reader finds them: records with their checksums, steps, and what is void.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -78,7 +78,7 @@ impl Trainer<'_> {
         let method = self.setup.spec.training.method.name();
         if about.method != method {
             return Err(TrainError::Checkpoint(format!(
-                "of the method {}, and the experiment asks for {method}",
+                "of the method {}, and the experiment has {method}",
                 about.method
             )));
         }

@@ -1,4 +1,4 @@
-//! How an epoch's images come about, whoever draws them: the adapters, or the base that they are compared with.
+//! How an epoch's images are drawn: by the adapters, or by the base with which they are compared.
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;

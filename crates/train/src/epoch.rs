@@ -23,7 +23,7 @@ use crate::world::World;
 /// The scores of every run: `[run][reward][picture]`.
 pub(crate) type RunScores = Vec<Vec<Vec<f32>>>;
 
-/// An epoch as it goes on.
+/// The state of an epoch.
 pub(crate) struct Epoch<'a> {
     pub(crate) world: &'a World<'a>,
     /// Counted from 1.

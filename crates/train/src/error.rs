@@ -4,7 +4,7 @@ use moa_core::RunId;
 use moa_diffusion::ConfigError;
 use moa_reward::RewardError;
 
-/// Why training or drawing cannot go on.
+/// Why training or drawing fails.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A reward failed, or gave a score that is not finite.
@@ -13,8 +13,8 @@ pub enum TrainError {
     /// What a probe found cannot be compared.
     #[error(transparent)]
     Analysis(#[from] moa_analysis::AnalysisError),
-    /// The adapter that a run should go on from does not fit it.
-    #[error("the adapter to go on from has other layers, another rank, alpha or A than the experiment's")]
+    /// The adapter from which a run should continue does not fit it.
+    #[error("the adapter to continue from differs from the experiment in layers, rank, alpha or A")]
     Start,
     /// A prompt cannot be tokenised.
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub enum TrainError {
     },
     /// The rollout's probabilities are not those of the update: a bug, or kernels that depend on the batch.
     #[error(
-        "the probability ratio before the first update is off 1 by {deviation:.2e} (at most {most:.1e} is sound in precision \
+        "the probability ratio before the first update differs from 1 by {deviation:.2e} (at most {most:.1e} is accepted in precision \
          {precision}): the device computes rollouts and updates differently; give another precision or device, or raise \
          training.method.clip, of which a quarter may be rounding"
     )]
@@ -63,6 +63,6 @@ pub enum TrainError {
         examples: Vec<String>,
     },
     /// A checkpoint is unreadable or belongs to another experiment.
-    #[error("the checkpoint is {0}: remove the results folder to start anew, or restore the file")]
+    #[error("the checkpoint is {0}: remove the results folder to start again, or restore the file")]
     Checkpoint(String),
 }

@@ -1,7 +1,7 @@
 //! The guard: what is done with a run whose reward rises at a probe while a judge that watches it falls.
 //!
 //! The test is that of the report, [`Watcher`], of one run at a time: a decision depends neither on what is trained beside a run, nor on how
-//! long it is to be trained. What is a mixture's own and what its other rewards' is therefore not told apart here, as the report does.
+//! long it is to be trained. So the guard does not separate a mixture's own damage from that of its other rewards, as the report does.
 
 use moa_analysis::{Watched, Watcher, harmless_prompts};
 use moa_core::experiment::{ExperimentSpec, Guard};
@@ -30,7 +30,7 @@ pub(crate) struct Ending {
 /// What is done with a run after a probe.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// It goes on, and its adapter is one to go back to.
+    /// It continues, and its adapter is one to which it may go back.
     Sound,
     /// It ends, and why.
     End(String),

@@ -217,7 +217,7 @@ mod tests {
 
     const SMOOTH: Scalarisation = Scalarisation::Chebyshev { smoothing: 0.05, ideal: 2.0 };
 
-    /// A policy of one parameter θ whose two rewards trade off along a front that bends inwards (Fonseca & Fleming, 1995): between their
+    /// A policy of one parameter θ whose two rewards trade off along a concave front (Fonseca & Fleming, 1995): between their
     /// ends, at θ = ±1, every point lies below the line that joins them.
     fn rewards(theta: f64) -> [f64; 2] {
         [1.0, -1.0].map(|best| (-(theta - best).powi(2)).exp())
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn chebyshev_reaches_the_middle_of_a_front_that_bends_inwards_and_sums_do_not() {
         let [first, second] = rewards(0.0);
-        assert!(first + second < 1.0 + rewards(-1.0)[0], "the front bends inwards");
+        assert!(first + second < 1.0 + rewards(-1.0)[0], "the front is concave");
         for start in [-0.3, 0.2] {
             for weight in [0.3, 0.45, 0.5, 0.55, 0.7] {
                 let end = climbed(Scalarisation::Linear, [weight, 1.0 - weight], start);

@@ -1,4 +1,4 @@
-//! Preferences that were stored: images that somebody else drew, and what was said of them.
+//! Stored preferences: images that were drawn elsewhere, and votes on them.
 
 use burn::tensor::Tensor;
 use moa_core::experiment::{DecidedBy, Mix};

@@ -45,7 +45,7 @@ pub struct TrainerSetup<'a> {
     pub spec: &'a ExperimentSpec,
     /// The runs trained together.
     pub runs: &'a [(RunId, Weighting)],
-    /// The adapters that runs go on from; those that are not named begin with the base.
+    /// The adapters from which runs continue; runs that are not named begin with the base.
     pub starts: Option<&'a BTreeMap<RunId, Adapter>>,
     /// Threads that train; results do not depend on it.
     pub workers: usize,

@@ -594,8 +594,8 @@ fn scoring_beside_drawing_gives_the_same_scores() {
     }
 }
 
-/// A checkpoint of the first version of runs that stand alone. When this fails, nobody's unfinished sweeps go on: read what it holds as it
-/// is, or say clearly that it cannot be read. `MOA_UPDATE_FIXTURE=1` writes it anew.
+/// A checkpoint of the first version of runs that stand alone. When this fails, unfinished sweeps of earlier builds cannot be resumed: read what it holds as it
+/// is, or say clearly that it cannot be read. `MOA_UPDATE_FIXTURE=1` rewrites it.
 #[test]
 fn a_checkpoint_of_the_first_version_is_gone_on_with() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoint-1.bin");

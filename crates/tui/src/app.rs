@@ -49,9 +49,9 @@ const EVERYWHERE: &[Row<fn(&mut App)>] = &[
     Row::new(&[k(K::Tab)], |app| app.turn(1), "go to the next screen", ""),
     Row::new(&[shift(K::BackTab)], |app| app.turn(app.screens.len() - 1), "go to the previous screen", ""),
     Row::new(&[c('?'), k(K::F(1))], |app| app.lay(Overlay::Help { scroll: 0 }), "show all keys", "help"),
-    Row::new(&[c(':'), ctrl('p')], App::palette, "search what can be done, and do it", "actions"),
+    Row::new(&[c(':'), ctrl('p')], App::palette, "search actions, and run one", "actions"),
     Row::new(&[k(K::Esc)], App::back, "go back, or close what is open", ""),
-    Row::new(&[c('T')], |app| app.shared.theme = app.shared.theme.turned(), "turn between dark and light", ""),
+    Row::new(&[c('T')], |app| app.shared.theme = app.shared.theme.turned(), "toggle dark and light", ""),
     Row::new(&[c('q'), ctrl('c')], App::quit, "quit", "quit"),
 ];
 

@@ -7,7 +7,7 @@ use image::imageops::FilterType;
 const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 /// Of the pixels, so many are darker than black and brighter than white: what is left uses the whole range.
 const CLIPPED: f64 = 0.02;
-/// How much edges are raised: shapes of equal brightness are told apart by their outlines.
+/// How much edges are enhanced: outlines distinguish shapes of equal brightness.
 const EDGES: f32 = 0.6;
 
 /// Returns an image as rows of braille, so many columns and rows. On a dark background dots are bright; on a light one they are dark.

@@ -107,7 +107,7 @@ pub(crate) fn place(point: &Point) -> String {
         Standing::On => format!("on front {percent:.0} %"),
         Standing::Off => format!("off front {percent:.0} %"),
         Standing::Unclear if !point.placing.undominated => "dominated".to_owned(),
-        Standing::Unclear if percent >= 1.0 => format!("on front? {percent:.0} %"),
+        Standing::Unclear if percent >= 1.0 => format!("front? {percent:.0} %"),
         Standing::Unclear => "undominated".to_owned(),
     }
 }

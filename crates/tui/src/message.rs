@@ -37,7 +37,7 @@ pub enum Message {
     WorkerGone(String),
     /// The sweep that this process runs has ended.
     SweepEnded(Result<(), String>),
-    /// Somebody asks the process to end.
+    /// The process is asked to end.
     Stop,
 }
 
@@ -73,7 +73,7 @@ impl SaveFormat {
     ];
 }
 
-/// Something that somebody else must do.
+/// Something for a thread or the worker to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Follow the experiment in this folder, and no other.
@@ -84,7 +84,7 @@ pub enum Request {
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
     Volumes(PathBuf, Vec<(u32, Vec<Vec<f64>>)>),
-    /// Bring an image into the terminal's form: columns and rows of letters.
+    /// Bring an image into the terminal's form: columns and rows of cells.
     Encode(PictureKey, Rgb, (u16, u16)),
     /// The worker's.
     Work(Work),
@@ -127,7 +127,7 @@ pub enum Reply {
         /// Whether these are the first, coarse ones.
         coarse: bool,
     },
-    /// A measurement goes on.
+    /// A measurement has progressed.
     Measuring {
         /// What is measured.
         label: String,

@@ -19,7 +19,7 @@ use ratatui_image::{FilterType, Image, Resize};
 use crate::dither::braille;
 use crate::theme::{Background, Colours, Theme};
 
-/// Larger sheets are refused: nobody's images of a few prompts are so large.
+/// Larger sheets are refused: images of a few prompts are never so large.
 const MOST_PIXELS: u64 = 64_000_000;
 /// Images kept in the terminal's form, at most.
 const MOST_KEPT: usize = 600;
@@ -92,7 +92,7 @@ impl Sheet {
         let (width, height) = reader.into_dimensions().map_err(|error| failed(&error))?;
         let fits = columns > 0 && rows > 0 && width % columns == 0 && height % rows == 0;
         if !fits || u64::from(width) * u64::from(height) > MOST_PIXELS {
-            return Err(failed(&format!("{width} × {height} pixels are no sheet of {columns} × {rows} images")));
+            return Err(failed(&format!("{width} × {height} pixels are not a sheet of {columns} × {rows} images")));
         }
         let mut reader = ImageReader::open(path).map_err(|error| failed(&error))?;
         reader.set_format(image::ImageFormat::Png);

@@ -13,7 +13,7 @@ use crate::picture::Sheet;
 
 /// Points that are compared, at most.
 pub(crate) const MOST_MARKS: usize = 4;
-/// While a sweep runs, intervals are made anew no more often than this: the sweep needs the time.
+/// While a sweep runs, intervals are renewed no more often than this: the sweep needs the time.
 const FIGURES_EVERY: Duration = Duration::from_secs(20);
 
 /// How far opening has come.
@@ -76,7 +76,7 @@ impl Session {
         }
     }
 
-    /// Takes the experiment anew, as it was opened or replaced.
+    /// Replaces the experiment, as it was opened or replaced.
     pub(crate) fn opened(&mut self, experiment: Experiment, figures: Figures, now: SystemTime) {
         let changed = self.experiment.as_ref().is_none_or(|known| known.evaluations != experiment.evaluations);
         self.course = Some((experiment.course(), now, experiment.time_trained()));

@@ -120,7 +120,7 @@ impl Shared {
         self.session.as_mut().filter(|session| session.experiment.is_some())
     }
 
-    /// Asks somebody else for something.
+    /// Sends a request to a thread or to the worker.
     pub(crate) fn ask(&mut self, request: Request) {
         self.outbox.push(request);
     }
@@ -147,7 +147,7 @@ impl Shared {
     /// Marks what is selected, or takes its mark away; says so where there is no room.
     pub(crate) fn mark(&mut self) {
         if self.session.as_mut().is_some_and(|session| !session.toggle_mark()) {
-            self.say("four are marked already: M clears all marks", Tone::Plain);
+            self.say("four points are marked already: M clears all marks", Tone::Plain);
         }
     }
 

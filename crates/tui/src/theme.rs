@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 /// How many colours a terminal shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colours {
-    /// None: bold, dim and reversed letters say everything.
+    /// None: bold, dim and reversed text carries all meaning.
     None,
     /// The sixteen that every terminal names.
     Sixteen,
@@ -15,7 +15,7 @@ pub enum Colours {
     Full,
 }
 
-/// What letters stand on.
+/// The background of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Background {
     /// Light letters on a dark background.
@@ -141,7 +141,7 @@ fn foreground(colour: Option<Color>) -> Style {
     colour.map_or(Style::new(), |colour| Style::new().fg(colour))
 }
 
-/// Returns the mark of a kind of point, told apart without colours.
+/// Returns the mark of a kind of point, distinguishable without colours.
 pub(crate) fn mark(kind: PointKind) -> &'static str {
     match kind {
         PointKind::Base => "◆",

@@ -48,7 +48,7 @@ fn take(shared: &mut Shared, message: Message) {
         Message::Encoded(key, drawn) => shared.gallery.put(key, *drawn),
         Message::WorkerGone(reason) => {
             shared.measuring = None;
-            shared.say(format!("previews, measurements and saving are gone: {reason}"), Tone::Bad);
+            shared.say(format!("previews, measurements and saving do not work: {reason}"), Tone::Bad);
             shared.worker_gone = Some(reason);
         }
         Message::SweepEnded(result) => {

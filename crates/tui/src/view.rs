@@ -46,7 +46,7 @@ fn not_ready(session: &Session, sweeping: bool) -> (&'static str, String) {
         Status::Failed(reason) => ("This experiment cannot be shown", reason.clone()),
         Status::Waiting if sweeping => ("Waiting", "the sweep opens its models …".to_owned()),
         Status::Waiting => {
-            ("Waiting", format!("{root}: no sweep has written metrics yet; this page fills when one does"))
+            ("Waiting", format!("{root}: no sweep has written metrics yet; this page fills when a sweep writes some"))
         }
         Status::Opening | Status::Ready => ("Opening", format!("reading {root} …")),
     }

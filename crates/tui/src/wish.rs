@@ -2,8 +2,8 @@
 
 use moa_pareto::{Bound, Constraint, Goal};
 
-/// Returns constraints and goal. Without a goal, the middle of what keeps the constraints is none of our business: it is
-/// refused with the way out.
+/// Returns constraints and goal. Without a goal, the request is incomplete: it is
+/// refused with a hint.
 pub(crate) fn read(text: &str, rewards: &[String]) -> Result<(Vec<Constraint>, Goal), String> {
     let objective = |name: &str| {
         let name = name.trim();

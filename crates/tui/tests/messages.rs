@@ -249,7 +249,7 @@ fn actions_are_searched_by_typing() {
     desk.press(KeyCode::Enter);
     assert!(desk.draw().contains("alignment over aesthetics"));
     desk.keys(":zzzz");
-    assert!(desk.draw().contains("nothing of that name"));
+    assert!(desk.draw().contains("no action of that name"));
     desk.press(KeyCode::Enter);
     assert!(!desk.draw().contains("Actions"));
 }

@@ -1,4 +1,4 @@
-//! Every screen at 80 × 24 and 120 × 40 letters, and the small, the colourless and the empty.
+//! Every screen at 80 × 24 and 120 × 40 cells, and the small, the colourless and the empty.
 
 mod support;
 

@@ -54,7 +54,7 @@ impl BaseModel {
     /// `x.safetensors`, or `x.safetensors@v_prediction` where the file does not tell what the model predicts. `cache` is the folder where the hub's downloads lie.
     ///
     /// # Errors
-    /// Says that there is no such folder, or no such download, and the way out.
+    /// Says that there is no such folder, or no such download, with a hint.
     pub fn find(name: &str, cache: Option<&Path>) -> Result<Self, ZooError> {
         let place = match BaseName::of(name) {
             BaseName::BuiltIn => Place::Embedded,
@@ -97,7 +97,7 @@ impl BaseModel {
         }
     }
 
-    /// Returns the layers of the denoiser that adapters can bend; of a folder, no weights are read for it.
+    /// Returns the layers of the denoiser that can be adapted; no weights of a folder are read for it.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.

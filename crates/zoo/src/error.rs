@@ -24,9 +24,7 @@ pub enum ZooError {
     #[error("the base {0}")]
     Hub(#[from] HubError),
     /// The base is a model of the hub, and nothing says where the hub's downloads lie.
-    #[error(
-        "the base is a model of the hub, and there is no home folder that its downloads could be in: set HF_HUB_CACHE"
-    )]
+    #[error("the base is a model of the hub, and no home folder is known where downloads could be: set HF_HUB_CACHE")]
     NoCache,
     /// A file of the base cannot be read.
     #[error("{}: cannot be read: {problem}", path.display())]

@@ -18,7 +18,7 @@ pub enum AdapterFileError {
     #[error(transparent)]
     Provenance(#[from] moa_core::provenance::ProvenanceError),
     /// A file with peft's key names came without its config.
-    #[error("the file has peft's key names, which say nothing of alpha: adapter_config.json must lie beside it")]
+    #[error("the file has peft's key names, which do not include alpha: adapter_config.json must be beside it")]
     ConfigMissing,
     /// The config lacks a field or has an impossible value.
     #[error("{place}: `{field}` is {value}: {wanted}")]
@@ -33,7 +33,7 @@ pub enum AdapterFileError {
         wanted: &'static str,
     },
     /// A tensor's name is none of the format's.
-    #[error("tensor `{name}` is no LoRA factor of a denoiser: {wanted}")]
+    #[error("tensor `{name}` is not a LoRA factor of a denoiser: {wanted}")]
     Name {
         /// The tensor.
         name: String,
@@ -45,7 +45,7 @@ pub enum AdapterFileError {
     Dora(String),
     /// A layer's name with underscores is none of the base model's.
     #[error(
-        "layer `{0}` is no linear layer of the base model's denoiser: the adapter belongs to another base, or bends convolutions \
+        "layer `{0}` is not a linear layer of the base model's denoiser: the adapter belongs to another base, or adapts convolutions \
          too, which moa does not"
     )]
     UnknownLayer(String),
@@ -66,7 +66,7 @@ pub enum AdapterFileError {
     )]
     KohyaTransformer(String),
     /// The file holds other tensors than an adapter's.
-    #[error("tensor `{0}` and the others are no LoRA's: name an adapter, not a model's weights")]
+    #[error("tensor `{0}` and the others are not LoRA factors: name an adapter, not a model's weights")]
     NotLora(String),
     /// A layer has only one of its factors.
     #[error("layer `{0}` has only one of its two factors: the file is incomplete")]
@@ -88,7 +88,7 @@ pub enum AdapterFileError {
     },
     /// A layer is a convolution.
     #[error(
-        "layer `{layer}` is a convolution's (its factor has shape {shape:?}), and moa bends linear layers alone: train or export the \
+        "layer `{layer}` is a convolution (its factor has shape {shape:?}), and moa adapts only linear layers: train or export the \
          adapter without convolutions (proj_in and proj_out of Stable Diffusion 1 are such)"
     )]
     Convolution {

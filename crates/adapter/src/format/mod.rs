@@ -72,7 +72,7 @@ impl AdapterFormat {
     /// Tells the format of a safetensors file by its tensors' names.
     ///
     /// # Errors
-    /// Refuses what is no safetensors file, and files without any factor of a LoRA.
+    /// Refuses files that are not safetensors files, and files without any factor of a LoRA.
     pub fn of(tensors: &[u8]) -> Result<Self, AdapterFileError> {
         let file = SafeTensors::deserialize(tensors).map_err(ParametersError::from)?;
         let names = file.names();

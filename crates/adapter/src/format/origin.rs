@@ -14,7 +14,7 @@ use crate::{Adapter, ParametersError};
 /// Returns where a safetensors file says that its adapter comes from; nothing where it does not say.
 ///
 /// # Errors
-/// Refuses what is no safetensors file, and names what makes no sense in its header.
+/// Refuses files that are not safetensors files, and names what makes no sense in its header.
 pub fn provenance_of(tensors: &[u8]) -> Result<Option<Provenance>, AdapterFileError> {
     let (_, header) = SafeTensors::read_metadata(tensors).map_err(ParametersError::from)?;
     let texts = header.metadata().as_ref();
@@ -26,7 +26,7 @@ pub fn provenance_of(tensors: &[u8]) -> Result<Option<Provenance>, AdapterFileEr
 /// wrote the file.
 ///
 /// # Errors
-/// Refuses what is no safetensors file.
+/// Refuses files that are not safetensors files.
 pub fn sha256_of_file(tensors: &[u8]) -> Result<String, AdapterFileError> {
     let (length, metadata) = SafeTensors::read_metadata(tensors).map_err(ParametersError::from)?;
     let is_own = |key: &String| key.starts_with(Provenance::PREFIX);

@@ -1,4 +1,4 @@
-//! Formats of adapters: round trips bit for bit, what is told apart, and what is refused.
+//! Formats of adapters: round trips bit for bit, detection of formats, and refusals.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ pub(super) fn concatenate(parts: &Parts<'_>) -> Adapter {
                             row.zip(values).for_each(|(value, b)| *value = (factor * f64::from(*b)) as f32);
                         }
                     }
-                    // Where an adapter does not bend the layer, its part is 0.
+                    // If an adapter does not have the layer, its part is 0.
                     None => a.resize(a.len() + own * d_in, 0.0),
                 }
                 first += own;

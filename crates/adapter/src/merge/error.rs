@@ -39,7 +39,7 @@ pub enum MergeError {
     },
     /// Factors of different ranks cannot be added.
     #[error(
-        "adapter {index} has rank {found} and another {wanted}: methods that work on the factors need equal ranks; take mean or concatenate"
+        "adapter {index} has rank {found} and another {wanted}: methods that work on the factors need equal ranks; use mean or concatenate"
     )]
     Rank {
         /// The adapter's place among those with a share, from 0.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Parts, concatenate};
 use crate::{Adapter, AdapterLayer};
 
-/// Returns the mean: where the adapters share A and the layers they bend, A with the mean of the B_k, at their own rank;
+/// Returns the mean: where the adapters share A and the adapted layers, A with the mean of the B_k, at their own rank;
 /// else by concatenation. Exact to the rounding of one product in single precision.
 pub(super) fn mean(parts: &Parts<'_>) -> Adapter {
     let first = &parts.parts[0];
@@ -32,7 +32,7 @@ pub(super) fn mean(parts: &Parts<'_>) -> Adapter {
     Adapter { rank: *rank, alpha: *alpha, precision: parts.precision(), layers }
 }
 
-/// Returns whether two adapters bend the same layers from the same A.
+/// Returns whether two adapters adapt the same layers from the same A.
 fn share_a(one: &Adapter, other: &Adapter) -> bool {
     std::ptr::eq(one, other)
         || one.rank == other.rank

@@ -181,7 +181,7 @@ impl Adapter {
 /// The adapters that take part, with shares that sum to 1.
 struct Parts<'a> {
     parts: Vec<Part<'a>>,
-    /// Input and output width of every layer that one of them bends.
+    /// Input and output width of every layer that one of them adapts.
     widths: std::collections::BTreeMap<&'a str, [usize; 2]>,
 }
 

@@ -78,7 +78,7 @@ fn the_exact_methods_are_exact() {
     let full = Merge { method: MergeMethod::Svd, rank: Some(5), ..Merge::default() }.apply(&parts).unwrap();
     assert!(error(&delta(&full), &mean_delta(&parts)) < 1e-6);
 
-    // An adapter that does not bend a layer adds nothing there; λ are divided by their sum.
+    // An adapter without a layer adds nothing there; λ are divided by their sum.
     other.layers.remove("x.to_q");
     for method in [MergeMethod::Mean, MergeMethod::Concatenate] {
         let merged = merged(method, &[(&x, 1.0), (&other, 3.0)]);

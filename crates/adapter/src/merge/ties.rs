@@ -23,7 +23,7 @@ pub(super) fn merge(tensors: &[&[f32]], weights: &[f32], density: f64, majority:
 
 /// Returns, entry by entry, Σ w_k·t_k over the tensors that have the elected sign, divided by how many they are.
 ///
-/// The sign is elected before weighting. Zeros agree with nobody.
+/// The sign is elected before weighting. Zeros agree with no sign.
 pub(super) fn agreeing(tensors: &[Vec<f32>], weights: &[f32], majority: MajoritySign) -> Vec<f32> {
     let sign = |value: f32| i8::from(value > 0.0) - i8::from(value < 0.0);
     let entry = |index: usize| {

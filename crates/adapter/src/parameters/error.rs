@@ -7,7 +7,7 @@ use safetensors::Dtype;
 /// Why parameters cannot be read or do not fit a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ParametersError {
-    /// The bytes are no safetensors file.
+    /// The bytes are not a safetensors file.
     #[error("not a readable safetensors file: {0} (truncated or corrupt? fetch or write it again)")]
     Unreadable(#[from] safetensors::SafeTensorError),
     /// The model needs a tensor that the file lacks.
@@ -39,9 +39,7 @@ pub enum ParametersError {
         found: Dtype,
     },
     /// A tensor holds a number that half precision has no room for.
-    #[error(
-        "tensor `{name}` holds {value:e}, which F16 has no room for (65504 is its largest): give precision Bf16 or F32"
-    )]
+    #[error("tensor `{name}` holds {value:e}, which is too large for F16 (at most 65504): give precision Bf16 or F32")]
     TooLarge {
         /// The tensor's full name.
         name: String,
@@ -69,7 +67,7 @@ pub enum ParametersError {
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What is missing, and the way out.
+        /// What is missing, with a hint.
         problem: String,
     },
     /// Something is wrong with a file.

@@ -98,12 +98,12 @@ impl WeightFile {
         let found = file.metadata().map_err(io)?.len();
         let mut length = [0; 8];
         if found < 8 {
-            return Err(damaged(format!("{found} bytes are no safetensors file")));
+            return Err(damaged(format!("{found} bytes are not a safetensors file")));
         }
         file.read_exact(&mut length).map_err(io)?;
         let header = u64::from_le_bytes(length);
         if header > LARGEST_HEADER.min(found - 8) {
-            return Err(damaged("its first bytes are no safetensors header".into()));
+            return Err(damaged("its first bytes are not a safetensors header".into()));
         }
         let mut text = vec![0; header as usize];
         file.read_exact(&mut text).map_err(io)?;

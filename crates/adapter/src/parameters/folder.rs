@@ -60,7 +60,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ParametersError> 
         return Err(damaged("its weight_map names no file".into()));
     }
     if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
-        return Err(damaged(format!("it names {name}, which is no file beside it")));
+        return Err(damaged(format!("it names {name}, which is not a file beside it")));
     }
     let missing: Vec<&str> = names.iter().filter(|name| !folder.join(name).is_file()).map(String::as_str).collect();
     if !missing.is_empty() {

@@ -47,7 +47,7 @@ pub struct Recommendation {
     /// In which share of the resamples of the prompts the same point is picked ([`Bootstrap::selections`]); nothing where that was not
     /// computed: with too few prompts, or too many points.
     pub picked: Option<f64>,
-    /// Points that are not told apart from it in what it is picked for.
+    /// Points that are not distinguishable from it in the reward for which it is picked.
     pub alike: Vec<RunId>,
     /// All of it in words.
     pub sentence: String,

@@ -49,7 +49,7 @@ pub(super) fn sentence(
         let more = alike.len().saturating_sub(MOST_NAMES);
         let mut names: Vec<String> = alike.iter().take(MOST_NAMES).map(ToString::to_string).collect();
         names.extend((more > 0).then(|| format!("{more} more")));
-        parts.push(format!("not told apart from {}", names.join(", ")));
+        parts.push(format!("not distinguishable from {}", names.join(", ")));
     }
     if let Some(first) = point.suspected_hacking.first() {
         parts.push(format!("but suspected of hacking {}", first.reward));

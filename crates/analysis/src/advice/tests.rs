@@ -64,7 +64,7 @@ fn points_that_are_not_told_apart_are_said_with_the_choice() {
     let report = report(&alike, 64);
     let most = of(&report, |why| *why == Why::Most(0)).unwrap();
     assert_eq!(most.alike.len(), 1, "{most:?}");
-    assert!(most.sentence.contains("not told apart from"), "{}", most.sentence);
+    assert!(most.sentence.contains("not distinguishable from"), "{}", most.sentence);
     assert_eq!(report.groups, [vec![1, 3]]);
 }
 

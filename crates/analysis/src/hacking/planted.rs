@@ -140,7 +140,7 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
         let found = findings(seed, &points);
         assert!(found[3].is_empty(), "seed {seed}: {:?}", found[3]);
     }
-    // Without specialists nobody can tell, and the finding says so.
+    // Without specialists the cause is unknown, and the finding says so.
     let alone = findings(1, &[(ALL, mixture)]);
     let blamed = alone[0].iter().find(|finding| finding.reward == "aesthetics").unwrap();
     assert_eq!(blamed.shared_with, ["safety", "diversity"]);

@@ -55,7 +55,7 @@ impl FrontReport {
         report
     }
 
-    /// Adds a point, or replaces the one of its name, and finds out anew what the means say. The interval of the hypervolume was made
+    /// Adds a point, or replaces the one of its name, and updates what the means say. The interval of the hypervolume was made
     /// without it: it moves along.
     pub fn put(&mut self, point: FrontPoint) {
         match self.points.iter_mut().find(|known| known.id == point.id) {

@@ -5,22 +5,22 @@ use thiserror::Error;
 /// What is wrong with a trade-off as it is written.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TradeOffError {
-    /// A text that is no constraint.
-    #[error("`{text}` is no constraint: write NAME>=VALUE or NAME<=VALUE, such as safety>=0.9 or safety>=base+0.02")]
+    /// A text that is not a constraint.
+    #[error("`{text}` is not a constraint: write NAME>=VALUE or NAME<=VALUE, such as safety>=0.9 or safety>=base+0.02")]
     NoConstraint {
         /// The text.
         text: String,
     },
-    /// A text that is no pair.
-    #[error("`{text}` is no {form}: write {form},{form}")]
+    /// A text that is not a pair.
+    #[error("`{text}` is not {form}: write {form},{form}")]
     NoPair {
         /// The text.
         text: String,
         /// What it is to be.
         form: &'static str,
     },
-    /// A part of a wish that is none of its parts.
-    #[error("`{text}` is no part of a trade-off: write NAME>=VALUE, NAME<=VALUE, NAME=VALUE or max NAME")]
+    /// A part of a request that is neither a constraint nor a goal.
+    #[error("`{text}` is not a part of a trade-off: write NAME>=VALUE, NAME<=VALUE, NAME=VALUE or max NAME")]
     NoPart {
         /// The part.
         text: String,
@@ -35,17 +35,17 @@ pub enum TradeOffError {
         /// Those that there are.
         known: Vec<String>,
     },
-    /// A wish without a goal.
-    #[error("there is no goal: add `max NAME`, or NAME=VALUE to come near to")]
+    /// A request without a goal.
+    #[error("there is no goal: add `max NAME`, or NAME=VALUE for a target")]
     NoGoal,
-    /// A wish with two goals.
+    /// A request with two goals.
     #[error("`max` is given twice: one reward can be maximised")]
     TwoGoals,
-    /// A wish that maximises and approaches.
+    /// A request with both a goal and a target.
     #[error("`max` and NAME=VALUE exclude each other")]
     MostAndNear,
     /// A share out of range.
-    #[error("the share of {name} is {share}: shares lie between {} and {}", -extrapolation, 1.0 + extrapolation)]
+    #[error("the share of {name} is {share}: shares must be between {} and {}", -extrapolation, 1.0 + extrapolation)]
     Share {
         /// The adapter.
         name: String,
@@ -55,7 +55,7 @@ pub enum TradeOffError {
         extrapolation: f64,
     },
     /// Shares that do not sum to 1.
-    #[error("the shares sum to {sum}: shares sum to 1")]
+    #[error("the shares sum to {sum}: they must sum to 1")]
     Sum {
         /// Their sum.
         sum: f64,

@@ -1,9 +1,9 @@
-//! Trade-offs as people write them: one grammar for the command line, the terminal UI and reports.
+//! How trade-offs are written: one grammar for the command line, the terminal UI and reports.
 //!
 //! ```text
 //! constraint   NAME>=LEVEL | NAME<=LEVEL            safety>=0.9    safety>=base+0.02
 //! goal         max NAME | NAME=LEVEL, …             max aesthetics    aesthetics=0.6, safety=base+0.01
-//! wish         constraints and one goal, by commas  safety>=base+0.02, max aesthetics
+//! request      constraints and one goal, by commas  safety>=base+0.02, max aesthetics
 //! shares       NAME=SHARE, …                        aesthetics=0.6, alignment=0.4
 //! LEVEL        a number, or base, base+NUMBER, base-NUMBER: a gain over the base
 //! ```
@@ -51,7 +51,7 @@ pub fn nearest(text: &str, rewards: &[String]) -> Result<Goal, TradeOffError> {
     Ok(Goal::Nearest(target))
 }
 
-/// Returns constraints and goal of a wish, e.g. `safety>=base+0.02, max aesthetics`.
+/// Returns constraints and goal of a request, e.g. `safety>=base+0.02, max aesthetics`.
 ///
 /// # Errors
 /// Says which part is wrong, and what is missing.

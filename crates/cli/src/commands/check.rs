@@ -16,9 +16,9 @@ use crate::text::{between, memory};
 
 /// Checks an experiment file and prints the plan, with an estimate of time and memory.
 ///
-/// The plan says runs, images and passes through the denoiser. The estimate comes from trying each part of the work on the device
-/// for a moment; of a large denoiser on the CPU, from one pass, by known ratios. Memory grows with `training.micro_batch` above all.
-/// Where other programs keep the machine busy, the lesser time is without them.
+/// The plan has runs, images and passes through the denoiser. The estimate comes from measuring each part of the work on the device
+/// for a moment; for a large denoiser on the CPU, from one pass and known ratios. Memory depends most on `training.micro_batch`.
+/// If other programs keep the machine busy, the lower estimate is the time without them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Fields of JSON, which keep their names:
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             load.cores,
             100.0 * load.share
         ),
-        None => "the system does not say how busy it is".into(),
+        None => "the system does not report its load".into(),
     });
     print(if arguments.json {
         as_json(arguments, &experiment, &device, &estimated)
@@ -166,10 +166,10 @@ fn too_much(experiment: &Experiment, of: &str, available: u64, most: u64) -> Str
     let rows = if micro_batch > least {
         format!("lower `training.micro_batch` (now {micro_batch}; {least} is the least)")
     } else {
-        "keep the base in fewer bits (`precision`), or take a smaller one".into()
+        "keep the base in half precision (`precision`), or use a smaller one".into()
     };
     let again = match experiment.spec.training.gradient_checkpointing {
-        Some(false) => "`training.gradient_checkpointing: true` takes far less, and a third more time; ",
+        Some(false) => "`training.gradient_checkpointing: true` takes far less memory, and a third more time; ",
         _ => "",
     };
     format!(

@@ -16,7 +16,7 @@ use crate::output::{note, print};
 use crate::panic::{first_line, quietly};
 use crate::text::Table;
 
-/// Says what a device is, whether it computes what the CPU does, and how fast it is.
+/// Says what a device is, whether it computes the same as the CPU, and how fast it is.
 ///
 /// Kernels, networks of every family with their gradients, the decoder, rewards and the built-in model are computed on the device and
 /// on the CPU in f32, from random weights and the same inputs. Each is sound where the root mean square of the difference, relative to
@@ -28,7 +28,7 @@ Examples:
   moa device --device libtorch:cuda:0 --precision Bf16
   moa device --device libtorch --precision F16 --json")]
 pub(crate) struct Arguments {
-    /// The numbers that networks compute in: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
+    /// The type of number in which networks compute: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
     #[arg(long, value_name = "PRECISION", default_value = "F32", value_parser = precision)]
     precision: Precision,
 
@@ -80,7 +80,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 fn found(check: &Check, compute: &Compute) -> (Result<f64, String>, f64) {
     let run = std::panic::AssertUnwindSafe(|| check.run(compute));
     match quietly(run) {
-        Ok(Ok(found)) if found.relative_rms.is_nan() => (Err("it computes what is no number".into()), found.bound),
+        Ok(Ok(found)) if found.relative_rms.is_nan() => {
+            (Err("it computes values that are not numbers".into()), found.bound)
+        }
         Ok(Ok(found)) => (Ok(found.relative_rms), found.bound),
         Ok(Err(error)) => (Err(error.to_string()), 0.0),
         Err(panic) => (Err(first_line(&panic).to_owned()), 0.0),

@@ -13,7 +13,7 @@ use crate::output::say;
 
 /// Writes a base model as a folder in diffusers' layout.
 ///
-/// A model of the hub's cache is copied, without pickles. Of the built-in one, U-Net, text encoder, tokenizer and scheduler open with diffusers and transformers as they are. There is no VAE: pixels
+/// A model of the hub's cache is copied, without pickles. Of the built-in one, U-Net, text encoder, tokenizer and scheduler open in diffusers and transformers unchanged. There is no VAE: pixels
 /// are folded 2 × 2 into 12 channels, which is torch.nn.functional.pixel_unshuffle.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -13,8 +13,8 @@ use crate::setting::Settings;
 
 /// Begins an experiment with those runs of another that it would train alike.
 ///
-/// A sweep refuses to go on in a folder whose runs were trained with other settings. This copies the runs that stay the same into a folder
-/// of its own; `moa sweep` then trains the others there. Nothing of the old results changes.
+/// A sweep refuses a folder whose runs were trained with other settings. This copies the runs that stay the same into a folder
+/// of its own; `moa sweep` then trains the others there. The old results do not change.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE")]
     experiment: PathBuf,
 
-    /// What is taken along
+    /// What is copied
     #[arg(long, value_enum, default_value_t = Keep::Runs)]
     keep: Keep,
 

@@ -19,8 +19,8 @@ use crate::results;
 /// Puts parts of a sweep together: evaluates what is missing, merges soups, reports and draws.
 ///
 /// Parts are made by `moa sweep --partition`, in the same folder or in others, which are named here: their runs are copied. What is
-/// there already is not done again, so that gathering twice changes nothing. Runs that are missing are named at the end, with exit code 1;
-/// what is there is reported all the same.
+/// there already is not repeated, so gathering twice changes nothing. Runs that are missing are named at the end, with exit code 1;
+/// the others are reported nevertheless.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "PART")]
     parts: Vec<PathBuf>,
 
-    /// Show progress as lines, as it is outside of terminals
+    /// Show progress as lines, as without a terminal
     #[arg(long)]
     plain: bool,
 
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = experiment.device(global)?;
     let display = Display::choose(global.quiet, *plain);
     let above = display.speaker();
-    let stop = interrupt::catch(move || above("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let stop = interrupt::catch(move || above("stopping after the current evaluation; Ctrl-C again stops at once"))?;
     let models = experiment.models(&device)?;
     let request = experiment.request(&device, results, stop.flag());
     if !parts.is_empty() {

@@ -11,7 +11,7 @@ use crate::output::say;
 
 /// Writes a commented experiment file to start from.
 ///
-/// Every field stands there at its default, with what it means.
+/// Every field is there with its default and its meaning.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,6 +34,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             .hint("name another file, or replace this one with --force"));
     }
     write_atomically(file, template().as_bytes())?;
-    say(&format!("wrote {0}; `moa check {0}` says what it will do", file.display()));
+    say(&format!("wrote {0}; `moa check {0}` prints the plan", file.display()));
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::text::{Table, age, memory};
 
 /// Lists the experiments under results/: how far they are, how good, how old, how large.
 ///
-/// The latest stands first. Experiments that were swept as a folder (results/survey/…) are listed by folder and name.
+/// The latest comes first. Experiments that were swept as a folder (results/survey/…) are listed by folder and name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Columns:
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DIR", default_value = "results", env = results::LIBRARY, hide_env_values = true)]
     folder: PathBuf,
 
-    /// List experiments with this tag alone; may be given several times
+    /// List only experiments with this tag; may be given several times
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
 

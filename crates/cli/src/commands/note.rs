@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         return Ok(());
     }
     match arguments.text.as_deref().map(str::trim) {
-        Some("") => Err(CliError::usage("the note is blank").hint("say what to note")),
+        Some("") => Err(CliError::usage("the note is empty").hint("say what to note")),
         Some(text) => {
             remarks.note(text);
             remarks.write(&layout)?;

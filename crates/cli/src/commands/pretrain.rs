@@ -15,10 +15,10 @@ use crate::interrupt::{self, Stop};
 use crate::output::{is_live_terminal, note};
 use crate::text::{count, duration};
 
-/// Trains a part of the built-in model anew.
+/// Trains a part of the built-in model again.
 ///
-/// It learns from scenes that are drawn on the spot. Sweeps do not need this: the trained parts are built in. The same command goes on from the
-/// last checkpoint after a stop or a kill; how the model looks meanwhile is in the folder's `preview`. Parts that build on others (the denoiser on
+/// It learns from scenes that are drawn during training. Sweeps do not need this: the trained parts are built in. The same command resumes from the
+/// last checkpoint after a stop or a kill; the current model is in the folder's `preview`. Parts that build on others (the denoiser on
 /// captions, emoji-32 on the denoiser, CLIP on captions and emoji-32, heads on these two) look for them beside their own folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             }
             Ok(())
         }
-        None => Err(CliError::interrupted(format!("stopped and saved in {}; the same command goes on", out.display()))),
+        None => Err(CliError::interrupted(format!("stopped and saved in {}; the same command resumes", out.display()))),
     }
 }
 
@@ -115,7 +115,7 @@ fn read_checkpoint(file: &Path) -> Result<Option<Vec<u8>>, CliError> {
 fn refused(checkpoint: &Path, error: PretrainError) -> CliError {
     match error {
         error @ PretrainError::Checkpoint(_) => {
-            CliError::failure(format!("failed to go on from {}: {error}", checkpoint.display()))
+            CliError::failure(format!("failed to resume from {}: {error}", checkpoint.display()))
         }
         error => error.into(),
     }

@@ -15,7 +15,7 @@ use crate::text::count;
 
 /// Removes an experiment's results, or some of its runs, soups and blends.
 ///
-/// What is removed is gone. It asks first, unless --yes says so; without a terminal, --yes is needed. Refused while a sweep works on it. Links are
+/// Removal is final. The command asks first, unless --yes is given; without a terminal, --yes is needed. It is refused while a sweep works on the results. Links are
 /// removed, and what they lead to stays.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, short)]
     yes: bool,
 
-    /// Say what would be removed, and touch nothing
+    /// Say what would be removed, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     remove_points(root, &points)?;
     let repair = shell::line(["moa", "repair", &root.display().to_string()]);
     say(&format!(
-        "removed {}; tables and plots still show what they did: `{repair}` draws them anew",
+        "removed {}; tables and plots still show them: `{repair}` draws them again",
         list.trim().replace('\n', ", ")
     ));
     Ok(())
@@ -83,7 +83,7 @@ fn points(layout: &Layout, names: &[String]) -> Result<Vec<(PointKind, RunId)>, 
         let found = known.iter().find(|(_, id, _)| id.as_str() == name);
         match found {
             Some((PointKind::Base, ..)) => {
-                return Err(CliError::usage("the base is what all others are compared with, and is not removed alone")
+                return Err(CliError::usage("all points are compared with the base, so it cannot be removed alone")
                     .hint("name runs, soups or blends, or none for the whole experiment"));
             }
             Some((kind, id, _)) if !points.contains(&(*kind, id.clone())) => points.push((*kind, id.clone())),

@@ -1,4 +1,4 @@
-//! `moa repair`: the index of a results folder, made anew.
+//! `moa repair`: rebuilds the index of a results folder.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use crate::panic::on_device;
 use crate::progress::Display;
 use crate::results;
 
-/// Makes the index of a results folder anew from its runs' own folders, and reports and draws.
+/// Rebuilds the index of a results folder from its runs' own folders, and reports and draws.
 ///
-/// Each run keeps all that is its own under runs/: settings, metrics, checkpoint, adapter. What is read fast, metrics.sled, is an index over
-/// these files. Where it is lost or damaged, this brings it back; nothing is trained.
+/// Each run keeps its settings, metrics, checkpoint and adapter under runs/. metrics.sled is an index for fast reading over
+/// these files. If it is lost or damaged, this command rebuilds it; nothing is trained.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let device = experiment.device(global)?;
     let display = Display::choose(global.quiet, false);
     let say = display.speaker();
-    let stop = interrupt::catch(move || say("stopping after what is evaluated now; Ctrl-C again stops at once"))?;
+    let stop = interrupt::catch(move || say("stopping after the current evaluation; Ctrl-C again stops at once"))?;
     let models = experiment.models(&device)?;
     let request = experiment.request(&device, results, stop.flag());
     let outcome = {

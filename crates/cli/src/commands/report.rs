@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
             "failed to report {}: nothing is evaluated yet",
             arguments.results.display()
         ))
-        .hint("the same `moa sweep` goes on; a report can be made as soon as the base is evaluated"));
+        .hint("the same `moa sweep` resumes; a report can be made when the base is evaluated"));
     }
     let shown = quoted(&folder.display().to_string());
     let source = Source {
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 /// Returns where the file goes.
 fn output(arguments: &Arguments, results: &Path) -> Result<PathBuf, CliError> {
     if !results.is_dir() {
-        let what = if results.exists() { "is no folder" } else { "is not there" };
+        let what = if results.exists() { "is not a folder" } else { "is not there" };
         return Err(CliError::usage(format!("{} {what}", results.display()))
             .hint("name an experiment's results; `moa sweep experiments/quick.ron` makes some in a minute"));
     }
@@ -122,7 +122,7 @@ fn output(arguments: &Arguments, results: &Path) -> Result<PathBuf, CliError> {
     Ok(file.clone())
 }
 
-/// Draws the soups that the slider shows. Where nobody asked for them, models that cannot be opened leave them out.
+/// Draws the soups that the slider shows. If they were not asked for, models that cannot be opened leave them out.
 fn add_soups(arguments: &Arguments, folder: &Path, global: Global, report: &mut Report<'_>) -> Result<(), CliError> {
     let corners = report.corners().len();
     let divisions = arguments.soups.unwrap_or_else(|| lattice(corners));
@@ -148,7 +148,7 @@ fn add_soups(arguments: &Arguments, folder: &Path, global: Global, report: &mut 
     }
 }
 
-/// Returns into how many parts shares are divided where nobody said so: few enough mixtures to be drawn in seconds.
+/// Returns into how many parts shares are divided by default: few enough mixtures to be drawn in seconds.
 fn lattice(corners: usize) -> u32 {
     match corners {
         2 => 10,

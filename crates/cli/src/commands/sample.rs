@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
-    /// Steps of the sampler; emoji-32 is made for 6, other models want more
+    /// Steps of the sampler; emoji-32 is trained for 6, other models need more
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
     steps: u32,
 
@@ -55,11 +55,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 
-    /// The numbers that the base computes in: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
+    /// The type of number in which the base computes: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
     #[arg(long, value_name = "PRECISION", default_value = "F32", value_parser = precision)]
     precision: Precision,
 
-    /// Draw the images alone, without names and prompts
+    /// Draw only the images, without names and prompts
     #[arg(long)]
     unlabelled: bool,
 
@@ -120,7 +120,7 @@ fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawReques
     let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
     let label = adapter.map_or("base", |named| &named.name).to_owned();
     if pictures.iter().any(|pictures| to_host(pictures.pixels()).iter().any(|value| !value.is_finite())) {
-        let message = format!("{label} draws values that are no numbers in precision {}", pipeline.precision().name());
+        let message = format!("{label} draws values that are not numbers in precision {}", pipeline.precision().name());
         return Err(CliError::failure(message).hint("give another --precision, or check the files of the base model"));
     }
     Ok(GridRow { label, pictures: pictures.iter().flat_map(rgb).collect() })

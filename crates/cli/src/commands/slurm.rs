@@ -34,18 +34,18 @@ enum Command {
 
 /// Shows how far the tasks are, and what to do next.
 ///
-/// It reads files in the results alone, and works wherever they can be read: Slurm is not asked. A task that was killed does not say so;
-/// it is marked as silent when it has given no sign of life for three minutes.
+/// It reads only files in the results, and works wherever they can be read: Slurm is not asked. A task that was killed cannot report it;
+/// it is marked as silent after three minutes without a sign of life.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 States:
-  waiting   submitted, and not begun
-  starting  begun, without a word of its own yet; the message is the last line of its log
-  running   at work; `silent` without a sign of life for three minutes
+  waiting   submitted, not begun
+  starting  begun, no report yet; the message is the last line of its log
+  running   running; `silent` after three minutes without a sign of life
   requeued  saved when its time was nearly up; Slurm starts it again
   finished  all of its runs are trained and evaluated
-  failed    ended without that; the message says why, and its log says more
-  stopped   somebody stopped it, and its work is saved
+  failed    ended before that; the message says why, and its log has details
+  stopped   stopped by a user; its work is saved
 
 Examples:
   moa slurm status results/my
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let statuses = TaskStatus::read_all(&layout)?;
     if record.last().is_none() && statuses.is_empty() {
         return Err(CliError::failure(format!("{}: nothing was submitted, and no task has begun", results.display()))
-            .hint("`moa sweep my.ron --slurm` submits a sweep; `moa front` shows one that ran by itself"));
+            .hint("`moa sweep my.ron --slurm` submits a sweep; `moa front` shows one that ran without Slurm"));
     }
     let tasks = Tasks::of(record.last(), statuses, &layout, unix_now());
     print(match format {
@@ -159,7 +159,7 @@ impl<'a> Tasks<'a> {
         let mut text = table.render_with_left(heading.len());
         text.push('\n');
         if self.of_others > 0 {
-            text += "tasks of an earlier submission over another number of tasks are not shown\n";
+            text += "tasks of an earlier submission with another number of tasks are not shown\n";
         }
         text + &self.advice(layout).join("\n") + "\n"
     }
@@ -221,9 +221,7 @@ impl<'a> Tasks<'a> {
         if let Some(Submission { command, folder, .. }) = self.submission {
             let here = std::env::current_dir().is_ok_and(|here| here == Path::new(folder));
             let place = if here { String::new() } else { format!("cd {} && ", shell::quoted(folder)) };
-            lines.push(format!(
-                "what is missing when no job is left is submitted by the same command:\n  {place}{command}"
-            ));
+            lines.push(format!("when no job is left, the same command submits what is missing:\n  {place}{command}"));
         }
         lines
     }

@@ -24,7 +24,7 @@ pub(super) fn settle(name: DeviceName, precision: Precision) -> Result<(), CliEr
     if let Some(gpu) = gpu::gpu(index).filter(|gpu| needs && gpu.capability < CAPABLE) {
         let (major, minor) = gpu.capability;
         let message = format!(
-            "precision {} is not one of device `{name}`: {} has compute capability {major}.{minor}, and it takes 8.0",
+            "precision {} is not one of device `{name}`: {} has compute capability {major}.{minor}, and 8.0 is needed",
             precision.name(),
             gpu.name
         );
@@ -89,7 +89,7 @@ fn check(name: DeviceName, index: usize, runtime: Runtime) -> Result<(), CliErro
     let on_cpu = "or use the CPU: `--device libtorch` or `--device flex`";
     let Some((major, minor)) = runtime.cuda else {
         return Err(CliError::failure(format!(
-            "device `{name}` is not part of this build of moa: its LibTorch is for CPUs alone"
+            "device `{name}` is not part of this build of moa: its LibTorch is only for CPUs"
         ))
         .hint("build it against a LibTorch for CUDA: `.ci/libtorch-cuda DIR`, or your own PyTorch (README, Devices)")
         .hint(on_cpu));

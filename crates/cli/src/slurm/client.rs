@@ -58,8 +58,8 @@ pub(crate) fn sbatch(arguments: &[String], what: &str) -> Result<Accepted, CliEr
     let warnings = lines(&output.stderr);
     match accepted(&output, warnings) {
         Ok(accepted) => Ok(accepted),
-        Err(reason) => Err(CliError::failure(format!("sbatch does not take the {what}: {reason}"))
-            .hint("what stands behind `--` goes to sbatch as it is: partition, account, time, gres …")),
+        Err(reason) => Err(CliError::failure(format!("sbatch refuses the {what}: {reason}"))
+            .hint("arguments after `--` go to sbatch unchanged: partition, account, time, gres …")),
     }
 }
 
@@ -76,7 +76,7 @@ fn accepted(output: &Output, warnings: Vec<String>) -> Result<Accepted, String> 
     }
     Err(match output.status.code() {
         Some(0) => "it names no job".to_owned(),
-        Some(code) => format!("it ends with exit code {code} and says nothing"),
+        Some(code) => format!("it ends with exit code {code} and no message"),
         None => "it was killed".to_owned(),
     })
 }
@@ -150,7 +150,7 @@ fn answer(command: &mut Command) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = lines(&output.stderr).join("; ");
-    Err(if said.is_empty() { format!("{name} ends with {} and says nothing", output.status) } else { said })
+    Err(if said.is_empty() { format!("{name} ends with {} and no message", output.status) } else { said })
 }
 
 fn said(command: &mut Command) -> std::io::Result<Output> {

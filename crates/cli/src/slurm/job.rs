@@ -44,7 +44,7 @@ impl Job {
     /// saved; Slurm ends this process within moments.
     ///
     /// # Errors
-    /// Says why Slurm refuses; the job goes on then.
+    /// Says why Slurm refuses; the job then continues.
     pub(crate) fn requeue(&self, layout: &Layout) -> Result<(), CliError> {
         let name = self.own_name();
         // Before Slurm knows: afterwards there may be no time.
@@ -52,7 +52,7 @@ impl Job {
         client::requeue(&name).map_err(|reason| {
             tell(layout, &self.name(), TaskState::Stopped, Some(format!("Slurm does not requeue it: {reason}")));
             CliError::failure(format!("failed to requeue job {name}: {reason}")).hint(format!(
-                "its work is saved in {}: the same command goes on from there, in this job or another",
+                "its work is saved in {}: the same command resumes from there, in this job or another",
                 layout.root().display()
             ))
         })

@@ -89,7 +89,7 @@ impl Work<'_> {
         arguments.extend(after.map(|job| format!("--dependency=afterany:{job}")));
         self.script(
             "gather.sh",
-            "Runs when all tasks have ended, however they did, and says what is missing. It needs no signal of the end.",
+            "Runs when all tasks have ended, successfully or not, and says what is missing. It needs no signal before its time limit.",
             &if self.chooses { self.further(&words.join(" "), of, at_once)? } else { format!("exec {}", words.join(" ")) },
             arguments,
         )
@@ -150,7 +150,7 @@ impl Work<'_> {
         let path = text(&self.layout.slurm_dir().join(name))?.to_owned();
         arguments.push(path.clone());
         let text = format!(
-            "#!/bin/sh\n# Written by `moa sweep --slurm`, and anew by each submission.\n# {comment}\n\
+            "#!/bin/sh\n# Written by `moa sweep --slurm`, and rewritten by each submission.\n# {comment}\n\
              trap '' USR1\ncd -- {} || exit\n{commands}\n",
             quoted(text(self.folder)?),
         );
@@ -167,7 +167,7 @@ fn text(path: &Path) -> Result<&str, CliError> {
         CliError::usage(format!("{:?} has {what}, which Slurm has no way to write", path.to_string_lossy()))
             .hint("rename it, or name another folder with --out")
     };
-    let text = path.to_str().ok_or_else(|| refused("bytes that are no UTF-8"))?;
+    let text = path.to_str().ok_or_else(|| refused("bytes that are not UTF-8"))?;
     match text.chars().find(|c| c.is_control() || *c == '\\') {
         Some('\\') => Err(refused("a backslash")),
         Some(_) => Err(refused("a control character")),

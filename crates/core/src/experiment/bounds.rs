@@ -1,4 +1,4 @@
-//! What numbers an experiment may hold. Beyond these bounds a value is a slip, not a wish.
+//! Which numbers are valid in an experiment. A value outside of these bounds is refused as a mistake.
 
 use std::fmt;
 

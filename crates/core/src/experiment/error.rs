@@ -28,7 +28,7 @@ pub enum SpecError {
     Unreadable {
         /// The file.
         file: String,
-        /// What is wrong with it, and the way out.
+        /// What is wrong with it, with a hint.
         problem: String,
     },
     /// The text is no RON, or a value has the wrong form.

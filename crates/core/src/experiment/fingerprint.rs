@@ -70,7 +70,7 @@ impl ExperimentSpec {
 }
 
 impl Fingerprint {
-    /// Adds the adapter that a run goes on from, by its hash.
+    /// Adds the adapter from which a run continues, by its hash.
     #[must_use]
     pub fn from(mut self, adapter: &str) -> Self {
         self.facts.insert("from".into(), adapter.to_owned());
@@ -164,7 +164,7 @@ mod tests {
         of(&there).difference(&of(&here)).map(|other| other.field)
     }
 
-    /// The facts of version 1. When this fails, a run of today is another one than yesterday's, and nobody's runs go on: name the field in
+    /// The facts of version 1. When this fails, runs of earlier builds are no longer recognised, and cannot be resumed: name the field in
     /// `moved::RENAMED`, or the value at which it changes nothing in `ADDED`. A new version is for numbers that truly change.
     #[test]
     fn the_facts_of_version_1_stand() {

@@ -30,10 +30,10 @@ fn problem(name: &str) -> Option<String> {
         return Some(format!("give at most {LONGEST_NAME} characters"));
     }
     if let Some(found) = name.chars().find(|c| REFUSED.contains(*c)) {
-        return Some(format!("leave `{found}` out, which not every system can have in a name"));
+        return Some(format!("remove `{found}`, which some systems do not allow in names"));
     }
     if name.chars().any(strange) {
-        return Some("leave out what cannot be seen: tabs, line breaks and control characters".into());
+        return Some("remove tabs, line breaks and control characters".into());
     }
     if name.starts_with([' ', '.', '-']) {
         return Some("begin with a letter, a digit or `_`, not with a space, `.` or `-`".into());

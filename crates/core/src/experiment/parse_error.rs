@@ -1,4 +1,4 @@
-//! From the parser's words to messages with field, value and way out.
+//! From the parser's errors to messages with field, value and hint.
 
 use ron::Error;
 use ron::error::SpannedError;

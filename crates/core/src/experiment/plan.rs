@@ -40,7 +40,7 @@ pub struct Plan {
     pub evaluation_passes: u64,
 }
 
-/// What the parts of the work cost on some device, measured or remembered.
+/// What the parts of the work cost on some device, measured or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostModel {
     /// Seconds for one pass forward.

@@ -115,7 +115,7 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Returns the text of a file of at most `largest` bytes, or what is wrong with the file and the way out.
+/// Returns the text of a file of at most `largest` bytes, or what is wrong with the file, with a hint.
 pub(super) fn text_of(path: &Path, largest: u64) -> Result<String, String> {
     let explain = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => "no such file: check the path, which counts from the current folder".into(),
@@ -128,7 +128,7 @@ pub(super) fn text_of(path: &Path, largest: u64) -> Result<String, String> {
         return Err(format!("larger than {} MB, which cannot be meant: name another file", largest / 1_000_000));
     }
     let text = String::from_utf8(bytes)
-        .map_err(|error| format!("no UTF-8 text (byte {}): save it as UTF-8", error.utf8_error().valid_up_to() + 1))?;
+        .map_err(|error| format!("not UTF-8 text (byte {}): save it as UTF-8", error.utf8_error().valid_up_to() + 1))?;
     if text.trim().is_empty() {
         return Err("empty: write something into it, or name another file".into());
     }

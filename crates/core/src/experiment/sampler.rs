@@ -28,7 +28,7 @@ pub enum SamplerKind {
     /// Coefficients-preserving sampling of rectified flow (Flow-CPS, 2509.05952): signal and noise keep the shares that the model was
     /// trained on, however large the steps.
     Cps {
-        /// How much of a step's noise is drawn anew, above 0 and at most 1. Default: 0.9.
+        /// How much of a step's noise is renewed, above 0 and at most 1. Default: 0.9.
         #[serde(default = "cps_eta")]
         eta: f32,
     },

@@ -229,7 +229,7 @@ impl Edited {
                 let comma = if before.is_empty() || before.ends_with(',') { "" } else { ", " };
                 self.write(end..end, &format!("{comma}{value}"), &setting.origin);
             }
-            (Step::Index(_), _) => return wrong(format!("an entry of {holder}, which is no list"), "leave [ ] out"),
+            (Step::Index(_), _) => return wrong(format!("an entry of {holder}, which is not a list"), "leave [ ] out"),
         }
         Ok(())
     }

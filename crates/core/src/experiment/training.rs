@@ -26,7 +26,7 @@ pub struct TrainingSpec {
     /// Whether the backward pass computes the denoiser's blocks again rather than keeping their activations: less memory, and a third
     /// more time. Changes results by rounding alone. Default: `None`, which does so for denoisers of more than 16.8 million weights in linear layers.
     pub gradient_checkpointing: Option<bool>,
-    /// Where training is looked at while it goes on.
+    /// Probes during training.
     pub probe: ProbeSpec,
     /// What is done when a judge falls while its reward rises. Default: `Stop`.
     pub guard: Guard,
@@ -136,7 +136,7 @@ fn running_decay() -> f64 {
     0.9
 }
 
-/// Where training is looked at while it goes on: images of the same prompts from the same noise by base and adapters, drawn as in
+/// Probes during training: images of the same prompts from the same noise by base and adapters, drawn as in
 /// evaluation. What the curves of gains are made of, and what [`Guard`] decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -129,18 +129,18 @@ impl ExperimentSpec {
         }
         check_number("rounds", ROUNDS, f64::from(self.rounds))?;
         if self.rounds > 1 && !self.lora.share_a {
-            let way_out = "adapters that do not share A have no mean of their rank to go on from: give lora.share_a: true, or rounds: 1";
+            let way_out =
+                "adapters that do not share A have no mean of the same rank: give lora.share_a: true, or rounds: 1";
             return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
         }
         if self.rounds > 1 && self.next().is_some() {
-            let way_out =
-                "weightings that are chosen one after the other are of one round: give rounds: 1, or leave Next out";
+            let way_out = "Next works with one round only: give rounds: 1, or remove Next";
             return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
         }
         let sizes = self.weightings.iter().map(|family| design::size(family, self.rewards.len()));
         let runs = sizes.fold(0, u64::saturating_add).saturating_mul(self.rounds.into());
         if runs > MOST_RUNS {
-            let way_out = format!("ask for at most {MOST_RUNS}, each gets an adapter of its own");
+            let way_out = format!("give at most {MOST_RUNS}; each gets its own adapter");
             return Err(Finding::state("weightings", format!("{runs} weightings"), way_out));
         }
         Ok(())
@@ -157,13 +157,12 @@ impl ExperimentSpec {
         }
         let rewards = self.rewards.len();
         if !(2..=MOST_CHOSEN_BY).contains(&rewards) {
-            let way_out =
-                format!("what is worth training is chosen among 2 to {MOST_CHOSEN_BY} rewards: leave Next out");
+            let way_out = format!("Next works with 2 to {MOST_CHOSEN_BY} rewards: remove it");
             return Err(Finding::value(field, format!("Next for {rewards} rewards"), way_out));
         }
         let corners = self.weightings().iter().filter(|(_, weighting)| weighting.corner_index().is_some()).count();
         if corners < rewards {
-            let way_out = "what is chosen next goes by what each reward's own adapter gains: add Corners";
+            let way_out = "Next needs the gains of each reward's own adapter: add Corners";
             return Err(Finding::value(field, "Next without Corners", way_out));
         }
         let names = self.reward_names();
@@ -199,7 +198,7 @@ impl ExperimentSpec {
         let sizes = families.iter().map(|family| design::soup_size(family, self.rewards.len(), runs.len()));
         let count = sizes.fold(0, u64::saturating_add);
         if count > MOST_SOUPS {
-            let way_out = format!("ask for at most {MOST_SOUPS}, each is evaluated");
+            let way_out = format!("give at most {MOST_SOUPS}; each is evaluated");
             return Err(Finding::state(list, format!("{count} {list}"), way_out));
         }
         Ok(())
@@ -223,7 +222,7 @@ impl ExperimentSpec {
     fn check_targets(&self) -> Result<(), Finding> {
         let blank = self.lora.targets.iter().position(|target| target.trim().is_empty());
         blank.map_or(Ok(()), |index| {
-            let way_out = "name a part of a layer's name, or leave targets out for every linear layer";
+            let way_out = "name a part of a layer's name, or omit targets for every linear layer";
             Err(Finding::value(format!("lora.targets[{index}]"), quoted(&self.lora.targets[index]), way_out))
         })
     }
@@ -263,10 +262,10 @@ impl PromptSource {
                 Err(Finding::state(field, "a set without a name", "name one of the base model's sets"))
             }
             Self::File(path) if path.as_os_str().is_empty() => {
-                Err(Finding::state(field, "a file without a name", "name a text file with one prompt a line"))
+                Err(Finding::state(field, "a file without a name", "name a text file with one prompt per line"))
             }
             Self::File(path) if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) => {
-                let way_out = "name a .jsonl file with one object a line, such as {\"prompt\": \"a cat\"}";
+                let way_out = "name a .jsonl file with one object per line, such as {\"prompt\": \"a cat\"}";
                 Err(Finding::state(field, "a .json file", way_out))
             }
             Self::Table { file, .. } if Form::of(file).is_none() => {

@@ -113,7 +113,7 @@ impl Provenance {
                 ingredients: parsed(INGREDIENTS, &text(INGREDIENTS)?)?,
             }),
             "elsewhere" => Made::Elsewhere(parsed::<ForeignFile>(SOURCE, &text(SOURCE)?)?),
-            other => return Err(wrong(MADE, format!("{other:?} is no way that this moa knows"))),
+            other => return Err(wrong(MADE, format!("{other:?} is unknown to this version of moa"))),
         };
         let base = get(BASE).map_or(String::new(), str::to_owned);
         Ok(Some(Self { moa: text(VERSION)?, base, experiment: get(EXPERIMENT).map(str::to_owned), made }))

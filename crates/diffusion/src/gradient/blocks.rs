@@ -148,7 +148,7 @@ impl<const D: usize> Inputs<D> {
     }
 }
 
-/// Returns the part of a bank that bends some layers.
+/// Returns the part of a bank that adapts some layers.
 fn of_layers(bank: &AdapterBank, layers: &[LayerShape]) -> AdapterBank {
     let kept = layers.iter().filter_map(|layer| bank.layers().get_key_value(&layer.name));
     bank.with_layers(kept.map(|(name, factors)| (name.clone(), factors.clone())).collect())

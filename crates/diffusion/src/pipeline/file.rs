@@ -38,7 +38,7 @@ pub fn tokenizer_beside(path: &Path) -> PathBuf {
     path.with_file_name("tokenizer")
 }
 
-/// Returns the layers of a checkpoint's denoiser that adapters can bend, from the file's header alone.
+/// Returns the layers of a checkpoint's denoiser that can be adapted, from the file's header.
 ///
 /// # Errors
 /// Names the file, and what is unknown or missing.

@@ -65,7 +65,7 @@ pub(super) fn check_unet(
     let channels = codec.channels();
     if unet.in_channels != channels {
         let wanted =
-            format!("samples have {channels} channels (models that take a mask or an image besides are not known)");
+            format!("samples have {channels} channels (models that also take a mask or an image are not supported)");
         return refuse("in_channels", unet.in_channels.to_string(), wanted);
     }
     if unet.out_channels != channels {

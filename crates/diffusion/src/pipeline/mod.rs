@@ -55,7 +55,7 @@ impl Pipeline {
     /// become what [`Compute::precision`] asks for, whatever precision they are stored in. Stable Diffusion 3 is computed without its third text encoder.
     ///
     /// # Errors
-    /// Names the folder, the file, and the field or tensor, with the way out.
+    /// Names the folder, the file, and the field or tensor, with a hint.
     pub fn open_folder(folder: &Path, compute: impl Into<Compute>) -> Result<Self, PipelineError> {
         open::open(&Source::Folder(folder), &compute.into()).map_err(|source| source.within(folder))
     }
@@ -94,7 +94,7 @@ impl Pipeline {
         &self.codec
     }
 
-    /// Returns every layer that adapters can bend, by diffusers' key names.
+    /// Returns every layer that can be adapted, by diffusers' key names.
     pub fn adaptable(&self) -> Vec<LayerShape> {
         self.backbone.linears()
     }

@@ -81,7 +81,7 @@ fn read_index(source: &Source<'_>) -> Result<ModelIndex, PipelineError> {
     Ok(index)
 }
 
-/// Returns the layers of the denoiser in a pipeline's folder that adapters can bend, as [`Pipeline::adaptable`] does, from the
+/// Returns the layers of the denoiser in a pipeline's folder that can be adapted, as [`Pipeline::adaptable`] does, from the
 /// headers of its weights alone.
 ///
 /// # Errors

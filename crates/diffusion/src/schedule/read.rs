@@ -50,7 +50,7 @@ const FLOW_SWITCHES: [(&str, &str); 6] = [
     ("use_beta_sigmas", "flow levels are even and shifted: set it to false"),
 ];
 
-/// Fields of discrete-time configs with all the values that are known, and the way out.
+/// Fields of discrete-time configs with all supported values, and a hint.
 const DISCRETE_VALUES: [(&str, &[&str], &str); 5] = [
     (
         "beta_schedule",

@@ -27,7 +27,7 @@ use crate::tokenizer::{Tokenizer, TokenizerFiles};
 /// Why a single-file checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SingleFileError {
-    /// The file is no safetensors file, or damaged.
+    /// The file is not a safetensors file, or damaged.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
     /// The file is of no known layout, or something must be said that it does not tell.
@@ -35,7 +35,7 @@ pub enum SingleFileError {
     Layout {
         /// The file.
         file: PathBuf,
-        /// What is wrong, and the way out.
+        /// What is wrong, with a hint.
         problem: String,
     },
     /// The tokenizer's files are unreadable.
@@ -143,12 +143,9 @@ fn count(exists: impl Fn(usize) -> bool) -> usize {
 fn size(parameters: &Parameters, name: &str, axis: usize) -> Result<usize, String> {
     let full = || format!("{}.{name}", parameters.prefix());
     let missing =
-        || format!("tensor `{}` is missing: the file does not hold the whole model, or is of no known layout", full());
+        || format!("tensor `{}` is missing: the file does not hold the whole model, or has an unknown layout", full());
     let shape = parameters.shape(name).ok_or_else(missing)?;
-    shape
-        .get(axis)
-        .copied()
-        .ok_or_else(|| format!("tensor `{}` has shape {shape:?}: that is of no known layout", full()))
+    shape.get(axis).copied().ok_or_else(|| format!("tensor `{}` has shape {shape:?}: the layout is unknown", full()))
 }
 
 /// Replaces the first of the beginnings that a name has.

@@ -87,7 +87,7 @@ impl Sd3Transformer {
         &self.config
     }
 
-    /// Returns every linear layer: what adapters can bend.
+    /// Returns every linear layer: the layers that can be adapted.
     pub fn linears(&self) -> Vec<LayerShape> {
         let mut out = Vec::new();
         self.time_text_embed.linears(&mut out);

@@ -158,7 +158,7 @@ impl Unet {
         &self.config
     }
 
-    /// Returns every linear layer: what adapters can bend.
+    /// Returns every linear layer: the layers that can be adapted.
     pub fn linears(&self) -> Vec<LayerShape> {
         let mut out = Vec::new();
         [Some(&self.time), self.added.as_ref()].into_iter().flatten().for_each(|time| time.linears(&mut out));

@@ -8,7 +8,7 @@ use crate::ConfigError;
 /// Fields that change the computation, the values that are computed (absent and `null` besides), and what is said of others.
 const FIXED: [(&str, &[&str], &str); 28] = [
     ("_class_name", &["\"UNet2DConditionModel\""], "only \"UNet2DConditionModel\" is known"),
-    ("act_fn", &["\"silu\"", "\"swish\""], "only \"silu\" is known"),
+    ("act_fn", &["\"silu\"", "\"swish\""], "only \"silu\" is supported"),
     ("addition_embed_type", &["\"text_time\""], "only \"text_time\", Stable Diffusion XL's, is known"),
     ("attention_type", &["\"default\""], "only \"default\" is known"),
     ("center_input_sample", &["false"], "only false is known"),

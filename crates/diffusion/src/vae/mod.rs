@@ -51,7 +51,7 @@ pub struct Vae {
 }
 
 impl Vae {
-    /// Takes the decoder's parameters, under diffusers' key names, and remembers where the encoder's are. The decoder computes in the
+    /// Takes the decoder's parameters, under diffusers' key names, and stores where the encoder's are. The decoder computes in the
     /// parameters' type of number.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub struct Trained {
     pub errors: Vec<f64>,
 }
 
-/// A point that can be had without training, measured or predicted.
+/// A point that needs no training, measured or predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Soup {
     /// The mean of each reward, on the scale of [`Trained::rewards`].

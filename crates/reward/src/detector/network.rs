@@ -80,7 +80,7 @@ pub struct DetectorNet {
 /// What a detector says of images, before softmax. Cells are row by row.
 #[derive(Clone, Debug)]
 pub struct DetectorLogits {
-    /// Whose centre lies in each cell, `[rows, cells, concepts + 1]`; the last is nobody's.
+    /// Which object's centre is in each cell, `[rows, cells, concepts + 1]`; the last is none.
     pub objects: Tensor<3>,
     /// In which colour the object is drawn, `[rows, cells, tints + 1]`; the last is its own colours.
     pub tints: Tensor<3>,

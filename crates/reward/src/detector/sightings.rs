@@ -22,7 +22,7 @@ pub struct Sighting {
 
 /// The probabilities of one image on the host.
 pub(crate) struct Grid<'a> {
-    /// Of every cell's objects; the last is nobody.
+    /// Of every cell's objects; the last is none.
     pub(crate) objects: &'a [f32],
     /// Of every cell's tints; the last is an object's own colours.
     pub(crate) tints: &'a [f32],
@@ -57,7 +57,7 @@ impl Grid<'_> {
     }
 
     /// Returns how surely an image's objects are *something* in particular, in [0, 1]: the mean over the places where
-    /// somebody stands of the likeliest concept's probability; 0 where nobody does.
+    /// an object is of the likeliest concept's probability; 0 where there is none.
     pub(crate) fn legibility(&self) -> f32 {
         let classes = self.classes();
         let somebody = self.peaks(|cell| 1.0 - self.objects[cell * classes + classes - 1]);

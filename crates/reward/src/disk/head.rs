@@ -78,7 +78,7 @@ fn layers(mut tensors: BTreeMap<String, StateTensor>) -> Result<Vec<Layer>, Stri
         layers.push((number, Layer { name, weight, bias: bias.values }));
     }
     if let Some(name) = tensors.keys().next() {
-        return Err(format!("it has `{name}`, which is no part of linear layers: {WANTED}"));
+        return Err(format!("it has `{name}`, which does not belong to linear layers: {WANTED}"));
     }
     if layers.len() > 1 && layers.iter().any(|(number, _)| number.is_err()) {
         return Err(format!("its layers have no numbers that tell their order: {WANTED}"));

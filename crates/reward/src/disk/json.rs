@@ -13,8 +13,8 @@ pub(super) fn read_object(path: &Path) -> Result<Value, RewardError> {
     let text = fs::read(path).map_err(|error| RewardError::file(path, error.to_string()))?;
     match serde_json::from_slice(&text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(RewardError::file(path, "it holds no JSON object: download it again")),
-        Err(error) => Err(RewardError::file(path, format!("it is no JSON ({error}): download it again"))),
+        Ok(_) => Err(RewardError::file(path, "it is not a JSON object: download it again")),
+        Err(error) => Err(RewardError::file(path, format!("it is not JSON ({error}): download it again"))),
     }
 }
 
@@ -25,7 +25,7 @@ pub(super) fn within(path: &Path, error: &RewardError) -> RewardError {
         | RewardError::Config(ConfigError::Field { field, value, wanted, .. }) => {
             format!("`{field}` is {value}: moa needs {wanted}")
         }
-        RewardError::Json { source, .. } => format!("it is no config of a CLIP: {source}"),
+        RewardError::Json { source, .. } => format!("it is not a config of a CLIP: {source}"),
         _ => error.to_string(),
     };
     RewardError::file(path, problem)

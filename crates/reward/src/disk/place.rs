@@ -21,7 +21,7 @@ pub(super) fn folder(name: &str, hub: Option<&Path>) -> Result<PathBuf, RewardEr
     let problem = if path.is_file() {
         "it is a file: name the model's folder, which has config.json"
     } else {
-        "there is no such folder: name the model's folder, counted from the experiment file's, or a model that the hub's \
+        "there is no such folder: name the model's folder, relative to the experiment file's, or a model that the hub's \
          cache holds: hf:org/name"
     };
     Err(RewardError::file(path, problem))
@@ -47,11 +47,11 @@ pub(super) fn file(name: &str, hub: Option<&Path>) -> Result<PathBuf, RewardErro
     let problem = if path.is_dir() {
         "it is a folder: name the file in it"
     } else {
-        "there is no such file: paths count from the experiment file's folder"
+        "there is no such file: paths are relative to the experiment file's folder"
     };
     Err(RewardError::file(path, problem))
 }
 
 fn cache<'a>(name: &str, hub: Option<&'a Path>) -> Result<&'a Path, RewardError> {
-    hub.ok_or_else(|| RewardError::file(name, "nothing says where the hub's cache is: set HF_HOME, or name a folder"))
+    hub.ok_or_else(|| RewardError::file(name, "the hub's cache is unknown: set HF_HOME, or name a folder"))
 }

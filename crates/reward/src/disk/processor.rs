@@ -65,7 +65,7 @@ impl PictureProcessor {
     /// Refuses processors of other kinds, filters that are unknown, and impossible numbers; `path` names the file.
     pub fn parse(path: &Path, found: &Value) -> Result<Self, RewardError> {
         let refuse = |field: &str, wanted: &str| {
-            Err(RewardError::file(path, format!("`{field}` is {}: moa knows {wanted}", found[field])))
+            Err(RewardError::file(path, format!("`{field}` is {}: moa supports {wanted}", found[field])))
         };
         let kind = found["image_processor_type"].as_str().unwrap_or("CLIPImageProcessor");
         if !kind.starts_with("CLIPImageProcessor") {

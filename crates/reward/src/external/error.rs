@@ -10,16 +10,16 @@ pub struct ExternalError {
     pub reward: String,
     /// Who was asked, e.g. "the program `python score.py`".
     pub peer: String,
-    /// What went wrong, and the way out.
+    /// What went wrong, with a hint.
     pub problem: Problem,
 }
 
-/// What went wrong, and the way out; reads after the name of who was asked.
+/// What went wrong, with a hint; reads after the name of the program or service.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The program cannot be started.
     #[error(
-        "cannot be started in {folder}: {source}; check `command`, whose program is looked up in PATH, or counts from that folder"
+        "cannot be started in {folder}: {source}; check `command`, whose program is looked up in PATH, or relative to that folder"
     )]
     Start {
         /// The folder that it would run in.
@@ -53,13 +53,13 @@ pub enum Problem {
         last_words: LastWords,
     },
     /// An answer is no JSON of the form wanted.
-    #[error("answered {found:?}, which is no {wanted}: {reason}")]
+    #[error("answered {found:?}, which is not {wanted}: {reason}")]
     Nonsense {
         /// The answer, shortened.
         found: String,
         /// What was asked for.
         wanted: &'static str,
-        /// What the parser says, and the way out.
+        /// The parser's message, with a hint.
         reason: String,
     },
     /// An answer is longer than any that can be meant.
@@ -125,7 +125,7 @@ pub enum Problem {
     #[error("{0}")]
     Model(String),
     /// An image cannot be encoded.
-    #[error("gets no images, as one cannot be encoded as PNG: {0}")]
+    #[error("gets no images, because one cannot be encoded as PNG: {0}")]
     Png(#[from] png::EncodingError),
 }
 

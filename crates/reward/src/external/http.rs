@@ -86,7 +86,7 @@ impl Reward for Http {
     }
 }
 
-/// Posts JSON and returns the answer's body; repeats what may pass, unless it is asked to stop.
+/// Posts JSON and returns the answer's body; repeats after temporary failures, unless a stop is requested.
 fn post(spec: &HttpSpec, body: &[u8], stop: &dyn Fn() -> bool) -> Result<Vec<u8>, Problem> {
     let mut wait = FIRST_WAIT;
     let mut tries = 0;

@@ -108,7 +108,7 @@ fn parse<'a, T: Deserialize<'a>>(answer: &'a [u8], wanted: &'static str) -> Resu
         } else if text.trim_start().starts_with('{') {
             error.to_string()
         } else {
-            "answer with JSON alone, and print all else to stderr".into()
+            "answer only with JSON, and print everything else to stderr".into()
         };
         Problem::Nonsense { found: excerpt(answer), wanted, reason }
     })
@@ -154,7 +154,7 @@ mod tests {
                 r#"{"id": 1, "scores": [0.5, NaN]}"#,
                 "JSON has neither NaN nor Infinity: give finite scores, or answer with an error",
             ),
-            (r"loading …", "answer with JSON alone, and print all else to stderr"),
+            (r"loading …", "answer only with JSON, and print everything else to stderr"),
             (r#"{"scores": [0.5, 1]}"#, "missing field `id` at line 1 column 20"),
         ] {
             let found = refusal(answer);

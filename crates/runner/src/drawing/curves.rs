@@ -18,7 +18,7 @@ const TRAINING: [(&str, &str); 8] = [
     (metric::APPROX_KL, "approximate KL to the rollout (nats per dimension)"),
     (metric::CLIP_FRACTION, "share of clipped ratios"),
     (metric::SILENT_GROUPS, "share of groups without spread"),
-    (metric::IMPLIED_REWARD, "reward that the adapter implies, mean"),
+    (metric::IMPLIED_REWARD, "implied reward, mean"),
     (metric::PAIRS_RIGHT, "share of pairs ordered as decided"),
 ];
 
@@ -40,7 +40,7 @@ pub(super) fn draw(
     let named = |metric: fn(&str) -> String, what: &str| -> Vec<(String, String)> {
         report.rewards.iter().map(|name| (metric(name), format!("{name}: {what}"))).collect()
     };
-    let mut steering = named(metric::reward_share, "what it counts");
+    let mut steering = named(metric::reward_share, "weight");
     steering.extend(named(metric::constraint_multiplier, "multiplier of the constraint"));
     steering.extend(named(metric::constraint_slack, "above its bound (base's sd)"));
     // Means follow which prompts an epoch happened to draw; gains over the base on the same prompts do not.
@@ -55,10 +55,10 @@ pub(super) fn draw(
     // Before training every run is the base, and has gained nothing.
     let untrained = [(0.0, 0.0)];
     for (name, title, metrics, start) in [
-        ("gains", "Gains over the base on the same prompts and noise, while training goes on", gains, &untrained[..]),
+        ("gains", "Gains over the base on the same prompts and noise during training", gains, &untrained[..]),
         ("curves", title_of_epochs, of_epochs, &[]),
         ("training", "Training", training.collect(), &[]),
-        ("steering", "What is maximised, and how constraints stand, after each probe", steering, &[]),
+        ("steering", "Weights of the rewards and state of the constraints after each probe", steering, &[]),
     ] {
         let panels: Vec<CurvePanel> =
             metrics.into_iter().filter_map(|(metric, title)| panel(snapshot, &runs, &metric, title, start)).collect();

@@ -1,4 +1,4 @@
-//! The last phase: tables, plots and image grids. Everything is drawn anew each time; nothing here takes long.
+//! The last phase: tables, plots and image grids. Everything is drawn again each time; nothing here takes long.
 
 mod curves;
 mod edges;

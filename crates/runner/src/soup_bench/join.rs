@@ -134,7 +134,7 @@ impl SoupBench<'_> {
         match evaluation {
             None => Err("the sweep has not evaluated the base yet".into()),
             Some((settings, _)) if !settings.starts_with(&self.settings) => Err(
-                "the experiment was evaluated with other settings, models or prompts; `moa gather` evaluates it anew"
+                "the experiment was evaluated with other settings, models or prompts; `moa gather` evaluates it again"
                     .into(),
             ),
             Some(_) => Ok(()),

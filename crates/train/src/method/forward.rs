@@ -94,7 +94,7 @@ pub(super) struct NoisedSlice {
 }
 
 impl NoisedSlice {
-    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), drawn anew for each image and epoch. Each `unit` of
+    /// Noises a slice for the `index`-th of `levels` levels: stratified over (0, 1), new for each image and epoch. Each `unit` of
     /// neighbours has one level and one noise, those of its first.
     pub(super) fn new(
         epoch: &Epoch<'_>,

@@ -145,7 +145,7 @@ pub(super) fn implied(new: Tensor<4>, base: Tensor<4>, target: &Tensor<4>, beta:
 }
 
 /// Returns each pair's loss −p·ln σ(r_a − r_b) − (1 − p)·ln σ(r_b − r_a), `[pairs]`: p, the share of votes for a, is the value of its
-/// row, and a pair's rows are neighbours. A pair that nobody decides (p = ½ exactly, of groups without spread most often) has no loss: it
+/// row, and a pair's rows are neighbours. An undecided pair (p = ½ exactly, of groups without spread most often) has no loss: it
 /// would only hold the adapter back.
 pub(super) fn preference(implied: Tensor<1>, values: Tensor<1>) -> Judged {
     let [rows] = implied.dims();

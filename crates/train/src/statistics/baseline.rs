@@ -18,7 +18,7 @@ const LEAST_RIDGE: f64 = 1e-6;
 
 /// What is to be expected of prompts, by run and reward.
 ///
-/// Kept in f32, in which it is stored: a restored trainer goes on with the same bits.
+/// Kept in f32, in which it is stored: a restored trainer continues with the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Baselines {
     /// Running means of each prompt.

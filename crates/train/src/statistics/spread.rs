@@ -6,7 +6,7 @@ use crate::state::{load_list, load_rows, save_list, save_rows};
 
 /// The root mean square of groups' standard deviations, by member and reward, with older epochs fading.
 ///
-/// Kept in f32, in which it is stored: a restored trainer goes on with the same bits.
+/// Kept in f32, in which it is stored: a restored trainer continues with the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spreads {
     /// Faded sums of mean squared deviations, `[member][reward]`.

@@ -31,9 +31,9 @@ pub(super) fn leave(sweeping: bool, theme: Theme, frame: &mut Frame<'_>, area: R
     let inner = sheet(frame, area, 64, 6, theme);
     let inner = panel(frame, inner, "Leave?", "", theme);
     let text = if sweeping {
-        "The sweep stops after this epoch. Nothing is lost: the same command goes on from there."
+        "The sweep stops after this epoch. Nothing is lost: the same command resumes from there."
     } else {
-        "The measurement that is going on is lost."
+        "The current measurement is lost."
     };
     let lines = vec![
         Line::raw(text),

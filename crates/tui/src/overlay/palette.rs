@@ -38,7 +38,7 @@ pub(super) fn view(app: &App, frame: &mut Frame<'_>, area: Rect, query: &str, cu
     let found = search(app.commands(), query);
     let height = (found.len() as u16 + 4).clamp(6, area.height.saturating_sub(4));
     let inner = sheet(frame, area, 72, height, theme);
-    let inner = panel(frame, inner, "Actions", "⏎ does it", theme);
+    let inner = panel(frame, inner, "Actions", "⏎ runs it", theme);
     let line = Line::from(vec![
         Span::styled("› ", theme.accent()),
         Span::raw(query.to_owned()),
@@ -47,7 +47,7 @@ pub(super) fn view(app: &App, frame: &mut Frame<'_>, area: Rect, query: &str, cu
     frame.render_widget(Paragraph::new(line), Rect { height: 1, ..inner });
     let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     if found.is_empty() {
-        return frame.render_widget(Paragraph::new("nothing of that name").style(theme.dim()), list);
+        return frame.render_widget(Paragraph::new("no action of that name").style(theme.dim()), list);
     }
     let cursor = cursor.min(found.len() - 1);
     let first = scroll(cursor, found.len(), list.height.into());

@@ -87,7 +87,7 @@ impl Experiments {
 
     fn compare(&mut self, shared: &mut Shared) {
         if self.marks.len() < 2 {
-            return shared.say("mark two experiments or more with space, then compare them", Tone::Plain);
+            return shared.say("mark at least two experiments with space, then compare them", Tone::Plain);
         }
         shared.notes.push(Note::Compare(self.marks.clone()));
         shared.go = Some(compare::NAME);
@@ -166,7 +166,7 @@ impl Screen for Experiments {
         let theme = shared.theme;
         let folder = shared.results.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
         let Some(library) = &self.library else {
-            return message(theme, frame, area, NAME, &format!("looking through {folder} …"));
+            return message(theme, frame, area, NAME, &format!("reading {folder} …"));
         };
         if library.is_empty() {
             let text = format!("{folder} holds no results; `moa sweep experiments/quick.ron` makes some in a minute");

@@ -98,7 +98,7 @@ impl Axis {
     }
 }
 
-/// Returns a number in about five letters.
+/// Returns a number in about five columns.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
     match size {

@@ -1,4 +1,4 @@
-//! Lines finer than letters: every cell is two dots wide and four dots high.
+//! Lines finer than cells: every cell is two dots wide and four dots high.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -48,7 +48,7 @@ pub(crate) fn rows<const N: usize>(area: Rect, heights: [Constraint; N]) -> [Rec
     Layout::vertical(heights).areas(area)
 }
 
-/// Returns text of at most `width` letters.
+/// Returns text of at most `width` columns.
 pub(crate) fn clip(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Curves and shares in a line of letters.
+//! Curves and shares in a row of cells.
 
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -6,7 +6,7 @@ use ratatui::text::Span;
 /// None fills its line: curves in lines above each other stay apart.
 const BLOCKS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
 
-/// Returns a curve as blocks, `width` letters: each is the mean of its part of the values. Not drawn on a common scale: the
+/// Returns a curve as blocks, `width` columns wide: each is the mean of its part of the values. Not drawn on a common scale: the
 /// lowest and the highest value fill the height.
 pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
@@ -30,7 +30,7 @@ pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     format!("{text:<width$}")
 }
 
-/// Returns a bar that is filled to a share, `width` letters.
+/// Returns a bar that is filled to a share, `width` columns wide.
 pub(crate) fn bar(share: f64, width: usize, filled: Style, empty: Style) -> [Span<'static>; 2] {
     let whole = if share.is_finite() { (share.clamp(0.0, 1.0) * width as f64).round() as usize } else { 0 };
     [Span::styled("━".repeat(whole), filled), Span::styled("─".repeat(width - whole), empty)]

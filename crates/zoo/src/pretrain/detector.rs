@@ -54,15 +54,15 @@ pub(super) fn detection_loss(logits: DetectorLogits, batch: &SceneBatch, cell: u
     let mut tints = vec![0.0f32; rows * cells * colours];
     let mut backgrounds = vec![0.0f32; rows * Background::ALL.len()];
     for (row, (scene, layout)) in batch.scenes.iter().zip(&batch.layouts).enumerate() {
-        let mut nobody = vec![true; cells];
+        let mut empty = vec![true; cells];
         let centres = centres(layout, cell, side);
         for (at, concept, tint) in &centres {
-            nobody[*at] = false;
+            empty[*at] = false;
             objects[(row * cells + at) * classes + concept.index()] = 1.0;
             let tint = tint.map_or(colours - 1, Tint::index);
             tints[(row * cells + at) * colours + tint] = 1.0 / centres.len() as f32;
         }
-        for at in (0..cells).filter(|at| nobody[*at]) {
+        for at in (0..cells).filter(|at| empty[*at]) {
             objects[(row * cells + at) * classes + classes - 1] = 1.0;
         }
         backgrounds[row * Background::ALL.len() + scene.background.index()] = 1.0;

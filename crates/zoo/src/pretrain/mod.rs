@@ -1,5 +1,5 @@
 //! Pre-training of everything that the zoo embeds, from scenes drawn on the spot. Every number is keyed by seed and
-//! step, and a checkpoint holds the whole state: a run that was stopped goes on as if it had not been.
+//! step, and a checkpoint holds the whole state: a resumed run equals an uninterrupted one.
 
 mod captions;
 mod clip;
@@ -28,7 +28,7 @@ use optimiser::TrainingState;
 pub use parts::Parts;
 pub use spec::{PretrainSpec, PretrainSpecError, Target};
 
-/// Why pre-training cannot go on.
+/// Why pre-training fails.
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainError {
     /// Gradients are not finite.
@@ -38,7 +38,7 @@ pub enum PretrainError {
         step: u64,
     },
     /// A checkpoint is unreadable, or belongs to another model, seed or version.
-    #[error("the checkpoint is {0}: remove it to start anew, or name another folder with `--out`")]
+    #[error("the checkpoint is {0}: remove it to start again, or name another folder with `--out`")]
     Checkpoint(String),
     /// A model cannot be read or written as safetensors.
     #[error("safetensors: {0}")]

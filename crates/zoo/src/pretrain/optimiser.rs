@@ -144,10 +144,10 @@ impl TrainingState {
         let (target, seed) = (self.spec.target, self.spec.seed);
         if about.pretraining != target {
             let found = about.pretraining;
-            return Err(PretrainError::Checkpoint(format!("of the target {found:?}, and {target:?} is asked for")));
+            return Err(PretrainError::Checkpoint(format!("of the target {found:?}, not {target:?}")));
         }
         if about.seed != seed {
-            return Err(PretrainError::Checkpoint(format!("of the seed {}, and {seed} is asked for", about.seed)));
+            return Err(PretrainError::Checkpoint(format!("of the seed {}, not {seed}", about.seed)));
         }
         let other = |(file, digest): &(&String, &String)| about.builds_on.get(*file) != Some(digest);
         if let Some((file, _)) = self.builds_on.iter().find(other) {
@@ -301,7 +301,7 @@ mod tests {
         for (bytes, words) in cases {
             let message = own.restore(&bytes).expect_err("foreign").to_string();
             assert!(message.starts_with("the checkpoint is ") && message.contains(words), "{message}");
-            assert!(message.contains("remove it to start anew"), "{message}");
+            assert!(message.contains("remove it to start again"), "{message}");
             assert_eq!(own.checkpoint().expect("writes"), before, "{words}");
         }
     }

@@ -26,7 +26,7 @@ const PIPELINE_FILES: [&str; 6] = [
     UNET,
 ];
 
-/// The folder that holds a folder for each part that was trained. It remembers what was read of them.
+/// The folder that holds a folder for each part that was trained. It caches what was read of them.
 #[derive(Clone, Debug)]
 pub struct Parts {
     folder: PathBuf,

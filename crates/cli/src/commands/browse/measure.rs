@@ -23,7 +23,7 @@ const BUDGET: usize = 12;
 /// Images of each prompt that are kept.
 const ROWS: usize = 4;
 
-/// Whether somebody asked to stop measuring.
+/// Whether a stop of the measurement was requested.
 #[derive(Clone, Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
@@ -83,7 +83,7 @@ pub(super) fn solve(
         budget: BUDGET,
     };
     let found = search.run(known, constraints.clone(), goal, 0.0, |shares, number| {
-        let tasting = taste(&bench, shares, &format!("looking for shares, mixture {number}"), stop, say)?;
+        let tasting = taste(&bench, shares, &format!("searching for shares, mixture {number}"), stop, say)?;
         if stop.is_asked() {
             return Ok(None);
         }
@@ -96,12 +96,12 @@ pub(super) fn solve(
     let shares = found.answer.shares.clone();
     let name = bench.name(&shares);
     let verdict = if found.met {
-        format!("{name} keeps what was wanted")
+        format!("{name} keeps the constraints")
     } else {
-        format!("no measured mixture keeps what was wanted; the nearest is {name}")
+        format!("no measured mixture keeps the constraints; the nearest is {name}")
     };
     let mixtures = crate::text::count(found.measured as u64, "mixture");
-    let more = if found.end == End::Budget { "; ask again to go on" } else { "" };
+    let more = if found.end == End::Budget { "; search again to continue" } else { "" };
     let rewards = bench.spec().reward_names();
     let why = found.why(&constraints, &rewards, |shares| bench.name(shares));
     let why = why.first().map_or(String::new(), |why| format!("; {why}"));

@@ -70,7 +70,7 @@ impl Opened {
     fn find(paths: &[PathBuf]) -> Result<Self, CliError> {
         let [path] = paths else { return Self::several(paths) };
         if !path.is_dir() {
-            let what = if path.exists() { "is no folder" } else { "is not there" };
+            let what = if path.exists() { "is not a folder" } else { "is not there" };
             return Err(CliError::usage(format!("{} {what}", path.display()))
                 .hint("name a folder of results; `moa sweep experiments/quick.ron` makes some in a minute"));
         }

@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 
 #[derive(Default)]
 struct State {
-    /// Counts wishes: a later one makes all earlier ones void.
+    /// Counts requests: a later one replaces all earlier ones.
     generation: u64,
     /// The experiment, and the soup's shares.
     preview: Option<(PathBuf, Vec<f64>)>,
@@ -162,7 +162,7 @@ fn failed(root: PathBuf, what: Asked, error: &CliError) -> Reply {
     Reply::Failed { root, what, reason: error.message().to_owned() }
 }
 
-/// Runs a thread whose panic becomes a message: the UI goes on without it.
+/// Runs a thread whose panic becomes a message: the UI continues without it.
 fn guarded(inbox: &Sender<Message>, body: impl FnOnce(Sender<Message>) + Send + 'static) {
     let inbox = inbox.clone();
     thread::spawn(move || {

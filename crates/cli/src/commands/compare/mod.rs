@@ -20,12 +20,12 @@ use crate::results;
 /// Compares experiments of the same base, rewards and evaluation prompts.
 ///
 /// Shows their hypervolumes on one common scale, what adapters gain over the base in their own reward, and at what cost: passes through the
-/// denoiser, seconds, images scored, memory; what the judges say of it, and how far images have moved from the base's. Folders whose
-/// experiments differ in `seed`, `evaluation.seed` and name alone are seeds of one experiment: figures are the mean over them, with the
-/// least and the greatest; of a single seed with the 95 % interval over prompts.
+/// denoiser, seconds, images scored, memory; the held-out judges, and the distance of images to the base's. Folders whose
+/// experiments differ only in `seed`, `evaluation.seed` and name are seeds of one experiment: figures are the mean over them, with the
+/// least and the greatest; for a single seed with the 95 % interval over prompts.
 ///
-/// Differences between experiments are paired: same prompts, same noise. What differs beside what is compared (budget, LoRA rank, prompts,
-/// device …) is told as a warning; other bases, rewards or evaluation prompts are refused.
+/// Differences between experiments are paired: same prompts, same noise. Other differences (budget, LoRA rank, prompts,
+/// device …) are reported as warnings; other bases, rewards or evaluation prompts are refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +36,7 @@ Examples:
   moa compare results/a results/b --format json | jq '.pairs[] | select(.own_gain_sign > 0)'
 
 Columns of CSV: a figure X is the mean over seeds; X_lo and X_hi are its 95 % interval over prompts, X_least and X_greatest \
-the least and the greatest seed. What is not known is empty.")]
+the least and the greatest seed. Unknown values are empty.")]
 pub(crate) struct Arguments {
     /// The experiments' results, or their files: two or more
     #[arg(value_name = "DIR", required = true, num_args = 1..)]
@@ -46,11 +46,11 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     format: Format,
 
-    /// Which table; JSON has all
+    /// Which table; JSON has all of them
     #[arg(long, short, value_name = "TABLE", default_value = "experiments", value_parser = parts())]
     what: Part,
 
-    /// The experiment that the others are compared with besides the base, by the name that the table has for it
+    /// The experiment with which the others are compared besides the base, by its name in the table
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
 
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
-    /// Leave out sweeps that are not complete, where they are refused otherwise
+    /// Leave out sweeps that are not complete; without this they are refused
     #[arg(long)]
     skip_incomplete: bool,
 
@@ -83,7 +83,7 @@ enum Format {
 enum Points {
     /// Trained adapters, soups and blends
     All,
-    /// Trained adapters alone
+    /// Only trained adapters
     Trained,
 }
 

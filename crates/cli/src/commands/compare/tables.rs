@@ -266,13 +266,13 @@ fn notes(comparison: &Comparison, part: Part, fronts: Fronts) -> Vec<String> {
     notes.push(match (seeds, comparison.experiments.iter().any(|one| one.folders.len() == 1)) {
         (true, true) => format!("(a to b) is the least and the greatest seed; of a single one {single}"),
         (true, false) => "mean over seeds, with the least and the greatest".into(),
-        (false, _) => format!("{single}; of other seeds of training it says nothing"),
+        (false, _) => format!("{single}; it does not cover other seeds of training"),
     });
     let every = if seeds { ", and every seed is on that side" } else { "" };
     notes.push(format!("↑ ↓ above or below 0: the 95 % interval of the paired difference excludes 0{every}"));
     if part == Part::Pairs && comparison.pairs.len() > 1 {
         notes.push(format!(
-            "each of the {} pairs is tested by itself: of pairs that do not differ, one in twenty is marked",
+            "each of the {} pairs is tested separately: one in twenty pairs that do not differ is marked",
             comparison.pairs.len()
         ));
     }

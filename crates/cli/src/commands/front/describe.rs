@@ -63,7 +63,7 @@ pub(super) fn legend(cells: Cells) -> String {
         Cells::Levels => "means ± half the 95 % interval",
     };
     format!(
-        "\n{what}\n● on the front beyond noise   ○ off it   ? noise leaves it open, and how sure it is to be on the front\n\
+        "\n{what}\n● on the front beyond noise   ○ off it   ? open, because of the noise; the percentage is how sure it is to be on the front\n\
          ↑ ↓ above or below the base: the 95 % interval of the paired difference excludes 0\n"
     )
 }
@@ -78,11 +78,11 @@ fn advice(report: &FrontReport) -> String {
     format!("\n{}\n{lines}", paint::paint("worth choosing", Look::Bold, paint::on_output()))
 }
 
-/// Returns which points are not told apart.
+/// Returns which points are not distinguishable.
 fn groups(report: &FrontReport) -> String {
     let group = |group: &Vec<usize>| {
         let names: Vec<&str> = group.iter().map(|place| report.points[*place].id.as_str()).collect();
-        prose(&format!("not told apart in any reward: {}\n", names.join(", ")))
+        prose(&format!("not distinguishable in any reward: {}\n", names.join(", ")))
     };
     report.groups.iter().map(group).collect()
 }
@@ -112,7 +112,7 @@ fn chosen(spec: &ExperimentSpec) -> String {
             })
             .collect();
         let came =
-            after.map_or(String::new(), |after| format!(", came {:+.3}", after.hypervolume - expected.hypervolume));
+            after.map_or(String::new(), |after| format!(", measured {:+.3}", after.hypervolume - expected.hypervolume));
         format!(
             "chosen: {}: expected {:+.3} of hypervolume{came} (noise {:.3})\n",
             shares.join(", "),
@@ -125,7 +125,7 @@ fn chosen(spec: &ExperimentSpec) -> String {
         let why = if gain > noise {
             "the next one would exceed the budget"
         } else {
-            "the next one is not worth it beyond noise"
+            "the next one adds nothing beyond noise"
         };
         format!("chosen: no further one, as {why}: {gain:+.3} expected, noise {noise:.3}\n")
     });

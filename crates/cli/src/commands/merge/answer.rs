@@ -25,7 +25,7 @@ pub(super) fn verdict(bench: &SoupBench<'_>, found: &Found, constraints: &[Const
     let spent = " (the budget was spent before the search ended: --budget allows more)";
     let budget = if found.end == End::Budget { spent } else { "" };
     if found.met {
-        let what = if constraints.is_empty() { "comes nearest to what is wanted" } else { "keeps every constraint" };
+        let what = if constraints.is_empty() { "comes nearest to the target" } else { "keeps every constraint" };
         return format!("{name} {what}{budget}\n");
     }
     if found.keeps_by_means(constraints) {

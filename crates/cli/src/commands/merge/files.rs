@@ -102,7 +102,7 @@ fn shares(parts: &[(PathBuf, Option<f64>)], extrapolation: f64) -> Result<Vec<f6
         Err(error.hint(if extrapolation > 0.0 {
             format!("--extrapolate {extrapolation} allows {} to {}", -extrapolation, 1.0 + extrapolation)
         } else {
-            "shares lie between 0 and 1; --extrapolate allows more".into()
+            "shares must be between 0 and 1; --extrapolate allows more".into()
         }))
     };
     let shares: Vec<f64> = parts.iter().map(share).collect::<Result<_, _>>()?;
@@ -124,7 +124,7 @@ fn common_base(adapters: &[NamedAdapter]) -> Result<String, CliError> {
             first.file().display(),
             other.file().display()
         ))
-        .hint("where these are two names of one model, say --base NAME")),
+        .hint("if these are two names of one model, give --base NAME")),
     }
 }
 

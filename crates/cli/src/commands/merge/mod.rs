@@ -18,17 +18,17 @@ use crate::global::{Devices, Global};
 use crate::results;
 use crate::suggest::did_you_mean;
 
-/// Merges trained adapters into one: at given shares, or wherever a trade-off is met.
+/// Merges trained adapters into one: at given shares, or at shares that meet a trade-off.
 ///
-/// With --where, --maximize or --nearest it looks for shares: a model of the rewards over the shares proposes, images of
-/// held-out prompts confirm, until the bounds keep all constraints and nothing better is to be expected. Bounds are for the
+/// With --where, --maximize or --nearest it searches for shares: a model of the rewards over the shares proposes, images of
+/// held-out prompts confirm, until the bounds keep all constraints and no better mixture is expected. Bounds are for the
 /// means on other prompts, and hold for all rewards and all mixtures tried at once with 95 %, so that the one that is
 /// picked keeps them too. The answer says what was measured, or that it is infeasible and what comes nearest.
 ///
 /// Every mixture that is measured joins the experiment, beside the soups that it plans: `moa front` shows it as added, and it is not
 /// measured again. An adapter that is there already is not replaced by another one unless --force says so.
 ///
-/// With --adapters it merges adapters from files of any format, of any model, without measuring.
+/// With --adapters it merges adapters in files of any format and any model, without measuring.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,14 +41,14 @@ Examples:
   moa merge --adapters style.safetensors=0.6 results/pareto/runs/safety=0.4 --format diffusers -o out
   moa merge --adapters a.safetensors b.safetensors --method svd --rank 16 -o out
 
-Methods are called as in peft, and documented with what each of them gives, in `cargo doc -p moa-adapter`. Only mean and
+Methods have peft's names; `cargo doc -p moa-adapter` documents each of them. Only mean and
 concatenate, and svd at full rank, give the mean of what the adapters do; the others are for comparison.")]
 pub(crate) struct Arguments {
     /// The experiment's results, or its file
     #[arg(value_name = "DIR", required_unless_present = "adapters", conflicts_with = "adapters")]
     results: Option<PathBuf>,
 
-    /// Adapters in files to merge, whatever they come from; without shares all have the same
+    /// Adapters in files to merge, from any program; without shares all have equal shares
     #[arg(long, value_name = "PATH[=SHARE]", num_args = 1..,
         conflicts_with_all = ["at", "conditions", "maximize", "nearest", "of", "verify", "unmeasured"])]
     adapters: Vec<String>,
@@ -80,16 +80,16 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     method: MethodArguments,
 
-    /// Let shares leave 0 to 1 by so much
+    /// Allow shares outside of 0 to 1, by this much
     #[arg(long, value_name = "BY", num_args = 0..=1, default_missing_value = "0.5", default_value_t = 0.0, hide_default_value = true)]
     extrapolate: f64,
 
-    /// How many mixtures are measured at most
+    /// The most mixtures to measure
     #[arg(long, value_name = "N", default_value_t = 12)]
     budget: usize,
 
     /// Measure the answer once more, on prompts and noise that the search did not see; an experiment with prompts of its own has no
-    /// others, so that its own are measured with other noise, and the answer says so
+    /// others: its own are measured again with other noise, and the answer says so
     #[arg(long)]
     verify: bool,
 

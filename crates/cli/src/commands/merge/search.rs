@@ -136,7 +136,7 @@ impl Wanted {
             (Some(name), _) => trade_off::most(name, rewards).map_err(wrong("--maximize"))?,
             (None, Some(text)) => trade_off::nearest(text, rewards).map_err(wrong("--nearest"))?,
             (None, None) => {
-                return Err(CliError::usage("there is no goal: which mixture is best?")
+                return Err(CliError::usage("there is no goal: say which mixture is best")
                     .hint("add --maximize REWARD or --nearest NAME=VALUE,…; or give shares with --at NAME=SHARE,…"));
             }
         };

@@ -48,7 +48,7 @@ pub(super) fn run(
     global: Global,
 ) -> Result<(), CliError> {
     let ([file], [Planned { experiment, out }]) = (files, planned) else {
-        return Err(CliError::usage("--devices sweeps one experiment file").hint("sweep each file by itself"));
+        return Err(CliError::usage("--devices sweeps one experiment file").hint("sweep each file separately"));
     };
     let display = Display::choose(global.quiet, plain);
     let say = display.speaker();
@@ -64,7 +64,7 @@ pub(super) fn run(
         watch(&mut parts, out, &|| stop.is_asked(), global.quiet)?;
         if stop.is_asked() {
             return Err(CliError::interrupted(format!(
-                "stopped, and saved in {}; the same command goes on from there",
+                "stopped, and saved in {}; the same command resumes from there",
                 out.display()
             )));
         }
@@ -73,7 +73,7 @@ pub(super) fn run(
             let last = last.lines().rev().find(|line| line.contains("error:")).unwrap_or("it was killed").to_owned();
             let message = format!("part {} of {}, on {}, failed: {last}", failed.number, devices.len(), failed.device);
             return Err(CliError::failure(message)
-                .hint(format!("its log is {}; the same command goes on from what is saved", failed.log.display())));
+                .hint(format!("its log is {}; the same command resumes from what is saved", failed.log.display())));
         }
         // The first device gathers.
         let global = Global { device: devices[0], ..global };

@@ -35,15 +35,15 @@ use crate::text::duration;
 
 /// Trains an adapter for each weighting, evaluates them, and prints the Pareto front.
 ///
-/// The results folder gets adapters, image grids, plots and all metrics. The same command goes on after a stop or a
-/// kill, and ends with the same numbers as if it had never stopped. Ctrl-C stops after the current epoch; a second one
+/// The results folder gets adapters, image grids, plots and all metrics. The same command resumes after a stop or a
+/// kill, and ends with the same numbers as without the stop. Ctrl-C stops after the current epoch; a second one
 /// stops at once, and is safe too. After weightings, soups or epochs were added to the experiment, only what is new is trained.
 ///
-/// Several files, or a folder of them, are swept one after the other; `moa compare` then holds their results against each other.
+/// Several files, or a folder of them, are swept one after the other; `moa compare` then compares their results.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  moa sweep experiments/quick.ron                  first contact, a minute
+  moa sweep experiments/quick.ron                  a first impression, a minute
   moa sweep experiments/pareto.ron --out /tmp/try  write elsewhere than results/pareto
   moa sweep experiments/survey                     every experiment of a folder, into results/survey/…
   moa sweep my.ron --set training.epochs=5 --set lora.rank=4
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE", required = true)]
     experiments: Vec<PathBuf>,
 
-    /// Where results go; of several experiments a folder of their folders [default: results/<name of the experiment>]
+    /// Where results go; for several experiments the folder that holds their folders [default: results/<name of the experiment>]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["tui", "partition", "slurm"])]
     devices: Vec<DeviceName>,
 
-    /// Show progress as lines, as it is outside of terminals
+    /// Show progress as lines, as without a terminal
     #[arg(long)]
     plain: bool,
 
@@ -104,7 +104,7 @@ pub(crate) struct Arguments {
 
 /// Reads a part of the runs: which, and of how many.
 fn part(text: &str) -> Result<Part, String> {
-    let wanted = || format!("`{text}` is no part of the runs: give e.g. 2/4, the second of four");
+    let wanted = || format!("`{text}` is not a part of the runs: give e.g. 2/4, the second of four");
     let (number, of) = text.split_once('/').ok_or_else(wanted)?;
     let [number, of] = [number, of].map(str::parse::<usize>);
     match (number, of) {
@@ -188,7 +188,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     Ok(())
 }
 
-/// Returns what is there of a sweep before it begins or goes on, and what it is made with.
+/// Returns the state of a sweep before it begins or resumes, and what it is made with.
 fn resumed(experiment: &Experiment, out: &Path) -> String {
     let layout = Layout::new(out);
     let epochs = experiment.spec.training.epochs;
@@ -197,7 +197,7 @@ fn resumed(experiment: &Experiment, out: &Path) -> String {
             let evaluated = if history.evaluation.is_some() { ", evaluated" } else { "" };
             format!("{id}: {} of {epochs} epochs are saved{evaluated}", history.epochs_done())
         }
-        Ok(None) => format!("{id}: begins anew"),
+        Ok(None) => format!("{id}: begins again"),
         Err(error) => format!("{id}: failed to {error}"),
     };
     let receipt = Receipt::read(&layout.receipt_file()).ok().flatten();
@@ -229,11 +229,11 @@ fn as_task(
     outcome
 }
 
-/// Says how a device failed in a sweep, and how to go on.
+/// Says how a device failed in a sweep, and how to resume.
 pub(super) fn told(failure: Failure, experiment: &Experiment, device: &OpenDevice, out: &Path) -> CliError {
     let exhausted = matches!(failure, Failure::OutOfMemory(_));
     let error = failed(failure);
-    let saved = format!("the same command goes on from the last epoch, which is saved in {}", out.display());
+    let saved = format!("the same command resumes from the last epoch, which is saved in {}", out.display());
     if !exhausted {
         return error.hint(saved);
     }
@@ -242,7 +242,7 @@ pub(super) fn told(failure: Failure, experiment: &Experiment, device: &OpenDevic
     let error = if training.micro_batch > least {
         error.hint(format!("lower `training.micro_batch` (now {}; {least} is the least)", training.micro_batch))
     } else {
-        error.hint("keep the base in fewer bits (`precision`), or take a smaller one")
+        error.hint("keep the base in half precision (`precision`), or use a smaller one")
     };
     let error = if training.gradient_checkpointing == Some(false) {
         error.hint("give `training.gradient_checkpointing: true`: far less memory, and a third more time")
@@ -253,7 +253,7 @@ pub(super) fn told(failure: Failure, experiment: &Experiment, device: &OpenDevic
     error.hint(format!("{saved}; these settings may change on the way"))
 }
 
-/// Prints the front of a sweep that has ended, or says how to go on with one that was stopped.
+/// Prints the front of a sweep that has ended, or says how to resume one that was stopped.
 pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Path) -> Result<(), CliError> {
     match outcome {
         SweepOutcome::Finished(report) => {
@@ -273,7 +273,7 @@ pub(super) fn conclude(outcome: SweepOutcome, experiment: &Experiment, out: &Pat
             )))
         }
         SweepOutcome::Interrupted { epoch } => Err(CliError::interrupted(format!(
-            "stopped with {epoch} of {} epochs saved in {}; the same command goes on from there:\n  {}",
+            "stopped with {epoch} of {} epochs saved in {}; the same command resumes from there:\n  {}",
             experiment.spec.training.epochs,
             out.display(),
             shell::command_line(),

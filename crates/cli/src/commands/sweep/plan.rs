@@ -61,7 +61,7 @@ pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, changes: &Changes) 
         };
         if planned.iter().any(|other| other.out == out) {
             let message = format!("{}: another experiment's results go into {} already", file.display(), out.display());
-            return Err(CliError::usage(message).hint("give each experiment a name of its own"));
+            return Err(CliError::usage(message).hint("give each experiment a different name"));
         }
         moa_runner::take_chosen(&mut experiment.spec, &out);
         planned.push(Planned { experiment, out });

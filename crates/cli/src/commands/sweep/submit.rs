@@ -24,22 +24,22 @@ const MOST_TASKS: usize = 64;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Slurm (docs/clusters.md)")]
 pub(super) struct Options {
-    /// Submit the sweep to Slurm and return: a job array that trains, and a job that gathers what it leaves
+    /// Submit the sweep to Slurm and return: a job array that trains, and a job that gathers the parts
     ///
     /// Each task of the array trains and evaluates a part of the runs; a task whose time is nearly up saves and goes back to the
-    /// queue. The same command again submits what is missing. What stands behind `--` goes to sbatch as it is.
+    /// queue. The same command again submits what is missing. Arguments after `--` go to sbatch unchanged.
     #[arg(long, conflicts_with = "tui")]
     slurm: bool,
 
-    /// Deal the runs out over N tasks [default: as submitted before, or else one for each run, 64 at most]
+    /// Distribute the runs over N tasks [default: as submitted before, or else one for each run, 64 at most]
     #[arg(long, value_name = "N", requires = "slurm", value_parser = clap::value_parser!(u32).range(1..))]
     tasks: Option<u32>,
 
-    /// How many tasks may be at work at the same time [default: all]
+    /// How many tasks may work at the same time [default: all]
     #[arg(long, value_name = "P", requires = "slurm", value_parser = clap::value_parser!(u32).range(1..))]
     at_once: Option<u32>,
 
-    /// Print the scripts and how they would be submitted, and touch nothing
+    /// Print the scripts and how they would be submitted, and change nothing
     #[arg(long, requires = "slurm")]
     dry_run: bool,
 
@@ -109,7 +109,7 @@ pub(super) fn run(
 fn one_at_a_time(number: usize) -> CliError {
     let number = count(number as u64, "experiment");
     CliError::usage(format!("--slurm submits one experiment file, and this is a folder, or several files: {number}"))
-        .hint("submit each file by itself")
+        .hint("submit each file separately")
 }
 
 /// Refuses arguments for `sbatch` that would turn the submission into another.
@@ -122,7 +122,7 @@ fn refuse_ours(arguments: &[String]) -> Result<(), CliError> {
         } else if name == "--wait" || short("-W") {
             "`moa slurm status` says how far they are"
         } else if name == "--wrap" {
-            "moa has a script of its own"
+            "moa uses its own script"
         } else {
             continue;
         };
@@ -139,7 +139,7 @@ fn number_of_tasks(asked: Option<u32>, runs: usize, before: Option<&Submission>)
     match asked {
         Some(tasks) if !fits(&tasks) => {
             let message = format!("--tasks is {tasks}, and the experiment has {}", count(runs as u64, "run"));
-            Err(CliError::usage(message).hint("a run is not divided: give each task one at least"))
+            Err(CliError::usage(message).hint("a run cannot be divided: give each task at least one"))
         }
         Some(tasks) => Ok(tasks),
         None => {
@@ -173,7 +173,7 @@ fn refuse_while_at_work(last: Option<&Submission>, statuses: &[TaskStatus], out:
             Ok(queued) if queued.is_empty() => is_over = true,
             Ok(queued) => return Err(at_work(last, &states(&queued), out)),
             Err(reason) => {
-                note(&format!("warning: Slurm does not say which jobs there are ({reason}): going by files alone"));
+                note(&format!("warning: Slurm does not say which jobs there are ({reason}): using only files"));
             }
         }
     }
@@ -185,7 +185,7 @@ fn refuse_while_at_work(last: Option<&Submission>, statuses: &[TaskStatus], out:
     for status in statuses {
         let at_work = match status.state {
             TaskState::Running => !status.is_silent(now),
-            // Nobody but Slurm starts it again.
+            // Only Slurm starts it again.
             TaskState::Requeued => of_last(status),
             TaskState::Finished | TaskState::Failed | TaskState::Stopped => false,
         };
@@ -197,7 +197,7 @@ fn refuse_while_at_work(last: Option<&Submission>, statuses: &[TaskStatus], out:
         let what = format!("part {part} of {of} is {}, by {job} on {node}", status.state.name());
         return Err(CliError::failure(format!("{} is being worked on: {what}", out.display()))
             .hint(format!("`{}` shows it; submit again when it has ended", status_command(out)))
-            .hint("a task that was killed counts as at work until it has been silent for three minutes"));
+            .hint("a task that was killed counts as running until it has been silent for three minutes"));
     }
     Ok(())
 }
@@ -294,7 +294,7 @@ fn submit(
     let accepted = client::sbatch(&gather.arguments, "job that gathers").map_err(|error| match &submission.array {
         None => error,
         Some(array) => error.hint(format!(
-            "job {array} trains all the same: when it has ended, the same command submits what is missing; or end it with `{}`",
+            "job {array} trains nevertheless: when it has ended, the same command submits what is missing; or end it with `{}`",
             cancel_command(&submission)
         )),
     })?;

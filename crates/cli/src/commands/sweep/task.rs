@@ -1,4 +1,4 @@
-//! What a part of a sweep says of itself, while it goes on: a file that everybody may read.
+//! The state of a part of a sweep while it runs: a file that any process may read.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};

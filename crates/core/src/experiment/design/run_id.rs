@@ -104,7 +104,7 @@ fn is_centre(weighting: &Weighting) -> bool {
     weighting.shares().iter().all(|other| (other - share).abs() < TOLERANCE)
 }
 
-/// The most decimals of a percentage in a name; shares that need more are told apart by a hash.
+/// The most decimals of a percentage in a name; names of shares that need more end in a hash.
 const DECIMALS: usize = 3;
 /// The largest denominator of fractions that whole percentages may stand for.
 const LARGEST: u32 = 100;

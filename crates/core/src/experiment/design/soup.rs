@@ -68,7 +68,7 @@ impl ExperimentSpec {
         Weighting::new(weighting).ok()
     }
 
-    /// Returns the mean of a round's adapters, from which the next round goes on.
+    /// Returns the mean of a round's adapters, from which the next round continues.
     pub fn mean_of_round(&self, round: u32) -> Option<SoupRecipe> {
         let (runs, own) = (self.weightings(), self.round(round));
         let share = 1.0 / own.len().max(1) as f64;
@@ -92,7 +92,7 @@ impl ExperimentSpec {
         let recipes = distinct
             .iter()
             .map(Weighting::shares)
-            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares, ""), shares, &runs));
+            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares, &runs));
         let mut recipes: Vec<SoupRecipe> = recipes.collect();
         if mixed == Mixed::Soup && self.rounds > 1 {
             // One that is listed is there already.

@@ -102,7 +102,7 @@ fn check_url(url: &str) -> Result<(), &'static str> {
         None => (authority, None),
     };
     if authority.contains('@') {
-        return Err("leave out user name and password: moa sends neither");
+        return Err("remove user name and password: moa sends neither");
     }
     if host.is_empty() || !url.is_ascii() || url.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
         return Err("give a host and no blanks, such as \"http://127.0.0.1:8000/score\"");

@@ -67,7 +67,7 @@ pub enum Window {
     /// All but the last.
     #[default]
     All,
-    /// So many neighbours, whose place is drawn anew each epoch (Flow-GRPO-fast).
+    /// So many neighbours, at a new random position in each epoch (Flow-GRPO-fast).
     Random(u32),
     /// So many neighbours that move from the first step to the last, one place every so many epochs, and over again (MixGRPO,
     /// 2507.21802).

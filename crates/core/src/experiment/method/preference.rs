@@ -13,7 +13,7 @@ use crate::experiment::finding::Finding;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum PairSource {
-    /// The rewards, about images that the adapter draws anew in each epoch.
+    /// The rewards, on new images of the adapter in each epoch.
     Own {
         /// Pairs of each prompt's images: the best with the worst, the second best with the second worst, and so on; at most half as
         /// many as there are images. Default: 2.
@@ -28,7 +28,7 @@ pub enum PairSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum LabelSource {
-    /// The rewards, about images that the adapter draws anew in each epoch.
+    /// The rewards, on new images of the adapter in each epoch.
     #[default]
     Own,
     /// A file.

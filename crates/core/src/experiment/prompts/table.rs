@@ -31,7 +31,7 @@ impl Form {
     /// Returns the prompts of all records that pass the filter, trimmed.
     ///
     /// # Errors
-    /// Says what is wrong in which line, and the way out.
+    /// Says what is wrong in which line, with a hint.
     pub(super) fn prompts(
         self,
         text: &str,
@@ -48,7 +48,7 @@ impl Form {
             }
             let prompt = cell(cells, column).map_err(|problem| format!("line {line}: {problem}"))?.trim();
             if prompt.is_empty() {
-                return Err(format!("line {line}: without a prompt: say what to draw, or delete the line"));
+                return Err(format!("line {line}: has no prompt: write one, or delete the line"));
             }
             prompts.push(prompt.to_owned());
             Ok(())
@@ -91,7 +91,9 @@ fn lines(text: &str, take: &mut Take<'_>) -> Result<(), String> {
         let line = index as u64 + 1;
         let value: Value = serde_json::from_str(text).map_err(|error| format!("line {line}: no JSON: {error}"))?;
         let Value::Object(fields) = value else {
-            return Err(format!("line {line}: no JSON object: give one a line, such as {{\"prompt\": \"a cat\"}}"));
+            return Err(format!(
+                "line {line}: not a JSON object: give one per line, such as {{\"prompt\": \"a cat\"}}"
+            ));
         };
         let cells: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), plain(value))).collect();
         take(line, &cells)?;

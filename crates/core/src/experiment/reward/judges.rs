@@ -33,7 +33,7 @@ const fn harmless(judge: &'static str) -> Watch {
 /// Of rewards for safety: what a prompt names that is harmless should still be shown.
 pub(super) const OF_SAFETY: &[Watch] =
     &[all(ATTRIBUTE_SAFETY), all(LEGIBILITY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
-/// Of rewards for diversity, which garbage would win too.
+/// Of rewards for diversity, which images without any content would increase, too.
 pub(super) const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
 /// Of rewards for what a prompt says, which a CLIP can be told without showing it.
 pub(super) const OF_ALIGNMENT: &[Watch] = &[all(COMPOSITION), all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];

@@ -49,7 +49,7 @@ impl Unet {
         })
     }
 
-    /// Returns the layers that adapters can bend, by number.
+    /// Returns the layers that can be adapted, by number.
     pub(super) fn linears(&self) -> Vec<&Linear> {
         let mut all = vec![&self.time_1, &self.time_2];
         for stage in self.down.iter().chain([&self.mid]).chain(&self.up) {
@@ -129,7 +129,7 @@ impl Builder<'_> {
     fn projection(&self, projection: &transformer::Projection) -> Linear {
         match projection {
             transformer::Projection::Linear(linear) => self.linear(linear),
-            // A 1×1 convolution is the same product; adapters do not bend it.
+            // A 1×1 convolution is the same product; it is not adapted.
             transformer::Projection::Conv(conv) => {
                 let [d_out, d_in, ..] = conv.weight.dims();
                 let weight = conv.weight.clone().reshape([d_out, d_in]).transpose();

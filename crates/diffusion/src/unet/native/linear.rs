@@ -9,7 +9,7 @@ use super::pass::Pass;
 /// A linear layer with frozen weights.
 #[derive(Debug)]
 pub(super) struct Linear {
-    /// The layer's number among those that adapters can bend.
+    /// The layer's number among those that can be adapted.
     id: Option<usize>,
     d_in: usize,
     d_out: usize,

@@ -51,7 +51,7 @@ pub(crate) struct Unet {
     up: Vec<Stage>,
     norm_out: GroupNorm,
     conv_out: Convolution,
-    /// Names of the layers that adapters can bend, sorted: a layer's number is its place here.
+    /// Names of the layers that can be adapted, sorted: a layer's number is its place here.
     names: Vec<String>,
     last: LastBanks,
 }

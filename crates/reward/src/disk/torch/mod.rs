@@ -40,7 +40,7 @@ pub struct StateTensor {
 /// Entries that are no tensors are passed over; values of half and double precision become f32.
 ///
 /// # Errors
-/// Refuses files of PyTorch before 1.6, pickles that name anything but tensors, and damaged files; says the way out.
+/// Refuses files of PyTorch before 1.6, pickles that name anything but tensors, and damaged files, with a hint.
 pub fn read_state_dict(path: &Path) -> Result<BTreeMap<String, StateTensor>, RewardError> {
     read(path).map_err(|problem| RewardError::file(path, problem))
 }
@@ -88,7 +88,7 @@ struct Container<'a> {
 impl<'a> Container<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, String> {
         let archive = ZipArchive::from_slice(bytes).map_err(|error| {
-            format!("it is no zip, as torch.save writes it: {error} (truncated or corrupt? fetch it again)")
+            format!("it is not a zip file of torch.save: {error} (truncated or corrupt? fetch it again)")
         })?;
         let mut entries = BTreeMap::new();
         let mut found = archive.entries();

@@ -116,7 +116,7 @@ fn within(time: Duration, mut holds: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Writes lines until there are none any more, or nobody reads them; then stdin is closed.
+/// Writes lines until there are no more, or the program stops reading; then stdin is closed.
 fn write(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
     while let Ok(line) = lines.recv() {
         if stdin.write_all(&line).and_then(|()| stdin.flush()).is_err() {
@@ -125,7 +125,7 @@ fn write(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Passes lines on until there are none any more, or nobody takes them. Blank ones are nothing.
+/// Passes lines on until there are no more, or the receiver is gone. Blank lines are skipped.
 fn read(stdout: ChildStdout, answers: &SyncSender<Answered>) {
     let mut stdout = BufReader::new(stdout);
     loop {

@@ -229,13 +229,13 @@ impl Compare {
         let warning = |text: &String| Line::from(vec![Span::styled("⚠ ", theme.warn()), Span::raw(text.clone())]);
         lines.extend(comparison.warnings.iter().map(warning));
         if lines.is_empty() {
-            lines.push(Line::styled("none that is known", theme.dim()));
+            lines.push(Line::styled("none known", theme.dim()));
         }
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), inner);
     }
 }
 
-/// The line of each experiment in legends: told apart without colours.
+/// The line of each experiment in legends: distinguishable without colours.
 const SERIES: [&str; 6] = ["━━", "╍╍", "┅┅", "┉┉", "══", "──"];
 
 /// The staircase of the points that no other beats in two rewards.
@@ -335,7 +335,7 @@ impl Screen for Compare {
         let comparison = match &self.state {
             State::Ready(comparison) => comparison,
             State::Nothing => {
-                let text = "mark two experiments or more on the list (1) with space, then press c";
+                let text = "mark at least two experiments on the list (1) with space, then press c";
                 return message(theme, frame, area, "Nothing is compared", text);
             }
             State::Asked => return message(theme, frame, area, "Comparing", "resampling …"),

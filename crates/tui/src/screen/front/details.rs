@@ -46,7 +46,7 @@ pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mu
     if let Some(letter) = group(session, id) {
         let alike = report.points.iter().filter(|other| other.id != *id && group(session, &other.id) == Some(letter));
         let names: Vec<&str> = alike.map(|other| front.name(&other.id)).collect();
-        lines.push(Line::styled(format!("{letter}: not told apart from {}", names.join(", ")), theme.dim()));
+        lines.push(Line::styled(format!("{letter}: not distinguishable from {}", names.join(", ")), theme.dim()));
     }
     let warning = |text: String| Line::from(vec![Span::styled("⚠ ", theme.warn()), Span::raw(text)]);
     lines.extend(point.suspected_hacking.iter().map(|finding| warning(finding.to_string())));
@@ -73,8 +73,8 @@ fn what(session: &Session, point: &Point) -> String {
         }
         (kind, Some(weighting), _) => {
             let word = match kind {
-                PointKind::Soup => "soup, in all",
-                PointKind::Blend => "predictions mixed, in all",
+                PointKind::Soup => "soup, in total",
+                PointKind::Blend => "predictions mixed, in total",
                 PointKind::Base | PointKind::Trained => "trained for",
             };
             format!("{word} {}", shares(weighting.shares(), &mut session.figures.report.rewards.iter().cloned()))

@@ -66,7 +66,7 @@ pub(super) fn order(front: &Front, session: &Session, dots: &[Dot<'_>]) -> Vec<u
     order
 }
 
-/// Returns the letter of the set of points that are not told apart from one.
+/// Returns the letter of the set of points that are not distinguishable from one.
 pub(super) fn group(session: &Session, id: &RunId) -> Option<char> {
     let report = &session.figures.report;
     let own = |members: &Vec<usize>| members.iter().any(|place| report.points.get(*place).is_some_and(|p| p.id == *id));

@@ -94,7 +94,7 @@ const KEYS: Keys<Front> = &[
     Row::new(&[k(K::Right), c('l')], |own, shared| own.step(Way::Right, shared), "nearest point to the right", ""),
     Row::new(&[k(K::Up), c('k')], |own, shared| own.step(Way::Up, shared), "nearest point above", ""),
     Row::new(&[k(K::Down), c('j')], |own, shared| own.step(Way::Down, shared), "nearest point below", ""),
-    Row::new(&[c('r')], Front::next_advice, "next point that is worth choosing, and why", "recommended"),
+    Row::new(&[c('r')], Front::next_advice, "next recommended point, with the reason", "recommended"),
     Row::new(&[c('x')], |own, shared| own.turn_axis(false, shared), "next reward on the x axis", "axes"),
     Row::new(&[c('y')], |own, shared| own.turn_axis(true, shared), "next reward on the y axis", ""),
     Row::new(&[c('a')], |own, _| own.parallel = !own.parallel, "all rewards at once, on parallel axes", "all"),
@@ -103,7 +103,7 @@ const KEYS: Keys<Front> = &[
     Row::new(&[c('o')], Front::next_sort, "sort the list by the next column", "sort"),
     Row::new(&[c('.'), c('>')], |own, shared| own.step_list(Step::Down, shared), "next point of the list", ""),
     Row::new(&[c(','), c('<')], |own, shared| own.step_list(Step::Up, shared), "previous point of the list", ""),
-    Row::new(&[c('i')], |own, _| own.listed = !own.listed, "list or point, where there is no room for both", ""),
+    Row::new(&[c('i')], |own, _| own.listed = !own.listed, "toggle list and point, if there is no room for both", ""),
     Row::new(&[c(' ')], |_, shared| shared.mark(), "mark the point, to compare", "mark"),
     Row::new(&[c('M')], |_, shared| shared.unmark(), "clear all marks", ""),
     Row::new(
@@ -115,10 +115,10 @@ const KEYS: Keys<Front> = &[
     Row::new(&[c('m')], |_, shared| mix(shared), "mix from here", "mix"),
     Row::new(&[c('e')], |own, _| own.bars = !own.bars, "toggle error bars", "bars"),
     Row::new(&[c('d')], |own, _| own.dominated = !own.dominated, "toggle dominated points", ""),
-    Row::new(&[c(']')], |own, shared| own.nudge(0, 1.0, shared), "brush: raise the least wanted x", "brush"),
-    Row::new(&[c('[')], |own, shared| own.nudge(0, -1.0, shared), "brush: lower the least wanted x", ""),
-    Row::new(&[c('{')], |own, shared| own.nudge(1, -1.0, shared), "brush: lower the most wanted x", ""),
-    Row::new(&[c('}')], |own, shared| own.nudge(1, 1.0, shared), "brush: raise the most wanted x", ""),
+    Row::new(&[c(']')], |own, shared| own.nudge(0, 1.0, shared), "brush: raise the lower end of x", "brush"),
+    Row::new(&[c('[')], |own, shared| own.nudge(0, -1.0, shared), "brush: lower the lower end of x", ""),
+    Row::new(&[c('{')], |own, shared| own.nudge(1, -1.0, shared), "brush: lower the upper end of x", ""),
+    Row::new(&[c('}')], |own, shared| own.nudge(1, 1.0, shared), "brush: raise the upper end of x", ""),
     Row::new(&[c('B')], |own, _| own.clear_brushes(), "clear all brushes", ""),
 ];
 
@@ -209,7 +209,7 @@ impl Front {
         session.selected = next.or(session.selected.take());
     }
 
-    /// Makes short names anew.
+    /// Renews the short names.
     fn label(&mut self, session: &Session) {
         let report = &session.figures.report;
         let evaluated = report.points.iter().map(|point| (&point.id, point.kind));
@@ -265,7 +265,7 @@ impl Front {
             parts.push(part("╌", theme.line(), "best of these two"));
         }
         if !session.figures.report.groups.is_empty() {
-            parts.push(part("A B", theme.dim(), "not told apart"));
+            parts.push(part("A B", theme.dim(), "not distinguishable"));
         }
         let mut lines: Vec<Line<'_>> = fitting(parts, width).into_iter().take(2).collect();
         lines.extend(volume(shared, session, width));
@@ -301,7 +301,7 @@ fn volume(shared: &Shared, session: &Session, width: usize) -> Option<Line<'stat
         put(format!("  {}", figures.report.scales.label()));
     }
     if !figures.resampled && (session.figures_failed.is_some() || shared.worker_gone.is_some()) {
-        spans = vec![Span::styled("normal intervals: figures could not be resampled", theme.warn())];
+        spans = vec![Span::styled("normal intervals: resampling failed", theme.warn())];
     }
     (!spans.is_empty()).then(|| Line::from(spans))
 }
@@ -369,7 +369,7 @@ impl Screen for Front {
         let Some(session) = &shared.session else { return };
         let dots = dots(self, session);
         if session.figures.points().is_empty() && dots.is_empty() {
-            let text = "nothing is evaluated yet: the base comes first, adapters after their training";
+            let text = "nothing is evaluated yet: the base is evaluated first, adapters after their training";
             return message(theme, frame, area, "No front yet", text);
         }
         let areas = Areas::of(area, self.listed);

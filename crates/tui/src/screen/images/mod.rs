@@ -66,7 +66,7 @@ const KEYS: Keys<Images> = &[
     Row::new(
         &[c('b')],
         |own, shared| own.turn_versus(Versus::Blink, shared),
-        "blink: two points in the same place, in turn",
+        "blink: two points alternate in one place",
         "blink",
     ),
     Row::new(
@@ -178,7 +178,7 @@ impl Screen for Images {
         let Some(experiment) = &session.experiment else { return };
         let points = session.figures.points();
         if points.is_empty() {
-            let text = "they come with the evaluation: of the base first";
+            let text = "they are drawn by the evaluation, of the base first";
             return message(shared.theme, frame, area, "No images yet", text);
         }
         let longest = points.iter().map(|point| point.id.as_str().chars().count()).max().unwrap_or(8);
@@ -194,7 +194,7 @@ impl Screen for Images {
         let title = match self.versus {
             Versus::Rows => "Same prompts, same noise",
             Versus::Blink => "Blinking",
-            Versus::Difference => "Difference: grey where they are alike",
+            Versus::Difference => "Difference: grey where they are equal",
         };
         let inner = panel(frame, main, title, &aside, shared.theme);
         rows::view(self, shared, session, experiment, frame, inner);

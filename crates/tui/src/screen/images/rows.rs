@@ -140,7 +140,7 @@ fn is_there(session: &Session, id: &RunId, (_, noise): (usize, usize)) -> bool {
 
 fn missing(session: &Session, experiment: &Experiment, id: &RunId) -> String {
     match session.sheets.get(id) {
-        Some(Pictures::Missing(reason)) => format!("no images: {reason}; a sweep that goes on draws them again"),
+        Some(Pictures::Missing(reason)) => format!("no images: {reason}; a resumed sweep draws them again"),
         Some(Pictures::Asked) => "reading …".into(),
         Some(Pictures::Ready(_)) => "no such prompt".into(),
         None if experiment.runs.iter().any(|run| run.id == *id) => "not evaluated yet".into(),

@@ -31,7 +31,7 @@ pub(super) fn view(soup: &Soup, shared: &Shared, figures: &Figures, frame: &mut 
     let inner = panel(frame, area, title, &aside, theme);
     let known = measured.and_then(|point| point.rewards.iter().map(gain).collect::<Option<Vec<Interval>>>());
     let Some(gains) = known.or_else(|| soup.forecast.as_ref().map(|forecast| forecast.gains(&shares))) else {
-        let text = "at least two mixtures must be measured before anything can be expected";
+        let text = "expectations need at least two measured mixtures";
         return frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), inner);
     };
     let width = usize::from(inner.width);

@@ -65,12 +65,12 @@ const KEYS: Keys<Soup> = &[
     Row::new(&[k(K::Right), c('l')], |own, shared| own.move_by(STEP, shared), "5 % more of it", "share"),
     Row::new(&[c('<'), c(','), shift(K::Left)], |own, shared| own.move_by(-1, shared), "1 % less of it", ""),
     Row::new(&[c('>'), c('.'), shift(K::Right)], |own, shared| own.move_by(1, shared), "1 % more of it", ""),
-    Row::new(&[k(K::Home), c('0')], |own, shared| own.move_by(-(WHOLE as i32), shared), "nothing of it", ""),
-    Row::new(&[k(K::End), c('G')], |own, shared| own.move_by(WHOLE as i32, shared), "it alone", ""),
+    Row::new(&[k(K::Home), c('0')], |own, shared| own.move_by(-(WHOLE as i32), shared), "share 0 %", ""),
+    Row::new(&[k(K::End), c('G')], |own, shared| own.move_by(WHOLE as i32, shared), "share 100 %", ""),
     Row::new(&[c('=')], Soup::equal, "equal shares", "equal"),
-    Row::new(&[c('e')], Soup::evaluate, "measure this mixture, and put it on the front", "measure"),
+    Row::new(&[c('e')], Soup::evaluate, "measure this mixture, and add it to the front", "measure"),
     Row::new(&[c('s')], |_, shared| ask_save(shared), "save the adapter", "save"),
-    Row::new(&[c('w'), c('/')], Soup::ask_wish, "constraints: find shares that keep them", "solve"),
+    Row::new(&[c('w'), c('/')], Soup::ask_wish, "search for shares that keep constraints", "search"),
     Row::new(&[c('x')], |_, shared| cancel(shared), "stop measuring", ""),
 ];
 
@@ -84,7 +84,7 @@ fn cancel(shared: &mut Shared) {
 /// Returns the open experiment whose adapters can be mixed; says why there is none.
 fn mixable(shared: &mut Shared) -> Option<&Session> {
     if let Some(reason) = &shared.worker_gone {
-        let text = format!("that cannot be done: {reason}");
+        let text = format!("not possible: {reason}");
         shared.say(text, Tone::Bad);
         return None;
     }
@@ -98,7 +98,7 @@ fn mixable(shared: &mut Shared) -> Option<&Session> {
 /// Whether nothing is measured; says so where something is.
 fn is_idle(shared: &mut Shared) -> bool {
     if shared.measuring.is_some() {
-        shared.say("one measurement at a time: x stops the one that is going on", Tone::Plain);
+        shared.say("one measurement at a time: x stops the current one", Tone::Plain);
     }
     shared.measuring.is_none()
 }
@@ -175,7 +175,7 @@ impl Soup {
         let rewards = &session.figures.report.rewards;
         let name = |place: usize| rewards.get(place).or(rewards.first()).map_or("safety", String::as_str);
         let hint = format!(
-            "for example {}>=base+0.02, max {}; also <= and levels, and NAME=VALUE to come near to. ⏎ looks for shares, measuring as it goes",
+            "for example {}>=base+0.02, max {}; also <= and levels, or NAME=VALUE as a target. ⏎ searches for shares and measures them",
             name(1),
             name(0)
         );
@@ -320,7 +320,7 @@ impl Screen for Soup {
         let (constraints, goal) = read.map_err(|error| error.to_string())?;
         text.clone_into(&mut self.wish);
         let request = Request::Work(Work::Solve(session.root.clone(), constraints, goal));
-        shared.measuring = Some(("looking for shares".into(), 0.0));
+        shared.measuring = Some(("searching for shares".into(), 0.0));
         shared.ask(request);
         Ok(())
     }
@@ -338,9 +338,9 @@ impl Screen for Soup {
         let figures = &session.figures;
         if figures.corners.is_empty() {
             let text = if figures.points().is_empty() {
-                "soups are mixed of evaluated adapters: let the sweep go on"
+                "soups need evaluated adapters: let the sweep continue"
             } else {
-                "soups are mixed of corners, adapters trained for one reward alone, and this experiment has none"
+                "soups need corners (adapters trained for one reward), and this experiment has none"
             };
             return message(shared.theme, frame, area, "Nothing to mix", text);
         }

@@ -24,7 +24,7 @@ pub(super) fn view(soup: &Soup, shared: &Shared, session: &Session, frame: &mut 
     let shares = soup.shares(figures);
     let fresh = soup.preview.as_ref().is_some_and(|preview| preview.shares == shares);
     let state = match (&soup.preview, &shared.worker_gone) {
-        (_, Some(_)) => "no previews: the worker is gone",
+        (_, Some(_)) => "no previews: the worker has stopped",
         (Some(preview), _) if fresh && !preview.coarse => "",
         (Some(_), _) if fresh => "coarse, refining …",
         _ if soup.failed.is_some() => "",
@@ -37,7 +37,7 @@ pub(super) fn view(soup: &Soup, shared: &Shared, session: &Session, frame: &mut 
         frame.render_widget(Paragraph::new(text.to_owned()).style(theme.dim()).wrap(Wrap { trim: true }), inner);
     };
     if !figures.has_corners() {
-        return note(frame, "images come when the corners are trained and evaluated");
+        return note(frame, "images are shown when the corners are trained and evaluated");
     }
     if let Some(reason) = &soup.failed {
         return note(frame, &format!("no images: {reason}"));

@@ -1,4 +1,4 @@
-//! The runs of a sweep while it goes on, and afterwards; and their curves.
+//! The runs of a sweep, during it and afterwards, and their curves.
 
 mod curves;
 mod progress;
@@ -131,7 +131,7 @@ impl Sweep {
         }
     }
 
-    /// Lists the runs anew.
+    /// Updates the list of runs.
     fn list(&mut self, session: &Session) {
         let Some(experiment) = &session.experiment else { return };
         self.findings = experiment.runs.iter().map(|run| warnings::findings(experiment, run)).collect();

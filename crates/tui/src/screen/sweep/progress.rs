@@ -31,7 +31,7 @@ pub(super) fn view(
     let share = course.as_ref().map_or(0.0, |(course, _)| course.share());
     let (what, share, left) = match course {
         _ if !experiment.live && complete => ("complete", 1.0, None),
-        _ if !experiment.live => ("stopped; the same `moa sweep` goes on", share, None),
+        _ if !experiment.live => ("stopped; the same `moa sweep` resumes", share, None),
         Some((course, elapsed)) => (course.activity(), share, Some(course.left(elapsed))),
         None => ("starting", 0.0, None),
     };

@@ -22,10 +22,10 @@ const SILENT: f64 = 0.5;
 pub(super) fn findings(experiment: &Experiment, run: &RunRecord) -> Vec<String> {
     let mut found = run.warnings.clone();
     if let Some(ratio) = experiment.last(&run.id, metric::RATIO_MEAN).filter(|ratio| (ratio - 1.0).abs() > RATIO_OFF) {
-        found.push(format!("ratio {ratio:.2} is far from 1: updates leave what was sampled"));
+        found.push(format!("ratio {ratio:.2} is far from 1: updates are too large"));
     }
     if let Some(silent) = experiment.last(&run.id, metric::SILENT_GROUPS).filter(|silent| *silent > SILENT) {
-        found.push(format!("{:.0} % of the groups have no spread: nothing is learnt from them", 100.0 * silent));
+        found.push(format!("{:.0} % of the groups have no spread, and give no gradient", 100.0 * silent));
     }
     found
 }
@@ -35,7 +35,9 @@ fn of_sweep(session: &Session, experiment: &Experiment) -> Vec<String> {
     let mut found = experiment.warnings.clone();
     let prompts = session.figures.report.prompts;
     if (1..FEWEST_PROMPTS).contains(&prompts) {
-        found.push(format!("{prompts} held-out prompts are too few for intervals; {FEWEST_PROMPTS} are the least"));
+        found.push(format!(
+            "{prompts} held-out prompts are too few for intervals: at least {FEWEST_PROMPTS} are needed"
+        ));
     }
     found
 }
