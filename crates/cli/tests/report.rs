@@ -31,7 +31,10 @@ fn a_report_is_one_file_with_images_of_soups_that_no_sweep_drew() {
     // Without further soups no model is opened; the name follows the folder's.
     desk.moa(["report", "results/mini", "--soups", "0", "--quiet"]).success();
     let html = fs::read_to_string(desk.path("mini.html")).unwrap();
-    assert!(html.contains("soup-centre"));
+    let json = html.split_once("id=\"data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(json).unwrap();
+    let ids: Vec<&str> = data["points"].as_array().unwrap().iter().map(|point| point["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["base", "aesthetics", "safety"]);
     desk.moa(["report", "results/mini", "--soups", "2", "--images", "1", "--prompts", "1", "--quiet"]).success();
 
     // Part of the results: no adapter is trained to its end.

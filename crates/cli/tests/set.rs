@@ -45,7 +45,7 @@ fn every_command_that_takes_an_experiment_file_takes_settings_and_says_what_is_w
             ("rewards[7].kl=3", 2, &["--set rewards[7].kl", "its entries are [0] to [1]"]),
             ("rewards[0].kind=Saftey", 2, &["--set rewards[0].kind", "did you mean `Safety`?"]),
             ("training.prompts_per_epoch=9", 2, &["--set training.prompts_per_epoch: training.prompts_per_epoch is 9"]),
-            ("prompts.train=List([])", 2, &["--set prompts.train: prompts.train is List([]): "]),
+            ("prompts.train=List([])", 2, &["--set prompts.train: prompts.train is without a prompt"]),
             ("base=emoji-32", 2, &["--set base: base is emoji-32", "--set 'base=\"emoji-32\"'"]),
             ("training.epochs", 2, &["training.epochs", "--set <PATH=VALUE>", "training.epochs=5"]),
             ("training.epochs=5, kl: 2", 2, &["is not one value"]),

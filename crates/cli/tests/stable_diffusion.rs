@@ -66,7 +66,10 @@ fn fingerprint(desk: &Desk, results: &str) -> BTreeMap<String, Vec<u8>> {
     for entry in fs::read_dir(desk.path(results).join("runs")).unwrap().map(Result::unwrap) {
         let file = entry.path().join("adapter.safetensors");
         if file.is_file() {
-            found.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(file).unwrap());
+            // Behind the header, which says how the run was made: with how many retries, for one.
+            let bytes = fs::read(file).unwrap();
+            let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+            found.insert(entry.file_name().to_string_lossy().into_owned(), bytes[8 + header..].to_vec());
         }
     }
     let table = desk.moa(["export", results, "--format", "csv", "--what", "evaluations"]).success();

@@ -89,6 +89,11 @@ pub fn reward_of_epoch_gain(metric: &str) -> Option<&str> {
     metric.strip_prefix(REWARD)?.strip_suffix(EPOCH_GAIN)
 }
 
+/// Returns the reward whose gain over the base a metric is, at a probe or on an epoch's own prompts.
+pub fn reward_of_any_gain(metric: &str) -> Option<&str> {
+    reward_of_epoch_gain(metric).or_else(|| reward_of_gain(metric))
+}
+
 /// Returns whether a metric is what a probe found: gains over the base, and what follows from them.
 pub fn is_of_probe(metric: &str) -> bool {
     metric.ends_with(GAIN) || metric.starts_with(CONSTRAINT) || metric.starts_with(REWARD) && metric.ends_with("/share")

@@ -15,10 +15,7 @@ impl Preferences {
     }
 
     fn of_lines(&self) -> Vec<String> {
-        let (be, them, lost) = match self.torn.len() {
-            1 => ("line is", "it while it is", "decision is"),
-            _ => ("lines are", "them while they are", "decisions are"),
-        };
+        let (be, lost) = if self.torn.len() == 1 { ("line is", "decision is") } else { ("lines are", "decisions are") };
         let (torn, places) = (grouped(self.torn.len()), lines(&self.torn));
         let repeated = counted(self.repeated, "record stands", "records stand");
         noted([

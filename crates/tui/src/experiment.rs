@@ -149,9 +149,12 @@ impl Experiment {
 
     fn metric_rank(&self, name: &str) -> usize {
         let place = |reward: &str| self.rewards.iter().position(|known| known == reward);
-        match (metric::reward_of_gain(name).and_then(place), metric::reward_of_mean(name).and_then(place)) {
-            (Some(place), _) => place,
-            (_, Some(place)) => self.rewards.len() + place,
+        let count = self.rewards.len();
+        let known = [metric::reward_of_epoch_gain(name), metric::reward_of_gain(name), metric::reward_of_mean(name)];
+        match known.map(|reward| reward.and_then(place)) {
+            [Some(place), ..] => place,
+            [_, Some(place), _] => count + place,
+            [.., Some(place)] => 2 * count + place,
             _ if metric::is_of_reward(name) => 1001,
             _ => 1000,
         }
@@ -220,16 +223,16 @@ impl Experiment {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
     }
 
-    /// Returns what is shown of a reward while runs train: its gain over the base, where that was measured, else its mean over the images
-    /// of an epoch, whose prompts differ from epoch to epoch.
+    /// Returns what is shown of a reward while runs train: its gain over the base on each epoch's own prompts, or at probes, as far as that was
+    /// measured; else its mean over the images of an epoch, whose prompts differ from epoch to epoch.
     pub(crate) fn progress_metric(&self, reward: &str) -> String {
-        let gain = metric::reward_gain(reward);
-        if self.metrics.contains(&gain) { gain } else { metric::reward_mean(reward) }
+        let gains = [metric::reward_epoch_gain(reward), metric::reward_gain(reward)];
+        gains.into_iter().find(|gain| self.metrics.contains(gain)).unwrap_or_else(|| metric::reward_mean(reward))
     }
 
     /// Returns whether gains over the base were measured while runs trained.
     pub(crate) fn has_gains(&self) -> bool {
-        self.rewards.iter().any(|reward| metric::reward_of_gain(&self.progress_metric(reward)).is_some())
+        self.rewards.iter().any(|reward| metric::reward_of_any_gain(&self.progress_metric(reward)).is_some())
     }
 
     /// Returns the last value of a metric of a run, whatever epoch that is of.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::device::OpenDevice;
 
-/// By how much an estimate is off where nothing else runs: measured against sweeps of `experiments/`.
+/// By how much an estimate may be off where nothing else runs.
 const BELOW: f64 = 0.85;
 const ABOVE: f64 = 1.25;
 /// Cores that are taken by what always runs do not count.

@@ -1,6 +1,7 @@
 //! Provenance as texts by key, in the header of a safetensors file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +46,7 @@ pub enum ProvenanceError {
     },
 }
 
-fn wrong(key: &str, reason: &impl ToString) -> ProvenanceError {
+fn wrong(key: &str, reason: &dyn fmt::Display) -> ProvenanceError {
     ProvenanceError::Key { key: key.into(), reason: reason.to_string() }
 }
 
@@ -95,17 +96,17 @@ impl Provenance {
     /// Names the key whose text makes no sense, and refuses what a newer moa wrote.
     pub fn from_header<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Option<Self>, ProvenanceError> {
         let Some(format) = get(FORMAT_KEY) else { return Ok(None) };
-        let found: u32 = format.parse().map_err(|error| wrong(FORMAT_KEY, error))?;
+        let found: u32 = format.parse().map_err(|error| wrong(FORMAT_KEY, &error))?;
         if found > FORMAT {
             return Err(ProvenanceError::Newer { found });
         }
-        let text = |key: &str| get(key).map(str::to_owned).ok_or_else(|| wrong(key, "it is missing"));
+        let text = |key: &str| get(key).map(str::to_owned).ok_or_else(|| wrong(key, &"it is missing"));
         let made = match &*text(MADE)? {
             "trained" => Made::Trained(TrainedRun {
                 run: RunId(text(RUN)?),
                 weighting: parsed(WEIGHTING, &text(WEIGHTING)?)?,
                 method: text(METHOD)?,
-                epochs: text(EPOCHS)?.parse().map_err(|error| wrong(EPOCHS, error))?,
+                epochs: text(EPOCHS)?.parse().map_err(|error| wrong(EPOCHS, &error))?,
                 facts: text(FACTS)?,
             }),
             "merged" => Made::Merged(Mixture {
@@ -113,7 +114,7 @@ impl Provenance {
                 ingredients: parsed(INGREDIENTS, &text(INGREDIENTS)?)?,
             }),
             "elsewhere" => Made::Elsewhere(parsed::<ForeignFile>(SOURCE, &text(SOURCE)?)?),
-            other => return Err(wrong(MADE, format!("{other:?} is unknown to this version of moa"))),
+            other => return Err(wrong(MADE, &format!("{other:?} is unknown to this version of moa"))),
         };
         let base = get(BASE).map_or(String::new(), str::to_owned);
         Ok(Some(Self { moa: text(VERSION)?, base, experiment: get(EXPERIMENT).map(str::to_owned), made }))
@@ -125,7 +126,7 @@ fn json<T: Serialize>(value: &T) -> String {
 }
 
 fn parsed<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, ProvenanceError> {
-    serde_json::from_str(text).map_err(|error| wrong(key, error))
+    serde_json::from_str(text).map_err(|error| wrong(key, &error))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The points that are shown, with their numbers by column.
 
-use moa_core::{PointKind, RunId, RunState};
+use moa_core::{PointKind, RunId, RunState, metric};
 use moa_pareto::Interval;
 
 use super::Front;
@@ -120,7 +120,9 @@ fn trained(session: &Session, id: &RunId, base: Option<&Point>) -> Option<Vec<In
     let experiment = session.experiment.as_ref()?;
     let value = |(place, reward): (usize, &String)| {
         let level = base.map_or(Some(0.0), |base| Some(base.rewards.get(place)?.mean.mean))?;
-        let latest = experiment.latest(id, &experiment.progress_metric(reward))?;
+        // A probe draws as the evaluation does.
+        let probe = experiment.latest(id, &metric::reward_gain(reward));
+        let latest = probe.or_else(|| experiment.latest(id, &experiment.progress_metric(reward)))?;
         Some(Interval::exact(level + latest))
     };
     experiment.rewards.iter().enumerate().map(value).collect()

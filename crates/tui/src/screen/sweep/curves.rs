@@ -66,18 +66,20 @@ impl Sweep {
 
 /// Returns what a metric is called over its curve.
 fn title(name: &str) -> String {
-    match (metric::reward_of_gain(name), metric::reward_of_mean(name)) {
-        (Some(reward), _) => format!("{reward}: gain over the base"),
-        (_, Some(reward)) => format!("{reward}: mean of the prompts drawn"),
+    match [metric::reward_of_epoch_gain(name), metric::reward_of_gain(name), metric::reward_of_mean(name)] {
+        [Some(reward), ..] => format!("{reward}: gain over the base"),
+        [_, Some(reward), _] => format!("{reward}: gain over the base at probes"),
+        [.., Some(reward)] => format!("{reward}: mean of the prompts drawn"),
         _ => name.to_owned(),
     }
 }
 
 /// Returns what a metric is called in a list.
 fn compact(name: &str) -> String {
-    match (metric::reward_of_gain(name), metric::reward_of_mean(name)) {
-        (Some(reward), _) => format!("{reward} gain"),
-        (_, Some(reward)) => format!("{reward} mean"),
+    match [metric::reward_of_epoch_gain(name), metric::reward_of_gain(name), metric::reward_of_mean(name)] {
+        [Some(reward), ..] => format!("{reward} gain"),
+        [_, Some(reward), _] => format!("{reward} probe gain"),
+        [.., Some(reward)] => format!("{reward} mean"),
         _ => name.to_owned(),
     }
 }
@@ -143,7 +145,7 @@ impl Curves {
         area: Rect,
     ) {
         let theme = shared.theme;
-        let gains = metric::reward_of_gain(name).is_some();
+        let gains = metric::reward_of_any_gain(name).is_some();
         let mut notes = Vec::new();
         if self.log {
             notes.push("log".to_owned());

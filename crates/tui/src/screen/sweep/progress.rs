@@ -86,6 +86,6 @@ pub(super) fn volume(own: &Sweep, theme: Theme, frame: &mut Frame<'_>, area: Rec
 
 /// Returns what the columns of rewards show, in words.
 pub(super) fn basis(experiment: &Experiment) -> &'static str {
-    let gain = |reward: &String| metric::reward_of_gain(&experiment.progress_metric(reward)).is_some();
+    let gain = |reward: &String| metric::reward_of_any_gain(&experiment.progress_metric(reward)).is_some();
     if experiment.rewards.iter().any(gain) { "gain over the base" } else { "mean of the prompts drawn" }
 }

@@ -195,5 +195,5 @@ impl Fit {
 
 /// Returns a gain with its sign, or a mean.
 fn number(value: f64, name: &str) -> String {
-    if metric::reward_of_gain(name).is_some() { signed(value) } else { format!("{value:.3}") }
+    if metric::reward_of_any_gain(name).is_some() { signed(value) } else { format!("{value:.3}") }
 }
