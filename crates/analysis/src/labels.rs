@@ -28,7 +28,9 @@ pub fn labels<'a>(points: impl IntoIterator<Item = (&'a RunId, PointKind)>, rewa
     };
     let labels: Vec<String> = points.iter().map(label).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    labels.iter().for_each(|label| *counts.entry(label).or_default() += 1);
+    for label in &labels {
+        *counts.entry(label).or_default() += 1;
+    }
     let unique = |(label, (id, _)): (&String, &(&RunId, PointKind))| {
         if counts[&**label] > 1 { id.to_string() } else { label.clone() }
     };

@@ -117,15 +117,15 @@ impl FrontReport {
         &self,
         snapshot: &Snapshot,
         spec: &ExperimentSpec,
-        constraints: Vec<Constraint>,
+        constraints: &[Constraint],
         goal: Option<usize>,
     ) -> Result<Option<Recommendation>, AnalysisError> {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
         let relations = Relations::of(&bootstrap, &evaluations)?;
         let Self { points, scales, .. } = self;
-        Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap }
-            .within(constraints, goal)
+        let evidence = Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap };
+        Ok(evidence.within(constraints, goal))
     }
 
     /// Returns how many points are on the front, unclear and off it.

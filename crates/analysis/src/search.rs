@@ -1,5 +1,7 @@
 //! The search for shares that hit a trade-off, over whatever measures a mixture.
 
+use std::fmt::Write as _;
+
 use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_pareto::{Answer, Bound, Constraint, Goal, Interval, Measured, ParetoError, Solver, Step, TradeOff};
 
@@ -103,7 +105,7 @@ impl Search<'_> {
         let of = |point: &Measured| tried.iter().find(|known| known.shares == point.shares).cloned();
         let by_means = solver.best_by_means().and_then(of);
         let answer = of(&point).unwrap_or_else(|| unreachable!("the answer is one of the points"));
-        Ok(Found { met, answer, by_means, tried, measured, end })
+        Ok(Found { met, answer, tried, measured, end, by_means })
     }
 
     fn claims(&self, records: &[(Vec<f64>, EvaluationRecord)]) -> Result<Vec<Tried>, AnalysisError> {
@@ -175,7 +177,7 @@ impl Found {
         let Some(half) = width(objective) else {
             return Some(sentence + ": there are no bounds on other prompts");
         };
-        sentence.push_str(&format!(" (± {half:.3} on other prompts)"));
+        let _ = write!(sentence, " (± {half:.3} on other prompts)");
         // A gain is paired over prompts and noise, and known far more sharply.
         if objective < rewards.len()
             && let Some(gain) = width(objective + rewards.len()).filter(|gain| *gain < 0.7 * half)
@@ -187,10 +189,11 @@ impl Found {
             let value = (100.0 * (value - base)).round() / 100.0;
             let bound = if end == "lower" { Bound::AtLeast(value) } else { Bound::AtMost(value) };
             let instead = Constraint { objective: objective + rewards.len(), bound };
-            sentence.push_str(&format!(
+            let _ = write!(
+                sentence,
                 "; its gain is known to ± {gain:.3}: {} is the same constraint on the gain",
                 written(&instead, rewards)
-            ));
+            );
         }
         Some(sentence)
     }

@@ -56,7 +56,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     let is_adapter = path.is_file() && path.extension().is_none_or(|ending| ending != "ron");
     let path = &if is_adapter { path.to_path_buf() } else { results::find(path)? };
     if path.is_file() {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok(vec![path.clone()]);
     }
     let inside = |folder: &Path| TENSORS.iter().map(|name| folder.join(name)).find(|file| file.is_file());
     if let Some(file) = inside(path) {

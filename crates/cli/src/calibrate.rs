@@ -63,7 +63,7 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     let watch = Watch::begin();
     // On a GPU even a large model's epoch is tried in seconds.
     if let Some(row) = models.pipeline.training_bytes().filter(|_| device.is_host()) {
-        return large::measure(experiment, models, device, row, watch);
+        return large::measure(experiment, models, device, row, &watch);
     }
     let whole = experiment;
     let mut experiment = experiment.clone();

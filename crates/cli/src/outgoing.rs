@@ -15,6 +15,9 @@ use crate::adapters::TENSORS;
 use crate::card;
 use crate::error::CliError;
 
+/// Draws the images of an adapter into a file.
+pub(crate) type Draw<'a> = dyn Fn(&Path) -> Result<(), CliError> + 'a;
+
 /// An adapter with what is written of it.
 pub(crate) struct Outgoing<'a> {
     pub(crate) adapter: &'a Adapter,
@@ -24,7 +27,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) base: &'a str,
     pub(crate) formats: &'a [AdapterFormat],
     /// Draws its images into a file; nothing where it was not measured.
-    pub(crate) draw: Option<&'a dyn Fn(&Path) -> Result<(), CliError>>,
+    pub(crate) draw: Option<&'a Draw<'a>>,
     /// What it was measured to be worth, where it was; its model card says so.
     pub(crate) worth: Option<Worth>,
 }

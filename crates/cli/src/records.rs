@@ -18,6 +18,7 @@ use crate::slurm;
 pub(crate) struct Records {
     /// Write TensorBoard's event files while it runs [default DIR: tensorboard in the results]
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, conflicts_with = "slurm")]
+    #[expect(clippy::option_option, reason = "the option without a folder means the default one")]
     tensorboard: Option<Option<PathBuf>>,
 
     /// Append a JSON object per event to this file: time, metrics, progress, time left

@@ -29,8 +29,12 @@ fn on_terminal(desk: &Desk, columns: u16, arguments: &[&str], variables: &[(&str
     command.args(arguments);
     command.cwd(desk.path("."));
     command.env("TERM", "xterm-256color");
-    VARIABLES.iter().for_each(|name| command.env_remove(name));
-    variables.iter().for_each(|(name, value)| command.env(name, value));
+    for name in &VARIABLES {
+        command.env_remove(name);
+    }
+    for (name, value) in variables {
+        command.env(name, value);
+    }
     let mut child = pty.slave.spawn_command(command).unwrap();
     drop(pty.slave);
     let mut reader = pty.master.try_clone_reader().unwrap();

@@ -77,7 +77,9 @@ mod tests {
         let mut remarks = Remarks::read(&layout).unwrap();
         assert!(remarks.notes.is_empty() && remarks.tags.is_empty());
         remarks.note("with the new prompts; \"quoted\"\nand more");
-        ["b", "a", "b"].iter().for_each(|tag| remarks.tag(tag));
+        for tag in &["b", "a", "b"] {
+            remarks.tag(tag);
+        }
         remarks.write(&layout).unwrap();
         let mut kept = Remarks::read(&layout).unwrap();
         assert_eq!(kept, remarks);

@@ -82,8 +82,8 @@ fn removed_name(folder: &Path) -> String {
 /// Deletes what an earlier process was killed at deleting.
 fn finish(root: &Path) -> Result<(), StoreError> {
     let entries = fs::read_dir(root).map_err(|source| StoreError::read(root, source))?;
-    let left = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED));
-    left.map(|entry| delete(&entry.path())).collect()
+    let mut left = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(REMOVED));
+    left.try_for_each(|entry| delete(&entry.path()))
 }
 
 fn delete(folder: &Path) -> Result<(), StoreError> {

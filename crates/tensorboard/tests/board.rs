@@ -13,7 +13,7 @@ use moa_tensorboard::{TensorBoard, export};
 
 fn spec() -> ExperimentSpec {
     let text =
-        r#"(rewards: [(kind: Contrast), (kind: Colourfulness)], training: (epochs: 4), evaluation: (resamples: 100))"#;
+        r"(rewards: [(kind: Contrast), (kind: Colourfulness)], training: (epochs: 4), evaluation: (resamples: 100))";
     ExperimentSpec::from_ron(text, "board.ron").unwrap()
 }
 
@@ -95,7 +95,9 @@ fn begun(folder: &Path, known: &Snapshot, origin: &str) -> TensorBoard {
 
 fn known(events: &[RunEvent]) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    events.iter().for_each(|event| snapshot.apply(event));
+    for event in events {
+        snapshot.apply(event);
+    }
     snapshot
 }
 
@@ -103,18 +105,18 @@ fn known(events: &[RunEvent]) -> Snapshot {
 fn a_sweep_that_goes_on_takes_back_what_was_not_saved() {
     let root = tempfile::tempdir().unwrap();
     let mut first = begun(root.path(), &Snapshot::default(), "a.1");
-    [started(0), evaluated("base", PointKind::Base, 0.0), epoch(1), epoch(2), epoch(3)]
-        .iter()
-        .for_each(|event| first.emit(event));
+    for event in &[started(0), evaluated("base", PointKind::Base, 0.0), epoch(1), epoch(2), epoch(3)] {
+        first.emit(event);
+    }
     let run = root.path().join("board/contrast");
     assert_eq!(shown(&run), [1, 2, 3]);
     // Epoch 3 was not saved.
     let snapshot = known(&[started(0), evaluated("base", PointKind::Base, 0.0), epoch(1), epoch(2)]);
     let mut second = begun(root.path(), &snapshot, "a.2");
     assert_eq!(shown(&run), [1, 2, 3], "what is there is not written again");
-    [started(2), epoch(3), epoch(4), evaluated("contrast", PointKind::Trained, 0.1)]
-        .iter()
-        .for_each(|event| second.emit(event));
+    for event in &[started(2), epoch(3), epoch(4), evaluated("contrast", PointKind::Trained, 0.1)] {
+        second.emit(event);
+    }
     assert_eq!(shown(&run), [1, 2, 3, 4]);
     second.finish().unwrap();
     let text = fs::read_dir(&run).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect::<Vec<_>>();
@@ -128,7 +130,9 @@ fn what_is_known_before_files_are_asked_for_is_written_first_and_gone_back_behin
     let mut board = begun(root.path(), &snapshot, "a.1");
     let run = root.path().join("board/contrast");
     assert_eq!(shown(&run), [1, 2, 3]);
-    [started(1), epoch(2), epoch(3)].iter().for_each(|event| board.emit(event));
+    for event in &[started(1), epoch(2), epoch(3)] {
+        board.emit(event);
+    }
     assert_eq!(shown(&run), [1, 2, 3], "no step comes twice");
 }
 
@@ -145,7 +149,9 @@ fn an_export_replaces_an_earlier_one_and_keeps_out_of_a_sweeps_folder() {
     assert_eq!(fs::read_dir(folder.join("contrast")).unwrap().count(), 1);
 
     let mut board = begun(root.path(), &Snapshot::default(), "a.1");
-    events.iter().for_each(|event| board.emit(event));
+    for event in &events {
+        board.emit(event);
+    }
     let refused = export(&known(&events), &spec(), &[], &layout, board.folder()).unwrap_err().to_string();
     assert!(refused.contains("--tensorboard") && refused.contains("another folder"), "{refused}");
 }
@@ -155,7 +161,9 @@ fn what_cannot_be_written_is_said_at_the_end_and_stops_nothing() {
     let root = tempfile::tempdir().unwrap();
     let mut board = begun(root.path(), &Snapshot::default(), "a.1");
     fs::write(root.path().join("board/contrast"), "no folder").unwrap();
-    [started(0), epoch(1), epoch(2)].iter().for_each(|event| board.emit(event));
+    for event in &[started(0), epoch(1), epoch(2)] {
+        board.emit(event);
+    }
     let message = board.finish().unwrap_err().to_string();
     assert!(message.contains("contrast"), "{message}");
 }

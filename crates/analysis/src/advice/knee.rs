@@ -23,7 +23,9 @@ pub(super) fn knee(means: &[Vec<f64>], candidates: &[usize]) -> Option<usize> {
 /// Returns the x with `rows`·x = 1, by Gaussian elimination with pivots; nothing where there is none.
 fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     let count = rows.len();
-    rows.iter_mut().for_each(|row| row.push(1.0));
+    for row in &mut rows {
+        row.push(1.0);
+    }
     for column in 0..count {
         let pivot =
             (column..count).max_by(|one, other| rows[*one][column].abs().total_cmp(&rows[*other][column].abs()))?;

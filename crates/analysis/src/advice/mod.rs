@@ -80,8 +80,8 @@ pub(crate) fn advice(evidence: &Evidence<'_>) -> Result<Vec<Recommendation>, Ana
         found.extend(evidence.pick(&Why::NoLoss)?);
     }
     if !spec.constraints.is_empty() {
-        let constraints = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
-        found.extend(evidence.within(constraints, None)?);
+        let constraints: Vec<Constraint> = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
+        found.extend(evidence.within(&constraints, None));
     }
     found.extend(evidence.mixtures_that_beat_training());
     Ok(found)
@@ -135,7 +135,7 @@ impl<'a> Evidence<'a> {
             return Ok(None);
         }
         let picked = self
-            .resampled()?
+            .resampled()
             .map(|rows| self.bootstrap.selections(&rows, choose))
             .transpose()?
             .map(|shares| shares[point]);
@@ -147,11 +147,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns the best point among those that keep constraints.
-    pub(crate) fn within(
-        &self,
-        constraints: Vec<Constraint>,
-        goal: Option<usize>,
-    ) -> Result<Option<Recommendation>, AnalysisError> {
+    pub(crate) fn within(&self, constraints: &[Constraint], goal: Option<usize>) -> Option<Recommendation> {
         let value = |objective: usize, point: usize| match objective.checked_sub(self.spec.rewards.len()) {
             None => self.points[point].rewards.get(objective).map(|score| score.mean),
             Some(reward) => self.gain(point, reward),
@@ -168,14 +164,14 @@ impl<'a> Evidence<'a> {
             points.max_by(|one, other| worth(*one).total_cmp(&worth(*other)))
         };
         let surely = best(&|bound, value| bound.keeps_surely(value));
-        let Some(point) = surely.or_else(|| best(&|bound, value| bound.keeps(value.mean))) else { return Ok(None) };
-        let why = Why::Within { constraints: constraints.clone(), goal, surely: surely.is_some() };
+        let point = surely.or_else(|| best(&|bound, value| bound.keeps(value.mean)))?;
+        let why = Why::Within { constraints: constraints.to_vec(), goal, surely: surely.is_some() };
         let alike = self.alike(point, |other| match goal {
             _ if !keeps(other, &|bound, value| bound.keeps(value.mean)) => Some(true),
             Some(reward) => self.relations.are_told_apart_in(point, other, reward),
             None => self.relations.are_told_apart(point, other),
         });
-        Ok(Some(self.recommend(why, point, None, alike)))
+        Some(self.recommend(why, point, None, alike))
     }
 
     /// Returns for each trained adapter the mixture that beats it most surely; where none does beyond noise, the one that does by its
@@ -218,10 +214,10 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns rewards by point and prompt, on the hypervolume's scale; nothing where they are too few or too many to be resampled.
-    fn resampled(&self) -> Result<Option<Vec<Vec<Vec<f64>>>>, AnalysisError> {
+    fn resampled(&self) -> Option<Vec<Vec<Vec<f64>>>> {
         let prompts = self.evaluations.first().map_or(0, |first| first.prompts());
         if prompts < FEWEST_PROMPTS || self.points.len() > Relations::MOST_POINTS {
-            return Ok(None);
+            return None;
         }
         let rows = |point: &&EvaluationRecord| -> Option<Vec<Vec<f64>>> {
             let row = |prompt: usize| {
@@ -231,7 +227,7 @@ impl<'a> Evidence<'a> {
             };
             (0..prompts).map(row).collect()
         };
-        Ok(self.evaluations.iter().map(rows).collect())
+        self.evaluations.iter().map(rows).collect()
     }
 }
 

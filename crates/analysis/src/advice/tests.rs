@@ -21,7 +21,7 @@ fn front(prompts: usize) -> FrontReport {
     report(&points, prompts)
 }
 
-fn of<'a>(report: &'a FrontReport, is_sought: impl Fn(&Why) -> bool) -> Option<&'a Recommendation> {
+fn of(report: &FrontReport, is_sought: impl Fn(&Why) -> bool) -> Option<&Recommendation> {
     report.advice.iter().find(|one| is_sought(&one.why))
 }
 
@@ -106,7 +106,7 @@ fn the_best_under_constraints_keeps_them_surely_or_says_that_it_does_not() {
     let (snapshot, spec, report) = (snapshot(&points, 64), spec(), report(&points, 64));
     let within = |text: &str| {
         let constraint = trade_off::constraint(text, &report.rewards).unwrap();
-        report.best_within(&snapshot, &spec, vec![constraint], Some(0)).unwrap()
+        report.best_within(&snapshot, &spec, &[constraint], Some(0)).unwrap()
     };
     let kept = within("contrast>=base-0.02").unwrap();
     assert_eq!(kept.point.as_str(), "centre");

@@ -102,9 +102,12 @@ pub fn objective_name(objective: usize, rewards: &[String]) -> String {
     }
 }
 
-fn split(text: &str) -> Option<(&str, &str, fn(f64) -> Bound)> {
-    let least = text.split_once(">=").map(|(name, value)| (name, value, Bound::AtLeast as fn(f64) -> Bound));
-    least.or_else(|| text.split_once("<=").map(|(name, value)| (name, value, Bound::AtMost as fn(f64) -> Bound)))
+/// Makes a bound of a value.
+type Bounded = fn(f64) -> Bound;
+
+fn split(text: &str) -> Option<(&str, &str, Bounded)> {
+    let least = text.split_once(">=").map(|(name, value)| (name, value, Bound::AtLeast as Bounded));
+    least.or_else(|| text.split_once("<=").map(|(name, value)| (name, value, Bound::AtMost as Bounded)))
 }
 
 fn place(name: &str, rewards: &[String]) -> Result<usize, TradeOffError> {

@@ -42,7 +42,7 @@ pub(super) fn measure(
     models: &Models,
     device: &OpenDevice,
     row: u64,
-    watch: Watch,
+    watch: &Watch,
 ) -> Result<Estimate, CliError> {
     let pipeline = &models.pipeline;
     let resident = memory::resident();

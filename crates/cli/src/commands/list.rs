@@ -1,5 +1,6 @@
 //! `moa list`: which experiments there are.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -229,7 +230,7 @@ fn table(entries: &[Entry]) -> String {
     let mut text = paint::table(&table.render_with_left(2), |_| false);
     for entry in entries {
         if let State::Damaged(reason) = &entry.state {
-            text += &format!("{}: {reason}\n", entry.name);
+            let _ = writeln!(text, "{}: {reason}", entry.name);
         }
     }
     text

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         [] => vec![root.to_path_buf()],
         some => some.iter().map(|(kind, id)| layout.point_dir(*kind, id)).collect(),
     };
-    let list: String = folders.iter().map(|folder| format!("{}\n", folder.display())).collect();
+    let list = folders.iter().map(|folder| format!("{}\n", folder.display())).collect::<Vec<_>>().concat();
     if arguments.dry_run {
         return print(format!("would remove:\n{list}"));
     }

@@ -40,19 +40,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         let layers = count(own.layers.len() as u64, "layer");
         let _ = writeln!(text, "size      rank {}, alpha {}, {layers}", own.rank, own.alpha);
         let _ = writeln!(text, "SHA-256   {}", adapter.sha256()?);
-        match &adapter.provenance {
-            Some(provenance) => {
-                text.push_str(&origin::describe(provenance));
-                if let (true, Made::Trained(run)) = (arguments.settings, &provenance.made) {
-                    for (key, value) in run.settings() {
-                        let _ = writeln!(text, "  {key} = {value}");
-                    }
+        if let Some(provenance) = &adapter.provenance {
+            text.push_str(&origin::describe(provenance));
+            if let (true, Made::Trained(run)) = (arguments.settings, &provenance.made) {
+                for (key, value) in run.settings() {
+                    let _ = writeln!(text, "  {key} = {value}");
                 }
             }
-            None => {
-                let base = adapter.base.as_deref().unwrap_or("not named");
-                let _ = writeln!(text, "made      the file does not say\nbase      {base}");
-            }
+        } else {
+            let base = adapter.base.as_deref().unwrap_or("not named");
+            let _ = writeln!(text, "made      the file does not say\nbase      {base}");
         }
     }
     print(text)

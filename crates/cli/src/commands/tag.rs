@@ -63,5 +63,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.tags.is_empty() {
         remarks.write(&layout)?;
     }
-    print(remarks.tags.iter().map(|tag| format!("{tag}\n")).collect::<String>())
+    print(remarks.tags.iter().map(|tag| format!("{tag}\n")).collect::<Vec<_>>().concat())
 }

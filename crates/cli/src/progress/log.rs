@@ -223,7 +223,9 @@ mod tests {
         let path = root.path().join("logs/my.jsonl");
         for _ in 0..2 {
             let mut log = EventLog::open(&path, "my", &plan()).unwrap();
-            events().iter().for_each(|event| log.emit(event));
+            for event in &events() {
+                log.emit(event);
+            }
             log.failed("no space");
             log.finish().unwrap();
         }

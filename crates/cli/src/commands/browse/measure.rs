@@ -68,7 +68,7 @@ pub(super) fn evaluate(
 pub(super) fn solve(
     opener: &Opener,
     root: &Path,
-    constraints: Vec<Constraint>,
+    constraints: &[Constraint],
     goal: Goal,
     stop: &Stop,
     say: &(dyn Fn(Reply) + Sync),
@@ -82,7 +82,7 @@ pub(super) fn solve(
         fresh: ready.experiment.prompts.held_out.len(),
         budget: BUDGET,
     };
-    let found = search.run(known, constraints.clone(), goal, 0.0, |shares, number| {
+    let found = search.run(known, constraints.to_vec(), goal, 0.0, |shares, number| {
         let tasting = taste(&bench, shares, &format!("searching for shares, mixture {number}"), stop, say)?;
         if stop.is_asked() {
             return Ok(None);
@@ -103,7 +103,7 @@ pub(super) fn solve(
     let mixtures = crate::text::count(found.measured as u64, "mixture");
     let more = if found.end == End::Budget { "; search again to continue" } else { "" };
     let rewards = bench.spec().reward_names();
-    let why = found.why(&constraints, &rewards, |shares| bench.name(shares));
+    let why = found.why(constraints, &rewards, |shares| bench.name(shares));
     let why = why.first().map_or(String::new(), |why| format!("; {why}"));
     let verdict = format!("{verdict} ({mixtures} measured{more}){why}");
     Ok(Reply::Solved { root: root.to_path_buf(), shares, met: found.met, verdict })

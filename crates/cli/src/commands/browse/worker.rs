@@ -141,7 +141,7 @@ fn measure_all(work: &Receiver<Work>, opener: &Opener, stop: &Stop, inbox: &Send
             }
             Work::Solve(root, constraints, goal) => {
                 stop.reset();
-                let result = measure::solve(opener, &root, constraints, goal, stop, &say);
+                let result = measure::solve(opener, &root, &constraints, goal, stop, &say);
                 answer(inbox, &root, Asked::Measurement, result);
             }
             Work::Save(root, shares, format) => {

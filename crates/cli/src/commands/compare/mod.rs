@@ -149,7 +149,7 @@ fn wrote(file: &Path) {
 /// # Errors
 /// Refuses fewer than two folders, the same folder twice, and folders that cannot be read.
 fn read_all(folders: &[PathBuf], skip_incomplete: bool) -> Result<Vec<SweepResults>, CliError> {
-    if let [only] = &folders[..] {
+    if let [only] = folders {
         return Err(CliError::usage(format!(
             "{} is one folder of results: a comparison takes two or more",
             only.display()

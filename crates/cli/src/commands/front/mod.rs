@@ -28,6 +28,7 @@ use crate::text::count;
 /// With --where and --maximize it names the best of these points under constraints; `moa merge` with the same options looks for a
 /// mixture that is better still. Several experiments are shown over each other, on one scale.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "\
 Examples:
   moa front results/pareto
@@ -104,7 +105,7 @@ fn best(arguments: &Arguments, results: &Results, report: &FrontReport) -> Resul
     if report.points.is_empty() {
         return Err(CliError::failure("nothing is evaluated yet"));
     }
-    let found = report.best_within(&results.snapshot, &results.spec, constraints.clone(), goal)?;
+    let found = report.best_within(&results.snapshot, &results.spec, &constraints, goal)?;
     let looking = "`moa merge` with the same options looks for a mixture that is better";
     let Some(found) = found else {
         let wanted: Vec<String> = constraints.iter().map(|one| trade_off::written(one, &report.rewards)).collect();

@@ -21,7 +21,7 @@ use crate::device::OpenDevice;
 use crate::error::CliError;
 use crate::experiment::Experiment;
 use crate::global::Global;
-use crate::outgoing::{Outgoing, Written};
+use crate::outgoing::{Draw, Outgoing, Written};
 use crate::output::{note, print, prose, say};
 use crate::text::{count, duration};
 
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let session = Session { arguments, global, kept: &kept, bench: &bench };
     match wanted {
         Wanted::Shares(shares) => session.at(&shares),
-        Wanted::TradeOff(constraints, goal) => session.solve(constraints, goal),
+        Wanted::TradeOff(constraints, goal) => session.solve(&constraints, goal),
     }
 }
 
@@ -171,7 +171,7 @@ impl Session<'_> {
         self.finish(text, &tasting, &promise, shares, &fresh)
     }
 
-    fn solve(&self, constraints: Vec<Constraint>, goal: Goal) -> Result<(), CliError> {
+    fn solve(&self, constraints: &[Constraint], goal: Goal) -> Result<(), CliError> {
         let began = Instant::now();
         let known = self.bench.known_records();
         if known.is_empty() {
@@ -188,7 +188,7 @@ impl Session<'_> {
         };
         let names = self.kept.experiment.spec.reward_names();
         let mut tasted: Vec<(Vec<f64>, Tasting)> = Vec::new();
-        let found = search.run(known, constraints.clone(), goal, self.arguments.extrapolate, |shares, number| {
+        let found = search.run(known, constraints.to_vec(), goal, self.arguments.extrapolate, |shares, number| {
             let tasting = self.taste(shares, number)?;
             let means = names.iter().zip(tasting.record.reward_means()).map(|(name, mean)| format!("{name} {mean:.3}"));
             let how = if tasting.joined == Joined::Before { "measured before:" } else { "measured" };
@@ -203,11 +203,11 @@ impl Session<'_> {
             // It is known: this finds its images.
             None => self.taste(shares, found.measured + 1)?,
         };
-        let mut text = answer::verdict(self.bench, &found, &constraints);
+        let mut text = answer::verdict(self.bench, &found, constraints);
         text.push_str(&answer::shares(self.bench, shares));
         let meaning = self.bounds_over(promise, fresh.texts.len(), found.tried.len());
-        text.push_str(&answer::scores(self.bench, promise, &constraints, &meaning));
-        for line in found.why(&constraints, &names, |shares| self.bench.name(shares)) {
+        text.push_str(&answer::scores(self.bench, promise, constraints, &meaning));
+        for line in found.why(constraints, &names, |shares| self.bench.name(shares)) {
             text.push_str(&prose(&format!("why: {line}\n")));
         }
         let measured = count(found.measured as u64, "mixture");
@@ -296,7 +296,7 @@ impl Session<'_> {
         adapter: &Adapter,
         provenance: &Provenance,
         name: &str,
-        draw: Option<&dyn Fn(&Path) -> Result<(), CliError>>,
+        draw: Option<&Draw<'_>>,
         measured: Option<&EvaluationRecord>,
     ) -> Result<(PathBuf, Written), CliError> {
         let formats = self.arguments.formats();

@@ -98,6 +98,7 @@ pub(super) fn run(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "all of a process that is started")]
 fn begin(
     number: usize,
     of: usize,
