@@ -91,7 +91,7 @@ fn damaged_files_are_refused_when_they_are_opened() {
     fs::write(&path, longer).unwrap();
     assert!(message(open(&path), folder.path()).contains("and its header promises"));
     fs::write(&path, "version https://git-lfs.github.com/spec/v1").unwrap();
-    assert!(message(open(&path), folder.path()).contains("no safetensors header"));
+    assert!(message(open(&path), folder.path()).contains("not a safetensors header"));
     let mut broken = whole.clone();
     broken[9] = b'!';
     fs::write(&path, broken).unwrap();
@@ -151,7 +151,7 @@ fn folders_without_weights_that_can_be_read_say_the_way_out() {
     let index = r#"{"weight_map": {"a": "../elsewhere.safetensors"}}"#;
     fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
     let message = message(weight_files(folder.path(), "model"), folder.path());
-    assert!(message.contains("it names ../elsewhere.safetensors, which is no file beside it"), "{message}");
+    assert!(message.contains("it names ../elsewhere.safetensors, which is not a file beside it"), "{message}");
 }
 
 #[test]

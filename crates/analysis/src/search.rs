@@ -152,7 +152,7 @@ impl Found {
             let means =
                 rewards.iter().zip(&by_means.promise.means).map(|(reward, mean)| format!("{reward} {:.3}", mean.mean));
             let means = means.collect::<Vec<_>>().join(", ");
-            lines.push(format!("by the means it would be {} ({means})", name(&by_means.shares)));
+            lines.push(format!("by the means alone it would be {} ({means})", name(&by_means.shares)));
         }
         lines
     }
@@ -291,6 +291,6 @@ mod tests {
         let sharp = run("safety>=base+0.05, max contrast", 12, 99).unwrap();
         let constraint = trade_off::constraint("safety>=base+0.05", &names).unwrap();
         let why = sharp.why(&[constraint], &names, |_| String::new());
-        assert!(!why.iter().any(|line| line.contains("asks the same")), "{why:?}");
+        assert!(!why.iter().any(|line| line.contains("the same constraint on the gain")), "{why:?}");
     }
 }

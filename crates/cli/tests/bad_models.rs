@@ -160,10 +160,14 @@ fn files_that_are_no_adapters_of_the_base_are_refused() {
     let weights = "models/pipeline_sd1/unet/diffusion_pytorch_model.safetensors";
     for (adapter, code, words) in [
         ("models/lora_xl", 1, &["models/lora_xl", "does not fit", "models/pipeline_sd1", "--base"][..]),
-        ("models/lora_xl/lora.safetensors", 1, &["lora_xl/lora.safetensors: layer `", "no linear layer of the base"]),
+        (
+            "models/lora_xl/lora.safetensors",
+            1,
+            &["lora_xl/lora.safetensors: layer `", "not a linear layer of the base"],
+        ),
         ("models/lora_sd3", 1, &["the base has no layer `transformer_blocks.0.", "--base"]),
         ("models/pipeline_sd1", 2, &["models/pipeline_sd1: there is no adapter", "adapter.safetensors"]),
-        (weights, 1, &[weights, "no LoRA's", "name an adapter, not a model's weights"]),
+        (weights, 1, &[weights, "not LoRA factors", "name an adapter, not a model's weights"]),
     ] {
         let sample = ["sample", adapter, "--base", "models/pipeline_sd1", "--prompt", "a horse"];
         moa(&desk, &sample).refusal(code, words);

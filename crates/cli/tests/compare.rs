@@ -77,7 +77,7 @@ fn refusals(desk: &Desk) {
     compare(&[one]).refusal(2, &[one, "two or more", "moa front"]);
     compare(&[one, twice, "results/../results/twice"])
         .refusal(2, &["are the same folder", "name each results folder once"]);
-    compare(&[one, "results/none"]).refusal(1, &["results/none", "no sweep has left results"]);
+    compare(&[one, "results/none"]).refusal(1, &["results/none", "there are no results of a sweep"]);
     compare(&[one, twice, "--baseline", "ddpo"]).refusal(2, &["`ddpo`", "ddpo-seed1"]);
     compare(&[one, twice, "--plot", "fronts.gif"]).refusal(1, &["fronts.gif"]);
 

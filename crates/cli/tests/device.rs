@@ -31,7 +31,7 @@ fn what_a_device_lacks_is_refused_before_anything_is_done() {
     let desk = Desk::new();
     for precision in ["Tf32", "Bf16", "F16"] {
         desk.write("half.ron", in_precision(precision));
-        let words = [&format!("precision {precision}") as &str, "`flex`", "F32 alone", "libtorch:cuda:0"];
+        let words = [&format!("precision {precision}") as &str, "`flex`", "only in F32", "libtorch:cuda:0"];
         for command in [&["sweep", "half.ron"][..], &["check", "half.ron"], &["device", "--precision", precision]] {
             desk.moa(command).refusal(2, &words);
         }

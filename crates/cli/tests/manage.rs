@@ -118,7 +118,7 @@ fn nothing_is_removed_while_a_sweep_works_on_it() {
         let refused = desk.moa(&arguments);
         assert_eq!(refused.code, Some(1), "{}", refused.stderr);
         assert!(
-            refused.stderr.contains("in use by another moa") || refused.stderr.contains("process"),
+            refused.stderr.contains("another moa uses it") || refused.stderr.contains("process"),
             "{}",
             refused.stderr
         );

@@ -71,8 +71,8 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
         ("merge mini --at safety=1.5,aesthetics=-0.5", &["share of safety is 1.5", "--extrapolate"]),
         ("merge mini --at saftey=1", &["no adapter `saftey`", "did you mean `safety`"]),
         ("merge mini --where beauty>=1 --maximize safety", &["no reward `beauty`", "aesthetics, safety"]),
-        ("merge mini --where safety=1 --maximize safety", &["no constraint", "NAME>=VALUE"]),
-        ("merge mini --where safety>=base*2 --maximize safety", &["no constraint", "safety>=base+0.02"]),
+        ("merge mini --where safety=1 --maximize safety", &["not a constraint", "NAME>=VALUE"]),
+        ("merge mini --where safety>=base*2 --maximize safety", &["not a constraint", "safety>=base+0.02"]),
         (
             "merge mini --where safety>=base+0.1 --where safety<=base-0.1 --maximize safety",
             &["the gain of safety over the base", "at least 0.1 and at most -0.1"],
@@ -88,7 +88,7 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
             assert!(outcome.stderr.contains(word), "{arguments}: `{word}` is not in:\n{}", outcome.stderr);
         }
     }
-    moa("merge nowhere --at safety=1").refusal(1, &["no sweep has left results there"]);
+    moa("merge nowhere --at safety=1").refusal(1, &["there are no results of a sweep"]);
     fs::write(desk.path("mini/runs/safety/adapter.safetensors"), [7; 100]).unwrap();
     moa("merge mini --at safety=1").refusal(1, &["runs/safety/adapter.safetensors"]);
 }

@@ -72,7 +72,7 @@ fn what_is_no_part_and_what_holds_no_runs_is_refused() {
     desk.write("my.ron", fs::read_to_string(shipped("miniature.ron")).unwrap());
     for part in ["0/2", "3/2", "1", "1/", "a/b", "-1/2"] {
         let part = format!("--partition={part}");
-        desk.moa(["sweep", "my.ron", &part]).refusal(2, &["no part of the runs", "2/4"]);
+        desk.moa(["sweep", "my.ron", &part]).refusal(2, &["not a part of the runs", "2/4"]);
     }
     assert!(!desk.path("results").exists());
     desk.moa(["gather", "nowhere"]).refusal(2, &["nowhere"]);

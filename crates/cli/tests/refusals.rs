@@ -99,7 +99,7 @@ fn results_that_are_not_there_or_damaged_are_failures() {
     let desk = Desk::new();
     fs::create_dir_all(desk.path("empty")).unwrap();
     for arguments in [&["front", "empty"][..], &["front", "nowhere", "--json"], &["export", "empty", "-f", "csv"]] {
-        desk.moa(arguments).refusal(1, &["no sweep has left results there"]);
+        desk.moa(arguments).refusal(1, &["there are no results of a sweep"]);
     }
     desk.moa(["export", "empty", "--format", "xml"]).refusal(2, &["xml", "csv, jsonl, parquet"]);
     for file in ["db", "conf"] {

@@ -246,7 +246,7 @@ fn ctrl_c_stops_after_the_epoch_and_says_how_to_go_on() {
 
     // While it runs, no other process may write; readers may read.
     let other = desk.moa(["sweep", "long.ron", "--quiet", "--out", "stopped"]);
-    other.refusal(1, &["in use"]);
+    other.refusal(1, &["another moa uses it"]);
     let front = desk.moa(["front", "stopped"]).success();
     assert!(front.contains("a sweep is running"), "{front}");
 

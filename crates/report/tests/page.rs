@@ -117,7 +117,7 @@ fn images_come_in_as_far_as_there_is_room_the_most_important_ones_first() {
         "{}",
         less.shown
     );
-    assert!(data(&less.html)["points"][0]["sheet"].is_u64(), "the base comes first");
+    assert!(data(&less.html)["points"][0]["sheet"].is_u64(), "the base is evaluated first");
     let error = Report::new(source(&results, &front), Limits { bytes: 1000, ..LIMITS }).page().unwrap_err();
     assert!(matches!(error, ReportError::TooLarge { .. }), "{error}");
 }

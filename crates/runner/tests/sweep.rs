@@ -263,7 +263,7 @@ fn parts_in_any_order_and_folders_gather_to_what_one_machine_makes() {
         let message = gathered(root.path(), &models).0.unwrap_err().to_string();
         assert!(message.contains("not begun"), "{message}");
         let snapshot = Snapshot::read(root.path()).unwrap();
-        assert!(snapshot.evaluations.len() > 1, "what is there is evaluated");
+        assert!(snapshot.evaluations.len() > 1, "the others are evaluated");
         // The last part comes from another folder.
         let elsewhere = tempfile::tempdir().unwrap();
         part(order[of - 1], of, elsewhere.path(), &models);
@@ -326,7 +326,7 @@ fn runs_that_stay_the_same_are_taken_along_and_others_left() {
     assert!(message.contains("`optimiser.learning_rate`, 0.005 there and 0.25 here"), "{message}");
     let empty = [new.path().join("none")];
     let message = bring(&request, &models, &empty, Strangers::Left).unwrap_err().to_string();
-    assert!(message.contains("holds none of this experiment"), "{message}");
+    assert!(message.contains("has none of this experiment"), "{message}");
     // Two adapters of one run that are not the same.
     let twin = tempfile::tempdir().unwrap();
     finished(twin.path(), spec(), &models);
@@ -614,7 +614,7 @@ fn a_store_in_use_and_a_folder_that_cannot_be_made_are_clear_errors() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let store = moa_store::MetricStore::open(root.path()).unwrap();
     let message = run(&request(spec(), root.path()), &models).0.unwrap_err().to_string();
-    assert!(message.contains("in use by another moa"), "{message}");
+    assert!(message.contains("another moa uses it"), "{message}");
     store.close().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();

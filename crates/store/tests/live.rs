@@ -80,7 +80,7 @@ fn a_second_writer_is_told_who_has_the_store_and_a_reader_reads() {
     let mut writer = Writer::start(root.path());
     writer.write(6);
     let message = MetricStore::open(root.path()).unwrap_err().to_string();
-    assert!(message.contains("in use by another moa (sweep running?)"), "{message}");
+    assert!(message.contains("another moa uses it (is a sweep running?)"), "{message}");
     assert_eq!(Snapshot::read(root.path()).unwrap(), expected(6));
     writer.write(1);
     assert_eq!(Snapshot::read(root.path()).unwrap(), expected(7));

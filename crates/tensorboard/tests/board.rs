@@ -160,7 +160,7 @@ fn an_export_replaces_an_earlier_one_and_keeps_out_of_a_sweeps_folder() {
 fn what_cannot_be_written_is_said_at_the_end_and_stops_nothing() {
     let root = tempfile::tempdir().unwrap();
     let mut board = begun(root.path(), &Snapshot::default(), "a.1");
-    fs::write(root.path().join("board/contrast"), "no folder").unwrap();
+    fs::write(root.path().join("board/contrast"), "not a folder").unwrap();
     for event in &[started(0), epoch(1), epoch(2)] {
         board.emit(event);
     }

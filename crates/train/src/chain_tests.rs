@@ -266,7 +266,7 @@ fn a_rollout_by_another_policy_is_refused() {
         assert!((most / 2.309e-4 - 1.0).abs() < 1e-3, "{most}");
         assert!(deviation > most && deviation.is_finite(), "{deviation}");
         let message = error.to_string();
-        assert!(message.contains(&format!("off 1 by {deviation:.2e} (at most {most:.1e}")), "{message}");
+        assert!(message.contains(&format!("differs from 1 by {deviation:.2e} (at most {most:.1e}")), "{message}");
     }
     trainer.method = method(&bench.spec.training.method, &trainer.learned.factors);
     trainer.epoch(&|_| ()).expect("by the policy itself it goes on");

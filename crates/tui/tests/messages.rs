@@ -178,7 +178,7 @@ fn the_worker_can_die_and_the_rest_goes_on() {
     desk.tell(Message::WorkerGone("a bug stopped the worker: page 7 is gone".into()));
     assert!(desk.draw().contains("page 7 is gone"));
     desk.keys("s");
-    assert!(desk.draw().contains("that cannot be done"));
+    assert!(desk.draw().contains("not possible"));
     desk.keys("3l4q");
     assert!(desk.app.is_done());
 }
@@ -201,7 +201,7 @@ fn leaving_asks_where_something_would_stop() {
 fn marks_are_compared_and_four_are_the_most() {
     let mut desk = Desk::opened(120, 40);
     desk.keys("4 j j j j ");
-    assert!(desk.draw().contains("four are marked already"));
+    assert!(desk.draw().contains("four points are marked already"));
     desk.keys("M");
     assert!(!desk.draw().contains("four"));
 }
@@ -360,7 +360,7 @@ fn few_prompts_are_said_to_be_few_and_point_nowhere() {
 fn marked_experiments_are_compared() {
     let mut desk = Desk::opened(120, 40);
     desk.keys("1c");
-    assert!(desk.draw().contains("mark two experiments"));
+    assert!(desk.draw().contains("mark at least two experiments"));
     desk.keys("j j c");
     let roots: Vec<PathBuf> = vec![ROOT.into(), "results/stopped".into()];
     assert_eq!(desk.work.last(), Some(&Work::Compare(roots.clone())));

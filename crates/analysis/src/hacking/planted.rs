@@ -144,7 +144,7 @@ fn a_mixture_is_not_blamed_for_what_the_specialists_of_its_other_rewards_explain
     let alone = findings(1, &[(ALL, mixture)]);
     let blamed = alone[0].iter().find(|finding| finding.reward == "aesthetics").unwrap();
     assert_eq!(blamed.shared_with, ["safety", "diversity"]);
-    assert!(blamed.to_string().contains("unless safety or diversity does it"), "{blamed}");
+    assert!(blamed.to_string().contains("unless safety or diversity is the cause"), "{blamed}");
     // More than the others explain is the reward's own.
     let worse =
         Effect { harmless: [-0.1, 0.0, 0.0, 0.0, 0.0, 0.0], unsafe_ones: [-0.2, 0.0, 0.0, 0.0, 0.0, 0.0], ..mixture };

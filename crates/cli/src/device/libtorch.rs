@@ -157,7 +157,7 @@ mod tests {
             error.message().to_owned()
         };
         let cpu = refused(0, Runtime { cuda: None, gpus: 0 });
-        assert!(cpu.contains("for CPUs alone"), "{cpu}");
+        assert!(cpu.contains("only for CPUs"), "{cpu}");
         let none = refused(0, Runtime { cuda: Some((12, 8)), gpus: 0 });
         assert!(none.contains("libtorch:cuda:0` is not there"), "{none}");
         let beyond = refused(3, Runtime { cuda: Some((12, 8)), gpus: 2 });

@@ -206,6 +206,6 @@ mod tests {
         assert_eq!(answer(1, "", refused), Err(said.into()));
         assert_eq!(answer(0, "Submitted batch job 12\n", ""), Err("it names no job".into()));
         assert_eq!(answer(0, "", "sbatch: Job 12 to start at noon\n"), Err("Job 12 to start at noon".into()));
-        assert_eq!(answer(255, "", ""), Err("it ends with exit code 255 and says nothing".into()));
+        assert_eq!(answer(255, "", ""), Err("it ends with exit code 255 and no message".into()));
     }
 }
