@@ -140,7 +140,7 @@ fn one_opens_an_experiment_slides_and_saves_the_adapter_that_merge_makes() {
     tty.press("e");
     tty.see("measured soup-aesthetics57-safety43");
     tty.press("3");
-    tty.see("○ soup-aesthetics57-safety43");
+    tty.see("○ aes57+saf43");
     tty.press("q");
     let (code, _) = tty.end();
     assert_eq!(code, 0);

@@ -75,7 +75,7 @@ fn pretraining_goes_on_from_its_checkpoint_to_the_same_model() {
         let common = ["whole/checkpoint.safetensors", "remove it to start again", "--out"];
         desk.moa(["pretrain", name, "--out", "whole"]).refusal(1, &[words, &common].concat());
     };
-    refused("other.ron", &["of the target Detector, and JudgeDetector is asked for"]);
+    refused("other.ron", &["of the target Detector, not JudgeDetector"]);
     // A file as checkpoints were before they had a header.
     let header = br#"{"__metadata__":{"step":"2"}}"#;
     let earlier = [&(header.len() as u64).to_le_bytes()[..], header].concat();

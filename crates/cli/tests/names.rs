@@ -66,7 +66,7 @@ fn names_that_some_system_cannot_have_are_refused() {
     let desk = Desk::new();
     let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
     for (name, words) in [
-        ("a/b", "leave `/` out"),
+        ("a/b", "remove `/`"),
         ("what?", "leave `?` out"),
         (" a", "begin with"),
         ("a.", "end without"),

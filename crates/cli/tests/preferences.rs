@@ -74,7 +74,7 @@ fn a_file_of_a_thousand_pairs_trains_and_goes_on_after_a_stop() {
     desk.write("preferences.jsonl", text);
     experiment(&desk, "stored", "Dpo(pairs: File(path: \"preferences.jsonl\"), beta: 10)");
     let outcome = desk.moa(["sweep", "stored.ron", "--plain"]);
-    for words in ["1 of 1,000 pairs", "contradict", "torn"] {
+    for words in ["1 of 1,000 pairs", "contradict", "incomplete"] {
         assert!(outcome.stderr.contains(words), "`{words}` is not in:\n{}", outcome.stderr);
     }
     let front = outcome.success();

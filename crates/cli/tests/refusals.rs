@@ -71,7 +71,7 @@ fn files_that_are_no_experiments_are_usage_errors() {
     for (file, words) in [
         ("nowhere.ron", &["nowhere.ron: no such file", "hint: `moa init`"][..]),
         ("empty.ron", &["empty.ron: empty"]),
-        ("bytes.ron", &["bytes.ron: no UTF-8"]),
+        ("bytes.ron", &["bytes.ron: not UTF-8"]),
     ] {
         desk.moa(["check", file]).refusal(2, words);
         desk.moa(["sweep", file]).refusal(2, words);

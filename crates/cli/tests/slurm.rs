@@ -249,7 +249,7 @@ fn what_sbatch_refuses_is_passed_on() {
     let cluster = Cluster::new();
     let submit = ["sweep", "my.ron", "--slurm", "--", "--partition=nope"];
     cluster.has("sbatch", "echo 'sbatch: error: invalid partition specified: nope' >&2; exit 1");
-    cluster.moa(&submit).refusal(1, &["does not take the job array: invalid partition specified: nope", "hint: "]);
+    cluster.moa(&submit).refusal(1, &["refuses the job array: invalid partition specified: nope", "hint: "]);
     assert!(!cluster.desk.path("results/my/slurm/submitted.json").exists());
     cluster.has("sbatch", "echo oops");
     cluster.moa(&submit).refusal(1, &["it names no job"]);
@@ -420,7 +420,7 @@ fn what_a_newer_moa_wrote_and_what_is_damaged_is_named() {
         cluster.moa(arguments).refusal(1, &["1-of-2.json", "format 2", "use a newer moa"]);
     }
     cluster.desk.write("results/my/tasks/1-of-2.json", "{\"format\": 1, \"pa");
-    cluster.moa(&["slurm", "status", "results/my"]).refusal(1, &["1-of-2.json", "no status of a task"]);
+    cluster.moa(&["slurm", "status", "results/my"]).refusal(1, &["1-of-2.json", "not a status of a task"]);
     fs::remove_file(cluster.desk.path("results/my/tasks/1-of-2.json")).unwrap();
     cluster.desk.write("results/my/slurm/submitted.json", "{\"format\": 3}");
     cluster.moa(&["slurm", "status", "results/my"]).refusal(1, &["submitted.json", "format 3"]);
@@ -459,7 +459,7 @@ fn a_task_whose_time_is_up_saves_and_requeues_itself_alone() {
     let (code, text) = noticed(&cluster, &task);
     assert_eq!(code, Some(130), "{text}");
     assert_eq!(text.matches("SIGUSR1: stopping after this epoch").count(), 1, "{text}");
-    holds(&text, &["job 7_4 leaves node7 for the queue", "epochs saved in results/my"]);
+    holds(&text, &["job 7_4 goes back to the queue from node7", "epochs saved in results/my"]);
     assert_eq!(cluster.calls("scontrol"), [["requeue", "7_4"]]);
 }
 

@@ -127,7 +127,7 @@ fn soups_that_differ_have_names_that_differ() {
         (name(0.6, 0.4, &mean), "soup-safety60-alignment40"),
         // 4/7 reads so, too; what is added is called by what it says.
         (name(0.57, 0.43, &mean), "soup-safety57-alignment43"),
-        (name(4.0 / 7.0, 3.0 / 7.0, &mean), "soup-safety57-alignment43-8e9e5d1d"),
+        (name(4.0 / 7.0, 3.0 / 7.0, &mean), "soup-safety57-alignment43-387700fd"),
         (name(0.6125, 0.3875, &mean), "soup-safety61.25-alignment38.75"),
         (name(1.3, -0.3, &mean), "soup-safety130-alignment_minus30"),
         (name(0.6, 0.4, &ties), "soup-safety60-alignment40-ties-d0.3"),

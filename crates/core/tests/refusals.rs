@@ -243,7 +243,7 @@ fn rewards_and_names_that_cannot_be() {
         assert_eq!(message(&format!("(rewards: {rewards})")), format!("x.ron:{expected}"), "{rewards}");
     }
     for (name, problem) in [
-        ("a/b", "leave `/` out, which not every system can have in a name"),
+        ("a/b", "remove `/`, which some systems do not allow in names"),
         ("..", "begin with a letter, a digit or `_`, not with a space, `.` or `-`"),
         ("a ", "end without a space or `.`"),
         ("nul", "take another than `nul`, which is a device's name under Windows"),
@@ -331,7 +331,7 @@ fn rewards_from_outside_that_cannot_be() {
         ("Http(url: \"http://a:99999\")", "20: rewards[0].kind.url is \"http://a:99999\": give a port from 1 to 65535"),
         (
             "Http(url: \"http://me:secret@a/\")",
-            "20: rewards[0].kind.url is \"http://me:secret@a/\": leave out user name and \
+            "20: rewards[0].kind.url is \"http://me:secret@a/\": remove user name and \
           password: moa sends neither",
         ),
         ("Http(url: \"http://a\", batch: -1)", "39: rewards[0].kind.batch is -1: give a whole number, 1 to 1024"),
@@ -418,7 +418,7 @@ fn weightings_that_cannot_be() {
         ),
         (
             "weightings: [Corners, Dirichlet(count: 10000)]",
-            "2:13: weightings is 10002 weightings: ask for at most 10000, each gets an adapter of its own",
+            "2:13: weightings is 10002 weightings: give at most 10000; each gets its own adapter",
         ),
     ]);
 }
@@ -708,7 +708,7 @@ fn files_that_cannot_be_read() {
     );
     assert_eq!(load(folder.path()), format!("{}: this is a folder: name a file in it", folder.path().display()));
     check("empty.ron", b" \n", ": empty: write something into it, or name another file");
-    check("latin.ron", b"(name: \"\xe9\")", ": no UTF-8 text (byte 9): save it as UTF-8");
+    check("latin.ron", b"(name: \"\xe9\")", ": not UTF-8 text (byte 9): save it as UTF-8");
     check("huge.ron", &vec![b' '; 1_000_001], ": larger than 1 MB, which cannot be meant: name another file");
     check(
         "con.ron",

@@ -144,8 +144,8 @@ fn parts_that_do_not_belong_together_are_named() {
     );
     assert_eq!(
         unet("\"in_channels\": 4", "\"in_channels\": 9"),
-        "unet/config.json: `in_channels` is 9: samples have 4 channels (models that take a mask or an image besides are not \
-         known)"
+        "unet/config.json: `in_channels` is 9: samples have 4 channels (models that also take a mask or an image are \
+         not supported)"
     );
     let few = refused("pipeline_sd2", edit("text_encoder/config.json", "\"vocab_size\": 590", "\"vocab_size\": 580"));
     assert!(few.contains("vocab_size") && few.contains("580"), "{few}");

@@ -143,7 +143,7 @@ fn unknown_configs_are_refused_by_field() {
         refuse("\"AutoencoderKL\"", "\"VQModel\""),
         "vae/config.json: `_class_name` is VQModel: AutoencoderKL and AutoencoderTiny are known"
     );
-    assert_eq!(refuse("\"silu\"", "\"mish\""), "vae/config.json: `act_fn` is mish: only \"silu\" is supported");
+    assert_eq!(refuse("\"silu\"", "\"mish\""), "vae/config.json: `act_fn` is mish: only \"silu\" is known");
     assert_eq!(
         refuse("\"norm_num_groups\": 4", "\"norm_num_groups\": 5"),
         "vae/config.json: `block_out_channels` is 8: a multiple of norm_num_groups"

@@ -126,7 +126,7 @@ fn impossible_lines_are_refused_with_line_field_value_and_what_to_do() {
 fn other_files_are_refused() {
     for (text, wanted) in [
         ("prompt,a,b\n", "p.jsonl:1:1: no JSON: expected value: give one record of JSON per line, or delete the line"),
-        ("[1, 2]", "p.jsonl:1: [1,2] is no record: give one record per line"),
+        ("[1, 2]", "p.jsonl:1: [1,2] is not a record: give one record per line"),
         ("{\n  \"version\": 1\n}\n", "p.jsonl:1:1: no JSON: EOF while parsing an object"),
     ] {
         let message = read(text).unwrap_err();
@@ -189,8 +189,8 @@ fn files_that_cannot_be_meant_are_refused() {
         ("empty.jsonl", &b""[..], "empty: rate some images first"),
         ("blank.jsonl", b"\n \r\n", "empty: rate some images first"),
         ("torn.jsonl", b"{\"version\": 1, \"id", "no line is whole"),
-        ("latin.jsonl", b"{\"prompt\": \"na\xefve\"}\n", "latin.jsonl:1:15: no UTF-8 text: save the file as UTF-8"),
-        ("utf16.jsonl", b"\xff\xfe{\0\"\0", "utf16.jsonl:1:1: no UTF-8 text"),
+        ("latin.jsonl", b"{\"prompt\": \"na\xefve\"}\n", "latin.jsonl:1:15: not UTF-8 text: save the file as UTF-8"),
+        ("utf16.jsonl", b"\xff\xfe{\0\"\0", "utf16.jsonl:1:1: not UTF-8 text"),
     ] {
         fs::write(root.path().join(name), bytes).unwrap();
         assert!(refused(name).contains(wanted), "{}", refused(name));
@@ -257,7 +257,7 @@ fn images_that_are_missing_or_changed_are_one_message_each() {
     fs::create_dir(root.path().join("3.png")).unwrap();
     let message = preferences.check_images().unwrap_err().to_string();
     assert!(
-        message.contains("p.jsonl:4: images[0].File.path is \"3.png\", which is no file: name the image's file"),
+        message.contains("p.jsonl:4: images[0].File.path is \"3.png\", which is not a file: name the image's file"),
         "{message}"
     );
 }

@@ -106,7 +106,7 @@ fn what_is_skipped_or_undone_counts_nowhere_and_undos_can_be_undone() {
         preferences.notes(),
         [
             "of 5 decisions 1 is skipped and 1 undone: they are left out",
-            "1 of 3 pairs has votes of weight 0 alone: they are left out"
+            "1 of 3 pairs has only votes of weight 0: they are left out"
         ]
     );
 }

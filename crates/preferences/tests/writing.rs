@@ -72,7 +72,7 @@ fn a_line_that_is_torn_anywhere_costs_itself_alone() {
             let after = Preferences::read(&path).unwrap_or_else(|error| panic!("{cut}: {error}"));
             assert_eq!(after.records().count(), survivors + 1, "{cut} {zeros}");
             assert!(after.records().any(|record| *record == third));
-            let lost = "1 line is torn (line 2), as a kill leaves it while it is written: the decision is lost";
+            let lost = "1 line is incomplete (line 2), as after a kill: the decision is lost";
             assert_eq!(after.notes().iter().any(|note| note == lost), torn == 1, "{cut}: {:?}", after.notes());
         }
     }
@@ -113,7 +113,7 @@ fn other_files_are_not_appended_to() {
     let path = root.path().join("image.png");
     fs::write(&path, b"\x89PNG\r\n").unwrap();
     let message = Writer::open(&path).unwrap_err().to_string();
-    assert!(message.contains("image.png: this is no file of preferences: name another"), "{message}");
+    assert!(message.contains("image.png: this is not a preference file: name another"), "{message}");
     let message = Writer::open(root.path()).unwrap_err().to_string();
     assert!(message.contains("this is a folder: name a file in it"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), b"\x89PNG\r\n");

@@ -323,7 +323,7 @@ fn folders_that_are_no_clip_are_refused_with_the_way_out() {
 
     let copy = copied("disk_clip");
     edit(&copy, "preprocessor_config.json", "CLIPImageProcessor", "SiglipImageProcessor");
-    says(score(of(&copy)), &["SiglipImageProcessor", "moa knows CLIPImageProcessor"]);
+    says(score(of(&copy)), &["SiglipImageProcessor", "moa supports CLIPImageProcessor"]);
 }
 
 #[test]
@@ -372,7 +372,10 @@ fn rewards_that_know_emoji_only_are_refused_for_other_bases_with_what_to_use() {
         (RewardKind::Diversity, "ClipDiversity"),
     ] {
         let message = refusal(kind);
-        assert!(message.contains("emoji-32 only, and the base is elsewhere") && message.contains(instead), "{message}");
+        assert!(
+            message.contains("only with emoji-32, and the base is elsewhere") && message.contains(instead),
+            "{message}"
+        );
     }
 }
 

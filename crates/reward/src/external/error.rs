@@ -53,7 +53,7 @@ pub enum Problem {
         last_words: LastWords,
     },
     /// An answer is no JSON of the form wanted.
-    #[error("answered {found:?}, which is not {wanted}: {reason}")]
+    #[error("answered {found:?}, which is no {wanted}: {reason}")]
     Nonsense {
         /// The answer, shortened.
         found: String,
