@@ -5,7 +5,7 @@ pub(crate) mod csv;
 pub(crate) mod json;
 mod point;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
@@ -59,10 +59,15 @@ impl FrontReport {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
-        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let planned = planned(snapshot, spec).len();
+        let relations = Relations::with_added(&bootstrap, &evaluations, planned)?;
         let places = relations.placings();
         let (_, shares) = shares_by_name(spec, &snapshot.evaluations);
-        let findings = suspected_hacking(spec, &evaluations)?;
+        // Points that were added do not change what is said of those that were planned.
+        let mut findings = suspected_hacking(spec, &evaluations[..planned])?;
+        if planned < evaluations.len() {
+            findings.extend(suspected_hacking(spec, &evaluations)?.into_iter().skip(planned));
+        }
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
         let added: BTreeSet<&RunId> = added(&snapshot.evaluations, spec).map(|record| &record.id).collect();
         let mut points = Vec::with_capacity(evaluations.len());
@@ -122,7 +127,8 @@ impl FrontReport {
     ) -> Result<Option<Recommendation>, AnalysisError> {
         let evaluations = in_order(snapshot, spec);
         let bootstrap = bootstrap(spec);
-        let relations = Relations::of(&bootstrap, &evaluations)?;
+        let planned = planned(snapshot, spec).len();
+        let relations = Relations::with_added(&bootstrap, &evaluations, planned)?;
         let Self { points, scales, .. } = self;
         let evidence = Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap };
         Ok(evidence.within(constraints, goal))
@@ -163,6 +169,11 @@ pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
-    let find = |id: RunId| snapshot.evaluations.iter().find(|evaluation| evaluation.id == id);
+    // Some experiments have thousands of runs.
+    let mut known: BTreeMap<&RunId, &EvaluationRecord> = BTreeMap::new();
+    for evaluation in &snapshot.evaluations {
+        known.entry(&evaluation.id).or_insert(evaluation);
+    }
+    let find = |id: RunId| known.get(&id).copied();
     base.into_iter().chain(trained).chain(mixed).filter_map(find).collect()
 }

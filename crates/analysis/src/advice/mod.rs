@@ -177,18 +177,16 @@ impl<'a> Evidence<'a> {
     /// Returns for each trained adapter the mixture that beats it most surely; where none does beyond noise, the one that does by its
     /// means.
     fn mixtures_that_beat_training(&self) -> Vec<Recommendation> {
-        let of = |kinds: &'static [PointKind]| {
-            self.candidates().filter(move |place| kinds.contains(&self.points[*place].kind))
-        };
+        let is_trained = |place: &usize| self.points[*place].kind == PointKind::Trained;
+        let (trained, mixtures): (Vec<usize>, Vec<usize>) = self.candidates().partition(is_trained);
         let beaten = |trained: usize| {
-            let by_means = of(&[PointKind::Soup, PointKind::Blend])
-                .filter(|mixture| self.relations.beats_by_means(*mixture, trained));
+            let by_means = mixtures.iter().copied().filter(|one| self.relations.beats_by_means(*one, trained));
             let beats = |mixture: usize| self.relations.beats(mixture, trained);
             let mixture = by_means.max_by(|one, other| beats(*one).total_cmp(&beats(*other)))?;
             let why = Why::Beats { trained: self.points[trained].id.clone(), sure: beats(mixture) };
             Some(self.recommend(why, mixture, None, Vec::new()))
         };
-        of(&[PointKind::Trained]).filter_map(beaten).collect()
+        trained.into_iter().filter_map(beaten).collect()
     }
 
     /// Returns whether no reward is below the base's beyond noise, and one is above it beyond noise.

@@ -45,7 +45,7 @@ pub enum TradeOffError {
     #[error("`max` and NAME=VALUE exclude each other")]
     MostAndNear,
     /// A share out of range.
-    #[error("the share of {name} is {share}: shares must be between {} and {}", -extrapolation, 1.0 + extrapolation)]
+    #[error("the share of {name} is {share}: shares must be between {} and {}", 0.0 - extrapolation, 1.0 + extrapolation)]
     Share {
         /// The adapter.
         name: String,

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(number) = arguments.remove {
         let count = remarks.notes.len();
         if !(1..=count).contains(&number) {
-            return Err(CliError::usage(format!("--remove is {number}, and there are {count} notes"))
+            return Err(CliError::usage(format!("--remove is {number}, of {}", crate::text::count(count as u64, "note")))
                 .hint("`moa note DIR` prints them with their numbers"));
         }
         let removed = remarks.notes.remove(number - 1);

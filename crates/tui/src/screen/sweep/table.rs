@@ -130,7 +130,7 @@ impl Fit {
         }
         let left_out = experiment.rewards.len() - self.rewards.min(experiment.rewards.len());
         if left_out > 0 {
-            parts.push(format!("{left_out} more rewards: widen the terminal"));
+            parts.push(format!("{left_out} more: widen the terminal"));
         }
         parts.extend(["■ marked".into(), "⚠ warnings".into()]);
         parts
