@@ -259,7 +259,7 @@ fn what_sbatch_refuses_is_passed_on() {
         "sbatch",
         "case \"$*\" in *--array*) echo '12;north' ;; *) echo 'sbatch: error: too many jobs' >&2; exit 1 ;; esac",
     );
-    let words = ["job that gathers: too many jobs", "job 12 trains all the same", "scancel --clusters=north 12"];
+    let words = ["job that gathers: too many jobs", "job 12 trains nevertheless", "scancel --clusters=north 12"];
     cluster.moa(&submit).refusal(1, &words);
     let record = cluster.record();
     assert_eq!((&record["submissions"][0]["array"], &record["submissions"][0]["gather"]), (&json!("12"), &Value::Null));

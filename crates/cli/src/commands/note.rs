@@ -38,8 +38,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(number) = arguments.remove {
         let count = remarks.notes.len();
         if !(1..=count).contains(&number) {
-            return Err(CliError::usage(format!("--remove is {number}, of {}", crate::text::count(count as u64, "note")))
-                .hint("`moa note DIR` prints them with their numbers"));
+            return Err(CliError::usage(format!(
+                "--remove is {number}, of {}",
+                crate::text::count(count as u64, "note")
+            ))
+            .hint("`moa note DIR` prints them with their numbers"));
         }
         let removed = remarks.notes.remove(number - 1);
         remarks.write(&layout)?;
