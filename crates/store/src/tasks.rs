@@ -227,8 +227,8 @@ mod tests {
         let whole = fs::read_to_string(&file).unwrap();
         let newer = whole.replace("\"format\": 1", "\"format\": 2").replace("\"node\"", "\"machine\"");
         for (text, words) in [
-            (&whole[..whole.len() / 2], "no status of a task"),
-            ("", "no status of a task"),
+            (&whole[..whole.len() / 2], "not a status of a task"),
+            ("", "not a status of a task"),
             (&whole.replace("\"part\": 1", "\"part\": 2"), "part 2 of 2"),
             (&whole.replace("running", "dancing"), "dancing"),
             (&newer, "format 2, and this moa reads formats up to 1"),

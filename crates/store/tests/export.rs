@@ -54,8 +54,8 @@ fn csv_has_a_header_quotes_what_needs_it_and_keeps_every_digit() {
     assert_eq!(text.lines().count(), 1 + 2 * 3 * 3);
 
     let text = String::from_utf8(exported(Table::Evaluations, Format::Csv)).unwrap();
-    assert!(text.contains("\nbase,base,aesthetics,reward,0,0.1,NaN\n"), "{text}");
-    assert!(text.contains("\nsoup-0.5,soup,\"judge, \"\"the second\"\"\",judge,0,0.3,NaN\n"), "{text}");
+    assert!(text.contains("\nbase,base,aesthetics,reward,0,0.1,NaN,false\n"), "{text}");
+    assert!(text.contains("\nsoup-0.5,soup,\"judge, \"\"the second\"\"\",judge,0,0.3,NaN,false\n"), "{text}");
     assert_eq!(text.lines().count(), 1 + 4 * 3 * 4);
 
     let text = String::from_utf8(exported(Table::Weightings, Format::Csv)).unwrap();

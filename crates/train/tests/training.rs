@@ -436,7 +436,7 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     spec.training.method = MethodSpec::Nft(NftSpec::default());
     let other = World::new(spec);
     let refused = other.trainer(&runs, 1).expect("trainer").restore(&bytes).expect_err("another method").to_string();
-    assert!(refused.contains("PolicyGradient") && refused.contains("asks for Nft"), "{refused}");
+    assert!(refused.contains("PolicyGradient") && refused.contains("has Nft"), "{refused}");
 }
 
 #[test]

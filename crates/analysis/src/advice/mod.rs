@@ -19,7 +19,7 @@ pub enum Why {
     Knee,
     /// It gains most in all rewards together among those that lose in none beyond noise.
     NoLoss,
-    /// It is best among those that keep constraints; see [`best_within`].
+    /// It is best among those that keep constraints; see [`FrontReport::best_within`](crate::FrontReport::best_within).
     Within {
         /// The constraints, on rewards and their gains.
         constraints: Vec<Constraint>,

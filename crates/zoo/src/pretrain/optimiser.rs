@@ -280,11 +280,8 @@ mod tests {
         let mut smaller = state("target: Clip").building_on(of_parts("b"));
         smaller.parameters.insert("a".into(), tensor(&[1.0]));
         let cases = [
-            (
-                state("target: JudgeClip").checkpoint().expect("writes"),
-                "of the target JudgeClip, and Clip is asked for",
-            ),
-            (state("target: Clip, seed: 3").checkpoint().expect("writes"), "of the seed 3, and 0 is asked for"),
+            (state("target: JudgeClip").checkpoint().expect("writes"), "of the target JudgeClip, not Clip"),
+            (state("target: Clip, seed: 3").checkpoint().expect("writes"), "of the seed 3, not 0"),
             (
                 state("target: Clip").building_on(of_parts("a")).checkpoint().expect("writes"),
                 "built on another captions/model.safetensors",
