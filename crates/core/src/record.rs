@@ -42,6 +42,18 @@ pub enum PointKind {
     Blend,
 }
 
+impl PointKind {
+    /// Returns the kind in a word, as tables and files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Trained => "trained",
+            Self::Soup => "soup",
+            Self::Blend => "blend",
+        }
+    }
+}
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

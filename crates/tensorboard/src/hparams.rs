@@ -81,7 +81,7 @@ impl Settings {
         let mut add = |name: &str, value: &Message| {
             session = std::mem::take(&mut session).message(1, &Message::default().text(1, name).message(2, value));
         };
-        add(KIND, &Message::default().bytes(3, kind_name(kind).as_bytes()));
+        add(KIND, &Message::default().bytes(3, kind.name().as_bytes()));
         for (reward, share_) in self.rewards.iter().zip(weighting.map(Weighting::shares).unwrap_or_default()) {
             add(&share(reward), &Message::default().chosen_double(2, *share_));
         }
@@ -109,15 +109,6 @@ fn plugin(tag: &str, field: u64, data: &Message) -> Value {
 
 fn share(reward: &str) -> String {
     format!("share/{reward}")
-}
-
-fn kind_name(kind: PointKind) -> &'static str {
-    match kind {
-        PointKind::Base => "base",
-        PointKind::Trained => "trained",
-        PointKind::Soup => "soup",
-        PointKind::Blend => "blend",
-    }
 }
 
 /// Adds the plain values below a path; what is not set is left out.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use moa_core::PointKind;
 use moa_pareto::Interval;
 
 use super::FrontReport;
@@ -31,7 +30,7 @@ impl FrontReport {
             let suspected = !point.suspected_hacking.is_empty();
             let place = point.placing;
             let (is_on, standing) = (place.is_on(), standing(place.standing()));
-            let _ = write!(text, "{},{},{is_on},{standing},", point.id, kind(point.kind));
+            let _ = write!(text, "{},{},{is_on},{standing},", point.id, point.kind.name());
             let _ = write!(text, "{:.4},{:.4},{},{suspected},{}", place.on, place.off, place.undominated, point.added);
             for index in 0..self.rewards.len() {
                 text.push(',');
@@ -79,16 +78,6 @@ fn standing(standing: Standing) -> &'static str {
         Standing::On => "on",
         Standing::Unclear => "unclear",
         Standing::Off => "off",
-    }
-}
-
-/// Returns the kind in a word.
-pub(crate) fn kind(kind: PointKind) -> &'static str {
-    match kind {
-        PointKind::Base => "base",
-        PointKind::Trained => "trained",
-        PointKind::Soup => "soup",
-        PointKind::Blend => "blend",
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a> Rows<'a> {
         Self {
             columns: vec![
                 ("run", Column::Text(runs)),
-                ("kind", Column::Text(vec![kind_name(PointKind::Trained); count])),
+                ("kind", Column::Text(vec![PointKind::Trained.name(); count])),
                 ("epoch", Column::Whole(epochs)),
                 ("metric", Column::Text(metrics)),
                 ("value", Column::Number(values)),
@@ -81,7 +81,7 @@ impl<'a> Rows<'a> {
                 let places = column.prompts.clone().unwrap_or_else(|| (0..column.prompt_means.len() as u32).collect());
                 for (index, (prompt, mean)) in places.into_iter().zip(&column.prompt_means).enumerate() {
                     ids.push(evaluation.id.as_str());
-                    kinds.push(kind_name(evaluation.kind));
+                    kinds.push(evaluation.kind.name());
                     names.push(column.name.as_str());
                     roles.push(role);
                     prompts.push(prompt);
@@ -124,7 +124,7 @@ impl<'a> Rows<'a> {
                 for (place, score) in (0..).zip(&column.scores) {
                     let Some(score) = score else { continue };
                     ids.push(id.as_str());
-                    kinds.push(kind_name(*kind));
+                    kinds.push(kind.name());
                     prompts.push(place / group);
                     images.push(place % group);
                     names.push(column.name.as_str());
@@ -175,7 +175,7 @@ impl<'a> Rows<'a> {
         let mut add = |id: &'a str, kind: PointKind, weighting: &Weighting| {
             for (reward, share) in snapshot.sweep.rewards.iter().zip(weighting.shares()) {
                 ids.push(id);
-                kinds.push(kind_name(kind));
+                kinds.push(kind.name());
                 rewards.push(reward.as_str());
                 shares.push(*share);
             }
@@ -199,14 +199,5 @@ impl<'a> Rows<'a> {
             ],
             count,
         }
-    }
-}
-
-fn kind_name(kind: PointKind) -> &'static str {
-    match kind {
-        PointKind::Base => "base",
-        PointKind::Trained => "trained",
-        PointKind::Soup => "soup",
-        PointKind::Blend => "blend",
     }
 }
