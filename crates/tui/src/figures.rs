@@ -39,13 +39,9 @@ impl Figures {
     /// Returns the figures of nothing.
     pub(crate) fn empty() -> Self {
         let spec = ExperimentSpec::default();
-        let report = FrontReport::at_once(&spec, &[], Scales::default());
-        Self {
-            report: FrontReport { rewards: Vec::new(), ..report },
-            corners: Vec::new(),
-            prompts: Vec::new(),
-            resampled: false,
-        }
+        let mut report = FrontReport::at_once(&spec, &[], Scales::default());
+        report.rewards.clear();
+        Self { report, corners: Vec::new(), prompts: Vec::new(), resampled: false }
     }
 
     /// Adds a mixture of corners that was measured, or replaces the one of its name.

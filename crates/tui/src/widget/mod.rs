@@ -6,6 +6,7 @@ mod message;
 mod panel;
 mod plot;
 mod spark;
+mod staircase;
 
 pub(crate) use axis::{Axis, short, signed};
 pub(crate) use braille::Braille;
@@ -13,3 +14,4 @@ pub(crate) use message::{message, sheet};
 pub(crate) use panel::{clip, columns, fitting, foot, panel, rows, scroll};
 pub(crate) use plot::{Plot, plot};
 pub(crate) use spark::{bar, sparkline};
+pub(crate) use staircase::staircase;

@@ -19,7 +19,7 @@ use crate::key::{Row, c, k};
 use crate::message::{Message, Reply, Request, Work};
 use crate::shared::{Note, Shared};
 use crate::theme::{Theme, mark};
-use crate::widget::{Axis, Braille, Plot, clip, columns, fitting, message, panel, plot, rows};
+use crate::widget::{Axis, Braille, Plot, clip, columns, fitting, message, panel, plot, rows, staircase};
 
 /// The name of this screen.
 pub(crate) const NAME: &str = "Compare";
@@ -133,7 +133,7 @@ impl Compare {
         let mut lines = Braille::new(plot.area);
         for place in 0..comparison.experiments.len() {
             let own = points.iter().filter(|point| point.0 == place).map(|point| (point.2.mean, point.3.mean));
-            staircase(&mut lines, &plot, own.chain([(base(x), base(y))]).collect(), theme.series(place));
+            steps(&mut lines, &plot, own.chain([(base(x), base(y))]).collect(), theme.series(place));
         }
         if !self.no_bars && points.len() <= 60 {
             for (.., across, up) in &points {
@@ -239,16 +239,10 @@ impl Compare {
 const SERIES: [&str; 6] = ["━━", "╍╍", "┅┅", "┉┉", "══", "──"];
 
 /// The staircase of the points that no other beats in two rewards.
-fn staircase(lines: &mut Braille, plot: &Plot, mut points: Vec<(f64, f64)>, style: Style) {
-    points.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
-    let mut best = f64::NEG_INFINITY;
-    points.retain(|point| {
-        let better = point.1 > best;
-        best = best.max(point.1);
-        better
-    });
+fn steps(lines: &mut Braille, plot: &Plot, points: Vec<(f64, f64)>, style: Style) {
     let share = |(x, y): (f64, f64)| Some((plot.x.share(x)?, plot.y.share(y)?));
-    let places: Vec<(f64, f64)> = points.into_iter().filter_map(share).map(|(x, y)| lines.place(x, y)).collect();
+    let places: Vec<(f64, f64)> =
+        staircase(points).into_iter().filter_map(share).map(|(x, y)| lines.place(x, y)).collect();
     for pair in places.windows(2) {
         lines.line(pair[0], (pair[1].0, pair[0].1), style);
         lines.line((pair[1].0, pair[0].1), pair[1], style);

@@ -11,7 +11,7 @@ use super::{Front, Target};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::theme::mark;
-use crate::widget::{Braille, Plot, plot};
+use crate::widget::{Braille, Plot, plot, staircase};
 
 /// With more points than this only the marked ones have error bars.
 const MOST_BARS: usize = 40;
@@ -39,7 +39,7 @@ pub(super) fn view(
     if shows_gains(front, session) {
         base_lines(&mut lines, &plot, theme.line());
     }
-    staircase(&mut lines, &plot, dots, (x, y), theme.line());
+    steps(&mut lines, &plot, dots, (x, y), theme.line());
     if front.bars {
         let few = dots.len() <= MOST_BARS;
         for dot in dots.iter().filter(|dot| dot.wanted && (few || named(dot))) {
@@ -108,20 +108,14 @@ fn base_lines(lines: &mut Braille, plot: &Plot, style: Style) {
 }
 
 /// The staircase of the points that no other beats in these two rewards.
-fn staircase(lines: &mut Braille, plot: &Plot, dots: &[Dot<'_>], (x, y): (usize, usize), style: Style) {
+fn steps(lines: &mut Braille, plot: &Plot, dots: &[Dot<'_>], (x, y): (usize, usize), style: Style) {
     if x == y {
         return;
     }
-    let mut points: Vec<(f64, f64)> = dots.iter().map(|dot| (dot.values[x].mean, dot.values[y].mean)).collect();
-    points.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
-    let mut best = f64::NEG_INFINITY;
-    points.retain(|point| {
-        let better = point.1 > best;
-        best = best.max(point.1);
-        better
-    });
+    let points = dots.iter().map(|dot| (dot.values[x].mean, dot.values[y].mean)).collect();
     let share = |(x, y): (f64, f64)| Some((plot.x.share(x)?, plot.y.share(y)?));
-    let places: Vec<(f64, f64)> = points.into_iter().filter_map(share).map(|(x, y)| lines.place(x, y)).collect();
+    let places: Vec<(f64, f64)> =
+        staircase(points).into_iter().filter_map(share).map(|(x, y)| lines.place(x, y)).collect();
     let Some((first, last)) = places.first().zip(places.last()).map(|(a, b)| (*a, *b)) else { return };
     lines.dashes((first.0, lines.place(0.0, 0.0).1), first, style);
     for pair in places.windows(2) {
