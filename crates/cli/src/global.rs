@@ -32,7 +32,7 @@ pub(crate) struct Global {
 impl Global {
     /// Returns the options with the devices of a command that computes.
     pub(crate) fn on(self, devices: &Devices) -> Self {
-        Self { device: devices.device, reward_device: devices.reward_device, ..self }
+        Self { device: devices.base.device, reward_device: devices.reward_device, ..self }
     }
 
     /// Returns the options with the device of a command that needs no rewards.
@@ -44,18 +44,8 @@ impl Global {
 /// Where a command computes that takes rewards.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Devices {
-    /// Where to compute: flex (CPU, built in), libtorch (CPU) or libtorch:cuda:N (NVIDIA GPU N)
-    ///
-    /// The LibTorch devices need a build with `--features libtorch`.
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "flex",
-        env = "MOA_DEVICE",
-        hide_env_values = true,
-        display_order = 800
-    )]
-    device: DeviceName,
+    #[command(flatten)]
+    base: OneDevice,
 
     /// Where rewards and judges compute, if not on the base's device: with flex, the base has a GPU's memory to itself
     #[arg(long, value_name = "DEVICE", env = "MOA_REWARD_DEVICE", hide_env_values = true, display_order = 801)]

@@ -4,7 +4,6 @@ use moa_adapter::MergeMethod;
 use moa_analysis::{AnalysisError, Promise, Score, added, bootstrap, promises, scores};
 use moa_core::provenance::Mixture;
 use moa_core::{EvaluationRecord, PointKind, RunId};
-use moa_pareto::Measured;
 
 use super::SoupBench;
 use crate::RunnerError;
@@ -29,17 +28,6 @@ impl SoupBench<'_> {
     /// Returns what was evaluated when the results were opened.
     pub fn evaluations(&self) -> &[EvaluationRecord] {
         &self.snapshot.evaluations
-    }
-
-    /// Returns what is measured already, with 95 % intervals: the ingredients alone, and soups of these.
-    ///
-    /// # Errors
-    /// Fails when scores cannot be resampled.
-    pub fn known(&self) -> Result<Vec<Measured>, RunnerError> {
-        let measured = |(shares, record): (Vec<f64>, &EvaluationRecord)| {
-            Ok(Measured { shares, scores: self.scores(record)?.into_iter().map(|score| score.mean).collect() })
-        };
-        self.known_records().into_iter().map(measured).collect()
     }
 
     /// Returns the evaluations of what is measured already, with its shares: the ingredients alone, the soups of these that the experiment
