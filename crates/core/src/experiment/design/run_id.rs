@@ -115,7 +115,10 @@ fn plain_name(rewards: &[String], shares: &[f64]) -> Option<String> {
     let name = |shares: &[f64], decimals| percentages(rewards, shares, decimals);
     let is_own = |other: &[f64]| other.iter().zip(shares).all(|(other, share)| (other - share).abs() < TOLERANCE);
     let whole = name(shares, 0);
-    let simplest = (1..=LARGEST).filter_map(|parts| nearest(shares, parts)).find(|other| name(other, 0) == whole);
+    // What is more than a percentage away reads otherwise, and need not be written to be compared.
+    let is_near = |other: &Vec<f64>| other.iter().zip(shares).all(|(other, share)| (other - share).abs() < 0.011);
+    let mut candidates = (1..=LARGEST).filter_map(|parts| nearest(shares, parts)).filter(is_near);
+    let simplest = candidates.find(|other| name(other, 0) == whole);
     let said = (1..=DECIMALS).find(|decimals| is_said_by(shares, *decimals));
     if simplest.is_some_and(|simplest| is_own(&simplest)) {
         return Some(whole);

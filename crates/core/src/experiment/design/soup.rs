@@ -78,6 +78,11 @@ impl ExperimentSpec {
     }
 
     fn mixtures(&self, families: &[SoupsSpec], mixed: Mixed) -> Vec<SoupRecipe> {
+        let has_means = mixed == Mixed::Soup && self.rounds > 1;
+        if families.is_empty() && !has_means {
+            // Naming thousands of runs takes its time.
+            return Vec::new();
+        }
         let runs = self.weightings();
         let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
         let mut distinct: Vec<Weighting> = Vec::new();
@@ -94,7 +99,7 @@ impl ExperimentSpec {
             .map(Weighting::shares)
             .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares, &runs));
         let mut recipes: Vec<SoupRecipe> = recipes.collect();
-        if mixed == Mixed::Soup && self.rounds > 1 {
+        if has_means {
             // One that is listed is there already.
             let is_new = |mean: &SoupRecipe| !recipes.iter().any(|known| known.shares == mean.shares);
             let means: Vec<SoupRecipe> = (1..=self.rounds).filter_map(|round| self.mean_of_round(round)).collect();
