@@ -52,7 +52,7 @@ pub(crate) fn table(edges: &[Edge], rewards: &[String]) -> String {
         for EdgePath { kind, shares, rewards: means, gains, gaps } in paths {
             for (reward, name) in rewards.iter().enumerate() {
                 for (place, share) in shares.iter().enumerate() {
-                    let _ = write!(text, "{from},{to},{},{share:.6},{name}", csv::kind(*kind));
+                    let _ = write!(text, "{from},{to},{},{share:.6},{name}", kind.name());
                     csv::cells(&mut text, Some(means[reward][place]));
                     csv::cells(&mut text, gains.as_ref().map(|gains| gains[reward][place]));
                     csv::cells(&mut text, Some(gaps[reward]));

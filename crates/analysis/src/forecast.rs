@@ -2,8 +2,8 @@
 
 use moa_pareto::{Interval, Surrogate};
 
-/// Half a 95 % interval in standard errors.
-const HALF: f64 = 1.96;
+use crate::resampling::HALF;
+
 /// Points are measured on the same prompts and noise: between them, most of the intervals' width cancels. What is left.
 const OWN: f64 = 0.1;
 /// The model is made of so many points at most: fitting takes their number cubed.

@@ -11,7 +11,7 @@ use crate::{AnalysisError, Placing};
 ///
 /// **Points that were added do not change what is said of those that were planned.** The planned ones are a family of their own; what is said of an
 /// added point is tested in the family of all. Otherwise every mixture that a search measures would widen all claims.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Relations {
     means: Vec<Vec<f64>>,
     /// How many points were planned; they come first.
@@ -123,7 +123,7 @@ impl Relations {
 }
 
 /// Every pair of points in every reward.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Duels {
     family: Family,
     /// Columns without any difference.

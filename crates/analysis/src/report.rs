@@ -5,7 +5,7 @@ pub(crate) mod csv;
 pub(crate) mod json;
 mod point;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use moa_core::experiment::judge_range;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
@@ -43,6 +43,8 @@ pub struct FrontReport {
     pub advice: Vec<Recommendation>,
     /// Sets of points that are not distinguishable, by their places; see [`Relations::groups`].
     pub groups: Vec<Vec<usize>>,
+    /// How the points stand to each other.
+    pub(crate) relations: Relations,
 }
 
 impl FrontReport {
@@ -56,10 +58,11 @@ impl FrontReport {
     /// # Errors
     /// Fails when evaluations do not fit each other: other prompts, other rewards.
     pub fn of(snapshot: &Snapshot, spec: &ExperimentSpec, scales: Scales) -> Result<Self, AnalysisError> {
-        let evaluations = in_order(snapshot, spec);
+        let mut evaluations = planned(snapshot, spec);
+        let planned = evaluations.len();
+        evaluations.extend(added(&snapshot.evaluations, spec));
         let bootstrap = bootstrap(spec);
         let base = evaluations.iter().copied().find(|evaluation| evaluation.kind == PointKind::Base);
-        let planned = planned(snapshot, spec).len();
         let relations = Relations::with_added(&bootstrap, &evaluations, planned)?;
         let places = relations.placings();
         let (_, shares) = shares_by_name(spec, &snapshot.evaluations);
@@ -69,15 +72,16 @@ impl FrontReport {
             findings.extend(suspected_hacking(spec, &evaluations)?.into_iter().skip(planned));
         }
         let range = |name: &str| spec.rewards.iter().find(|reward| reward.name == name)?.kind.range();
-        let added: BTreeSet<&RunId> = added(&snapshot.evaluations, spec).map(|record| &record.id).collect();
         let mut points = Vec::with_capacity(evaluations.len());
-        for ((evaluation, placing), suspected_hacking) in evaluations.iter().zip(places).zip(findings) {
+        for (place, ((evaluation, placing), suspected_hacking)) in
+            evaluations.iter().zip(places).zip(findings).enumerate()
+        {
             let rewards = base.map(|base| &base.rewards[..]);
             let judges = base.map(|base| &base.judges[..]);
             points.push(FrontPoint {
                 id: evaluation.id.clone(),
                 kind: evaluation.kind,
-                added: added.contains(&evaluation.id),
+                added: place >= planned,
                 weighting: evaluation.weighting.clone(),
                 shares: shares.get(&evaluation.id).cloned(),
                 rewards: scores(&bootstrap, &evaluation.rewards, rewards, &range)?,
@@ -86,24 +90,19 @@ impl FrontReport {
                 suspected_hacking,
             });
         }
-        let evidence = Evidence {
-            spec,
-            points: &points,
-            evaluations: &evaluations,
-            relations: &relations,
-            scales: &scales,
-            bootstrap,
-        };
-        let advice = advice(&evidence)?;
+        let rewards = spec.reward_names();
+        let evidence = Evidence::of(&rewards, &points, &relations, &scales);
+        let advice = advice(&evidence, &evaluations, spec, &scales, bootstrap)?;
         let judges = evaluations.first().map(|first| first.judges.iter().map(|judge| judge.name.clone()).collect());
         Ok(Self {
             experiment: spec.name.clone().unwrap_or_default(),
-            rewards: spec.reward_names(),
+            rewards,
             judges: judges.unwrap_or_default(),
             hypervolumes: Hypervolumes::of(&evaluations, &scales, bootstrap)?,
             soups: SoupComparison::of(&evaluations, spec, &scales)?,
             prompts: evaluations.first().map_or(0, |first| first.prompts()),
             groups: relations.groups(),
+            relations,
             advice,
             scales,
             points,
@@ -115,23 +114,8 @@ impl FrontReport {
     ///
     /// - `constraints`: on rewards, then on their gains over the base
     /// - `goal`: the place of a reward
-    ///
-    /// # Errors
-    /// As [`FrontReport::of`].
-    pub fn best_within(
-        &self,
-        snapshot: &Snapshot,
-        spec: &ExperimentSpec,
-        constraints: &[Constraint],
-        goal: Option<usize>,
-    ) -> Result<Option<Recommendation>, AnalysisError> {
-        let evaluations = in_order(snapshot, spec);
-        let bootstrap = bootstrap(spec);
-        let planned = planned(snapshot, spec).len();
-        let relations = Relations::with_added(&bootstrap, &evaluations, planned)?;
-        let Self { points, scales, .. } = self;
-        let evidence = Evidence { spec, points, evaluations: &evaluations, relations: &relations, scales, bootstrap };
-        Ok(evidence.within(constraints, goal))
+    pub fn best_within(&self, constraints: &[Constraint], goal: Option<usize>) -> Option<Recommendation> {
+        Evidence::of(&self.rewards, &self.points, &self.relations, &self.scales).within(constraints, goal)
     }
 
     /// Returns how many points are on the front, unclear and off it.

@@ -9,6 +9,9 @@ use crate::AnalysisError;
 /// The level of every interval, bound and claim.
 pub const LEVEL: f64 = 0.95;
 
+/// Half a normal interval of this level, in standard errors.
+pub(crate) const HALF: f64 = 1.96;
+
 /// Returns the bootstrap of an experiment's evaluations: 95 % intervals, the same resamples for every figure.
 pub fn bootstrap(spec: &ExperimentSpec) -> Bootstrap {
     Bootstrap { resamples: spec.evaluation.resamples as usize, level: LEVEL, ..Bootstrap::seeded(spec.evaluation.seed) }

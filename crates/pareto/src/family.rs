@@ -31,14 +31,14 @@ impl Covered {
 /// they hang together.
 ///
 /// Of columns that [cannot be resampled](Sample::can_be_resampled) nothing is claimed, nor of fewer than [`FEWEST_CLAIMED`] prompts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Family {
     columns: Vec<Tested>,
     /// The maxima, sorted.
     maxima: Vec<f64>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Tested {
     mean: f64,
     /// The standard error; none of what cannot be resampled.

@@ -5,7 +5,7 @@ mod sentence;
 
 use moa_core::experiment::{ConstraintSpec, Threshold};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
-use moa_pareto::{Bootstrap, Bound, Constraint, FEWEST_PROMPTS, Goal, Interval};
+use moa_pareto::{Bootstrap, Bound, Constraint, FEWEST_PROMPTS, Interval};
 
 use crate::{AnalysisError, FrontPoint, Relations, Scales};
 use knee::knee;
@@ -55,29 +55,42 @@ pub struct Recommendation {
 
 /// What recommendations are made of.
 pub(crate) struct Evidence<'a> {
-    pub(crate) spec: &'a ExperimentSpec,
-    /// The points of a report, and their evaluations in the same order.
-    pub(crate) points: &'a [FrontPoint],
-    pub(crate) evaluations: &'a [&'a EvaluationRecord],
-    pub(crate) relations: &'a Relations,
-    pub(crate) scales: &'a Scales,
-    pub(crate) bootstrap: Bootstrap,
+    rewards: &'a [String],
+    points: &'a [FrontPoint],
+    relations: &'a Relations,
+    /// `[point][reward]`, on the hypervolume's scale.
+    means: Vec<Vec<f64>>,
+}
+
+/// The evaluations by point and prompt, as they are resampled.
+struct Draws {
+    bootstrap: Bootstrap,
+    /// `[point][prompt][reward]`, on the hypervolume's scale; nothing where they are too few or too many to be resampled.
+    rows: Option<Vec<Vec<Vec<f64>>>>,
 }
 
 /// Returns what is worth choosing: the best for each reward, the knee, what loses nothing, what keeps the experiment's constraints, and
 /// mixtures that beat trained adapters. Nothing before the base and another point are evaluated.
-pub(crate) fn advice(evidence: &Evidence<'_>) -> Result<Vec<Recommendation>, AnalysisError> {
-    let Evidence { spec, points, .. } = *evidence;
-    if evidence.base().is_none() || points.len() < 2 {
+///
+/// - `evaluations`: of the points, in their order
+pub(crate) fn advice(
+    evidence: &Evidence<'_>,
+    evaluations: &[&EvaluationRecord],
+    spec: &ExperimentSpec,
+    scales: &Scales,
+    bootstrap: Bootstrap,
+) -> Result<Vec<Recommendation>, AnalysisError> {
+    if evidence.base().is_none() || evidence.points.len() < 2 {
         return Ok(Vec::new());
     }
+    let draws = Draws { bootstrap, rows: rows(evaluations, scales) };
     let mut found = Vec::new();
-    for reward in 0..spec.rewards.len() {
-        found.extend(evidence.pick(&Why::Most(reward))?);
+    for reward in 0..evidence.rewards.len() {
+        found.extend(evidence.pick(&Why::Most(reward), &draws)?);
     }
-    if spec.rewards.len() > 1 {
-        found.extend(evidence.pick(&Why::Knee)?);
-        found.extend(evidence.pick(&Why::NoLoss)?);
+    if evidence.rewards.len() > 1 {
+        found.extend(evidence.pick(&Why::Knee, &draws)?);
+        found.extend(evidence.pick(&Why::NoLoss, &draws)?);
     }
     if !spec.constraints.is_empty() {
         let constraints: Vec<Constraint> = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
@@ -88,6 +101,19 @@ pub(crate) fn advice(evidence: &Evidence<'_>) -> Result<Vec<Recommendation>, Ana
 }
 
 impl<'a> Evidence<'a> {
+    pub(crate) fn of(
+        rewards: &'a [String],
+        points: &'a [FrontPoint],
+        relations: &'a Relations,
+        scales: &Scales,
+    ) -> Self {
+        let means = |point: &FrontPoint| {
+            let means: Vec<f64> = point.rewards.iter().map(|score| score.mean.mean).collect();
+            scaled(&means, scales)
+        };
+        Self { rewards, points, relations, means: points.iter().map(means).collect() }
+    }
+
     fn base(&self) -> Option<usize> {
         self.points.iter().position(|point| point.kind == PointKind::Base)
     }
@@ -104,8 +130,8 @@ impl<'a> Evidence<'a> {
     }
 
     /// Picks a point by the means, and finds out how often the same is picked by the means of resampled prompts.
-    fn pick(&self, why: &Why) -> Result<Option<Recommendation>, AnalysisError> {
-        let means: Vec<Vec<f64>> = self.evaluations.iter().map(|point| self.scaled(&point.reward_means())).collect();
+    fn pick(&self, why: &Why, draws: &Draws) -> Result<Option<Recommendation>, AnalysisError> {
+        let means = &self.means;
         let Some(base) = self.base() else { return Ok(None) };
         let allowed: Vec<usize> = match why {
             Why::NoLoss => self.candidates().filter(|point| self.loses_nothing(*point)).collect(),
@@ -121,7 +147,7 @@ impl<'a> Evidence<'a> {
                 _ => best(&|point| means[point].iter().sum()),
             }
         };
-        let Some(point) = choose(&means) else { return Ok(None) };
+        let Some(point) = choose(means) else { return Ok(None) };
         let gained = |reward: usize| means[point][reward] - means[base][reward];
         let is_worth = match why {
             // What no point gains beyond noise is no reason to choose one; of few prompts nothing is known beyond the means.
@@ -129,16 +155,13 @@ impl<'a> Evidence<'a> {
                 gained(*reward) > 0.0
                     && self.gain(point, *reward).is_none_or(|gain| gain.lo > 0.0 || !gain.is_bounded())
             }
-            _ => (0..self.spec.rewards.len()).map(gained).sum::<f64>() > 0.0,
+            _ => (0..self.rewards.len()).map(gained).sum::<f64>() > 0.0,
         };
         if !is_worth {
             return Ok(None);
         }
-        let picked = self
-            .resampled()
-            .map(|rows| self.bootstrap.selections(&rows, choose))
-            .transpose()?
-            .map(|shares| shares[point]);
+        let shares = draws.rows.as_ref().map(|rows| draws.bootstrap.selections(rows, choose)).transpose()?;
+        let picked = shares.map(|shares| shares[point]);
         let alike = match why {
             Why::Most(reward) => self.alike(point, |other| self.relations.are_told_apart_in(point, other, *reward)),
             _ => self.alike(point, |other| self.relations.are_told_apart(point, other)),
@@ -148,7 +171,7 @@ impl<'a> Evidence<'a> {
 
     /// Returns the best point among those that keep constraints.
     pub(crate) fn within(&self, constraints: &[Constraint], goal: Option<usize>) -> Option<Recommendation> {
-        let value = |objective: usize, point: usize| match objective.checked_sub(self.spec.rewards.len()) {
+        let value = |objective: usize, point: usize| match objective.checked_sub(self.rewards.len()) {
             None => self.points[point].rewards.get(objective).map(|score| score.mean),
             Some(reward) => self.gain(point, reward),
         };
@@ -156,7 +179,7 @@ impl<'a> Evidence<'a> {
             constraints.iter().all(|one| value(one.objective, point).is_some_and(|value| kept(one.bound, value)))
         };
         let worth = |point: usize| -> f64 {
-            let means = self.scaled(&self.evaluations[point].reward_means());
+            let means = &self.means[point];
             goal.map_or_else(|| means.iter().sum(), |reward| means[reward])
         };
         let best = |kept: &dyn Fn(Bound, Interval) -> bool| {
@@ -191,7 +214,7 @@ impl<'a> Evidence<'a> {
 
     /// Returns whether no reward is below the base's beyond noise, and one is above it beyond noise.
     fn loses_nothing(&self, point: usize) -> bool {
-        let gains = || (0..self.spec.rewards.len()).map(|reward| self.gain(point, reward));
+        let gains = || (0..self.rewards.len()).map(|reward| self.gain(point, reward));
         gains().all(|gain| gain.is_some_and(|gain| gain.hi >= 0.0)) && gains().flatten().any(|gain| gain.lo > 0.0)
     }
 
@@ -201,32 +224,31 @@ impl<'a> Evidence<'a> {
     }
 
     fn recommend(&self, why: Why, point: usize, picked: Option<f64>, alike: Vec<RunId>) -> Recommendation {
-        let sentence = sentence::sentence(&why, &self.points[point], picked, &alike, &self.spec.reward_names());
+        let sentence = sentence::sentence(&why, &self.points[point], picked, &alike, self.rewards);
         Recommendation { why, point: self.points[point].id.clone(), picked, alike, sentence }
     }
+}
 
-    /// Returns rewards on the hypervolume's scale: the worst of base and corners is 0, the best 1.
-    fn scaled(&self, means: &[f64]) -> Vec<f64> {
-        let scaled = |(mean, reward): (&f64, &crate::RewardScale)| reward.scale.normalise(*mean);
-        means.iter().zip(&self.scales.rewards).map(scaled).collect()
+/// Returns rewards on the hypervolume's scale: the worst of base and corners is 0, the best 1.
+fn scaled(means: &[f64], scales: &Scales) -> Vec<f64> {
+    means.iter().zip(&scales.rewards).map(|(mean, reward)| reward.scale.normalise(*mean)).collect()
+}
+
+/// Returns rewards by point and prompt, on the hypervolume's scale; nothing where they are too few or too many to be resampled.
+fn rows(evaluations: &[&EvaluationRecord], scales: &Scales) -> Option<Vec<Vec<Vec<f64>>>> {
+    let prompts = evaluations.first().map_or(0, |first| first.prompts());
+    if prompts < FEWEST_PROMPTS || evaluations.len() > Relations::MOST_POINTS {
+        return None;
     }
-
-    /// Returns rewards by point and prompt, on the hypervolume's scale; nothing where they are too few or too many to be resampled.
-    fn resampled(&self) -> Option<Vec<Vec<Vec<f64>>>> {
-        let prompts = self.evaluations.first().map_or(0, |first| first.prompts());
-        if prompts < FEWEST_PROMPTS || self.points.len() > Relations::MOST_POINTS {
-            return None;
-        }
-        let rows = |point: &&EvaluationRecord| -> Option<Vec<Vec<f64>>> {
-            let row = |prompt: usize| {
-                let means: Option<Vec<f64>> =
-                    point.rewards.iter().map(|column| column.prompt_means.get(prompt).copied()).collect();
-                Some(self.scaled(&means?))
-            };
-            (0..prompts).map(row).collect()
+    let of_point = |point: &&EvaluationRecord| -> Option<Vec<Vec<f64>>> {
+        let row = |prompt: usize| {
+            let means: Option<Vec<f64>> =
+                point.rewards.iter().map(|column| column.prompt_means.get(prompt).copied()).collect();
+            Some(scaled(&means?, scales))
         };
-        self.evaluations.iter().map(rows).collect()
-    }
+        (0..prompts).map(row).collect()
+    };
+    evaluations.iter().map(of_point).collect()
 }
 
 /// Returns a constraint of an experiment on the objectives of a trade-off.
@@ -236,14 +258,6 @@ fn constraint_of(constraint: &ConstraintSpec, spec: &ExperimentSpec) -> Option<C
         Threshold::Value(value) => Constraint { objective: reward, bound: Bound::AtLeast(value) },
         Threshold::Base { plus } => Constraint { objective: reward + spec.rewards.len(), bound: Bound::AtLeast(plus) },
     })
-}
-
-/// Returns the reward that a goal is about; nothing of one that comes near to a target.
-pub fn maximised(goal: &Goal) -> Option<usize> {
-    match goal {
-        Goal::Maximise(reward) => Some(*reward),
-        Goal::Nearest(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -103,10 +103,10 @@ fn the_best_under_constraints_keeps_them_surely_or_says_that_it_does_not() {
         ("contrast", PointKind::Trained, [0.45, 0.7]),
         ("centre", PointKind::Trained, [0.6, 0.505]),
     ];
-    let (snapshot, spec, report) = (snapshot(&points, 64), spec(), report(&points, 64));
+    let report = report(&points, 64);
     let within = |text: &str| {
         let constraint = trade_off::constraint(text, &report.rewards).unwrap();
-        report.best_within(&snapshot, &spec, &[constraint], Some(0)).unwrap()
+        report.best_within(&[constraint], Some(0))
     };
     let kept = within("contrast>=base-0.02").unwrap();
     assert_eq!(kept.point.as_str(), "centre");

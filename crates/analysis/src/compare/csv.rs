@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::{Comparison, Figure, Gain};
-use crate::report::csv::kind;
 
 /// Which of the comparison's tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,7 +139,7 @@ impl Comparison {
                 lines.begin();
                 lines.cell("experiment", &one.name);
                 lines.cell("point", point.id.as_str());
-                lines.cell("kind", kind(point.kind));
+                lines.cell("kind", point.kind.name());
                 lines.cell("seeds", one.folders.len().to_string());
                 for (index, name) in self.rewards.iter().enumerate() {
                     let share = point.weighting.as_ref().map(|weighting| decimals(weighting.shares()[index]));

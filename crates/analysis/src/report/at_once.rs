@@ -4,10 +4,8 @@ use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, ScoreColumn};
 use moa_pareto::{FEWEST_PROMPTS, Interval, non_dominated};
 
 use super::{FrontPoint, FrontReport};
-use crate::{Hypervolumes, Placing, Scales, Score, mean_volume, shares_by_name};
-
-/// Half a 95 % interval in standard errors.
-const HALF: f64 = 1.96;
+use crate::resampling::HALF;
+use crate::{Hypervolumes, Placing, Relations, Scales, Score, mean_volume, shares_by_name};
 
 impl FrontReport {
     /// Returns the report of evaluations with normal 95 % intervals, and dominance by the means alone: what a reader sees until
@@ -41,6 +39,7 @@ impl FrontReport {
             soups: None,
             advice: Vec::new(),
             groups: Vec::new(),
+            relations: Relations::default(),
         };
         report.place_by_means();
         report.hypervolumes = report.volume(|_| true).map(|all| Hypervolumes {

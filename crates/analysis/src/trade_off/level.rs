@@ -1,6 +1,6 @@
 //! Values of rewards, and of their gains over the base.
 
-use super::{TradeOffError, place};
+use super::{TradeOffError, reward};
 
 /// A value of a reward, or of its gain over the base.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ impl Level {
 
     /// Returns the place of the objective that this is a value of.
     pub(super) fn objective(self, name: &str, rewards: &[String]) -> Result<usize, TradeOffError> {
-        Ok(place(name, rewards)? + if self.gain { rewards.len() } else { 0 })
+        Ok(reward(name, rewards)? + if self.gain { rewards.len() } else { 0 })
     }
 }
 

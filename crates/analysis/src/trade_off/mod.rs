@@ -36,7 +36,7 @@ pub fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, TradeOff
 /// # Errors
 /// Names an unknown reward.
 pub fn most(name: &str, rewards: &[String]) -> Result<Goal, TradeOffError> {
-    Ok(Goal::Maximise(place(name, rewards)?))
+    Ok(Goal::Maximise(reward(name, rewards)?))
 }
 
 /// Returns the goal of coming near to `NAME=LEVEL, …`.
@@ -110,7 +110,11 @@ fn split(text: &str) -> Option<(&str, &str, Bounded)> {
     least.or_else(|| text.split_once("<=").map(|(name, value)| (name, value, Bound::AtMost as Bounded)))
 }
 
-fn place(name: &str, rewards: &[String]) -> Result<usize, TradeOffError> {
+/// Returns the place of a reward.
+///
+/// # Errors
+/// Names an unknown reward.
+pub fn reward(name: &str, rewards: &[String]) -> Result<usize, TradeOffError> {
     let name = name.trim();
     rewards.iter().position(|reward| reward == name).ok_or_else(|| TradeOffError::Unknown {
         what: "reward",

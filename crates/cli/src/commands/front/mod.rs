@@ -6,7 +6,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use moa_analysis::{FrontReport, Scales, advice, trade_off};
+use moa_analysis::{FrontReport, Scales, trade_off};
 use moa_core::RunState;
 use moa_core::experiment::{ExperimentSpec, SpecError};
 use moa_store::{Layout, Snapshot, Source};
@@ -14,7 +14,7 @@ use moa_store::{Layout, Snapshot, Source};
 pub(crate) use describe::describe;
 pub(crate) use table::Cells;
 
-use crate::commands::merge::written_wrongly;
+use crate::commands::merge::{constraints, written_wrongly};
 use crate::error::CliError;
 use crate::output::{print, prose};
 use crate::results;
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let results = Results::read(folder)?;
     let report = results.report()?;
     if !arguments.conditions.is_empty() || arguments.maximize.is_some() {
-        return best(arguments, &results, &report);
+        return best(arguments, &report);
     }
     let cells = if arguments.levels { Cells::Levels } else { Cells::Gains };
     print(if arguments.json {
@@ -95,17 +95,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 ///
 /// # Errors
 /// Says what is wrong with the constraints, and fails where no point keeps them.
-fn best(arguments: &Arguments, results: &Results, report: &FrontReport) -> Result<(), CliError> {
-    let read = |text: &String| {
-        trade_off::constraint(text, &report.rewards).map_err(|error| written_wrongly("--where", &error))
-    };
-    let constraints = arguments.conditions.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let goal = arguments.maximize.as_ref().map(|name| trade_off::most(name, &report.rewards)).transpose();
-    let goal = goal.map_err(|error| written_wrongly("--maximize", &error))?.and_then(|goal| advice::maximised(&goal));
+fn best(arguments: &Arguments, report: &FrontReport) -> Result<(), CliError> {
+    let constraints = constraints(&arguments.conditions, &report.rewards)?;
+    let goal = arguments.maximize.as_ref().map(|name| trade_off::reward(name, &report.rewards)).transpose();
+    let goal = goal.map_err(|error| written_wrongly("--maximize", &error))?;
     if report.points.is_empty() {
         return Err(CliError::failure("nothing is evaluated yet"));
     }
-    let found = report.best_within(&results.snapshot, &results.spec, &constraints, goal)?;
+    let found = report.best_within(&constraints, goal);
     let looking = "`moa merge` with the same options looks for a mixture that is better";
     let Some(found) = found else {
         let wanted: Vec<String> = constraints.iter().map(|one| trade_off::written(one, &report.rewards)).collect();

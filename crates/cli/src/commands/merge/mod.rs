@@ -8,7 +8,8 @@ mod search;
 use std::path::PathBuf;
 
 use moa_adapter::AdapterFormat;
-use moa_analysis::TradeOffError;
+use moa_analysis::{TradeOffError, trade_off};
+use moa_pareto::Constraint;
 
 pub(crate) use method::FormatName;
 use method::MethodArguments;
@@ -128,6 +129,15 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         Some(results) => search::run(arguments, &results::find(results)?, global),
         None => files::run(arguments),
     }
+}
+
+/// Returns the constraints that `--where` gives.
+///
+/// # Errors
+/// Says which is wrong.
+pub(crate) fn constraints(texts: &[String], rewards: &[String]) -> Result<Vec<Constraint>, CliError> {
+    let read = |text: &String| trade_off::constraint(text, rewards).map_err(|error| written_wrongly("--where", &error));
+    texts.iter().map(read).collect()
 }
 
 /// Says what is wrong with a trade-off that an option gives, with the name that may have been meant.

@@ -15,7 +15,7 @@ use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
-use super::{Arguments, answer, written_wrongly};
+use super::{Arguments, answer, constraints, written_wrongly};
 use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
 use crate::error::CliError;
@@ -130,8 +130,7 @@ impl Wanted {
             let shares = trade_off::shares(at, ingredients, arguments.extrapolate).map_err(wrong("--at"))?;
             return Ok(Self::Shares(shares));
         }
-        let read = |text: &String| trade_off::constraint(text, rewards).map_err(wrong("--where"));
-        let constraints: Vec<Constraint> = arguments.conditions.iter().map(read).collect::<Result<_, _>>()?;
+        let constraints = constraints(&arguments.conditions, rewards)?;
         let goal = match (&arguments.maximize, &arguments.nearest) {
             (Some(name), _) => trade_off::most(name, rewards).map_err(wrong("--maximize"))?,
             (None, Some(text)) => trade_off::nearest(text, rewards).map_err(wrong("--nearest"))?,
