@@ -144,6 +144,13 @@ impl Shared {
         self.outbox.extend(requests);
     }
 
+    /// Asks what one of two points has more than the other.
+    pub(crate) fn want_pair(&mut self) {
+        if let Some(request) = self.session.as_mut().and_then(Session::want_pair) {
+            self.ask(request);
+        }
+    }
+
     /// Marks what is selected, or takes its mark away; says so where there is no room.
     pub(crate) fn mark(&mut self) {
         if self.session.as_mut().is_some_and(|session| !session.toggle_mark()) {

@@ -45,6 +45,11 @@ fn take(shared: &mut Shared, message: Message) {
                 session.sheets.insert(id, sheet.map_or_else(Pictures::Missing, Pictures::Ready));
             }
         }
+        Message::Paired(root, ids, found) => {
+            if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
+                session.pairs.insert(ids, Some(found));
+            }
+        }
         Message::Encoded(key, drawn) => shared.gallery.put(key, *drawn),
         Message::WorkerGone(reason) => {
             shared.measuring = None;

@@ -399,3 +399,27 @@ fn the_cursor_of_experiments_stays_on_its_experiment() {
     desk.tell(Message::Library(entries));
     assert!(desk.draw().contains("▸   pareto"), "{}", desk.draw());
 }
+
+#[test]
+fn two_points_have_their_paired_difference_on_front_and_images() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("2j 3");
+        desk.keys(".");
+        let screen = desk.draw();
+        assert!(screen.contains("safety − alignment"), "the mark and the cursor:\n{screen}");
+        let line = |screen: &str, reward: &str| {
+            let below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
+            below.filter(|line| line.contains(reward)).next().unwrap_or_default().to_owned()
+        };
+        assert!(line(&screen, "alignment").contains("-0.18") && line(&screen, "alignment").contains('↓'), "{screen}");
+        assert!(line(&screen, "safety").contains("+0.15") && line(&screen, "safety").contains('↑'), "{screen}");
+        assert!(line(&screen, "aesthetics").contains("+0.03"), "{screen}");
+        desk.keys(" ,,,");
+        assert!(desk.draw().contains("safety − alignment"), "of two marks both:\n{}", desk.draw());
+        desk.keys("4");
+        if height >= 24 {
+            assert!(desk.draw().contains("safety − alignment, 95 %:"), "{}", desk.draw());
+        }
+    }
+}
