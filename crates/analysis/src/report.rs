@@ -148,6 +148,12 @@ impl FrontReport {
         })
     }
 
+    /// Returns whether two points are distinguishable in some reward, all pairs of points tested together; nothing of what was not tested.
+    pub fn are_told_apart(&self, one: &str, other: &str) -> Option<bool> {
+        let place = |id: &str| self.points.iter().position(|point| point.id.as_str() == id);
+        self.relations.are_told_apart(place(one)?, place(other)?)
+    }
+
     /// Returns the point of this name.
     pub fn point(&self, id: &str) -> Option<&FrontPoint> {
         self.points.iter().find(|point| point.id.as_str() == id)

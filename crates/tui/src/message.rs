@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use moa_analysis::{Comparison, Forecast};
-use moa_core::{EvaluationRecord, RunEvent, RunId};
+use moa_analysis::{Comparison, Forecast, Paired};
+use moa_core::{EvaluationRecord, ExperimentSpec, RunEvent, RunId};
 use moa_pareto::{Constraint, Goal, Interval};
 use ratatui::crossterm::event::Event;
 
@@ -31,6 +31,8 @@ pub enum Message {
     Sheet(PathBuf, RunId, Result<Sheet, String>),
     /// Hypervolumes of the training images by epoch.
     Volumes(PathBuf, Vec<(u32, f64)>),
+    /// What the second of two points has more than the first, by reward; the reason where they cannot be compared.
+    Paired(PathBuf, [RunId; 2], Result<Vec<Paired>, String>),
     /// An image as the terminal takes it.
     Encoded(PictureKey, Box<Drawn>),
     /// The worker is gone, for this reason; requests to it are lost.
@@ -82,6 +84,8 @@ pub enum Request {
     Fit(PathBuf, Vec<(Vec<f64>, Vec<Interval>)>),
     /// Read the images of a point: the file, and its columns and rows.
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
+    /// Work out what the second of two points has more than the first.
+    Pair(PathBuf, Box<(ExperimentSpec, [EvaluationRecord; 2])>),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
     Volumes(PathBuf, Vec<(u32, Vec<Vec<f64>>)>),
     /// Bring an image into the terminal's form: columns and rows of cells.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use moa_analysis::Paired;
 use moa_core::{Course, RunId};
 
 use crate::experiment::Experiment;
@@ -11,6 +12,8 @@ use crate::figures::{Figures, Point};
 use crate::message::{Asked, Reply, Request, Work};
 use crate::picture::Sheet;
 
+/// Pairs of points whose differences are kept, at most.
+const MOST_PAIRS: usize = 200;
 /// Points that are compared, at most.
 pub(crate) const MOST_MARKS: usize = 4;
 /// While a sweep runs, intervals are renewed no more often than this: the sweep needs the time.
@@ -46,6 +49,8 @@ pub(crate) struct Session {
     /// The run or point under the cursor, on all screens.
     pub(crate) selected: Option<RunId>,
     pub(crate) marks: Vec<RunId>,
+    /// What the second of two points has more than the first; nothing while that is worked out.
+    pub(crate) pairs: HashMap<[RunId; 2], Option<Result<Vec<Paired>, String>>>,
     /// When figures were asked for, while an answer is awaited.
     figures_pending: bool,
     figures_asked: Option<SystemTime>,
@@ -68,6 +73,7 @@ impl Session {
             sheets: HashMap::new(),
             selected: None,
             marks: Vec::new(),
+            pairs: HashMap::new(),
             figures_pending: false,
             figures_asked: None,
             figures_stale: false,
@@ -83,6 +89,7 @@ impl Session {
         self.status = Status::Ready;
         self.experiment = Some(experiment);
         if changed {
+            self.pairs.clear();
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
@@ -100,6 +107,7 @@ impl Session {
             if let moa_core::RunEvent::Evaluated(record) = event {
                 evaluated = true;
                 self.sheets.remove(&record.id);
+                self.pairs.clear();
             }
             if let Some((course, ..)) = &mut self.course {
                 course.take(event);
@@ -177,6 +185,33 @@ impl Session {
         let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.images_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
+    }
+
+    /// Returns the two points that are set against each other, the one that differences are counted from first: of two marks both, else the first mark
+    /// and the point under the cursor.
+    pub(crate) fn pair(&self) -> Option<[RunId; 2]> {
+        let other_than = |id: &RunId| self.marks.iter().find(|mark| *mark != id).cloned();
+        match (&self.marks[..], &self.selected) {
+            ([one, other], Some(selected)) if selected != one && selected != other => {
+                Some([one.clone(), other.clone()])
+            }
+            ([one, other], None) => Some([one.clone(), other.clone()]),
+            (_, Some(selected)) => Some([other_than(selected)?, selected.clone()]),
+            _ => None,
+        }
+    }
+
+    /// Returns a request for what one of two points has more than the other, unless that was asked for.
+    pub(crate) fn want_pair(&mut self) -> Option<Request> {
+        let ids = self.pair()?;
+        let experiment = self.experiment.as_ref().filter(|_| !self.pairs.contains_key(&ids))?;
+        let find = |id: &RunId| experiment.evaluations.iter().find(|record| record.id == *id).cloned();
+        let points = [find(&ids[0])?, find(&ids[1])?];
+        if self.pairs.len() >= MOST_PAIRS {
+            self.pairs.clear();
+        }
+        self.pairs.insert(ids, None);
+        Some(Request::Pair(self.root.clone(), Box::new((experiment.spec.clone(), points))))
     }
 
     /// Returns how far the sweep is, and how much time its epochs and what came after them took.

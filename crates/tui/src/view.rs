@@ -2,13 +2,16 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::app::{App, Command, Hit};
 use crate::overlay;
+use crate::screen::SOUP;
 use crate::session::{Session, Status};
-use crate::shared::Tone;
+use crate::shared::{Measuring, Tone};
+use crate::theme::Theme;
 use crate::widget::{bar, clip, message};
 
 /// Smaller terminals show a plea.
@@ -65,7 +68,7 @@ fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
             if wide || shown { format!(" {} {} ", place + 1, screen.name()) } else { format!(" {} ", place + 1) };
         let style = match () {
             () if shown => theme.accent().patch(theme.selected()),
-            () if screen.is_free() || app.shared.session.is_some() => ratatui::style::Style::new(),
+            () if screen.is_free() || app.shared.session.is_some() => Style::new(),
             () => theme.dim(),
         };
         let width = name.chars().count() as u16;
@@ -99,20 +102,44 @@ fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
 fn news(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.shared.theme;
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    if let Some((label, fraction)) = &app.shared.measuring {
-        let [filled, empty] = bar(*fraction, 16, theme.accent(), theme.line());
-        let text = format!(" {:>3.0} %  {label}   x stops", 100.0 * fraction);
-        let line = Line::from(vec![filled, empty, Span::raw(clip(&text, usize::from(inner.width).saturating_sub(17)))]);
+    if let Some(measuring) = &app.shared.measuring {
+        let [filled, empty] = bar(measuring.fraction, 16, theme.accent(), theme.line());
+        let percent = format!(" {:>3.0} %  ", 100.0 * measuring.fraction);
+        let room = usize::from(inner.width).saturating_sub(16 + percent.chars().count());
+        let (text, style) = match &app.shared.news {
+            Some((text, tone)) => (text.replace('\n', "; "), style(*tone, theme)),
+            None => (doing(app, measuring, room), Style::new()),
+        };
+        let line = Line::from(vec![filled, empty, Span::raw(percent), Span::styled(clip(&text, room), style)]);
         return frame.render_widget(Paragraph::new(line), inner);
     }
     let Some((text, tone)) = &app.shared.news else { return };
-    let (mark, style) = match tone {
-        Tone::Plain => ("", theme.dim()),
-        Tone::Good => ("✓ ", theme.good()),
-        Tone::Bad => ("✗ ", theme.bad()),
+    let mark = match tone {
+        Tone::Plain => "",
+        Tone::Good => "✓ ",
+        Tone::Bad => "✗ ",
     };
     let text = clip(&format!("{mark}{}", text.replace('\n', "; ")), usize::from(inner.width));
-    frame.render_widget(Paragraph::new(Span::styled(text, style)), inner);
+    frame.render_widget(Paragraph::new(Span::styled(text, style(*tone, theme))), inner);
+}
+
+fn style(tone: Tone, theme: Theme) -> Style {
+    match tone {
+        Tone::Plain => theme.dim(),
+        Tone::Good => theme.good(),
+        Tone::Bad => theme.bad(),
+    }
+}
+
+/// Returns what is measured, and which keys stop it: they have room before the name has.
+fn doing(app: &App, measuring: &Measuring, room: usize) -> String {
+    let place = app.screens.iter().position(|screen| screen.name() == SOUP).map_or(0, |place| place + 1);
+    let stop = match () {
+        () if measuring.stopping => "stopping …".to_owned(),
+        () if app.shown().name() == SOUP => "x stops".to_owned(),
+        () => format!("{place} x stops"),
+    };
+    format!("{}   {stop}", clip(&measuring.label, room.saturating_sub(stop.chars().count() + 3)))
 }
 
 /// The line of keys: those of the screen, then those that hold everywhere, as many as there is room for.

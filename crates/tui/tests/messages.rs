@@ -21,6 +21,25 @@ fn shares(desk: &Desk) -> Vec<f64> {
     previews.expect("a preview was asked for")
 }
 
+/// A soup that the worker has measured.
+fn measured() -> Point {
+    let score = |mean| {
+        let (mean, difference) = (Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, Interval::exact(mean - 0.5));
+        Score { name: String::new(), mean, difference: Some(difference), in_deviations: None }
+    };
+    Point {
+        id: RunId("soup-mine".into()),
+        kind: PointKind::Soup,
+        weighting: None,
+        shares: Some(vec![0.34, 0.33, 0.33]),
+        rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
+        judges: [0.9, 0.8].map(score).to_vec(),
+        placing: moa_analysis::Placing::by_means(true),
+        suspected_hacking: Vec::new(),
+        added: true,
+    }
+}
+
 #[test]
 fn a_sweep_is_followed_event_by_event() {
     let mut desk = Desk::new(120, 40);
@@ -109,23 +128,12 @@ fn a_measured_soup_joins_the_front() {
     desk.reply(Reply::Measuring { label: "measuring: soup-a34-b33-c33".into(), fraction: 0.25 });
     assert!(desk.draw().contains(" 25 %"));
     desk.keys("e");
-    assert!(desk.draw().contains("measuring: soup"), "one at a time");
-    let score = |mean| {
-        let (mean, difference) = (Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, Interval::exact(mean - 0.5));
-        Score { name: String::new(), mean, difference: Some(difference), in_deviations: None }
-    };
-    let point = Point {
-        id: RunId("soup-mine".into()),
-        kind: PointKind::Soup,
-        weighting: None,
-        shares: Some(vec![0.34, 0.33, 0.33]),
-        rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
-        judges: [0.9, 0.8].map(score).to_vec(),
-        placing: moa_analysis::Placing::by_means(true),
-        suspected_hacking: Vec::new(),
-        added: true,
-    };
-    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(point), sheet: sheet(1) });
+    assert!(desk.draw().contains("a measurement is in progress: wait for it, or stop it with x"), "{}", desk.draw());
+    desk.keys("3");
+    assert!(desk.draw().contains("5 x stops"), "x means another thing here:\n{}", desk.draw());
+    desk.keys("5");
+    assert!(desk.draw().contains("   x stops"), "{}", desk.draw());
+    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(measured()), sheet: sheet(1) });
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
@@ -398,4 +406,59 @@ fn the_cursor_of_experiments_stays_on_its_experiment() {
     entries.rotate_left(1);
     desk.tell(Message::Library(entries));
     assert!(desk.draw().contains("▸   pareto"), "{}", desk.draw());
+}
+
+#[test]
+fn two_points_have_their_paired_difference_on_front_and_images() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("2j 3");
+        desk.keys(".");
+        let screen = desk.draw();
+        assert!(screen.contains("safety − alignment"), "the mark and the cursor:\n{screen}");
+        let line = |screen: &str, reward: &str| {
+            let below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
+            below.filter(|line| line.contains(reward)).next().unwrap_or_default().to_owned()
+        };
+        assert!(line(&screen, "alignment").contains("-0.18") && line(&screen, "alignment").contains('↓'), "{screen}");
+        assert!(line(&screen, "safety").contains("+0.15") && line(&screen, "safety").contains('↑'), "{screen}");
+        assert!(line(&screen, "aesthetics").contains("+0.03"), "{screen}");
+        desk.keys(" ,,,");
+        assert!(desk.draw().contains("safety − alignment"), "of two marks both:\n{}", desk.draw());
+        desk.keys("4");
+        if height >= 24 {
+            assert!(desk.draw().contains("safety − alignment, 95 %:"), "{}", desk.draw());
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_during_a_measurement_is_no_key_and_x_stops_the_mixture() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5e");
+    let asked = desk.work.len();
+    desk.keys("wsafety>=0.6, max alignment");
+    desk.press(KeyCode::Enter);
+    let screen = desk.draw();
+    assert!(screen.contains("a measurement is in progress: press ⏎ again"), "{screen}");
+    assert!(screen.contains("safety>=0.6, max alignment"), "the text stays:\n{screen}");
+    assert_eq!(desk.work.len(), asked, "neither stopped nor saved");
+    desk.press(KeyCode::Esc);
+    desk.keys("x");
+    assert_eq!(desk.work.last(), Some(&Work::CancelMeasuring));
+    desk.reply(Reply::Measuring { label: "measuring: soup".into(), fraction: 0.5 });
+    assert!(desk.draw().contains("stopping …"), "{}", desk.draw());
+    desk.reply(Reply::Stopped);
+    assert!(desk.draw().contains("stopped measuring"));
+}
+
+#[test]
+fn a_search_goes_on_after_a_mixture() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5wmax safety");
+    desk.press(KeyCode::Enter);
+    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(measured()), sheet: sheet(1) });
+    desk.keys("e");
+    assert!(matches!(desk.work.last(), Some(Work::Solve(..) | Work::Preview(..))), "{:?}", desk.work.last());
+    assert!(desk.draw().contains("a measurement is in progress"));
 }

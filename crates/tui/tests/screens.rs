@@ -40,6 +40,7 @@ fn front() {
     at_both_sizes("front", |desk| desk.keys("3"));
     at_both_sizes("front-brushed", |desk| desk.keys("3y]]]]]] "));
     at_both_sizes("front-all", |desk| desk.keys("3a"));
+    at_both_sizes("front-pair", |desk| desk.keys("2j 3."));
     at_both_sizes("front-judges", |desk| desk.keys("3t"));
     at_both_sizes("front-training", |desk| desk.keys("3tte"));
     at_both_sizes("front-levels", |desk| desk.keys("3v"));

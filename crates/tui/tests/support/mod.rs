@@ -32,7 +32,9 @@ pub(crate) fn now() -> SystemTime {
 
 pub(crate) fn spec() -> ExperimentSpec {
     let rewards = [RewardKind::Aesthetics, RewardKind::Alignment, RewardKind::Safety].map(Into::into).to_vec();
-    ExperimentSpec { name: Some("pareto".into()), rewards, ..ExperimentSpec::default() }
+    let mut spec = ExperimentSpec { name: Some("pareto".into()), rewards, ..ExperimentSpec::default() };
+    spec.evaluation.resamples = 200;
+    spec
 }
 
 fn weighting(shares: [f64; 3]) -> Weighting {
@@ -212,6 +214,7 @@ impl Desk {
             for request in requests {
                 let answer = match request {
                     Request::Fit(root, points) => moa_tui::fit(root, &points),
+                    Request::Pair(root, points) => moa_tui::pair(root, &points),
                     Request::ReadSheet(root, id, ..) if id.as_str() == "centre" => {
                         Message::Sheet(root, id, Err("runs/centre/pictures.png: no images there".into()))
                     }

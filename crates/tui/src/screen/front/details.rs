@@ -2,6 +2,7 @@
 
 use moa_analysis::Score;
 use moa_core::PointKind;
+use moa_pareto::Interval;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -13,7 +14,7 @@ use super::list::group;
 use crate::figures::{Point, place};
 use crate::session::{Pictures, Session};
 use crate::shared::Shared;
-use crate::theme::{Theme, mark};
+use crate::theme::{Theme, mark, sign};
 use crate::widget::{clip, panel, signed};
 
 pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mut Frame<'_>, area: Rect) {
@@ -123,11 +124,8 @@ fn score_line(name: &str, score: &Score, width: usize, theme: Theme) -> Line<'st
 
 /// Returns an arrow where the 95 % interval of the difference to the base excludes 0.
 pub(crate) fn direction(score: &Score, theme: Theme) -> (&'static str, Style) {
-    match score.difference {
-        Some(difference) if difference.lo > 0.0 => ("↑", theme.good()),
-        Some(difference) if difference.hi < 0.0 => ("↓", theme.bad()),
-        _ => (" ", theme.dim()),
-    }
+    let excludes = |gain: Interval| i8::from(gain.is_above(0.0)) - i8::from(gain.is_below(0.0));
+    sign(score.difference.map_or(0, excludes), theme)
 }
 
 /// The first images of a point, beside each other.

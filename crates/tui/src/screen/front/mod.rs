@@ -1,5 +1,5 @@
-//! The Pareto front: points by any two rewards or by all of them, a list of them, what is worth choosing, and what the point under the
-//! cursor is.
+//! The Pareto front: points by any two rewards or by all of them, a list of them, what is worth choosing, what the point under the
+//! cursor is, and what one of two points has more than the other.
 
 mod advice;
 mod details;
@@ -7,6 +7,7 @@ mod dots;
 mod list;
 mod moves;
 mod names;
+mod pair;
 mod parallel;
 mod scatter;
 
@@ -360,6 +361,7 @@ impl Screen for Front {
     fn ask(&mut self, shown: bool, shared: &mut Shared) {
         if shown {
             shared.want_sheets();
+            shared.want_pair();
         }
     }
 
@@ -372,7 +374,8 @@ impl Screen for Front {
             let text = "nothing is evaluated yet: the base is evaluated first, adapters after their training";
             return message(theme, frame, area, "No front yet", text);
         }
-        let areas = Areas::of(area, self.listed);
+        let pair = session.pair().map(|_| session.figures.report.rewards.len() as u16 + 3);
+        let areas = Areas::of(area, self.listed).with_pair(pair);
         let names = names(self, session);
         let gains = shows_gains(self, session);
         let source = match self.source {
@@ -412,6 +415,9 @@ impl Screen for Front {
         if let Some(area) = areas.details {
             details::view(self, shared, session, frame, area);
         }
+        if let Some(area) = areas.pair {
+            pair::view(self, shared, session, frame, area);
+        }
         if let Some(area) = areas.advice {
             advice::view(self, shared, session, frame, area);
         }
@@ -423,10 +429,27 @@ struct Areas {
     plot: Rect,
     list: Option<Rect>,
     details: Option<Rect>,
+    pair: Option<Rect>,
     advice: Option<Rect>,
 }
 
 impl Areas {
+    /// Gives the difference of two points so many rows, below what the point is or below the list; in place of what the point is where there is no
+    /// room for both.
+    fn with_pair(mut self, rows_of_pair: Option<u16>) -> Self {
+        let Some(height) = rows_of_pair else { return self };
+        let Some(whole) = self.details.or(self.list) else { return self };
+        if whole.height < height + 6 {
+            *(if self.details.is_some() { &mut self.details } else { &mut self.list }) = None;
+            self.pair = Some(whole);
+            return self;
+        }
+        let [above, below] = rows(whole, [Constraint::Fill(1), Constraint::Length(height)]);
+        *(if self.details.is_some() { &mut self.details } else { &mut self.list }) = Some(above);
+        self.pair = Some(below);
+        self
+    }
+
     fn of(area: Rect, listed: bool) -> Self {
         if area.width < 74 {
             // One column: the plot, and below it the list or the point.
@@ -434,7 +457,7 @@ impl Areas {
             let below = Constraint::Length((area.height * 2 / 5).max(5));
             let [plot, below, advice] = rows(area, [Constraint::Fill(1), below, Constraint::Length(advice)]);
             let (list, details) = if listed { (Some(below), None) } else { (None, Some(below)) };
-            return Self { plot, list, details, advice: Some(advice).filter(|area| !area.is_empty()) };
+            return Self { plot, list, details, pair: None, advice: Some(advice).filter(|area| !area.is_empty()) };
         }
         let width = match area.width {
             0..110 => 33,
@@ -446,9 +469,9 @@ impl Areas {
         let [plot, side] = columns(above, [Constraint::Fill(1), Constraint::Length(width)]);
         if side.height < 24 {
             let (list, details) = if listed { (Some(side), None) } else { (None, Some(side)) };
-            return Self { plot, list, details, advice: Some(advice) };
+            return Self { plot, list, details, pair: None, advice: Some(advice) };
         }
         let [list, details] = rows(side, [Constraint::Percentage(45), Constraint::Fill(1)]);
-        Self { plot, list: Some(list), details: Some(details), advice: Some(advice) }
+        Self { plot, list: Some(list), details: Some(details), pair: None, advice: Some(advice) }
     }
 }

@@ -16,7 +16,8 @@ use crate::picture::Rgb;
 use crate::screen::front::direction;
 use crate::session::{Pictures, Session};
 use crate::shared::Shared;
-use crate::widget::{clip, message, signed};
+use crate::theme::sign;
+use crate::widget::{clip, fitting, message, signed};
 
 /// Time between two images that blink.
 const BLINK_MILLIS: u128 = 500;
@@ -82,6 +83,7 @@ pub(super) fn view(
     area: Rect,
 ) {
     let theme = shared.theme;
+    let area = against(shared, session, frame, area);
     let rows = own.rows(session, shared.now);
     // Prompts above the images; of one prompt a single line is enough on a small screen.
     let caption = if own.noises && area.height < 20 { 1 } else { 3 };
@@ -128,6 +130,28 @@ pub(super) fn view(
             frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), below);
         }
     }
+}
+
+/// Draws at the foot what one of two points has more than the other, over all prompts; returns the area above.
+fn against(shared: &Shared, session: &Session, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let theme = shared.theme;
+    let Some([other, one]) = session.pair().filter(|_| area.height >= 14) else { return area };
+    let Some(Some(Ok(found))) = session.pairs.get(&[other.clone(), one.clone()]) else { return area };
+    let mut parts = vec![vec![Span::styled(format!("{one} − {other}, 95 %:"), theme.dim())]];
+    parts.extend(found.iter().map(|paired| {
+        let half = paired.difference.half_width().map_or(String::new(), |half| format!(" ± {half:.3}"));
+        let (arrow, style) = sign(paired.sign(), theme);
+        vec![
+            Span::styled(format!("{} ", paired.name), theme.dim()),
+            Span::raw(signed(paired.difference.mean)),
+            Span::styled(half, theme.dim()),
+            Span::styled(arrow, style),
+        ]
+    }));
+    let lines = fitting(parts, area.width.into());
+    let height = (lines.len() as u16).min(3);
+    frame.render_widget(Paragraph::new(lines), Rect { y: area.bottom() - height, height, ..area });
+    Rect { height: area.height - height, ..area }
 }
 
 /// Whether a point has this very image, and not only the prompt's last in its place.
