@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let results = Results::read(folder)?;
     let report = results.report()?;
     if !arguments.conditions.is_empty() || arguments.maximize.is_some() {
-        return best(arguments, &report);
+        return best(arguments, &results, &report);
     }
     let cells = if arguments.levels { Cells::Levels } else { Cells::Gains };
     print(if arguments.json {
@@ -95,14 +95,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 ///
 /// # Errors
 /// Says what is wrong with the constraints, and fails where no point keeps them.
-fn best(arguments: &Arguments, report: &FrontReport) -> Result<(), CliError> {
+fn best(arguments: &Arguments, results: &Results, report: &FrontReport) -> Result<(), CliError> {
     let constraints = constraints(&arguments.conditions, &report.rewards)?;
     let goal = arguments.maximize.as_ref().map(|name| trade_off::reward(name, &report.rewards)).transpose();
     let goal = goal.map_err(|error| written_wrongly("--maximize", &error))?;
     if report.points.is_empty() {
         return Err(CliError::failure("nothing is evaluated yet"));
     }
-    let found = report.best_within(&constraints, goal);
+    let found = report.best_within(&results.snapshot, &results.spec, &constraints, goal)?;
     let looking = "`moa merge` with the same options looks for a mixture that is better";
     let Some(found) = found else {
         let wanted: Vec<String> = constraints.iter().map(|one| trade_off::written(one, &report.rewards)).collect();
