@@ -462,3 +462,75 @@ fn a_search_goes_on_after_a_mixture() {
     assert!(matches!(desk.work.last(), Some(Work::Solve(..) | Work::Preview(..))), "{:?}", desk.work.last());
     assert!(desk.draw().contains("a measurement is in progress"));
 }
+
+#[test]
+fn the_list_takes_the_plots_place_and_the_arrows_move_in_it() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("3i");
+        let screen = desk.draw();
+        let heading = screen.lines().nth(2).unwrap().to_owned();
+        for reward in support::REWARDS {
+            assert!(heading.contains(&reward[..5]), "{width}x{height}, {reward}:\n{screen}");
+        }
+        let row = screen.lines().find(|line| line.contains("soup centre")).unwrap();
+        assert!(row.contains("+0.041") && row.contains("+0.040") && row.contains("+0.039"), "{screen}");
+        let selected = |desk: &mut Desk| {
+            desk.keys(" ");
+            let screen = desk.draw();
+            desk.keys("M");
+            let line = screen.lines().find(|line| line.contains('■')).unwrap_or_default();
+            line.split_whitespace().nth(2).unwrap_or_default().to_owned()
+        };
+        desk.press(KeyCode::End);
+        assert_eq!(selected(&mut desk), "soup");
+        desk.press(KeyCode::Up);
+        assert_eq!(selected(&mut desk), "centre", "the row above, not the nearest point above");
+        desk.press(KeyCode::Home);
+        desk.press(KeyCode::Down);
+        assert_eq!(selected(&mut desk), "aesthetics");
+        desk.press(KeyCode::PageDown);
+        assert_eq!(selected(&mut desk), "soup");
+        desk.keys("i");
+        assert!(desk.draw().contains("alignment over aesthetics"), "the plot is back");
+    }
+}
+
+#[test]
+fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
+    use moa_core::experiment::RewardKind;
+    let more = [RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness];
+    let mut spec = support::spec();
+    spec.rewards.extend(more.map(Into::into));
+    let mut snapshot = snapshot(12, evaluations(), false);
+    for record in &mut snapshot.evaluations {
+        for name in ["composition", "diversity", "colourfulness"] {
+            let column = moa_core::ScoreColumn { name: name.into(), ..record.rewards[0].clone() };
+            record.rewards.push(column);
+        }
+        record.weighting = None;
+    }
+    let mut desk = Desk::opened(120, 40);
+    let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, spec);
+    let figures = moa_tui::Figures::of(&experiment);
+    desk.tell(Message::News(ROOT.into(), News::Opened(Box::new(experiment), Box::new(figures))));
+    desk.keys("3");
+    let screen = desk.draw();
+    let row = screen.lines().find(|line| line.contains("◆   base")).unwrap();
+    assert_eq!(row.matches("+0.000").count(), 6, "{screen}");
+    assert!(screen.contains("alignment over aesthetics"), "and the plot has room:\n{screen}");
+
+    let mut desk_of_60 = Desk::opened(60, 20);
+    let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, {
+        let mut spec = support::spec();
+        spec.rewards.extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
+        spec
+    });
+    let figures = moa_tui::Figures::of(&experiment);
+    desk_of_60.tell(Message::News(ROOT.into(), News::Opened(Box::new(experiment), Box::new(figures))));
+    desk_of_60.keys("3i");
+    let screen = desk_of_60.draw();
+    assert!(screen.contains("1 to 5 of 6, ← → the others"), "{screen}");
+    desk_of_60.press(KeyCode::Right);
+    assert!(desk_of_60.draw().contains("2 to 6 of 6") && desk_of_60.draw().contains("colour"), "{}", desk_of_60.draw());
+}

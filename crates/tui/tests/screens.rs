@@ -46,6 +46,10 @@ fn front() {
     at_both_sizes("front-levels", |desk| desk.keys("3v"));
     at_both_sizes("front-list", |desk| {
         desk.reply(Reply::Figures(ROOT.into(), Box::new(support::resampled(support::evaluations()))));
+        desk.keys("3ro");
+    });
+    at_both_sizes("front-listed", |desk| {
+        desk.reply(Reply::Figures(ROOT.into(), Box::new(support::resampled(support::evaluations()))));
         desk.keys("3iro");
     });
 }
