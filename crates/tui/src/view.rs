@@ -145,7 +145,9 @@ fn doing(app: &App, measuring: &Measuring, room: usize) -> String {
 /// The line of keys: those of the screen, then those that hold everywhere, as many as there is room for.
 fn hints(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.shared.theme;
-    let all: Vec<_> = app.commands().into_iter().filter(|(_, row)| !row.hint.is_empty()).collect();
+    let counts = |command: &Command| app.shown().is_active() || !matches!(command, Command::Own(_));
+    let all = app.commands().into_iter().filter(|(command, row)| !row.hint.is_empty() && counts(command));
+    let all: Vec<_> = all.collect();
     let width = |row: &crate::key::Binding| row.keys[0].to_string().chars().count() + row.hint.chars().count() + 3;
     let (own, everywhere): (Vec<_>, Vec<_>) = all.into_iter().partition(|(own, _)| matches!(own, Command::Own(_)));
     let taken: usize = everywhere.iter().map(|(_, row)| width(row)).sum();

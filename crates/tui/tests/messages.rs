@@ -523,7 +523,8 @@ fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
     let mut desk_of_60 = Desk::opened(60, 20);
     let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, {
         let mut spec = support::spec();
-        spec.rewards.extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
+        spec.rewards
+            .extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
         spec
     });
     let figures = moa_tui::Figures::of(&experiment);
@@ -533,4 +534,61 @@ fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
     assert!(screen.contains("1 to 5 of 6, ← → the others"), "{screen}");
     desk_of_60.press(KeyCode::Right);
     assert!(desk_of_60.draw().contains("2 to 6 of 6") && desk_of_60.draw().contains("colour"), "{}", desk_of_60.draw());
+}
+
+#[test]
+fn esc_leads_back_the_way_one_came() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("3p");
+    assert!(desk.draw().contains("Same prompts"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"), "from images back to the front:\n{}", desk.draw());
+    desk.keys("m");
+    desk.keys("34");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Runs ─"), "a screen that was passed is left once:\n{}", desk.draw());
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("pareto  "), "{}", desk.draw());
+}
+
+#[test]
+fn esc_clears_a_filter_before_it_leaves() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("/saf");
+    desk.press(KeyCode::Enter);
+    assert!(desk.draw().contains("1 of 4 with “saf”"));
+    desk.press(KeyCode::Esc);
+    let screen = desk.draw();
+    assert!(screen.contains("Runs ─") && !screen.contains("“saf”"), "{screen}");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Experiments ─"));
+}
+
+#[test]
+fn a_soup_under_the_cursor_leaves_the_list_of_runs_its_cursor_and_has_no_curve() {
+    let mut desk = Desk::opened(120, 40);
+    desk.press(KeyCode::Enter);
+    desk.keys("3....2");
+    let screen = desk.draw();
+    assert!(screen.contains("soup-centre has no training curve"), "{screen}");
+    assert!(!screen.contains("▸"), "the curves are still open:\n{screen}");
+    desk.keys("2");
+    assert!(desk.draw().contains("▸  centre"), "the run that was under the cursor last:\n{}", desk.draw());
+}
+
+#[test]
+fn last_values_of_gains_have_their_sign() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("c");
+    assert!(desk.draw().contains("+0.140"), "{}", desk.draw());
+}
+
+#[test]
+fn where_nothing_is_compared_no_key_is_hinted_that_does_nothing() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("6");
+    let screen = desk.draw();
+    assert!(screen.contains("Nothing is compared") && !screen.contains("space toggle"), "{screen}");
 }
