@@ -62,7 +62,7 @@ pub enum SaveFormat {
     Peft,
     /// diffusers' and `ComfyUI`'s.
     Diffusers,
-    /// kohya's, for A1111.
+    /// kohya's, for `ComfyUI`, A1111 and Forge.
     Kohya,
 }
 
@@ -70,8 +70,8 @@ impl SaveFormat {
     /// All of them.
     pub(crate) const ALL: [(Self, &'static str, &'static str); 3] = [
         (Self::Peft, "peft", "adapter_model.safetensors and adapter_config.json"),
-        (Self::Diffusers, "diffusers", "pytorch_lora_weights.safetensors, also for ComfyUI"),
-        (Self::Kohya, "kohya", "lora.safetensors, for A1111"),
+        (Self::Diffusers, "diffusers", "and ComfyUI: pytorch_lora_weights.safetensors"),
+        (Self::Kohya, "kohya", "ComfyUI, A1111 and Forge: lora.safetensors"),
     ];
 }
 

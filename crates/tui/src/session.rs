@@ -8,7 +8,7 @@ use moa_analysis::Paired;
 use moa_core::{Course, RunId};
 
 use crate::experiment::Experiment;
-use crate::figures::{Figures, Point};
+use crate::figures::{Figures, Point, place};
 use crate::message::{Asked, Reply, Request, Work};
 use crate::picture::Sheet;
 
@@ -142,6 +142,21 @@ impl Session {
         self.measured.retain(|known| known.id != point.id);
         self.measured.push(point.clone());
         self.figures.put(point);
+    }
+
+    /// Returns whether what is said of a point is provisional: it was measured here, and is in no report yet.
+    pub(crate) fn is_provisional(&self, id: &RunId) -> bool {
+        self.measured.iter().any(|point| point.id == *id)
+    }
+
+    /// Returns how many points were measured here and are in no report yet: without them, its places and its hypervolume were made.
+    pub(crate) fn provisional(&self) -> usize {
+        self.measured.len()
+    }
+
+    /// Returns a point's place on the front, and how sure that is.
+    pub(crate) fn place(&self, point: &Point) -> String {
+        if self.is_provisional(&point.id) { "provisional".to_owned() } else { place(point) }
     }
 
     /// Takes the worker's figures.

@@ -137,7 +137,8 @@ fn a_measured_soup_joins_the_front() {
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
-    assert!(screen.contains("○ soup-mine") && screen.contains("undominated"), "{screen}");
+    assert!(screen.contains("○ soup-mine") && screen.contains("─ provisional"), "{screen}");
+    assert!(screen.contains("provisional: one point is new"), "and so is the hypervolume:\n{screen}");
     assert!(screen.contains("+0.400"), "its gain over the base:\n{screen}");
     // The sweep's own figures come again: the point stays.
     desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
@@ -591,4 +592,55 @@ fn where_nothing_is_compared_no_key_is_hinted_that_does_nothing() {
     desk.keys("6");
     let screen = desk.draw();
     assert!(screen.contains("Nothing is compared") && !screen.contains("space toggle"), "{screen}");
+}
+
+#[test]
+fn a_mark_does_not_move_the_plot() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("3");
+        let (_, before) = desk.find("└");
+        desk.keys(" ");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}");
+        desk.keys("]]]]");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}, brushed");
+    }
+}
+
+#[test]
+fn long_warnings_news_and_keys_are_wrapped() {
+    let warning = "suspected reward hacking: aesthetics rises by 0.1500 while its judge attributes falls by 0.1000 on the prompts \
+                   that it can see, and colour_harmony falls by 0.2000 beyond noise on all prompts but those with two objects. END";
+    let mut desk = Desk::opened(80, 24);
+    let mut long = snapshot(12, evaluations(), false);
+    long.runs[0].warnings = vec![warning.into()];
+    desk.news(&long);
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let verdict = "no measured mixture keeps the constraints; the nearest is soup-a60-b40 (12 mixtures measured; search again \
+                   to continue); the interval of safety includes the base in 3 of 12 mixtures. END";
+    desk.reply(Reply::Failed { root: ROOT.into(), what: Asked::Save, reason: verdict.into() });
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("3?");
+    let screen = desk.draw();
+    assert!(screen.contains("left; in the") && screen.contains("columns to the left"), "{screen}");
+}
+
+#[test]
+fn the_save_menu_names_the_programs_at_60_columns() {
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("5s");
+    let screen = desk.draw();
+    for program in ["and ComfyUI", "ComfyUI, A1111 and Forge"] {
+        assert!(screen.contains(program), "{screen}");
+    }
+}
+
+#[test]
+fn steps_of_a_slider_are_exact_where_others_were_rounded() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5jj");
+    desk.press(KeyCode::Home);
+    desk.keys("kkll");
+    assert_eq!(shares(&desk), [0.6, 0.4, 0.0]);
 }

@@ -257,7 +257,11 @@ impl Screen for Sweep {
         if let Some(curves) = &self.curves {
             return curves.view(shared, session, experiment, frame, area);
         }
-        let low = if area.height >= 28 { 11 } else { 7 };
+        // Warnings are not cut where the list of runs has rows to spare.
+        let low: u16 = if area.height >= 28 { 11 } else { 7 };
+        let spare = area.height.saturating_sub(2 + self.rows.len().max(3) as u16 + 3);
+        let needed = warnings::height(self, session, experiment, usize::from(area.width - area.width * 46 / 100 - 2));
+        let low = low.max(needed.min(spare).min(area.height * 2 / 3));
         let [top, middle, bottom] = rows(area, [Constraint::Length(2), Constraint::Fill(1), Constraint::Length(low)]);
         progress::view(self, shared, session, experiment, frame, top);
         table::view(self, shared, session, experiment, frame, middle);
