@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use moa_analysis::Paired;
 use moa_core::{Course, RunId};
+use moa_store::ImageScores;
 
 use crate::experiment::Experiment;
 use crate::figures::{Figures, Point, place};
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     /// Points that were measured here, and are in no store.
     measured: Vec<Point>,
     pub(crate) sheets: HashMap<RunId, Pictures>,
+    /// The scores of single images; nothing where none were kept, and before they are read.
+    pub(crate) scores: HashMap<RunId, Option<ImageScores>>,
     /// The run or point under the cursor, on all screens.
     pub(crate) selected: Option<RunId>,
     pub(crate) marks: Vec<RunId>,
@@ -71,6 +74,7 @@ impl Session {
             figures: Figures::empty(),
             measured: Vec::new(),
             sheets: HashMap::new(),
+            scores: HashMap::new(),
             selected: None,
             marks: Vec::new(),
             pairs: HashMap::new(),
@@ -90,6 +94,7 @@ impl Session {
         self.experiment = Some(experiment);
         if changed {
             self.pairs.clear();
+            self.scores.clear();
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
@@ -107,6 +112,7 @@ impl Session {
             if let moa_core::RunEvent::Evaluated(record) = event {
                 evaluated = true;
                 self.sheets.remove(&record.id);
+                self.scores.remove(&record.id);
                 self.pairs.clear();
             }
             if let Some((course, ..)) = &mut self.course {
@@ -200,6 +206,20 @@ impl Session {
         let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.images_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
+    }
+
+    /// Returns a request for the scores of a point's single images, unless they were asked for.
+    fn want_scores(&mut self, id: &RunId) -> Option<Request> {
+        let experiment = self.experiment.as_ref().filter(|_| !self.scores.contains_key(id))?;
+        let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
+        let request = Request::ReadScores(experiment.layout.clone(), record.kind, id.clone());
+        self.scores.insert(id.clone(), None);
+        Some(request)
+    }
+
+    /// Returns requests for the scores of single images of what is compared.
+    pub(crate) fn want_all_scores(&mut self) -> Vec<Request> {
+        self.compared().iter().filter_map(|id| self.want_scores(id)).collect()
     }
 
     /// Returns the two points that are set against each other, the one that differences are counted from first: of two marks both, else the first mark

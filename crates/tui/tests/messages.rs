@@ -418,8 +418,8 @@ fn two_points_have_their_paired_difference_on_front_and_images() {
         let screen = desk.draw();
         assert!(screen.contains("safety − alignment"), "the mark and the cursor:\n{screen}");
         let line = |screen: &str, reward: &str| {
-            let below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
-            below.filter(|line| line.contains(reward)).next().unwrap_or_default().to_owned()
+            let mut below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
+            below.find(|line| line.contains(reward)).unwrap_or_default().to_owned()
         };
         assert!(line(&screen, "alignment").contains("-0.18") && line(&screen, "alignment").contains('↓'), "{screen}");
         assert!(line(&screen, "safety").contains("+0.15") && line(&screen, "safety").contains('↑'), "{screen}");
@@ -643,4 +643,18 @@ fn steps_of_a_slider_are_exact_where_others_were_rounded() {
     desk.press(KeyCode::Home);
     desk.keys("kkll");
     assert_eq!(shares(&desk), [0.6, 0.4, 0.0]);
+}
+
+#[test]
+fn every_image_has_its_scores_below_it_where_they_were_kept() {
+    for (width, height) in [(120, 40), (80, 24)] {
+        let mut desk = Desk::opened(width, height);
+        desk.scored = true;
+        desk.keys("4n");
+        let screen = desk.draw();
+        assert!(screen.contains("aesthetics 0.000") && screen.contains("aesthetics 0.001"), "{screen}");
+        assert!(screen.contains("safety 2.001"), "of the second noise:\n{screen}");
+        desk.press(KeyCode::Right);
+        assert!(desk.draw().contains("aesthetics 0.003"), "of the second prompt:\n{}", desk.draw());
+    }
 }

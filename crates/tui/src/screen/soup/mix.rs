@@ -55,7 +55,9 @@ impl Mix {
         self.percent = divide(WHOLE - percent, &weights);
         self.percent[index] = percent;
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight *= f64::from(WHOLE - percent) / sum);
+        for weight in &mut weights {
+            *weight *= f64::from(WHOLE - percent) / sum;
+        }
         weights[index] = f64::from(percent);
         self.weights = weights;
     }
