@@ -66,6 +66,6 @@ pub use resampling::{LEVEL, bootstrap};
 pub use scales::{Origin, RewardScale, Scales};
 pub use score::{Score, scores};
 pub use search::{End, Found, Search, Tried};
-pub use shares::shares_by_name;
+pub use shares::{apportion, shares_by_name};
 pub use soup_comparison::{EqualHypervolumes, SoupComparison};
 pub use trade_off::TradeOffError;

@@ -109,7 +109,11 @@ impl Search<'_> {
         Ok(Found { met, answer, tried, measured, end, by_means })
     }
 
-    fn claims(&self, records: &[(Vec<f64>, EvaluationRecord)], decisive: &[usize]) -> Result<Vec<Tried>, AnalysisError> {
+    fn claims(
+        &self,
+        records: &[(Vec<f64>, EvaluationRecord)],
+        decisive: &[usize],
+    ) -> Result<Vec<Tried>, AnalysisError> {
         let of: Vec<&EvaluationRecord> = records.iter().map(|(_, record)| record).collect();
         if of.iter().any(|record| record.prompts() != self.base.prompts()) {
             return Err(AnalysisError::NoBase);

@@ -66,7 +66,8 @@ fn of_folder(folder: &Path) -> Result<PathBuf, CliError> {
     let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_experiment(path)).collect();
     inside.sort();
     let Some(first) = inside.first() else { return Ok(folder.to_path_buf()) };
-    let names: Vec<String> = inside.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into())).collect();
+    let names: Vec<String> =
+        inside.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into())).collect();
     Err(CliError::failure(format!("{} is a folder of experiments: {}", folder.display(), names.join(", ")))
         .hint(format!("name one, such as {}; `moa list` shows what they are", first.display())))
 }

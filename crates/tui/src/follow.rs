@@ -11,7 +11,7 @@ use std::time::Duration;
 use moa_analysis::{Forecast, paired};
 use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_pareto::{Interval, hypervolume, non_dominated};
-use moa_store::{Change, Follower, Layout, StoreError};
+use moa_store::{Change, Follower, ImageScores, Layout, StoreError};
 
 use crate::experiment::Experiment;
 use crate::figures::Figures;
@@ -152,6 +152,10 @@ fn do_chores(requests: &Receiver<Request>, painter: &Painter, inbox: &Sender<Mes
         let answer = match request {
             Request::Fit(root, points) => fit(root, &points),
             Request::Pair(root, points) => pair(root, &points),
+            Request::ReadScores(layout, kind, id) => {
+                let scores = ImageScores::of_point(&layout, kind, &id).map_err(|error| format!("failed to {error}"));
+                Message::Scores(layout.root().to_path_buf(), id, scores)
+            }
             Request::ReadSheet(root, id, path, size) => Message::Sheet(root, id, Sheet::read(&path, size)),
             Request::Volumes(root, epochs) => {
                 let volumes = epochs.iter().filter_map(|(epoch, rows)| Some((*epoch, volume(rows)?)));

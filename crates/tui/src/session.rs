@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use moa_analysis::Paired;
 use moa_core::{Course, RunId};
+use moa_store::ImageScores;
 
 use crate::experiment::Experiment;
-use crate::figures::{Figures, Point};
+use crate::figures::{Figures, Point, place};
 use crate::message::{Asked, Reply, Request, Work};
 use crate::picture::Sheet;
 
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     /// Points that were measured here, and are in no store.
     measured: Vec<Point>,
     pub(crate) sheets: HashMap<RunId, Pictures>,
+    /// The scores of single images; nothing where none were kept, and before they are read.
+    pub(crate) scores: HashMap<RunId, Option<ImageScores>>,
     /// The run or point under the cursor, on all screens.
     pub(crate) selected: Option<RunId>,
     pub(crate) marks: Vec<RunId>,
@@ -71,6 +74,7 @@ impl Session {
             figures: Figures::empty(),
             measured: Vec::new(),
             sheets: HashMap::new(),
+            scores: HashMap::new(),
             selected: None,
             marks: Vec::new(),
             pairs: HashMap::new(),
@@ -90,6 +94,7 @@ impl Session {
         self.experiment = Some(experiment);
         if changed {
             self.pairs.clear();
+            self.scores.clear();
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
@@ -107,6 +112,7 @@ impl Session {
             if let moa_core::RunEvent::Evaluated(record) = event {
                 evaluated = true;
                 self.sheets.remove(&record.id);
+                self.scores.remove(&record.id);
                 self.pairs.clear();
             }
             if let Some((course, ..)) = &mut self.course {
@@ -142,6 +148,21 @@ impl Session {
         self.measured.retain(|known| known.id != point.id);
         self.measured.push(point.clone());
         self.figures.put(point);
+    }
+
+    /// Returns whether what is said of a point is provisional: it was measured here, and is in no report yet.
+    pub(crate) fn is_provisional(&self, id: &RunId) -> bool {
+        self.measured.iter().any(|point| point.id == *id)
+    }
+
+    /// Returns how many points were measured here and are in no report yet: without them, its places and its hypervolume were made.
+    pub(crate) fn provisional(&self) -> usize {
+        self.measured.len()
+    }
+
+    /// Returns a point's place on the front, and how sure that is.
+    pub(crate) fn place(&self, point: &Point) -> String {
+        if self.is_provisional(&point.id) { "provisional".to_owned() } else { place(point) }
     }
 
     /// Takes the worker's figures.
@@ -185,6 +206,20 @@ impl Session {
         let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.images_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
+    }
+
+    /// Returns a request for the scores of a point's single images, unless they were asked for.
+    fn want_scores(&mut self, id: &RunId) -> Option<Request> {
+        let experiment = self.experiment.as_ref().filter(|_| !self.scores.contains_key(id))?;
+        let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
+        let request = Request::ReadScores(experiment.layout.clone(), record.kind, id.clone());
+        self.scores.insert(id.clone(), None);
+        Some(request)
+    }
+
+    /// Returns requests for the scores of single images of what is compared.
+    pub(crate) fn want_all_scores(&mut self) -> Vec<Request> {
+        self.compared().iter().filter_map(|id| self.want_scores(id)).collect()
     }
 
     /// Returns the two points that are set against each other, the one that differences are counted from first: of two marks both, else the first mark

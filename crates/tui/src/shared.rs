@@ -161,6 +161,12 @@ impl Shared {
         self.outbox.extend(requests);
     }
 
+    /// Asks for the scores of single images of what is compared.
+    pub(crate) fn want_scores(&mut self) {
+        let requests = self.session.as_mut().map_or_else(Vec::new, Session::want_all_scores);
+        self.outbox.extend(requests);
+    }
+
     /// Asks what one of two points has more than the other.
     pub(crate) fn want_pair(&mut self) {
         if let Some(request) = self.session.as_mut().and_then(Session::want_pair) {

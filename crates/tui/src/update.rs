@@ -45,6 +45,14 @@ fn take(shared: &mut Shared, message: Message) {
                 session.sheets.insert(id, sheet.map_or_else(Pictures::Missing, Pictures::Ready));
             }
         }
+        Message::Scores(root, id, scores) => {
+            if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
+                match scores {
+                    Ok(scores) => drop(session.scores.insert(id, scores)),
+                    Err(reason) => shared.say(reason, Tone::Bad),
+                }
+            }
+        }
         Message::Paired(root, ids, found) => {
             if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
                 session.pairs.insert(ids, Some(found));

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::{Clear, Paragraph, Wrap};
 
 use crate::app::{App, Command, Hit};
 use crate::overlay;
@@ -12,8 +12,10 @@ use crate::screen::SOUP;
 use crate::session::{Session, Status};
 use crate::shared::{Measuring, Tone};
 use crate::theme::Theme;
-use crate::widget::{bar, clip, message};
+use crate::widget::{bar, clip, message, wrapped};
 
+/// News take so many lines at most.
+const MOST_NEWS: usize = 4;
 /// Smaller terminals show a plea.
 const LEAST: (u16, u16) = (40, 10);
 
@@ -119,8 +121,17 @@ fn news(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Tone::Good => "✓ ",
         Tone::Bad => "✗ ",
     };
-    let text = clip(&format!("{mark}{}", text.replace('\n', "; ")), usize::from(inner.width));
-    frame.render_widget(Paragraph::new(Span::styled(text, style(*tone, theme))), inner);
+    // Long news take lines of the screen above.
+    let mut lines = wrapped(&format!("{mark}{}", text.replace('\n', "; ")), usize::from(inner.width));
+    if lines.len() > MOST_NEWS {
+        let rest = lines.split_off(MOST_NEWS - 1).join(" ");
+        lines.push(clip(&rest, usize::from(inner.width)));
+    }
+    let height = (lines.len() as u16).max(1);
+    let inner = Rect { y: (inner.y + 1).saturating_sub(height), height, ..inner };
+    frame.render_widget(Clear, Rect { x: area.x, width: area.width, ..inner });
+    let text = lines.join("\n");
+    frame.render_widget(Paragraph::new(text).style(style(*tone, theme)), inner);
 }
 
 fn style(tone: Tone, theme: Theme) -> Style {
@@ -145,7 +156,9 @@ fn doing(app: &App, measuring: &Measuring, room: usize) -> String {
 /// The line of keys: those of the screen, then those that hold everywhere, as many as there is room for.
 fn hints(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.shared.theme;
-    let all: Vec<_> = app.commands().into_iter().filter(|(_, row)| !row.hint.is_empty()).collect();
+    let counts = |command: &Command| app.shown().is_active() || !matches!(command, Command::Own(_));
+    let all = app.commands().into_iter().filter(|(command, row)| !row.hint.is_empty() && counts(command));
+    let all: Vec<_> = all.collect();
     let width = |row: &crate::key::Binding| row.keys[0].to_string().chars().count() + row.hint.chars().count() + 3;
     let (own, everywhere): (Vec<_>, Vec<_>) = all.into_iter().partition(|(own, _)| matches!(own, Command::Own(_)));
     let taken: usize = everywhere.iter().map(|(_, row)| width(row)).sum();

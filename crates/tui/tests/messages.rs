@@ -137,7 +137,8 @@ fn a_measured_soup_joins_the_front() {
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
-    assert!(screen.contains("○ soup-mine") && screen.contains("undominated"), "{screen}");
+    assert!(screen.contains("○ soup-mine") && screen.contains("─ provisional"), "{screen}");
+    assert!(screen.contains("provisional: one point is new"), "and so is the hypervolume:\n{screen}");
     assert!(screen.contains("+0.400"), "its gain over the base:\n{screen}");
     // The sweep's own figures come again: the point stays.
     desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
@@ -417,8 +418,8 @@ fn two_points_have_their_paired_difference_on_front_and_images() {
         let screen = desk.draw();
         assert!(screen.contains("safety − alignment"), "the mark and the cursor:\n{screen}");
         let line = |screen: &str, reward: &str| {
-            let below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
-            below.filter(|line| line.contains(reward)).next().unwrap_or_default().to_owned()
+            let mut below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
+            below.find(|line| line.contains(reward)).unwrap_or_default().to_owned()
         };
         assert!(line(&screen, "alignment").contains("-0.18") && line(&screen, "alignment").contains('↓'), "{screen}");
         assert!(line(&screen, "safety").contains("+0.15") && line(&screen, "safety").contains('↑'), "{screen}");
@@ -523,7 +524,8 @@ fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
     let mut desk_of_60 = Desk::opened(60, 20);
     let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, {
         let mut spec = support::spec();
-        spec.rewards.extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
+        spec.rewards
+            .extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
         spec
     });
     let figures = moa_tui::Figures::of(&experiment);
@@ -533,4 +535,126 @@ fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
     assert!(screen.contains("1 to 5 of 6, ← → the others"), "{screen}");
     desk_of_60.press(KeyCode::Right);
     assert!(desk_of_60.draw().contains("2 to 6 of 6") && desk_of_60.draw().contains("colour"), "{}", desk_of_60.draw());
+}
+
+#[test]
+fn esc_leads_back_the_way_one_came() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("3p");
+    assert!(desk.draw().contains("Same prompts"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"), "from images back to the front:\n{}", desk.draw());
+    desk.keys("m");
+    desk.keys("34");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Runs ─"), "a screen that was passed is left once:\n{}", desk.draw());
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("pareto  "), "{}", desk.draw());
+}
+
+#[test]
+fn esc_clears_a_filter_before_it_leaves() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("/saf");
+    desk.press(KeyCode::Enter);
+    assert!(desk.draw().contains("1 of 4 with “saf”"));
+    desk.press(KeyCode::Esc);
+    let screen = desk.draw();
+    assert!(screen.contains("Runs ─") && !screen.contains("“saf”"), "{screen}");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Experiments ─"));
+}
+
+#[test]
+fn a_soup_under_the_cursor_leaves_the_list_of_runs_its_cursor_and_has_no_curve() {
+    let mut desk = Desk::opened(120, 40);
+    desk.press(KeyCode::Enter);
+    desk.keys("3....2");
+    let screen = desk.draw();
+    assert!(screen.contains("soup-centre has no training curve"), "{screen}");
+    assert!(!screen.contains("▸"), "the curves are still open:\n{screen}");
+    desk.keys("2");
+    assert!(desk.draw().contains("▸  centre"), "the run that was under the cursor last:\n{}", desk.draw());
+}
+
+#[test]
+fn last_values_of_gains_have_their_sign() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("c");
+    assert!(desk.draw().contains("+0.140"), "{}", desk.draw());
+}
+
+#[test]
+fn where_nothing_is_compared_no_key_is_hinted_that_does_nothing() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("6");
+    let screen = desk.draw();
+    assert!(screen.contains("Nothing is compared") && !screen.contains("space toggle"), "{screen}");
+}
+
+#[test]
+fn a_mark_does_not_move_the_plot() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("3");
+        let (_, before) = desk.find("└");
+        desk.keys(" ");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}");
+        desk.keys("]]]]");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}, brushed");
+    }
+}
+
+#[test]
+fn long_warnings_news_and_keys_are_wrapped() {
+    let warning = "suspected reward hacking: aesthetics rises by 0.1500 while its judge attributes falls by 0.1000 on the prompts \
+                   that it can see, and colour_harmony falls by 0.2000 beyond noise on all prompts but those with two objects. END";
+    let mut desk = Desk::opened(80, 24);
+    let mut long = snapshot(12, evaluations(), false);
+    long.runs[0].warnings = vec![warning.into()];
+    desk.news(&long);
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let verdict = "no measured mixture keeps the constraints; the nearest is soup-a60-b40 (12 mixtures measured; search again \
+                   to continue); the interval of safety includes the base in 3 of 12 mixtures. END";
+    desk.reply(Reply::Failed { root: ROOT.into(), what: Asked::Save, reason: verdict.into() });
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("3?");
+    let screen = desk.draw();
+    assert!(screen.contains("left; in the") && screen.contains("columns to the left"), "{screen}");
+}
+
+#[test]
+fn the_save_menu_names_the_programs_at_60_columns() {
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("5s");
+    let screen = desk.draw();
+    for program in ["and ComfyUI", "ComfyUI, A1111 and Forge"] {
+        assert!(screen.contains(program), "{screen}");
+    }
+}
+
+#[test]
+fn steps_of_a_slider_are_exact_where_others_were_rounded() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5jj");
+    desk.press(KeyCode::Home);
+    desk.keys("kkll");
+    assert_eq!(shares(&desk), [0.6, 0.4, 0.0]);
+}
+
+#[test]
+fn every_image_has_its_scores_below_it_where_they_were_kept() {
+    for (width, height) in [(120, 40), (80, 24)] {
+        let mut desk = Desk::opened(width, height);
+        desk.scored = true;
+        desk.keys("4n");
+        let screen = desk.draw();
+        assert!(screen.contains("aesthetics 0.000") && screen.contains("aesthetics 0.001"), "{screen}");
+        assert!(screen.contains("safety 2.001"), "of the second noise:\n{screen}");
+        desk.press(KeyCode::Right);
+        assert!(desk.draw().contains("aesthetics 0.003"), "of the second prompt:\n{}", desk.draw());
+    }
 }

@@ -58,6 +58,10 @@ fn front() {
 fn pictures() {
     at_both_sizes("pictures", |desk| desk.keys("4 j jj "));
     at_both_sizes("pictures-noises", |desk| desk.keys("4jn"));
+    at_both_sizes("pictures-scores", |desk| {
+        desk.scored = true;
+        desk.keys("4n");
+    });
     at_both_sizes("pictures-difference", |desk| desk.keys("4jd"));
 }
 

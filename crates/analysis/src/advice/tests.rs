@@ -116,6 +116,9 @@ fn the_best_under_constraints_keeps_them_surely_or_says_that_it_does_not() {
         kept.sentence
     );
     let by_means = within("contrast>=base+0.004").unwrap();
-    assert!(by_means.point.as_str() == "contrast" || by_means.sentence.contains("its bounds on other prompts do not"), "{by_means:?}");
+    assert!(
+        by_means.point.as_str() == "contrast" || by_means.sentence.contains("its bounds on other prompts do not"),
+        "{by_means:?}"
+    );
     assert_eq!(within("contrast>=0.99"), None);
 }

@@ -163,7 +163,12 @@ impl Session<'_> {
         let fresh = self.kept.fresh_prompts();
         let promise = self.bench.promises(&[&tasting.record], fresh.texts.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
-        text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1, false)));
+        text.push_str(&answer::scores(
+            self.bench,
+            &promise,
+            &[],
+            &self.bounds_over(&promise, fresh.texts.len(), 1, false),
+        ));
         if tasting.joined != Joined::Before {
             let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
         }

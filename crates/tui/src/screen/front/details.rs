@@ -11,7 +11,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Front;
 use super::list::group;
-use crate::figures::{Point, place};
+use crate::figures::Point;
 use crate::session::{Pictures, Session};
 use crate::shared::Shared;
 use crate::theme::{Theme, mark, sign};
@@ -28,7 +28,7 @@ pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mu
         return frame.render_widget(Paragraph::new("not evaluated yet").style(theme.dim()), inner);
     };
     // A long name in short, before the place is left out.
-    let aside = place(point);
+    let aside = session.place(point);
     let room = usize::from(area.width).saturating_sub(aside.chars().count() + 8);
     let name = if id.as_str().chars().count() > room { front.name(id) } else { id.as_str() };
     let inner = panel(frame, area, &format!("{} {name}", mark(point.kind)), &aside, theme);

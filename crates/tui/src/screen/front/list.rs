@@ -9,7 +9,6 @@ use ratatui::widgets::Paragraph;
 
 use super::dots::{Dot, names};
 use super::{Front, Target};
-use crate::figures::place;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::theme::mark;
@@ -202,7 +201,7 @@ impl Fit {
         }
         if self.place {
             let text = match session.figures.point(dot.id) {
-                Some(point) => place(point),
+                Some(point) => session.place(point),
                 None => "in training".into(),
             };
             spans.push(Span::styled(text, theme.dim()));

@@ -284,9 +284,7 @@ impl Front {
             if dots.iter().any(|dot| dot.behind) {
                 parts.push(part("·", theme.dim(), "dominated"));
             }
-            if !session.marks.is_empty() {
-                parts.push(part("■", theme.series(0), "marked"));
-            }
+            parts.push(part("■", theme.series(0), "marked"));
             if self.bars {
                 parts.push(part("━", theme.line(), "95 %"));
             }
@@ -296,6 +294,8 @@ impl Front {
             parts.push(part("A B", theme.dim(), "not distinguishable"));
         }
         let mut lines: Vec<Line<'_>> = fitting(parts, width).into_iter().take(2).collect();
+        // Marks and brushes do not move the plot.
+        lines.resize(2, Line::default());
         lines.extend(volume(shared, session, width));
         let height = lines.len() as u16;
         let foot = Rect { y: area.bottom() - height, height, ..area };
@@ -363,6 +363,11 @@ fn volume(shared: &Shared, session: &Session, width: usize) -> Option<Line<'stat
         };
         if !figures.resampled {
             put("  resampling …".into());
+        }
+        match session.provisional() {
+            0 => {}
+            1 => put("  provisional: one point is new".into()),
+            count => put(format!("  provisional: {count} points are new")),
         }
         if let Some(base) = volumes.base {
             put(format!("  base {:.3}", base.mean));

@@ -170,6 +170,7 @@ impl Screen for Images {
         if shown {
             shared.want_sheets();
             shared.want_pair();
+            shared.want_scores();
         }
     }
 

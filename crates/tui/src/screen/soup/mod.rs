@@ -123,7 +123,7 @@ impl Soup {
 
     fn put(&mut self, mix: Mix) {
         if mix.percent().iter().filter(|percent| **percent > 0).count() > 1 {
-            self.memory = mix.shares();
+            self.memory = mix.weights().to_vec();
         }
         self.mix = Some(mix);
         self.failed = None;
