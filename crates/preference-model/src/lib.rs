@@ -3,6 +3,7 @@
 pub mod ask;
 mod error;
 mod features;
+mod file;
 mod fit;
 #[cfg(test)]
 mod golden;
@@ -18,6 +19,7 @@ mod terms;
 
 pub use error::{PreferenceModelError, Result};
 pub use features::Features;
+pub use file::{Origin, VERSION};
 pub use fit::{FitSettings, Lapses, Shape};
 pub use judgements::{Comparison, Judgements, Marking, Ranking, Scoring};
 pub use model::{Normal, RewardModel, Threshold};

@@ -29,7 +29,7 @@ impl Strategy for Bald {
             |growing, at| {
                 let candidate = &candidates[at];
                 let h = expected_curvature(growing.mean(candidate), growing.variance(candidate), ties, lapse);
-                growing.answer(candidate, h, &mut []);
+                growing.answer(candidate, h);
             },
         )
     }

@@ -2,10 +2,10 @@
 
 use moa_core::NoiseKey;
 
-use super::batch::{Growing, greedy};
+use super::batch::{Growing, Watching, greedy};
 use super::information::{Table, expected_curvature};
-use super::{Question, Random, Strategy};
-use crate::linear::{Matrix, dot, norm2};
+use super::{Candidate, Question, Random, Strategy};
+use crate::linear::{Matrix, dot};
 use crate::model::RewardModel;
 use crate::pool::Pool;
 
@@ -68,21 +68,6 @@ impl Front {
     }
 }
 
-/// The posterior with the contrasts between points, `√weight·(y_p − y_q)`.
-struct State {
-    growing: Growing,
-    contrasts: Vec<Vec<f64>>,
-    products: Matrix,
-}
-
-impl State {
-    fn refresh(&mut self) {
-        let rows: Vec<f64> = self.contrasts.iter().flatten().copied().collect();
-        let contrasts = Matrix::from_values(self.contrasts.len(), self.growing.spreads.columns, rows);
-        self.products = self.growing.spreads.times_transposed(&contrasts);
-    }
-}
-
 impl Strategy for Front {
     fn name(&self) -> &'static str {
         "front"
@@ -106,39 +91,29 @@ impl Strategy for Front {
             }
         }
         let top = weighted.iter().map(|(weight, ..)| *weight).fold(0.0, f64::max);
-        let contrasts: Vec<Vec<f64>> = weighted
+        let contrasts: Vec<f64> = weighted
             .iter()
             .filter(|(weight, ..)| *weight >= LEAST * top)
-            .map(|(weight, p, q)| {
+            .flat_map(|(weight, p, q)| {
                 let scale = weight.sqrt();
-                rows.row(*p).iter().zip(rows.row(*q)).map(|(p, q)| scale * (p - q)).collect()
+                rows.row(*p).iter().zip(rows.row(*q)).map(move |(p, q)| scale * (p - q))
             })
             .collect();
         let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
         let table = Table::new(|mean, variance| expected_curvature(mean, variance, ties, lapse));
         let candidates = question.candidates;
         let growing = Growing::new(question.pool, model);
-        let mut state = State { growing, contrasts, products: Matrix::zeros(0, 0) };
-        state.refresh();
+        let contrasts = Matrix::from_values(contrasts.len() / rows.columns, rows.columns, contrasts);
+        let mut watching = Watching::new(growing, &contrasts);
+        let h = |watching: &Watching, candidate: &Candidate| {
+            table.at(watching.growing.mean(candidate), watching.growing.variance(candidate))
+        };
         greedy(
-            &mut state,
+            &mut watching,
             question.count,
             candidates.len(),
-            |state, at| {
-                let candidate = &candidates[at];
-                let variance = state.growing.variance(candidate);
-                let h = table.at(state.growing.mean(candidate), variance);
-                let (a, b) = (state.products.row(candidate.first), state.products.row(candidate.second));
-                let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-                norm2(&difference) * h / (1.0 + h * variance)
-            },
-            |state, at| {
-                let candidate = &candidates[at];
-                let h = table.at(state.growing.mean(candidate), state.growing.variance(candidate));
-                let State { growing, contrasts, .. } = state;
-                growing.answer(candidate, h, contrasts);
-                state.refresh();
-            },
+            |watching, at| watching.gain(&candidates[at], h(watching, &candidates[at])),
+            |watching, at| watching.answer(&candidates[at], h(watching, &candidates[at])),
         )
     }
 }

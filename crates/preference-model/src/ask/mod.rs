@@ -54,3 +54,6 @@ pub trait Strategy {
     /// fewer. Those of a batch complement each other: each is chosen as if the ones before were answered.
     fn choose(&self, question: &Question<'_>) -> Vec<usize>;
 }
+
+#[cfg(test)]
+mod tests;
