@@ -72,9 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let test = held_out(&world.prompts, key.named("prompts"));
         let pool = Pool::new(&world.features, &SpaceSettings { components, ..SpaceSettings::default() })?;
         let close = median_difference(&world);
-        let curve = |strategy: &dyn Strategy| ask(&world, &pool, &test, strategy, &rater, close, &settings, key);
+        let trial = Trial { world: &world, pool: &pool, test: &test, rater: &rater, close, settings: &settings, key };
         let all: Vec<Vec<(usize, f64)>> =
-            strategies.iter().map(|strategy| curve(*strategy)).collect::<Result<_, _>>()?;
+            strategies.iter().map(|strategy| ask(&trial, *strategy)).collect::<Result<_, _>>()?;
         let full = all[0].last().ok_or("no accuracy")?.1;
         let targets = [0.9 * full, 0.5 + 0.9 * (full - 0.5)];
         for (place, points) in all.iter().enumerate() {
@@ -103,17 +103,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns the accuracies on held-out prompts while labels come in.
-fn ask(
-    world: &World,
-    pool: &Pool,
-    test: &HashSet<usize>,
-    strategy: &dyn Strategy,
-    rater: &str,
+/// What labels are asked of.
+struct Trial<'a> {
+    world: &'a World,
+    pool: &'a Pool,
+    /// The held-out prompts.
+    test: &'a HashSet<usize>,
+    rater: &'a str,
+    /// Pairs with a smaller difference are close.
     close: f64,
-    settings: &FitSettings,
+    settings: &'a FitSettings,
     key: NoiseKey,
-) -> Result<Vec<(usize, f64)>, Box<dyn Error>> {
+}
+
+/// Returns the accuracies on held-out prompts while labels come in.
+fn ask(trial: &Trial<'_>, strategy: &dyn Strategy) -> Result<Vec<(usize, f64)>, Box<dyn Error>> {
+    let Trial { world, pool, test, rater, close, settings, key } = *trial;
     let pairs = candidates(&world.prompts, &HashSet::new(), 40_000, NoiseKey::new(7));
     let examined: Vec<Candidate> = pairs.into_iter().filter(|pair| test.contains(&pair.prompt)).collect();
     // Images of held-out prompts get prompts of their own, so that no pair of them is a candidate.
@@ -237,7 +242,9 @@ fn rotation(mut rows: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
             row.iter_mut().zip(&*other).for_each(|(a, b)| *a -= along * b);
         }
         let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|value| *value /= norm);
+        for value in row {
+            *value /= norm;
+        }
     }
     rows
 }

@@ -54,7 +54,6 @@ struct Fit {
     weights: Vec<f64>,
     root: Matrix,
     precision: f64,
-    share: Vec<f64>,
     shape: f64,
     noise: Noise,
     evidence: f64,
@@ -105,7 +104,7 @@ impl RewardModel {
         let weights = fit.weights[offsets..].to_vec();
         let space = Arc::clone(pool.space());
         // A direction outside of the components has the prior of one with the variance that is left there.
-        let relative = fit.share_of(space.residual_variance, &space.variances);
+        let relative = space.residual_variance.powf(fit.shape) / mean_power(&space.variances, fit.shape);
         let outside = relative / fit.precision / space.residual_variance;
         Ok(Self {
             space,
@@ -137,13 +136,6 @@ impl FitSettings {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Fit {
-    /// Returns the share of the prior's variance of a direction.
-    fn share_of(&self, variance: f64, variances: &[f64]) -> f64 {
-        variance.powf(self.shape) / mean_power(variances, self.shape)
     }
 }
 
@@ -255,7 +247,7 @@ fn fit_shape(pool: &Pool, judgements: &Judgements, settings: &FitSettings, shape
     let log_prior = prior.iter().map(|prior| prior.ln()).sum::<f64>() - penalty;
     let evidence = terms.log(&weights) + 0.5 * log_prior - 0.5 * factor.log_determinant();
     let root = factor.inverse_lower();
-    Ok(Fit { weights, root, precision, share, shape, noise, evidence, effective })
+    Ok(Fit { weights, root, precision, shape, noise, evidence, effective })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What raters decided, over the images of a pool.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use moa_preferences::{Decision, Image, Mark, Preferences, Record, Winner};
@@ -173,9 +174,9 @@ impl Judgements {
             [] | [_] => {}
             [(first, rank), (second, other)] => {
                 let winner = match rank.cmp(other) {
-                    std::cmp::Ordering::Less => Winner::A,
-                    std::cmp::Ordering::Equal => Winner::Tie,
-                    std::cmp::Ordering::Greater => Winner::B,
+                    Ordering::Less => Winner::A,
+                    Ordering::Equal => Winner::Tie,
+                    Ordering::Greater => Winner::B,
                 };
                 self.compare(prompt, rater, *first, *second, winner, weight);
             }
@@ -235,7 +236,7 @@ impl Judgements {
         kept
     }
 
-    /// Returns all decided pairs, in rankings too, with the weight of each: `(prompt, rater, better or first, other, tie, weight)`.
+    /// Returns all decided pairs, in rankings too.
     pub(crate) fn decided_pairs(&self) -> Vec<DecidedPair> {
         let mut pairs = Vec::with_capacity(self.comparisons.len());
         for entry in &self.comparisons {
@@ -264,6 +265,41 @@ impl Judgements {
                     let tie = entry.ranks[i] == entry.ranks[j];
                     pairs.push(DecidedPair { prompt: entry.prompt, rater: entry.rater, better, other, tie, weight });
                 }
+            }
+        }
+        pairs
+    }
+
+    /// Returns the pairs of images of one prompt that a rater called good and bad, or gave different scores. A prompt's pairs of a rater
+    /// weigh as much together as its images are many.
+    pub(crate) fn implied_pairs(&self) -> Vec<DecidedPair> {
+        /// An image with its value and weight.
+        type Valued = (usize, f64, f64);
+        let mut groups: BTreeMap<(bool, usize, usize), Vec<Valued>> = BTreeMap::new();
+        for entry in &self.markings {
+            let value = (entry.image, f64::from(entry.good), entry.weight);
+            groups.entry((false, entry.prompt, entry.rater)).or_default().push(value);
+        }
+        for entry in &self.scorings {
+            let value = (entry.image, entry.score, entry.weight);
+            groups.entry((true, entry.prompt, entry.rater)).or_default().push(value);
+        }
+        let mut pairs = Vec::new();
+        for ((_, prompt, rater), images) in groups {
+            let begin = pairs.len();
+            for (at, (a, value, weight)) in images.iter().enumerate() {
+                for (b, other, own) in images[at + 1..].iter().filter(|(b, ..)| a != b) {
+                    let (better, other) = match value.total_cmp(other) {
+                        Ordering::Greater => (*a, *b),
+                        Ordering::Less => (*b, *a),
+                        Ordering::Equal => continue,
+                    };
+                    pairs.push(DecidedPair { prompt, rater, better, other, tie: false, weight: weight * own });
+                }
+            }
+            let count = pairs.len() - begin;
+            for pair in &mut pairs[begin..] {
+                pair.weight *= images.len() as f64 / count as f64;
             }
         }
         pairs

@@ -104,7 +104,9 @@ impl Space {
         } else {
             symmetric_eigen(u.gram()).ok_or_else(failed)?
         };
-        variances.iter_mut().for_each(|value| *value = value.max(0.0) / n as f64);
+        for value in &mut variances {
+            *value = value.max(0.0) / n as f64;
+        }
         let total: f64 = variances.iter().sum();
         let mut kept = 0;
         let mut held = 0.0;

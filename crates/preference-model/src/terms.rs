@@ -31,7 +31,7 @@ pub(crate) struct Terms<'a> {
     /// The offset of each rater's threshold, and of each rater's scores.
     thresholds: BTreeMap<usize, usize>,
     centres: BTreeMap<usize, usize>,
-    terms: Vec<Term>,
+    decisions: Vec<Term>,
 }
 
 impl<'a> Terms<'a> {
@@ -54,7 +54,7 @@ impl<'a> Terms<'a> {
                 });
             }
         }
-        let mut terms = Self { coordinates, judgements, scores, thresholds, centres, terms: Vec::new() };
+        let mut terms = Self { coordinates, judgements, scores, thresholds, centres, decisions: Vec::new() };
         terms.set(noise);
         terms
     }
@@ -84,7 +84,7 @@ impl<'a> Terms<'a> {
             let nodes = vec![Node::Image(entry.image), Node::Offset(self.centres[&entry.rater])];
             terms.push(Term { nodes, weight: entry.weight, likelihood });
         }
-        self.terms = terms;
+        self.decisions = terms;
     }
 
     /// Returns how many parameters of raters there are.
@@ -115,7 +115,7 @@ impl<'a> Terms<'a> {
     /// Returns the log-likelihood at these parameters.
     pub(crate) fn log(&self, w: &[f64]) -> f64 {
         let each: Vec<f64> = self
-            .terms
+            .decisions
             .par_iter()
             .with_min_len(64)
             .map(|term| {
@@ -140,7 +140,7 @@ impl<'a> Terms<'a> {
     pub(crate) fn gradient_and_rows(&self, w: &[f64]) -> (Vec<f64>, Matrix) {
         let size = self.size();
         let parts: Vec<(Vec<f64>, Vec<f64>)> = self
-            .terms
+            .decisions
             .par_iter()
             .with_min_len(16)
             .map(|term| {
@@ -162,7 +162,7 @@ impl<'a> Terms<'a> {
             .collect();
         let mut gradient = vec![0.0; size];
         let mut rows = Vec::with_capacity(parts.iter().map(|(_, rows)| rows.len()).sum());
-        for (term, (slope, own)) in self.terms.iter().zip(parts) {
+        for (term, (slope, own)) in self.decisions.iter().zip(parts) {
             for (node, slope) in term.nodes.iter().zip(&slope) {
                 self.add(*node, term.weight * slope, &mut gradient);
             }
@@ -175,7 +175,7 @@ impl<'a> Terms<'a> {
     /// Returns what is believed of the decisions' differences, with the posterior's root `A`: `Σ = Aᵀ·A`.
     pub(crate) fn beliefs(&self, w: &[f64], root: &Matrix) -> Beliefs {
         let size = self.size();
-        let differences: Vec<&Term> = self.terms.iter().filter(|term| term.nodes.len() == 2).collect();
+        let differences: Vec<&Term> = self.decisions.iter().filter(|term| term.nodes.len() == 2).collect();
         let mut rows = Matrix::zeros(differences.len(), size);
         for (at, term) in differences.iter().enumerate() {
             let row = rows.row_mut(at);

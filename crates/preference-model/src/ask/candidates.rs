@@ -1,6 +1,7 @@
 //! The pairs that may be asked.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher;
 
 use moa_core::NoiseKey;
 
@@ -27,7 +28,12 @@ impl Candidate {
 ///
 /// - `prompts`: each image's prompt, in the order of the pool
 /// - `asked`: pairs to leave out, in either order
-pub fn candidates(prompts: &[usize], asked: &HashSet<(usize, usize)>, limit: usize, key: NoiseKey) -> Vec<Candidate> {
+pub fn candidates(
+    prompts: &[usize],
+    asked: &HashSet<(usize, usize), impl BuildHasher>,
+    limit: usize,
+    key: NoiseKey,
+) -> Vec<Candidate> {
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (image, prompt) in prompts.iter().enumerate() {
         groups.entry(*prompt).or_default().push(image);

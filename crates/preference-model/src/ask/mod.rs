@@ -19,6 +19,7 @@ mod random;
 mod repeat;
 
 pub use bald::Bald;
+pub(crate) use candidates::shuffle;
 pub use candidates::{Candidate, candidates};
 pub use front::Front;
 pub use prediction::Prediction;

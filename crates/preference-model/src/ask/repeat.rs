@@ -18,10 +18,11 @@ pub fn repeats(judgements: &Judgements, rater: usize, count: usize, share: f64, 
     let mut pairs: Vec<Candidate> = Vec::new();
     for entry in judgements.comparisons.iter().filter(|entry| entry.rater == rater) {
         let swapped = Candidate { prompt: entry.prompt, first: entry.second, second: entry.first };
-        if once.insert((entry.prompt, swapped.key())) {
-            pairs.push(swapped)
+        let pair = (entry.prompt, swapped.key());
+        if once.insert(pair) {
+            pairs.push(swapped);
         } else {
-            twice.insert((entry.prompt, swapped.key()));
+            twice.insert(pair);
         }
     }
     pairs.retain(|pair| !twice.contains(&(pair.prompt, pair.key())));

@@ -48,10 +48,14 @@ impl PlackettLuce {
                 for i in 0..self.size {
                     shares[i] = if remains[i] { e[i] / sum } else { 0.0 };
                 }
-                group.iter().for_each(|i| shares[*i] *= 1.0 - out);
+                for i in group {
+                    shares[*i] *= 1.0 - out;
+                }
                 each(sum.ln() + top, &shares);
             }
-            group.iter().for_each(|i| remains[*i] = false);
+            for i in group {
+                remains[*i] = false;
+            }
         }
     }
 
@@ -112,7 +116,9 @@ impl Likelihood for PlackettLuce {
     fn gradient(&self, f: &[f64], out: &mut [f64]) {
         self.plain_gradient(f, out);
         let meant = self.meant(f);
-        out.iter_mut().for_each(|out| *out *= meant);
+        for out in out {
+            *out *= meant;
+        }
     }
 
     fn curvature(&self, f: &[f64], out: &mut [f64]) {
@@ -132,6 +138,8 @@ impl Likelihood for PlackettLuce {
     fn information(&self, f: &[f64], out: &mut [f64]) {
         self.plain_curvature(f, out);
         let meant = self.meant(f);
-        out.iter_mut().for_each(|out| *out *= meant);
+        for out in out {
+            *out *= meant;
+        }
     }
 }

@@ -173,10 +173,10 @@ mod tests {
             let a = x.gram();
             let (values, vectors) = symmetric_eigen(a.clone()).expect("converges");
             assert!(values.windows(2).all(|two| two[0] >= two[1]));
-            for i in 0..n {
+            for (i, value) in values.iter().enumerate() {
                 let image = a.times(vectors.row(i));
                 for (found, wanted) in image.iter().zip(vectors.row(i)) {
-                    assert!((found - values[i] * wanted).abs() < 1e-10, "{n} {i}");
+                    assert!((found - value * wanted).abs() < 1e-10, "{n} {i}");
                 }
                 for j in 0..n {
                     assert!((dot(vectors.row(i), vectors.row(j)) - f64::from(i == j)).abs() < 1e-10, "{n} {i} {j}");

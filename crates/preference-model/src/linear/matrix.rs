@@ -120,16 +120,6 @@ impl Matrix {
         }
         out
     }
-
-    pub(crate) fn transposed(&self) -> Self {
-        let mut out = Self::zeros(self.columns, self.rows);
-        for row in 0..self.rows {
-            for (column, value) in self.row(row).iter().enumerate() {
-                out.values[column * self.rows + row] = *value;
-            }
-        }
-        out
-    }
 }
 
 fn view(values: &[f64], rows: usize, columns: usize) -> ArrayView2<'_, f64> {
