@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `--features FILE` | synthetic | a table of images: a line `prompt,score,x0,x1,…` each, after a line of names |
 //! | `--seeds A..B` | `1..6` | the seeds of world, rater and draws |
-//! | `--rater KIND` | `step` | `step`: pairs closer than the median are flipped with 25 %; `logistic`: as often on average over that half |
+//! | `--rater KIND` | `step` | `step`: pairs closer than the median are flipped with 25 %; `logistic`: as often on average over that half; `exact`: never |
 //! | `--components N` | 256 | components of the space |
 //! | `--world KIND` | `embedding` | the synthetic one: `embedding`, `decay`, `flat` |
 //! | `--prompts N`, `--images N` | 100, 20 | prompts of the synthetic world, images of each |
@@ -144,7 +144,7 @@ fn ask(trial: &Trial<'_>, strategy: &dyn Strategy) -> Result<Vec<(usize, f64)>, 
             let delta = world.score[pair.first] - world.score[pair.second];
             let flip = match rater {
                 "step" if delta.abs() < close => 0.25,
-                "step" => 0.0,
+                "step" | "exact" => 0.0,
                 // The mean over the close half of a uniform difference is 25 % at this slope.
                 _ => 1.0 / (1.0 + (delta.abs() / close * 2.4).exp()),
             };
