@@ -76,6 +76,12 @@ fn families_are_joined_without_duplicates_under_stable_names() {
     );
     let found = ["safety75.2-alignment24.8", "safety75-alignment25", "safety99.99-alignment0.01"];
     assert_eq!(names(&close.weightings()), found);
+    // Equal within rounding, on either side of a half.
+    let rounded = parse(
+        "weightings: [List([{\"safety\": 0.5, \"alignment\": 0.5}, {\"safety\": 0.4999999999, \"alignment\": 0.5000000001}, \
+         {\"safety\": 0.5000000001, \"alignment\": 0.4999999999}])]",
+    );
+    assert_eq!(names(&rounded.weightings()), ["centre"]);
     assert_eq!(close.soups(), [], "there are no corners to mix");
     assert_eq!(parse("weightings: [Corners, Centre], soups: []").soups(), []);
 }

@@ -11,6 +11,8 @@ use crate::{NoiseKey, RunId, Weighting};
 
 /// Shares closer than this are the same share.
 const TOLERANCE: f64 = 1e-9;
+/// First shares are sorted into cells of this width to find equal weightings; far more than the tolerance.
+const CELL: f64 = 1e-6;
 
 impl ExperimentSpec {
     /// Returns the runs: every weighting once for each round, in the order of the file, with the name of its folder.
@@ -21,13 +23,8 @@ impl ExperimentSpec {
     /// [`ExperimentSpec::from_ron`] would refuse are left out.
     pub fn weightings(&self) -> Vec<(RunId, Weighting)> {
         let names = self.reward_names();
-        let mut distinct: Vec<Weighting> = Vec::new();
         let key = NoiseKey::new(self.seed).named("weightings");
-        for weighting in self.weightings.iter().flat_map(|family| expand(family, &names, key)) {
-            if !distinct.iter().any(|known| same(known, &weighting)) {
-                distinct.push(weighting);
-            }
-        }
+        let distinct = distinct(self.weightings.iter().flat_map(|family| expand(family, &names, key)));
         let named = |round: u32| {
             let name =
                 |weighting: &Weighting| (run_id::of_round(round, run_id::name(&names, weighting)), weighting.clone());
@@ -68,6 +65,23 @@ impl ExperimentSpec {
 pub(super) use run_id::is_reserved;
 pub use soup::SoupRecipe;
 pub(super) use soup::size as soup_size;
+
+/// Returns the first of each set of equal weightings, in their order. Each is compared only with those whose first share is near its own: there may
+/// be thousands.
+fn distinct(weightings: impl Iterator<Item = Weighting>) -> Vec<Weighting> {
+    let mut distinct: Vec<Weighting> = Vec::new();
+    let mut cells: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for weighting in weightings {
+        let cell = weighting.shares().first().map_or(0, |share| (share / CELL).floor() as i64);
+        // Equal shares are less than a cell apart.
+        let mut near = cells.range(cell - 1..=cell + 1).flat_map(|(_, places)| places);
+        if !near.any(|place| same(&distinct[*place], &weighting)) {
+            cells.entry(cell).or_default().push(distinct.len());
+            distinct.push(weighting);
+        }
+    }
+    distinct
+}
 
 fn same(a: &Weighting, b: &Weighting) -> bool {
     a.shares().iter().zip(b.shares()).all(|(x, y)| (x - y).abs() < TOLERANCE)
