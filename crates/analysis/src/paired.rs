@@ -15,13 +15,6 @@ pub struct Paired {
     pub difference: Interval,
 }
 
-impl Paired {
-    /// Returns 1 where the interval lies above 0, -1 where it lies below, and 0 where it includes 0.
-    pub fn sign(&self) -> i8 {
-        i8::from(self.difference.is_above(0.0)) - i8::from(self.difference.is_below(0.0))
-    }
-}
-
 /// Returns by reward what `one` has more than `other`: as gains over the base are made, with another point in the base's place.
 ///
 /// What it hides: every interval is right for itself. Of a pair that was picked from many because of its values, one of twenty excludes 0 by
@@ -59,10 +52,10 @@ mod tests {
         let found = paired(&spec, &one, &other).unwrap();
         assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["safety", "contrast"]);
         // Prompts differ by 0.2: unpaired, 0.05 would be lost in ± 0.07.
-        assert_eq!([found[0].sign(), found[1].sign()], [1, 0]);
+        assert_eq!([found[0].difference.sign(), found[1].difference.sign()], [1, 0]);
         assert!((found[0].difference.mean - 0.05).abs() < 0.01 && found[0].difference.half_width().unwrap() < 0.012);
         let turned = paired(&spec, &other, &one).unwrap();
-        assert_eq!(turned[0].sign(), -1);
+        assert_eq!(turned[0].difference.sign(), -1);
         assert!((turned[0].difference.mean + found[0].difference.mean).abs() < 1e-12);
     }
 

@@ -72,6 +72,11 @@ impl Interval {
         self.hi < value
     }
 
+    /// Returns 1 where the whole interval lies above 0, −1 where it lies below, and 0 where it includes 0.
+    pub fn sign(&self) -> i8 {
+        i8::from(self.is_above(0.0)) - i8::from(self.is_below(0.0))
+    }
+
     /// Returns whether `value` lies in the interval.
     pub fn contains(&self, value: f64) -> bool {
         (self.lo..=self.hi).contains(&value)

@@ -19,10 +19,7 @@ impl Bound {
 
     /// Returns whether a whole interval keeps it.
     pub fn keeps_surely(self, interval: Interval) -> bool {
-        self.keeps(match self {
-            Self::AtLeast(_) => interval.lo,
-            Self::AtMost(_) => interval.hi,
-        })
+        sure_margin(self, interval) >= 0.0
     }
 }
 
@@ -289,10 +286,7 @@ impl Solver {
 
     /// Returns by how much a measurement's intervals keep all constraints, in units of the scale.
     fn slack_of(&self, point: &Measured) -> f64 {
-        self.slack(|objective, bound| match bound {
-            Bound::AtLeast(value) => point.scores[objective].lo - value,
-            Bound::AtMost(value) => value - point.scores[objective].hi,
-        })
+        self.slack(|objective, bound| sure_margin(bound, point.scores[objective]))
     }
 
     /// Returns the least margin over all constraints, in units of the scale; infinite without constraints.
@@ -338,6 +332,14 @@ fn margin(bound: Bound, value: f64) -> f64 {
     match bound {
         Bound::AtLeast(least) => value - least,
         Bound::AtMost(most) => most - value,
+    }
+}
+
+/// Returns by how much all of an interval keeps a bound; negative where some of it does not.
+fn sure_margin(bound: Bound, interval: Interval) -> f64 {
+    match bound {
+        Bound::AtLeast(_) => margin(bound, interval.lo),
+        Bound::AtMost(_) => margin(bound, interval.hi),
     }
 }
 

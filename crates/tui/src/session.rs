@@ -227,10 +227,9 @@ impl Session {
     pub(crate) fn pair(&self) -> Option<[RunId; 2]> {
         let other_than = |id: &RunId| self.marks.iter().find(|mark| *mark != id).cloned();
         match (&self.marks[..], &self.selected) {
-            ([one, other], Some(selected)) if selected != one && selected != other => {
+            ([one, other], selected) if selected.as_ref().is_none_or(|id| id != one && id != other) => {
                 Some([one.clone(), other.clone()])
             }
-            ([one, other], None) => Some([one.clone(), other.clone()]),
             (_, Some(selected)) => Some([other_than(selected)?, selected.clone()]),
             _ => None,
         }

@@ -5,8 +5,10 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use super::Candidate;
+use super::information::{Table, expected_curvature};
+use super::{Candidate, Question};
 use crate::linear::{Matrix, dot, norm2};
+use crate::model::RewardModel;
 use crate::pool::Pool;
 
 /// The posterior while a batch grows: rows `y = A·z` of images, whose inner products are covariances.
@@ -16,7 +18,7 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
-    pub(crate) fn new(pool: &Pool, model: &crate::model::RewardModel) -> Self {
+    pub(crate) fn new(pool: &Pool, model: &RewardModel) -> Self {
         Self { spreads: model.spreads(pool), weights_scores: model.scores(pool) }
     }
 
@@ -87,6 +89,28 @@ impl Watching {
         });
         self.growing.answer(candidate, h);
     }
+}
+
+/// Chooses the questions whose answers lower the directions' variances most.
+pub(crate) fn watched(
+    question: &Question<'_>,
+    model: &RewardModel,
+    growing: Growing,
+    directions: &Matrix,
+) -> Vec<usize> {
+    let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
+    let table = Table::new(|mean, variance| expected_curvature(mean, variance, ties, lapse));
+    let candidates = question.candidates;
+    let h = |watching: &Watching, candidate: &Candidate| {
+        table.at(watching.growing.mean(candidate), watching.growing.variance(candidate))
+    };
+    greedy(
+        &mut Watching::new(growing, directions),
+        question.count,
+        candidates.len(),
+        |watching, at| watching.gain(&candidates[at], h(watching, &candidates[at])),
+        |watching, at| watching.answer(&candidates[at], h(watching, &candidates[at])),
+    )
 }
 
 /// Returns the squared distance of two vectors of the same length.

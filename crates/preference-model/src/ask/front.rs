@@ -2,9 +2,8 @@
 
 use moa_core::NoiseKey;
 
-use super::batch::{Growing, Watching, greedy};
-use super::information::{Table, expected_curvature};
-use super::{Candidate, Question, Random, Strategy};
+use super::batch::{Growing, watched};
+use super::{Question, Random, Strategy};
 use crate::linear::{Matrix, dot};
 use crate::model::RewardModel;
 use crate::pool::Pool;
@@ -99,21 +98,7 @@ impl Strategy for Front {
                 rows.row(*p).iter().zip(rows.row(*q)).map(move |(p, q)| scale * (p - q))
             })
             .collect();
-        let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
-        let table = Table::new(|mean, variance| expected_curvature(mean, variance, ties, lapse));
-        let candidates = question.candidates;
-        let growing = Growing::new(question.pool, model);
         let contrasts = Matrix::from_values(contrasts.len() / rows.columns, rows.columns, contrasts);
-        let mut watching = Watching::new(growing, &contrasts);
-        let h = |watching: &Watching, candidate: &Candidate| {
-            table.at(watching.growing.mean(candidate), watching.growing.variance(candidate))
-        };
-        greedy(
-            &mut watching,
-            question.count,
-            candidates.len(),
-            |watching, at| watching.gain(&candidates[at], h(watching, &candidates[at])),
-            |watching, at| watching.answer(&candidates[at], h(watching, &candidates[at])),
-        )
+        watched(question, model, Growing::new(question.pool, model), &contrasts)
     }
 }

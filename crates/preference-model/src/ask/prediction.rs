@@ -1,8 +1,7 @@
 //! The pair that lowers the variance of predictions most.
 
-use super::batch::{Growing, Watching, greedy};
-use super::information::{Table, expected_curvature};
-use super::{Candidate, Question, Random, Strategy};
+use super::batch::{Growing, watched};
+use super::{Question, Random, Strategy};
 use crate::linear::Matrix;
 
 /// Asks the pairs whose answers lower the variance of the candidates' own differences most, on average (V-optimal design; Cohn,
@@ -37,24 +36,12 @@ impl Strategy for Prediction {
         if candidates.is_empty() {
             return Vec::new();
         }
-        let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
-        let table = Table::new(|mean, variance| expected_curvature(mean, variance, ties, lapse));
         let growing = Growing::new(question.pool, model);
         let drawn = Question { count: self.targets, key: question.key.named("targets"), ..*question };
         let targets: Vec<f64> =
             Random.choose(&drawn).into_iter().flat_map(|at| growing.spread(&candidates[at])).collect();
         let columns = growing.spreads.columns;
         let targets = Matrix::from_values(targets.len() / columns, columns, targets);
-        let mut watching = Watching::new(growing, &targets);
-        let h = |watching: &Watching, candidate: &Candidate| {
-            table.at(watching.growing.mean(candidate), watching.growing.variance(candidate))
-        };
-        greedy(
-            &mut watching,
-            question.count,
-            candidates.len(),
-            |watching, at| watching.gain(&candidates[at], h(watching, &candidates[at])),
-            |watching, at| watching.answer(&candidates[at], h(watching, &candidates[at])),
-        )
+        watched(question, model, growing, &targets)
     }
 }

@@ -29,12 +29,13 @@ pub(super) fn describe(results: &Results, named: &[String]) -> Result<String, Cl
         } else {
             "–".into()
         };
-        let which = match reward.sign() {
+        let sign = difference.sign();
+        let which = match sign {
             1 => one.id.as_str(),
             -1 => other.id.as_str(),
             _ => "not distinguishable",
         };
-        (better, worse) = (better + u32::from(reward.sign() > 0), worse + u32::from(reward.sign() < 0));
+        (better, worse) = (better + u32::from(sign > 0), worse + u32::from(sign < 0));
         table.row([
             reward.name.clone(),
             format!("{mean:.3}"),

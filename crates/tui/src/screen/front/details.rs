@@ -2,7 +2,6 @@
 
 use moa_analysis::Score;
 use moa_core::PointKind;
-use moa_pareto::Interval;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -124,8 +123,7 @@ fn score_line(name: &str, score: &Score, width: usize, theme: Theme) -> Line<'st
 
 /// Returns an arrow where the 95 % interval of the difference to the base excludes 0.
 pub(crate) fn direction(score: &Score, theme: Theme) -> (&'static str, Style) {
-    let excludes = |gain: Interval| i8::from(gain.is_above(0.0)) - i8::from(gain.is_below(0.0));
-    sign(score.difference.map_or(0, excludes), theme)
+    sign(score.difference.map_or(0, |gain| gain.sign()), theme)
 }
 
 /// The first images of a point, beside each other.

@@ -141,11 +141,10 @@ struct Fit {
 
 impl Fit {
     fn new(front: &Front, dots: &[Dot<'_>], count: usize, width: usize) -> Self {
-        let used = MARKS;
         let longest = longest(front, dots);
         // Names give way to columns.
-        let name = longest.min(width.saturating_sub(used + 1 + VALUE * count).max(SHORTEST_NAME));
-        let room = width.saturating_sub(used + name + 1);
+        let name = longest.min(width.saturating_sub(MARKS + 1 + VALUE * count).max(SHORTEST_NAME));
+        let room = width.saturating_sub(MARKS + name + 1);
         let columns = count.min(room / VALUE);
         let place = room >= columns * VALUE + PLACE;
         let halves = room >= columns * (VALUE + HALF) + PLACE;

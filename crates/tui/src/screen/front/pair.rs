@@ -50,7 +50,7 @@ fn line(paired: &moa_analysis::Paired, width: usize, theme: Theme) -> Line<'stat
         Some(half) => format!(" ± {half:.3}"),
         None => " no interval".into(),
     };
-    let (arrow, style) = sign(paired.sign(), theme);
+    let (arrow, style) = sign(paired.difference.sign(), theme);
     Line::from(vec![
         Span::raw(format!("{:<room$}", clip(&paired.name, room.saturating_sub(1)))),
         Span::styled(signed(difference.mean), theme.strong()),

@@ -156,7 +156,7 @@ fn against(shared: &Shared, session: &Session, frame: &mut Frame<'_>, area: Rect
     let mut parts = vec![vec![Span::styled(format!("{one} − {other}, 95 %:"), theme.dim())]];
     parts.extend(found.iter().map(|paired| {
         let half = paired.difference.half_width().map_or(String::new(), |half| format!(" ± {half:.3}"));
-        let (arrow, style) = sign(paired.sign(), theme);
+        let (arrow, style) = sign(paired.difference.sign(), theme);
         vec![
             Span::styled(format!("{} ", paired.name), theme.dim()),
             Span::raw(signed(paired.difference.mean)),
