@@ -65,6 +65,7 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     // Two points against each other.
     let text = moa("front mini --between aesthetics,safety").success();
     assert!(text.contains("better") && text.contains("on the same prompts and noise"), "{text}");
+    moa("front mini mini --between aesthetics,safety").refusal(2, &["--between shows one experiment"]);
     moa("front mini --between aesthetics").refusal(2, &["--between takes two points"]);
     moa("front mini --between aesthetics,saftey").refusal(2, &["no point `saftey`", "did you mean `safety`"]);
     // Gains over the base are objectives of their own.

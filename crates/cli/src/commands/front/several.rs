@@ -17,6 +17,7 @@ pub(super) fn run(arguments: &Arguments, folders: &[PathBuf]) -> Result<(), CliE
         ("--json", arguments.json, "`moa compare --format json` writes those of several"),
         ("--judges", arguments.judges, "`moa compare` shows the judges of several"),
         ("--levels", arguments.levels, "experiments are compared by their gains"),
+        ("--between", !arguments.between.is_empty(), "name one results folder"),
         ("--where", !arguments.conditions.is_empty(), "name one results folder"),
         ("--maximize", arguments.maximize.is_some(), "name one results folder"),
     ];
