@@ -2,7 +2,7 @@
 
 use moa_core::experiment::RewardSpec;
 use moa_core::{EvaluationRecord, ScoreColumn};
-use moa_pareto::{Bootstrap, Interval, Sample};
+use moa_pareto::{Bootstrap, Constraint, Interval, Sample};
 
 use crate::AnalysisError;
 use crate::resampling::differences;
@@ -28,8 +28,8 @@ impl Promise {
 /// over the base on the same prompts. All bounds hold at once with the bootstrap's level, whichever evaluation is picked, and
 /// for whatever reason: see [`Bootstrap::simultaneous`], also for what they hide.
 ///
-/// - `decisive`: objectives (rewards, then their gains) by which an evaluation is picked; they are a family of their own. Their bounds hold
-///   at once, and so do those of the others: what nothing is decided by does not widen what is. Empty: all are one family.
+/// - `constraints`: on rewards, then on their gains, by which an evaluation is picked. What they are on is a family of its own: its bounds hold at
+///   once, and so do those of the others. What nothing is decided by does not widen what is. Empty: all are one family.
 ///
 /// # Errors
 /// Refuses a base and evaluations on different prompts.
@@ -39,7 +39,7 @@ pub fn promises(
     base: &EvaluationRecord,
     records: &[&EvaluationRecord],
     fresh: usize,
-    decisive: &[usize],
+    constraints: &[Constraint],
 ) -> Result<Vec<Promise>, AnalysisError> {
     let ranges: Vec<Option<[f64; 2]>> = rewards.iter().map(|reward| reward.kind.range()).collect();
     let gain = |(one, other): (&ScoreColumn, &ScoreColumn)| differences(one, other);
@@ -58,7 +58,7 @@ pub fn promises(
         return Ok(Vec::new());
     }
     let count = rewards.len();
-    let is_decisive = |place: usize| decisive.contains(&(place % (2 * count)));
+    let is_decisive = |place: usize| constraints.iter().any(|one| one.objective == place % (2 * count));
     let (first, second): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(|place| is_decisive(*place));
     let mut bounds: Vec<Option<Interval>> = vec![None; columns.len()];
     for family in [first, second].iter().filter(|family| !family.is_empty()) {

@@ -75,15 +75,14 @@ impl Search<'_> {
     pub fn run<E: From<AnalysisError>>(
         &self,
         known: Vec<(Vec<f64>, EvaluationRecord)>,
-        constraints: Vec<Constraint>,
+        constraints: &[Constraint],
         goal: Goal,
         extrapolation: f64,
         mut measure: impl FnMut(&[f64], usize) -> Result<Option<EvaluationRecord>, E>,
     ) -> Result<Found, E> {
         let mut records = known;
-        let decisive: Vec<usize> = constraints.iter().map(|constraint| constraint.objective).collect();
-        let mut tried = self.claims(&records, &decisive)?;
-        let trade_off = TradeOff { constraints, goal, scale: spreads(&tried), extrapolation };
+        let mut tried = self.claims(&records, constraints)?;
+        let trade_off = TradeOff { constraints: constraints.to_vec(), goal, scale: spreads(&tried), extrapolation };
         let mut solver = Solver::new(trade_off, measurements(&tried)).map_err(|error| self.refused(error))?;
         let mut measured = 0;
         let end = loop {
@@ -96,7 +95,7 @@ impl Search<'_> {
             let Some(record) = measure(&shares, measured + 1)? else { break End::Stopped };
             measured += 1;
             records.push((shares, record));
-            tried = self.claims(&records, &decisive)?;
+            tried = self.claims(&records, constraints)?;
             solver.tell_all(measurements(&tried)).map_err(AnalysisError::from)?;
         };
         let (met, point) = match solver.answer() {
@@ -112,13 +111,13 @@ impl Search<'_> {
     fn claims(
         &self,
         records: &[(Vec<f64>, EvaluationRecord)],
-        decisive: &[usize],
+        constraints: &[Constraint],
     ) -> Result<Vec<Tried>, AnalysisError> {
         let of: Vec<&EvaluationRecord> = records.iter().map(|(_, record)| record).collect();
         if of.iter().any(|record| record.prompts() != self.base.prompts()) {
             return Err(AnalysisError::NoBase);
         }
-        let claims = promises(&bootstrap(self.spec), &self.spec.rewards, self.base, &of, self.fresh, decisive)?;
+        let claims = promises(&bootstrap(self.spec), &self.spec.rewards, self.base, &of, self.fresh, constraints)?;
         let tried = records.iter().zip(claims).map(|((shares, _), promise)| Tried { shares: shares.clone(), promise });
         Ok(tried.collect())
     }
@@ -257,7 +256,7 @@ mod tests {
         let known = [[1.0, 0.0], [0.0, 1.0]].map(|shares| (shares.to_vec(), mixture(&shares, &format!("{shares:?}"))));
         let (constraints, goal) = trade_off::wish(wish, &spec.reward_names()).unwrap();
         let search = Search { spec: &spec, base: &base, fresh: PROMPTS, budget };
-        search.run(known.to_vec(), constraints, goal, 0.0, |shares, count| {
+        search.run(known.to_vec(), &constraints, goal, 0.0, |shares, count| {
             Ok((count < stop_at).then(|| mixture(shares, &format!("{shares:?}"))))
         })
     }
@@ -279,9 +278,10 @@ mod tests {
         let mixtures: Vec<EvaluationRecord> =
             (0..8).map(|k| mixture(&[f64::from(k) / 7.0, 1.0 - f64::from(k) / 7.0], &k.to_string())).collect();
         let of: Vec<&EvaluationRecord> = mixtures.iter().collect();
-        let claims =
-            |decisive: &[usize]| promises(&bootstrap(&spec), &spec.rewards, &base, &of, PROMPTS, decisive).unwrap();
-        let (apart, together) = (claims(&[2]), claims(&[]));
+        let claims = |constraints: &[Constraint]| {
+            promises(&bootstrap(&spec), &spec.rewards, &base, &of, PROMPTS, constraints).unwrap()
+        };
+        let (apart, together) = (claims(&[Constraint { objective: 2, bound: Bound::AtLeast(0.0) }]), claims(&[]));
         for (apart, together) in apart.iter().zip(&together) {
             let [narrow, wide] = [apart, together].map(|promise| promise.gains[0].half_width().unwrap());
             assert!(narrow < wide, "{narrow} {wide}");

@@ -25,6 +25,23 @@ pub(crate) fn is_experiment(folder: &Path) -> bool {
     layout.experiment_file().is_file() || layout.metrics_dir().is_dir()
 }
 
+/// Returns the results folders below a folder; names that begin with a dot are left out, and links are not followed.
+pub(crate) fn experiments_in(folder: &Path, deep: u32) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_folder || entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if is_experiment(&entry.path()) {
+            found.push(entry.path());
+        } else if deep > 1 {
+            found.extend(experiments_in(&entry.path(), deep - 1));
+        }
+    }
+    found
+}
+
 /// Finds the results that a word of the command line means. A folder means itself; an experiment file, the folder that `moa sweep`
 /// makes of it; a bare name, the folder of that name among all results. What is none of these is returned as it is, for the command to
 /// say what it makes of it.
@@ -62,8 +79,7 @@ pub(crate) fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 
 /// Returns a folder that is no experiment's results, for the command to say so; refuses one that holds several experiments.
 fn of_folder(folder: &Path) -> Result<PathBuf, CliError> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_experiment(path)).collect();
+    let mut inside = experiments_in(folder, 1);
     inside.sort();
     let Some(first) = inside.first() else { return Ok(folder.to_path_buf()) };
     let names: Vec<String> =

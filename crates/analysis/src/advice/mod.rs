@@ -271,8 +271,7 @@ pub(crate) fn bounds(
 ) -> Result<Option<Vec<Promise>>, AnalysisError> {
     let base = evaluations.iter().find(|evaluation| evaluation.kind == PointKind::Base);
     let Some(base) = base.filter(|_| evaluations.len() <= Relations::MOST_POINTS) else { return Ok(None) };
-    let decisive: Vec<usize> = constraints.iter().map(|constraint| constraint.objective).collect();
-    promises(bootstrap, &spec.rewards, base, evaluations, base.prompts(), &decisive).map(Some)
+    promises(bootstrap, &spec.rewards, base, evaluations, base.prompts(), constraints).map(Some)
 }
 
 /// Returns a constraint of an experiment on the objectives of a trade-off.

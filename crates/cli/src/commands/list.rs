@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             .hint("`moa sweep experiments/quick.ron` makes first results in a minute"));
     }
     let mut found = Vec::new();
-    for root in experiments_in(folder, 2) {
+    for root in results::experiments_in(folder, 2) {
         let remarks = Remarks::read(&Layout::new(&root));
         let tags = remarks.as_ref().map(|remarks| &remarks.tags[..]).unwrap_or_default();
         if tag.iter().all(|wanted| tags.contains(wanted)) {
@@ -109,23 +109,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         return Ok(());
     }
     print(table(&found))
-}
-
-/// Returns the results folders below a folder; names that begin with a dot are left out, and links are not followed.
-fn experiments_in(folder: &Path, deep: u32) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_folder || entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if results::is_experiment(&entry.path()) {
-            found.push(entry.path());
-        } else if deep > 1 {
-            found.extend(experiments_in(&entry.path(), deep - 1));
-        }
-    }
-    found
 }
 
 fn entry(library: &Path, root: PathBuf, remarks: Option<Remarks>) -> Entry {

@@ -79,7 +79,7 @@ pub(super) fn solve(
         fresh: ready.experiment.prompts.held_out.len(),
         budget: BUDGET,
     };
-    let found = search.run(known, constraints.to_vec(), goal, 0.0, |shares, number| {
+    let found = search.run(known, constraints, goal, 0.0, |shares, number| {
         let label = format!("searching for shares, mixture {number}");
         let Some(tasting) = taste(&bench, shares, &label, stop, say)? else { return Ok(None) };
         say(measured(&bench, root, shares, &tasting)?);

@@ -192,7 +192,7 @@ impl Session<'_> {
         };
         let names = self.kept.experiment.spec.reward_names();
         let mut tasted: Vec<(Vec<f64>, Tasting)> = Vec::new();
-        let found = search.run(known, constraints.to_vec(), goal, self.arguments.extrapolate, |shares, number| {
+        let found = search.run(known, constraints, goal, self.arguments.extrapolate, |shares, number| {
             let tasting = self.taste(shares, number)?;
             let means = names.iter().zip(tasting.record.reward_means()).map(|(name, mean)| format!("{name} {mean:.3}"));
             let how = if tasting.joined == Joined::Before { "measured before:" } else { "measured" };
