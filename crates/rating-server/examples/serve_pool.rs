@@ -74,7 +74,11 @@ impl Chooser for Told {
 }
 
 fn pool(folder: &Path) -> Result<Pool, Box<dyn Error>> {
-    let prompts = ["a red circle above a hill", "a night sky with one bright moon", "a boat on calm water, evening light, painted in oil"];
+    let prompts = [
+        "a red circle above a hill",
+        "a night sky with one bright moon",
+        "a boat on calm water, evening light, painted in oil",
+    ];
     let mut images = Vec::new();
     fs::create_dir_all(folder.join("images"))?;
     for (prompt, text) in prompts.into_iter().enumerate() {

@@ -105,7 +105,8 @@ struct Rater {
 /// Answers a call of the page.
 pub(crate) fn answer(desk: &Desk, title: &str, call: &str, body: &[u8]) -> Result<Reply, Refusal> {
     let bad = |reason: String| Refusal::new(StatusCode::BAD_REQUEST, reason);
-    let parsed: Call = serde_json::from_slice(body).map_err(|error| bad(format!("the request is not understood: {error}")))?;
+    let parsed: Call =
+        serde_json::from_slice(body).map_err(|error| bad(format!("the request is not understood: {error}")))?;
     if parsed.window.is_empty() || parsed.window.len() > 64 || parsed.held.len() > 16 {
         return Err(bad("the request is not understood: window or held".into()));
     }

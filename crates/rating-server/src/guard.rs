@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, HOST, ORIGIN};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
 use crate::reply::Refusal;
 

@@ -75,7 +75,9 @@ struct Server {
 /// Refuses a port that is taken and a token that could be guessed.
 pub fn serve(desk: Desk, options: Options) -> Result<Handle, ServerError> {
     let token = match &options.token {
-        Some(token) if token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) => {
+        Some(token)
+            if token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) =>
+        {
             token.clone()
         }
         Some(token) => return Err(ServerError::Token { length: token.chars().count() }),
@@ -170,7 +172,9 @@ impl Server {
         let method = if path.starts_with("/api/") { Method::POST } else { Method::GET };
         if request.method() != method {
             let mut reply: Reply = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted").into();
-            reply.headers_mut().insert(ALLOW, HeaderValue::from_static(if method == Method::POST { "POST" } else { "GET" }));
+            reply
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(if method == Method::POST { "POST" } else { "GET" }));
             return Ok(reply);
         }
         if let Some(id) = path.strip_prefix("/image/") {
@@ -226,8 +230,9 @@ impl Server {
                 other => missing(other),
             };
             let bytes = pool.read(place).map_err(gone)?;
-            let kind = kind_of(&bytes)
-                .ok_or_else(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the file is not PNG, JPEG, WebP or GIF"))?;
+            let kind = kind_of(&bytes).ok_or_else(|| {
+                Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the file is not PNG, JPEG, WebP or GIF")
+            })?;
             let mut reply = reply(kind, bytes);
             // Prepared ahead, and shown from there.
             reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600, immutable"));

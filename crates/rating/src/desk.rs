@@ -62,7 +62,8 @@ impl Desk {
         }
         let preferences = Preferences::begun(path)?;
         let writer = Writer::open(path)?;
-        let (mut random, mut hands) = (Random::new(options.seed ^ 0x5eed), Hands::new(options.seed ^ Moment::now().unix_ms()));
+        let (mut random, mut hands) =
+            (Random::new(options.seed ^ 0x5eed), Hands::new(options.seed ^ Moment::now().unix_ms()));
         let mut news = Vec::new();
         let mut counts: BTreeMap<String, (usize, std::collections::HashSet<_>)> = BTreeMap::new();
         let ledger = Ledger::of(&preferences, &pool, |answered| {
@@ -137,12 +138,7 @@ impl Desk {
             // The chooser is behind, or has nothing that this rater was not asked.
             let State { hands, ledger, random, .. } = &mut *state;
             let waiting = hands.waiting();
-            let wanted = Wanted {
-                pool: &shared.pool,
-                mode: shared.options.mode,
-                waiting: &waiting,
-                count: 1,
-            };
+            let wanted = Wanted { pool: &shared.pool, mode: shared.options.mode, waiting: &waiting, count: 1 };
             let questions = random.choose(&wanted);
             let Some(question) = questions.into_iter().next() else { break };
             // A pool of a few pairs: no rater is asked the same ahead twice.

@@ -9,7 +9,9 @@ use moa_preferences::PreferencesError;
 #[derive(Debug, thiserror::Error)]
 pub enum RatingError {
     /// No prompt has as many images as a question shows.
-    #[error("ask about {images} images of a prompt: no prompt has that many different ones: draw more, or ask about fewer")]
+    #[error(
+        "ask about {images} images of a prompt: no prompt has that many different ones: draw more, or ask about fewer"
+    )]
     PoolTooSmall {
         /// Images of a question.
         images: usize,

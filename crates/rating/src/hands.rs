@@ -179,7 +179,8 @@ impl Hands {
     /// Gives a place a question that it had before: one that was undone, or that it held when the desk was closed.
     pub(crate) fn restore(&mut self, place: &Place, id: Option<String>, question: Question, ledger: &Ledger) {
         let id = id.unwrap_or_else(|| self.fresh_id(&place.0, ledger));
-        let is_first = !self.holdings.get(place).is_some_and(|holding| holding.held.iter().any(|held| held.ticket.id == id));
+        let is_first =
+            !self.holdings.get(place).is_some_and(|holding| holding.held.iter().any(|held| held.ticket.id == id));
         if is_first {
             self.hold(place, Ticket { id, question }, Origin::Fresh, true);
         }
@@ -301,9 +302,11 @@ impl Hands {
 
     /// Returns whether all raters are asked a question. That depends on the question alone, and so is the same after a restart.
     fn is_shared(&self, question: &Question, options: &Options) -> bool {
-        let key = question.subject().0.iter().fold(NoiseKey::new(options.seed).named("shared"), |key, place| {
-            key.with(*place as u64)
-        });
+        let key = question
+            .subject()
+            .0
+            .iter()
+            .fold(NoiseKey::new(options.seed).named("shared"), |key, place| key.with(*place as u64));
         key.uniform(0) < options.overlap
     }
 

@@ -86,7 +86,8 @@ impl RaterBook {
 impl Ledger {
     /// Returns the books of a file; `hear` is told of every answer about images of the pool.
     pub(crate) fn of(preferences: &Preferences, pool: &Pool, mut hear: impl FnMut(Answered)) -> Self {
-        let mut ledger = Self { ids: preferences.records().map(|record| record.id.clone()).collect(), ..Self::default() };
+        let mut ledger =
+            Self { ids: preferences.records().map(|record| record.id.clone()).collect(), ..Self::default() };
         for record in preferences.standing() {
             let images = places(pool, &record.decision);
             if let Some(answered) = ledger.add(Arc::new(record.clone()), images) {

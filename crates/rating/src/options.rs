@@ -59,9 +59,8 @@ impl Options {
         if !(1..=1000).contains(&self.batch) {
             return refused("batch", self.batch.to_string(), "give 1 to 1000");
         }
-        let is_tag = |tag: &String| {
-            !tag.trim().is_empty() && tag.chars().count() <= 64 && !tag.chars().any(char::is_control)
-        };
+        let is_tag =
+            |tag: &String| !tag.trim().is_empty() && tag.chars().count() <= 64 && !tag.chars().any(char::is_control);
         if let Some(tag) = self.tags.iter().find(|tag| !is_tag(tag)) {
             return refused("a tag", format!("{tag:?}"), "give a word or two, at most 64 characters");
         }
