@@ -85,7 +85,9 @@ fn pool(folder: &Path) -> Result<Pool, Box<dyn Error>> {
         for origin in ["base", "vivid", "calm", "soup"].into_iter().enumerate() {
             for variant in 0..4 {
                 let name = format!("images/{prompt}-{}-{variant}.png", origin.1);
-                draw(&folder.join(&name), prompt, origin.0, variant)?;
+                if !folder.join(&name).exists() {
+                    draw(&folder.join(&name), prompt, origin.0, variant)?;
+                }
                 let image = Image::of_file(folder, &name)?;
                 images.push(PoolImage {
                     image,

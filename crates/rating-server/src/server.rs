@@ -113,7 +113,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener, mut stopped: watch::
     let free = Arc::new(Semaphore::new(connections));
     loop {
         let accepted = tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            () = told(&mut stopped) => break,
             accepted = async {
                 let permit = free.clone().acquire_owned().await;
                 (permit, listener.accept().await)
@@ -138,7 +138,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener, mut stopped: watch::
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 _ = connection.as_mut() => {}
-                _ = stopped.wait_for(|stopped| *stopped) => {
+                () = told(&mut stopped) => {
                     connection.as_mut().graceful_shutdown();
                     let _ = connection.await;
                 }
@@ -149,6 +149,11 @@ async fn accept(server: Arc<Server>, listener: TcpListener, mut stopped: watch::
     // All connections have ended when all permits are free.
     let all = free.acquire_many(u32::try_from(connections).unwrap_or(u32::MAX));
     let _ = tokio::time::timeout(LAST_REQUESTS, all).await;
+}
+
+/// Waits until the server is told to stop.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 impl Server {

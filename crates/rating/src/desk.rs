@@ -361,6 +361,7 @@ impl Shared {
             let news = std::mem::take(&mut state.news);
             let count = if self.is_low(&state) { 2 * self.options.batch - state.hands.queue.len() } else { 0 };
             let waiting = if count > 0 { state.hands.waiting() } else { Vec::new() };
+            state.hands.meanwhile.clear();
             drop(state);
             let (pool, mode) = (&self.pool, self.options.mode);
             let work = AssertUnwindSafe(|| {
@@ -377,9 +378,13 @@ impl Shared {
             match chosen {
                 Ok(Some((questions, learned))) => {
                     let before = state.hands.queue.len();
-                    let valid = questions.into_iter().filter(|question| question.is_valid(pool, mode)).take(count);
-                    state.hands.queue.extend(valid);
-                    state.dry = state.hands.queue.len() == before;
+                    let meanwhile = std::mem::take(&mut state.hands.meanwhile);
+                    let is_valid = |question: &Question| question.is_valid(pool, mode);
+                    let valid = questions.into_iter().filter(is_valid).take(count);
+                    let (known, fresh): (Vec<_>, Vec<_>) =
+                        valid.partition(|question| meanwhile.contains(&question.subject()));
+                    state.hands.queue.extend(fresh);
+                    state.dry = known.is_empty() && state.hands.queue.len() == before;
                     state.learned = learned;
                 }
                 Ok(None) => {}

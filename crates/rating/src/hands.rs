@@ -69,6 +69,8 @@ pub(crate) struct Hands {
     raters: BTreeMap<String, Asked>,
     /// Who holds each set of images.
     pending: HashMap<Subject, Vec<String>>,
+    /// Random questions that were handed out while the chooser was at work, which does not know of them.
+    pub(crate) meanwhile: HashSet<Subject>,
     shared: Vec<Question>,
     known_shared: HashSet<Subject>,
 }
@@ -82,6 +84,7 @@ impl Hands {
             holdings: HashMap::new(),
             raters: BTreeMap::new(),
             pending: HashMap::new(),
+            meanwhile: HashSet::new(),
             shared: Vec::new(),
             known_shared: HashSet::new(),
         }
@@ -170,6 +173,7 @@ impl Hands {
 
     /// Hands this question to a place.
     pub(crate) fn give(&mut self, place: &Place, question: Question, ledger: &Ledger) -> Ticket {
+        self.meanwhile.insert(question.subject());
         let question = self.shuffled(question);
         let ticket = Ticket { id: self.fresh_id(&place.0, ledger), question };
         self.hold(place, ticket.clone(), Origin::Fresh, false);
