@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::reply::{Refusal, Reply, reply};
 
 /// Questions that a page holds: the one that it shows, and those whose images it prepares.
-const AHEAD: usize = 3;
+const AHEAD: usize = 4;
 
 /// What every call says.
 #[derive(Deserialize)]

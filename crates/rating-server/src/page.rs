@@ -43,7 +43,7 @@ impl Page {
         let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
         // Styles and script by their hashes: no other ones apply, whatever comes into the page. Only this server is asked.
         let policy = format!(
-            "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self'; connect-src 'self'; \
+            "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' data:; connect-src 'self'; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             hash(&script),
             hash(&style)
