@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 20] = [
+const RANKS: [(&str, u32); 21] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -21,6 +21,7 @@ const RANKS: [(&str, u32); 20] = [
     ("moa-analysis", 2),
     ("moa-diffusion", 2),
     ("moa-plot", 2),
+    ("moa-preference-model", 2),
     ("moa-report", 3),
     ("moa-reward", 3),
     ("moa-tui", 3),
@@ -32,13 +33,14 @@ const RANKS: [(&str, u32); 20] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 11] = [
+const TENSOR_FREE: [&str; 12] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
     "moa-store",
     "moa-scenes",
     "moa-preferences",
+    "moa-preference-model",
     "moa-analysis",
     "moa-plot",
     "moa-report",

@@ -14,6 +14,7 @@
 //! | what does an adapter say of itself? | [`card()`](card::card) |
 //! | which points are recommended, and why? | [`advice`] |
 //! | which points are not distinguishable? | [`Relations`] |
+//! | what has one point more than another? | [`paired()`] |
 //! | what would a soup gain? | [`Forecast`] |
 //! | how does one write a trade-off? | [`trade_off`] |
 //! | which shares meet it? | [`Search`] |
@@ -31,6 +32,7 @@ mod hacking;
 mod hypervolumes;
 mod labels;
 mod next;
+mod paired;
 mod placing;
 mod promise;
 mod relations;
@@ -55,6 +57,7 @@ pub use hacking::{SuspectedHacking, Watched, Watcher, harmless_prompts, suspecte
 pub use hypervolumes::{Hypervolumes, mean_volume};
 pub use labels::labels;
 pub use next::Next;
+pub use paired::{Paired, paired};
 pub use placing::{Placing, Standing, placings};
 pub use promise::{Promise, promises};
 pub use relations::Relations;
@@ -63,6 +66,6 @@ pub use resampling::{LEVEL, bootstrap};
 pub use scales::{Origin, RewardScale, Scales};
 pub use score::{Score, scores};
 pub use search::{End, Found, Search, Tried};
-pub use shares::shares_by_name;
+pub use shares::{apportion, shares_by_name};
 pub use soup_comparison::{EqualHypervolumes, SoupComparison};
 pub use trade_off::TradeOffError;

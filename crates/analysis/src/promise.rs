@@ -28,6 +28,9 @@ impl Promise {
 /// over the base on the same prompts. All bounds hold at once with the bootstrap's level, whichever evaluation is picked, and
 /// for whatever reason: see [`Bootstrap::simultaneous`], also for what they hide.
 ///
+/// - `decisive`: objectives (rewards, then their gains) by which an evaluation is picked; they are a family of their own. Their bounds hold
+///   at once, and so do those of the others: what nothing is decided by does not widen what is. Empty: all are one family.
+///
 /// # Errors
 /// Refuses a base and evaluations on different prompts.
 pub fn promises(
@@ -36,6 +39,7 @@ pub fn promises(
     base: &EvaluationRecord,
     records: &[&EvaluationRecord],
     fresh: usize,
+    decisive: &[usize],
 ) -> Result<Vec<Promise>, AnalysisError> {
     let ranges: Vec<Option<[f64; 2]>> = rewards.iter().map(|reward| reward.kind.range()).collect();
     let gain = |(one, other): (&ScoreColumn, &ScoreColumn)| differences(one, other);
@@ -54,7 +58,16 @@ pub fn promises(
         return Ok(Vec::new());
     }
     let count = rewards.len();
-    let bounds = bootstrap.simultaneous(&columns, fresh)?;
+    let is_decisive = |place: usize| decisive.contains(&(place % (2 * count)));
+    let (first, second): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(|place| is_decisive(*place));
+    let mut bounds: Vec<Option<Interval>> = vec![None; columns.len()];
+    for family in [first, second].iter().filter(|family| !family.is_empty()) {
+        let samples: Vec<Sample<'_>> = family.iter().map(|place| columns[*place]).collect();
+        for (place, interval) in family.iter().zip(bootstrap.simultaneous(&samples, fresh)?) {
+            bounds[*place] = Some(interval);
+        }
+    }
+    let bounds: Vec<Interval> = bounds.into_iter().flatten().collect();
     let promise = |bounds: &[Interval]| Promise { means: bounds[..count].to_vec(), gains: bounds[count..].to_vec() };
     Ok(bounds.chunks_exact(2 * count).map(promise).collect())
 }

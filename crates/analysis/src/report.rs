@@ -14,7 +14,7 @@ use moa_store::Snapshot;
 
 pub use point::FrontPoint;
 
-use crate::advice::{Evidence, Recommendation, advice};
+use crate::advice::{Evidence, Recommendation, advice, bounds};
 use crate::{
     AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, added, bootstrap, scores, shares_by_name,
     suspected_hacking,
@@ -110,12 +110,25 @@ impl FrontReport {
     }
 
     /// Returns the best of the points that keep constraints, with the most of one reward, or best in all together; nothing where none keeps them by
-    /// its means, or nothing is evaluated.
+    /// its means, or nothing is evaluated. As in a [`Search`](crate::Search), constraints are kept by bounds that hold on other prompts for all
+    /// points at once.
     ///
+    /// - `snapshot`, `spec`: what the report was made of
     /// - `constraints`: on rewards, then on their gains over the base
     /// - `goal`: the place of a reward
-    pub fn best_within(&self, constraints: &[Constraint], goal: Option<usize>) -> Option<Recommendation> {
-        Evidence::of(&self.rewards, &self.points, &self.relations, &self.scales).within(constraints, goal)
+    ///
+    /// # Errors
+    /// Evaluations on different prompts.
+    pub fn best_within(
+        &self,
+        snapshot: &Snapshot,
+        spec: &ExperimentSpec,
+        constraints: &[Constraint],
+        goal: Option<usize>,
+    ) -> Result<Option<Recommendation>, AnalysisError> {
+        let bounds = bounds(&in_order(snapshot, spec), spec, &bootstrap(spec), constraints)?;
+        let evidence = Evidence::of(&self.rewards, &self.points, &self.relations, &self.scales);
+        Ok(evidence.within(constraints, goal, bounds.as_deref()))
     }
 
     /// Returns how many points are on the front, unclear and off it.
@@ -133,6 +146,12 @@ impl FrontReport {
                 if self.prompts == 1 { "1 prompt".to_owned() } else { format!("{} prompts", self.prompts) }
             )
         })
+    }
+
+    /// Returns whether two points are distinguishable in some reward, all pairs of points tested together; nothing of what was not tested.
+    pub fn are_told_apart(&self, one: &str, other: &str) -> Option<bool> {
+        let place = |id: &str| self.points.iter().position(|point| point.id.as_str() == id);
+        self.relations.are_told_apart(place(one)?, place(other)?)
     }
 
     /// Returns the point of this name.

@@ -31,7 +31,7 @@ pub struct Search<'a> {
 pub struct Tried {
     /// Its shares.
     pub shares: Vec<f64>,
-    /// Its rewards and gains, with bounds that hold for everything that was tried at once.
+    /// Its rewards and gains, with bounds that hold for everything that was tried at once: those of the constraints, and those of the others.
     pub promise: Promise,
 }
 
@@ -81,7 +81,8 @@ impl Search<'_> {
         mut measure: impl FnMut(&[f64], usize) -> Result<Option<EvaluationRecord>, E>,
     ) -> Result<Found, E> {
         let mut records = known;
-        let mut tried = self.claims(&records)?;
+        let decisive: Vec<usize> = constraints.iter().map(|constraint| constraint.objective).collect();
+        let mut tried = self.claims(&records, &decisive)?;
         let trade_off = TradeOff { constraints, goal, scale: spreads(&tried), extrapolation };
         let mut solver = Solver::new(trade_off, measurements(&tried)).map_err(|error| self.refused(error))?;
         let mut measured = 0;
@@ -95,7 +96,7 @@ impl Search<'_> {
             let Some(record) = measure(&shares, measured + 1)? else { break End::Stopped };
             measured += 1;
             records.push((shares, record));
-            tried = self.claims(&records)?;
+            tried = self.claims(&records, &decisive)?;
             solver.tell_all(measurements(&tried)).map_err(AnalysisError::from)?;
         };
         let (met, point) = match solver.answer() {
@@ -108,12 +109,16 @@ impl Search<'_> {
         Ok(Found { met, answer, tried, measured, end, by_means })
     }
 
-    fn claims(&self, records: &[(Vec<f64>, EvaluationRecord)]) -> Result<Vec<Tried>, AnalysisError> {
+    fn claims(
+        &self,
+        records: &[(Vec<f64>, EvaluationRecord)],
+        decisive: &[usize],
+    ) -> Result<Vec<Tried>, AnalysisError> {
         let of: Vec<&EvaluationRecord> = records.iter().map(|(_, record)| record).collect();
         if of.iter().any(|record| record.prompts() != self.base.prompts()) {
             return Err(AnalysisError::NoBase);
         }
-        let claims = promises(&bootstrap(self.spec), &self.spec.rewards, self.base, &of, self.fresh)?;
+        let claims = promises(&bootstrap(self.spec), &self.spec.rewards, self.base, &of, self.fresh, decisive)?;
         let tried = records.iter().zip(claims).map(|((shares, _), promise)| Tried { shares: shares.clone(), promise });
         Ok(tried.collect())
     }
@@ -266,6 +271,22 @@ mod tests {
         assert!(found.tried.iter().all(|tried| tried.shares.iter().all(is_written)), "{:?}", found.tried);
         assert!(found.answer.shares[1] > 0.3, "a corner gives no contrast: {:?}", found.answer.shares);
         assert_eq!(found.tried.len(), found.measured + 2);
+    }
+
+    #[test]
+    fn bounds_of_what_is_constrained_are_not_widened_by_what_is_not() {
+        let (spec, base) = (spec(), record("base", PointKind::Base, [0.5, 0.5], PROMPTS));
+        let mixtures: Vec<EvaluationRecord> =
+            (0..8).map(|k| mixture(&[f64::from(k) / 7.0, 1.0 - f64::from(k) / 7.0], &k.to_string())).collect();
+        let of: Vec<&EvaluationRecord> = mixtures.iter().collect();
+        let claims =
+            |decisive: &[usize]| promises(&bootstrap(&spec), &spec.rewards, &base, &of, PROMPTS, decisive).unwrap();
+        let (apart, together) = (claims(&[2]), claims(&[]));
+        for (apart, together) in apart.iter().zip(&together) {
+            let [narrow, wide] = [apart, together].map(|promise| promise.gains[0].half_width().unwrap());
+            assert!(narrow < wide, "{narrow} {wide}");
+            assert!((apart.gains[0].mean - together.gains[0].mean).abs() < 1e-12);
+        }
     }
 
     #[test]

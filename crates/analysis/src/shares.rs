@@ -7,7 +7,7 @@ use moa_core::{EvaluationRecord, ExperimentSpec, RunId};
 use crate::added;
 
 /// Shares are chosen in so many parts: hundredths.
-const PARTS: f64 = 100.0;
+const PARTS: u32 = 100;
 
 /// Returns the corners' adapters, and by name the shares of them in each adapter and soup that is a mixture of corners: soups that the
 /// experiment plans, and those among `evaluations` that were added to it, as far as they are means.
@@ -44,21 +44,26 @@ pub fn shares_by_name(
     (corners, shares)
 }
 
-/// Returns the shares in hundredths that sum to 1: those with the largest remainders are rounded up.
-pub(crate) fn in_hundredths(shares: &[f64]) -> Vec<f64> {
-    let mut parts: Vec<f64> = shares.iter().map(|share| (share * PARTS).floor()).collect();
-    let mut left = (PARTS - parts.iter().sum::<f64>()).round() as usize;
-    let mut order: Vec<usize> = (0..shares.len()).collect();
-    let remainder = |place: &usize| shares[*place] * PARTS - (shares[*place] * PARTS).floor();
-    order.sort_by(|one, other| remainder(other).total_cmp(&remainder(one)));
-    for place in order.into_iter().cycle() {
-        if left == 0 {
-            break;
-        }
-        parts[place] += 1.0;
-        left -= 1;
+/// Divides `whole` in proportion to weights, of which some may be negative: the parts sum to it, and those with the largest remainders are rounded up.
+/// Of weights whose sum is not positive, nothing for each.
+pub fn apportion(whole: u32, weights: &[f64]) -> Vec<i32> {
+    let sum: f64 = weights.iter().sum();
+    if sum <= 0.0 {
+        return vec![0; weights.len()];
     }
-    parts.into_iter().map(|part| part / PARTS).collect()
+    let exact: Vec<f64> = weights.iter().map(|weight| f64::from(whole) * weight / sum).collect();
+    let mut parts: Vec<i32> = exact.iter().map(|part| part.floor() as i32).collect();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    let remainder = |place: &usize| exact[*place] - exact[*place].floor();
+    order.sort_by(|one, other| remainder(other).total_cmp(&remainder(one)));
+    let left = whole as i32 - parts.iter().sum::<i32>();
+    order.into_iter().cycle().take(left.max(0) as usize).for_each(|place| parts[place] += 1);
+    parts
+}
+
+/// Returns the shares, which sum to 1, in hundredths that do, too.
+pub(crate) fn in_hundredths(shares: &[f64]) -> Vec<f64> {
+    apportion(PARTS, shares).into_iter().map(|part| f64::from(part) / f64::from(PARTS)).collect()
 }
 
 #[cfg(test)]
@@ -74,6 +79,14 @@ mod tests {
         assert_eq!(corners, ["aesthetics", "safety"].map(|id| RunId(id.into())));
         assert_eq!(shares[&RunId("safety".into())], [0.0, 1.0]);
         assert_eq!(shares[&RunId("soup-centre".into())], [0.5, 0.5]);
+    }
+
+    #[test]
+    fn parts_sum_to_the_whole_whatever_the_weights() {
+        assert_eq!(apportion(66, &[1.0, 1.0, 1.0]), [22, 22, 22]);
+        assert_eq!(apportion(100, &[2.0, 1.0, 0.0]), [67, 33, 0]);
+        assert_eq!(apportion(100, &[0.0, 0.0]), [0, 0]);
+        assert_eq!(apportion(7, &[]), [0; 0]);
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn forward(
         key: NoiseKey::new(0),
         micro_batch: experiment.spec.training.micro_batch as usize,
         workers: &Workers::new(device.workers),
+        stop: None,
     };
     let mut pictures = Vec::new();
     let seconds = seconds(|| {

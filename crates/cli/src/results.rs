@@ -36,7 +36,7 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
         return of_file(path);
     }
     if path.exists() {
-        return Ok(path.to_path_buf());
+        return if is_experiment(path) { Ok(path.to_path_buf()) } else { of_folder(path) };
     }
     if path.extension().is_some_and(|ending| ending == "ron") {
         return of_absent(path);
@@ -58,6 +58,18 @@ pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
 /// See [`find`].
 pub(crate) fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     paths.iter().map(|path| find(path)).collect()
+}
+
+/// Returns a folder that is no experiment's results, for the command to say so; refuses one that holds several experiments.
+fn of_folder(folder: &Path) -> Result<PathBuf, CliError> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_experiment(path)).collect();
+    inside.sort();
+    let Some(first) = inside.first() else { return Ok(folder.to_path_buf()) };
+    let names: Vec<String> =
+        inside.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into())).collect();
+    Err(CliError::failure(format!("{} is a folder of experiments: {}", folder.display(), names.join(", ")))
+        .hint(format!("name one, such as {}; `moa list` shows what they are", first.display())))
 }
 
 /// Returns the results of an experiment file that is not there any more.

@@ -60,7 +60,13 @@ fn merges_at_shares_for_trade_offs_and_refusals() {
     let never = moa("merge mini --where safety>=1.5 --maximize aesthetics --budget 1 -o never");
     assert_eq!(never.code, Some(1), "{}", never.stderr);
     assert!(never.stdout.contains("infeasible") && never.stdout.contains("≥ 1.5 ✗"), "{}", never.stdout);
-    assert!(desk.path("never/adapter_model.safetensors").is_file(), "the nearest is written all the same");
+    assert!(!desk.path("never").exists(), "an adapter that breaks the constraints is not what was asked for");
+    assert!(never.stdout.contains("no adapter is written; `moa merge mini --at "), "{}", never.stdout);
+    // Two points against each other.
+    let text = moa("front mini --between aesthetics,safety").success();
+    assert!(text.contains("better") && text.contains("on the same prompts and noise"), "{text}");
+    moa("front mini --between aesthetics").refusal(2, &["--between takes two points"]);
+    moa("front mini --between aesthetics,saftey").refusal(2, &["no point `saftey`", "did you mean `safety`"]);
     // Gains over the base are objectives of their own.
     let text = moa("merge mini --where safety>=base-1 --nearest safety=base+0.01 --budget 1 -o gain").success();
     assert!(text.contains("≥ base-1 ✓"), "{text}");

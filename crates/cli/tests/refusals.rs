@@ -101,6 +101,11 @@ fn results_that_are_not_there_or_damaged_are_failures() {
     for arguments in [&["front", "empty"][..], &["front", "nowhere", "--json"], &["export", "empty", "-f", "csv"]] {
         desk.moa(arguments).refusal(1, &["there are no results of a sweep"]);
     }
+    desk.write("several/one/experiment.ron", "()");
+    desk.write("several/other/experiment.ron", "()");
+    for arguments in [&["front", "several"][..], &["report", "several"], &["merge", "several", "--at", "safety=1"]] {
+        desk.moa(arguments).refusal(1, &["several is a folder of experiments: one, other", "such as several/one"]);
+    }
     desk.moa(["export", "empty", "--format", "xml"]).refusal(2, &["xml", "csv, jsonl, parquet"]);
     for file in ["db", "conf"] {
         desk.write(&format!("broken/metrics.sled/{file}"), [0x5a; 4096]);

@@ -104,7 +104,7 @@ fn the_miniature_sweep_from_file_to_pictures() {
         "base",
         "aesthetics",
         "safety",
-        "? 0 %",
+        "? <1 %",
         "±",
         "hypervolume",
         "2 prompts are too few",

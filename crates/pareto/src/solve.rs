@@ -101,6 +101,10 @@ pub struct Solver {
 const HALF: f64 = 1.96;
 /// Points are measured on the same prompts and noise: between them, most of the intervals' width cancels. What is left.
 const OWN: f64 = 0.1;
+/// By how many deviations a prediction may fall short of the constraints and still be tried: the normal distribution's quantile of 90 %.
+const HOPE: f64 = 1.28;
+/// Where the constraints cannot be kept: what comes nearer by less than this share of their scale is not worth a measurement.
+const NEARER: f64 = 0.05;
 /// A goal's gain below this share of its scale is not worth a measurement.
 const TOLERANCE: f64 = 0.005;
 /// Candidates on the lattice, at most.
@@ -184,7 +188,8 @@ impl Solver {
     /// Returns what to do next.
     ///
     /// While no measurement keeps the constraints: the candidate with the best goal among those that will probably keep
-    /// them, else the one that may come nearest, until none may. After that: the candidate with the best goal among those
+    /// them, else the one that may come nearest, as long as one has a chance of one in ten; else the one that is expected to come
+    /// nearer than what is measured, so that what is said to be nearest is. After that: the candidate with the best goal among those
     /// that will probably keep them, as long as it promises more than what is measured.
     ///
     /// # Errors
@@ -198,6 +203,7 @@ impl Solver {
         };
         let mut best: Option<(f64, &Vec<f64>)> = None;
         let mut nearest: Option<(f64, &Vec<f64>)> = None;
+        let mut expected: Option<(f64, &Vec<f64>)> = None;
         for shares in self.candidates.iter().filter(|shares| !known(shares)) {
             let predicted: Vec<Prediction> = surrogates.iter().map(|surrogate| surrogate.predict(shares)).collect();
             let slack = |sure: f64| {
@@ -213,9 +219,10 @@ impl Solver {
                     best = Some((value, shares));
                 }
             }
-            let hope = slack(-2.0);
-            if nearest.is_none_or(|(most, _)| hope > most) {
-                nearest = Some((hope, shares));
+            for (candidate, value) in [(&mut nearest, slack(-HOPE)), (&mut expected, slack(0.0))] {
+                if candidate.is_none_or(|(most, _)| value > most) {
+                    *candidate = Some((value, shares));
+                }
             }
         }
         let measure = |found: Option<(f64, &Vec<f64>)>| found.map_or(Step::Done, |(_, s)| Step::Measure(s.clone()));
@@ -225,19 +232,18 @@ impl Solver {
                 measure(best.filter(|(value, _)| *value > reached + TOLERANCE))
             }
             Answer::NotMet(_) if best.is_some() => measure(best),
-            Answer::NotMet(_) => measure(nearest.filter(|(hope, _)| *hope >= 0.0)),
+            Answer::NotMet(point) => {
+                let reached = self.slack_of(&point);
+                let nearer = expected.filter(|(slack, _)| *slack > reached + NEARER);
+                measure(nearest.filter(|(hope, _)| *hope >= 0.0).or(nearer))
+            }
         })
     }
 
     /// Returns the best measured point that keeps all constraints, or the nearest to it.
     pub fn answer(&self) -> Answer {
         let value = |point: &Measured| self.value(&point.scores.iter().map(|score| score.mean).collect::<Vec<_>>());
-        let slack = |point: &Measured| {
-            self.slack(|objective, bound| match bound {
-                Bound::AtLeast(value) => point.scores[objective].lo - value,
-                Bound::AtMost(value) => value - point.scores[objective].hi,
-            })
-        };
+        let slack = |point: &Measured| self.slack_of(point);
         let met = self.measured.iter().filter(|point| slack(point) >= 0.0);
         if let Some(best) = met.max_by(|one, other| value(one).total_cmp(&value(other))) {
             return Answer::Met(best.clone());
@@ -279,6 +285,14 @@ impl Solver {
     fn half_width(&self, objective: usize) -> f64 {
         let widths = self.measured.iter().map(|point| (point.scores[objective].hi - point.scores[objective].lo) / 2.0);
         widths.sum::<f64>() / self.measured.len() as f64
+    }
+
+    /// Returns by how much a measurement's intervals keep all constraints, in units of the scale.
+    fn slack_of(&self, point: &Measured) -> f64 {
+        self.slack(|objective, bound| match bound {
+            Bound::AtLeast(value) => point.scores[objective].lo - value,
+            Bound::AtMost(value) => value - point.scores[objective].hi,
+        })
     }
 
     /// Returns the least margin over all constraints, in units of the scale; infinite without constraints.

@@ -37,7 +37,7 @@ pub struct SweepRequest {
     pub device_memory: fn() -> Option<u64>,
     /// Returns the most bytes of the host's memory that this process has held so far, where that is known.
     pub peak_memory: fn() -> Option<u64>,
-    /// Set it to stop the sweep after the current epoch or evaluation.
+    /// Set it to stop the sweep after the current epoch or evaluation; a soup that is measured stops at once, and is not kept.
     pub stop: Arc<AtomicBool>,
 }
 

@@ -223,6 +223,9 @@ pub enum RunnerError {
         /// What is wrong.
         source: TrainError,
     },
+    /// A measurement was asked to stop, and is not kept.
+    #[error("measure a soup: it was stopped")]
+    Stopped,
     /// A prompt cannot be tokenised.
     #[error("read a prompt: {0}")]
     Prompt(#[from] ConfigError),

@@ -84,6 +84,8 @@ pub(crate) struct Evaluator<'a> {
     size: SheetSize,
     /// Whether points whose images' scores were not kept are evaluated again.
     wants_scores: bool,
+    /// Whether a stop ends the point at hand, and not only what follows it.
+    stops_at_once: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -98,6 +100,7 @@ impl<'a> Evaluator<'a> {
             rules: pipeline.schedule().deterministic(evaluation.steps as usize),
             size: SheetSize::new(prompts, evaluation.images_per_prompt as usize, (width, height)),
             wants_scores: false,
+            stops_at_once: false,
             context,
         }
     }
@@ -105,6 +108,16 @@ impl<'a> Evaluator<'a> {
     /// Returns the evaluator that evaluates points again whose images' scores were not kept, or not as they were written.
     pub(crate) fn wanting_scores(self, wants_scores: bool) -> Self {
         Self { wants_scores, ..self }
+    }
+
+    /// Returns the evaluator whose point at hand ends with [`RunnerError::Stopped`] when a stop is requested.
+    pub(crate) fn stopping_at_once(self) -> Self {
+        Self { stops_at_once: true, ..self }
+    }
+
+    /// Fails where the point at hand is to end.
+    fn check_stop(&self) -> Result<(), RunnerError> {
+        if self.stops_at_once && self.context.is_stopped() { Err(RunnerError::Stopped) } else { Ok(()) }
     }
 
     /// Returns whether a point was evaluated before: not where its images or its record are missing.
@@ -191,13 +204,16 @@ impl<'a> Evaluator<'a> {
     /// Draws, scores and judges a point's images.
     pub(crate) fn measure(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Measurement, RunnerError> {
         let pictures = self.draw(point, progress)?;
+        self.check_stop()?;
         let (record, scores) = self.score(point, &pictures)?;
+        self.check_stop()?;
         Ok(Measurement { pictures, record, scores })
     }
 
     /// Draws a point's images.
     pub(crate) fn draw(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Pictures, RunnerError> {
         let Context { models, request, spec } = self.context;
+        let stop = self.stops_at_once.then_some(&*request.stop);
         let request = DrawRequest {
             prompts: &request.prompts.held_out,
             per_prompt: spec.evaluation.images_per_prompt as usize,
@@ -206,6 +222,7 @@ impl<'a> Evaluator<'a> {
             key: NoiseKey::new(spec.evaluation.seed).named("evaluation"),
             micro_batch: spec.training.micro_batch as usize,
             workers: &Workers::new(request.workers),
+            stop,
         };
         let (pipeline, device) = (&models.pipeline, models.pipeline.device());
         let one = |bank: Option<&AdapterBank>| {
@@ -231,7 +248,10 @@ impl<'a> Evaluator<'a> {
                 draw_blend(pipeline, &blend, &request, progress)
             }
         };
-        drawn.map_err(|source| RunnerError::Evaluate { point: point.id.to_string(), source })
+        drawn.map_err(|source| match source {
+            TrainError::Stopped => RunnerError::Stopped,
+            source => RunnerError::Evaluate { point: point.id.to_string(), source },
+        })
     }
 
     fn score(&self, point: &Point, pictures: &Pictures) -> Result<(EvaluationRecord, ImageScores), RunnerError> {

@@ -177,7 +177,7 @@ impl<'a> SoupBench<'a> {
     }
 
     fn evaluator(&self) -> Evaluator<'_> {
-        Evaluator::new(Context { request: &self.request, models: self.models, spec: &self.spec })
+        Evaluator::new(Context { request: &self.request, models: self.models, spec: &self.spec }).stopping_at_once()
     }
 
     /// Returns the experiment as it was run.

@@ -9,7 +9,7 @@ use moa_adapter::{Merge, MergeMethod, provenance_of};
 use moa_analysis::{FrontReport, Scales, shares_by_name};
 use moa_core::provenance::Made;
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId};
-use moa_runner::{Joined, Models, SoupBench, SweepOutcome, Tasting, gather};
+use moa_runner::{Joined, Models, RunnerError, SoupBench, SweepOutcome, Tasting, gather};
 use moa_store::{Indexed, LEASE, Layout, Leases, MetricStore, RunHistory, Snapshot, StoreError, remove_points};
 use tiny::{models, request, run, spec};
 
@@ -104,6 +104,25 @@ fn a_soup_that_is_measured_is_a_point_of_the_experiment_and_is_measured_once() {
     assert_eq!(added(out), [SOUP]);
     assert!(out.join("soups").join(SOUP).join("samples.png").is_file());
     assert!(fs::read_to_string(out.join("plots/front.svg")).unwrap().contains("(added)"));
+}
+
+#[test]
+fn a_measurement_that_is_stopped_keeps_nothing() {
+    let (root, models) = (tempfile::tempdir().unwrap(), models());
+    let out = root.path();
+    swept(out, spec(), &models);
+    let corners = ids(&["colourfulness", "contrast"]);
+    let request = request(spec(), out);
+    let stop = std::sync::Arc::clone(&request.stop);
+    let bench = SoupBench::open(request, &models, &corners, Merge::default()).unwrap();
+    let stopped = bench.taste(&[0.6, 0.4], &|_| stop.store(true, std::sync::atomic::Ordering::Relaxed));
+    assert!(matches!(stopped, Err(RunnerError::Stopped)), "while it draws");
+    assert_eq!(added(out), [""; 0]);
+    assert_eq!(
+        taste(out, &models, Merge::default(), [0.6, 0.4]).joined,
+        Joined::Added(Indexed::Now),
+        "it is measured later"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Drawing images for evaluation, grids and samples.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
@@ -30,6 +30,8 @@ pub struct DrawRequest<'a> {
     pub micro_batch: usize,
     /// Threads that draw.
     pub workers: &'a Workers,
+    /// Set it to stop before the next slice of the images; nothing where drawing always goes to its end.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 /// Draws the images of every adapter of a bank (or of the base alone, without one): one batch for each.
@@ -37,7 +39,7 @@ pub struct DrawRequest<'a> {
 /// `progress` is told the share that is finished, from any thread.
 ///
 /// # Errors
-/// Fails when a prompt cannot be tokenised.
+/// Fails when a prompt cannot be tokenised, and with [`TrainError::Stopped`] when it was asked to stop.
 pub fn draw(
     pipeline: &Pipeline,
     bank: Option<&AdapterBank>,
@@ -52,7 +54,7 @@ pub fn draw(
 /// Draws the images of a blend: one batch, at the cost of one for each of its adapters.
 ///
 /// # Errors
-/// Fails when a prompt cannot be tokenised.
+/// Fails as [`draw`] does.
 pub fn draw_blend(
     pipeline: &Pipeline,
     blend: &Blend,
@@ -82,6 +84,9 @@ fn pixels(
     let parts = slices(request.prompts.len() * request.per_prompt, passes, request.micro_batch);
     let finished = AtomicUsize::new(0);
     in_order(&parts, request.workers, |slice| {
+        if request.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(TrainError::Stopped);
+        }
         let samples: Vec<usize> = (0..members).flat_map(|_| slice.clone()).collect();
         let group = request.per_prompt;
         let keys: Vec<NoiseKey> =

@@ -16,6 +16,9 @@ pub enum TrainError {
     /// The adapter from which a run should continue does not fit it.
     #[error("the adapter to continue from differs from the experiment in layers, rank, alpha or A")]
     Start,
+    /// Drawing was asked to stop.
+    #[error("it was stopped")]
+    Stopped,
     /// A prompt cannot be tokenised.
     #[error(transparent)]
     Prompt(#[from] ConfigError),

@@ -72,6 +72,7 @@ impl Probe {
             key: common.key("probe"),
             micro_batch: common.spec.training.micro_batch as usize,
             workers: &common.workers,
+            stop: None,
         };
         let drawn = draw(common.pipeline, bank, &request, &|_| ())?;
         drawn.iter().map(|pictures| columns(common, pictures)).collect()

@@ -36,6 +36,8 @@ pub struct App {
     pub(crate) screens: Vec<Box<dyn Screen>>,
     /// The place of the one that is shown.
     pub(crate) place: usize,
+    /// The places that it was reached by, each once: where one goes back to.
+    way: Vec<usize>,
     pub(crate) shared: Shared,
     pub(crate) clicks: Clicks<Hit>,
 }
@@ -59,7 +61,7 @@ impl App {
     /// Returns the UI on a results folder, before anything was looked at.
     pub fn new(theme: Theme, now: SystemTime, results: Option<PathBuf>) -> Self {
         let shared = Shared::new(theme, now, results);
-        Self { screens: screen::all(), place: 0, shared, clicks: Clicks::default() }
+        Self { screens: screen::all(), place: 0, way: Vec::new(), shared, clicks: Clicks::default() }
     }
 
     /// Opens the experiment in a folder, on its sweep.
@@ -117,8 +119,20 @@ impl App {
         if let Some(name) = self.shared.go.take()
             && let Some(place) = self.screens.iter().position(|screen| screen.name() == name)
         {
-            self.place = place;
+            self.show(place);
         }
+    }
+
+    /// Shows a screen, and keeps where it was reached from: going to a screen that was passed goes back to it.
+    fn show(&mut self, place: usize) {
+        if place == self.place {
+            return;
+        }
+        self.way.push(self.place);
+        if let Some(passed) = self.way.iter().position(|other| *other == place) {
+            self.way.truncate(passed);
+        }
+        self.place = place;
     }
 
     /// Does what was asked for.
@@ -144,7 +158,11 @@ impl App {
             };
             self.shared.open(root);
         }
-        self.place = place;
+        if place == self.place {
+            let (screen, shared) = self.current();
+            return screen.again(shared);
+        }
+        self.show(place);
     }
 
     fn turn(&mut self, by: usize) {
@@ -165,9 +183,10 @@ impl App {
             return;
         }
         let under = screen.under();
-        let place = self.screens.iter().position(|screen| Some(screen.name()) == under);
+        let under = self.screens.iter().position(|screen| Some(screen.name()) == under);
         // Without a results folder there is no list to go back to.
-        self.place = place.filter(|place| *place > 0 || self.shared.results.is_some()).unwrap_or(self.place);
+        let place = self.way.pop().or(under).filter(|place| *place > 0 || self.shared.results.is_some());
+        self.place = place.unwrap_or(self.place);
     }
 
     fn quit(&mut self) {

@@ -37,7 +37,7 @@ pub(crate) trait Screen {
     /// Returns what help and palette say of going there.
     fn says(&self) -> &'static str;
 
-    /// Returns the name of the screen that one goes back to; nothing for the first.
+    /// Returns the name of the screen that one goes back to where it was reached from no other; nothing for the first.
     fn under(&self) -> Option<&'static str> {
         None
     }
@@ -61,6 +61,14 @@ pub(crate) trait Screen {
     /// Goes back inside the screen. Returns whether there was anything to go back from.
     fn back(&mut self, _shared: &mut Shared) -> bool {
         false
+    }
+
+    /// Hears that its number was pressed while it is shown.
+    fn again(&mut self, _shared: &mut Shared) {}
+
+    /// Returns whether its keys do something now: they are hinted then.
+    fn is_active(&self) -> bool {
+        true
     }
 
     /// Takes what the mouse does on it.

@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use moa_analysis::Forecast;
-use moa_core::ExperimentSpec;
+use moa_analysis::{Forecast, paired};
+use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_pareto::{Interval, hypervolume, non_dominated};
-use moa_store::{Change, Follower, Layout, StoreError};
+use moa_store::{Change, Follower, ImageScores, Layout, StoreError};
 
 use crate::experiment::Experiment;
 use crate::figures::Figures;
@@ -151,6 +151,11 @@ fn do_chores(requests: &Receiver<Request>, painter: &Painter, inbox: &Sender<Mes
     for request in requests {
         let answer = match request {
             Request::Fit(root, points) => fit(root, &points),
+            Request::Pair(root, points) => pair(root, &points),
+            Request::ReadScores(layout, kind, id) => {
+                let scores = ImageScores::of_point(&layout, kind, &id).map_err(|error| format!("failed to {error}"));
+                Message::Scores(layout.root().to_path_buf(), id, scores)
+            }
             Request::ReadSheet(root, id, path, size) => Message::Sheet(root, id, Sheet::read(&path, size)),
             Request::Volumes(root, epochs) => {
                 let volumes = epochs.iter().filter_map(|(epoch, rows)| Some((*epoch, volume(rows)?)));
@@ -178,6 +183,12 @@ pub fn encode_now(painter: &Painter, request: Request) -> Option<Message> {
 pub fn fit(root: PathBuf, points: &[(Vec<f64>, Vec<Interval>)]) -> Message {
     let forecast = Forecast::fit(points.iter().map(|(shares, gains)| (&shares[..], gains.clone())));
     Message::Forecast(root, forecast.map(Box::new))
+}
+
+/// Works out what the second of two points has more than the first, as a request asks for it.
+pub fn pair(root: PathBuf, (spec, [other, one]): &(ExperimentSpec, [EvaluationRecord; 2])) -> Message {
+    let found = paired(spec, one, other).map_err(|error| error.to_string());
+    Message::Paired(root, [other.id.clone(), one.id.clone()], found)
 }
 
 fn volume(rows: &[Vec<f64>]) -> Option<f64> {

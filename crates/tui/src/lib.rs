@@ -32,7 +32,7 @@ mod widget;
 pub use app::App;
 pub use experiment::Experiment;
 pub use figures::{Figures, Point};
-pub use follow::{Helpers, encode_now, fit};
+pub use follow::{Helpers, encode_now, fit, pair};
 pub use library::{Entry, State};
 pub use message::{Asked, Message, News, Reply, Request, SaveFormat, Work};
 pub use picture::{Drawn, Painter, PictureKey, Rgb, Sheet};

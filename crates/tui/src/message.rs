@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use moa_analysis::{Comparison, Forecast};
-use moa_core::{EvaluationRecord, RunEvent, RunId};
+use moa_analysis::{Comparison, Forecast, Paired};
+use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId};
 use moa_pareto::{Constraint, Goal, Interval};
+use moa_store::{ImageScores, Layout};
 use ratatui::crossterm::event::Event;
 
 use crate::experiment::Experiment;
@@ -29,8 +30,12 @@ pub enum Message {
     Forecast(PathBuf, Option<Box<Forecast>>),
     /// The images of a point; nothing where there are none, with the reason.
     Sheet(PathBuf, RunId, Result<Sheet, String>),
+    /// The scores of a point's single images; nothing where none were kept, the reason where they cannot be read.
+    Scores(PathBuf, RunId, Result<Option<ImageScores>, String>),
     /// Hypervolumes of the training images by epoch.
     Volumes(PathBuf, Vec<(u32, f64)>),
+    /// What the second of two points has more than the first, by reward; the reason where they cannot be compared.
+    Paired(PathBuf, [RunId; 2], Result<Vec<Paired>, String>),
     /// An image as the terminal takes it.
     Encoded(PictureKey, Box<Drawn>),
     /// The worker is gone, for this reason; requests to it are lost.
@@ -60,7 +65,7 @@ pub enum SaveFormat {
     Peft,
     /// diffusers' and `ComfyUI`'s.
     Diffusers,
-    /// kohya's, for A1111.
+    /// kohya's, for `ComfyUI`, A1111 and Forge.
     Kohya,
 }
 
@@ -68,8 +73,8 @@ impl SaveFormat {
     /// All of them.
     pub(crate) const ALL: [(Self, &'static str, &'static str); 3] = [
         (Self::Peft, "peft", "adapter_model.safetensors and adapter_config.json"),
-        (Self::Diffusers, "diffusers", "pytorch_lora_weights.safetensors, also for ComfyUI"),
-        (Self::Kohya, "kohya", "lora.safetensors, for A1111"),
+        (Self::Diffusers, "diffusers", "and ComfyUI: pytorch_lora_weights.safetensors"),
+        (Self::Kohya, "kohya", "ComfyUI, A1111 and Forge: lora.safetensors"),
     ];
 }
 
@@ -82,6 +87,10 @@ pub enum Request {
     Fit(PathBuf, Vec<(Vec<f64>, Vec<Interval>)>),
     /// Read the images of a point: the file, and its columns and rows.
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
+    /// Read the scores of a point's single images.
+    ReadScores(Layout, PointKind, RunId),
+    /// Work out what the second of two points has more than the first.
+    Pair(PathBuf, Box<(ExperimentSpec, [EvaluationRecord; 2])>),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.
     Volumes(PathBuf, Vec<(u32, Vec<Vec<f64>>)>),
     /// Bring an image into the terminal's form: columns and rows of cells.

@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use moa_analysis::Paired;
 use moa_core::{Course, RunId};
+use moa_store::ImageScores;
 
 use crate::experiment::Experiment;
-use crate::figures::{Figures, Point};
+use crate::figures::{Figures, Point, place};
 use crate::message::{Asked, Reply, Request, Work};
 use crate::picture::Sheet;
 
+/// Pairs of points whose differences are kept, at most.
+const MOST_PAIRS: usize = 200;
 /// Points that are compared, at most.
 pub(crate) const MOST_MARKS: usize = 4;
 /// While a sweep runs, intervals are renewed no more often than this: the sweep needs the time.
@@ -43,9 +47,13 @@ pub(crate) struct Session {
     /// Points that were measured here, and are in no store.
     measured: Vec<Point>,
     pub(crate) sheets: HashMap<RunId, Pictures>,
+    /// The scores of single images; nothing where none were kept, and before they are read.
+    pub(crate) scores: HashMap<RunId, Option<ImageScores>>,
     /// The run or point under the cursor, on all screens.
     pub(crate) selected: Option<RunId>,
     pub(crate) marks: Vec<RunId>,
+    /// What the second of two points has more than the first; nothing while that is worked out.
+    pub(crate) pairs: HashMap<[RunId; 2], Option<Result<Vec<Paired>, String>>>,
     /// When figures were asked for, while an answer is awaited.
     figures_pending: bool,
     figures_asked: Option<SystemTime>,
@@ -66,8 +74,10 @@ impl Session {
             figures: Figures::empty(),
             measured: Vec::new(),
             sheets: HashMap::new(),
+            scores: HashMap::new(),
             selected: None,
             marks: Vec::new(),
+            pairs: HashMap::new(),
             figures_pending: false,
             figures_asked: None,
             figures_stale: false,
@@ -83,6 +93,8 @@ impl Session {
         self.status = Status::Ready;
         self.experiment = Some(experiment);
         if changed {
+            self.pairs.clear();
+            self.scores.clear();
             self.take_figures(figures);
             self.figures_stale = true;
             self.sheets.retain(|_, pictures| matches!(pictures, Pictures::Ready(_)));
@@ -100,6 +112,8 @@ impl Session {
             if let moa_core::RunEvent::Evaluated(record) = event {
                 evaluated = true;
                 self.sheets.remove(&record.id);
+                self.scores.remove(&record.id);
+                self.pairs.clear();
             }
             if let Some((course, ..)) = &mut self.course {
                 course.take(event);
@@ -134,6 +148,21 @@ impl Session {
         self.measured.retain(|known| known.id != point.id);
         self.measured.push(point.clone());
         self.figures.put(point);
+    }
+
+    /// Returns whether what is said of a point is provisional: it was measured here, and is in no report yet.
+    pub(crate) fn is_provisional(&self, id: &RunId) -> bool {
+        self.measured.iter().any(|point| point.id == *id)
+    }
+
+    /// Returns how many points were measured here and are in no report yet: without them, its places and its hypervolume were made.
+    pub(crate) fn provisional(&self) -> usize {
+        self.measured.len()
+    }
+
+    /// Returns a point's place on the front, and how sure that is.
+    pub(crate) fn place(&self, point: &Point) -> String {
+        if self.is_provisional(&point.id) { "provisional".to_owned() } else { place(point) }
     }
 
     /// Takes the worker's figures.
@@ -177,6 +206,47 @@ impl Session {
         let size = (prompts.min(experiment.spec.evaluation.grid_prompts), record.images_per_prompt.min(4));
         self.sheets.insert(id.clone(), Pictures::Asked);
         Some(Request::ReadSheet(self.root.clone(), id.clone(), folder.join(moa_store::PICTURES), size))
+    }
+
+    /// Returns a request for the scores of a point's single images, unless they were asked for.
+    fn want_scores(&mut self, id: &RunId) -> Option<Request> {
+        let experiment = self.experiment.as_ref().filter(|_| !self.scores.contains_key(id))?;
+        let record = experiment.evaluations.iter().find(|record| record.id == *id)?;
+        let request = Request::ReadScores(experiment.layout.clone(), record.kind, id.clone());
+        self.scores.insert(id.clone(), None);
+        Some(request)
+    }
+
+    /// Returns requests for the scores of single images of what is compared.
+    pub(crate) fn want_all_scores(&mut self) -> Vec<Request> {
+        self.compared().iter().filter_map(|id| self.want_scores(id)).collect()
+    }
+
+    /// Returns the two points that are set against each other, the one that differences are counted from first: of two marks both, else the first mark
+    /// and the point under the cursor.
+    pub(crate) fn pair(&self) -> Option<[RunId; 2]> {
+        let other_than = |id: &RunId| self.marks.iter().find(|mark| *mark != id).cloned();
+        match (&self.marks[..], &self.selected) {
+            ([one, other], Some(selected)) if selected != one && selected != other => {
+                Some([one.clone(), other.clone()])
+            }
+            ([one, other], None) => Some([one.clone(), other.clone()]),
+            (_, Some(selected)) => Some([other_than(selected)?, selected.clone()]),
+            _ => None,
+        }
+    }
+
+    /// Returns a request for what one of two points has more than the other, unless that was asked for.
+    pub(crate) fn want_pair(&mut self) -> Option<Request> {
+        let ids = self.pair()?;
+        let experiment = self.experiment.as_ref().filter(|_| !self.pairs.contains_key(&ids))?;
+        let find = |id: &RunId| experiment.evaluations.iter().find(|record| record.id == *id).cloned();
+        let points = [find(&ids[0])?, find(&ids[1])?];
+        if self.pairs.len() >= MOST_PAIRS {
+            self.pairs.clear();
+        }
+        self.pairs.insert(ids, None);
+        Some(Request::Pair(self.root.clone(), Box::new((experiment.spec.clone(), points))))
     }
 
     /// Returns how far the sweep is, and how much time its epochs and what came after them took.

@@ -64,6 +64,24 @@ pub(crate) enum Note {
     Compare(Vec<PathBuf>),
 }
 
+/// A measurement that is going on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Measuring {
+    pub(crate) label: String,
+    /// The share of this mixture that is finished, 0 to 1.
+    pub(crate) fraction: f64,
+    /// Whether it is a search, which goes on after a mixture.
+    pub(crate) searches: bool,
+    /// Whether it was asked to stop.
+    pub(crate) stopping: bool,
+}
+
+impl Measuring {
+    pub(crate) fn new(label: &str, searches: bool) -> Self {
+        Self { label: label.to_owned(), fraction: 0.0, searches, stopping: false }
+    }
+}
+
 /// What all screens share.
 pub(crate) struct Shared {
     pub(crate) theme: Theme,
@@ -73,8 +91,7 @@ pub(crate) struct Shared {
     pub(crate) session: Option<Session>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) news: Option<(String, Tone)>,
-    /// A measurement that is going on, and how far it is.
-    pub(crate) measuring: Option<(String, f64)>,
+    pub(crate) measuring: Option<Measuring>,
     /// Why there is no worker.
     pub(crate) worker_gone: Option<String>,
     /// Whether this process runs a sweep, which leaving stops.
@@ -142,6 +159,19 @@ impl Shared {
         wanted.extend(session.figures.base().map(|base| base.id.clone()));
         let requests: Vec<Request> = wanted.iter().filter_map(|id| session.want_sheet(id)).collect();
         self.outbox.extend(requests);
+    }
+
+    /// Asks for the scores of single images of what is compared.
+    pub(crate) fn want_scores(&mut self) {
+        let requests = self.session.as_mut().map_or_else(Vec::new, Session::want_all_scores);
+        self.outbox.extend(requests);
+    }
+
+    /// Asks what one of two points has more than the other.
+    pub(crate) fn want_pair(&mut self) {
+        if let Some(request) = self.session.as_mut().and_then(Session::want_pair) {
+            self.ask(request);
+        }
     }
 
     /// Marks what is selected, or takes its mark away; says so where there is no room.

@@ -141,6 +141,15 @@ fn foreground(colour: Option<Color>) -> Style {
     colour.map_or(Style::new(), |colour| Style::new().fg(colour))
 }
 
+/// Returns the arrow of a difference whose interval lies above 0 (1) or below (-1), and a blank for one that includes it.
+pub(crate) fn sign(sign: i8, theme: Theme) -> (&'static str, Style) {
+    match sign {
+        1 => ("↑", theme.good()),
+        -1 => ("↓", theme.bad()),
+        _ => (" ", theme.dim()),
+    }
+}
+
 /// Returns the mark of a kind of point, distinguishable without colours.
 pub(crate) fn mark(kind: PointKind) -> &'static str {
     match kind {

@@ -9,7 +9,7 @@ use crate::click::Click;
 use crate::message::{Asked, Message, News, Reply};
 use crate::overlay::search;
 use crate::session::{Pictures, Status};
-use crate::shared::{Note, Overlay, Shared, Tone};
+use crate::shared::{Measuring, Note, Overlay, Shared, Tone};
 
 /// Takes a message. Never waits; what must be done elsewhere is in [`App::requests`] afterwards.
 pub fn update(app: &mut App, message: Message) {
@@ -43,6 +43,19 @@ fn take(shared: &mut Shared, message: Message) {
         Message::Sheet(root, id, sheet) => {
             if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
                 session.sheets.insert(id, sheet.map_or_else(Pictures::Missing, Pictures::Ready));
+            }
+        }
+        Message::Scores(root, id, scores) => {
+            if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
+                match scores {
+                    Ok(scores) => drop(session.scores.insert(id, scores)),
+                    Err(reason) => shared.say(reason, Tone::Bad),
+                }
+            }
+        }
+        Message::Paired(root, ids, found) => {
+            if let Some(session) = shared.session.as_mut().filter(|session| session.root == root) {
+                session.pairs.insert(ids, Some(found));
             }
         }
         Message::Encoded(key, drawn) => shared.gallery.put(key, *drawn),
@@ -95,9 +108,12 @@ fn take_reply(shared: &mut Shared, reply: &Reply) {
                 shared.notes.push(Note::Figures);
             }
         }
-        Reply::Measuring { label, fraction } => shared.measuring = Some((label.clone(), *fraction)),
+        Reply::Measuring { label, fraction } => {
+            let known = shared.measuring.take().unwrap_or_else(|| Measuring::new(label, false));
+            shared.measuring = Some(Measuring { label: label.clone(), fraction: *fraction, ..known });
+        }
         Reply::Measured { root, point, sheet } => {
-            shared.measuring = None;
+            shared.measuring = shared.measuring.take().filter(|measuring| measuring.searches);
             if let Some(session) = shared.session.as_mut().filter(|session| session.root == *root) {
                 session.measured((**point).clone(), sheet.clone());
                 shared.say(format!("measured {}: see it among the points of the front (3)", point.id), Tone::Good);

@@ -2,15 +2,20 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::{Clear, Paragraph, Wrap};
 
 use crate::app::{App, Command, Hit};
 use crate::overlay;
+use crate::screen::SOUP;
 use crate::session::{Session, Status};
-use crate::shared::Tone;
-use crate::widget::{bar, clip, message};
+use crate::shared::{Measuring, Tone};
+use crate::theme::Theme;
+use crate::widget::{bar, clip, message, wrapped};
 
+/// News take so many lines at most.
+const MOST_NEWS: usize = 4;
 /// Smaller terminals show a plea.
 const LEAST: (u16, u16) = (40, 10);
 
@@ -65,7 +70,7 @@ fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
             if wide || shown { format!(" {} {} ", place + 1, screen.name()) } else { format!(" {} ", place + 1) };
         let style = match () {
             () if shown => theme.accent().patch(theme.selected()),
-            () if screen.is_free() || app.shared.session.is_some() => ratatui::style::Style::new(),
+            () if screen.is_free() || app.shared.session.is_some() => Style::new(),
             () => theme.dim(),
         };
         let width = name.chars().count() as u16;
@@ -99,26 +104,61 @@ fn head(app: &App, frame: &mut Frame<'_>, area: Rect) {
 fn news(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.shared.theme;
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    if let Some((label, fraction)) = &app.shared.measuring {
-        let [filled, empty] = bar(*fraction, 16, theme.accent(), theme.line());
-        let text = format!(" {:>3.0} %  {label}   x stops", 100.0 * fraction);
-        let line = Line::from(vec![filled, empty, Span::raw(clip(&text, usize::from(inner.width).saturating_sub(17)))]);
+    if let Some(measuring) = &app.shared.measuring {
+        let [filled, empty] = bar(measuring.fraction, 16, theme.accent(), theme.line());
+        let percent = format!(" {:>3.0} %  ", 100.0 * measuring.fraction);
+        let room = usize::from(inner.width).saturating_sub(16 + percent.chars().count());
+        let (text, style) = match &app.shared.news {
+            Some((text, tone)) => (text.replace('\n', "; "), style(*tone, theme)),
+            None => (doing(app, measuring, room), Style::new()),
+        };
+        let line = Line::from(vec![filled, empty, Span::raw(percent), Span::styled(clip(&text, room), style)]);
         return frame.render_widget(Paragraph::new(line), inner);
     }
     let Some((text, tone)) = &app.shared.news else { return };
-    let (mark, style) = match tone {
-        Tone::Plain => ("", theme.dim()),
-        Tone::Good => ("✓ ", theme.good()),
-        Tone::Bad => ("✗ ", theme.bad()),
+    let mark = match tone {
+        Tone::Plain => "",
+        Tone::Good => "✓ ",
+        Tone::Bad => "✗ ",
     };
-    let text = clip(&format!("{mark}{}", text.replace('\n', "; ")), usize::from(inner.width));
-    frame.render_widget(Paragraph::new(Span::styled(text, style)), inner);
+    // Long news take lines of the screen above.
+    let mut lines = wrapped(&format!("{mark}{}", text.replace('\n', "; ")), usize::from(inner.width));
+    if lines.len() > MOST_NEWS {
+        let rest = lines.split_off(MOST_NEWS - 1).join(" ");
+        lines.push(clip(&rest, usize::from(inner.width)));
+    }
+    let height = (lines.len() as u16).max(1);
+    let inner = Rect { y: (inner.y + 1).saturating_sub(height), height, ..inner };
+    frame.render_widget(Clear, Rect { x: area.x, width: area.width, ..inner });
+    let text = lines.join("\n");
+    frame.render_widget(Paragraph::new(text).style(style(*tone, theme)), inner);
+}
+
+fn style(tone: Tone, theme: Theme) -> Style {
+    match tone {
+        Tone::Plain => theme.dim(),
+        Tone::Good => theme.good(),
+        Tone::Bad => theme.bad(),
+    }
+}
+
+/// Returns what is measured, and which keys stop it: they have room before the name has.
+fn doing(app: &App, measuring: &Measuring, room: usize) -> String {
+    let place = app.screens.iter().position(|screen| screen.name() == SOUP).map_or(0, |place| place + 1);
+    let stop = match () {
+        () if measuring.stopping => "stopping …".to_owned(),
+        () if app.shown().name() == SOUP => "x stops".to_owned(),
+        () => format!("{place} x stops"),
+    };
+    format!("{}   {stop}", clip(&measuring.label, room.saturating_sub(stop.chars().count() + 3)))
 }
 
 /// The line of keys: those of the screen, then those that hold everywhere, as many as there is room for.
 fn hints(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.shared.theme;
-    let all: Vec<_> = app.commands().into_iter().filter(|(_, row)| !row.hint.is_empty()).collect();
+    let counts = |command: &Command| app.shown().is_active() || !matches!(command, Command::Own(_));
+    let all = app.commands().into_iter().filter(|(command, row)| !row.hint.is_empty() && counts(command));
+    let all: Vec<_> = all.collect();
     let width = |row: &crate::key::Binding| row.keys[0].to_string().chars().count() + row.hint.chars().count() + 3;
     let (own, everywhere): (Vec<_>, Vec<_>) = all.into_iter().partition(|(own, _)| matches!(own, Command::Own(_)));
     let taken: usize = everywhere.iter().map(|(_, row)| width(row)).sum();

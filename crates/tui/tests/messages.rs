@@ -21,6 +21,25 @@ fn shares(desk: &Desk) -> Vec<f64> {
     previews.expect("a preview was asked for")
 }
 
+/// A soup that the worker has measured.
+fn measured() -> Point {
+    let score = |mean| {
+        let (mean, difference) = (Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, Interval::exact(mean - 0.5));
+        Score { name: String::new(), mean, difference: Some(difference), in_deviations: None }
+    };
+    Point {
+        id: RunId("soup-mine".into()),
+        kind: PointKind::Soup,
+        weighting: None,
+        shares: Some(vec![0.34, 0.33, 0.33]),
+        rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
+        judges: [0.9, 0.8].map(score).to_vec(),
+        placing: moa_analysis::Placing::by_means(true),
+        suspected_hacking: Vec::new(),
+        added: true,
+    }
+}
+
 #[test]
 fn a_sweep_is_followed_event_by_event() {
     let mut desk = Desk::new(120, 40);
@@ -109,27 +128,17 @@ fn a_measured_soup_joins_the_front() {
     desk.reply(Reply::Measuring { label: "measuring: soup-a34-b33-c33".into(), fraction: 0.25 });
     assert!(desk.draw().contains(" 25 %"));
     desk.keys("e");
-    assert!(desk.draw().contains("measuring: soup"), "one at a time");
-    let score = |mean| {
-        let (mean, difference) = (Interval { mean, lo: mean - 0.1, hi: mean + 0.1 }, Interval::exact(mean - 0.5));
-        Score { name: String::new(), mean, difference: Some(difference), in_deviations: None }
-    };
-    let point = Point {
-        id: RunId("soup-mine".into()),
-        kind: PointKind::Soup,
-        weighting: None,
-        shares: Some(vec![0.34, 0.33, 0.33]),
-        rewards: [0.9, 0.9, 0.95].map(score).to_vec(),
-        judges: [0.9, 0.8].map(score).to_vec(),
-        placing: moa_analysis::Placing::by_means(true),
-        suspected_hacking: Vec::new(),
-        added: true,
-    };
-    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(point), sheet: sheet(1) });
+    assert!(desk.draw().contains("a measurement is in progress: wait for it, or stop it with x"), "{}", desk.draw());
+    desk.keys("3");
+    assert!(desk.draw().contains("5 x stops"), "x means another thing here:\n{}", desk.draw());
+    desk.keys("5");
+    assert!(desk.draw().contains("   x stops"), "{}", desk.draw());
+    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(measured()), sheet: sheet(1) });
     assert!(desk.draw().contains("measured soup-mine"));
     desk.keys("3");
     let screen = desk.draw();
-    assert!(screen.contains("○ soup-mine") && screen.contains("undominated"), "{screen}");
+    assert!(screen.contains("○ soup-mine") && screen.contains("─ provisional"), "{screen}");
+    assert!(screen.contains("provisional: one point is new"), "and so is the hypervolume:\n{screen}");
     assert!(screen.contains("+0.400"), "its gain over the base:\n{screen}");
     // The sweep's own figures come again: the point stays.
     desk.news(&snapshot(12, evaluations()[..5].to_vec(), false));
@@ -398,4 +407,254 @@ fn the_cursor_of_experiments_stays_on_its_experiment() {
     entries.rotate_left(1);
     desk.tell(Message::Library(entries));
     assert!(desk.draw().contains("▸   pareto"), "{}", desk.draw());
+}
+
+#[test]
+fn two_points_have_their_paired_difference_on_front_and_images() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("2j 3");
+        desk.keys(".");
+        let screen = desk.draw();
+        assert!(screen.contains("safety − alignment"), "the mark and the cursor:\n{screen}");
+        let line = |screen: &str, reward: &str| {
+            let mut below = screen.split("safety − alignment").nth(1).unwrap_or_default().lines();
+            below.find(|line| line.contains(reward)).unwrap_or_default().to_owned()
+        };
+        assert!(line(&screen, "alignment").contains("-0.18") && line(&screen, "alignment").contains('↓'), "{screen}");
+        assert!(line(&screen, "safety").contains("+0.15") && line(&screen, "safety").contains('↑'), "{screen}");
+        assert!(line(&screen, "aesthetics").contains("+0.03"), "{screen}");
+        desk.keys(" ,,,");
+        assert!(desk.draw().contains("safety − alignment"), "of two marks both:\n{}", desk.draw());
+        desk.keys("4");
+        if height >= 24 {
+            assert!(desk.draw().contains("safety − alignment, 95 %:"), "{}", desk.draw());
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_during_a_measurement_is_no_key_and_x_stops_the_mixture() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5e");
+    let asked = desk.work.len();
+    desk.keys("wsafety>=0.6, max alignment");
+    desk.press(KeyCode::Enter);
+    let screen = desk.draw();
+    assert!(screen.contains("a measurement is in progress: press ⏎ again"), "{screen}");
+    assert!(screen.contains("safety>=0.6, max alignment"), "the text stays:\n{screen}");
+    assert_eq!(desk.work.len(), asked, "neither stopped nor saved");
+    desk.press(KeyCode::Esc);
+    desk.keys("x");
+    assert_eq!(desk.work.last(), Some(&Work::CancelMeasuring));
+    desk.reply(Reply::Measuring { label: "measuring: soup".into(), fraction: 0.5 });
+    assert!(desk.draw().contains("stopping …"), "{}", desk.draw());
+    desk.reply(Reply::Stopped);
+    assert!(desk.draw().contains("stopped measuring"));
+}
+
+#[test]
+fn a_search_goes_on_after_a_mixture() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5wmax safety");
+    desk.press(KeyCode::Enter);
+    desk.reply(Reply::Measured { root: ROOT.into(), point: Box::new(measured()), sheet: sheet(1) });
+    desk.keys("e");
+    assert!(matches!(desk.work.last(), Some(Work::Solve(..) | Work::Preview(..))), "{:?}", desk.work.last());
+    assert!(desk.draw().contains("a measurement is in progress"));
+}
+
+#[test]
+fn the_list_takes_the_plots_place_and_the_arrows_move_in_it() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("3i");
+        let screen = desk.draw();
+        let heading = screen.lines().nth(2).unwrap().to_owned();
+        for reward in support::REWARDS {
+            assert!(heading.contains(&reward[..5]), "{width}x{height}, {reward}:\n{screen}");
+        }
+        let row = screen.lines().find(|line| line.contains("soup centre")).unwrap();
+        assert!(row.contains("+0.041") && row.contains("+0.040") && row.contains("+0.039"), "{screen}");
+        let selected = |desk: &mut Desk| {
+            desk.keys(" ");
+            let screen = desk.draw();
+            desk.keys("M");
+            let line = screen.lines().find(|line| line.contains('■')).unwrap_or_default();
+            line.split_whitespace().nth(2).unwrap_or_default().to_owned()
+        };
+        desk.press(KeyCode::End);
+        assert_eq!(selected(&mut desk), "soup");
+        desk.press(KeyCode::Up);
+        assert_eq!(selected(&mut desk), "centre", "the row above, not the nearest point above");
+        desk.press(KeyCode::Home);
+        desk.press(KeyCode::Down);
+        assert_eq!(selected(&mut desk), "aesthetics");
+        desk.press(KeyCode::PageDown);
+        assert_eq!(selected(&mut desk), "soup");
+        desk.keys("i");
+        assert!(desk.draw().contains("alignment over aesthetics"), "the plot is back");
+    }
+}
+
+#[test]
+fn the_list_beside_the_plot_shows_the_gains_of_all_rewards() {
+    use moa_core::experiment::RewardKind;
+    let more = [RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness];
+    let mut spec = support::spec();
+    spec.rewards.extend(more.map(Into::into));
+    let mut snapshot = snapshot(12, evaluations(), false);
+    for record in &mut snapshot.evaluations {
+        for name in ["composition", "diversity", "colourfulness"] {
+            let column = moa_core::ScoreColumn { name: name.into(), ..record.rewards[0].clone() };
+            record.rewards.push(column);
+        }
+        record.weighting = None;
+    }
+    let mut desk = Desk::opened(120, 40);
+    let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, spec);
+    let figures = moa_tui::Figures::of(&experiment);
+    desk.tell(Message::News(ROOT.into(), News::Opened(Box::new(experiment), Box::new(figures))));
+    desk.keys("3");
+    let screen = desk.draw();
+    let row = screen.lines().find(|line| line.contains("◆   base")).unwrap();
+    assert_eq!(row.matches("+0.000").count(), 6, "{screen}");
+    assert!(screen.contains("alignment over aesthetics"), "and the plot has room:\n{screen}");
+
+    let mut desk_of_60 = Desk::opened(60, 20);
+    let experiment = moa_tui::Experiment::new(ROOT.into(), &snapshot, {
+        let mut spec = support::spec();
+        spec.rewards
+            .extend([RewardKind::Composition, RewardKind::Diversity, RewardKind::Colourfulness].map(Into::into));
+        spec
+    });
+    let figures = moa_tui::Figures::of(&experiment);
+    desk_of_60.tell(Message::News(ROOT.into(), News::Opened(Box::new(experiment), Box::new(figures))));
+    desk_of_60.keys("3i");
+    let screen = desk_of_60.draw();
+    assert!(screen.contains("1 to 5 of 6, ← → the others"), "{screen}");
+    desk_of_60.press(KeyCode::Right);
+    assert!(desk_of_60.draw().contains("2 to 6 of 6") && desk_of_60.draw().contains("colour"), "{}", desk_of_60.draw());
+}
+
+#[test]
+fn esc_leads_back_the_way_one_came() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("3p");
+    assert!(desk.draw().contains("Same prompts"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"), "from images back to the front:\n{}", desk.draw());
+    desk.keys("m");
+    desk.keys("34");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("hypervolume"));
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Runs ─"), "a screen that was passed is left once:\n{}", desk.draw());
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("pareto  "), "{}", desk.draw());
+}
+
+#[test]
+fn esc_clears_a_filter_before_it_leaves() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("/saf");
+    desk.press(KeyCode::Enter);
+    assert!(desk.draw().contains("1 of 4 with “saf”"));
+    desk.press(KeyCode::Esc);
+    let screen = desk.draw();
+    assert!(screen.contains("Runs ─") && !screen.contains("“saf”"), "{screen}");
+    desk.press(KeyCode::Esc);
+    assert!(desk.draw().contains("Experiments ─"));
+}
+
+#[test]
+fn a_soup_under_the_cursor_leaves_the_list_of_runs_its_cursor_and_has_no_curve() {
+    let mut desk = Desk::opened(120, 40);
+    desk.press(KeyCode::Enter);
+    desk.keys("3....2");
+    let screen = desk.draw();
+    assert!(screen.contains("soup-centre has no training curve"), "{screen}");
+    assert!(!screen.contains("▸"), "the curves are still open:\n{screen}");
+    desk.keys("2");
+    assert!(desk.draw().contains("▸  centre"), "the run that was under the cursor last:\n{}", desk.draw());
+}
+
+#[test]
+fn last_values_of_gains_have_their_sign() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("c");
+    assert!(desk.draw().contains("+0.140"), "{}", desk.draw());
+}
+
+#[test]
+fn where_nothing_is_compared_no_key_is_hinted_that_does_nothing() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("6");
+    let screen = desk.draw();
+    assert!(screen.contains("Nothing is compared") && !screen.contains("space toggle"), "{screen}");
+}
+
+#[test]
+fn a_mark_does_not_move_the_plot() {
+    for (width, height) in [(120, 40), (80, 24), (60, 20)] {
+        let mut desk = Desk::opened(width, height);
+        desk.keys("3");
+        let (_, before) = desk.find("└");
+        desk.keys(" ");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}");
+        desk.keys("]]]]");
+        assert_eq!(desk.find("└").1, before, "{width}x{height}, brushed");
+    }
+}
+
+#[test]
+fn long_warnings_news_and_keys_are_wrapped() {
+    let warning = "suspected reward hacking: aesthetics rises by 0.1500 while its judge attributes falls by 0.1000 on the prompts \
+                   that it can see, and colour_harmony falls by 0.2000 beyond noise on all prompts but those with two objects. END";
+    let mut desk = Desk::opened(80, 24);
+    let mut long = snapshot(12, evaluations(), false);
+    long.runs[0].warnings = vec![warning.into()];
+    desk.news(&long);
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let verdict = "no measured mixture keeps the constraints; the nearest is soup-a60-b40 (12 mixtures measured; search again \
+                   to continue); the interval of safety includes the base in 3 of 12 mixtures. END";
+    desk.reply(Reply::Failed { root: ROOT.into(), what: Asked::Save, reason: verdict.into() });
+    assert!(desk.draw().contains("END"), "{}", desk.draw());
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("3?");
+    let screen = desk.draw();
+    assert!(screen.contains("left; in the") && screen.contains("columns to the left"), "{screen}");
+}
+
+#[test]
+fn the_save_menu_names_the_programs_at_60_columns() {
+    let mut desk = Desk::opened(60, 20);
+    desk.keys("5s");
+    let screen = desk.draw();
+    for program in ["and ComfyUI", "ComfyUI, A1111 and Forge"] {
+        assert!(screen.contains(program), "{screen}");
+    }
+}
+
+#[test]
+fn steps_of_a_slider_are_exact_where_others_were_rounded() {
+    let mut desk = Desk::opened(120, 40);
+    desk.keys("5jj");
+    desk.press(KeyCode::Home);
+    desk.keys("kkll");
+    assert_eq!(shares(&desk), [0.6, 0.4, 0.0]);
+}
+
+#[test]
+fn every_image_has_its_scores_below_it_where_they_were_kept() {
+    for (width, height) in [(120, 40), (80, 24)] {
+        let mut desk = Desk::opened(width, height);
+        desk.scored = true;
+        desk.keys("4n");
+        let screen = desk.draw();
+        assert!(screen.contains("aesthetics 0.000") && screen.contains("aesthetics 0.001"), "{screen}");
+        assert!(screen.contains("safety 2.001"), "of the second noise:\n{screen}");
+        desk.press(KeyCode::Right);
+        assert!(desk.draw().contains("aesthetics 0.003"), "of the second prompt:\n{}", desk.draw());
+    }
 }

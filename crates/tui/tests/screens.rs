@@ -40,10 +40,15 @@ fn front() {
     at_both_sizes("front", |desk| desk.keys("3"));
     at_both_sizes("front-brushed", |desk| desk.keys("3y]]]]]] "));
     at_both_sizes("front-all", |desk| desk.keys("3a"));
+    at_both_sizes("front-pair", |desk| desk.keys("2j 3."));
     at_both_sizes("front-judges", |desk| desk.keys("3t"));
     at_both_sizes("front-training", |desk| desk.keys("3tte"));
     at_both_sizes("front-levels", |desk| desk.keys("3v"));
     at_both_sizes("front-list", |desk| {
+        desk.reply(Reply::Figures(ROOT.into(), Box::new(support::resampled(support::evaluations()))));
+        desk.keys("3ro");
+    });
+    at_both_sizes("front-listed", |desk| {
         desk.reply(Reply::Figures(ROOT.into(), Box::new(support::resampled(support::evaluations()))));
         desk.keys("3iro");
     });
@@ -53,6 +58,10 @@ fn front() {
 fn pictures() {
     at_both_sizes("pictures", |desk| desk.keys("4 j jj "));
     at_both_sizes("pictures-noises", |desk| desk.keys("4jn"));
+    at_both_sizes("pictures-scores", |desk| {
+        desk.scored = true;
+        desk.keys("4n");
+    });
     at_both_sizes("pictures-difference", |desk| desk.keys("4jd"));
 }
 

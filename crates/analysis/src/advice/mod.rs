@@ -7,7 +7,7 @@ use moa_core::experiment::{ConstraintSpec, Threshold};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunId};
 use moa_pareto::{Bootstrap, Bound, Constraint, FEWEST_PROMPTS, Interval};
 
-use crate::{AnalysisError, FrontPoint, Relations, Scales};
+use crate::{AnalysisError, FrontPoint, Promise, Relations, Scales, promises};
 use knee::knee;
 
 /// Why a point is recommended.
@@ -25,7 +25,7 @@ pub enum Why {
         constraints: Vec<Constraint>,
         /// What is best among them; nothing: all rewards together.
         goal: Option<usize>,
-        /// Whether its intervals keep them, and not its means alone.
+        /// Whether its bounds on other prompts keep them ([`promises`] over all points at once), and not its means alone.
         surely: bool,
     },
     /// A mixture, free of training, that is better than a trained adapter in every reward in which they differ.
@@ -94,7 +94,8 @@ pub(crate) fn advice(
     }
     if !spec.constraints.is_empty() {
         let constraints: Vec<Constraint> = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
-        found.extend(evidence.within(&constraints, None));
+        let bounds = bounds(evaluations, spec, &bootstrap, &constraints)?;
+        found.extend(evidence.within(&constraints, None, bounds.as_deref()));
     }
     found.extend(evidence.mixtures_that_beat_training());
     Ok(found)
@@ -170,10 +171,19 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns the best point among those that keep constraints.
-    pub(crate) fn within(&self, constraints: &[Constraint], goal: Option<usize>) -> Option<Recommendation> {
-        let value = |objective: usize, point: usize| match objective.checked_sub(self.rewards.len()) {
-            None => self.points[point].rewards.get(objective).map(|score| score.mean),
-            Some(reward) => self.gain(point, reward),
+    ///
+    /// - `bounds`: what holds for all points at once ([`bounds`]); without them each point's own intervals count
+    pub(crate) fn within(
+        &self,
+        constraints: &[Constraint],
+        goal: Option<usize>,
+        bounds: Option<&[Promise]>,
+    ) -> Option<Recommendation> {
+        let value = |objective: usize, point: usize| match (bounds, objective.checked_sub(self.rewards.len())) {
+            (Some(bounds), None) => bounds[point].means.get(objective).copied(),
+            (Some(bounds), Some(reward)) => bounds[point].gains.get(reward).copied(),
+            (None, None) => self.points[point].rewards.get(objective).map(|score| score.mean),
+            (None, Some(reward)) => self.gain(point, reward),
         };
         let keeps = |point: usize, kept: &dyn Fn(Bound, Interval) -> bool| {
             constraints.iter().all(|one| value(one.objective, point).is_some_and(|value| kept(one.bound, value)))
@@ -249,6 +259,20 @@ fn rows(evaluations: &[&EvaluationRecord], scales: &Scales) -> Option<Vec<Vec<Ve
         (0..prompts).map(row).collect()
     };
     evaluations.iter().map(of_point).collect()
+}
+
+/// Returns what the evaluations let one claim of as many other prompts, for all points at once: a point that is picked among many for
+/// keeping a constraint was lucky more often than one that stands alone. Nothing where the base is missing or points are too many.
+pub(crate) fn bounds(
+    evaluations: &[&EvaluationRecord],
+    spec: &ExperimentSpec,
+    bootstrap: &Bootstrap,
+    constraints: &[Constraint],
+) -> Result<Option<Vec<Promise>>, AnalysisError> {
+    let base = evaluations.iter().find(|evaluation| evaluation.kind == PointKind::Base);
+    let Some(base) = base.filter(|_| evaluations.len() <= Relations::MOST_POINTS) else { return Ok(None) };
+    let decisive: Vec<usize> = constraints.iter().map(|constraint| constraint.objective).collect();
+    promises(bootstrap, &spec.rewards, base, evaluations, base.prompts(), &decisive).map(Some)
 }
 
 /// Returns a constraint of an experiment on the objectives of a trade-off.

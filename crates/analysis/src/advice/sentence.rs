@@ -26,7 +26,7 @@ pub(super) fn sentence(
         Why::Within { constraints, goal, surely } => {
             let what = goal.map_or("the best".into(), |reward| format!("the most {}", rewards[reward]));
             let kept: Vec<String> = constraints.iter().map(|one| written(one, rewards)).collect();
-            let how = if *surely { "" } else { " (by its means; not beyond noise)" };
+            let how = if *surely { "" } else { " (by its means; its bounds on other prompts do not)" };
             if kept.is_empty() { what } else { format!("{what} that keeps {}{how}", kept.join(" and ")) }
         }
         Why::Beats { trained, sure } if *sure >= LEVEL => {
@@ -49,7 +49,12 @@ pub(super) fn sentence(
         let more = alike.len().saturating_sub(MOST_NAMES);
         let mut names: Vec<String> = alike.iter().take(MOST_NAMES).map(ToString::to_string).collect();
         names.extend((more > 0).then(|| format!("{more} more")));
-        parts.push(format!("not distinguishable from {}", names.join(", ")));
+        let of_reward = |reward: usize| format!(" in {}", rewards[reward]);
+        parts.push(format!(
+            "not distinguishable{} from {}",
+            picked_for(why).map(of_reward).unwrap_or_default(),
+            names.join(", ")
+        ));
     }
     if let Some(first) = point.suspected_hacking.first() {
         parts.push(format!("but suspected of hacking {}", first.reward));
@@ -59,10 +64,7 @@ pub(super) fn sentence(
 
 /// Returns what a point gains and loses beyond noise; what it is picked for stands first.
 fn balance(point: &FrontPoint, why: &Why) -> Option<String> {
-    let first = match why {
-        Why::Most(reward) | Why::Within { goal: Some(reward), .. } => Some(*reward),
-        _ => None,
-    };
+    let first = picked_for(why);
     let known: Vec<(usize, &Score, Interval)> =
         point.rewards.iter().enumerate().filter_map(|(place, score)| Some((place, score, score.difference?))).collect();
     let of = |is_sought: &dyn Fn(usize, Interval) -> bool| -> Vec<String> {
@@ -84,6 +86,14 @@ fn balance(point: &FrontPoint, why: &Why) -> Option<String> {
         parts.push("no loss beyond noise".into());
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Returns the place of the one reward for which a point is picked.
+fn picked_for(why: &Why) -> Option<usize> {
+    match why {
+        Why::Most(reward) | Why::Within { goal: Some(reward), .. } => Some(*reward),
+        _ => None,
+    }
 }
 
 /// Returns a gain with its interval, e.g. `+0.058 (+0.046 to +0.070)`.

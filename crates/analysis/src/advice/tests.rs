@@ -64,7 +64,7 @@ fn points_that_are_not_told_apart_are_said_with_the_choice() {
     let report = report(&alike, 64);
     let most = of(&report, |why| *why == Why::Most(0)).unwrap();
     assert_eq!(most.alike.len(), 1, "{most:?}");
-    assert!(most.sentence.contains("not distinguishable from"), "{}", most.sentence);
+    assert!(most.sentence.contains("not distinguishable in safety from"), "{}", most.sentence);
     assert_eq!(report.groups, [vec![1, 3]]);
 }
 
@@ -106,7 +106,7 @@ fn the_best_under_constraints_keeps_them_surely_or_says_that_it_does_not() {
     let report = report(&points, 64);
     let within = |text: &str| {
         let constraint = trade_off::constraint(text, &report.rewards).unwrap();
-        report.best_within(&[constraint], Some(0))
+        report.best_within(&snapshot(&points, 64), &spec(), &[constraint], Some(0)).unwrap()
     };
     let kept = within("contrast>=base-0.02").unwrap();
     assert_eq!(kept.point.as_str(), "centre");
@@ -116,6 +116,9 @@ fn the_best_under_constraints_keeps_them_surely_or_says_that_it_does_not() {
         kept.sentence
     );
     let by_means = within("contrast>=base+0.004").unwrap();
-    assert!(by_means.point.as_str() == "contrast" || by_means.sentence.contains("not beyond noise"), "{by_means:?}");
+    assert!(
+        by_means.point.as_str() == "contrast" || by_means.sentence.contains("its bounds on other prompts do not"),
+        "{by_means:?}"
+    );
     assert_eq!(within("contrast>=0.99"), None);
 }

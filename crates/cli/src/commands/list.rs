@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::output::{print, say};
 use crate::paint;
 use crate::results;
-use crate::text::{Table, age, memory};
+use crate::text::{Table, age, count, memory};
 
 /// Lists the experiments under results/: how far they are, how good, how old, how large.
 ///
@@ -26,6 +26,7 @@ Columns:
   points   evaluated, of those that the experiment asks for; +N were added later
   front    points on the front beyond noise, when the sweep last drew it
   volume   hypervolume of the means, on the experiment's own scale
+  remarks  tags, and how many notes there are (`moa note DIR` prints them)
 
 Fields of JSON, which keep their names: folder, name, state, reason (of a damaged one), evaluated, expected, added, front, hypervolume, \
 modified (seconds since 1970), bytes, tags, notes. What is not known is null.
@@ -210,8 +211,15 @@ fn size(folder: &Path) -> (u64, SystemTime) {
     (bytes, modified)
 }
 
+/// Returns tags, and how many notes there are.
+fn remarks(remarks: &Remarks) -> String {
+    let notes = remarks.notes.len() as u64;
+    let notes = (notes > 0).then(|| format!("({})", count(notes, "note")));
+    remarks.tags.iter().cloned().chain(notes).collect::<Vec<_>>().join(" ")
+}
+
 fn table(entries: &[Entry]) -> String {
-    let mut table = Table::new(["experiment", "state", "points", "front", "volume", "age", "size", "tags"]);
+    let mut table = Table::new(["experiment", "state", "points", "front", "volume", "age", "size", "remarks"]);
     for entry in entries {
         let [evaluated, expected, added] = entry.points;
         let added = if added > 0 { format!(" +{added}") } else { String::new() };
@@ -224,7 +232,7 @@ fn table(entries: &[Entry]) -> String {
             or_unknown(entry.hypervolume.map(|volume| format!("{volume:.3}"))),
             age(unix_now().saturating_sub(entry.modified)),
             memory(entry.bytes),
-            entry.remarks.as_ref().map(|remarks| remarks.tags.join(" ")).unwrap_or_default(),
+            entry.remarks.as_ref().map(remarks).unwrap_or_default(),
         ]);
     }
     let mut text = paint::table(&table.render_with_left(2), |_| false);

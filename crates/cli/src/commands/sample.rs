@@ -94,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         key: NoiseKey::new(arguments.seed).named("sample"),
         micro_batch: (VALUES / pipeline.latent_dims()).clamp(1, 32),
         workers: &Workers::new(device.workers),
+        stop: None,
     };
     let mut rows = vec![row(&pipeline, None, &request)?];
     for adapter in &adapters {

@@ -33,7 +33,8 @@ impl SoupBench<'_> {
     /// Where the results cannot be written, or may not be, it is measured all the same: [`Tasting::joined`] says so.
     ///
     /// # Errors
-    /// [`StoreError::Owned`] while another process measures the same soup; and see [`RunnerError`].
+    /// [`StoreError::Owned`] while another process measures the same soup; [`RunnerError::Stopped`] when the request's stop is set before it is measured,
+    /// and nothing is kept then; and see [`RunnerError`].
     pub fn taste(&self, shares: &[f64], progress: &(dyn Fn(f64) + Sync)) -> Result<Tasting, RunnerError> {
         let (adapter, mixture) = self.mixed(shares)?;
         if let Some(known) = self.before(&adapter, &mixture)? {

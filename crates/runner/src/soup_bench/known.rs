@@ -88,6 +88,6 @@ impl SoupBench<'_> {
         if records.iter().any(|record| record.prompts() != base.prompts()) {
             return Err(AnalysisError::NoBase.into());
         }
-        Ok(promises(&bootstrap(&self.spec), &self.spec.rewards, base, records, fresh)?)
+        Ok(promises(&bootstrap(&self.spec), &self.spec.rewards, base, records, fresh, &[])?)
     }
 }

@@ -7,10 +7,16 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::shared;
 use crate::theme::Theme;
-use crate::widget::{panel, sheet};
+use crate::widget::{panel, sheet, wrapped};
 
 pub(super) fn view(typed: &shared::Line, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let inner = sheet(frame, area, 76, 8, theme);
+    let (words, style) = match &typed.error {
+        Some(error) => (error, theme.bad()),
+        None => (&typed.hint, theme.dim()),
+    };
+    // As high as its words.
+    let below = wrapped(words, usize::from(area.width.min(76)).saturating_sub(4));
+    let inner = sheet(frame, area, 76, (below.len() as u16 + 4).max(8), theme);
     let inner = panel(frame, inner, typed.title, "", theme);
     // The end of a long line is what one types.
     let room = usize::from(inner.width).saturating_sub(3);
@@ -19,12 +25,8 @@ pub(super) fn view(typed: &shared::Line, theme: Theme, frame: &mut Frame<'_>, ar
     let line =
         Line::from(vec![Span::styled("› ", theme.accent()), Span::raw(shown), Span::styled("▏", theme.accent())]);
     frame.render_widget(Paragraph::new(line), Rect { height: 1, ..inner });
-    let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    let (words, style) = match &typed.error {
-        Some(error) => (error, theme.bad()),
-        None => (&typed.hint, theme.dim()),
-    };
-    frame.render_widget(Paragraph::new(words.clone()).style(style).wrap(Wrap { trim: true }), below);
+    let place = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    frame.render_widget(Paragraph::new(below.join("\n")).style(style), place);
 }
 
 pub(super) fn leave(sweeping: bool, theme: Theme, frame: &mut Frame<'_>, area: Rect) {

@@ -12,7 +12,7 @@ use crate::component::Screen;
 pub(crate) use compare::NAME as COMPARE;
 use experiments::NAME as EXPERIMENTS;
 use images::NAME as IMAGES;
-use soup::NAME as SOUP;
+pub(crate) use soup::NAME as SOUP;
 pub(crate) use sweep::NAME as SWEEP;
 
 /// Returns all screens, in the order of their keys. Adding one is its file, and its line here.

@@ -11,7 +11,7 @@ mod staircase;
 pub(crate) use axis::{Axis, short, signed};
 pub(crate) use braille::Braille;
 pub(crate) use message::{message, sheet};
-pub(crate) use panel::{clip, columns, fitting, foot, panel, rows, scroll};
+pub(crate) use panel::{clip, columns, fitting, foot, panel, rows, scroll, wrapped};
 pub(crate) use plot::{Plot, plot};
 pub(crate) use spark::{bar, sparkline};
 pub(crate) use staircase::staircase;

@@ -60,6 +60,21 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
     cut
 }
 
+/// Returns text in lines of at most `width` columns, broken between words.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(clip(word, width)),
+        }
+    }
+    lines
+}
+
 /// Returns the first row to show, so that `cursor` is among `height` of them and near the middle.
 pub(crate) fn scroll(cursor: usize, count: usize, height: usize) -> usize {
     cursor.saturating_sub(height / 2).min(count.saturating_sub(height))
@@ -86,6 +101,12 @@ pub(crate) fn fitting(parts: Vec<Vec<Span<'static>>>, width: usize) -> Vec<Line<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(wrapped("", 9), [""; 0]);
+    }
 
     #[test]
     fn parts_are_never_cut() {

@@ -12,7 +12,7 @@ use moa_core::{
     EpochRecord, EvaluationRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, RunRecord, RunState, ScoreColumn,
     Warning, Weighting,
 };
-use moa_store::{Snapshot, Source};
+use moa_store::{ImageColumn, ImageScores, Role, Snapshot, Source};
 use moa_tui::{
     App, Background, Colours, Entry, Experiment, Figures, Message, News, Painter, Reply, Request, Rgb, Sheet, State,
     Theme, Work, update, view,
@@ -32,7 +32,9 @@ pub(crate) fn now() -> SystemTime {
 
 pub(crate) fn spec() -> ExperimentSpec {
     let rewards = [RewardKind::Aesthetics, RewardKind::Alignment, RewardKind::Safety].map(Into::into).to_vec();
-    ExperimentSpec { name: Some("pareto".into()), rewards, ..ExperimentSpec::default() }
+    let mut spec = ExperimentSpec { name: Some("pareto".into()), rewards, ..ExperimentSpec::default() };
+    spec.evaluation.resamples = 200;
+    spec
 }
 
 fn weighting(shares: [f64; 3]) -> Weighting {
@@ -164,12 +166,23 @@ pub(crate) fn sheet(seed: u8) -> Sheet {
     Sheet::new((0..8).map(|prompt| vec![picture(seed + 8 * prompt), picture(seed + 8 * prompt + 4)]).collect())
 }
 
+/// The scores of single images: the reward's place, then the image's.
+fn scores() -> ImageScores {
+    let column = |(place, name): (usize, &&str)| {
+        let score = |image: u16| Some(place as f32 + f32::from(image) / 1000.0);
+        ImageColumn { name: (*name).to_owned(), role: Role::Reward, scores: (0..128).map(score).collect() }
+    };
+    ImageScores { images_per_prompt: 2, columns: REWARDS.iter().enumerate().map(column).collect() }
+}
+
 /// A UI without a terminal, whose helpers answer at once and whose worker is the test.
 pub(crate) struct Desk {
     pub(crate) app: App,
     pub(crate) terminal: Terminal<TestBackend>,
     /// What was asked of the worker.
     pub(crate) work: Vec<Work>,
+    /// Whether the scores of single images were kept.
+    pub(crate) scored: bool,
     painter: Painter,
 }
 
@@ -182,7 +195,7 @@ impl Desk {
         let app = App::new(theme, now(), Some(PathBuf::from("results")));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let painter = Painter::new(Picker::halfblocks(), theme);
-        let mut desk = Self { app, terminal, work: Vec::new(), painter };
+        let mut desk = Self { app, terminal, work: Vec::new(), scored: false, painter };
         desk.tell(Message::Library(library()));
         desk
     }
@@ -212,6 +225,11 @@ impl Desk {
             for request in requests {
                 let answer = match request {
                     Request::Fit(root, points) => moa_tui::fit(root, &points),
+                    Request::ReadScores(layout, _, id) => {
+                        let found = if self.scored { Some(scores()) } else { None };
+                        Message::Scores(layout.root().to_path_buf(), id, Ok(found))
+                    }
+                    Request::Pair(root, points) => moa_tui::pair(root, &points),
                     Request::ReadSheet(root, id, ..) if id.as_str() == "centre" => {
                         Message::Sheet(root, id, Err("runs/centre/pictures.png: no images there".into()))
                     }

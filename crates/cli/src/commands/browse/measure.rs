@@ -9,7 +9,7 @@ use moa_analysis::{AnalysisError, End, Placing, Search, bootstrap, placings, sco
 use moa_core::EvaluationRecord;
 use moa_core::experiment::judge_range;
 use moa_pareto::{Constraint, Goal};
-use moa_runner::{SoupBench, Tasting};
+use moa_runner::{RunnerError, SoupBench, SweepRequest, Tasting};
 use moa_tui::{Point, Reply, SaveFormat, Sheet};
 
 use super::bench::{Opener, Ready};
@@ -53,11 +53,8 @@ pub(super) fn evaluate(
     say: &(dyn Fn(Reply) + Sync),
 ) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
-    let bench = bench(&ready)?;
-    let tasting = taste(&bench, shares, "measuring", stop, say)?;
-    if stop.is_asked() {
-        return Ok(Reply::Stopped);
-    }
+    let bench = bench(&ready, stop)?;
+    let Some(tasting) = taste(&bench, shares, "measuring", stop, say)? else { return Ok(Reply::Stopped) };
     measured(&bench, root, shares, &tasting)
 }
 
@@ -74,7 +71,7 @@ pub(super) fn solve(
     say: &(dyn Fn(Reply) + Sync),
 ) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
-    let bench = bench(&ready)?;
+    let bench = bench(&ready, stop)?;
     let known = bench.known_records().into_iter().map(|(shares, record)| (shares, record.clone())).collect();
     let search = Search {
         spec: bench.spec(),
@@ -83,10 +80,8 @@ pub(super) fn solve(
         budget: BUDGET,
     };
     let found = search.run(known, constraints.to_vec(), goal, 0.0, |shares, number| {
-        let tasting = taste(&bench, shares, &format!("searching for shares, mixture {number}"), stop, say)?;
-        if stop.is_asked() {
-            return Ok(None);
-        }
+        let label = format!("searching for shares, mixture {number}");
+        let Some(tasting) = taste(&bench, shares, &label, stop, say)? else { return Ok(None) };
         say(measured(&bench, root, shares, &tasting)?);
         Ok::<_, CliError>(Some(tasting.record))
     })?;
@@ -115,7 +110,7 @@ pub(super) fn solve(
 /// Says which adapter is missing or damaged, or what cannot be written.
 pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFormat) -> Result<Reply, CliError> {
     let ready = opener.open(root)?;
-    let bench = bench(&ready)?;
+    let bench = bench(&ready, &Stop::default())?;
     let format = match format {
         SaveFormat::Peft => FormatName::Peft,
         SaveFormat::Diffusers => FormatName::Diffusers,
@@ -130,23 +125,29 @@ pub(super) fn save(opener: &Opener, root: &Path, shares: &[f64], format: SaveFor
     Ok(Reply::Saved(folder))
 }
 
-fn bench(ready: &Ready) -> Result<SoupBench<'_>, CliError> {
-    Ok(SoupBench::open(ready.request.clone(), &ready.models, &ready.corners, Merge::default())?)
+fn bench<'a>(ready: &'a Ready, stop: &Stop) -> Result<SoupBench<'a>, CliError> {
+    let request = SweepRequest { stop: Arc::clone(&stop.0), ..ready.request.clone() };
+    Ok(SoupBench::open(request, &ready.models, &ready.corners, Merge::default())?)
 }
 
+/// Measures a mixture; nothing where it was stopped.
 fn taste(
     bench: &SoupBench<'_>,
     shares: &[f64],
     label: &str,
     stop: &Stop,
     say: &(dyn Fn(Reply) + Sync),
-) -> Result<Tasting, CliError> {
+) -> Result<Option<Tasting>, CliError> {
     let label = format!("{label}: {}", bench.name(shares));
-    Ok(bench.taste(shares, &|fraction| {
+    let tasting = bench.taste(shares, &|fraction| {
         if !stop.is_asked() {
             say(Reply::Measuring { label: label.clone(), fraction });
         }
-    })?)
+    });
+    match tasting {
+        Err(RunnerError::Stopped) => Ok(None),
+        tasting => Ok(Some(tasting?)),
+    }
 }
 
 /// Returns a measurement in the UI's form.

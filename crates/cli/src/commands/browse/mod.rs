@@ -47,7 +47,9 @@ pub(crate) const PLAINLY: &str =
     "`moa front DIR` prints the front as text, and `moa sweep FILE --plain` shows progress as lines";
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let opened = Opened::find(&results::find_all(&arguments.results)?)?;
+    // A folder of experiments is what this opens, too.
+    let find = |path: &PathBuf| if path.is_dir() { Ok(path.clone()) } else { results::find(path) };
+    let opened = Opened::find(&arguments.results.iter().map(find).collect::<Result<Vec<_>, _>>()?)?;
     let screen = Screen::take(arguments.look, PLAINLY)?;
     let (sender, inbox) = channel();
     let stopped = sender.clone();

@@ -118,7 +118,13 @@ pub(super) fn start(global: Global, inbox: &Sender<Message>) -> Sender<Work> {
                     stop.ask();
                     true
                 }
-                other => measure.send(other).is_ok(),
+                other => {
+                    // Before it waits: a stop that follows is not lost.
+                    if matches!(other, Work::Evaluate(..) | Work::Solve(..)) {
+                        stop.reset();
+                    }
+                    measure.send(other).is_ok()
+                }
             };
             if !taken {
                 break;
@@ -135,12 +141,10 @@ fn measure_all(work: &Receiver<Work>, opener: &Opener, stop: &Stop, inbox: &Send
         let say = |reply| drop(inbox.send(Message::Reply(reply)));
         match work {
             Work::Evaluate(root, shares) => {
-                stop.reset();
                 let result = measure::evaluate(opener, &root, &shares, stop, &say);
                 answer(inbox, &root, Asked::Measurement, result);
             }
             Work::Solve(root, constraints, goal) => {
-                stop.reset();
                 let result = measure::solve(opener, &root, &constraints, goal, stop, &say);
                 answer(inbox, &root, Asked::Measurement, result);
             }

@@ -1,5 +1,6 @@
 //! `moa front`: the Pareto front of results, as a table or for programs.
 
+mod between;
 mod describe;
 mod several;
 mod table;
@@ -33,6 +34,7 @@ use crate::text::count;
 Examples:
   moa front results/pareto
   moa front results/pareto --where \"alignment>=base\" --maximize safety
+  moa front results/pareto --between soup-centre,safety
   moa front results/pareto --levels
   moa front results/pareto --judges
   moa front results/pareto results/other
@@ -63,6 +65,10 @@ pub(crate) struct Arguments {
     #[arg(long = "where", value_name = "NAME>=[base+]VALUE", id = "conditions", conflicts_with_all = ["json", "csv", "judges", "levels"])]
     conditions: Vec<String>,
 
+    /// Show what one point has more than another in each reward, paired over prompts and noise
+    #[arg(long, value_name = "POINT,POINT", value_delimiter = ',', conflicts_with_all = ["json", "csv", "judges", "levels", "conditions", "maximize"])]
+    between: Vec<String>,
+
     /// Name the point with the most of a reward
     #[arg(long, value_name = "REWARD", conflicts_with_all = ["json", "csv", "judges", "levels"])]
     maximize: Option<String>,
@@ -72,9 +78,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let folders = results::find_all(&arguments.results)?;
     let [folder] = &folders[..] else { return several::run(arguments, &folders) };
     let results = Results::read(folder)?;
+    if !arguments.between.is_empty() {
+        return print(between::describe(&results, &arguments.between)?);
+    }
     let report = results.report()?;
     if !arguments.conditions.is_empty() || arguments.maximize.is_some() {
-        return best(arguments, &report);
+        return best(arguments, &results, &report);
     }
     let cells = if arguments.levels { Cells::Levels } else { Cells::Gains };
     print(if arguments.json {
@@ -95,14 +104,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 ///
 /// # Errors
 /// Says what is wrong with the constraints, and fails where no point keeps them.
-fn best(arguments: &Arguments, report: &FrontReport) -> Result<(), CliError> {
+fn best(arguments: &Arguments, results: &Results, report: &FrontReport) -> Result<(), CliError> {
     let constraints = constraints(&arguments.conditions, &report.rewards)?;
     let goal = arguments.maximize.as_ref().map(|name| trade_off::reward(name, &report.rewards)).transpose();
     let goal = goal.map_err(|error| written_wrongly("--maximize", &error))?;
     if report.points.is_empty() {
         return Err(CliError::failure("nothing is evaluated yet"));
     }
-    let found = report.best_within(&constraints, goal);
+    let found = report.best_within(&results.snapshot, &results.spec, &constraints, goal)?;
     let looking = "`moa merge` with the same options looks for a mixture that is better";
     let Some(found) = found else {
         let wanted: Vec<String> = constraints.iter().map(|one| trade_off::written(one, &report.rewards)).collect();

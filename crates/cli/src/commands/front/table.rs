@@ -106,7 +106,11 @@ fn place(placing: Placing) -> String {
 /// Returns a confidence in percent, never 100: no number of prompts makes sure.
 fn percent(confidence: f64) -> String {
     let percent = (100.0 * confidence).floor();
-    if percent >= 99.0 { "99 %".into() } else { format!("{percent:.0} %") }
+    match percent {
+        99.0.. => "99 %".into(),
+        ..1.0 => "<1 %".into(),
+        _ => format!("{percent:.0} %"),
+    }
 }
 
 /// Returns an estimate with half the width of its interval, where that is known.

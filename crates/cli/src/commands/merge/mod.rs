@@ -23,8 +23,9 @@ use crate::suggest::did_you_mean;
 ///
 /// With --where, --maximize or --nearest it searches for shares: a model of the rewards over the shares proposes, images of
 /// held-out prompts confirm, until the bounds keep all constraints and no better mixture is expected. Bounds are for the
-/// means on other prompts, and hold for all rewards and all mixtures tried at once with 95 %, so that the one that is
-/// picked keeps them too. The answer says what was measured, or that it is infeasible and what comes nearest.
+/// means on other prompts, and hold for all constraints and all mixtures tried at once with 95 %, so that the one that is
+/// picked keeps them too. The answer says what was measured; where it is infeasible, what comes nearest, and no adapter is
+/// written.
 ///
 /// Every mixture that is measured joins the experiment, beside the soups that it plans: `moa front` shows it as added, and it is not
 /// measured again. An adapter that is there already is not replaced by another one unless --force says so.

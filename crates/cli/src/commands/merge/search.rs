@@ -163,7 +163,12 @@ impl Session<'_> {
         let fresh = self.kept.fresh_prompts();
         let promise = self.bench.promises(&[&tasting.record], fresh.texts.len())?.remove(0);
         let mut text = answer::shares(self.bench, shares);
-        text.push_str(&answer::scores(self.bench, &promise, &[], &self.bounds_over(&promise, fresh.texts.len(), 1)));
+        text.push_str(&answer::scores(
+            self.bench,
+            &promise,
+            &[],
+            &self.bounds_over(&promise, fresh.texts.len(), 1, false),
+        ));
         if tasting.joined != Joined::Before {
             let _ = writeln!(text, "measured in {}", duration(began.elapsed()));
         }
@@ -204,19 +209,37 @@ impl Session<'_> {
         };
         let mut text = answer::verdict(self.bench, &found, constraints);
         text.push_str(&answer::shares(self.bench, shares));
-        let meaning = self.bounds_over(promise, fresh.texts.len(), found.tried.len());
+        let meaning = self.bounds_over(promise, fresh.texts.len(), found.tried.len(), !constraints.is_empty());
         text.push_str(&answer::scores(self.bench, promise, constraints, &meaning));
         for line in found.why(constraints, &names, |shares| self.bench.name(shares)) {
             text.push_str(&prose(&format!("why: {line}\n")));
         }
         let measured = count(found.measured as u64, "mixture");
         let _ = writeln!(text, "{measured} measured in {}", duration(began.elapsed()));
-        self.finish(text, &tasting, promise, shares, &fresh)?;
-        if found.met { Ok(()) } else { Err(CliError::infeasible()) }
+        if found.met {
+            return self.finish(text, &tasting, promise, shares, &fresh);
+        }
+        // An adapter that breaks the constraints is not what was asked for.
+        text.push_str(&answer::kept(&tasting));
+        text.push_str(&prose(&format!(
+            "no adapter is written; `moa merge {} --at {}` writes the nearest\n",
+            self.kept.folder.display(),
+            self.written_shares(shares)
+        )));
+        print(text)?;
+        Err(CliError::infeasible())
+    }
+
+    /// Returns shares as `--at` takes them; those of 0 are left out.
+    fn written_shares(&self, shares: &[f64]) -> String {
+        let parts = self.bench.ingredients().zip(shares).filter(|(_, share)| **share != 0.0);
+        parts.map(|(id, share)| format!("{id}={share:.2}")).collect::<Vec<_>>().join(",")
     }
 
     /// Says what the bounds hold for.
-    fn bounds_over(&self, promise: &Promise, fresh: usize, mixtures: usize) -> String {
+    fn bounds_over(&self, promise: &Promise, fresh: usize, mixtures: usize, constrained: bool) -> String {
+        let at_once =
+            if constrained { "those of the constraints all at once, and those of the others," } else { "all at once" };
         let of = match mixtures {
             1 => String::new(),
             more => format!(", whichever of the {} measured is picked", count(more as u64, "mixture")),
@@ -225,7 +248,7 @@ impl Session<'_> {
         let missing: Vec<&str> = promise.unbounded().map(|reward| &*names[reward]).collect();
         let prompts = self.kept.experiment.prompts.held_out.len();
         let mut text = format!(
-            "bounds for the means over {} of the same kind, all at once with 95 %{of}\n",
+            "bounds for the means over {} of the same kind, {at_once} with 95 %{of}\n",
             count(fresh as u64, "other prompt")
         );
         if prompts < FEWEST_PROMPTS {

@@ -280,6 +280,10 @@ impl Screen for Compare {
         vec![Group::new(NAME, KEYS)]
     }
 
+    fn is_active(&self) -> bool {
+        self.comparison().is_some()
+    }
+
     fn act(&mut self, row: usize, shared: &mut Shared) {
         (KEYS[row].act)(self, shared);
     }

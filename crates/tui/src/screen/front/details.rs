@@ -2,6 +2,7 @@
 
 use moa_analysis::Score;
 use moa_core::PointKind;
+use moa_pareto::Interval;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,10 +11,10 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Front;
 use super::list::group;
-use crate::figures::{Point, place};
+use crate::figures::Point;
 use crate::session::{Pictures, Session};
 use crate::shared::Shared;
-use crate::theme::{Theme, mark};
+use crate::theme::{Theme, mark, sign};
 use crate::widget::{clip, panel, signed};
 
 pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mut Frame<'_>, area: Rect) {
@@ -27,7 +28,7 @@ pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mu
         return frame.render_widget(Paragraph::new("not evaluated yet").style(theme.dim()), inner);
     };
     // A long name in short, before the place is left out.
-    let aside = place(point);
+    let aside = session.place(point);
     let room = usize::from(area.width).saturating_sub(aside.chars().count() + 8);
     let name = if id.as_str().chars().count() > room { front.name(id) } else { id.as_str() };
     let inner = panel(frame, area, &format!("{} {name}", mark(point.kind)), &aside, theme);
@@ -123,11 +124,8 @@ fn score_line(name: &str, score: &Score, width: usize, theme: Theme) -> Line<'st
 
 /// Returns an arrow where the 95 % interval of the difference to the base excludes 0.
 pub(crate) fn direction(score: &Score, theme: Theme) -> (&'static str, Style) {
-    match score.difference {
-        Some(difference) if difference.lo > 0.0 => ("↑", theme.good()),
-        Some(difference) if difference.hi < 0.0 => ("↓", theme.bad()),
-        _ => (" ", theme.dim()),
-    }
+    let excludes = |gain: Interval| i8::from(gain.is_above(0.0)) - i8::from(gain.is_below(0.0));
+    sign(score.difference.map_or(0, excludes), theme)
 }
 
 /// The first images of a point, beside each other.

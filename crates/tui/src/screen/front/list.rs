@@ -9,7 +9,6 @@ use ratatui::widgets::Paragraph;
 
 use super::dots::{Dot, names};
 use super::{Front, Target};
-use crate::figures::place;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::theme::mark;
@@ -45,6 +44,21 @@ const VALUE: usize = 8;
 const HALF: usize = 7;
 /// The place on the front, with the blank before it.
 const PLACE: usize = 15;
+
+/// Two marks with blanks, and the letter of the group.
+const MARKS: usize = 6;
+/// Names are not cut further.
+const SHORTEST_NAME: usize = 10;
+
+/// Returns how wide names are, unless they have to give way.
+fn longest(front: &Front, dots: &[Dot<'_>]) -> usize {
+    dots.iter().take(500).map(|dot| front.name(dot.id).chars().count()).max().unwrap_or(4).clamp(6, 22)
+}
+
+/// Returns how many columns of the terminal the list takes with all its columns.
+pub(super) fn needed(front: &Front, dots: &[Dot<'_>], count: usize) -> u16 {
+    (MARKS + longest(front, dots) + 1 + VALUE * count) as u16
+}
 
 /// Returns the places of the dots in the order of the list.
 pub(super) fn order(front: &Front, session: &Session, dots: &[Dot<'_>]) -> Vec<usize> {
@@ -90,12 +104,19 @@ pub(super) fn view(
         Sort::Column(column) => format!("by {}", columns.get(column).map_or("", String::as_str)),
         Sort::Place => "by place on the front".into(),
     };
+    let fit = Fit::new(front, dots, columns.len(), area.width.into());
+    let aside = match fit.order[..] {
+        [first, .., last] if fit.order.len() < columns.len() => {
+            let keys = if front.listed { "← → the others" } else { "i: the others" };
+            format!("{} to {} of {}, {keys}", first + 1, last + 1, columns.len())
+        }
+        _ => aside,
+    };
     let inner = panel(frame, area, "Points", &aside, theme);
     if inner.height < 2 {
         return;
     }
     let order = order(front, session, dots);
-    let fit = Fit::new(front, dots, columns.len(), inner.width.into());
     frame.render_widget(Paragraph::new(fit.heading(columns)).style(theme.dim()), Rect { height: 1, ..inner });
     let list = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
     let cursor = order.iter().position(|dot| Some(dots[*dot].id) == session.selected.as_ref());
@@ -114,25 +135,22 @@ struct Fit {
     /// Whether half the intervals, and places on the front, have room.
     halves: bool,
     place: bool,
-    /// The columns that have room: those of the axes first, where not all have.
+    /// The columns that have room.
     order: Vec<usize>,
 }
 
 impl Fit {
     fn new(front: &Front, dots: &[Dot<'_>], count: usize, width: usize) -> Self {
-        let longest = dots.iter().take(500).map(|dot| front.name(dot.id).chars().count()).max().unwrap_or(4);
-        // Two marks with blanks, and the letter of the group.
-        let used = 6;
-        let name = longest.clamp(6, 22).min(width.saturating_sub(used + VALUE).max(6));
+        let used = MARKS;
+        let longest = longest(front, dots);
+        // Names give way to columns.
+        let name = longest.min(width.saturating_sub(used + 1 + VALUE * count).max(SHORTEST_NAME));
         let room = width.saturating_sub(used + name + 1);
         let columns = count.min(room / VALUE);
         let place = room >= columns * VALUE + PLACE;
         let halves = room >= columns * (VALUE + HALF) + PLACE;
-        let mut order: Vec<usize> = (0..count).collect();
-        if columns < count {
-            order.sort_by_key(|column| (*column != front.x, *column != front.y));
-        }
-        order.truncate(columns);
+        let first = front.first.min(count - columns);
+        let order: Vec<usize> = (first..first + columns).collect();
         Self { name, halves, place, order }
     }
 
@@ -183,7 +201,7 @@ impl Fit {
         }
         if self.place {
             let text = match session.figures.point(dot.id) {
-                Some(point) => place(point),
+                Some(point) => session.place(point),
                 None => "in training".into(),
             };
             spans.push(Span::styled(text, theme.dim()));

@@ -1,5 +1,5 @@
-//! The Pareto front: points by any two rewards or by all of them, a list of them, what is worth choosing, and what the point under the
-//! cursor is.
+//! The Pareto front: points by any two rewards or by all of them, a list of them, what is worth choosing, what the point under the
+//! cursor is, and what one of two points has more than the other.
 
 mod advice;
 mod details;
@@ -7,6 +7,7 @@ mod dots;
 mod list;
 mod moves;
 mod names;
+mod pair;
 mod parallel;
 mod scatter;
 
@@ -60,8 +61,10 @@ pub(crate) struct Front {
     /// By column, what is wanted; nothing for all.
     brushes: Vec<Option<(f64, f64)>>,
     sort: Sort,
-    /// Whether a small screen shows the list instead of what the point is.
+    /// Whether the list takes the place of the plot, and the arrows move in it.
     listed: bool,
+    /// The first column of the list, where not all have room.
+    first: usize,
     /// The recommendation that was stepped to.
     advised: Option<usize>,
     /// Short names of points.
@@ -82,6 +85,7 @@ impl Default for Front {
             brushes: Vec::new(),
             sort: Sort::default(),
             listed: false,
+            first: 0,
             advised: None,
             labels: HashMap::new(),
             clicks: Clicks::default(),
@@ -90,11 +94,32 @@ impl Default for Front {
 }
 
 const KEYS: Keys<Front> = &[
-    Row::new(&[k(K::Left), c('h')], |own, shared| own.step(Way::Left, shared), "nearest point to the left", ""),
-    Row::new(&[k(K::Right), c('l')], |own, shared| own.step(Way::Right, shared), "nearest point to the right", ""),
-    Row::new(&[k(K::Up), c('k')], |own, shared| own.step(Way::Up, shared), "nearest point above", ""),
-    Row::new(&[k(K::Down), c('j')], |own, shared| own.step(Way::Down, shared), "nearest point below", ""),
+    Row::new(
+        &[k(K::Left), c('h')],
+        |own, shared| own.step(Way::Left, shared),
+        "nearest point to the left; in the list, columns to the left",
+        "",
+    ),
+    Row::new(
+        &[k(K::Right), c('l')],
+        |own, shared| own.step(Way::Right, shared),
+        "nearest point to the right; in the list, columns to the right",
+        "",
+    ),
+    Row::new(
+        &[k(K::Up), c('k')],
+        |own, shared| own.step(Way::Up, shared),
+        "nearest point above; in the list, previous point",
+        "",
+    ),
+    Row::new(
+        &[k(K::Down), c('j')],
+        |own, shared| own.step(Way::Down, shared),
+        "nearest point below; in the list, next point",
+        "",
+    ),
     Row::new(&[c('r')], Front::next_advice, "next recommended point, with the reason", "recommended"),
+    Row::new(&[c('i')], |own, _| own.listed = !own.listed, "list instead of the plot, and back", "list"),
     Row::new(&[c('x')], |own, shared| own.turn_axis(false, shared), "next reward on the x axis", "axes"),
     Row::new(&[c('y')], |own, shared| own.turn_axis(true, shared), "next reward on the y axis", ""),
     Row::new(&[c('a')], |own, _| own.parallel = !own.parallel, "all rewards at once, on parallel axes", "all"),
@@ -103,7 +128,10 @@ const KEYS: Keys<Front> = &[
     Row::new(&[c('o')], Front::next_sort, "sort the list by the next column", "sort"),
     Row::new(&[c('.'), c('>')], |own, shared| own.step_list(Step::Down, shared), "next point of the list", ""),
     Row::new(&[c(','), c('<')], |own, shared| own.step_list(Step::Up, shared), "previous point of the list", ""),
-    Row::new(&[c('i')], |own, _| own.listed = !own.listed, "toggle list and point, if there is no room for both", ""),
+    Row::new(&[k(K::Home), c('g')], |own, shared| own.step_list(Step::First, shared), "first point of the list", ""),
+    Row::new(&[k(K::End), c('G')], |own, shared| own.step_list(Step::Last, shared), "last point of the list", ""),
+    Row::new(&[k(K::PageUp)], |own, shared| own.step_list(Step::PageUp, shared), "a page up in the list", ""),
+    Row::new(&[k(K::PageDown)], |own, shared| own.step_list(Step::PageDown, shared), "a page down in the list", ""),
     Row::new(&[c(' ')], |_, shared| shared.mark(), "mark the point, to compare", "mark"),
     Row::new(&[c('M')], |_, shared| shared.unmark(), "clear all marks", ""),
     Row::new(
@@ -256,9 +284,7 @@ impl Front {
             if dots.iter().any(|dot| dot.behind) {
                 parts.push(part("·", theme.dim(), "dominated"));
             }
-            if !session.marks.is_empty() {
-                parts.push(part("■", theme.series(0), "marked"));
-            }
+            parts.push(part("■", theme.series(0), "marked"));
             if self.bars {
                 parts.push(part("━", theme.line(), "95 %"));
             }
@@ -268,11 +294,54 @@ impl Front {
             parts.push(part("A B", theme.dim(), "not distinguishable"));
         }
         let mut lines: Vec<Line<'_>> = fitting(parts, width).into_iter().take(2).collect();
+        // Marks and brushes do not move the plot.
+        lines.resize(2, Line::default());
         lines.extend(volume(shared, session, width));
         let height = lines.len() as u16;
         let foot = Rect { y: area.bottom() - height, height, ..area };
         frame.render_widget(Paragraph::new(lines), foot);
         Rect { height: area.height - height, ..area }
+    }
+
+    /// Draws the points by two rewards, or by all.
+    fn plot(
+        &self,
+        shared: &Shared,
+        session: &Session,
+        (dots, names): (&[Dot<'_>], &[String]),
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        let theme = shared.theme;
+        let gains = shows_gains(self, session);
+        let source = match self.source {
+            Source::HeldOut => "held-out prompts",
+            Source::Judges => "judges, held-out prompts",
+            Source::Training if gains => "training, last probe",
+            Source::Training => "training, prompts drawn",
+        };
+        let title = match (self.parallel, names.get(self.x), names.get(self.y)) {
+            (false, Some(x), Some(y)) if x != y => format!("{y} over {x}"),
+            (false, Some(x), _) => x.clone(),
+            _ => "All rewards".into(),
+        };
+        let basis = if gains { "gains over the base" } else { "levels" };
+        let aside = format!("{basis}, {source}");
+        let aside =
+            if aside.chars().count() + title.chars().count() + 8 > usize::from(area.width) { basis } else { &aside };
+        let inner = panel(frame, area, &title, aside, theme);
+        let inner = self.legend(shared, session, dots, frame, inner);
+        if dots.is_empty() {
+            let text = match self.source {
+                Source::Judges => "no judge watches these rewards",
+                Source::HeldOut | Source::Training => "no adapter has trained yet",
+            };
+            message(theme, frame, inner, "Nothing to show", text);
+        } else if self.parallel || names.len() > 2 && inner.height < 5 {
+            parallel::view(self, shared, session, (dots, names), frame, inner);
+        } else {
+            scatter::view(self, shared, session, dots, frame, inner);
+        }
     }
 }
 
@@ -294,6 +363,11 @@ fn volume(shared: &Shared, session: &Session, width: usize) -> Option<Line<'stat
         };
         if !figures.resampled {
             put("  resampling …".into());
+        }
+        match session.provisional() {
+            0 => {}
+            1 => put("  provisional: one point is new".into()),
+            count => put(format!("  provisional: {count} points are new")),
         }
         if let Some(base) = volumes.base {
             put(format!("  base {:.3}", base.mean));
@@ -360,6 +434,7 @@ impl Screen for Front {
     fn ask(&mut self, shown: bool, shared: &mut Shared) {
         if shown {
             shared.want_sheets();
+            shared.want_pair();
         }
     }
 
@@ -372,39 +447,12 @@ impl Screen for Front {
             let text = "nothing is evaluated yet: the base is evaluated first, adapters after their training";
             return message(theme, frame, area, "No front yet", text);
         }
-        let areas = Areas::of(area, self.listed);
+        let pair = session.pair().map(|_| session.figures.report.rewards.len() as u16 + 3);
         let names = names(self, session);
-        let gains = shows_gains(self, session);
-        let source = match self.source {
-            Source::HeldOut => "held-out prompts",
-            Source::Judges => "judges, held-out prompts",
-            Source::Training if gains => "training, last probe",
-            Source::Training => "training, prompts drawn",
-        };
-        let title = match (self.parallel, names.get(self.x), names.get(self.y)) {
-            (false, Some(x), Some(y)) if x != y => format!("{y} over {x}"),
-            (false, Some(x), _) => x.clone(),
-            _ => "All rewards".into(),
-        };
-        let basis = if gains { "gains over the base" } else { "levels" };
-        let aside = format!("{basis}, {source}");
-        let aside = if aside.chars().count() + title.chars().count() + 8 > usize::from(areas.plot.width) {
-            basis
-        } else {
-            &aside
-        };
-        let inner = panel(frame, areas.plot, &title, aside, theme);
-        let inner = self.legend(shared, session, &dots, frame, inner);
-        if dots.is_empty() {
-            let text = match self.source {
-                Source::Judges => "no judge watches these rewards",
-                Source::HeldOut | Source::Training => "no adapter has trained yet",
-            };
-            message(theme, frame, inner, "Nothing to show", text);
-        } else if self.parallel || names.len() > 2 && inner.height < 5 {
-            parallel::view(self, shared, session, (&dots, names), frame, inner);
-        } else {
-            scatter::view(self, shared, session, &dots, frame, inner);
+        let needed = list::needed(self, &dots, names.len());
+        let areas = Areas::of(area, self.listed, needed).with_pair(pair);
+        if let Some(area) = areas.plot {
+            self.plot(shared, session, (&dots, names), frame, area);
         }
         if let Some(area) = areas.list {
             list::view(self, shared, session, &dots, frame, area);
@@ -412,43 +460,83 @@ impl Screen for Front {
         if let Some(area) = areas.details {
             details::view(self, shared, session, frame, area);
         }
+        if let Some(area) = areas.pair {
+            pair::view(self, shared, session, frame, area);
+        }
         if let Some(area) = areas.advice {
             advice::view(self, shared, session, frame, area);
         }
     }
 }
 
+/// The columns that a plot beside a list keeps.
+const LEAST_PLOT: u16 = 52;
+
 /// Where the parts of the screen lie.
 struct Areas {
-    plot: Rect,
+    plot: Option<Rect>,
     list: Option<Rect>,
     details: Option<Rect>,
+    pair: Option<Rect>,
     advice: Option<Rect>,
 }
 
 impl Areas {
-    fn of(area: Rect, listed: bool) -> Self {
-        if area.width < 74 {
-            // One column: the plot, and below it the list or the point.
-            let advice = if area.height >= 24 { 4 } else { 0 };
+    /// Gives the difference of two points so many rows, below what the point is or below the list; in place of what the point is where there is no
+    /// room for both.
+    fn with_pair(mut self, rows_of_pair: Option<u16>) -> Self {
+        let Some(height) = rows_of_pair else { return self };
+        let Some(whole) = self.details.or(self.list) else { return self };
+        if whole.height < height + 6 {
+            *(if self.details.is_some() { &mut self.details } else { &mut self.list }) = None;
+            self.pair = Some(whole);
+            return self;
+        }
+        let [above, below] = rows(whole, [Constraint::Fill(1), Constraint::Length(height)]);
+        *(if self.details.is_some() { &mut self.details } else { &mut self.list }) = Some(above);
+        self.pair = Some(below);
+        self
+    }
+
+    /// - `listed`: whether the list takes the place of the plot
+    /// - `needed`: the columns that the list takes with all rewards
+    fn of(area: Rect, listed: bool, needed: u16) -> Self {
+        let narrow = area.width < 74;
+        let advice = match area.height {
+            30.. => 5,
+            24.. => 4,
+            _ if narrow => 0,
+            _ => 4,
+        };
+        let [above, advice] = rows(area, [Constraint::Fill(1), Constraint::Length(advice)]);
+        let advice = Some(advice).filter(|area| !area.is_empty());
+        let none = Self { plot: None, list: None, details: None, pair: None, advice };
+        if listed {
+            let side = if area.width >= needed + 50 { 48 } else { 0 };
+            if side == 0 {
+                return Self { list: Some(above), ..none };
+            }
+            let [list, details] = columns(above, [Constraint::Fill(1), Constraint::Length(side)]);
+            return Self { list: Some(list), details: Some(details), ..none };
+        }
+        if narrow {
+            // One column: the plot, and below it what the point is.
             let below = Constraint::Length((area.height * 2 / 5).max(5));
-            let [plot, below, advice] = rows(area, [Constraint::Fill(1), below, Constraint::Length(advice)]);
-            let (list, details) = if listed { (Some(below), None) } else { (None, Some(below)) };
-            return Self { plot, list, details, advice: Some(advice).filter(|area| !area.is_empty()) };
+            let [plot, below] = rows(above, [Constraint::Fill(1), below]);
+            return Self { plot: Some(plot), details: Some(below), ..none };
         }
         let width = match area.width {
             0..110 => 33,
             110..150 => area.width * 2 / 5,
             _ => area.width / 2,
         };
-        let advice = if area.height >= 30 { 5 } else { 4 };
-        let [above, advice] = rows(area, [Constraint::Fill(1), Constraint::Length(advice)]);
+        // The plot gives way to columns, but not to all of them.
+        let width = if area.width < 110 { width } else { needed.clamp(width, (area.width - LEAST_PLOT).max(width)) };
         let [plot, side] = columns(above, [Constraint::Fill(1), Constraint::Length(width)]);
         if side.height < 24 {
-            let (list, details) = if listed { (Some(side), None) } else { (None, Some(side)) };
-            return Self { plot, list, details, advice: Some(advice) };
+            return Self { plot: Some(plot), details: Some(side), ..none };
         }
         let [list, details] = rows(side, [Constraint::Percentage(45), Constraint::Fill(1)]);
-        Self { plot, list: Some(list), details: Some(details), advice: Some(advice) }
+        Self { plot: Some(plot), list: Some(list), details: Some(details), ..none }
     }
 }

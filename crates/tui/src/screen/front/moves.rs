@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use super::Front;
 use super::dots::{Dot, axis, dots, names};
+use crate::component::Step;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::widget::{Axis, Plot};
@@ -19,8 +20,20 @@ pub(super) enum Way {
 }
 
 impl Front {
-    /// Moves the cursor to the nearest wanted point in a direction; among parallel coordinates to the next one.
+    /// Moves the cursor to the nearest wanted point in a direction; among parallel coordinates to the next one, and in the list that takes the
+    /// plot's place to the next row.
     pub(super) fn step(&mut self, way: Way, shared: &mut Shared) {
+        if self.listed {
+            return match way {
+                Way::Up => self.step_list(Step::Up, shared),
+                Way::Down => self.step_list(Step::Down, shared),
+                Way::Left => self.first = self.first.saturating_sub(1),
+                Way::Right => {
+                    let count = shared.session.as_ref().map_or(1, |session| names(self, session).len());
+                    self.first = (self.first + 1).min(count.saturating_sub(1));
+                }
+            };
+        }
         let Some(session) = &mut shared.session else { return };
         if self.parallel && matches!(way, Way::Left | Way::Right) {
             let count = names(self, session).len().max(1);

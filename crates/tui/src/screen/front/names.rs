@@ -39,7 +39,14 @@ impl Names {
     /// Writes a name beside a point, where there is room. Returns whether there was.
     pub(super) fn put(&mut self, frame: &mut Frame<'_>, point: (u16, u16), name: &str, style: Style) -> bool {
         let Some(place) = self.find(point, name.chars().count() as u16) else { return false };
-        self.take(place, name.chars().count() as u16);
+        let width = name.chars().count() as u16;
+        // Lines and error bars end beside a name, and do not run into it.
+        for column in [place.0.checked_sub(1), Some(place.0 + width)].into_iter().flatten() {
+            if self.is_free((column, place.1), 1) {
+                frame.buffer_mut().set_string(column, place.1, " ", style);
+            }
+        }
+        self.take(place, width);
         frame.buffer_mut().set_string(place.0, place.1, name, style);
         true
     }

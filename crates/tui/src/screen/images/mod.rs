@@ -99,13 +99,13 @@ fn extent(session: &Session) -> (usize, usize) {
     sheets.fold((0, 0), |(a, b), (c, d)| (a.max(c), b.max(d)))
 }
 
-/// Returns the two points that are set against each other: the first mark and the one under the cursor, or the base and that; of two marks
-/// both, where the cursor is on one of them.
+/// Returns the two points that are set against each other; without marks the base and the one under the cursor.
 fn pair(session: &Session) -> Option<[RunId; 2]> {
-    let selected = session.selected.clone()?;
-    let other = session.marks.iter().find(|mark| **mark != selected).cloned();
-    let other = other.or_else(|| Some(session.figures.base()?.id.clone())).filter(|other| *other != selected)?;
-    Some([other, selected])
+    let with_base = || {
+        let base = session.figures.base()?.id.clone();
+        Some([base, session.selected.clone()?]).filter(|[base, selected]| base != selected)
+    };
+    session.pair().or_else(with_base)
 }
 
 impl Images {
@@ -169,6 +169,8 @@ impl Screen for Images {
     fn ask(&mut self, shown: bool, shared: &mut Shared) {
         if shown {
             shared.want_sheets();
+            shared.want_pair();
+            shared.want_scores();
         }
     }
 

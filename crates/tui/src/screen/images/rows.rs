@@ -5,18 +5,20 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use moa_core::{EvaluationRecord, PointKind, RunId};
+use moa_store::Role;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::{Images, Versus, pair};
+use super::{Images, Versus, extent, pair};
 use crate::experiment::Experiment;
 use crate::picture::Rgb;
 use crate::screen::front::direction;
 use crate::session::{Pictures, Session};
 use crate::shared::Shared;
-use crate::widget::{clip, message, signed};
+use crate::theme::sign;
+use crate::widget::{clip, fitting, message, signed};
 
 /// Time between two images that blink.
 const BLINK_MILLIS: u128 = 500;
@@ -82,6 +84,7 @@ pub(super) fn view(
     area: Rect,
 ) {
     let theme = shared.theme;
+    let area = against(shared, session, frame, area);
     let rows = own.rows(session, shared.now);
     // Prompts above the images; of one prompt a single line is enough on a small screen.
     let caption = if own.noises && area.height < 20 { 1 } else { 3 };
@@ -94,7 +97,17 @@ pub(super) fn view(
         let (Of::Point(id) | Of::Difference(id, _)) = row;
         image(session, id, (0, 0)).map(Rgb::aspect)
     });
-    let height = (i32::from(room - head) + i32::from(own.zoom)).clamp(2, i32::from(room - head)) as u16;
+    // Below each image what it scores, where that was kept.
+    let known =
+        rows.iter().any(|row| matches!(row, Of::Point(id) if session.scores.get(id).is_some_and(Option::is_some)));
+    let scored = if known { (experiment.rewards.len() as u16).min((room - head) / 4) } else { 0 };
+    let most = room - head - scored;
+    // All images of a prompt have room beside each other, unless they are made larger.
+    let noises = if own.noises { extent(session).1.clamp(1, 4) as u16 } else { 1 };
+    let widest = f64::from(area.width.saturating_sub(noises - 1) / noises);
+    let fits = (0.5 * widest * aspect.unwrap_or(1.0)).floor() as u16;
+    let usual = if own.noises { fits.clamp(2, most) } else { most };
+    let height = (i32::from(usual) + i32::from(own.zoom)).clamp(2, i32::from(most)) as u16;
     // Cells are twice as high as wide.
     let width = ((2.0 * f64::from(height) / aspect.unwrap_or(1.0)).round() as u16).clamp(2, area.width.max(2));
     let across = usize::from((area.width + 1) / (width + 1)).max(1);
@@ -121,6 +134,11 @@ pub(super) fn view(
             if let Some(picture) = found.filter(|_| cell.right() <= area.right()) {
                 shared.gallery.draw(&picture, cell, theme.dim(), frame.buffer_mut());
                 drawn += 1;
+                if let Of::Point(id) = row {
+                    let lines = of_image(session, experiment, id, *at, usize::from(width));
+                    let place = Rect { y: cell.bottom(), height: scored, ..cell };
+                    frame.render_widget(Paragraph::new(lines).style(theme.dim()), place);
+                }
             }
         }
         if let (0, Of::Point(id)) = (drawn, row) {
@@ -128,6 +146,48 @@ pub(super) fn view(
             frame.render_widget(Paragraph::new(text).style(theme.dim()).wrap(Wrap { trim: true }), below);
         }
     }
+}
+
+/// Draws at the foot what one of two points has more than the other, over all prompts; returns the area above.
+fn against(shared: &Shared, session: &Session, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let theme = shared.theme;
+    let Some([other, one]) = session.pair().filter(|_| area.height >= 14) else { return area };
+    let Some(Some(Ok(found))) = session.pairs.get(&[other.clone(), one.clone()]) else { return area };
+    let mut parts = vec![vec![Span::styled(format!("{one} − {other}, 95 %:"), theme.dim())]];
+    parts.extend(found.iter().map(|paired| {
+        let half = paired.difference.half_width().map_or(String::new(), |half| format!(" ± {half:.3}"));
+        let (arrow, style) = sign(paired.sign(), theme);
+        vec![
+            Span::styled(format!("{} ", paired.name), theme.dim()),
+            Span::raw(signed(paired.difference.mean)),
+            Span::styled(half, theme.dim()),
+            Span::styled(arrow, style),
+        ]
+    }));
+    let lines = fitting(parts, area.width.into());
+    let height = (lines.len() as u16).min(3);
+    frame.render_widget(Paragraph::new(lines), Rect { y: area.bottom() - height, height, ..area });
+    Rect { height: area.height - height, ..area }
+}
+
+/// Returns what an image scores, a line for each reward; nothing where that was not kept.
+fn of_image(
+    session: &Session,
+    experiment: &Experiment,
+    id: &RunId,
+    (prompt, noise): (usize, usize),
+    width: usize,
+) -> Vec<Line<'static>> {
+    let Some(Some(scores)) = session.scores.get(id) else { return Vec::new() };
+    let per_prompt = scores.images_per_prompt as usize;
+    let line = |reward: &String| {
+        let column = scores.columns.iter().find(|column| column.role == Role::Reward && column.name == *reward)?;
+        let score = *column.scores.get(prompt * per_prompt + noise).filter(|_| noise < per_prompt)?;
+        let value = score.map_or("–".to_owned(), |score| format!("{score:.3}"));
+        let name = clip(reward, width.saturating_sub(value.chars().count() + 1));
+        Some(Line::from(format!("{name} {value}")))
+    };
+    experiment.rewards.iter().filter_map(line).collect()
 }
 
 /// Whether a point has this very image, and not only the prompt's last in its place.

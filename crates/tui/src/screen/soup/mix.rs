@@ -1,15 +1,18 @@
 //! Shares of corners that sum to one.
 
+use moa_analysis::apportion;
 use moa_core::RunId;
 
 /// A share of one, in percent.
 pub(super) const WHOLE: u32 = 100;
 
 /// The shares of corners in percent. They sum to 100, so that a share is a number of two decimals, and the same number when
-/// it is written out and read again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// it is written out and read again. Beside them the weights that they were rounded from: rounding does not add up while one slider after the other
+/// is moved.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mix {
     percent: Vec<u32>,
+    weights: Vec<f64>,
 }
 
 impl Mix {
@@ -20,7 +23,7 @@ impl Mix {
 
     /// Returns the shares closest to weights that are not negative, by largest remainders.
     pub(super) fn near(weights: &[f64]) -> Self {
-        Self { percent: apportion(WHOLE, weights) }
+        Self { percent: divide(WHOLE, weights), weights: weights.to_vec() }
     }
 
     /// Returns the percents.
@@ -33,22 +36,30 @@ impl Mix {
         self.percent.iter().map(|percent| f64::from(*percent) / f64::from(WHOLE)).collect()
     }
 
-    /// Gives one corner a share; the others keep their proportions, which `memory` tells where all of them are 0.
+    /// Returns the weights that the shares were rounded from.
+    pub(super) fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Gives one corner a share, exactly; the others keep their proportions, which `memory` tells where all of them are 0.
     pub(super) fn set(&mut self, index: usize, percent: u32, memory: &[f64]) {
         let percent = if self.percent.len() == 1 { WHOLE } else { percent.min(WHOLE) };
-        let own = |weights: Vec<f64>| -> Vec<f64> {
-            weights.into_iter().enumerate().map(|(place, weight)| if place == index { 0.0 } else { weight }).collect()
+        let own = |weights: &[f64]| -> Vec<f64> {
+            weights.iter().enumerate().map(|(place, weight)| if place == index { 0.0 } else { *weight }).collect()
         };
-        let mut others = own(self.percent.iter().map(|percent| f64::from(*percent)).collect());
-        if others.iter().sum::<f64>() <= 0.0 {
-            others = own(memory.to_vec());
+        let equal = vec![1.0; self.percent.len()];
+        let candidates = [own(&self.weights), own(memory), own(&equal)];
+        let found = candidates.into_iter().find(|weights| weights.iter().sum::<f64>() > 0.0);
+        // A single corner has no others.
+        let mut weights = found.unwrap_or(equal);
+        self.percent = divide(WHOLE - percent, &weights);
+        self.percent[index] = percent;
+        let sum: f64 = weights.iter().sum();
+        for weight in &mut weights {
+            *weight *= f64::from(WHOLE - percent) / sum;
         }
-        if others.iter().sum::<f64>() <= 0.0 {
-            others = own(vec![1.0; self.percent.len()]);
-        }
-        let mut shares = apportion(WHOLE - percent, &others);
-        shares[index] = percent;
-        self.percent = shares;
+        weights[index] = f64::from(percent);
+        self.weights = weights;
     }
 
     /// Returns the soup in words: "60 % aesthetics + 40 % safety".
@@ -58,19 +69,9 @@ impl Mix {
     }
 }
 
-/// Divides `whole` in proportion to weights.
-fn apportion(whole: u32, weights: &[f64]) -> Vec<u32> {
-    let sum: f64 = weights.iter().sum();
-    if sum <= 0.0 || weights.is_empty() {
-        return vec![0; weights.len()];
-    }
-    let exact: Vec<f64> = weights.iter().map(|weight| f64::from(whole) * weight / sum).collect();
-    let mut parts: Vec<u32> = exact.iter().map(|part| part.floor() as u32).collect();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by(|a, b| (exact[*b] - exact[*b].floor()).total_cmp(&(exact[*a] - exact[*a].floor())));
-    let rest = whole.saturating_sub(parts.iter().sum()) as usize;
-    order.into_iter().cycle().take(rest).for_each(|place| parts[place] += 1);
-    parts
+/// Divides percents in proportion to weights that are not negative.
+fn divide(whole: u32, weights: &[f64]) -> Vec<u32> {
+    apportion(whole, weights).into_iter().map(i32::unsigned_abs).collect()
 }
 
 #[cfg(test)]
@@ -91,6 +92,22 @@ mod tests {
             assert_eq!(mix.percent().iter().sum::<u32>(), 100);
         }
         assert_eq!(Mix::equal(3).percent(), [34, 33, 33]);
+    }
+
+    #[test]
+    fn rounding_does_not_drift() {
+        let mut mix = Mix::equal(3);
+        mix.set(2, 0, &[]);
+        assert_eq!(mix.percent(), [50, 50, 0], "a third each, and not 34 to 33");
+        for wanted in [55, 60] {
+            let here = mix.percent()[0];
+            mix.set(0, here + 5, &[]);
+            assert_eq!(mix.percent(), [wanted, 100 - wanted, 0]);
+        }
+        let mut mix = Mix::near(&[0.2, 0.6, 0.2]);
+        (21..=100).chain((0..100).rev()).for_each(|percent| mix.set(0, percent, &[0.2, 0.6, 0.2]));
+        mix.set(0, 20, &[]);
+        assert_eq!(mix.percent(), [20, 60, 20], "after every step of the way");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::figures::{Figures, gain};
 use crate::key::{Row, c, k, shift};
 use crate::message::{Asked, Message, Reply, Request, SaveFormat, Work};
 use crate::session::Session;
-use crate::shared::{self, Menu, Note, Overlay, Shared, Tone};
+use crate::shared::{self, Measuring, Menu, Note, Overlay, Shared, Tone};
 use crate::widget::{clip, columns, message, panel, rows, scroll};
 use mix::{Mix, WHOLE};
 use preview::Preview;
@@ -71,14 +71,16 @@ const KEYS: Keys<Soup> = &[
     Row::new(&[c('e')], Soup::evaluate, "measure this mixture, and add it to the front", "measure"),
     Row::new(&[c('s')], |_, shared| ask_save(shared), "save the adapter", "save"),
     Row::new(&[c('w'), c('/')], Soup::ask_wish, "search for shares that keep constraints", "search"),
-    Row::new(&[c('x')], |_, shared| cancel(shared), "stop measuring", ""),
+    Row::new(&[c('x')], |_, shared| cancel(shared), "stop measuring, and keep nothing of this mixture", ""),
 ];
 
 /// Stops what is measured.
 fn cancel(shared: &mut Shared) {
-    if shared.measuring.is_some() {
-        shared.ask(Request::Work(Work::CancelMeasuring));
+    match &mut shared.measuring {
+        Some(measuring) => measuring.stopping = true,
+        None => return shared.say("nothing is being measured", Tone::Plain),
     }
+    shared.ask(Request::Work(Work::CancelMeasuring));
 }
 
 /// Returns the open experiment whose adapters can be mixed; says why there is none.
@@ -95,13 +97,8 @@ fn mixable(shared: &mut Shared) -> Option<&Session> {
     shared.session.as_ref()
 }
 
-/// Whether nothing is measured; says so where something is.
-fn is_idle(shared: &mut Shared) -> bool {
-    if shared.measuring.is_some() {
-        shared.say("one measurement at a time: x stops the current one", Tone::Plain);
-    }
-    shared.measuring.is_none()
-}
+/// What is said where something is measured already.
+const BUSY: &str = "a measurement is in progress: wait for it, or stop it with x";
 
 /// Lets one choose the layout of a saved adapter.
 fn ask_save(shared: &mut Shared) {
@@ -126,7 +123,7 @@ impl Soup {
 
     fn put(&mut self, mix: Mix) {
         if mix.percent().iter().filter(|percent| **percent > 0).count() > 1 {
-            self.memory = mix.shares();
+            self.memory = mix.weights().to_vec();
         }
         self.mix = Some(mix);
         self.failed = None;
@@ -164,10 +161,11 @@ impl Soup {
     fn evaluate(&mut self, shared: &mut Shared) {
         let Some(session) = mixable(shared) else { return };
         let work = Work::Evaluate(session.root.clone(), self.shares(&session.figures));
-        if is_idle(shared) {
-            shared.measuring = Some(("measuring".into(), 0.0));
-            shared.ask(Request::Work(work));
+        if shared.measuring.is_some() {
+            return shared.say(BUSY, Tone::Bad);
         }
+        shared.measuring = Some(Measuring::new("measuring", false));
+        shared.ask(Request::Work(work));
     }
 
     fn ask_wish(&mut self, shared: &mut Shared) {
@@ -180,9 +178,8 @@ impl Soup {
             name(0)
         );
         let line = shared::Line { title: "Constraints", hint, text: self.wish.clone(), error: None };
-        if is_idle(shared) {
-            shared.overlay = Some(Overlay::Line(line));
-        }
+        // While something is measured, too: what is typed is refused when it is entered, and never taken for keys.
+        shared.overlay = Some(Overlay::Line(line));
     }
 
     /// Returns a request for images where the shown ones are of other shares.
@@ -319,8 +316,11 @@ impl Screen for Soup {
         let read = trade_off::wish(text, &session.figures.report.rewards);
         let (constraints, goal) = read.map_err(|error| error.to_string())?;
         text.clone_into(&mut self.wish);
+        if shared.measuring.is_some() {
+            return Err("a measurement is in progress: press ⏎ again after it, or esc and then x to stop it".into());
+        }
         let request = Request::Work(Work::Solve(session.root.clone(), constraints, goal));
-        shared.measuring = Some(("searching for shares".into(), 0.0));
+        shared.measuring = Some(Measuring::new("searching for shares", true));
         shared.ask(request);
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::experiment::Experiment;
 use crate::key::{Row, c, k};
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::widget::{Axis, Braille, clip, columns, message, panel, plot, scroll, short};
+use crate::widget::{Axis, Braille, clip, columns, message, panel, plot, scroll, short, signed};
 
 /// How much of the past a smoothed value keeps, by step.
 const SMOOTHING: [f64; 4] = [0.0, 0.6, 0.85, 0.95];
@@ -106,11 +106,15 @@ impl Curves {
         area: Rect,
     ) {
         let metrics = experiment.metrics();
-        let shown = session.compared();
+        let shown: Vec<RunId> = session.compared();
+        let trained = |id: &RunId| experiment.runs.iter().any(|run| run.id == *id);
         let side = if area.width >= 100 { 34 } else { 24 };
         let [main, side] = columns(area, [Constraint::Fill(1), Constraint::Length(side)]);
         if metrics.is_empty() {
             message(shared.theme, frame, main, "No curves yet", "they begin with the first epoch");
+        } else if let ([id], false) = (&shown[..], shown.iter().any(trained)) {
+            let text = "what is not trained itself, the base or a mixture, has none: choose a run with ↑ ↓";
+            message(shared.theme, frame, main, &format!("{id} has no training curve"), text);
         } else if self.together {
             let count = metrics.len();
             let across = match main.width {
@@ -221,6 +225,9 @@ impl Curves {
                 Span::styled("━━ ", theme.series(place)),
                 Span::styled(clip(id.as_str(), width.saturating_sub(3)), style),
             ]));
+            if !experiment.runs.iter().any(|run| run.id == *id) {
+                lines.push(Line::styled("   no training curve", theme.dim()));
+            }
         }
         if experiment.has_gains() {
             lines.push(Line::styled("╌╌ the base", theme.dim()));
@@ -230,9 +237,11 @@ impl Curves {
             let chosen = self.metric % metrics.len().max(1);
             let room = usize::from(inner.height).saturating_sub(lines.len());
             let first = scroll(chosen, metrics.len(), room);
-            for (place, metric) in metrics.iter().enumerate().skip(first).take(room) {
-                let value = experiment.latest(id, metric).map_or("–".into(), short);
-                let name = clip(&compact(metric), width.saturating_sub(value.chars().count() + 2));
+            for (place, name) in metrics.iter().enumerate().skip(first).take(room) {
+                let value = experiment.latest(id, name);
+                let is_gain = metric::reward_of_any_gain(name).is_some();
+                let value = value.map_or("–".into(), |value| if is_gain { signed(value) } else { short(value) });
+                let name = clip(&compact(name), width.saturating_sub(value.chars().count() + 2));
                 let gap = width.saturating_sub(name.chars().count() + value.chars().count());
                 let line = Line::from(format!("{name}{}{value}", " ".repeat(gap)));
                 lines.push(if place == chosen { line.patch_style(theme.selected()) } else { line });

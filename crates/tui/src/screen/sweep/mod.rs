@@ -77,7 +77,7 @@ impl Sweep {
     /// Moves the cursor among the runs.
     fn step(&mut self, step: Step, shared: &mut Shared) {
         let Some(session) = shared.ready() else { return };
-        let row = self.row(session).or_else(|| self.row_of(session, self.last.as_ref()));
+        let row = self.row(session);
         let next = row.map_or(0, |row| step.from(row, self.rows.len()));
         self.select(next, session);
     }
@@ -93,9 +93,9 @@ impl Sweep {
         Some(&session.experiment.as_ref()?.runs.get(*self.rows.get(row)?)?.id)
     }
 
-    /// Returns the row of the selected run.
+    /// Returns the row of the run under the cursor: the selected one, or where a soup is selected the last one that was.
     fn row(&self, session: &Session) -> Option<usize> {
-        self.row_of(session, session.selected.as_ref())
+        self.row_of(session, session.selected.as_ref()).or_else(|| self.row_of(session, self.last.as_ref()))
     }
 
     fn row_of(&self, session: &Session, id: Option<&RunId>) -> Option<usize> {
@@ -186,8 +186,17 @@ impl Screen for Sweep {
         (keys[row].act)(self, shared);
     }
 
-    fn back(&mut self, _: &mut Shared) -> bool {
-        self.curves.take().is_some()
+    fn back(&mut self, shared: &mut Shared) -> bool {
+        if self.curves.take().is_some() {
+            return true;
+        }
+        let filtered = !self.filter.is_empty();
+        self.filter("", shared);
+        filtered
+    }
+
+    fn again(&mut self, _: &mut Shared) {
+        self.curves = None;
     }
 
     fn click(&mut self, click: Click, shared: &mut Shared) {
@@ -220,6 +229,12 @@ impl Screen for Sweep {
     fn ask(&mut self, _: bool, shared: &mut Shared) {
         let Some(session) = &shared.session else { return };
         let Some(experiment) = &session.experiment else { return };
+        // Where another screen has put the cursor on a run, that is the last one here, too.
+        if let Some(id) = session.selected.as_ref().filter(|id| experiment.runs.iter().any(|run| run.id == **id))
+            && self.last.as_ref() != Some(id)
+        {
+            self.last = Some(id.clone());
+        }
         if self.epochs_done.0 > 0 && self.epochs_done.0 != self.volumes_asked {
             self.volumes_asked = self.epochs_done.0;
             let request = Request::Volumes(session.root.clone(), volumes(experiment, self.epochs_done.0));
@@ -242,7 +257,11 @@ impl Screen for Sweep {
         if let Some(curves) = &self.curves {
             return curves.view(shared, session, experiment, frame, area);
         }
-        let low = if area.height >= 28 { 11 } else { 7 };
+        // Warnings are not cut where the list of runs has rows to spare.
+        let low: u16 = if area.height >= 28 { 11 } else { 7 };
+        let spare = area.height.saturating_sub(2 + self.rows.len().max(3) as u16 + 3);
+        let needed = warnings::height(self, session, experiment, usize::from(area.width - area.width * 46 / 100 - 2));
+        let low = low.max(needed.min(spare).min(area.height * 2 / 3));
         let [top, middle, bottom] = rows(area, [Constraint::Length(2), Constraint::Fill(1), Constraint::Length(low)]);
         progress::view(self, shared, session, experiment, frame, top);
         table::view(self, shared, session, experiment, frame, middle);

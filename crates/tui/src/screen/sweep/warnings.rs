@@ -11,7 +11,7 @@ use super::Sweep;
 use crate::experiment::Experiment;
 use crate::session::Session;
 use crate::theme::Theme;
-use crate::widget::panel;
+use crate::widget::{panel, wrapped};
 
 /// Ratios of new to old probabilities further from 1 than this are suspicious.
 const RATIO_OFF: f64 = 0.2;
@@ -42,7 +42,29 @@ fn of_sweep(session: &Session, experiment: &Experiment) -> Vec<String> {
     found
 }
 
-/// Draws the warnings: of the run under the cursor first, then of the sweep, then of other runs.
+/// Returns the warnings with whose they are: of the run under the cursor first, then of the sweep, then of other runs, so many of those.
+fn found(own: &Sweep, session: &Session, experiment: &Experiment, most: usize) -> Vec<(String, String)> {
+    let selected = experiment.runs.iter().position(|run| Some(&run.id) == session.selected.as_ref());
+    let others = (0..experiment.runs.len()).filter(|place| Some(*place) != selected);
+    let of_run = |place: usize| {
+        let texts = own.findings.get(place).into_iter().flatten();
+        texts.map(move |text| (experiment.runs[place].id.to_string(), text.clone()))
+    };
+    let whole = of_sweep(session, experiment);
+    let mut found: Vec<(String, String)> = selected.into_iter().flat_map(of_run).collect();
+    found.extend(whole.into_iter().map(|text| ("sweep".to_owned(), text)));
+    found.extend(others.flat_map(of_run).take(most));
+    found
+}
+
+/// Returns how many lines the warnings take in so many columns, with their title.
+pub(super) fn height(own: &Sweep, session: &Session, experiment: &Experiment, width: usize) -> u16 {
+    let lines = found(own, session, experiment, 20).into_iter();
+    let lines = lines.map(|(name, text)| wrapped(&format!("⚠ {name}: {text}"), width).len());
+    1 + lines.sum::<usize>().min(60) as u16
+}
+
+/// Draws the warnings.
 pub(super) fn view(
     own: &Sweep,
     theme: Theme,
@@ -51,17 +73,9 @@ pub(super) fn view(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let selected = experiment.runs.iter().position(|run| Some(&run.id) == session.selected.as_ref());
-    let others = (0..experiment.runs.len()).filter(|place| Some(*place) != selected);
-    let of_run = |place: usize| {
-        let texts = own.findings.get(place).into_iter().flatten();
-        texts.map(move |text| (experiment.runs[place].id.to_string(), text.clone()))
-    };
-    let whole = of_sweep(session, experiment);
-    let count = own.findings.iter().map(Vec::len).sum::<usize>() + whole.len();
-    let mut found: Vec<(String, String)> = selected.into_iter().flat_map(of_run).collect();
-    found.extend(whole.into_iter().map(|text| ("sweep".to_owned(), text)));
-    found.extend(others.flat_map(of_run).take(usize::from(area.height)));
+    let found = found(own, session, experiment, usize::from(area.height));
+    let whole = of_sweep(session, experiment).len();
+    let count = own.findings.iter().map(Vec::len).sum::<usize>() + whole;
     let count = if count == 0 { String::new() } else { count.to_string() };
     let inner = panel(frame, area, "Warnings", &count, theme);
     if found.is_empty() {

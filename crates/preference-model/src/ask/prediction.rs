@@ -1,0 +1,60 @@
+//! The pair that lowers the variance of predictions most.
+
+use super::batch::{Growing, Watching, greedy};
+use super::information::{Table, expected_curvature};
+use super::{Candidate, Question, Random, Strategy};
+use crate::linear::Matrix;
+
+/// Asks the pairs whose answers lower the variance of the candidates' own differences most, on average (V-optimal design; Cohn,
+/// Ghahramani and Jordan 1996; the linear case of EPIG, Bickford Smith et al. 2023): with expected curvature h and `d` the
+/// difference of the images' coordinates,
+///
+/// ```text
+/// gain = h/(1 + h·dᵀΣd) · mean over t of (dᵀΣt)²
+/// ```
+///
+/// Unlike [`super::Bald`] it does not ask about directions in which hardly any two images differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// How many of the candidates stand for all, as what is to be predicted. Default: 512.
+    pub targets: usize,
+}
+
+impl Default for Prediction {
+    fn default() -> Self {
+        Self { targets: 512 }
+    }
+}
+
+impl Strategy for Prediction {
+    fn name(&self) -> &'static str {
+        "prediction"
+    }
+
+    fn choose(&self, question: &Question<'_>) -> Vec<usize> {
+        let Some(model) = question.model else { return Random.choose(question) };
+        let candidates = question.candidates;
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
+        let table = Table::new(|mean, variance| expected_curvature(mean, variance, ties, lapse));
+        let growing = Growing::new(question.pool, model);
+        let drawn = Question { count: self.targets, key: question.key.named("targets"), ..*question };
+        let targets: Vec<f64> =
+            Random.choose(&drawn).into_iter().flat_map(|at| growing.spread(&candidates[at])).collect();
+        let columns = growing.spreads.columns;
+        let targets = Matrix::from_values(targets.len() / columns, columns, targets);
+        let mut watching = Watching::new(growing, &targets);
+        let h = |watching: &Watching, candidate: &Candidate| {
+            table.at(watching.growing.mean(candidate), watching.growing.variance(candidate))
+        };
+        greedy(
+            &mut watching,
+            question.count,
+            candidates.len(),
+            |watching, at| watching.gain(&candidates[at], h(watching, &candidates[at])),
+            |watching, at| watching.answer(&candidates[at], h(watching, &candidates[at])),
+        )
+    }
+}

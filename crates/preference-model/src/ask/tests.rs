@@ -1,0 +1,216 @@
+//! What strategies choose.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use moa_preferences::Winner;
+
+use super::batch::Growing;
+use super::information::{expected_curvature, mutual_information};
+use super::*;
+use crate::{Features, FitSettings, Judgements, Lapses, Pool, RewardModel, Shape, SpaceSettings};
+
+const FIXED: FitSettings = FitSettings { shape: Shape::Fixed(0.0), lapses: Lapses::Fixed(0.05), precision: Some(4.0) };
+
+fn world(images: usize, width: usize, per_prompt: usize, seed: u64) -> (Pool, Vec<usize>, Judgements) {
+    let mut values = vec![0.0; images * width];
+    NoiseKey::new(seed).fill_normal(&mut values);
+    let features = Features::new(width, values).expect("features");
+    let pool = Pool::new(&features, &SpaceSettings::default()).expect("pool");
+    let prompts: Vec<usize> = (0..images).map(|image| image / per_prompt).collect();
+    let mut judgements = Judgements::new();
+    for index in 0..30 {
+        let (a, b) = (index * per_prompt % images, (index * per_prompt + 1) % images);
+        let winner = if features.row(a)[0] > features.row(b)[0] { Winner::A } else { Winner::B };
+        judgements.compare("p", "r", a, b, winner, 1.0);
+    }
+    (pool, prompts, judgements)
+}
+
+#[test]
+fn candidates_share_a_prompt_and_were_not_asked() {
+    let prompts = [0, 1, 0, 1, 0, 2];
+    let asked = HashSet::from([(2, 0)]);
+    let found = candidates(&prompts, &asked, 100, NoiseKey::new(1));
+    let keys: HashSet<(usize, usize)> = found.iter().map(Candidate::key).collect();
+    assert_eq!(keys, HashSet::from([(0, 4), (2, 4), (1, 3)]));
+    // A random part of many.
+    let prompts: Vec<usize> = (0..2000).map(|image| image / 100).collect();
+    let found = candidates(&prompts, &HashSet::new(), 5000, NoiseKey::new(2));
+    assert_eq!(found.iter().map(Candidate::key).collect::<HashSet<_>>().len(), 5000);
+    assert!(found.iter().all(|pair| prompts[pair.first] == pair.prompt && prompts[pair.second] == pair.prompt));
+    let turned = found.iter().filter(|pair| pair.first > pair.second).count();
+    assert!((2300..2700).contains(&turned), "{turned}");
+    let all: HashSet<usize> = found.iter().map(|pair| pair.prompt).collect();
+    assert_eq!(all.len(), 20);
+}
+
+#[test]
+fn a_chosen_answer_updates_the_posterior_as_a_new_row_does() {
+    let (pool, prompts, judgements) = world(40, 6, 8, 3);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 1000, NoiseKey::new(3));
+    let mut growing = Growing::new(&pool, &model);
+    let (asked, h) = (pairs[0], 0.2);
+    let (v, y) = (growing.variance(&asked), growing.spread(&asked));
+    let wanted: Vec<f64> = pairs
+        .iter()
+        .map(|pair| {
+            let covariance = crate::linear::dot(&growing.spread(pair), &y);
+            growing.variance(pair) - covariance * covariance * h / (1.0 + h * v)
+        })
+        .collect();
+    growing.answer(&asked, h);
+    for (pair, wanted) in pairs.iter().zip(wanted) {
+        assert!((growing.variance(pair) - wanted).abs() < 1e-10);
+    }
+}
+
+/// All candidates are computed again before each choice.
+#[test]
+fn lazy_batches_are_those_of_plain_greed() {
+    let (pool, prompts, judgements) = world(60, 5, 10, 4);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 1000, NoiseKey::new(4));
+    let (ties, lapse) = (0.0, 0.05);
+    let mut growing = Growing::new(&pool, &model);
+    let mut information = 0.0;
+    let found = Bald.choose(&Question {
+        pool: &pool,
+        model: Some(&model),
+        candidates: &pairs,
+        count: 12,
+        key: NoiseKey::new(1),
+    });
+    assert_eq!(found.len(), 12);
+    let mut open: HashSet<usize> = (0..pairs.len()).collect();
+    for at in found {
+        let gain = |at: usize| mutual_information(growing.mean(&pairs[at]), growing.variance(&pairs[at]), ties, lapse);
+        let best = open.iter().map(|at| gain(*at)).fold(0.0, f64::max);
+        // Interpolation may prefer another of nearly the same gain.
+        assert!(gain(at) > 0.99 * best, "{} {best}", gain(at));
+        information += gain(at);
+        assert!(open.remove(&at));
+        let h = expected_curvature(growing.mean(&pairs[at]), growing.variance(&pairs[at]), ties, lapse);
+        growing.answer(&pairs[at], h);
+    }
+    assert!(information > 0.0);
+}
+
+#[test]
+fn bald_asks_what_is_unknown_and_spreads_its_batch() {
+    // Images along two axes; the first axis is known well.
+    let mut values = Vec::new();
+    for axis in 0..2 {
+        for step in 0..20 {
+            let along = step as f32 - 9.5;
+            values.extend(if axis == 0 { [along, 0.0] } else { [0.0, along] });
+        }
+    }
+    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    let mut judgements = Judgements::new();
+    for _ in 0..100 {
+        judgements.compare("p", "r", 11, 9, Winner::A, 1.0);
+        judgements.compare("p", "r", 11, 9, Winner::B, 1.0);
+    }
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pair = |first, second| Candidate { prompt: 0, first, second };
+    let known: Vec<Candidate> = (1..10).map(|at| pair(at, 20 - at)).collect();
+    let unknown: Vec<Candidate> = (21..30).map(|at| pair(at, 60 - at)).collect();
+    let all: Vec<Candidate> = known.iter().chain(&unknown).copied().collect();
+    let question = Question { pool: &pool, model: Some(&model), candidates: &all, count: 1, key: NoiseKey::new(1) };
+    for strategy in [&Bald as &dyn Strategy, &Prediction::default()] {
+        let first = strategy.choose(&question)[0];
+        assert!(first >= known.len(), "{}: {first}", strategy.name());
+    }
+    // A copy of the best pair says less once the first was asked.
+    let (pool, prompts, judgements) = world(200, 12, 20, 5);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 2000, NoiseKey::new(5));
+    let question = Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 10, key: NoiseKey::new(1) };
+    let remaining = |chosen: &[usize]| {
+        let mut growing = Growing::new(&pool, &model);
+        for at in chosen {
+            let h = expected_curvature(growing.mean(&pairs[*at]), growing.variance(&pairs[*at]), 0.0, 0.05);
+            growing.answer(&pairs[*at], h);
+        }
+        pairs.iter().map(|pair| growing.variance(pair)).sum::<f64>()
+    };
+    let [random, bald, prediction] = [&Random as &dyn Strategy, &Bald, &Prediction::default()]
+        .map(|strategy| remaining(&strategy.choose(&question)));
+    assert!(bald < random && prediction < bald, "{random} {bald} {prediction}");
+}
+
+#[test]
+fn the_front_is_asked_about_what_separates_its_best_points() {
+    // Points 0 and 1 differ along the second feature; point 2 is worse along the first, and known to be.
+    let mut values = Vec::new();
+    for (x, y) in [(2.0, 1.0), (2.0, -1.0), (-4.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.5), (0.0, -1.5)] {
+        values.extend([x as f32, y as f32]);
+    }
+    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    let mut judgements = Judgements::new();
+    for _ in 0..20 {
+        judgements.compare("p", "r", 3, 4, Winner::A, 1.0);
+    }
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let front = Front::new(vec![vec![0], vec![1], vec![2]]);
+    let best = front.probabilities(&pool, &model, NoiseKey::new(1));
+    assert!((best.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    assert!(best[2] < 0.02 && (best[0] - best[1]).abs() < 0.15, "{best:?}");
+    let pair = |first, second| Candidate { prompt: 0, first, second };
+    let pairs = [pair(3, 4), pair(5, 6)];
+    let question = Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 1, key: NoiseKey::new(1) };
+    assert_eq!(front.choose(&question), [1]);
+}
+
+#[test]
+fn strategies_work_without_a_model_and_with_few_candidates() {
+    let (pool, prompts, judgements) = world(20, 4, 5, 6);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 100, NoiseKey::new(6));
+    let front = Front::new(vec![(0..10).collect(), (10..20).collect()]);
+    for strategy in [&Random as &dyn Strategy, &Bald, &Prediction::default(), &front] {
+        for model in [None, Some(&model)] {
+            let question = Question { pool: &pool, model, candidates: &pairs, count: 1000, key: NoiseKey::new(1) };
+            let chosen = strategy.choose(&question);
+            assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), pairs.len(), "{}", strategy.name());
+            assert!(strategy.choose(&Question { candidates: &[], ..question }).is_empty());
+            assert_eq!(strategy.choose(&question), chosen, "the same key chooses the same");
+        }
+    }
+}
+
+#[test]
+fn repeats_ask_pairs_again_with_swapped_sides_once() {
+    let (_, _, judgements) = world(200, 4, 5, 7);
+    let again = repeats(&judgements, 0, 40, 0.1, NoiseKey::new(1));
+    assert_eq!(again.len(), 4);
+    for pair in &again {
+        assert!(judgements.comparisons.iter().any(|entry| (entry.first, entry.second) == (pair.second, pair.first)));
+    }
+    assert!(repeats(&judgements, 1, 40, 0.1, NoiseKey::new(1)).is_empty());
+    let mut twice = judgements.clone();
+    twice.comparisons.extend(judgements.comparisons.clone());
+    assert!(repeats(&twice, 0, 40, 0.5, NoiseKey::new(1)).is_empty());
+}
+
+/// Bounds that a slow machine keeps; examples/labels.rs measures.
+#[test]
+fn a_batch_out_of_many_candidates_takes_moments() {
+    let (pool, prompts, judgements) = world(2000, 256, 100, 8);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 100_000, NoiseKey::new(8));
+    assert!(pairs.len() > 90_000);
+    let front = Front::new((0..10).map(|point| (0..200).map(|image| point + 10 * image).collect()).collect());
+    for strategy in [&Bald as &dyn Strategy, &Prediction::default(), &front] {
+        let began = Instant::now();
+        let question =
+            Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 20, key: NoiseKey::new(1) };
+        assert_eq!(strategy.choose(&question).len(), 20);
+        println!("{}: {:?}", strategy.name(), began.elapsed());
+        if !cfg!(debug_assertions) {
+            assert!(began.elapsed().as_secs_f64() < 20.0, "{}: {:?}", strategy.name(), began.elapsed());
+        }
+    }
+}
