@@ -119,11 +119,11 @@ pub(crate) fn answer(desk: &Desk, title: &str, call: &str, body: &[u8]) -> Resul
         "state" => {}
         "answer" => {
             let given = parsed.answer.ok_or_else(|| bad("answer is missing".into()))?;
-            let ticket = ticket(&given.id, &given.images).map_err(refusal)?;
-            desk.answer(who, window, &ticket, &given.outcome.into(), &given.tags).map_err(refusal)?;
+            let ticket = ticket(&given.id, &given.images).map_err(|error| refusal(&error))?;
+            desk.answer(who, window, &ticket, &given.outcome.into(), &given.tags).map_err(|error| refusal(&error))?;
         }
         "undo" => {
-            desk.undo(who, window, parsed.undo.as_deref()).map_err(refusal)?;
+            desk.undo(who, window, parsed.undo.as_deref()).map_err(|error| refusal(&error))?;
         }
         "leave" => {
             desk.leave(who, window);
@@ -137,7 +137,7 @@ pub(crate) fn answer(desk: &Desk, title: &str, call: &str, body: &[u8]) -> Resul
             let _ = desk.adopt(who, window, &ticket);
         }
     }
-    let tickets = desk.tickets(who, window, AHEAD).map_err(refusal)?;
+    let tickets = desk.tickets(who, window, AHEAD).map_err(|error| refusal(&error))?;
     let (mode, best) = match desk.options().mode {
         Mode::Pairs => ("pairs", 0),
         Mode::Ranking { .. } => ("ranking", 0),
@@ -202,8 +202,8 @@ impl From<Outcome> for Answer {
 }
 
 /// Returns the reply to what the desk refuses. A full disk may have room again: the page tries on.
-fn refusal(error: RatingError) -> Refusal {
-    let status = match &error {
+fn refusal(error: &RatingError) -> Refusal {
+    let status = match error {
         RatingError::UnknownQuestion { .. } | RatingError::UnknownImage { .. } => StatusCode::NOT_FOUND,
         RatingError::NotLast { .. } => StatusCode::CONFLICT,
         RatingError::Preferences(moa_preferences::PreferencesError::Write { .. }) => StatusCode::SERVICE_UNAVAILABLE,

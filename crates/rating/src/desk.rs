@@ -145,7 +145,7 @@ impl Desk {
             if !tickets.is_empty() && hands.is_pending(&question) {
                 break;
             }
-            tickets.push(hands.give(&place, question, ledger));
+            tickets.push(hands.give(&place, &question, ledger));
         }
         drop(state);
         shared.changed.notify_all();
@@ -192,12 +192,11 @@ impl Desk {
             state.hands.answered(&place, &ticket.id);
             return Ok(());
         }
-        let question = match state.hands.question(&place, &ticket.id) {
-            Some(question) => question.clone(),
-            None => {
-                self.check_ticket(&place.0, ticket)?;
-                ticket.question.clone()
-            }
+        let question = if let Some(question) = state.hands.question(&place, &ticket.id) {
+            question.clone()
+        } else {
+            self.check_ticket(&place.0, ticket)?;
+            ticket.question.clone()
         };
         let decision = decision(&shared.pool, shared.options.mode, &question, answer);
         let mut record = Record::new(ticket.id.clone(), place.0.clone(), Moment::now(), decision);

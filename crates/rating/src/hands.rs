@@ -152,14 +152,14 @@ impl Hands {
         let (question, origin) = if let Some(question) = self.repeat_for(&place.0, ledger, options) {
             (question, Origin::Repeat)
         } else if let Some(question) = self.shared_for(&place.0, ledger) {
-            (self.shuffled(question), Origin::Shared)
+            (self.shuffled(&question), Origin::Shared)
         } else {
             let question = self.fresh_for(&place.0, ledger)?;
-            let is_shared = self.is_shared(&question, options);
+            let is_shared = is_shared(&question, options);
             if is_shared {
                 self.share(&question);
             }
-            (self.shuffled(question), if is_shared { Origin::Shared } else { Origin::Fresh })
+            (self.shuffled(&question), if is_shared { Origin::Shared } else { Origin::Fresh })
         };
         let ticket = Ticket { id: self.fresh_id(&place.0, ledger), question };
         self.hold(place, ticket.clone(), origin, false);
@@ -172,7 +172,7 @@ impl Hands {
     }
 
     /// Hands this question to a place.
-    pub(crate) fn give(&mut self, place: &Place, question: Question, ledger: &Ledger) -> Ticket {
+    pub(crate) fn give(&mut self, place: &Place, question: &Question, ledger: &Ledger) -> Ticket {
         self.meanwhile.insert(question.subject());
         let question = self.shuffled(question);
         let ticket = Ticket { id: self.fresh_id(&place.0, ledger), question };
@@ -207,7 +207,7 @@ impl Hands {
 
     /// Notes an answer that counts, for what the rater and others are asked later.
     pub(crate) fn note(&mut self, who: &str, question: &Question, before: usize, is_first: bool, options: &Options) {
-        if self.is_shared(question, options) {
+        if is_shared(question, options) {
             self.share(question);
         }
         let asked = self.raters.entry(who.to_owned()).or_default();
@@ -304,23 +304,13 @@ impl Hands {
         None
     }
 
-    /// Returns whether all raters are asked a question. That depends on the question alone, and so is the same after a restart.
-    fn is_shared(&self, question: &Question, options: &Options) -> bool {
-        let key = question
-            .subject()
-            .0
-            .iter()
-            .fold(NoiseKey::new(options.seed).named("shared"), |key, place| key.with(*place as u64));
-        key.uniform(0) < options.overlap
-    }
-
     fn share(&mut self, question: &Question) {
         if self.known_shared.insert(question.subject()) {
             self.shared.push(question.clone());
         }
     }
 
-    fn shuffled(&mut self, question: Question) -> Question {
+    fn shuffled(&mut self, question: &Question) -> Question {
         self.drawn += 1;
         let order = self.key.named("sides").with(self.drawn).permutation(question.images.len());
         Question { images: order.into_iter().map(|index| question.images[index]).collect() }
@@ -341,4 +331,15 @@ impl Hands {
     pub(crate) fn undo_id(&mut self, who: &str, ledger: &Ledger) -> String {
         self.fresh_id(who, ledger)
     }
+}
+
+/// Returns whether all raters are asked a question. That depends on its images alone, and so is
+/// the same after a restart with the same pool.
+fn is_shared(question: &Question, options: &Options) -> bool {
+    let key = question
+        .subject()
+        .0
+        .iter()
+        .fold(NoiseKey::new(options.seed).named("shared"), |key, place| key.with(*place as u64));
+    key.uniform(0) < options.overlap
 }

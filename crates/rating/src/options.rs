@@ -40,7 +40,7 @@ impl Options {
             repeat_after: 10,
             batch: 16,
             patience: Duration::ZERO,
-            lease: Duration::from_secs(120),
+            lease: Duration::from_mins(2),
             goal: None,
             tags: Vec::new(),
             seed: 0,

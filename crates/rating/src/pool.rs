@@ -52,7 +52,8 @@ impl Pool {
         };
         let mut prompts: HashMap<String, usize> = HashMap::new();
         for mut image in images {
-            image.prompt = image.prompt.trim().to_owned();
+            let prompt = image.prompt.trim().to_owned();
+            image.prompt = prompt;
             let id = id(&image.prompt, &image.image);
             let place = pool.images.len();
             if pool.places.contains_key(&id) {
