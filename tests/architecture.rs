@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 21] = [
+const RANKS: [(&str, u32); 23] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -22,6 +22,8 @@ const RANKS: [(&str, u32); 21] = [
     ("moa-diffusion", 2),
     ("moa-plot", 2),
     ("moa-preference-model", 2),
+    ("moa-rating", 2),
+    ("moa-rating-server", 3),
     ("moa-report", 3),
     ("moa-reward", 3),
     ("moa-tui", 3),
@@ -33,7 +35,7 @@ const RANKS: [(&str, u32); 21] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 12] = [
+const TENSOR_FREE: [&str; 14] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
@@ -41,6 +43,8 @@ const TENSOR_FREE: [&str; 12] = [
     "moa-scenes",
     "moa-preferences",
     "moa-preference-model",
+    "moa-rating",
+    "moa-rating-server",
     "moa-analysis",
     "moa-plot",
     "moa-report",

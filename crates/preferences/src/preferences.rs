@@ -161,6 +161,12 @@ impl Preferences {
         self.counted_lines().map(|(_, record)| record)
     }
 
+    /// Returns the decisions that no undo took back, in the order of the file, also those that are skipped.
+    pub fn standing(&self) -> impl Iterator<Item = &Record> {
+        let stands = |kept: &&Kept| !kept.undone && !matches!(kept.record.decision, Decision::Undo { .. });
+        self.kept.iter().filter(stands).map(|kept| &kept.record)
+    }
+
     pub(crate) fn counted_lines(&self) -> impl Iterator<Item = (usize, &Record)> {
         let counts = |kept: &&Kept| {
             let decision = &kept.record.decision;
