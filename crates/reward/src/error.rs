@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use moa_adapter::ParametersError;
 use moa_diffusion::ConfigError;
 use moa_diffusion::hub::HubError;
+use moa_preference_model::PreferenceModelError;
 
 use crate::external::ExternalError;
 
@@ -107,6 +108,16 @@ pub enum RewardError {
         /// The kind of reward that takes a model.
         instead: &'static str,
     },
+    /// A preference is fitted on the embedded CLIP, and the base is another one.
+    #[error(
+        "reward `{reward}` was fitted on the CLIP of emoji-32, and the base is {base}: fit it again on a CLIP on disk, with          `moa fit --clip FOLDER`"
+    )]
+    FittedOnEmoji {
+        /// The reward's name.
+        reward: String,
+        /// The base model.
+        base: String,
+    },
     /// A prompt of the experiment cannot be scored.
     #[error("{list}[{place}]: {source}")]
     Prompt {
@@ -150,12 +161,21 @@ pub enum RewardError {
     /// An image cannot be encoded.
     #[error("an image cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A fitted preference cannot be read.
+    #[error(transparent)]
+    Preference(Box<PreferenceModelError>),
     /// A program, a service or an ONNX model gave no scores.
     #[error(transparent)]
     External(Box<ExternalError>),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
+}
+
+impl From<PreferenceModelError> for RewardError {
+    fn from(error: PreferenceModelError) -> Self {
+        Self::Preference(Box::new(error))
+    }
 }
 
 impl From<HubError> for RewardError {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use moa_core::experiment::{RewardKind, RewardSpec};
+use moa_core::experiment::{BUILT_IN_BASE, RewardKind, RewardSpec};
 
+use crate::disk::preference::{Preference, PreferenceFeatures};
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Http, Onnx, Program};
 use crate::rewards::{
@@ -98,6 +99,21 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
         RewardKind::ClipDiversity { model } => {
             let pictures = sources.shelf.pictures(model, None).map_err(about(spec))?;
             Box::new(Diversity::new(name, group, pictures)?)
+        }
+        RewardKind::Preference { model, pessimism, clip } => {
+            let fitted = sources.shelf.fitted(model).map_err(about(spec))?;
+            let clip = clip.as_ref().unwrap_or(&fitted.origin.embedding);
+            let features = if clip == BUILT_IN_BASE {
+                let embedded = sources
+                    .embedded
+                    .as_ref()
+                    .ok_or_else(|| RewardError::FittedOnEmoji { reward: name.clone(), base: sources.base.clone() });
+                PreferenceFeatures::from(&embedded?.embedder)
+            } else {
+                let (pictures, texts) = both(&sources.shelf, clip, None).map_err(about(spec))?;
+                PreferenceFeatures::new(pictures, texts)
+            };
+            Box::new(Preference::new(name, fitted, *pessimism, features).map_err(about(spec))?)
         }
         RewardKind::Program(program) => Box::new(Program::start(name, program)?),
         RewardKind::Http(http) => Box::new(Http::connect(name, http)?),

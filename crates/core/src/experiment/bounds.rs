@@ -140,6 +140,8 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 pub(super) const METHOD: &str = "training.method.";
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
+/// `rewards[].kind.pessimism`, in standard deviations.
+pub(super) const PESSIMISM: Bounds = Bounds::Closed(0.0, 10.0);
 /// Images in one request, `rewards[].kind.batch`.
 pub(super) const BATCH: Bounds = Bounds::Whole(1, 1024);
 /// Requests at once, `rewards[].kind.in_flight`.
@@ -201,6 +203,7 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
         "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
+        "rewards[].kind.pessimism" => Some(PESSIMISM),
         "rewards[].kind.batch" => Some(BATCH),
         "rewards[].kind.in_flight" => Some(IN_FLIGHT),
         "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),

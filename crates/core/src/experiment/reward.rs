@@ -128,6 +128,18 @@ pub enum RewardKind {
         /// A `CLIPModel`.
         model: String,
     },
+    /// What raters prefer, as `moa fit` learned it of their judgements: a head on a CLIP's embeddings of image and prompt, in logits of
+    /// choice.
+    Preference {
+        /// The folder that `moa fit` wrote.
+        model: String,
+        /// How far below its mean the reward stays where it is uncertain, in standard deviations. Default: 1.
+        #[serde(default = "pessimism")]
+        pessimism: f64,
+        /// The CLIP that it was fitted on. Default: the one that its file names.
+        #[serde(default)]
+        clip: Option<String>,
+    },
     /// Any program that speaks JSON lines.
     Program(ProgramSpec),
     /// Any service that answers JSON by POST.
@@ -138,6 +150,10 @@ pub enum RewardKind {
 
 fn jpeg_quality() -> u8 {
     95
+}
+
+fn pessimism() -> f64 {
+    1.0
 }
 
 /// How a run's rewards become one advantage per image.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::RewardKind;
-use crate::experiment::BaseName;
 use crate::experiment::finding::Finding;
+use crate::experiment::{BUILT_IN_BASE, BaseName};
 
 /// What a folder or file that a reward names holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum FileRole {
     Checker,
     /// The state dict of a rating head.
     Head,
+    /// A folder that `moa fit` wrote.
+    Fitted,
+    /// The CLIP of the fitted reward before it, both halves of which are used.
+    ClipOfFitted,
 }
 
 /// A setting that names a folder or file.
@@ -48,6 +52,15 @@ pub(super) fn clip_and_head(kind: &mut RewardKind) -> Vec<File<'_>> {
         File { field: "clip", role: FileRole::Images, name: clip },
         File { field: "head", role: FileRole::Head, name: head },
     ]
+}
+
+pub(super) fn fitted(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::Preference { model, clip, .. } = kind else { return Vec::new() };
+    let mut files = vec![File { field: "model", role: FileRole::Fitted, name: model }];
+    // The built-in CLIP has no files.
+    let clip = clip.as_mut().filter(|name| *name != BUILT_IN_BASE);
+    files.extend(clip.map(|name| File { field: "clip", role: FileRole::ClipOfFitted, name }));
+    files
 }
 
 pub(super) fn folder_of_clip(kind: &mut RewardKind) -> Vec<File<'_>> {

@@ -1,9 +1,9 @@
 //! What is known of each kind of reward beside the formula that computes it: one row per kind.
 
-use super::files::{File, clip_and_head, clip_with_texts, folder_of_checker, folder_of_clip, no_files};
+use super::files::{File, clip_and_head, clip_with_texts, fitted, folder_of_checker, folder_of_clip, no_files};
 use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
-use crate::experiment::bounds::JPEG_QUALITY;
+use crate::experiment::bounds::{JPEG_QUALITY, PESSIMISM};
 use crate::experiment::finding::Finding;
 use crate::experiment::validate::check_number;
 
@@ -181,6 +181,17 @@ static ROWS: &[Row] = &[
         ..FORMULA
     },
     Row {
+        is: |kind| matches!(kind, RewardKind::Preference { .. }),
+        name: "preference",
+        form: "Preference(model: \"…\")",
+        source: Source::Files,
+        // Logits, around 0 where it was fitted; pessimism lowers them.
+        scale: [-5.0, 5.0],
+        files: fitted,
+        check: check_pessimism,
+        ..FORMULA
+    },
+    Row {
         is: |kind| matches!(kind, RewardKind::Program(_)),
         name: "program",
         form: "Program(command: [\"python\", \"score.py\"])",
@@ -214,6 +225,13 @@ fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
         RewardKind::Compressibility { quality } | RewardKind::Incompressibility { quality } => {
             check_number(format!("{field}.quality"), JPEG_QUALITY, (*quality).into())
         }
+        _ => Ok(()),
+    }
+}
+
+fn check_pessimism(kind: &RewardKind, field: &str) -> Result<(), Finding> {
+    match kind {
+        RewardKind::Preference { pessimism, .. } => check_number(format!("{field}.pessimism"), PESSIMISM, *pessimism),
         _ => Ok(()),
     }
 }
@@ -259,6 +277,11 @@ impl RewardKind {
             Source::Emoji { instead } => Some(instead),
             _ => None,
         }
+    }
+
+    /// Returns whether the reward may need the CLIP or the detector that are embedded beside `emoji-32`.
+    pub fn may_use_embedded(&self) -> bool {
+        matches!(self.row().source, Source::Emoji { .. }) || matches!(self, Self::Preference { .. })
     }
 
     /// Returns the judges that should not fall while a reward rises.
