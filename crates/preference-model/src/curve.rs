@@ -18,6 +18,39 @@ const EXPONENTS: [f64; 5] = [0.25, 0.4, 0.6, 0.8, 1.0];
 /// The fewest decisions that a curve is drawn from.
 const FEWEST: usize = 40;
 
+/// The accuracy that decisions are asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// An accuracy, between ½ and 1.
+    Accuracy(f64),
+    /// So much less than what the curve tends to.
+    BelowLimit(f64),
+}
+
+impl From<f64> for Target {
+    fn from(accuracy: f64) -> Self {
+        Self::Accuracy(accuracy)
+    }
+}
+
+impl Target {
+    fn check(self) -> Result<()> {
+        let (name, value, valid, expected) = match self {
+            Self::Accuracy(target) => ("target", target, target > 0.5 && target < 1.0, "above 0.5, below 1"),
+            Self::BelowLimit(gap) => ("target", gap, gap > 0.0 && gap < 0.5, "above 0, below 0.5"),
+        };
+        if valid { Ok(()) } else { Err(PreferenceModelError::Setting { name, value: value.to_string(), expected }) }
+    }
+
+    /// Returns the accuracy, which is no lower than what is barely better than chance.
+    fn of(self, limit: f64) -> f64 {
+        match self {
+            Self::Accuracy(target) => target,
+            Self::BelowLimit(gap) => (limit - gap).max(0.505),
+        }
+    }
+}
+
 /// How accuracy on held-out prompts grows with decisions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearningCurve {
@@ -49,19 +82,17 @@ impl LearningCurve {
 /// decisions that there are it is a guess, and its interval shows only the uncertainty of the points.
 ///
 /// # Errors
-/// Refuses fewer than 40 decisions, targets that are not between ½ and 1, and what [`crate::validate`] refuses.
+/// Refuses fewer than 40 decisions, targets that are out of range, and what [`crate::validate`] refuses.
 pub fn learning_curve(
     pool: &Pool,
     judgements: &Judgements,
     fit: &FitSettings,
     settings: &ValidationSettings,
-    target: f64,
+    target: impl Into<Target>,
 ) -> Result<LearningCurve> {
     judgements.check(pool.len())?;
-    if !(target > 0.5 && target < 1.0) {
-        let value = target.to_string();
-        return Err(PreferenceModelError::Setting { name: "target", value, expected: "above 0.5, below 1" });
-    }
+    let target = target.into();
+    target.check()?;
     if judgements.len() < FEWEST {
         let why = format!("there are {} decisions, and {FEWEST} are needed", judgements.len());
         return Err(PreferenceModelError::TooFew { what: "learning curve", why });
@@ -102,7 +133,13 @@ pub fn learning_curve(
         let values: Option<Vec<f64>> = sums.iter().map(|sums| share(sums, counts)).collect();
         values.map(|values| Law::through(&sizes, &values))
     };
+    let too_few = || {
+        let why = "no pair was predicted".to_owned();
+        PreferenceModelError::TooFew { what: "learning curve", why }
+    };
     let limit = resampling.over(tested.len(), |counts| through(counts).map(|law| law.limit));
+    let limit = limit.ok_or_else(too_few)?;
+    let target = target.of(limit.value);
     let key = NoiseKey::new(resampling.seed).named("bootstrap");
     let mut needs: Vec<f64> = (0..resampling.resamples as u64)
         .filter_map(|resample| {
@@ -112,10 +149,7 @@ pub fn learning_curve(
         })
         .collect();
     needs.sort_unstable_by(f64::total_cmp);
-    let (Some(limit), Some(middle)) = (limit, quantile(&needs, 0.5)) else {
-        let why = "no pair was predicted".to_owned();
-        return Err(PreferenceModelError::TooFew { what: "learning curve", why });
-    };
+    let middle = quantile(&needs, 0.5).ok_or_else(too_few)?;
     let needed = resampling.interval(middle, &needs);
     Ok(LearningCurve { points, limit, target, needed, judgements: judgements.len() })
 }

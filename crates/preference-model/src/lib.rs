@@ -66,7 +66,7 @@ pub use agreement::{
 };
 pub use calibration::{Bin, Calibration};
 pub use card::Card;
-pub use curve::{LearningCurve, learning_curve};
+pub use curve::{LearningCurve, Target, learning_curve};
 pub use error::{PreferenceModelError, Result};
 pub use estimate::{Estimate, Resampling};
 pub use features::Features;

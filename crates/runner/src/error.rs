@@ -167,6 +167,9 @@ pub enum RunnerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Images that were judged cannot be embedded.
+    #[error("look at the images that were judged: {0}")]
+    Look(RewardError),
     /// Images that preferences are about cannot be scored.
     #[error("score the images of the preferences that training.method names: {0}")]
     PreferenceScores(RewardError),

@@ -8,6 +8,7 @@ pub(crate) mod convert;
 pub(crate) mod device;
 pub(crate) mod export;
 pub(crate) mod export_model;
+pub(crate) mod fit;
 pub(crate) mod fork;
 pub(crate) mod front;
 pub(crate) mod gather;

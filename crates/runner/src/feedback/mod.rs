@@ -1,0 +1,9 @@
+//! Judgements of people and models on images: what is judged, and rewards that are fitted to it.
+
+mod draw;
+mod fit;
+mod look;
+
+pub use draw::{Artist, ImageToJudge, JudgedDrawing, artists, prompts_to_judge};
+pub use fit::{FitError, FitPart, FitRequest, FittedRatings, fit};
+pub use look::Look;
