@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -23,6 +23,7 @@ const RANKS: [(&str, u32); 23] = [
     ("moa-plot", 2),
     ("moa-preference-model", 2),
     ("moa-rating", 2),
+    ("moa-feedback", 3),
     ("moa-rating-server", 3),
     ("moa-report", 3),
     ("moa-reward", 3),
@@ -35,7 +36,7 @@ const RANKS: [(&str, u32); 23] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 14] = [
+const TENSOR_FREE: [&str; 15] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
@@ -44,6 +45,7 @@ const TENSOR_FREE: [&str; 14] = [
     "moa-preferences",
     "moa-preference-model",
     "moa-rating",
+    "moa-feedback",
     "moa-rating-server",
     "moa-analysis",
     "moa-plot",

@@ -18,39 +18,6 @@ const EXPONENTS: [f64; 5] = [0.25, 0.4, 0.6, 0.8, 1.0];
 /// The fewest decisions that a curve is drawn from.
 const FEWEST: usize = 40;
 
-/// The accuracy that decisions are asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// An accuracy, between ½ and 1.
-    Accuracy(f64),
-    /// So much less than what the curve tends to.
-    BelowLimit(f64),
-}
-
-impl From<f64> for Target {
-    fn from(accuracy: f64) -> Self {
-        Self::Accuracy(accuracy)
-    }
-}
-
-impl Target {
-    fn check(self) -> Result<()> {
-        let (name, value, valid, expected) = match self {
-            Self::Accuracy(target) => ("target", target, target > 0.5 && target < 1.0, "above 0.5, below 1"),
-            Self::BelowLimit(gap) => ("target", gap, gap > 0.0 && gap < 0.5, "above 0, below 0.5"),
-        };
-        if valid { Ok(()) } else { Err(PreferenceModelError::Setting { name, value: value.to_string(), expected }) }
-    }
-
-    /// Returns the accuracy, which is no lower than what is barely better than chance.
-    fn of(self, limit: f64) -> f64 {
-        match self {
-            Self::Accuracy(target) => target,
-            Self::BelowLimit(gap) => (limit - gap).max(0.505),
-        }
-    }
-}
-
 /// How accuracy on held-out prompts grows with decisions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearningCurve {
@@ -58,7 +25,7 @@ pub struct LearningCurve {
     pub points: Vec<(f64, Estimate)>,
     /// The accuracy that all decisions would give, by the curve.
     pub limit: Estimate,
-    /// The target.
+    /// The accuracy that is the target.
     pub target: f64,
     /// All decisions that the target needs, in the middle and at the ends of the interval; infinite where the curve does not reach
     /// it. Ends are quantiles of curves through resampled prompts.
@@ -75,6 +42,30 @@ impl LearningCurve {
     }
 }
 
+/// What accuracy is to be reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// This accuracy, between ½ and 1.
+    Accuracy(f64),
+    /// This share, above 0 and below 1, of what all decisions that could be made would add to chance: `½ + share·(limit − ½)`.
+    OfLimit(f64),
+}
+
+impl From<f64> for Target {
+    fn from(accuracy: f64) -> Self {
+        Self::Accuracy(accuracy)
+    }
+}
+
+impl Target {
+    fn of(self, limit: f64) -> f64 {
+        match self {
+            Self::Accuracy(accuracy) => accuracy,
+            Self::OfLimit(share) => 0.5 + share * (limit - 0.5),
+        }
+    }
+}
+
 /// Fits models to parts of the decisions, tests them on other prompts, and extrapolates `accuracy(n) = a − b·n^(−c)` to a target
 /// (Cortes et al. 1993).
 ///
@@ -82,7 +73,7 @@ impl LearningCurve {
 /// decisions that there are it is a guess, and its interval shows only the uncertainty of the points.
 ///
 /// # Errors
-/// Refuses fewer than 40 decisions, targets that are out of range, and what [`crate::validate`] refuses.
+/// Refuses fewer than 40 decisions, targets out of their range, and what [`crate::validate`] refuses.
 pub fn learning_curve(
     pool: &Pool,
     judgements: &Judgements,
@@ -92,7 +83,13 @@ pub fn learning_curve(
 ) -> Result<LearningCurve> {
     judgements.check(pool.len())?;
     let target = target.into();
-    target.check()?;
+    let (value, least, expected) = match target {
+        Target::Accuracy(accuracy) => (accuracy, 0.5, "above 0.5, below 1"),
+        Target::OfLimit(share) => (share, 0.0, "above 0, below 1"),
+    };
+    if !(value > least && value < 1.0) {
+        return Err(PreferenceModelError::Setting { name: "target", value: value.to_string(), expected });
+    }
     if judgements.len() < FEWEST {
         let why = format!("there are {} decisions, and {FEWEST} are needed", judgements.len());
         return Err(PreferenceModelError::TooFew { what: "learning curve", why });
@@ -133,24 +130,22 @@ pub fn learning_curve(
         let values: Option<Vec<f64>> = sums.iter().map(|sums| share(sums, counts)).collect();
         values.map(|values| Law::through(&sizes, &values))
     };
-    let too_few = || {
-        let why = "no pair was predicted".to_owned();
-        PreferenceModelError::TooFew { what: "learning curve", why }
-    };
     let limit = resampling.over(tested.len(), |counts| through(counts).map(|law| law.limit));
-    let limit = limit.ok_or_else(too_few)?;
-    let target = target.of(limit.value);
     let key = NoiseKey::new(resampling.seed).named("bootstrap");
     let mut needs: Vec<f64> = (0..resampling.resamples as u64)
         .filter_map(|resample| {
             let (key, mut counts) = (key.with(resample), vec![0; tested.len()]);
             (0..tested.len() as u64).for_each(|draw| counts[key.below(draw, tested.len())] += 1);
-            through(&counts).map(|law| law.needed(target))
+            through(&counts).map(|law| law.needed(target.of(law.limit)))
         })
         .collect();
     needs.sort_unstable_by(f64::total_cmp);
-    let middle = quantile(&needs, 0.5).ok_or_else(too_few)?;
+    let (Some(limit), Some(middle)) = (limit, quantile(&needs, 0.5)) else {
+        let why = "no pair was predicted".to_owned();
+        return Err(PreferenceModelError::TooFew { what: "learning curve", why });
+    };
     let needed = resampling.interval(middle, &needs);
+    let target = target.of(limit.value);
     Ok(LearningCurve { points, limit, target, needed, judgements: judgements.len() })
 }
 

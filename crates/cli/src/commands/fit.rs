@@ -152,7 +152,7 @@ fn still_needed(curve: &moa_preference_model::LearningCurve) -> String {
     let figure = |count: f64| if count.is_finite() { format!("{count}") } else { "any number".to_owned() };
     if still.value == 0.0 {
         return format!(
-            "judgements still needed     none: accuracy is within 2 points of where it tends to, {:.0} %",
+            "judgements still needed     none: accuracy is near to what it tends to, {:.0} %",
             100.0 * curve.limit.value
         );
     }

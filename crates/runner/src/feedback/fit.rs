@@ -21,8 +21,8 @@ use crate::preferences::{Album, opened};
 const PREFERENCES: &str = "preferences.jsonl";
 /// The card beside a model.
 const CARD: &str = "README.md";
-/// How near to its limit accuracy is when no further decisions are asked for.
-const NEAR: f64 = 0.02;
+/// The share of the accuracy that it tends to at which no further decisions are asked for.
+const NEAR: f64 = 0.97;
 
 /// What is to be fitted.
 pub struct FitRequest<'a> {
@@ -120,7 +120,7 @@ pub fn fit(request: &FitRequest<'_>, progress: &dyn Fn(FitPart, f64)) -> Result<
     let validating = ValidationSettings::default();
     let validation = validate(&pool, &judgements, &settings, &validating);
     progress(FitPart::Fitting, 0.5);
-    let curve = learning_curve(&pool, &judgements, &settings, &validating, Target::BelowLimit(NEAR));
+    let curve = learning_curve(&pool, &judgements, &settings, &validating, Target::OfLimit(NEAR));
     progress(FitPart::Fitting, 1.0);
     let bytes = fs::read(&path).map_err(|error| RunnerError::Read { path: path.clone(), reason: error.to_string() })?;
     let clip = request.look.clip;
