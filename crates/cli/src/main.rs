@@ -84,6 +84,7 @@ fn run(args: &Args) -> ExitCode {
         Command::ExportModel(arguments) => commands::export_model::run(arguments),
         Command::Device(arguments) => commands::device::run(arguments, global.on_one(&arguments.device)),
         Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(&arguments.device)),
+        Command::Rate(arguments) => commands::rate::run(arguments, global.on_one(&arguments.device)),
         Command::Fit(arguments) => commands::fit::run(arguments, global.on_one(&arguments.device)),
         Command::Show(arguments) => commands::show::run(arguments),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),

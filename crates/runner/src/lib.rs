@@ -29,7 +29,7 @@ pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
 pub use feedback::{
     Artist, FitError, FitPart, FitRequest, FittedRatings, ImageToJudge, JudgedDrawing, Look, artists, fit,
-    prompts_to_judge,
+    prompts_to_judge, taste,
 };
 pub use models::{Models, Places};
 pub use parts::{Brought, Strangers, bring, repair};

@@ -18,6 +18,7 @@ pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod note;
 pub(crate) mod pretrain;
+pub(crate) mod rate;
 pub(crate) mod remove;
 pub(crate) mod repair;
 pub(crate) mod report;

@@ -3,7 +3,9 @@
 mod draw;
 mod fit;
 mod look;
+mod taste;
 
 pub use draw::{Artist, ImageToJudge, JudgedDrawing, artists, prompts_to_judge};
 pub use fit::{FitError, FitPart, FitRequest, FittedRatings, fit};
 pub use look::Look;
+pub use taste::taste;
