@@ -108,6 +108,14 @@ pub enum RewardError {
         /// The kind of reward that takes a model.
         instead: &'static str,
     },
+    /// A reward is asked before anybody judged.
+    #[error(
+        "reward `{reward}` is fitted while adapters are trained, and nothing was judged yet: sweep the experiment first"
+    )]
+    Unjudged {
+        /// The reward's name.
+        reward: String,
+    },
     /// A preference is fitted on the embedded CLIP, and the base is another one.
     #[error(
         "reward `{reward}` was fitted on the CLIP of emoji-32, and the base is {base}: fit it again on a CLIP on disk, with          `moa fit --clip FOLDER`"

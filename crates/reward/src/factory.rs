@@ -8,7 +8,7 @@ use crate::disk::preference::{Preference, PreferenceFeatures};
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Http, Onnx, Program};
 use crate::rewards::{
-    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety,
+    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety, Taste,
 };
 use crate::{Detector, Embedder, LinearHead, Match, PictureEmbedder, Reward, RewardError, TextEmbedder};
 
@@ -48,6 +48,18 @@ impl Sources {
             base: self.base.clone(),
             instead: spec.kind.instead_of_emoji_only().unwrap_or("another"),
         })
+    }
+
+    /// Returns what a fitted reward sees by a CLIP.
+    fn features(&self, spec: &RewardSpec, clip: &str) -> Result<PreferenceFeatures, RewardError> {
+        if clip != BUILT_IN_BASE {
+            let (pictures, texts) = both(&self.shelf, clip, None).map_err(about(spec))?;
+            return Ok(PreferenceFeatures::new(pictures, texts));
+        }
+        let embedded = self.embedded.as_ref();
+        let embedded = embedded
+            .ok_or_else(|| RewardError::FittedOnEmoji { reward: spec.name.clone(), base: self.base.clone() })?;
+        Ok(PreferenceFeatures::from(&embedded.embedder))
     }
 }
 
@@ -102,19 +114,13 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
         }
         RewardKind::Preference { model, pessimism, clip } => {
             let fitted = sources.shelf.fitted(model).map_err(about(spec))?;
-            let clip = clip.as_ref().unwrap_or(&fitted.origin.embedding);
-            let features = if clip == BUILT_IN_BASE {
-                let embedded = sources
-                    .embedded
-                    .as_ref()
-                    .ok_or_else(|| RewardError::FittedOnEmoji { reward: name.clone(), base: sources.base.clone() });
-                PreferenceFeatures::from(&embedded?.embedder)
-            } else {
-                let (pictures, texts) = both(&sources.shelf, clip, None).map_err(about(spec))?;
-                PreferenceFeatures::new(pictures, texts)
-            };
+            let features = sources.features(spec, clip.as_ref().unwrap_or(&fitted.origin.embedding))?;
             Box::new(Preference::new(name, fitted, *pessimism, features).map_err(about(spec))?)
         }
+        RewardKind::Feedback { clip, pessimism } => {
+            Box::new(Preference::unfitted(name, *pessimism, sources.features(spec, clip)?))
+        }
+        RewardKind::Taste => Box::new(Taste::new(name)),
         RewardKind::Program(program) => Box::new(Program::start(name, program)?),
         RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
         RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),

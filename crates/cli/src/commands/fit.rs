@@ -10,7 +10,7 @@ use crate::bar::work_with_bar;
 use crate::error::CliError;
 use crate::global::{Global, OneDevice};
 use crate::hub;
-use crate::output::{prose, say, warn};
+use crate::output::{note, prose, say, warn};
 use crate::shell::quoted;
 use crate::text::count;
 
@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         // Images take about as long as the fit; which of both, nobody knows before.
         fit(&request, &|part, share| bar(if part == FitPart::Looking { 0.5 * share } else { 0.5 + 0.5 * share }))
     })?;
-    fitted.notes.iter().for_each(|note| warn(note));
+    fitted.notes.iter().for_each(|said| note(said));
     fitted.write(output)?;
     if arguments.json {
         return crate::output::print(json(&fitted, output));

@@ -142,6 +142,8 @@ pub(super) const METHOD: &str = "training.method.";
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
 /// `rewards[].kind.pessimism`, in standard deviations.
 pub(super) const PESSIMISM: Bounds = Bounds::Closed(0.0, 10.0);
+/// The whole numbers of `feedback`.
+pub(super) const FEEDBACK: Bounds = Bounds::Whole(1, 100_000);
 /// Images in one request, `rewards[].kind.batch`.
 pub(super) const BATCH: Bounds = Bounds::Whole(1, 1024);
 /// Requests at once, `rewards[].kind.in_flight`.
@@ -204,6 +206,10 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
         "rewards[].kind.pessimism" => Some(PESSIMISM),
+        "feedback.every" | "feedback.pairs" | "feedback.first" | "feedback.prompts" | "feedback.images_per_prompt" => {
+            Some(FEEDBACK)
+        }
+        "feedback.from.flips" => Some(super::feedback::FLIPS),
         "rewards[].kind.batch" => Some(BATCH),
         "rewards[].kind.in_flight" => Some(IN_FLIGHT),
         "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),

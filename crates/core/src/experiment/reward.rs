@@ -140,6 +140,18 @@ pub enum RewardKind {
         #[serde(default)]
         clip: Option<String>,
     },
+    /// What is preferred by those who judge while it is trained ([`FeedbackSpec`](super::FeedbackSpec)): fitted again each time they were
+    /// asked, in logits of choice.
+    Feedback {
+        /// The CLIP that it sees by. Default: `emoji-32`, the built-in one.
+        #[serde(default = "built_in")]
+        clip: String,
+        /// How far below its mean the reward stays where it is uncertain, in standard deviations. Default: 1.
+        #[serde(default = "pessimism")]
+        pessimism: f64,
+    },
+    /// The formula that stands for a person's taste where raters are simulated: of pixels alone, 0 to 1.
+    Taste,
     /// Any program that speaks JSON lines.
     Program(ProgramSpec),
     /// Any service that answers JSON by POST.
@@ -150,6 +162,10 @@ pub enum RewardKind {
 
 fn jpeg_quality() -> u8 {
     95
+}
+
+fn built_in() -> String {
+    super::BUILT_IN_BASE.into()
 }
 
 fn pessimism() -> f64 {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Tensor;
-use moa_device::from_host;
+use burn::tensor::{Device, Tensor};
+use moa_device::{from_host, to_host};
 use moa_diffusion::{Compute, Pipeline};
 use moa_preferences::{Image, Preferences};
 use moa_reward::Pictures;
+use moa_reward::disk::preference::PreferenceFeatures;
 use moa_zoo::{BaseModel, NamedClip, ZooError};
 
 use crate::preferences::{Album, Redrawing, decoded, fitted, pixels_of, unreadable};
@@ -38,12 +39,16 @@ impl Look<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<Vec<f32>, RunnerError> {
         let mut redrawn = Redrawn { look: self, bases: BTreeMap::new(), adapters: Redrawing::default() };
-        let picture = |(prompt, image): (usize, &Image)| match image {
-            Image::File(_) => self.file(&file.path_of(image).unwrap_or_default()),
-            Image::Drawn(drawn) => redrawn.pixels(file, drawn, &album.prompts[prompt]),
+        let sight = &self.clip.features;
+        let picture = |&(prompt, image): &(usize, &Image)| {
+            let text = album.prompts[prompt].as_str();
+            let pixels = match image {
+                Image::File(_) => pixels_of_file(sight, &file.path_of(image).unwrap_or_default()),
+                Image::Drawn(drawn) => redrawn.pixels(file, drawn, text),
+            };
+            (pixels, text)
         };
-        let prompts = album.images.iter().map(|(prompt, _)| album.prompts[*prompt].as_str());
-        self.at(album.images.iter().copied().map(picture), prompts, progress)
+        features(sight, album.images.iter().map(picture), progress)
     }
 
     /// Computes the features of image files, `[images, features]`.
@@ -52,52 +57,62 @@ impl Look<'_> {
     /// Says which image cannot be read or embedded.
     pub fn at_files<'p>(
         &self,
-        images: impl ExactSizeIterator<Item = (&'p Path, &'p str)> + Clone,
+        images: impl ExactSizeIterator<Item = (&'p Path, &'p str)>,
         progress: &dyn Fn(f64),
     ) -> Result<Vec<f32>, RunnerError> {
-        let prompts: Vec<&str> = images.clone().map(|(_, prompt)| prompt).collect();
-        self.at(images.map(|(path, _)| self.file(path)), prompts.into_iter(), progress)
+        features_of_files(&self.clip.features, images, progress)
     }
+}
 
-    /// Embeds images in turn, several of a size together.
-    fn at<'p>(
-        &self,
-        images: impl ExactSizeIterator<Item = Result<Tensor<4>, RunnerError>>,
-        prompts: impl Iterator<Item = &'p str>,
-        progress: &dyn Fn(f64),
-    ) -> Result<Vec<f32>, RunnerError> {
-        let (count, mut done) = (images.len(), 0);
-        let mut features = Vec::with_capacity(count * self.clip.features.width());
-        let mut waiting: Vec<(Tensor<4>, String)> = Vec::with_capacity(AT_ONCE);
-        let mut embed = |waiting: &mut Vec<(Tensor<4>, String)>| -> Result<(), RunnerError> {
-            let (pixels, prompts): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-            if pixels.is_empty() {
-                return Ok(());
-            }
-            done += pixels.len();
-            let pictures = Pictures::new(Tensor::cat(pixels, 0), prompts, 1).map_err(RunnerError::Look)?;
-            features.extend(self.clip.features.of(&pictures).map_err(RunnerError::Look)?);
-            progress(done as f64 / count as f64);
-            Ok(())
-        };
-        for (pixels, prompt) in images.zip(prompts) {
-            let pixels = pixels?;
-            let fits = waiting.first().is_none_or(|(first, _)| first.dims() == pixels.dims());
-            if !fits || waiting.len() == AT_ONCE {
-                embed(&mut waiting)?;
-            }
-            waiting.push((pixels, prompt.to_owned()));
+/// Computes the features of image files, `[images, features]`.
+///
+/// # Errors
+/// Says which image cannot be read or embedded.
+pub(super) fn features_of_files<'p>(
+    sight: &PreferenceFeatures,
+    images: impl ExactSizeIterator<Item = (&'p Path, &'p str)>,
+    progress: &dyn Fn(f64),
+) -> Result<Vec<f32>, RunnerError> {
+    features(sight, images.map(|(path, prompt)| (pixels_of_file(sight, path), prompt)), progress)
+}
+
+/// Embeds images in turn, several of a size together.
+fn features<'p>(
+    sight: &PreferenceFeatures,
+    images: impl ExactSizeIterator<Item = (Result<Tensor<4>, RunnerError>, &'p str)>,
+    progress: &dyn Fn(f64),
+) -> Result<Vec<f32>, RunnerError> {
+    let (count, mut done) = (images.len(), 0);
+    let mut values = Vec::with_capacity(count * sight.width());
+    let mut waiting: Vec<(Tensor<4>, String)> = Vec::with_capacity(AT_ONCE);
+    let mut embed = |waiting: &mut Vec<(Tensor<4>, String)>| -> Result<(), RunnerError> {
+        let (pixels, prompts): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        if pixels.is_empty() {
+            return Ok(());
         }
-        embed(&mut waiting)?;
-        Ok(features)
+        done += pixels.len();
+        let pictures = Pictures::new(Tensor::cat(pixels, 0), prompts, 1).map_err(RunnerError::Look)?;
+        values.extend(sight.of(&pictures).map_err(RunnerError::Look)?);
+        progress(done as f64 / count as f64);
+        Ok(())
+    };
+    for (pixels, prompt) in images {
+        let pixels = pixels?;
+        let fits = waiting.first().is_none_or(|(first, _)| first.dims() == pixels.dims());
+        if !fits || waiting.len() == AT_ONCE {
+            embed(&mut waiting)?;
+        }
+        waiting.push((pixels, prompt.to_owned()));
     }
+    embed(&mut waiting)?;
+    Ok(values)
+}
 
-    /// Reads an image file, cut and resized where the CLIP takes one size alone.
-    fn file(&self, path: &Path) -> Result<Tensor<4>, RunnerError> {
-        let image = decoded(path)?;
-        let [height, width] = self.clip.features.embedder().only_size().unwrap_or([image.height(), image.width()]);
-        Ok(pixels_of(&fitted(&image, width, height), &self.places.rewards))
-    }
+/// Reads an image file, cut and resized where the CLIP takes one size alone.
+fn pixels_of_file(sight: &PreferenceFeatures, path: &Path) -> Result<Tensor<4>, RunnerError> {
+    let image = decoded(path)?;
+    let [height, width] = sight.embedder().only_size().unwrap_or([image.height(), image.width()]);
+    Ok(pixels_of(&fitted(&image, width, height), &Device::flex()))
 }
 
 /// Draws images again.
@@ -125,6 +140,6 @@ impl Redrawn<'_> {
         }
         let pipeline = &self.bases[&drawn.base];
         let pixels = pipeline.decode(self.adapters.draw(pipeline, file, drawn, prompt)?);
-        Ok(from_host(moa_device::to_host(pixels.clone()), pixels.dims(), &self.look.places.rewards))
+        Ok(from_host(to_host(pixels.clone()), pixels.dims(), &Device::flex()))
     }
 }

@@ -21,7 +21,7 @@ pub enum FileRole {
     Head,
     /// A folder that `moa fit` wrote.
     Fitted,
-    /// The CLIP of the fitted reward before it, both halves of which are used.
+    /// The CLIP of a fitted reward, both halves of which are used.
     ClipOfFitted,
 }
 
@@ -61,6 +61,15 @@ pub(super) fn fitted(kind: &mut RewardKind) -> Vec<File<'_>> {
     let clip = clip.as_mut().filter(|name| *name != BUILT_IN_BASE);
     files.extend(clip.map(|name| File { field: "clip", role: FileRole::ClipOfFitted, name }));
     files
+}
+
+pub(super) fn clip_of_feedback(kind: &mut RewardKind) -> Vec<File<'_>> {
+    match kind {
+        RewardKind::Feedback { clip, .. } if clip != BUILT_IN_BASE => {
+            vec![File { field: "clip", role: FileRole::ClipOfFitted, name: clip }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn folder_of_clip(kind: &mut RewardKind) -> Vec<File<'_>> {

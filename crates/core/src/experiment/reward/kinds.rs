@@ -1,6 +1,8 @@
 //! What is known of each kind of reward beside the formula that computes it: one row per kind.
 
-use super::files::{File, clip_and_head, clip_with_texts, fitted, folder_of_checker, folder_of_clip, no_files};
+use super::files::{
+    File, clip_and_head, clip_of_feedback, clip_with_texts, fitted, folder_of_checker, folder_of_clip, no_files,
+};
 use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
 use crate::experiment::bounds::{JPEG_QUALITY, PESSIMISM};
@@ -14,6 +16,8 @@ enum Source {
     Pixels,
     /// The CLIP or the detector that are embedded beside `emoji-32`; with other bases, these kinds take its place.
     Emoji { instead: &'static str },
+    /// What is judged while it is trained.
+    Judgements,
     /// Models on disk.
     Files,
     /// A program, a service or a model of the user's own.
@@ -192,6 +196,17 @@ static ROWS: &[Row] = &[
         ..FORMULA
     },
     Row {
+        is: |kind| matches!(kind, RewardKind::Feedback { .. }),
+        name: "feedback",
+        form: "Feedback(pessimism: 1)",
+        source: Source::Judgements,
+        scale: [-5.0, 5.0],
+        files: clip_of_feedback,
+        check: check_pessimism,
+        ..FORMULA
+    },
+    Row { is: |kind| matches!(kind, RewardKind::Taste), name: "taste", form: "Taste", has_gradient: false, ..FORMULA },
+    Row {
         is: |kind| matches!(kind, RewardKind::Program(_)),
         name: "program",
         form: "Program(command: [\"python\", \"score.py\"])",
@@ -231,7 +246,9 @@ fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
 
 fn check_pessimism(kind: &RewardKind, field: &str) -> Result<(), Finding> {
     match kind {
-        RewardKind::Preference { pessimism, .. } => check_number(format!("{field}.pessimism"), PESSIMISM, *pessimism),
+        RewardKind::Preference { pessimism, .. } | RewardKind::Feedback { pessimism, .. } => {
+            check_number(format!("{field}.pessimism"), PESSIMISM, *pessimism)
+        }
         _ => Ok(()),
     }
 }
@@ -281,7 +298,8 @@ impl RewardKind {
 
     /// Returns whether the reward may need the CLIP or the detector that are embedded beside `emoji-32`.
     pub fn may_use_embedded(&self) -> bool {
-        matches!(self.row().source, Source::Emoji { .. }) || matches!(self, Self::Preference { .. })
+        matches!(self.row().source, Source::Emoji { .. })
+            || matches!(self, Self::Preference { .. } | Self::Feedback { .. })
     }
 
     /// Returns the judges that should not fall while a reward rises.
@@ -323,7 +341,7 @@ pub(in crate::experiment) fn forms() -> String {
     let (last, others) = own.split_last().unwrap_or((&"", &[]));
     format!(
         "give {}; one on models: {}; or one of your own: {} or {last}",
-        of(|source| matches!(source, Source::Pixels | Source::Emoji { .. })).join(", "),
+        of(|source| matches!(source, Source::Pixels | Source::Emoji { .. } | Source::Judgements)).join(", "),
         of(|source| source == Source::Files).join(", "),
         others.join(", "),
     )
@@ -345,7 +363,9 @@ mod tests {
 
     /// Reads a form as an experiment's.
     fn read(form: &str) -> RewardKind {
-        let spec = ExperimentSpec::from_ron(&format!("(rewards: [(kind: {form})])"), "x.ron");
+        let feedback = if form.starts_with("Feedback") { "(from: Human)" } else { "None" };
+        let text = format!("(rewards: [(kind: {form})], feedback: {feedback})");
+        let spec = ExperimentSpec::from_ron(&text, "x.ron");
         spec.unwrap_or_else(|error| panic!("{form}: {error}")).rewards.remove(0).kind
     }
 

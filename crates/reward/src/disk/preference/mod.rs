@@ -8,4 +8,4 @@ mod reward;
 
 pub use features::PreferenceFeatures;
 pub use fitted::{FittedPreference, MODEL_FILE};
-pub use reward::Preference;
+pub use reward::{ModelSlot, Preference};

@@ -1,6 +1,6 @@
 //! The reward.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use burn::tensor::Tensor;
 use moa_device::{from_host, to_host};
@@ -9,6 +9,21 @@ use moa_preference_model::RewardModel;
 use super::{FittedPreference, PreferenceFeatures};
 use crate::{Differentiable, Embeddings, GradientView, PictureEmbedder, Reward, RewardError, View};
 
+/// Where a reward's model stands, which may be replaced while the reward is in use. Copies are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct ModelSlot(Arc<RwLock<Option<Arc<RewardModel>>>>);
+
+impl ModelSlot {
+    /// Replaces the model; what is scored at this moment goes on with the one before.
+    pub fn set(&self, model: RewardModel) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(model));
+    }
+
+    fn get(&self) -> Option<Arc<RewardModel>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// The lower confidence bound `mean − pessimism·√variance` of what raters prefer, in logits of choice: of two images of a prompt whose
 /// scores differ by 1, the better is preferred with 73 %. With pessimism 0 it is the mean.
 ///
@@ -16,7 +31,7 @@ use crate::{Differentiable, Embeddings, GradientView, PictureEmbedder, Reward, R
 /// 2310.02743, bound it by the least of an ensemble; here it is the posterior's).
 pub struct Preference {
     name: String,
-    model: Arc<RewardModel>,
+    model: ModelSlot,
     pessimism: f64,
     features: PreferenceFeatures,
 }
@@ -40,11 +55,22 @@ impl Preference {
             );
             return Err(RewardError::file(fitted.path, problem));
         }
-        Ok(Self { name: name.into(), model: Arc::new(fitted.model), pessimism, features })
+        let unfitted = Self::unfitted(name, pessimism, features);
+        unfitted.model.set(fitted.model);
+        Ok(unfitted)
     }
 
-    fn scores(&self, features: &[f32]) -> Vec<f32> {
-        features.chunks_exact(self.features.width()).map(|x| self.model.lower(x, self.pessimism) as f32).collect()
+    /// Returns a reward that is to be fitted before it scores: see [`Reward::slot`].
+    pub fn unfitted(name: impl Into<String>, pessimism: f64, features: PreferenceFeatures) -> Self {
+        Self { name: name.into(), model: ModelSlot::default(), pessimism, features }
+    }
+
+    fn model(&self) -> Result<Arc<RewardModel>, RewardError> {
+        self.model.get().ok_or_else(|| RewardError::Unjudged { reward: self.name.clone() })
+    }
+
+    fn scores(&self, model: &RewardModel, features: &[f32]) -> Vec<f32> {
+        features.chunks_exact(self.features.width()).map(|x| model.lower(x, self.pessimism) as f32).collect()
     }
 }
 
@@ -55,7 +81,11 @@ impl Reward for Preference {
 
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         let embeddings = view.embeddings(self.features.embedder())?;
-        Ok(self.scores(&self.features.rows(&embeddings, view.pictures().prompts())?))
+        Ok(self.scores(&*self.model()?, &self.features.rows(&embeddings, view.pictures().prompts())?))
+    }
+
+    fn slot(&self) -> Option<(&ModelSlot, &PreferenceFeatures)> {
+        Some((&self.model, &self.features))
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {
@@ -66,6 +96,7 @@ impl Reward for Preference {
 impl Differentiable for Preference {
     /// Scores are computed in f64, as those without gradient; what autodiff sees is their tangent in the embeddings.
     fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let model = self.model()?;
         let leaf = view.embeddings(self.features.embedder())?;
         let (dims, device) = (leaf.dims(), view.pictures().pixels().device());
         let [count, width] = dims;
@@ -74,14 +105,14 @@ impl Differentiable for Preference {
         let features = self.features.rows(&Embeddings::new(width, values), prompts)?;
         let mut slopes = Vec::with_capacity(count * width);
         for (x, prompt) in features.chunks_exact(self.features.width()).zip(prompts) {
-            let slope = self.model.lower_gradient(x, self.pessimism);
+            let slope = model.lower_gradient(x, self.pessimism);
             let (of_image, of_product) = slope.split_at(width);
             let factors = self.features.factors(prompt)?;
             let pairs = of_image.iter().zip(of_product).zip(factors);
             slopes.extend(pairs.map(|((image, product), factor)| (image + product * f64::from(factor)) as f32));
         }
         let slopes: Tensor<2> = from_host(slopes, dims, &device);
-        let scores: Tensor<1> = from_host(self.scores(&features), [count], &device);
+        let scores: Tensor<1> = from_host(self.scores(&model, &features), [count], &device);
         let moved = leaf.clone() - leaf.detach();
         let slope: Tensor<1> = (moved * slopes).sum_dim(1).squeeze_dim(1);
         Ok(slope + scores)
