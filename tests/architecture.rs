@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 25] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -20,9 +20,11 @@ const RANKS: [(&str, u32); 23] = [
     ("moa-preferences", 1),
     ("moa-analysis", 2),
     ("moa-diffusion", 2),
+    ("moa-interchange", 2),
     ("moa-plot", 2),
     ("moa-preference-model", 2),
     ("moa-rating", 2),
+    ("moa-ai-judge", 3),
     ("moa-rating-server", 3),
     ("moa-report", 3),
     ("moa-reward", 3),
@@ -35,13 +37,15 @@ const RANKS: [(&str, u32); 23] = [
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 14] = [
+const TENSOR_FREE: [&str; 16] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
     "moa-store",
     "moa-scenes",
     "moa-preferences",
+    "moa-interchange",
+    "moa-ai-judge",
     "moa-preference-model",
     "moa-rating",
     "moa-rating-server",
