@@ -60,11 +60,11 @@ impl Cell {
 
     /// Returns yes or no; none where it is missing.
     pub(crate) fn flag(self, column: &str) -> Result<Option<bool>, Fault> {
-        match self.number(column)? {
-            None => Ok(None),
-            Some(number) if number == 0.0 => Ok(Some(false)),
-            Some(number) if number == 1.0 => Ok(Some(true)),
-            Some(number) => Err(Fault::value(column, &number.to_string(), "give true or false")),
+        let Some(number) = self.number(column)? else { return Ok(None) };
+        match &*number.to_string() {
+            "0" => Ok(Some(false)),
+            "1" => Ok(Some(true)),
+            other => Err(Fault::value(column, other, "give true or false")),
         }
     }
 

@@ -116,8 +116,8 @@ fn torn_lists_are_one_message_with_entry_line_and_column() {
         ),
         (
             "latin.json",
-            [b"[{\"ranking\": \"caf\xe9\"}]"].concat(),
-            "entry 1 (line 1, column 19): no JSON: invalid unicode",
+            b"[{\"ranking\": \"caf\xe9\"}]".to_vec(),
+            "entry 1 (line 1, column 18): no JSON: invalid unicode",
         ),
         ("rest.json", format!("[{good}] x").into(), "no JSON: trailing characters"),
         ("none.json", b"[]".to_vec(), "none.json: the list is empty: name a file with preferences"),

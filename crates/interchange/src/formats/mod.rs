@@ -127,6 +127,6 @@ fn places(list: Option<&Value>, field: &str, images: usize) -> Result<Vec<u32>, 
 fn dense(ranks: &[f64]) -> Vec<u32> {
     let mut distinct = ranks.to_vec();
     distinct.sort_unstable_by(f64::total_cmp);
-    distinct.dedup_by(|one, other| one == other);
+    distinct.dedup_by(|one, other| one.total_cmp(other).is_eq());
     ranks.iter().map(|rank| 1 + distinct.partition_point(|other| other < rank) as u32).collect()
 }

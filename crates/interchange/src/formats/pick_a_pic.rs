@@ -77,14 +77,19 @@ fn row(mut cells: Cells<'_>) -> Result<Row, Fault> {
 fn outcome(cells: &mut Cells<'_>, uids: &[Option<String>; 2]) -> Result<Winner, Fault> {
     let labels = [cells.take("label_0").number("label_0")?, cells.take("label_1").number("label_1")?];
     let by_label = match labels {
-        [Some(first), Some(second)] if first == 1.0 && second == 0.0 => Some(Winner::A),
-        [Some(first), Some(second)] if first == 0.0 && second == 1.0 => Some(Winner::B),
-        [Some(first), Some(second)] if first == 0.5 && second == 0.5 => Some(Winner::Tie),
         [None, None] => None,
         [first, second] => {
             let shown = |label: Option<f64>| label.map_or_else(|| "missing".into(), |label| label.to_string());
-            let problem = format!("label_0 and label_1 are {} and {}", shown(first), shown(second));
-            return Err(Fault::new(problem, "give 1 and 0, 0 and 1, or 0.5 and 0.5"));
+            let labels = [shown(first), shown(second)];
+            match [&*labels[0], &*labels[1]] {
+                ["1", "0"] => Some(Winner::A),
+                ["0", "1"] => Some(Winner::B),
+                ["0.5", "0.5"] => Some(Winner::Tie),
+                [first, second] => {
+                    let problem = format!("label_0 and label_1 are {first} and {second}");
+                    return Err(Fault::new(problem, "give 1 and 0, 0 and 1, or 0.5 and 0.5"));
+                }
+            }
         }
     };
     let best = cells.take("best_image_uid").text("best_image_uid")?;

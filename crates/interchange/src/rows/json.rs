@@ -43,18 +43,23 @@ pub(crate) fn entries(file: &Path, sink: &mut Sink<'_>) -> Result<(), Interchang
         json.into_iter::<Value>().try_for_each(|value| value.and_then(|value| listener.hear(value)))
     };
     match (listener.stopped, read) {
-        (Some(Some(error)), _) => Err(error),
-        (Some(None), _) | (None, Ok(())) => Ok(()),
+        (Some(Stopped::Refused(error)), _) => Err(error),
+        (Some(Stopped::Enough), _) | (None, Ok(())) => Ok(()),
         (None, Err(error)) => Err(torn(file, listener.count, &error)),
     }
+}
+
+enum Stopped {
+    Enough,
+    Refused(InterchangeError),
 }
 
 struct Listener<'a, 'b> {
     sink: &'a mut Sink<'b>,
     budget: Budget,
     count: u64,
-    /// That the sink wants no more, and its error.
-    stopped: Option<Option<InterchangeError>>,
+    /// That the sink wants no more, or its error.
+    stopped: Option<Stopped>,
 }
 
 impl Listener<'_, '_> {
@@ -64,11 +69,11 @@ impl Listener<'_, '_> {
         match (self.sink)(&format!("entry {}", self.count), value) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.stopped = Some(None);
+                self.stopped = Some(Stopped::Enough);
                 Err(serde_json::Error::custom("enough"))
             }
             Err(error) => {
-                self.stopped = Some(Some(error));
+                self.stopped = Some(Stopped::Refused(error));
                 Err(serde_json::Error::custom("refused"))
             }
         }
