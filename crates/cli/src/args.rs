@@ -5,7 +5,7 @@ use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
     browse, check, compare, completions, convert, device, export, export_model, fit, fork, front, gather, init, list,
-    man, merge, note, pretrain, rate, remove, repair, report, sample, show, slurm, sweep, tag,
+    man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     Sample(sample::Arguments),
     Rate(rate::Arguments),
     Fit(fit::Arguments),
+    Ratings(ratings::Arguments),
     Device(device::Arguments),
     Pretrain(pretrain::Arguments),
     Completions(completions::Arguments),

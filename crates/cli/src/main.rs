@@ -86,6 +86,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Sample(arguments) => commands::sample::run(arguments, global.on_one(&arguments.device)),
         Command::Rate(arguments) => commands::rate::run(arguments, global.on_one(&arguments.device)),
         Command::Fit(arguments) => commands::fit::run(arguments, global.on_one(&arguments.device)),
+        Command::Ratings(arguments) => commands::ratings::run(arguments),
         Command::Show(arguments) => commands::show::run(arguments),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),
         Command::Completions(arguments) => commands::completions::run(arguments, Args::command()),

@@ -39,7 +39,7 @@ pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
-pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use external::{AiSpec, HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
 pub use feedback::{AskBy, FeedbackFrom, FeedbackSpec};
 pub use fingerprint::{Fingerprint, OtherFact};
 pub use hypervolume::{HypervolumeSpec, Scale};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use moa_adapter::ParametersError;
+use moa_ai_judge::JudgeError;
 use moa_diffusion::ConfigError;
 use moa_diffusion::hub::HubError;
 use moa_preference_model::PreferenceModelError;
@@ -172,6 +173,14 @@ pub enum RewardError {
     /// A fitted preference cannot be read.
     #[error(transparent)]
     Preference(Box<PreferenceModelError>),
+    /// A model behind a chat endpoint gave no scores.
+    #[error("reward `{reward}`: {source}")]
+    Ai {
+        /// The reward's name.
+        reward: String,
+        /// What is wrong.
+        source: Box<JudgeError>,
+    },
     /// A program, a service or an ONNX model gave no scores.
     #[error(transparent)]
     External(Box<ExternalError>),

@@ -6,7 +6,7 @@ use moa_core::experiment::{BUILT_IN_BASE, RewardKind, RewardSpec};
 
 use crate::disk::preference::{Preference, PreferenceFeatures};
 use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
-use crate::external::{Http, Onnx, Program};
+use crate::external::{Ai, Http, Onnx, Program};
 use crate::rewards::{
     Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety, Taste,
 };
@@ -123,6 +123,7 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
         RewardKind::Taste => Box::new(Taste::new(name)),
         RewardKind::Program(program) => Box::new(Program::start(name, program)?),
         RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
+        RewardKind::AiScore(ai) => Box::new(Ai::new(name, ai)?),
         RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
     })
 }

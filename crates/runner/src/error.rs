@@ -174,6 +174,17 @@ pub enum RunnerError {
          together; sweep without --partition"
     )]
     JudgedInParts,
+    /// A model that judges cannot be asked, or refuses.
+    #[error("have images judged: {0}")]
+    Judge(#[from] moa_ai_judge::JudgeError),
+    /// A model that judges left questions open.
+    #[error("have images judged by {judge}: {what}; what is answered is kept, and the same sweep asks on")]
+    Unjudged {
+        /// The model.
+        judge: String,
+        /// What is left.
+        what: String,
+    },
     /// No two different images of a prompt were drawn to be judged.
     #[error("{}: of no prompt two different images were drawn that were not judged: give more prompts to feedback", folder.display())]
     NothingToJudge {

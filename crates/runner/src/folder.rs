@@ -92,7 +92,7 @@ impl Folder {
         let findings = compare(&layout, &receipt(request, as_run, inputs))?;
         let times = Times::read(&layout)?;
         let settings = settings(as_run, &request.prompts, inputs, times.last_hash());
-        Ok(Self { runs, settings, findings, layout })
+        Ok(Self { layout, runs, settings, findings })
     }
 
     /// Writes receipt and experiment, where they are new.

@@ -20,7 +20,7 @@ use crate::text::count;
 /// prompts that it was not fitted to, and written with a card that says what it is worth. Experiments name its folder:
 /// rewards: [(kind: Preference(model: "rewards/mine")), …]
 ///
-/// Pairs, rankings, labels and scores all count, from `moa rate`, `moa import`, or any file of docs/preferences.md.
+/// Pairs, rankings, labels and scores all count, from `moa rate`, `moa ratings import`, or any file of docs/preferences.md.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -19,6 +19,7 @@ pub(crate) mod merge;
 pub(crate) mod note;
 pub(crate) mod pretrain;
 pub(crate) mod rate;
+pub(crate) mod ratings;
 pub(crate) mod remove;
 pub(crate) mod repair;
 pub(crate) mod report;

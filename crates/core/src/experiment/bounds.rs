@@ -152,6 +152,9 @@ pub(super) const IN_FLIGHT: Bounds = Bounds::Whole(1, 64);
 pub(super) const SECONDS: Bounds = Bounds::Whole(1, 86_400);
 /// `rewards[].kind.retries`.
 pub(super) const RETRIES: Bounds = Bounds::Whole(0, 100);
+/// `feedback.from.retries` and seconds of a question to a model.
+pub(super) const AI_RETRIES: Bounds = Bounds::Whole(0, 20);
+pub(super) const AI_SECONDS: Bounds = Bounds::Whole(1, 3600);
 /// Height and width in pixels, `rewards[].kind.size[]`.
 pub(super) const SIDE: Bounds = Bounds::Whole(1, 4096);
 /// `rewards[].kind.mean[]`.
@@ -209,9 +212,11 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "feedback.every" | "feedback.pairs" | "feedback.first" | "feedback.prompts" | "feedback.images_per_prompt" => {
             Some(FEEDBACK)
         }
+        "feedback.from.retries" => Some(AI_RETRIES),
+        "feedback.from.timeout_seconds" => Some(AI_SECONDS),
         "feedback.from.flips" => Some(super::feedback::FLIPS),
         "rewards[].kind.batch" => Some(BATCH),
-        "rewards[].kind.in_flight" => Some(IN_FLIGHT),
+        "rewards[].kind.in_flight" | "feedback.from.in_flight" => Some(IN_FLIGHT),
         "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),
         "rewards[].kind.retries" => Some(RETRIES),
         "rewards[].kind.size[]" => Some(SIDE),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{Bounds, FEEDBACK};
 use super::finding::Finding;
-use super::{ExperimentSpec, RewardKind, RewardSpec};
+use super::{AiSpec, ExperimentSpec, RewardKind, RewardSpec};
 
 /// Judgements that are asked for while adapters are trained: of pairs of images of training prompts, by the base and by the adapters as
 /// they are then. The reward `Feedback` is fitted to all of them again each time (Christiano et al., 1706.03741; online RLHF, 2405.07863).
@@ -42,6 +42,8 @@ pub struct FeedbackSpec {
 pub enum FeedbackFrom {
     /// People, on a page that the sweep serves on 127.0.0.1.
     Human,
+    /// A model behind a chat endpoint.
+    Ai(AiSpec),
     /// A formula that stands for a person's taste, the reward `Taste`: for trials.
     Simulated {
         /// The share of wrong answers on pairs that are closer than the median pair, 0 to 0.5. Default: 0.25, as between people.
@@ -148,7 +150,7 @@ impl ExperimentSpec {
             return match fitted[..] {
                 [] => Ok(()),
                 [first, ..] => {
-                    let way_out = "nobody judges: give feedback: (from: Human), or Preference(model: \"…\"), which `moa fit` makes";
+                    let way_out = "nobody judges: give feedback: (from: Human), (from: Ai(model: \"…\")), or Preference(model: \"…\"), which `moa fit` makes";
                     Err(Finding::value(format!("rewards[{first}].kind"), "Feedback", way_out))
                 }
             };
@@ -161,8 +163,10 @@ impl ExperimentSpec {
             let way_out = "feedback works with one round only: give rounds: 1, or leave feedback out";
             return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
         }
-        if let FeedbackFrom::Simulated { flips } = feedback.from {
-            super::validate::check_number("feedback.from.flips", FLIPS, flips)?;
+        match &feedback.from {
+            FeedbackFrom::Human => {}
+            FeedbackFrom::Ai(ai) => ai.check("feedback.from")?,
+            FeedbackFrom::Simulated { flips } => super::validate::check_number("feedback.from.flips", FLIPS, *flips)?,
         }
         let numbers = [
             ("every", feedback.every),

@@ -14,7 +14,7 @@ pub use judges::{Watch, WatchedPrompts};
 pub(super) use kinds::forms;
 pub use range::judge_range;
 
-use super::{HttpSpec, OnnxSpec, ProgramSpec, Scale};
+use super::{AiSpec, HttpSpec, OnnxSpec, ProgramSpec, Scale};
 
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,6 +158,8 @@ pub enum RewardKind {
     Http(HttpSpec),
     /// A model in an ONNX file.
     Onnx(OnnxSpec),
+    /// A model behind a chat endpoint: the score that it gives an image, 0 to 1.
+    AiScore(AiSpec),
 }
 
 fn jpeg_quality() -> u8 {

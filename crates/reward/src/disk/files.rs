@@ -24,6 +24,9 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
     if let RewardKind::Onnx(onnx) = kind {
         return Ok(vec![onnx.model.clone()]);
     }
+    if let RewardKind::AiScore(ai) = kind {
+        return Ok(ai.rubric.iter().cloned().collect());
+    }
     let named = kind.files();
     let mut found = Vec::new();
     let processor = named.iter().find(|(role, _)| *role == FileRole::Processor).map(|(_, name)| name.as_str());

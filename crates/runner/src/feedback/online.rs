@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moa_adapter::AdapterBank;
+use moa_ai_judge::{Ended, Judge};
 use moa_core::experiment::{AskBy, FeedbackFrom, FeedbackSpec};
 use moa_core::{Judging, NoiseKey, RunEvent, RunId};
 use moa_feedback::{Errors, NewImage, PoolFolder, PoolOrigin, Simulated};
@@ -37,6 +39,9 @@ const COMPONENTS: usize = 256;
 /// How often is looked whether somebody answered, and how long a question may take to be handed out.
 const EVERY: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Two images, by their ids in the pool.
+type Pair = [String; 2];
 
 /// Judgements while the runs of an experiment are trained.
 pub(crate) struct Online<'a> {
@@ -170,11 +175,11 @@ impl<'a> Online<'a> {
             wanted: count,
             address,
         };
-        match self.spec.from {
+        match &self.spec.from {
             FeedbackFrom::Simulated { flips } => {
                 let pool = folder.pool();
                 let scores = taste(pool.images().iter().map(|image| image.file.as_path()))?;
-                let errors = if flips > 0.0 { Errors::Close(flips) } else { Errors::None };
+                let errors = if *flips > 0.0 { Errors::Close(*flips) } else { Errors::None };
                 let rater = Simulated::new(&pool, scores, errors, self.context.spec.seed)?;
                 let seat = desk.seat("simulated")?;
                 while open.count() > 0 {
@@ -183,6 +188,24 @@ impl<'a> Online<'a> {
                     }
                     rater.attend(&seat, Mode::Pairs, 1)?;
                     desk.settle(PATIENCE);
+                }
+            }
+            FeedbackFrom::Ai(spec) => {
+                let judge = Judge::of(spec, &|variable| std::env::var(variable).ok())?;
+                let mut last = None;
+                while open.count() > 0 {
+                    if self.context.is_stopped() {
+                        return Ok(false);
+                    }
+                    // Questions that are left are those that were not answered: each is tried once more, and no oftener.
+                    let before = open.count();
+                    let ended = self.judge(&judge, &desk, &open, &|| state(None), recorder)?;
+                    desk.settle(PATIENCE);
+                    if open.count() > 0 && (matches!(ended, Ended::Spent(_)) || last == Some(open.count())) {
+                        let what = format!("{} of {count} pairs have no answer", open.count());
+                        return Err(RunnerError::Unjudged { judge: spec.model.clone(), what });
+                    }
+                    last = Some(before);
                 }
             }
             FeedbackFrom::Human => {
@@ -212,13 +235,49 @@ impl<'a> Online<'a> {
         Ok(true)
     }
 
+    /// Has a model judge what is open, and tells how far it is.
+    fn judge(
+        &self,
+        judge: &Judge,
+        desk: &Desk,
+        open: &Open,
+        state: &dyn Fn() -> Judging,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<Ended, RunnerError> {
+        let (stop, done) = (judge.stop_flag(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let judging = scope.spawn(|| {
+                let ended = judge.rate(desk, &|_| {});
+                done.store(true, Ordering::Relaxed);
+                ended
+            });
+            let mut said = open.count();
+            let mut told = Ok(());
+            while !done.load(Ordering::Relaxed) {
+                // What is left when all is answered are random questions, which nobody asked for.
+                if self.context.is_stopped() || open.count() == 0 || told.is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                if open.count() != said {
+                    said = open.count();
+                    told = recorder.emit(&RunEvent::Judging(state()));
+                }
+                std::thread::sleep(EVERY);
+            }
+            stop.store(false, Ordering::Relaxed);
+            let ended = judging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            told?;
+            Ok(ended?)
+        })
+    }
+
     /// Returns what is asked at a time: what was chosen before a stop, or what is drawn and chosen now; nothing where it was asked to stop.
     fn questions(
         &mut self,
         time: u32,
         cohort: &Cohort<'_>,
         members: &[&RunId],
-    ) -> Result<Option<(PoolFolder, Vec<[String; 2]>)>, RunnerError> {
+    ) -> Result<Option<(PoolFolder, Vec<Pair>)>, RunnerError> {
         if let Some(questions) = self.times.questions(time)? {
             return Ok(Some((PoolFolder::open(self.times.folder())?, questions)));
         }
@@ -278,7 +337,7 @@ impl<'a> Online<'a> {
         folder: &PoolFolder,
         prompts: &[String],
         key: NoiseKey,
-    ) -> Result<Vec<[String; 2]>, RunnerError> {
+    ) -> Result<Vec<Pair>, RunnerError> {
         let images = folder.pool();
         let (pool, judgements) = self.judged(folder)?;
         let asked: HashSet<(usize, usize)> =
@@ -298,7 +357,7 @@ impl<'a> Online<'a> {
         };
         let count = self.spec.pairs_at(time) as usize;
         let choice = Choice { pool: &pool, model: model.as_ref(), candidates: &open, pending: &[], count, key };
-        let chosen: Vec<[String; 2]> = strategy
+        let chosen: Vec<Pair> = strategy
             .choose(&choice)
             .into_iter()
             .map(|at| [images.id(open[at].first).to_owned(), images.id(open[at].second).to_owned()])
@@ -384,7 +443,7 @@ struct Asking {
 struct Open(Arc<Mutex<Vec<(Question, bool)>>>);
 
 impl Open {
-    fn new(pool: &Images, pairs: &[[String; 2]]) -> Self {
+    fn new(pool: &Images, pairs: &[Pair]) -> Self {
         let place = |id: &String| pool.place(id).ok();
         let pairs = pairs.iter().filter_map(|[first, second]| {
             let images = vec![place(first)?, place(second)?];

@@ -2,10 +2,12 @@
 
 mod chooser;
 mod images;
+mod model;
 mod page;
 mod simulated;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use moa_feedback::{Asking, FeedbackError, PoolFolder};
 use moa_preferences::Preferences;
@@ -34,6 +36,7 @@ Examples:
   moa rate results/my --mode ranking --shown 4
   moa rate results/my --tag hands --tag colours   offer reasons
   ssh -L 8080:127.0.0.1:8080 host moa rate results/my --port 8080   on another machine
+  MOA_AI_URL=http://127.0.0.1:8000/v1 moa rate results/my --by-model qwen2.5-vl --rubric rubric.md
   moa fit ratings -o rewards/mine                 make a reward of it")]
 pub(crate) struct Arguments {
     /// An experiment's results or file, whose images are judged; or a folder of ratings, to go on
@@ -97,6 +100,21 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 
+    /// Have a model answer in place of people, by this name of a chat endpoint that speaks OpenAI's protocol (vLLM, llama.cpp, …)
+    ///
+    /// MOA_AI_URL has its address, such as http://127.0.0.1:8000/v1, and MOA_AI_KEY its key, if it wants one. It is asked until the goal is
+    /// reached; its answers are kept under its name. Pairs are asked in both orders, so that a preference for a position cancels.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["port", "simulate"])]
+    by_model: Option<String>,
+
+    /// What the model is told to look for: a file of text [default: moa's own]
+    #[arg(long, value_name = "FILE", requires = "by_model")]
+    rubric: Option<PathBuf>,
+
+    /// The most tokens that the model may spend
+    #[arg(long, value_name = "N", requires = "by_model")]
+    tokens: Option<u64>,
+
     /// For trials: have so many questions answered by a formula that stands for a person, and show no page
     #[arg(long, value_name = "N", conflicts_with = "port")]
     simulate: Option<u32>,
@@ -108,6 +126,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) device: OneDevice,
 }
+
+/// How long a model waits until it is known what to ask it next.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -160,9 +181,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     }
     let chooser = chooser::open(arguments, global, &folder)?;
     let desk = Desk::open(&answers, pool, chooser, options)?;
-    match arguments.simulate {
-        Some(count) => simulated::attend(arguments, global, &folder, &desk, count)?,
-        None => page::serve(arguments, &folder, &desk)?,
+    match (&arguments.by_model, arguments.simulate) {
+        (Some(name), _) => model::attend(arguments, name, &desk)?,
+        (None, Some(count)) => simulated::attend(arguments, global, &folder, &desk, count)?,
+        (None, None) => page::serve(arguments, &folder, &desk)?,
     }
     tell(&folder, &desk);
     Ok(())
@@ -179,6 +201,8 @@ fn options(arguments: &Arguments) -> Options {
         overlap: arguments.overlap,
         repeats: arguments.repeats,
         goal: Some(arguments.goal as usize),
+        // People are not kept waiting for what is asked next.
+        patience: if arguments.by_model.is_some() { PATIENCE } else { Duration::ZERO },
         tags: arguments.tag.clone(),
         seed: arguments.seed,
         ..Options::new(mode)

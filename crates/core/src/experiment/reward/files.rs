@@ -95,6 +95,7 @@ impl RewardKind {
         match self {
             Self::Program(program) => program.anchor(folder),
             Self::Onnx(onnx) => onnx.anchor(folder),
+            Self::AiScore(ai) => ai.anchor(folder),
             _ => {
                 let files = self.files_mut().into_iter();
                 for file in files.filter(|file| !matches!(BaseName::of(file.name), BaseName::Hub(_))) {

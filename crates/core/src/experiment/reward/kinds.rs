@@ -233,6 +233,15 @@ static ROWS: &[Row] = &[
         check: check_outside,
         ..FORMULA
     },
+    Row {
+        is: |kind| matches!(kind, RewardKind::AiScore(_)),
+        name: "ai_score",
+        form: "AiScore(model: \"qwen2.5-vl\")",
+        source: Source::Outside,
+        has_gradient: false,
+        check: check_outside,
+        ..FORMULA
+    },
 ];
 
 fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
@@ -258,6 +267,7 @@ fn check_outside(kind: &RewardKind, field: &str) -> Result<(), Finding> {
         RewardKind::Program(program) => program.check(field),
         RewardKind::Http(http) => http.check(field),
         RewardKind::Onnx(onnx) => onnx.check(field),
+        RewardKind::AiScore(ai) => ai.check(field),
         _ => Ok(()),
     }
 }
