@@ -109,6 +109,7 @@ impl Folder {
         if let Some(kept) = Receipt::read(&self.layout.receipt_file())? {
             (receipt.moa, receipt.device) = (kept.moa, kept.device);
         }
+        receipt.sha256.extend(Times::read(&self.layout)?.hashes());
         write_where_other(&self.layout.receipt_file(), &receipt.to_json())?;
         // Last: with it the folder belongs to this experiment.
         Ok(write_where_other(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)

@@ -232,7 +232,9 @@ fn stage(
 
     if fits {
         take_last(context, layout)?;
-        recorder.go_by(&Folder::open(request, spec, given.inputs)?.settings);
+        let folder = Folder::open(request, spec, given.inputs)?;
+        folder.keep(request, spec, given.inputs)?;
+        recorder.go_by(&folder.settings);
         if !evaluate_base(recorder)? {
             return Ok(Passed::Stopped(epochs));
         }

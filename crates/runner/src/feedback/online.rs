@@ -165,7 +165,13 @@ impl<'a> Online<'a> {
         }
         let Some((folder, questions)) = self.questions(asking.time, cohort, members)? else { return Ok(false) };
         let open = Open::new(&folder.pool(), &questions);
-        let options = Options { patience: PATIENCE, seed: self.context.spec.seed, ..Options::new(Mode::Pairs) };
+        let answered = Preferences::begun(&folder.preferences())?.counted().count();
+        let options = Options {
+            patience: PATIENCE,
+            seed: self.context.spec.seed,
+            goal: Some(answered + open.count() as usize),
+            ..Options::new(Mode::Pairs)
+        };
         let desk = Desk::open(&folder.preferences(), folder.pool(), Box::new(open.clone()), options)?;
         desk.settle(PATIENCE);
         let count = questions.len() as u32;

@@ -101,6 +101,11 @@ impl Times {
         self.all.last().map(|asked| asked.sha256.as_str())
     }
 
+    /// Returns the hash of each model, by its file.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = (String, String)> {
+        self.all.iter().map(|asked| (format!("{FOLDER}/{}", asked.model), asked.sha256.clone()))
+    }
+
     /// Returns the file of a time's model, as `times.json` names it.
     pub(crate) fn model_file(time: u32) -> String {
         format!("model-{}.safetensors", time + 1)
