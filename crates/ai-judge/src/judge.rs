@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moa_core::NoiseKey;
+use moa_core::experiment::AiSpec;
 use moa_preferences::{Mark, Moment, Winner};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::orders::{Joined, join_choices, join_ranks};
 use crate::parse::{Form, Said};
 use crate::picture::data_url;
 use crate::tally::{Position, Tally};
-use crate::{Budget, JudgeError, Settings};
+use crate::{Budget, JudgeError, Rubric, Settings};
 
 /// The wait before the first repetition; each is twice the one before, ± half of it.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -73,6 +74,26 @@ impl Judge {
             key: NoiseKey::new(Moment::now().unix_ms()).named("judge"),
             drawn: AtomicU64::new(0),
         })
+    }
+
+    /// Returns the judge that an experiment names; see [`Judge::new`].
+    ///
+    /// # Errors
+    /// Those of [`Judge::new`], and what is wrong with the rubric.
+    pub fn of(spec: &AiSpec, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, JudgeError> {
+        let rubric = spec.rubric.as_deref().map(Rubric::read).transpose()?.unwrap_or_default();
+        let settings = Settings {
+            rubric,
+            address_variable: spec.address.clone(),
+            key_variable: spec.key.clone(),
+            both_orders: spec.both_orders,
+            in_flight: spec.in_flight as usize,
+            retries: spec.retries,
+            seconds_per_question: spec.timeout_seconds.into(),
+            budget: Budget { tokens: spec.tokens, ..Budget::default() },
+            ..Settings::new(&spec.model)
+        };
+        Self::new(settings, variable)
     }
 
     /// Returns the settings.

@@ -138,7 +138,7 @@ fn ask(trial: &Trial<'_>, strategy: &dyn Strategy) -> Result<Vec<(usize, f64)>, 
         let round = key.with(step as u64);
         let open = candidates(&trained, &asked, CANDIDATES, round);
         let count = step - judgements.len();
-        let question = Question { pool, model: model.as_ref(), candidates: &open, count, key: round };
+        let question = Question { pool, model: model.as_ref(), candidates: &open, pending: &[], count, key: round };
         for at in strategy.choose(&question) {
             let pair = open[at];
             let delta = world.score[pair.first] - world.score[pair.second];

@@ -36,7 +36,7 @@ impl Strategy for Prediction {
         if candidates.is_empty() {
             return Vec::new();
         }
-        let growing = Growing::new(question.pool, model);
+        let growing = Growing::after(question, model);
         let drawn = Question { count: self.targets, key: question.key.named("targets"), ..*question };
         let targets: Vec<f64> =
             Random.choose(&drawn).into_iter().flat_map(|at| growing.spread(&candidates[at])).collect();

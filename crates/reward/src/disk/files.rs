@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use moa_adapter::weight_files;
-use moa_core::experiment::{FileRole, RewardKind};
+use moa_core::experiment::{BUILT_IN_BASE, FileRole, RewardKind};
 
 use super::checker::{checker_folder, processor_folders};
 use super::place;
+use super::preference::FittedPreference;
 use super::processor::PictureProcessor;
 use crate::RewardError;
 
@@ -23,6 +24,9 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
     if let RewardKind::Onnx(onnx) = kind {
         return Ok(vec![onnx.model.clone()]);
     }
+    if let RewardKind::AiScore(ai) = kind {
+        return Ok(ai.rubric.iter().cloned().collect());
+    }
     let named = kind.files();
     let mut found = Vec::new();
     let processor = named.iter().find(|(role, _)| *role == FileRole::Processor).map(|(_, name)| name.as_str());
@@ -33,9 +37,7 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
                 found.extend(pictures(&model, std::slice::from_ref(&model))?);
             }
             FileRole::ImagesAndTexts => {
-                let (model, processor) = (place::folder(name, hub)?, place::folder(processor.unwrap_or(name), hub)?);
-                found.extend(pictures(&model, std::slice::from_ref(&processor))?);
-                found.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+                found.extend(clip_files(name, processor, hub)?);
             }
             // With the model that it belongs to.
             FileRole::Processor => {}
@@ -44,9 +46,29 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
                 found.extend(pictures(&model, &processor_folders(&model))?);
             }
             FileRole::Head => found.push(place::file(name, hub)?),
+            FileRole::Fitted => {
+                found.push(FittedPreference::find(name, hub)?);
+                let RewardKind::Preference { clip: None, .. } = kind else { continue };
+                let clip = FittedPreference::read(name, hub)?.origin.embedding;
+                if clip != BUILT_IN_BASE {
+                    found.extend(clip_files(&clip, None, hub)?);
+                }
+            }
+            FileRole::ClipOfFitted => found.extend(clip_files(name, None, hub)?),
         }
     }
     Ok(found)
+}
+
+/// Returns the files of a CLIP both halves of which are used: config, weights, image processor and tokenizer.
+///
+/// # Errors
+/// Says which folder or file is missing.
+pub fn clip_files(model: &str, processor: Option<&str>, hub: Option<&Path>) -> Result<Vec<PathBuf>, RewardError> {
+    let (model, processor) = (place::folder(model, hub)?, place::folder(processor.unwrap_or(model), hub)?);
+    let mut files = pictures(&model, std::slice::from_ref(&processor))?;
+    files.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+    Ok(files)
 }
 
 /// Returns a model's config and weights, and its image processor's file.

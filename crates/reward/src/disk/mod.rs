@@ -7,6 +7,7 @@
 //! | `LaionAesthetics` | a `CLIPModel` and a head | w·e + b, about 1 to 10 |
 //! | `PickScore` | a `CLIPModel` | e^`logit_scale` · cos(image, prompt) |
 //! | `SafetyChecker` | a `StableDiffusionSafetyChecker` | −max (cosine − threshold); refused below 0 |
+//! | `Preference` | what `moa fit` wrote, and its CLIP | [`preference`] |
 //! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other images |
 //!
 //! Images are rounded to bytes, as they would be saved, and processed as transformers' `CLIPImageProcessor` does with
@@ -18,6 +19,7 @@ mod files;
 mod head;
 mod json;
 mod place;
+pub mod preference;
 mod processor;
 mod resample;
 mod rewards;
@@ -25,7 +27,7 @@ mod shelf;
 pub mod torch;
 
 pub use checker::{Checker, Verdict};
-pub use files::reward_files;
+pub use files::{clip_files, reward_files};
 pub use head::read_head;
 pub use processor::PictureProcessor;
 pub use resample::Filter;

@@ -10,6 +10,7 @@ mod harmony;
 mod jpeg;
 mod moments;
 mod safety;
+mod taste;
 
 use rayon::prelude::*;
 
@@ -22,6 +23,7 @@ pub use diversity::Diversity;
 pub use harmony::{Harmony, harmony};
 pub use jpeg::JpegSize;
 pub use safety::Safety;
+pub use taste::Taste;
 
 use crate::{Raster, View};
 
