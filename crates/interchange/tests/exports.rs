@@ -5,7 +5,7 @@ mod folder;
 use std::fs;
 use std::path::Path;
 
-use folder::Folder;
+use folder::{Folder, told};
 use moa_interchange::{Exported, Format, Import, export};
 use moa_preferences::{Decision, Drawn, Image, Mark, Moment, Preferences, Record, Winner, Writer};
 
@@ -53,10 +53,6 @@ fn preferences(folder: &Folder) -> Preferences {
         writer.append(&record).unwrap();
     }
     Preferences::read(&path).unwrap()
-}
-
-fn told(reasons: &moa_interchange::Reasons) -> String {
-    reasons.iter().map(|reason| format!("{reason}\n")).collect()
 }
 
 /// Exports, imports again, and returns prompt, hashes, and outcome of each record.

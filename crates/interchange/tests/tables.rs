@@ -64,7 +64,8 @@ fn an_import_that_is_run_again_adds_what_is_new() {
 fn many_rows_are_written_in_batches_and_the_caller_may_stop() {
     let folder = Folder::new();
     folder.images(["a.jpg", "b.jpg"]);
-    let rows: String = (0..2000).map(|row| format!("cat {row},a.jpg,b.jpg,A\n")).collect();
+    let rows: Vec<String> = (0..2000).map(|row| format!("cat {row},a.jpg,b.jpg,A\n")).collect();
+    let rows = rows.concat();
     folder.file("pairs.csv", format!("prompt,image_a,image_b,outcome\n{rows}"));
     let import = folder.import("pairs.csv");
     let stopped = import.run_while(&mut |done| done.records < 500).unwrap();
@@ -236,7 +237,7 @@ fn picked(path: &Path, rows: usize, compression: Compression) {
         let mut at = 0;
         while let Some(mut column) = group.next_column().unwrap() {
             let image = |row: &usize| ByteArray::from(jpeg(&format!("{}-{row}", columns[at].0)));
-            let label = |row: &usize| if (row % 2 == 0) == (at == 6) { 1.0 } else { 0.0 };
+            let label = |row: &usize| if row.is_multiple_of(2) == (at == 6) { 1.0 } else { 0.0 };
             match columns[at].0 {
                 "are_different" | "has_label" => {
                     column.typed::<BoolType>().write_batch(&flags, Some(&all), None).unwrap();

@@ -120,7 +120,7 @@ pub(crate) fn honest(asked: &Asked) -> String {
 
 fn read(stream: &mut TcpStream) -> Option<(String, Value)> {
     let mut bytes = Vec::new();
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     loop {
         let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&buffer[..read]);
@@ -169,7 +169,7 @@ fn send(stream: &mut TcpStream, reply: Reply, now: &AtomicUsize) {
         }
         Reply::Endless => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-            while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+            while stream.write_all(&vec![b'x'; 65_536]).is_ok() {}
         }
     }
 }

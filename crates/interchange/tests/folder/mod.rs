@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use moa_interchange::{Import, Imported};
+use moa_interchange::{Import, Imported, Reasons};
 use moa_preferences::{Decision, Preferences, Record, Winner};
 
 pub(crate) struct Folder(pub(crate) tempfile::TempDir);
@@ -63,5 +63,9 @@ impl Folder {
 
 /// Returns the reasons of an import, one per line.
 pub(crate) fn reasons(imported: &Imported) -> String {
-    imported.skipped.iter().map(|reason| format!("{reason}\n")).collect()
+    told(&imported.skipped)
+}
+
+pub(crate) fn told(reasons: &Reasons) -> String {
+    reasons.iter().map(ToString::to_string).map(|reason| reason + "\n").collect()
 }
