@@ -22,7 +22,7 @@ pub enum Asking {
     /// Where the answer says most about the model ([`Bald`]).
     Bald,
     /// Where the answer makes all predictions surer, those of close pairs as much as those of far ones ([`Prediction`] with evenness
-    /// 1); this needed the fewest answers (docs/decisions/024).
+    /// 1); docs/decisions/024 has what was measured.
     #[default]
     Prediction,
     /// Where the answer may change which of the pool's origins is the best ([`Front`]).
