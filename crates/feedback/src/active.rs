@@ -21,7 +21,8 @@ pub enum Asking {
     Random,
     /// Where the answer says most about the model ([`Bald`]).
     Bald,
-    /// Where the answer makes all predictions surer ([`Prediction`]).
+    /// Where the answer makes all predictions surer, those of close pairs as much as those of far ones ([`Prediction`] with evenness
+    /// 1); docs/decisions/024 has what was measured.
     #[default]
     Prediction,
     /// Where the answer may change which of the pool's origins is the best ([`Front`]).
@@ -188,7 +189,8 @@ impl Active {
         let known: HashSet<(usize, usize)> = asked.iter().map(|images| (images[0], images[1])).collect();
         let open = candidates(&self.prompts, &known, CANDIDATES, key);
         let pending: Vec<Candidate> = pending.iter().map(pair).collect();
-        let (front, prediction) = (Front::new(self.points.clone()), Prediction::default());
+        let (front, prediction) =
+            (Front::new(self.points.clone()), Prediction { evenness: 1.0, ..Prediction::default() });
         let strategy: &dyn Strategy = match self.settings.asking {
             Asking::Random => return Vec::new(),
             Asking::Bald => &Bald,

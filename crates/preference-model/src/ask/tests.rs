@@ -336,3 +336,31 @@ fn rankings_are_sets_of_one_prompt_that_say_more_than_random_ones() {
     let asked = HashSet::from([vec![0, 1, 2, 3]]);
     assert!(rankings(&SetQuestion { prompts: &few, asked: &asked, ..question }).is_empty());
 }
+
+/// Nine short pairs along one axis, and one that is long along another.
+#[test]
+fn even_predictions_count_close_pairs_as_far_ones() {
+    let mut values = Vec::new();
+    for step in 0..38 {
+        values.extend([step as f32 - 18.5, 0.0]);
+    }
+    values.extend([0.0, 1.0, 0.0, -1.0]);
+    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    let model = RewardModel::prior(&pool, &FIXED).expect("a prior");
+    let pair = |first, second| Candidate { prompt: 0, first, second };
+    let mut pairs: Vec<Candidate> = (1..10).map(|half| pair(18 + half, 18 - half)).collect();
+    pairs.push(pair(38, 39));
+    let first = |evenness: f64| {
+        let question = Question {
+            pool: &pool,
+            model: Some(&model),
+            candidates: &pairs,
+            pending: &[],
+            count: 1,
+            key: NoiseKey::new(1),
+        };
+        Prediction { evenness, ..Prediction::default() }.choose(&question)[0]
+    };
+    assert_eq!(first(0.0), 9, "the long pair has most of the variance");
+    assert!(first(1.0) < 9, "most pairs are along the other axis");
+}
