@@ -1,4 +1,4 @@
-//! How long fits take: `cargo run --release -p moa-preference-model --example speed`.
+//! How long fits take: `cargo run --release -p moa-preference-model --example fit_speed`.
 //!
 //! | images | features | pairs |
 //! |---|---|---|
