@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use moa_core::experiment::{RewardKind, RewardSpec};
 
-use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
+use crate::disk::{ClipScore, ImageReward, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Http, Onnx, Program};
 use crate::rewards::{
-    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety,
+    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, GenEval, Harmony, JpegSize, Safety,
 };
 use crate::{Detector, Embedder, LinearHead, Match, PictureEmbedder, Reward, RewardError, TextEmbedder};
 
@@ -99,6 +99,15 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
             let pictures = sources.shelf.pictures(model, None).map_err(about(spec))?;
             Box::new(Diversity::new(name, group, pictures)?)
         }
+        RewardKind::Hps { model, processor } => {
+            let (pictures, texts) = both(&sources.shelf, model, processor.as_deref()).map_err(about(spec))?;
+            Box::new(ClipScore::hps(name, pictures, texts))
+        }
+        RewardKind::ImageReward { model, tokenizer } => {
+            let model = sources.shelf.image_reward(model, tokenizer.as_deref()).map_err(about(spec))?;
+            Box::new(ImageReward::new(name, model))
+        }
+        RewardKind::GenEval => Box::new(GenEval::new(name, sources.embedded(spec)?.detector.clone())),
         RewardKind::Program(program) => Box::new(Program::start(name, program)?),
         RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
         RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
