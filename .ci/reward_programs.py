@@ -188,7 +188,7 @@ def moa_itself_asks(url):
     )"""
     (SCRATCH / "programs.ron").write_text(experiment)
     before = len(Reward.asked)
-    subprocess.run([MOA, "sweep", "programs.ron", "--quiet", "--out", "programs"], cwd=SCRATCH, check=True)
+    subprocess.run([MOA, "sweep", "programs.ron", "--quiet", "--out", "programs"], cwd=SCRATCH, check=True, stdout=subprocess.DEVNULL)
     assert len(Reward.asked) > before
 
 

@@ -209,6 +209,24 @@ fn hps_without_settings_takes_the_widths_of_open_clips_models() {
     assert!((found - three_heads).abs() > 1e-3, "the number of heads matters: {found} {three_heads}");
 }
 
+#[cfg(unix)]
+#[test]
+fn checkpoints_are_found_in_the_hubs_cache_whose_files_are_links() {
+    let cache = tempfile::tempdir().unwrap();
+    let model = cache.path().join("models--org--hps");
+    let snapshot = model.join("snapshots/abc");
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::create_dir_all(model.join("blobs")).unwrap();
+    fs::copy(open_clip("HPS_tiny.pt"), model.join("blobs/0123")).unwrap();
+    std::os::unix::fs::symlink("../../blobs/0123", snapshot.join("HPS_tiny.pt")).unwrap();
+    let shelf = Shelf::new(Some(cache.path()), &Device::flex());
+    let (model, words) = ("hf:org/hps/HPS_tiny.pt", open_clip(""));
+    let embed = |model: &str| shelf.texts(model, Some(&words)).unwrap().embed("a cat").unwrap();
+    assert_eq!(embed(model), embed(&open_clip("HPS_tiny.pt")));
+    let error = shelf.texts("hf:org/hps/other.pt", Some(&words)).err().unwrap().to_string();
+    assert!(error.contains("there is no such file"), "{error}");
+}
+
 #[test]
 fn receipts_count_every_file_that_a_score_depends_on() {
     let names = |kind: &RewardKind| -> Vec<String> {

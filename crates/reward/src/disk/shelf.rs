@@ -151,9 +151,14 @@ impl Shelf {
     }
 
     fn key(&self, model: &str, processor: Option<&str>) -> Result<Key, RewardError> {
-        let model = place::model(model, self.hub.as_deref()).map(|model| (place::beside(&model), real(model)));
-        let (beside, model) = model?;
-        let processor = processor.map_or(Ok(beside), |name| place::folder(name, self.hub.as_deref()))?;
+        let model = place::model(model, self.hub.as_deref())?;
+        let beside = place::beside(&model);
+        let processor = processor.map_or(Ok(beside.clone()), |name| place::folder(name, self.hub.as_deref()))?;
+        // The hub's cache links files to such as have no ending: a file keeps its name.
+        let model = match model.file_name().filter(|_| model.is_file()) {
+            Some(name) => real(beside).join(name),
+            None => real(model),
+        };
         Ok((model, real(processor)))
     }
 }
