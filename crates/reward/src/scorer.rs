@@ -63,9 +63,8 @@ impl Scorer {
     /// Returns the names of rewards whose gradient falls back to operations several times as slow, as the engine of the CPU does not
     /// compute their model: a CLIP that is too large, or ImageReward.
     pub fn slow_gradients(&self) -> Vec<&str> {
-        let is_slow =
-            |reward: &&Box<dyn Reward>| reward.differentiable().is_some_and(Differentiable::has_slow_gradient);
-        let rewards = self.rewards.iter().filter(is_slow);
+        let is_slow = |reward: &dyn Reward| reward.differentiable().is_some_and(Differentiable::has_slow_gradient);
+        let rewards = self.rewards.iter().filter(|reward| is_slow(reward.as_ref()));
         rewards.map(|reward| reward.name()).collect()
     }
 

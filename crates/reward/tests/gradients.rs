@@ -170,8 +170,8 @@ fn rewards_from_files_have_torchs_gradients_through_resizing_cropping_and_roundi
 #[test]
 fn rewards_have_a_gradient_where_their_kind_says_so() {
     use RewardKind::{
-        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, GenEval,
-        Harmony, Incompressibility, Safety,
+        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, GenEval, Harmony,
+        Incompressibility, Safety,
     };
     let formulas = [Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, Harmony];
     let steps = [GenEval, Compressibility { quality: 95 }, Incompressibility { quality: 95 }];

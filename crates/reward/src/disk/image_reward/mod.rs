@@ -160,7 +160,7 @@ impl ImageRewardModel {
 
     /// Returns the scores of images, `[rows, 3, side, side]`, for a prompt's tokens, `[rows]`.
     fn rate(&self, ids: &[u32], images: Tensor<4>) -> Tensor<1> {
-        let states = self.texts.forward(ids, self.vision.forward(images));
+        let states = self.texts.forward(ids, &self.vision.forward(images));
         (self.head.apply_to(states) - MEAN) / DEVIATION
     }
 }

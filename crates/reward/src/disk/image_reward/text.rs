@@ -2,6 +2,7 @@
 
 use burn::tensor::activation::gelu;
 use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Int, Tensor};
 use moa_adapter::{Linear, Parameters, ParametersError};
 use moa_device::indices_from_host;
@@ -42,7 +43,7 @@ impl Attention {
             x.swap_dims(1, 2)
         };
         let (key, value) = (head(&self.key, source.clone()), head(&self.value, source));
-        let mixed = attention(head(&self.query, x.clone()), key, value, None, None, Default::default());
+        let mixed = attention(head(&self.query, x.clone()), key, value, None, None, AttentionModuleOptions::default());
         let mixed = mixed.swap_dims(1, 2).reshape(x.dims());
         self.norm.forward(self.output.forward(mixed, None) + x)
     }
@@ -106,7 +107,7 @@ impl Texts {
     /// # Shapes
     /// - `ids`: the text's tokens
     /// - `images`: `[rows, 1 + patches, …]`, the states of images
-    pub(super) fn forward(&self, ids: &[u32], images: Tensor<3>) -> Tensor<2> {
+    pub(super) fn forward(&self, ids: &[u32], images: &Tensor<3>) -> Tensor<2> {
         let rows = images.dims()[0];
         let device = self.words.table().device().without_autodiff();
         let indices: Tensor<2, Int> =

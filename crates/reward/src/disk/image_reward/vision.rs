@@ -18,6 +18,9 @@ const LAYER: [(&str, &str); 5] = [
     ("mlp.fc2.", "mlp.fc2."),
 ];
 
+/// Layers of larger encoders than there are.
+const MOST_LAYERS: usize = 1 << 10;
+
 /// What an image encoder's tensors tell of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sizes {
@@ -42,7 +45,7 @@ impl Sizes {
                 "its images have {patches} patches of {patch} × {patch} pixels: moa reads square images"
             ));
         }
-        let layers = (0..).take_while(|i| p.has(&format!("blocks.{i}.norm1.weight"))).count();
+        let layers = (0..MOST_LAYERS).take_while(|i| p.has(&format!("blocks.{i}.norm1.weight"))).count();
         let tower = text.vision(width, size("blocks.0.mlp.fc1.weight", 0)?, layers)?;
         Ok(Self { side: along * patch, patch, tower })
     }

@@ -45,6 +45,9 @@ const LAYERS: [(&str, &str); 2] = [
     ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
 ];
 
+/// Layers of larger towers than there are.
+const MOST_LAYERS: usize = 1 << 10;
+
 /// A CLIP's file, open: its config and parameters as transformers would have them.
 pub(super) struct OpenClip {
     pub(super) config: ClipConfig,
@@ -120,7 +123,8 @@ fn config(stored: &Parameters, settings: &Settings) -> Result<Value, String> {
         let found = stored.shape(name).and_then(|shape| shape.get(axis).copied());
         found.ok_or_else(|| missing(stored, name))
     };
-    let layers = |prefix: &str| (0..).take_while(|i| stored.has(&format!("{prefix}{i}.ln_1.weight"))).count();
+    let layers =
+        |prefix: &str| (0..MOST_LAYERS).take_while(|i| stored.has(&format!("{prefix}{i}.ln_1.weight"))).count();
     let [texts, pictures] = LAYERS.map(|(prefix, _)| prefix);
     let (width, patch) = (size("visual.conv1.weight", 0)?, size("visual.conv1.weight", 2)?);
     let patches = size("visual.positional_embedding", 0)?.saturating_sub(1);
