@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 26] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -20,30 +20,36 @@ const RANKS: [(&str, u32); 23] = [
     ("moa-preferences", 1),
     ("moa-analysis", 2),
     ("moa-diffusion", 2),
+    ("moa-interchange", 2),
     ("moa-plot", 2),
     ("moa-preference-model", 2),
     ("moa-rating", 2),
+    ("moa-ai-judge", 3),
+    ("moa-feedback", 3),
     ("moa-rating-server", 3),
     ("moa-report", 3),
-    ("moa-reward", 3),
     ("moa-tui", 3),
     ("moa-tensorboard", 3),
-    ("moa-zoo", 4),
-    ("moa-train", 4),
-    ("moa-runner", 5),
-    ("moa-cli", 6),
+    ("moa-reward", 4),
+    ("moa-zoo", 5),
+    ("moa-train", 5),
+    ("moa-runner", 6),
+    ("moa-cli", 7),
 ];
 
 /// The crates that build in seconds because they know nothing of tensors.
-const TENSOR_FREE: [&str; 14] = [
+const TENSOR_FREE: [&str; 17] = [
     "moa-core",
     "moa-kernels",
     "moa-pareto",
     "moa-store",
     "moa-scenes",
     "moa-preferences",
+    "moa-interchange",
+    "moa-ai-judge",
     "moa-preference-model",
     "moa-rating",
+    "moa-feedback",
     "moa-rating-server",
     "moa-analysis",
     "moa-plot",

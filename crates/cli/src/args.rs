@@ -4,8 +4,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, completions, convert, device, export, export_model, fork, front, gather, init, list, man,
-    merge, note, pretrain, remove, repair, report, sample, show, slurm, sweep, tag,
+    browse, check, compare, completions, convert, device, export, export_model, fit, fork, front, gather, init, list,
+    man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -48,6 +48,9 @@ pub(crate) enum Command {
     Show(show::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
+    Rate(rate::Arguments),
+    Fit(fit::Arguments),
+    Ratings(ratings::Arguments),
     Device(device::Arguments),
     Pretrain(pretrain::Arguments),
     Completions(completions::Arguments),

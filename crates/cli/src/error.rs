@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use moa_analysis::AnalysisError;
 use moa_core::experiment::SpecError;
+use moa_preferences::PreferencesError;
 use moa_reward::RewardError;
 use moa_runner::RunnerError;
 use moa_store::StoreError;
@@ -137,6 +138,12 @@ impl From<StoreError> for CliError {
             _ => None,
         };
         Self::failure(format!("failed to {error}")).maybe_hint(hint)
+    }
+}
+
+impl From<PreferencesError> for CliError {
+    fn from(error: PreferencesError) -> Self {
+        Self::failure(format!("failed to read judgements: {error}"))
     }
 }
 

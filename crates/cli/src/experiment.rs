@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use moa_core::ExperimentSpec;
-use moa_core::experiment::{Plan, Prompts};
+use moa_core::experiment::{BUILT_IN_BASE, FeedbackFrom, Plan, Prompts, RewardKind};
 use moa_pareto::FEWEST_PROMPTS;
 use moa_runner::{Models, SweepRequest};
 use moa_scenes::prompt_set;
@@ -185,7 +185,38 @@ impl Experiment {
                 format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes)),
             ),
         ];
-        lines.map(|(label, text)| format!("{label:<11}{text}\n")).concat()
+        let lines = lines.into_iter().chain(self.judging().map(|text| ("judging", text)));
+        lines.map(|(label, text)| format!("{label:<11}{text}\n")).collect()
+    }
+
+    /// Returns what is judged while adapters are trained, where something is.
+    fn judging(&self) -> Option<String> {
+        let feedback = self.spec.feedback.as_ref()?;
+        let times = feedback.times(self.spec.training.epochs);
+        let pairs: u32 = (0..times).map(|time| feedback.pairs_at(time)).sum();
+        let by = match &feedback.from {
+            FeedbackFrom::Human => "people, on a page of this machine".to_owned(),
+            FeedbackFrom::Ai(ai) => format!("{}, at the address in {}", ai.model, ai.address),
+            FeedbackFrom::Simulated { .. } => "a formula that stands for a person".to_owned(),
+        };
+        Some(format!("{} at {} by {by}", count(pairs.into(), "pair"), count(times.into(), "time")))
+    }
+
+    /// Returns the experiment with another reward of the same cost in place of one that is fitted only when it is trained: to measure
+    /// costs by.
+    pub(crate) fn measurable(&self) -> Self {
+        let mut spec = self.spec.clone();
+        spec.feedback = None;
+        for reward in &mut spec.rewards {
+            if let RewardKind::Feedback { clip, .. } = &reward.kind {
+                reward.kind = if clip == BUILT_IN_BASE {
+                    RewardKind::Aesthetics
+                } else {
+                    RewardKind::ClipScore { model: clip.clone(), processor: None }
+                };
+            }
+        }
+        Self { spec, ..self.clone() }
     }
 
     /// Returns the runs as lines: each with its shares in percent.

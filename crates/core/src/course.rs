@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::experiment::{CostModel, Plan};
 use crate::metric;
-use crate::{EpochRecord, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
+use crate::{EpochRecord, Judging, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
 
 /// Costs relative to each other, for a bar that moves evenly; the time left is measured, not computed from them.
 const COST: CostModel =
@@ -32,6 +32,8 @@ pub struct Course {
     rewards: Vec<String>,
     runs: Vec<RunCourse>,
     phase: Option<Phase>,
+    /// Judgements that training waits for.
+    judging: Option<Judging>,
     /// The share of the current epoch or evaluation.
     fraction: f64,
     /// Points evaluated, and how many there are.
@@ -62,6 +64,7 @@ impl Course {
             rewards: Vec::new(),
             runs: Vec::new(),
             phase: None,
+            judging: None,
             fraction: 0.0,
             evaluated: 0,
             points: 1 + plan.runs + plan.soups + plan.blends,
@@ -102,6 +105,7 @@ impl Course {
             }
             RunEvent::EpochFinished(epoch) => {
                 self.fraction = 0.0;
+                self.judging = None;
                 if let Some(run) = self.runs.iter_mut().find(|run| run.id == epoch.run) {
                     run.epochs_done = epoch.epoch;
                     run.rewards = means(&self.rewards, epoch);
@@ -115,6 +119,7 @@ impl Course {
                     self.phase = Some(Phase::Base);
                 }
             }
+            RunEvent::Judging(judging) => self.judging = (judging.answered < judging.wanted).then(|| judging.clone()),
             RunEvent::SweepFinished => self.evaluated = self.points,
             _ => {}
         }
@@ -128,12 +133,18 @@ impl Course {
     /// Returns what the sweep is doing, in a few words.
     pub fn activity(&self) -> &'static str {
         match self.phase {
+            _ if self.judging.is_some() => "waiting for raters",
             None => "starting",
             Some(Phase::Base) => "evaluating the base",
             Some(Phase::Training) => "training",
             Some(Phase::Evaluation) => "evaluating",
             Some(Phase::Drawing) => "drawing",
         }
+    }
+
+    /// Returns the judgements that training waits for.
+    pub fn judging(&self) -> Option<&Judging> {
+        self.judging.as_ref()
     }
 
     /// Returns the share of the whole sweep that is finished, 0 to 1.

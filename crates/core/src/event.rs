@@ -27,6 +27,20 @@ pub struct Warning {
     pub message: String,
 }
 
+/// How far the judgements are that are asked for while adapters are trained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judging {
+    /// The epochs that are trained.
+    pub after_epoch: u32,
+    /// What is answered, of what was asked now; when the reward is fitted, of everything.
+    pub answered: u32,
+    /// What was asked.
+    pub wanted: u32,
+    /// Where people judge; nothing where no people do, and when the reward is fitted. It has the page's token, and is written nowhere.
+    #[serde(skip)]
+    pub address: Option<String>,
+}
+
 /// Something that happened in a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunEvent {
@@ -64,6 +78,8 @@ pub enum RunEvent {
     },
     /// The base, an adapter or a soup was evaluated.
     Evaluated(EvaluationRecord),
+    /// Judgements are asked for, come in, or a reward was fitted to them.
+    Judging(Judging),
     /// Something a reader of the results must know.
     Warned(Warning),
     /// A file of the results was written.

@@ -6,6 +6,7 @@ mod design;
 mod error;
 mod evaluation;
 mod external;
+mod feedback;
 mod finding;
 mod fingerprint;
 mod folder_name;
@@ -38,7 +39,8 @@ pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
-pub use external::{HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use external::{AiSpec, HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use feedback::{AskBy, FeedbackFrom, FeedbackSpec};
 pub use fingerprint::{Fingerprint, OtherFact};
 pub use hypervolume::{HypervolumeSpec, Scale};
 pub use lora::LoraSpec;
@@ -108,6 +110,9 @@ pub struct ExperimentSpec {
     /// Means that every run must keep up. Default: none.
     #[serde(default)]
     pub constraints: Vec<ConstraintSpec>,
+    /// Judgements that are asked for while adapters are trained. Default: none.
+    #[serde(default)]
+    pub feedback: Option<FeedbackSpec>,
     /// How training images are drawn.
     #[serde(default)]
     pub sampler: SamplerSpec,
@@ -163,6 +168,7 @@ impl Default for ExperimentSpec {
             combine: Combine::default(),
             scalarisation: Scalarisation::default(),
             constraints: Vec::new(),
+            feedback: None,
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),
             optimiser: OptimiserSpec::default(),

@@ -359,6 +359,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 combine,
                 scalarisation,
                 constraints,
+                feedback: None,
                 sampler,
                 lora,
                 optimiser,

@@ -11,7 +11,13 @@
 //! | `--world KIND` | `embedding` | the synthetic one: `embedding`, `decay`, `flat` |
 //! | `--prompts N`, `--images N` | 100, 20 | prompts of the synthetic world, images of each |
 //! | `--shape G` | chosen | the prior's γ |
+//! | `--lapse E` | estimated | the rater's lapses |
+//! | `--spread V` | by the evidence | the prior's variance of a score, in squared logits |
+//! | `--space KIND` | `pool` | what coordinates are standardised by: all images (`pool`), or what images of one prompt differ in (`within`) |
+//! | `--begin KIND` | `random` | what the first ten pairs are chosen by: `random`, or the `prior` |
+//! | `--ways A,B,…` | `random,bald,prediction,even` | what is compared, `random` first; `even` is `prediction` with evenness 1; `orders`, which needs `--begin prior`, asks for orders of four images, each of which counts as one label |
 //! | `--csv FILE` | none | where each strategy's accuracies go |
+//! | `--figure FILE` | none | an SVG or PNG of the mean accuracies |
 //!
 //! A fifth of the prompts is held out. Accuracy is the share of their pairs that a model orders as the true score does. The target
 //! is 90 % of the accuracy that 5,000 random pairs of the other prompts give; a second one is 90 % of its distance from chance.
@@ -19,10 +25,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use moa_core::NoiseKey;
-use moa_preference_model::ask::{Bald, Candidate, Prediction, Question, Random, Strategy, candidates};
-use moa_preference_model::{Features, FitSettings, Judgements, Pool, RewardModel, Shape, SpaceSettings};
+use moa_plot::{Curve, CurvePanel, draw_curves};
+use moa_preference_model::ask::{
+    Bald, Candidate, Prediction, Question, Random, SetQuestion, Strategy, candidates, rankings,
+};
+use moa_preference_model::{Features, FitSettings, Judgements, Lapses, Pool, RewardModel, Shape, SpaceSettings};
 use moa_preferences::Winner;
 
 const STEPS: [usize; 30] = [
@@ -31,6 +41,8 @@ const STEPS: [usize; 30] = [
 ];
 /// Strategies other than random end here: where they need more, they are no gain.
 const LAST: usize = 1000;
+/// Images that are ordered at once.
+const ORDERED: usize = 4;
 /// How many pairs a strategy chooses from.
 const CANDIDATES: usize = 50_000;
 
@@ -52,16 +64,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (first, last) = seeds.split_once("..").ok_or("--seeds needs A..B")?;
     let seeds: Vec<u64> = (first.parse()?..last.parse()?).collect();
     let components: usize = option("--components", "256").parse()?;
-    let settings = match options.get("--shape") {
-        Some(shape) => FitSettings { shape: Shape::Fixed(shape.parse()?), ..FitSettings::default() },
-        None => FitSettings::default(),
-    };
+    let mut settings = FitSettings::default();
+    if let Some(shape) = options.get("--shape") {
+        settings.shape = Shape::Fixed(shape.parse()?);
+    }
+    if let Some(lapse) = options.get("--lapse") {
+        settings.lapses = Lapses::Fixed(lapse.parse()?);
+    }
+    if let Some(spread) = options.get("--spread") {
+        settings.precision = Some(components as f64 / spread.parse::<f64>()?);
+    }
     let (prompts, images): (usize, usize) = (option("--prompts", "100").parse()?, option("--images", "20").parse()?);
     let (rater, world_kind) = (option("--rater", "step"), option("--world", "embedding"));
-    let strategies: [&dyn Strategy; 3] = [&Random, &Bald, &Prediction::default()];
+    let even = Prediction { evenness: 1.0, ..Prediction::default() };
+    let ways: [(&'static str, Option<&dyn Strategy>); 5] = [
+        ("random", Some(&Random)),
+        ("bald", Some(&Bald)),
+        ("prediction", Some(&Prediction { evenness: 0.0, ..even })),
+        ("even", Some(&even)),
+        ("orders", None),
+    ];
+    let wanted = option("--ways", "random,bald,prediction,even");
+    let strategies: Vec<(&'static str, Option<&dyn Strategy>)> =
+        ways.into_iter().filter(|(name, _)| wanted.split(',').any(|wanted| wanted == *name)).collect();
+    let within = option("--space", "pool") == "within";
+    let prior = option("--begin", "random") == "prior";
     let mut curves = String::from("seed,strategy,labels,accuracy\n");
+    let mut measured: Vec<Measured> = Vec::new();
     let mut needed: Vec<Vec<[f64; 2]>> = vec![Vec::new(); strategies.len()];
-    println!("| seed | target | {} |", strategies.map(Strategy::name).join(" | "));
+    println!("| seed | target | {} |", strategies.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "));
     println!("|---|---|{}", "---|".repeat(strategies.len()));
     for seed in &seeds {
         let world = match options.get("--features") {
@@ -70,17 +101,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let key = NoiseKey::new(*seed).named("labels");
         let test = held_out(&world.prompts, key.named("prompts"));
-        let pool = Pool::new(&world.features, &SpaceSettings { components, ..SpaceSettings::default() })?;
+        let space = SpaceSettings { components, ..SpaceSettings::default() };
+        let pool = if within {
+            Pool::of_prompts(&world.features, &world.prompts, &space)?
+        } else {
+            Pool::new(&world.features, &space)?
+        };
         let close = median_difference(&world);
-        let trial = Trial { world: &world, pool: &pool, test: &test, rater: &rater, close, settings: &settings, key };
+        let trial =
+            Trial { world: &world, pool: &pool, test: &test, rater: &rater, close, settings: &settings, key, prior };
         let all: Vec<Vec<(usize, f64)>> =
-            strategies.iter().map(|strategy| ask(&trial, *strategy)).collect::<Result<_, _>>()?;
+            strategies.iter().map(|(_, strategy)| ask(&trial, *strategy)).collect::<Result<_, _>>()?;
         let full = all[0].last().ok_or("no accuracy")?.1;
+        measured.push((full, all.clone()));
         let targets = [0.9 * full, 0.5 + 0.9 * (full - 0.5)];
         for (place, points) in all.iter().enumerate() {
             needed[place].push(targets.map(|target| crossing(points, target)));
             for (labels, accuracy) in points {
-                writeln!(curves, "{seed},{},{labels},{accuracy}", strategies[place].name())?;
+                writeln!(curves, "{seed},{},{labels},{accuracy}", strategies[place].0)?;
             }
         }
         for (at, target) in targets.iter().enumerate() {
@@ -93,9 +131,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let random = mean(&needed[0]);
         print!("{name}:");
         for (place, strategy) in strategies.iter().enumerate() {
-            print!(" {} {:.0} ({:.2} of random)", strategy.name(), mean(&needed[place]), mean(&needed[place]) / random);
+            print!(" {} {:.0} ({:.2} of random)", strategy.0, mean(&needed[place]), mean(&needed[place]) / random);
         }
         println!();
+    }
+    if let Some(file) = options.get("--figure") {
+        figure(file.as_ref(), &strategies.iter().map(|(name, _)| *name).collect::<Vec<_>>(), &measured)?;
     }
     if let Some(file) = options.get("--csv") {
         std::fs::write(file, curves)?;
@@ -114,11 +155,13 @@ struct Trial<'a> {
     close: f64,
     settings: &'a FitSettings,
     key: NoiseKey,
+    /// Whether the first questions are chosen by the prior.
+    prior: bool,
 }
 
-/// Returns the accuracies on held-out prompts while labels come in.
-fn ask(trial: &Trial<'_>, strategy: &dyn Strategy) -> Result<Vec<(usize, f64)>, Box<dyn Error>> {
-    let Trial { world, pool, test, rater, close, settings, key } = *trial;
+/// Returns the accuracies on held-out prompts while labels come in; without a strategy these are orders of four images.
+fn ask(trial: &Trial<'_>, strategy: Option<&dyn Strategy>) -> Result<Vec<(usize, f64)>, Box<dyn Error>> {
+    let Trial { world, pool, test, rater, close, settings, key, prior } = *trial;
     let pairs = candidates(&world.prompts, &HashSet::new(), 40_000, NoiseKey::new(7));
     let examined: Vec<Candidate> = pairs.into_iter().filter(|pair| test.contains(&pair.prompt)).collect();
     // Images of held-out prompts get prompts of their own, so that no pair of them is a candidate.
@@ -128,29 +171,55 @@ fn ask(trial: &Trial<'_>, strategy: &dyn Strategy) -> Result<Vec<(usize, f64)>, 
         .enumerate()
         .map(|(image, prompt)| if test.contains(prompt) { usize::MAX - image } else { *prompt })
         .collect();
-    let (mut judgements, mut asked) = (Judgements::new(), HashSet::new());
-    let mut model: Option<RewardModel> = None;
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    trained.iter().enumerate().for_each(|(image, prompt)| groups.entry(*prompt).or_default().push(image));
+    let groups: Vec<Vec<usize>> = groups.into_values().collect();
+    let prefers = |first: usize, second: usize| {
+        let delta = world.score[first] - world.score[second];
+        let flip = match rater {
+            "step" if delta.abs() < close => 0.25,
+            "step" | "exact" => 0.0,
+            // The mean over the close half of a uniform difference is 25 % at this slope.
+            _ => 1.0 / (1.0 + (delta.abs() / close * 2.4).exp()),
+        };
+        // One rater gives one pair one answer, whoever asks.
+        let (low, high) = (first.min(second) as u64, first.max(second) as u64);
+        (delta > 0.0) != (key.named("answer").with(low).uniform(high) < flip)
+    };
+    let (mut judgements, mut asked, mut sets) = (Judgements::new(), HashSet::new(), HashSet::new());
+    let mut model: Option<RewardModel> = if prior { Some(RewardModel::prior(pool, settings)?) } else { None };
     let mut curve = Vec::new();
     for step in STEPS {
-        if step > LAST && strategy.name() != "random" {
+        if step > LAST && strategy.is_none_or(|strategy| strategy.name() != "random") {
             break;
         }
         let round = key.with(step as u64);
         let open = candidates(&trained, &asked, CANDIDATES, round);
         let count = step - judgements.len();
-        let question = Question { pool, model: model.as_ref(), candidates: &open, count, key: round };
-        for at in strategy.choose(&question) {
+        let question = Question { pool, model: model.as_ref(), candidates: &open, pending: &[], count, key: round };
+        let ordered = match (strategy, &model) {
+            (None, Some(model)) => rankings(&SetQuestion {
+                pool,
+                model,
+                prompts: &groups,
+                size: ORDERED,
+                asked: &sets,
+                pending: &[],
+                count,
+                key: round,
+            }),
+            _ => Vec::new(),
+        };
+        for images in ordered {
+            let wins = |image: usize| images.iter().filter(|other| **other != image && prefers(image, **other)).count();
+            let ranked: Vec<(usize, u32)> =
+                images.iter().map(|image| (*image, (ORDERED - wins(*image)) as u32)).collect();
+            judgements.rank(&world.prompts[images[0]].to_string(), "rater", &ranked, 1.0);
+            sets.insert(images);
+        }
+        for at in strategy.map_or_else(Vec::new, |strategy| strategy.choose(&question)) {
             let pair = open[at];
-            let delta = world.score[pair.first] - world.score[pair.second];
-            let flip = match rater {
-                "step" if delta.abs() < close => 0.25,
-                "step" | "exact" => 0.0,
-                // The mean over the close half of a uniform difference is 25 % at this slope.
-                _ => 1.0 / (1.0 + (delta.abs() / close * 2.4).exp()),
-            };
-            // One rater gives one pair one answer, whoever asks.
-            let flips = key.named("answer").with(pair.key().0 as u64).uniform(pair.key().1 as u64) < flip;
-            let winner = if (delta > 0.0) == flips { Winner::B } else { Winner::A };
+            let winner = if prefers(pair.first, pair.second) { Winner::A } else { Winner::B };
             judgements.compare(&pair.prompt.to_string(), "rater", pair.first, pair.second, winner, 1.0);
             asked.insert(pair.key());
         }
@@ -181,6 +250,32 @@ fn crossing(points: &[(usize, f64)], target: f64) -> f64 {
             ((a as f64).ln() + share * (b as f64 / a as f64).ln()).exp()
         }
     }
+}
+
+/// The accuracy that all labels give, and each strategy's points, of one seed.
+type Measured = (f64, Vec<Vec<(usize, f64)>>);
+
+/// Labels that the figure shows.
+const SHOWN: usize = 400;
+
+/// Draws the mean accuracies over seeds, and the targets.
+fn figure(file: &Path, names: &[&str], measured: &[Measured]) -> Result<(), Box<dyn Error>> {
+    let mean = |value: &dyn Fn(&Measured) -> f64| measured.iter().map(value).sum::<f64>() / measured.len() as f64;
+    let mut curves: Vec<Curve> = (names.iter().enumerate())
+        .map(|(way, name)| {
+            let steps = STEPS.iter().enumerate().filter(|(_, step)| **step <= SHOWN);
+            let points = steps.map(|(at, step)| (*step as f64, 100.0 * mean(&|(_, all)| all[way][at].1)));
+            Curve { label: (*name).to_owned(), points: points.collect() }
+        })
+        .collect();
+    let full = 100.0 * mean(&|(full, _)| *full);
+    for (label, target) in
+        [("90 % of 5,000 random pairs'", 0.9 * full), ("90 % of their gain over chance", 5.0 + 0.9 * full)]
+    {
+        curves.push(Curve { label: label.to_owned(), points: vec![(0.0, target), (SHOWN as f64, target)] });
+    }
+    let panel = CurvePanel { title: "right on held-out prompts / %".to_owned(), curves };
+    Ok(draw_curves(file, "Accuracy by labels", "labels", &[panel])?)
 }
 
 fn held_out(prompts: &[usize], key: NoiseKey) -> HashSet<usize> {

@@ -63,7 +63,7 @@ impl Card<'_> {
         writeln!(text, "| decisions | {} |", model.judgements())?;
         writeln!(text, "| weights | {} of {} determined |", model.determined().round(), model.space().components())?;
         writeln!(text, "| unit | logits of choice: a score higher by 1 is preferred with 73 % |")?;
-        writeln!(text, "| ties | ν = {:.3} |\n", model.noise().ties)?;
+        writeln!(text, "| ties | ν = {:.3} |\n", model.noise().ties.max(0.0))?;
         writeln!(text, "## Raters\n\n| rater | lapses | threshold of good | same answer again |\n|---|---|---|---|")?;
         for (rater, lapse) in model.raters().iter().zip(&model.noise().lapses) {
             let threshold = model.thresholds().iter().find(|known| known.rater == *rater);

@@ -25,7 +25,7 @@ pub struct LearningCurve {
     pub points: Vec<(f64, Estimate)>,
     /// The accuracy that all decisions would give, by the curve.
     pub limit: Estimate,
-    /// The target.
+    /// The accuracy that is the target.
     pub target: f64,
     /// All decisions that the target needs, in the middle and at the ends of the interval; infinite where the curve does not reach
     /// it. Ends are quantiles of curves through resampled prompts.
@@ -42,6 +42,30 @@ impl LearningCurve {
     }
 }
 
+/// What accuracy is to be reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// This accuracy, between ½ and 1.
+    Accuracy(f64),
+    /// This share, above 0 and below 1, of what all decisions that could be made would add to chance: `½ + share·(limit − ½)`.
+    OfLimit(f64),
+}
+
+impl From<f64> for Target {
+    fn from(accuracy: f64) -> Self {
+        Self::Accuracy(accuracy)
+    }
+}
+
+impl Target {
+    fn of(self, limit: f64) -> f64 {
+        match self {
+            Self::Accuracy(accuracy) => accuracy,
+            Self::OfLimit(share) => 0.5 + share * (limit - 0.5),
+        }
+    }
+}
+
 /// Fits models to parts of the decisions, tests them on other prompts, and extrapolates `accuracy(n) = a − b·n^(−c)` to a target
 /// (Cortes et al. 1993).
 ///
@@ -49,18 +73,22 @@ impl LearningCurve {
 /// decisions that there are it is a guess, and its interval shows only the uncertainty of the points.
 ///
 /// # Errors
-/// Refuses fewer than 40 decisions, targets that are not between ½ and 1, and what [`crate::validate`] refuses.
+/// Refuses fewer than 40 decisions, targets out of their range, and what [`crate::validate`] refuses.
 pub fn learning_curve(
     pool: &Pool,
     judgements: &Judgements,
     fit: &FitSettings,
     settings: &ValidationSettings,
-    target: f64,
+    target: impl Into<Target>,
 ) -> Result<LearningCurve> {
     judgements.check(pool.len())?;
-    if !(target > 0.5 && target < 1.0) {
-        let value = target.to_string();
-        return Err(PreferenceModelError::Setting { name: "target", value, expected: "above 0.5, below 1" });
+    let target = target.into();
+    let (value, least, expected) = match target {
+        Target::Accuracy(accuracy) => (accuracy, 0.5, "above 0.5, below 1"),
+        Target::OfLimit(share) => (share, 0.0, "above 0, below 1"),
+    };
+    if !(value > least && value < 1.0) {
+        return Err(PreferenceModelError::Setting { name: "target", value: value.to_string(), expected });
     }
     if judgements.len() < FEWEST {
         let why = format!("there are {} decisions, and {FEWEST} are needed", judgements.len());
@@ -108,7 +136,7 @@ pub fn learning_curve(
         .filter_map(|resample| {
             let (key, mut counts) = (key.with(resample), vec![0; tested.len()]);
             (0..tested.len() as u64).for_each(|draw| counts[key.below(draw, tested.len())] += 1);
-            through(&counts).map(|law| law.needed(target))
+            through(&counts).map(|law| law.needed(target.of(law.limit)))
         })
         .collect();
     needs.sort_unstable_by(f64::total_cmp);
@@ -117,6 +145,7 @@ pub fn learning_curve(
         return Err(PreferenceModelError::TooFew { what: "learning curve", why });
     };
     let needed = resampling.interval(middle, &needs);
+    let target = target.of(limit.value);
     Ok(LearningCurve { points, limit, target, needed, judgements: judgements.len() })
 }
 

@@ -123,6 +123,41 @@ impl RewardModel {
     }
 }
 
+impl RewardModel {
+    /// Returns what is believed before any decision: all scores are 0, and as uncertain as the prior says. Questions can be chosen by
+    /// it from the first on.
+    ///
+    /// # Errors
+    /// Refuses settings out of range.
+    pub fn prior(pool: &Pool, settings: &FitSettings) -> Result<Self> {
+        settings.check()?;
+        let shape = if let Shape::Fixed(shape) = settings.shape { shape } else { 0.5 };
+        let space = Arc::clone(pool.space());
+        let (components, mean) = (space.variances.len(), mean_power(&space.variances, shape));
+        let precision = settings.precision.unwrap_or(components as f64 / SPREAD);
+        let mut root = Matrix::zeros(components, components);
+        for (row, variance) in space.variances.iter().enumerate() {
+            root.row_mut(row)[row] = (variance.powf(shape) / mean / precision).sqrt();
+        }
+        let outside = space.residual_variance.powf(shape) / mean / precision / space.residual_variance;
+        let judgements = Judgements::new();
+        Ok(Self {
+            space,
+            weights: vec![0.0; components],
+            root,
+            outside,
+            precision,
+            shape,
+            evidence: 0.0,
+            effective: 0.0,
+            raters: Vec::new(),
+            thresholds: Vec::new(),
+            noise: Noise::begin(&judgements, 0.05),
+            judgements: 0,
+        })
+    }
+}
+
 impl FitSettings {
     fn check(&self) -> Result<()> {
         let refuse = |name, value: f64, expected| {

@@ -248,3 +248,38 @@ fn one_decision_alone_is_fitted() {
     let difference = model.difference_in(&pool, 0, 1);
     assert!(difference.mean > 0.0 && difference.mean < 5.0 && difference.variance > 0.0, "{difference:?}");
 }
+
+#[test]
+fn the_prior_is_what_is_believed_before_any_decision() {
+    let mut values = vec![0.0; 60 * 5];
+    moa_core::NoiseKey::new(4).fill_normal(&mut values);
+    let features = crate::Features::new(5, values).expect("features");
+    let pool = Pool::new(&features, &crate::SpaceSettings::default()).expect("pool");
+    for shape in [0.0, 1.0] {
+        let settings = FitSettings { shape: Shape::Fixed(shape), ..FitSettings::default() };
+        let model = RewardModel::prior(&pool, &settings).expect("a prior");
+        let variances: Vec<f64> = (0..60).map(|image| model.variance(features.row(image))).collect();
+        // Coordinates have variance 1 over the pool.
+        assert!((variances.iter().sum::<f64>() / 60.0 - SPREAD).abs() < 1e-3, "{shape}");
+        assert!((0..60).all(|image| model.mean(features.row(image)).abs() < 1e-12));
+        assert_eq!((model.judgements(), model.raters().len()), (0, 0));
+    }
+}
+
+#[test]
+fn a_space_within_prompts_leaves_out_in_what_prompts_differ() {
+    // Prompts differ along the first feature, images of a prompt along the second.
+    let values: Vec<f32> = (0..24).flat_map(|image| [(image / 6) as f32 * 9.0, (image % 6) as f32]).collect();
+    let features = crate::Features::new(2, values).expect("features");
+    let prompts: Vec<usize> = (0..24).map(|image| image / 6).collect();
+    let settings = crate::SpaceSettings::default();
+    let pool = Pool::of_prompts(&features, &prompts, &settings).expect("pool");
+    assert_eq!(pool.space().components(), 1);
+    // Images 0 and 6 are alike but for their prompts; of one prompt the variance is 1: 35/12 before.
+    assert!(pool.distance(0, 6) < 1e-6);
+    assert!((pool.distance(0, 5) - 5.0 / (35.0_f64 / 12.0).sqrt()).abs() < 1e-5);
+    let error = Pool::of_prompts(&features, &prompts[..3], &settings).expect_err("it is refused");
+    assert!(error.to_string().contains("24 images, and groups of 3"), "{error}");
+    let alone: Vec<usize> = (0..24).collect();
+    assert!(Pool::of_prompts(&features, &alone, &settings).is_err(), "nothing varies within");
+}

@@ -33,7 +33,8 @@
 //! // What to ask next.
 //! let key = NoiseKey::new(7);
 //! let open = candidates(&prompts, &HashSet::from([(0, 1)]), 100_000, key);
-//! let chosen = Bald.choose(&Question { pool: &pool, model: Some(&model), candidates: &open, count: 2, key });
+//! let question = Question { pool: &pool, model: Some(&model), candidates: &open, pending: &[], count: 2, key };
+//! let chosen = Bald.choose(&question);
 //! assert_eq!(chosen.len(), 2);
 //! # Ok::<(), moa_preference_model::PreferenceModelError>(())
 //! ```
@@ -66,7 +67,7 @@ pub use agreement::{
 };
 pub use calibration::{Bin, Calibration};
 pub use card::Card;
-pub use curve::{LearningCurve, learning_curve};
+pub use curve::{LearningCurve, Target, learning_curve};
 pub use error::{PreferenceModelError, Result};
 pub use estimate::{Estimate, Resampling};
 pub use features::Features;

@@ -25,6 +25,17 @@ impl Pool {
         Ok(Self { space: Arc::new(space), coordinates })
     }
 
+    /// Finds the space of what images of one prompt differ in, and places the images in it; `prompts` has each image's prompt
+    /// ([`Space::within`]).
+    ///
+    /// # Errors
+    /// Those of [`Space::within`].
+    pub fn of_prompts(features: &Features, prompts: &[usize], settings: &SpaceSettings) -> Result<Self> {
+        let space = Space::within(features, prompts, settings)?;
+        let coordinates = space.coordinates(features);
+        Ok(Self { space: Arc::new(space), coordinates })
+    }
+
     /// Places images in a space that is known, such as that of a fitted model.
     ///
     /// # Errors

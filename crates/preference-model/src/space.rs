@@ -1,5 +1,7 @@
 //! The coordinates in which a head is linear: features, standardised and rotated by what varies over the pool.
 
+use std::collections::HashMap;
+
 use crate::error::{PreferenceModelError, Result};
 use crate::features::Features;
 use crate::linear::{Matrix, dot, norm2, symmetric_eigen};
@@ -47,6 +49,25 @@ impl Space {
     /// # Errors
     /// Refuses pools of fewer than two images, pools in which no feature varies, and settings out of range.
     pub fn of(features: &Features, settings: &SpaceSettings) -> Result<Self> {
+        Self::around(features, &vec![0; features.len()], settings)
+    }
+
+    /// Computes the coordinates from what images of one group differ in, such as those of one prompt: within groups every coordinate
+    /// has variance 1 on average, and no two correlate. In what groups alone differ, all of an image is residual.
+    ///
+    /// Pairs and rankings say something of such differences only.
+    ///
+    /// # Errors
+    /// Those of [`Space::of`]; refuses another number of groups than images, and groups within which no feature varies.
+    pub fn within(features: &Features, groups: &[usize], settings: &SpaceSettings) -> Result<Self> {
+        if groups.len() != features.len() {
+            let problem = format!("there are {} images, and groups of {}", features.len(), groups.len());
+            return Err(PreferenceModelError::Features { problem });
+        }
+        Self::around(features, groups, settings)
+    }
+
+    fn around(features: &Features, groups: &[usize], settings: &SpaceSettings) -> Result<Self> {
         if settings.components == 0 {
             let value = settings.components.to_string();
             return Err(PreferenceModelError::Setting { name: "components", value, expected: "at least 1" });
@@ -64,10 +85,11 @@ impl Space {
         for image in 0..n {
             centre.iter_mut().zip(features.row(image)).for_each(|(sum, x)| *sum += f64::from(*x) / n as f64);
         }
+        let means = group_means(features, groups);
         let mut variance = vec![0.0; d];
-        for image in 0..n {
-            for ((sum, x), centre) in variance.iter_mut().zip(features.row(image)).zip(&centre) {
-                *sum += (f64::from(*x) - centre).powi(2) / n as f64;
+        for (image, group) in groups.iter().enumerate() {
+            for ((sum, x), mean) in variance.iter_mut().zip(features.row(image)).zip(&means[group]) {
+                *sum += (f64::from(*x) - mean).powi(2) / n as f64;
             }
         }
         let inverse_deviation: Vec<f64> = variance
@@ -81,13 +103,13 @@ impl Space {
             .collect();
         let varying = inverse_deviation.iter().filter(|inverse| **inverse > 0.0).count();
         if varying == 0 {
-            return Err(PreferenceModelError::Features { problem: format!("all {n} images have the same features") });
+            return Err(PreferenceModelError::Features { problem: format!("the features of {n} images vary nowhere") });
         }
         let mut u = Matrix::zeros(n, d);
-        for image in 0..n {
-            let row = u.row_mut(image);
+        for (image, group) in groups.iter().enumerate() {
+            let (row, mean) = (u.row_mut(image), &means[group]);
             for (j, x) in features.row(image).iter().enumerate() {
-                row[j] = (f64::from(*x) - centre[j]) * inverse_deviation[j];
+                row[j] = (f64::from(*x) - mean[j]) * inverse_deviation[j];
             }
         }
         let failed = || PreferenceModelError::Numerics { problem: "principal components do not converge" };
@@ -182,6 +204,18 @@ impl Space {
         gradient.iter_mut().zip(&self.inverse_deviation).for_each(|(g, inverse)| *g *= inverse);
         gradient
     }
+}
+
+/// Returns the mean features of each group.
+fn group_means(features: &Features, groups: &[usize]) -> HashMap<usize, Vec<f64>> {
+    let mut sums: HashMap<usize, (f64, Vec<f64>)> = HashMap::new();
+    for (image, group) in groups.iter().enumerate() {
+        let (count, sum) = sums.entry(*group).or_insert_with(|| (0.0, vec![0.0; features.width()]));
+        *count += 1.0;
+        sum.iter_mut().zip(features.row(image)).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    let mean = |(count, sum): (f64, Vec<f64>)| sum.into_iter().map(|sum| sum / count).collect();
+    sums.into_iter().map(|(group, sums)| (group, mean(sums))).collect()
 }
 
 /// Where an image is.

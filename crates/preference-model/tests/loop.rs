@@ -7,7 +7,7 @@ use std::path::Path;
 use moa_core::NoiseKey;
 use moa_preference_model::{
     Card, Features, FitSettings, Judgements, Lapses, Origin, Pool, Resampling, RewardModel, Shape, SpaceSettings,
-    ValidationSettings, agreement_on_pairs, learning_curve, self_consistency, validate,
+    Target, ValidationSettings, agreement_on_pairs, learning_curve, self_consistency, validate,
 };
 use moa_preferences::{Image, Preferences, Winner};
 use proptest::prelude::*;
@@ -181,6 +181,13 @@ fn the_learning_curve_says_what_is_still_needed() {
     assert!(still.low <= 1700.0 && still.high > 50.0, "{still:?}");
     let easy = learning_curve(&pool, &some, &FitSettings::default(), &settings, 0.55).expect("a curve");
     assert!(easy.still_needed().value < 1.0);
+    // A share of what there is to gain is a target below the limit, whatever that is.
+    let most = Target::OfLimit(0.9);
+    let curve = learning_curve(&pool, &some, &FitSettings::default(), &settings, most).expect("a curve");
+    assert!((curve.target - 0.5 - 0.9 * (curve.limit.value - 0.5)).abs() < 1e-12);
+    assert!(curve.needed.value.is_finite());
+    let error = learning_curve(&pool, &some, &FIXED, &settings, Target::OfLimit(1.0)).expect_err("is refused");
+    assert!(error.to_string().contains("target"), "{error}");
 }
 
 #[test]

@@ -18,6 +18,12 @@ const MOST_IMAGES: usize = 64;
 const LARGEST_WEIGHT: f64 = 1_000_000.0;
 
 impl Record {
+    /// Returns what a file of preferences would refuse of the record, with the field, its value and what would be accepted; none for
+    /// a record that can be written and read again.
+    pub fn problem(&self) -> Option<String> {
+        self.check().err().map(|fault| format!("{}: {}", fault.problem, fault.way_out))
+    }
+
     /// Refuses values that no record may hold, such as an empty prompt or a pair of one image with itself.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         named("id", &self.id, LONGEST_ID, "give each record an id of its own, at most 200 characters")?;

@@ -26,7 +26,7 @@ pub use error::PreferencesError;
 pub use fault::Faults;
 pub use image::{Drawn, Image, ImageFile};
 pub use moment::Moment;
-pub use preferences::Preferences;
+pub use preferences::{LARGEST_FILE, Preferences};
 pub use record::{Decision, Mark, Record, VERSION, Winner};
 pub use votes::{Label, Pair, Scores};
 pub use writer::{Ids, Writer};

@@ -9,8 +9,8 @@ use crate::fault::{Fault, Faults, quoted};
 use crate::line::is_torn;
 use crate::{Decision, PreferencesError, Record};
 
-/// Bytes of a file of preferences.
-const LARGEST_FILE: u64 = 256_000_000;
+/// The most bytes of a file of preferences; larger ones are refused.
+pub const LARGEST_FILE: u64 = 256_000_000;
 /// Bytes of a line.
 const LONGEST_LINE: usize = 1_000_000;
 

@@ -51,13 +51,24 @@ impl Writer {
     /// Refuses records that could not be read again. After what the system refuses, such as a full disk, the line is not in the
     /// file as far as that can be seen to.
     pub fn append(&mut self, record: &Record) -> Result<(), PreferencesError> {
-        record.check().map_err(|fault| PreferencesError::Invalid {
-            path: self.path.clone(),
-            problem: format!("{}: {}", fault.problem, fault.way_out),
-        })?;
-        // File systems without locks do without; a line is one write all the same.
+        self.append_all(std::slice::from_ref(record))
+    }
+
+    /// Appends records as one line each, and waits once until they are on the disk: for what is copied, not decided.
+    ///
+    /// # Errors
+    /// Those of [`Writer::append`]; if one record is refused, none is written.
+    pub fn append_all(&mut self, records: &[Record]) -> Result<(), PreferencesError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        if let Some(problem) = records.iter().find_map(Record::problem) {
+            return Err(PreferencesError::Invalid { path: self.path.clone(), problem });
+        }
+        let lines: Vec<String> = records.iter().map(Record::to_line).collect();
+        // File systems without locks do without; the lines are one write all the same.
         let locked = self.file.lock().is_ok();
-        let written = self.write(&record.to_line());
+        let written = self.write(&lines.join("\n"));
         if locked {
             let _ = self.file.unlock();
         }
@@ -70,9 +81,9 @@ impl Writer {
         self.mended
     }
 
-    fn write(&mut self, line: &str) -> io::Result<()> {
+    fn write(&mut self, lines: &str) -> io::Result<()> {
         let length = self.file.seek(SeekFrom::End(0))?;
-        let mut text = String::with_capacity(line.len() + 2);
+        let mut text = String::with_capacity(lines.len() + 2);
         if length > 0 {
             let mut last = [0];
             self.file.seek(SeekFrom::Start(length - 1))?;
@@ -82,7 +93,7 @@ impl Writer {
                 text.push('\n');
             }
         }
-        text.push_str(line);
+        text.push_str(lines);
         text.push('\n');
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
         if written.is_err() {

@@ -47,6 +47,23 @@ fn records_are_appended_one_line_each() {
     assert_eq!(prompts(&path), ["a cat", "zwei Hüte 🎩\nund \"Anführung\"\u{2028}\0"]);
 }
 
+#[test]
+fn records_are_copied_all_or_none() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("preferences.jsonl");
+    let mut ids = ids();
+    let mut writer = Writer::open(&path).unwrap();
+    writer.append_all(&[record(&mut ids, "a cat"), record(&mut ids, "a dog")]).unwrap();
+    writer.append_all(&[]).unwrap();
+    let bad = Record { weight: f64::NAN, ..record(&mut ids, "a fox") };
+    assert_eq!(bad.problem().unwrap(), "weight is NaN: give a number, 0 to 1000000");
+    let refused = writer.append_all(&[record(&mut ids, "a hen"), bad]).unwrap_err().to_string();
+    assert!(refused.ends_with("preferences.jsonl: weight is NaN: give a number, 0 to 1000000"), "{refused}");
+    writer.append(&record(&mut ids, "an owl")).unwrap();
+    assert_eq!(prompts(&path), ["a cat", "a dog", "an owl"]);
+    assert_eq!(record(&mut ids, "a cat").problem(), None);
+}
+
 /// Also within characters of several bytes, and where a machine that lost power left zeros.
 #[test]
 fn a_line_that_is_torn_anywhere_costs_itself_alone() {

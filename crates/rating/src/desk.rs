@@ -275,6 +275,17 @@ impl Desk {
         self.desk.0.lock().ledger.rater(who.trim())?.last().map(str::to_owned)
     }
 
+    /// Returns whether an answer of a rater about these images, in whatever order, counts.
+    pub fn has_answered(&self, who: &str, question: &Question) -> bool {
+        let state = self.desk.0.lock();
+        state.ledger.rater(who.trim()).is_some_and(|book| book.has_voted(&question.subject()))
+    }
+
+    /// Returns whether a rater holds a ticket that asks an answered question again, so that consistency is known.
+    pub fn is_repeat(&self, who: &str, ticket: &Ticket) -> bool {
+        self.desk.0.lock().hands.is_repeat(who.trim(), &ticket.id)
+    }
+
     /// Returns how far rating is.
     pub fn progress(&self) -> Progress {
         let state = self.desk.0.lock();

@@ -196,6 +196,13 @@ impl Hands {
         Some(&held.ticket.question)
     }
 
+    /// Returns whether a rater holds this ticket to repeat a question.
+    pub(crate) fn is_repeat(&self, who: &str, id: &str) -> bool {
+        let of_rater = self.holdings.iter().filter(|(place, _)| place.0 == who);
+        let mut held = of_rater.flat_map(|(_, holding)| &holding.held);
+        held.any(|held| held.ticket.id == id && held.origin == Origin::Repeat)
+    }
+
     /// Takes an answered question out of a place's hands.
     pub(crate) fn answered(&mut self, place: &Place, id: &str) {
         let Some(holding) = self.holdings.get_mut(place) else { return };

@@ -73,6 +73,24 @@ fn an_answer_that_is_sent_twice_counts_once() {
 }
 
 #[test]
+fn a_desk_knows_what_a_rater_answered_and_what_it_repeats() {
+    let (_folder, path) = file();
+    let desk = open(&path, Options { repeats: 0.5, repeat_after: 1, ..Options::new(Mode::Pairs) });
+    let seat = desk.seat("ann").unwrap();
+    let mut repeats = 0;
+    for _ in 0..20 {
+        let ticket = seat.next().unwrap();
+        let is_repeat = desk.is_repeat("ann", &ticket);
+        assert_eq!(desk.has_answered(" ann ", &ticket.question), is_repeat, "there are 60 pairs");
+        assert!(!desk.has_answered("bob", &ticket.question) && !desk.is_repeat("bob", &ticket));
+        repeats += usize::from(is_repeat);
+        seat.answer(&ticket, &A, &[]).unwrap();
+        assert!(desk.has_answered("ann", &ticket.question));
+    }
+    assert!(repeats > 3, "{repeats}");
+}
+
+#[test]
 fn every_answer_of_every_mode_fits_its_question() {
     let good = [
         (Mode::Pairs, Answer::Better(Winner::Tie)),

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use moa_adapter::ParametersError;
+use moa_ai_judge::JudgeError;
 use moa_diffusion::ConfigError;
 use moa_diffusion::hub::HubError;
+use moa_preference_model::PreferenceModelError;
 
 use crate::external::ExternalError;
 
@@ -107,6 +109,24 @@ pub enum RewardError {
         /// The kind of reward that takes a model.
         instead: &'static str,
     },
+    /// A reward is asked before anybody judged.
+    #[error(
+        "reward `{reward}` is fitted while adapters are trained, and nothing was judged yet: sweep the experiment first"
+    )]
+    Unjudged {
+        /// The reward's name.
+        reward: String,
+    },
+    /// A preference is fitted on the embedded CLIP, and the base is another one.
+    #[error(
+        "reward `{reward}` was fitted on the CLIP of emoji-32, and the base is {base}: fit it again on a CLIP on disk, with          `moa fit --clip FOLDER`"
+    )]
+    FittedOnEmoji {
+        /// The reward's name.
+        reward: String,
+        /// The base model.
+        base: String,
+    },
     /// A prompt of the experiment cannot be scored.
     #[error("{list}[{place}]: {source}")]
     Prompt {
@@ -150,12 +170,29 @@ pub enum RewardError {
     /// An image cannot be encoded.
     #[error("an image cannot be encoded as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A fitted preference cannot be read.
+    #[error(transparent)]
+    Preference(Box<PreferenceModelError>),
+    /// A model behind a chat endpoint gave no scores.
+    #[error("reward `{reward}`: {source}")]
+    Ai {
+        /// The reward's name.
+        reward: String,
+        /// What is wrong.
+        source: Box<JudgeError>,
+    },
     /// A program, a service or an ONNX model gave no scores.
     #[error(transparent)]
     External(Box<ExternalError>),
     /// A head cannot be fitted to the examples given.
     #[error("a head cannot be fitted: {0}")]
     Fit(&'static str),
+}
+
+impl From<PreferenceModelError> for RewardError {
+    fn from(error: PreferenceModelError) -> Self {
+        Self::Preference(Box::new(error))
+    }
 }
 
 impl From<HubError> for RewardError {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use moa_core::experiment::{RewardKind, RewardSpec};
+use moa_core::experiment::{BUILT_IN_BASE, RewardKind, RewardSpec};
 
+use crate::disk::preference::{Preference, PreferenceFeatures};
 use crate::disk::{ClipScore, ImageReward, LaionAesthetics, SafetyChecker, Shelf};
-use crate::external::{Http, Onnx, Program};
+use crate::external::{Ai, Http, Onnx, Program};
 use crate::rewards::{
-    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, GenEval, Harmony, JpegSize, Safety,
+    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, GenEval, Harmony, JpegSize, Safety, Taste,
 };
 use crate::{Detector, Embedder, LinearHead, Match, PictureEmbedder, Reward, RewardError, TextEmbedder};
 
@@ -47,6 +48,18 @@ impl Sources {
             base: self.base.clone(),
             instead: spec.kind.instead_of_emoji_only().unwrap_or("another"),
         })
+    }
+
+    /// Returns what a fitted reward sees by a CLIP.
+    fn features(&self, spec: &RewardSpec, clip: &str) -> Result<PreferenceFeatures, RewardError> {
+        if clip != BUILT_IN_BASE {
+            let (pictures, texts) = both(&self.shelf, clip, None).map_err(about(spec))?;
+            return Ok(PreferenceFeatures::new(pictures, texts));
+        }
+        let embedded = self.embedded.as_ref();
+        let embedded = embedded
+            .ok_or_else(|| RewardError::FittedOnEmoji { reward: spec.name.clone(), base: self.base.clone() })?;
+        Ok(PreferenceFeatures::from(&embedded.embedder))
     }
 }
 
@@ -108,8 +121,18 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
             Box::new(ImageReward::new(name, model))
         }
         RewardKind::GenEval => Box::new(GenEval::new(name, sources.embedded(spec)?.detector.clone())),
+        RewardKind::Preference { model, pessimism, clip } => {
+            let fitted = sources.shelf.fitted(model).map_err(about(spec))?;
+            let features = sources.features(spec, clip.as_ref().unwrap_or(&fitted.origin.embedding))?;
+            Box::new(Preference::new(name, fitted, *pessimism, features).map_err(about(spec))?)
+        }
+        RewardKind::Feedback { clip, pessimism } => {
+            Box::new(Preference::unfitted(name, *pessimism, sources.features(spec, clip)?))
+        }
+        RewardKind::Taste => Box::new(Taste::new(name)),
         RewardKind::Program(program) => Box::new(Program::start(name, program)?),
         RewardKind::Http(http) => Box::new(Http::connect(name, http)?),
+        RewardKind::AiScore(ai) => Box::new(Ai::new(name, ai)?),
         RewardKind::Onnx(onnx) => Box::new(Onnx::open(name, onnx)?),
     })
 }

@@ -8,6 +8,7 @@ use moa_analysis::AnalysisError;
 use moa_core::experiment::{OtherFact, SpecError};
 use moa_diffusion::ConfigError;
 use moa_plot::PlotError;
+use moa_preference_model::PreferenceModelError;
 use moa_reward::RewardError;
 use moa_store::StoreError;
 use moa_train::TrainError;
@@ -167,6 +168,49 @@ pub enum RunnerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Judgements are asked for while a part of the runs is trained.
+    #[error(
+        "this part of the runs comes to an epoch for which nobody judged yet: judgements are asked for where all runs are trained \
+         together; sweep without --partition"
+    )]
+    JudgedInParts,
+    /// A model that judges cannot be asked, or refuses.
+    #[error("have images judged: {0}")]
+    Judge(#[from] moa_ai_judge::JudgeError),
+    /// A model that judges left questions open.
+    #[error("have images judged by {judge}: {what}; what is answered is kept, and the same sweep asks on")]
+    Unjudged {
+        /// The model.
+        judge: String,
+        /// What is left.
+        what: String,
+    },
+    /// No two different images of a prompt were drawn to be judged.
+    #[error("{}: of no prompt two different images were drawn that were not judged: give more prompts to feedback", folder.display())]
+    NothingToJudge {
+        /// The folder of what is judged.
+        folder: PathBuf,
+    },
+    /// A reward cannot be fitted to what was judged while runs were trained.
+    #[error("fit the reward to {}: {source}", folder.display())]
+    Fit {
+        /// The folder of what was judged.
+        folder: PathBuf,
+        /// What is wrong.
+        source: PreferenceModelError,
+    },
+    /// The images or answers of judgements cannot be kept.
+    #[error(transparent)]
+    Feedback(#[from] moa_feedback::FeedbackError),
+    /// A question or an answer is refused.
+    #[error(transparent)]
+    Rating(#[from] moa_rating::RatingError),
+    /// The page for raters cannot be served.
+    #[error("show the page for raters: {0}")]
+    Page(#[from] moa_rating_server::ServerError),
+    /// Images that were judged cannot be embedded.
+    #[error("look at the images that were judged: {0}")]
+    Look(RewardError),
     /// Images that preferences are about cannot be scored.
     #[error("score the images of the preferences that training.method names: {0}")]
     PreferenceScores(RewardError),

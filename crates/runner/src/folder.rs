@@ -8,6 +8,7 @@ use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
 use moa_store::{Layout, RunHistory, write_where_other};
 
 use crate::adapters::hash_in;
+use crate::feedback::Times;
 use crate::receipt::{Receipt, sha256};
 use crate::{RunnerError, SweepRequest};
 
@@ -89,7 +90,9 @@ impl Folder {
             }
         }
         let findings = compare(&layout, &receipt(request, as_run, inputs))?;
-        Ok(Self { runs, settings: settings(as_run, &request.prompts, inputs), findings, layout })
+        let times = Times::read(&layout)?;
+        let settings = settings(as_run, &request.prompts, inputs, times.last_hash());
+        Ok(Self { layout, runs, settings, findings })
     }
 
     /// Writes receipt and experiment, where they are new.
@@ -106,6 +109,7 @@ impl Folder {
         if let Some(kept) = Receipt::read(&self.layout.receipt_file())? {
             (receipt.moa, receipt.device) = (kept.moa, kept.device);
         }
+        receipt.sha256.extend(Times::read(&self.layout)?.hashes());
         write_where_other(&self.layout.receipt_file(), &receipt.to_json())?;
         // Last: with it the folder belongs to this experiment.
         Ok(write_where_other(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)
@@ -167,7 +171,14 @@ fn start_of(spec: &ExperimentSpec, layout: &Layout, round: u32, runs: &[Run]) ->
 }
 
 /// Returns a digest of what evaluations depend on beside what is evaluated: evaluations of another digest do not compare.
-pub(crate) fn settings(spec: &ExperimentSpec, prompts: &Prompts, inputs: &BTreeMap<String, String>) -> String {
+///
+/// - `fitted`: the hash of the last model that was fitted while runs were trained
+pub(crate) fn settings(
+    spec: &ExperimentSpec,
+    prompts: &Prompts,
+    inputs: &BTreeMap<String, String>,
+    fitted: Option<&str>,
+) -> String {
     let evaluation = &spec.evaluation;
     let own = format!(
         "{} {} {:?} {} {:?} {inputs:?} {:?}",
@@ -178,6 +189,7 @@ pub(crate) fn settings(spec: &ExperimentSpec, prompts: &Prompts, inputs: &BTreeM
         spec.precision,
         spec.rewards
     );
+    let own = fitted.iter().fold(own, |own, fitted| format!("{own} {fitted}"));
     let key = prompts.held_out.iter().fold(NoiseKey::new(0).named(&own), |key, prompt| key.named(prompt));
     format!("{:016x}", key.bits(0))
 }

@@ -10,6 +10,7 @@ mod context;
 mod drawing;
 mod error;
 mod evaluation;
+mod feedback;
 mod folder;
 mod models;
 mod parts;
@@ -26,6 +27,10 @@ mod training;
 
 pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
+pub use feedback::{
+    Artist, FitError, FitPart, FitRequest, FittedRatings, ImageToJudge, JudgedDrawing, Look, artists, fit,
+    prompts_to_judge, taste,
+};
 pub use models::{Models, Places};
 pub use parts::{Brought, Strangers, bring, repair};
 pub use preferences::check_preferences;

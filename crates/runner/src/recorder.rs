@@ -30,6 +30,11 @@ impl<'a> Recorder<'a> {
         Self { layout: layout.clone(), settings: settings.to_owned(), store, sink, logs: BTreeMap::new() }
     }
 
+    /// Goes by other settings from now on: by those that a reward has which was fitted meanwhile.
+    pub(crate) fn go_by(&mut self, settings: &str) {
+        settings.clone_into(&mut self.settings);
+    }
+
     /// Opens the log of something, begins it where it is new, and returns what it holds.
     pub(crate) fn open(
         &mut self,

@@ -13,6 +13,7 @@ use moa_train::Trainer;
 
 use crate::context::{Context, SweepRequest};
 use crate::evaluation::{Evaluator, Model, Point};
+use crate::feedback::take_last;
 use crate::folder::{Folder, Run, as_run};
 use crate::preferences::ReadPreferences;
 use crate::recorder::Recorder;
@@ -95,7 +96,7 @@ fn go(
     let store = if request.part.is_none() { Some(index(&spec, &folder)?) } else { None };
     folder.keep(request, &spec, &inputs)?;
     let mut recorder = Recorder::new(&folder.layout, &folder.settings, store, sink);
-    let given = Given { preferences: preferences.as_ref(), work };
+    let given = Given { preferences: preferences.as_ref(), inputs: &inputs, work };
     let epochs = spec.training.epochs;
     // Each stage trains what is known; then the next weighting may be chosen.
     loop {
@@ -149,6 +150,8 @@ fn go(
 /// What a sweep is given beside its experiment.
 struct Given<'a> {
     preferences: Option<&'a ReadPreferences>,
+    /// The hashes of what the experiment is made with.
+    inputs: &'a BTreeMap<String, String>,
     work: Work,
 }
 
@@ -194,16 +197,19 @@ fn stage(
         }
     }
 
+    take_last(context, layout)?;
     let evaluator = Evaluator::new(*context).wanting_scores(given.work == Work::Regather);
     let furthest_behind = own.iter().map(Run::epochs_done).min().unwrap_or_default();
-    // Of several parts the first has the base as well.
+    // Of several parts the first has the base as well. A reward that is fitted meanwhile scores it afterwards.
     let (base, mut base_sheet) = (base(layout), None);
-    if request.part.is_none_or(|part| part.number == 1) {
-        let own = std::slice::from_ref(&base);
-        if !evaluate_all(context, &evaluator, own, None, Phase::Base, recorder)? {
-            return Ok(Passed::Stopped(furthest_behind));
-        }
-        base_sheet = evaluator.sheet(&base)?;
+    let has_base = request.part.is_none_or(|part| part.number == 1);
+    let fits = spec.feedback.is_some();
+    let evaluate_base = |recorder: &mut Recorder<'_>| {
+        let own = if has_base { std::slice::from_ref(&base) } else { &[] };
+        evaluate_all(context, &evaluator, own, None, Phase::Base, recorder)
+    };
+    if !fits && !evaluate_base(recorder)? {
+        return Ok(Passed::Stopped(furthest_behind));
     }
 
     if request.part.is_some() && trains && own.iter().all(|run| !run.is_ready || is_done(run, layout, epochs)) {
@@ -222,6 +228,19 @@ fn stage(
         if let Ended::Stopped(epoch) = train(context, &own, stored, layout, recorder)? {
             return Ok(Passed::Stopped(epoch));
         }
+    }
+
+    if fits {
+        take_last(context, layout)?;
+        let folder = Folder::open(request, spec, given.inputs)?;
+        folder.keep(request, spec, given.inputs)?;
+        recorder.go_by(&folder.settings);
+        if !evaluate_base(recorder)? {
+            return Ok(Passed::Stopped(epochs));
+        }
+    }
+    if has_base {
+        base_sheet = evaluator.sheet(&base)?;
     }
 
     let (trained, missing) = trained(&own, layout, epochs)?;

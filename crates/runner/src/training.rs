@@ -11,6 +11,7 @@ use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, T
 
 use crate::adapters::{keep_adapter, made, merged};
 use crate::context::{Context, SweepRequest};
+use crate::feedback::{Judged, Online};
 use crate::folder::Run;
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
@@ -98,6 +99,8 @@ struct Bench<'a> {
     /// What the training of each depends on.
     facts: Vec<String>,
     leases: Leases,
+    /// Judgements that a reward is fitted to meanwhile.
+    online: Option<Online<'a>>,
     saved: Instant,
     failures: Vec<(RunId, TrainError)>,
 }
@@ -135,13 +138,14 @@ impl<'a> Bench<'a> {
             go_back(context, &cohort, run, layout, recorder)?;
         }
         let facts = group.iter().map(|run| run.facts.clone()).collect();
+        let online = Online::open(context, layout)?;
         let (saved, failures) = (Instant::now(), Vec::new());
-        Ok(Self { context: *context, layout, cohort, members, facts, leases, saved, failures })
+        Ok(Self { context: *context, layout, cohort, members, facts, leases, online, saved, failures })
     }
 
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
         while let Some(epoch) = self.cohort.next_epoch() {
-            if self.context.is_stopped() {
+            if self.context.is_stopped() || self.is_judged_until(epoch, recorder)? == Judged::Stopped {
                 self.save(recorder)?;
                 self.members.iter().try_for_each(|(run, _)| recorder.shut(run))?;
                 return Ok(Ended::Stopped(epoch - 1));
@@ -151,6 +155,22 @@ impl<'a> Bench<'a> {
         self.save(recorder)?;
         self.finish(recorder)?;
         Ok(Ended::Complete)
+    }
+
+    /// Has judged what the reward of an epoch is fitted to, where there is such a reward. What was trained is safe while raters are waited
+    /// for.
+    fn is_judged_until(&mut self, epoch: u32, recorder: &mut Recorder<'_>) -> Result<Judged, RunnerError> {
+        let Some(mut online) = self.online.take() else { return Ok(Judged::Ready { changed: false }) };
+        if online.asks_before(epoch) {
+            self.save(recorder)?;
+        }
+        let members: Vec<&RunId> = self.members.iter().map(|(run, _)| run).collect();
+        let judged = online.before(epoch, &self.cohort, &members, recorder);
+        self.online = Some(online);
+        if let Ok(Judged::Ready { changed: true }) = judged {
+            self.cohort.forget_scores();
+        }
+        judged
     }
 
     /// Trains an epoch of the runs that are furthest behind.

@@ -89,7 +89,10 @@ impl MetricStore {
             }
             RunEvent::Warned(warning) => self.keep_warning(warning)?,
             RunEvent::Checkpointed { .. } | RunEvent::Interrupted { .. } | RunEvent::SweepFinished => self.flush()?,
-            RunEvent::PhaseStarted { .. } | RunEvent::Progress { .. } | RunEvent::Wrote { .. } => {}
+            RunEvent::PhaseStarted { .. }
+            | RunEvent::Progress { .. }
+            | RunEvent::Judging(_)
+            | RunEvent::Wrote { .. } => {}
         }
         self.journal.event(event)
     }

@@ -110,6 +110,11 @@ impl<'a> Cohort<'a> {
         self.member(run).map(|member| member.trainer.bank().adapter(0))
     }
 
+    /// Forgets what the base was scored: for when a reward scores otherwise from now on.
+    pub fn forget_scores(&self) {
+        self.common.forget_scores();
+    }
+
     /// Trains an epoch of the runs that are furthest behind, and looks at their adapters where that is due.
     ///
     /// `progress` is told the share that is finished, from any thread.

@@ -117,6 +117,12 @@ impl<'a> Common<'a> {
         Ok(base.insert(columns).clone())
     }
 
+    /// Forgets what the base scores.
+    pub(crate) fn forget_scores(&self) {
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.base_scores.forget();
+    }
+
     /// Returns what the base scores on training prompts whose images come about on a course: drawn when they are first asked for, and the
     /// same again after a restart.
     ///

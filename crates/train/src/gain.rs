@@ -19,6 +19,11 @@ pub(crate) type PromptScores = Arc<Vec<f64>>;
 pub(crate) struct BaseScores(Mutex<Vec<(Course, BTreeMap<usize, PromptScores>)>>);
 
 impl BaseScores {
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Returns what the base scores on prompts; those that are not known are drawn, each by itself, so that no value depends on what is
     /// drawn beside it.
     ///

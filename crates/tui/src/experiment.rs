@@ -105,7 +105,9 @@ impl Experiment {
             RunEvent::Checkpointed { epoch } | RunEvent::Interrupted { epoch } => {
                 self.activity.checkpoint = Some(*epoch);
             }
-            RunEvent::SweepStarted { .. } | RunEvent::Wrote { .. } | RunEvent::SweepFinished => {}
+            // The course has it.
+            RunEvent::Judging(_) | RunEvent::SweepStarted { .. } | RunEvent::Wrote { .. } | RunEvent::SweepFinished => {
+            }
         }
     }
 

@@ -105,6 +105,11 @@ pub fn judges(device: &Device) -> Result<Vec<Box<dyn Judge>>, ZooError> {
     Ok(vec![Box::new(detector), Box::new(clip)])
 }
 
+/// Returns the SHA-256 of the rewards' CLIP, in hexadecimal.
+pub(crate) fn clip_hash() -> String {
+    hash(CLIP)
+}
+
 /// Returns the SHA-256 of every embedded model, in hexadecimal.
 pub(crate) fn hashes() -> BTreeMap<String, String> {
     let models = [

@@ -2,12 +2,15 @@
 
 mod base;
 pub mod checks;
+mod clip;
 mod embedded;
 mod error;
+mod hashes;
 pub mod pretrain;
 mod scorer;
 
 pub use base::{BaseFile, BaseModel};
+pub use clip::NamedClip;
 pub use embedded::{EMOJI_32, detector_judge, embedder, judges, open_pipeline};
 pub use error::ZooError;
 pub use scorer::{reward_hashes, scorer};

@@ -58,8 +58,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let experiment = Experiment::load(&arguments.experiment, &arguments.settings)?;
     moa_runner::check_preferences(&experiment.spec)?;
     let device = experiment.device(global)?;
-    let models = experiment.models(&device)?;
-    let estimated = calibrate::measure(&experiment, &models, &device)?;
+    let measurable = experiment.measurable();
+    let models = measurable.models(&device)?;
+    let estimated = calibrate::measure(&measurable, &models, &device)?;
     detail(|| match estimated.load {
         Some(load) => format!(
             "while costs were measured, other programs took {:.2} of {} cores, and this one had {:.0} % of what it could use",

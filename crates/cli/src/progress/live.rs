@@ -24,6 +24,8 @@ pub(super) struct Live {
     lines: Vec<ProgressBar>,
     /// Says how many runs the screen has no room for.
     rest: Option<ProgressBar>,
+    /// Where people judge.
+    address: Option<String>,
 }
 
 impl Live {
@@ -31,7 +33,15 @@ impl Live {
         let bar = screen.add(ProgressBar::new(PARTS));
         bar.set_style(style("{prefix:19} {bar:32} {percent:>3} %  {msg}"));
         bar.enable_steady_tick(Duration::from_millis(500));
-        Self { course: Course::new(plan), began: Instant::now(), screen, bar, lines: Vec::new(), rest: None }
+        Self {
+            course: Course::new(plan),
+            began: Instant::now(),
+            screen,
+            bar,
+            lines: Vec::new(),
+            rest: None,
+            address: None,
+        }
     }
 
     /// Makes a line for each run, as far as the screen has room.
@@ -62,7 +72,10 @@ impl Live {
             line.tick();
         }
         self.bar.set_prefix(self.course.activity());
-        self.bar.set_message(self.course.left(self.began.elapsed()));
+        self.bar.set_message(match self.course.judging() {
+            Some(judging) => format!("{} of {} pairs judged", judging.answered, judging.wanted),
+            None => self.course.left(self.began.elapsed()),
+        });
         self.bar.set_position((self.course.share() * PARTS as f64) as u64);
     }
 
@@ -79,6 +92,11 @@ impl EventSink for Live {
         self.course.take(event);
         match event {
             RunEvent::SweepStarted { .. } => self.make_lines(),
+            RunEvent::Judging(judging) if judging.address.as_ref() != self.address.as_ref() => {
+                // A new page, or none any more; what comes in is said beside the bar.
+                self.address.clone_from(&judging.address);
+                let _ = self.screen.println(super::judging_line(judging));
+            }
             RunEvent::Warned(warning) => {
                 if let Some(line) = super::warning_line(warning) {
                     let width = crossterm::terminal::size().ok().map(|(columns, _)| columns.into());

@@ -5,7 +5,7 @@ mod log;
 mod plain;
 
 use moa_core::experiment::Plan;
-use moa_core::{EventSink, Warning};
+use moa_core::{EventSink, Judging, Warning};
 
 use crate::notes::is_new;
 use crate::output::{self, note};
@@ -53,6 +53,15 @@ impl Display {
             Some(screen) if screen.println(line).is_ok() => {}
             _ => note(line),
         }
+    }
+}
+
+/// Returns how far judgements are as a line.
+fn judging_line(judging: &Judging) -> String {
+    let Judging { after_epoch, answered, wanted, address } = judging;
+    match address {
+        Some(address) => format!("{answered} of {wanted} pairs judged after epoch {after_epoch}; judge at {address}"),
+        None => format!("after epoch {after_epoch} the reward is fitted to {answered} judgements"),
     }
 }
 

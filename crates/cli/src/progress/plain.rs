@@ -32,6 +32,7 @@ impl Plain {
                 let means = point.rewards.iter().map(|column| format!("{} {:.3}", column.name, column.mean()));
                 Some(format!("evaluated {}: {}", point.id, means.collect::<Vec<_>>().join("  ")))
             }
+            RunEvent::Judging(judging) => Some(super::judging_line(judging)),
             RunEvent::Warned(warning) => super::warning_line(warning),
             _ => None,
         }

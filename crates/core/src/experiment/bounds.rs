@@ -140,6 +140,10 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 pub(super) const METHOD: &str = "training.method.";
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
+/// `rewards[].kind.pessimism`, in standard deviations.
+pub(super) const PESSIMISM: Bounds = Bounds::Closed(0.0, 10.0);
+/// The whole numbers of `feedback`.
+pub(super) const FEEDBACK: Bounds = Bounds::Whole(1, 100_000);
 /// Images in one request, `rewards[].kind.batch`.
 pub(super) const BATCH: Bounds = Bounds::Whole(1, 1024);
 /// Requests at once, `rewards[].kind.in_flight`.
@@ -148,6 +152,9 @@ pub(super) const IN_FLIGHT: Bounds = Bounds::Whole(1, 64);
 pub(super) const SECONDS: Bounds = Bounds::Whole(1, 86_400);
 /// `rewards[].kind.retries`.
 pub(super) const RETRIES: Bounds = Bounds::Whole(0, 100);
+/// `feedback.from.retries` and seconds of a question to a model.
+pub(super) const AI_RETRIES: Bounds = Bounds::Whole(0, 20);
+pub(super) const AI_SECONDS: Bounds = Bounds::Whole(1, 3600);
 /// Height and width in pixels, `rewards[].kind.size[]`.
 pub(super) const SIDE: Bounds = Bounds::Whole(1, 4096);
 /// `rewards[].kind.mean[]`.
@@ -201,8 +208,15 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
     match path {
         "rewards[].kl" => Some(KL),
         "rewards[].kind.quality" => Some(JPEG_QUALITY),
+        "rewards[].kind.pessimism" => Some(PESSIMISM),
+        "feedback.every" | "feedback.pairs" | "feedback.first" | "feedback.prompts" | "feedback.images_per_prompt" => {
+            Some(FEEDBACK)
+        }
+        "feedback.from.retries" => Some(AI_RETRIES),
+        "feedback.from.timeout_seconds" => Some(AI_SECONDS),
+        "feedback.from.flips" => Some(super::feedback::FLIPS),
         "rewards[].kind.batch" => Some(BATCH),
-        "rewards[].kind.in_flight" => Some(IN_FLIGHT),
+        "rewards[].kind.in_flight" | "feedback.from.in_flight" => Some(IN_FLIGHT),
         "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),
         "rewards[].kind.retries" => Some(RETRIES),
         "rewards[].kind.size[]" => Some(SIDE),

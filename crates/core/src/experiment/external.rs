@@ -100,6 +100,74 @@ pub struct OnnxSpec {
     pub range: Option<[f64; 2]>,
 }
 
+/// A model behind a chat endpoint that judges images: an OpenAI-compatible service, such as vLLM or llama.cpp on this machine.
+///
+/// Address and key are in the environment and never in a file; nothing else is contacted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AiSpec {
+    /// The model, as the service calls it.
+    pub model: String,
+    /// A text of what it is to look for, such as `rubric.md`. A relative path counts from the folder of the experiment file. Default:
+    /// moa's own.
+    #[serde(default)]
+    pub rubric: Option<PathBuf>,
+    /// The environment variable with the address, such as `http://127.0.0.1:8000/v1`. Default: `MOA_AI_URL`.
+    #[serde(default = "ai_address")]
+    pub address: String,
+    /// The environment variable with the key, which may be unset. Default: `MOA_AI_KEY`.
+    #[serde(default = "ai_key")]
+    pub key: String,
+    /// Whether pairs are asked in both orders, so that a preference for a position cancels. Default: true.
+    #[serde(default = "both_orders")]
+    pub both_orders: bool,
+    /// Questions at once. Default: 4.
+    #[serde(default = "ai_in_flight")]
+    pub in_flight: u32,
+    /// How often a request is repeated where none answers, the service is busy, or fails. Default: 4.
+    #[serde(default = "ai_retries")]
+    pub retries: u32,
+    /// Seconds for a question, with its repetitions and both orders. Default: 120.
+    #[serde(default = "ai_timeout_seconds")]
+    pub timeout_seconds: u32,
+    /// The most tokens that a process spends, as the service counts them. Default: no bound.
+    #[serde(default)]
+    pub tokens: Option<u64>,
+}
+
+fn ai_address() -> String {
+    "MOA_AI_URL".into()
+}
+
+fn ai_key() -> String {
+    "MOA_AI_KEY".into()
+}
+
+fn both_orders() -> bool {
+    true
+}
+
+fn ai_in_flight() -> u32 {
+    4
+}
+
+fn ai_retries() -> u32 {
+    4
+}
+
+fn ai_timeout_seconds() -> u32 {
+    120
+}
+
+impl AiSpec {
+    /// Makes the rubric's path absolute.
+    pub(super) fn anchor(&mut self, folder: &Path) {
+        if let Some(rubric) = &mut self.rubric {
+            *rubric = folder.join(&*rubric);
+        }
+    }
+}
+
 /// The order of an image input's axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnnxLayout {

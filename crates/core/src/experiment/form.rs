@@ -7,12 +7,15 @@ use super::reward::forms;
 const FIELDS: &str = "give fields in parentheses";
 const TEXT: &str = "give a text in quotes";
 /// The settings of rewards that are texts.
-const TEXTS_OF_KINDS: [&str; 5] = [
+const TEXTS_OF_KINDS: [&str; 8] = [
     "rewards[].kind.command[]",
     "rewards[].kind.folder",
     "rewards[].kind.url",
     "rewards[].kind.input",
     "rewards[].kind.output",
+    "rewards[].kind.rubric",
+    "rewards[].kind.address",
+    "rewards[].kind.key",
 ];
 
 /// Returns what to write at `path`; nothing where the path is none of an experiment's.
@@ -66,6 +69,9 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "soups[].of" | "blends[].of" => "give Corners or All",
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
+        "feedback" => "give (from: Human), (from: Ai(model: \"…\")), (from: Simulated()) or None",
+        "feedback.from" => "give Human, Ai(model: \"…\", rubric: \"rubric.md\") or Simulated(flips: 0.25)",
+        "feedback.ask" => "give Prediction, Bald or Random",
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
         "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
         "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",
@@ -86,11 +92,17 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "training.advantages.spread" => "give Group or Running(decay: 0.9)",
         "training.probe.of" => "give Train or HeldOut",
         "training.guard" => "give Off, Stop or Tighten(factor: 2, from: 0.1)",
-        "lora.share_a" | "rewards[].kind.negate" => "give true or false",
+        "lora.share_a"
+        | "rewards[].kind.negate"
+        | "feedback.waits"
+        | "feedback.from.both_orders"
+        | "rewards[].kind.both_orders" => "give true or false",
         "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
         "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
         _ if path.starts_with(METHOD) => method::form_of(&path[METHOD.len()..])?,
-        _ if path.starts_with("prompts.") || TEXTS_OF_KINDS.contains(&&*path) => TEXT,
+        _ if path.starts_with("prompts.") || path.starts_with("feedback.from.") || TEXTS_OF_KINDS.contains(&&*path) => {
+            TEXT
+        }
         _ => return None,
     };
     Some(form.into())

@@ -10,7 +10,7 @@ use ron::ser::PrettyConfig;
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
 use super::setting::Edited;
-use super::{ExperimentSpec, Setting, SpecError, base, moved, parse_error, validate};
+use super::{ExperimentSpec, FeedbackFrom, Setting, SpecError, base, moved, parse_error, validate};
 
 /// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
@@ -52,6 +52,9 @@ impl ExperimentSpec {
         let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
             .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
         spec.rewards.iter_mut().for_each(|reward| reward.kind.anchor(&folder));
+        if let Some(FeedbackFrom::Ai(ai)) = spec.feedback.as_mut().map(|feedback| &mut feedback.from) {
+            ai.anchor(&folder);
+        }
         if let Some(file) = spec.training.method.preferences_mut() {
             file.path = folder.join(&file.path);
         }

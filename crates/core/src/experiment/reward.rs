@@ -14,7 +14,7 @@ pub use judges::{Watch, WatchedPrompts};
 pub(super) use kinds::forms;
 pub use range::judge_range;
 
-use super::{HttpSpec, OnnxSpec, ProgramSpec, Scale};
+use super::{AiSpec, HttpSpec, OnnxSpec, ProgramSpec, Scale};
 
 /// One objective of the experiment: a reward model with its settings, under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,16 +146,50 @@ pub enum RewardKind {
     },
     /// Whether the image shows all that the prompt claims, 1 or 0, by a detector.
     GenEval,
+    /// What raters prefer, as `moa fit` learned it of their judgements: a head on a CLIP's embeddings of image and prompt, in logits of
+    /// choice.
+    Preference {
+        /// The folder that `moa fit` wrote.
+        model: String,
+        /// How far below its mean the reward stays where it is uncertain, in standard deviations. Default: 1.
+        #[serde(default = "pessimism")]
+        pessimism: f64,
+        /// The CLIP that it was fitted on. Default: the one that its file names.
+        #[serde(default)]
+        clip: Option<String>,
+    },
+    /// What is preferred by those who judge while it is trained ([`FeedbackSpec`](super::FeedbackSpec)): fitted again each time they were
+    /// asked, in logits of choice.
+    Feedback {
+        /// The CLIP that it sees by. Default: `emoji-32`, the built-in one.
+        #[serde(default = "built_in")]
+        clip: String,
+        /// How far below its mean the reward stays where it is uncertain, in standard deviations. Default: 1.
+        #[serde(default = "pessimism")]
+        pessimism: f64,
+    },
+    /// The formula that stands for a person's taste where raters are simulated: of pixels alone, 0 to 1.
+    Taste,
     /// Any program that speaks JSON lines.
     Program(ProgramSpec),
     /// Any service that answers JSON by POST.
     Http(HttpSpec),
     /// A model in an ONNX file.
     Onnx(OnnxSpec),
+    /// A model behind a chat endpoint: the score that it gives an image, 0 to 1.
+    AiScore(AiSpec),
 }
 
 fn jpeg_quality() -> u8 {
     95
+}
+
+fn built_in() -> String {
+    super::BUILT_IN_BASE.into()
+}
+
+fn pessimism() -> f64 {
+    1.0
 }
 
 /// How a run's rewards become one advantage per image.

@@ -53,6 +53,7 @@ impl ExperimentSpec {
         }
         self.check_training()?;
         self.check_steering()?;
+        self.check_feedback()?;
         self.check_targets()?;
         self.check_hypervolume()
     }

@@ -19,7 +19,7 @@ impl Strategy for Bald {
         let Some(model) = question.model else { return Random.choose(question) };
         let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
         let table = Table::new(|mean, variance| mutual_information(mean, variance, ties, lapse));
-        let mut growing = Growing::new(question.pool, model);
+        let mut growing = Growing::after(question, model);
         let candidates = question.candidates;
         greedy(
             &mut growing,

@@ -14,16 +14,27 @@ use crate::pool::Pool;
 /// The posterior while a batch grows: rows `y = A·z` of images, whose inner products are covariances.
 pub(crate) struct Growing {
     pub(crate) spreads: Matrix,
-    weights_scores: Vec<f64>,
+    pub(crate) scores: Vec<f64>,
 }
 
 impl Growing {
     pub(crate) fn new(pool: &Pool, model: &RewardModel) -> Self {
-        Self { spreads: model.spreads(pool), weights_scores: model.scores(pool) }
+        Self { spreads: model.spreads(pool), scores: model.scores(pool) }
+    }
+
+    /// Returns the posterior as if the questions that wait were answered.
+    pub(crate) fn after(question: &Question<'_>, model: &RewardModel) -> Self {
+        let mut growing = Self::new(question.pool, model);
+        let (ties, lapse) = (model.noise().ties, model.noise().mean_lapse());
+        for candidate in question.pending {
+            let h = expected_curvature(growing.mean(candidate), growing.variance(candidate), ties, lapse);
+            growing.answer(candidate, h);
+        }
+        growing
     }
 
     pub(crate) fn mean(&self, candidate: &Candidate) -> f64 {
-        self.weights_scores[candidate.first] - self.weights_scores[candidate.second]
+        self.scores[candidate.first] - self.scores[candidate.second]
     }
 
     /// Returns `y` of the difference.
@@ -40,16 +51,20 @@ impl Growing {
     /// Adds an answer of curvature `h` to the posterior: `Σ ← Σ − Σ·d·dᵀ·Σ·h/(1 + h·v)`, a step of rank one. As a root,
     /// `A ← (I − κ·y·yᵀ)·A` with `κ = (1 − 1/√(1 + h·v))/v`.
     pub(crate) fn answer(&mut self, candidate: &Candidate, h: f64) {
-        let y = self.spread(candidate);
-        let v = norm2(&y);
+        self.answer_along(&self.spread(candidate), h);
+    }
+
+    /// Adds an answer about what has this `y`.
+    pub(crate) fn answer_along(&mut self, y: &[f64], h: f64) {
+        let v = norm2(y);
         if v <= 0.0 {
             return;
         }
         let kappa = (1.0 - 1.0 / (1.0 + h * v).sqrt()) / v;
         let columns = self.spreads.columns;
         self.spreads.values.par_chunks_mut(columns).with_min_len(256).for_each(|row| {
-            let factor = kappa * dot(row, &y);
-            row.iter_mut().zip(&y).for_each(|(row, y)| *row -= factor * y);
+            let factor = kappa * dot(row, y);
+            row.iter_mut().zip(y).for_each(|(row, y)| *row -= factor * y);
         });
     }
 }

@@ -35,8 +35,8 @@ impl Front {
     }
 
     /// Returns the posterior's mean of each point and the rows whose inner products are their covariances.
-    fn posterior(&self, pool: &Pool, model: &RewardModel) -> (Vec<f64>, Matrix) {
-        let (scores, spreads) = (model.scores(pool), model.spreads(pool));
+    fn posterior(&self, growing: &Growing) -> (Vec<f64>, Matrix) {
+        let Growing { scores, spreads } = growing;
         let mut rows = Matrix::zeros(self.points.len(), spreads.columns);
         let mut means = vec![0.0; self.points.len()];
         for (point, images) in self.points.iter().enumerate() {
@@ -51,7 +51,11 @@ impl Front {
 
     /// Returns the posterior probability of each point to be the best, from draws.
     pub fn probabilities(&self, pool: &Pool, model: &RewardModel, key: NoiseKey) -> Vec<f64> {
-        let (means, rows) = self.posterior(pool, model);
+        self.best(&Growing::new(pool, model), key)
+    }
+
+    fn best(&self, growing: &Growing, key: NoiseKey) -> Vec<f64> {
+        let (means, rows) = self.posterior(growing);
         let mut wins = vec![0.0; means.len()];
         let mut noise = vec![0.0_f32; rows.columns];
         for draw in 0..self.draws {
@@ -79,8 +83,9 @@ impl Strategy for Front {
                 .iter()
                 .all(|images| !images.is_empty() && images.iter().all(|image| *image < question.pool.len()));
         let Some(model) = question.model.filter(|_| usable) else { return Random.choose(question) };
-        let (_, rows) = self.posterior(question.pool, model);
-        let best = self.probabilities(question.pool, model, question.key);
+        let growing = Growing::after(question, model);
+        let (_, rows) = self.posterior(&growing);
+        let best = self.best(&growing, question.key);
         let mut weighted = Vec::new();
         for p in 0..best.len() {
             for q in p + 1..best.len() {
@@ -99,6 +104,6 @@ impl Strategy for Front {
             })
             .collect();
         let contrasts = Matrix::from_values(contrasts.len() / rows.columns, rows.columns, contrasts);
-        watched(question, model, Growing::new(question.pool, model), &contrasts)
+        watched(question, model, growing, &contrasts)
     }
 }

@@ -7,23 +7,28 @@
 //! | [`Prediction`] | that lowers the variance of all differences within prompts most |
 //! | [`Front`] | that lowers the variance between points that may be the best |
 //!
-//! [`repeats`] asks a share of the decided pairs again.
+//! [`rankings`] asks for the order of several images, [`images`] about single ones. [`repeats`] asks a share of the decided pairs
+//! again.
 
 mod bald;
 mod batch;
 mod candidates;
 mod front;
+mod images;
 mod information;
 mod prediction;
 mod random;
+mod rankings;
 mod repeat;
 
 pub use bald::Bald;
 pub(crate) use candidates::shuffle;
 pub use candidates::{Candidate, candidates};
 pub use front::Front;
+pub use images::{About, ImageQuestion, images};
 pub use prediction::Prediction;
 pub use random::Random;
+pub use rankings::{SetQuestion, rankings};
 pub use repeat::repeats;
 
 use moa_core::NoiseKey;
@@ -40,6 +45,8 @@ pub struct Question<'a> {
     pub model: Option<&'a RewardModel>,
     /// The pairs that may be asked.
     pub candidates: &'a [Candidate],
+    /// Pairs that are asked already and whose answers the model does not know: what is chosen complements them.
+    pub pending: &'a [Candidate],
     /// How many to ask.
     pub count: usize,
     /// What random draws depend on.

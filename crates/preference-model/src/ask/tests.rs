@@ -79,6 +79,7 @@ fn lazy_batches_are_those_of_plain_greed() {
         pool: &pool,
         model: Some(&model),
         candidates: &pairs,
+        pending: &[],
         count: 12,
         key: NoiseKey::new(1),
     });
@@ -118,7 +119,8 @@ fn bald_asks_what_is_unknown_and_spreads_its_batch() {
     let known: Vec<Candidate> = (1..10).map(|at| pair(at, 20 - at)).collect();
     let unknown: Vec<Candidate> = (21..30).map(|at| pair(at, 60 - at)).collect();
     let all: Vec<Candidate> = known.iter().chain(&unknown).copied().collect();
-    let question = Question { pool: &pool, model: Some(&model), candidates: &all, count: 1, key: NoiseKey::new(1) };
+    let question =
+        Question { pool: &pool, model: Some(&model), candidates: &all, pending: &[], count: 1, key: NoiseKey::new(1) };
     for strategy in [&Bald as &dyn Strategy, &Prediction::default()] {
         let first = strategy.choose(&question)[0];
         assert!(first >= known.len(), "{}: {first}", strategy.name());
@@ -127,7 +129,14 @@ fn bald_asks_what_is_unknown_and_spreads_its_batch() {
     let (pool, prompts, judgements) = world(200, 12, 20, 5);
     let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
     let pairs = candidates(&prompts, &HashSet::new(), 2000, NoiseKey::new(5));
-    let question = Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 10, key: NoiseKey::new(1) };
+    let question = Question {
+        pool: &pool,
+        model: Some(&model),
+        candidates: &pairs,
+        pending: &[],
+        count: 10,
+        key: NoiseKey::new(1),
+    };
     let remaining = |chosen: &[usize]| {
         let mut growing = Growing::new(&pool, &model);
         for at in chosen {
@@ -160,7 +169,14 @@ fn the_front_is_asked_about_what_separates_its_best_points() {
     assert!(best[2] < 0.02 && (best[0] - best[1]).abs() < 0.15, "{best:?}");
     let pair = |first, second| Candidate { prompt: 0, first, second };
     let pairs = [pair(3, 4), pair(5, 6)];
-    let question = Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 1, key: NoiseKey::new(1) };
+    let question = Question {
+        pool: &pool,
+        model: Some(&model),
+        candidates: &pairs,
+        pending: &[],
+        count: 1,
+        key: NoiseKey::new(1),
+    };
     assert_eq!(front.choose(&question), [1]);
 }
 
@@ -172,7 +188,8 @@ fn strategies_work_without_a_model_and_with_few_candidates() {
     let front = Front::new(vec![(0..10).collect(), (10..20).collect()]);
     for strategy in [&Random as &dyn Strategy, &Bald, &Prediction::default(), &front] {
         for model in [None, Some(&model)] {
-            let question = Question { pool: &pool, model, candidates: &pairs, count: 1000, key: NoiseKey::new(1) };
+            let question =
+                Question { pool: &pool, model, candidates: &pairs, pending: &[], count: 1000, key: NoiseKey::new(1) };
             let chosen = strategy.choose(&question);
             assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), pairs.len(), "{}", strategy.name());
             assert!(strategy.choose(&Question { candidates: &[], ..question }).is_empty());
@@ -205,12 +222,145 @@ fn a_batch_out_of_many_candidates_takes_moments() {
     let front = Front::new((0..10).map(|point| (0..200).map(|image| point + 10 * image).collect()).collect());
     for strategy in [&Bald as &dyn Strategy, &Prediction::default(), &front] {
         let began = Instant::now();
-        let question =
-            Question { pool: &pool, model: Some(&model), candidates: &pairs, count: 20, key: NoiseKey::new(1) };
+        let question = Question {
+            pool: &pool,
+            model: Some(&model),
+            candidates: &pairs,
+            pending: &[],
+            count: 20,
+            key: NoiseKey::new(1),
+        };
         assert_eq!(strategy.choose(&question).len(), 20);
         println!("{}: {:?}", strategy.name(), began.elapsed());
         if !cfg!(debug_assertions) {
             assert!(began.elapsed().as_secs_f64() < 20.0, "{}: {:?}", strategy.name(), began.elapsed());
         }
     }
+}
+
+#[test]
+fn what_waits_is_not_asked_again_in_other_words() {
+    let (pool, prompts, judgements) = world(200, 12, 20, 9);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let pairs = candidates(&prompts, &HashSet::new(), 2000, NoiseKey::new(9));
+    let front = Front::new(vec![(0..100).collect(), (100..200).collect()]);
+    for strategy in [&Bald as &dyn Strategy, &Prediction::default(), &front] {
+        let all = Question {
+            pool: &pool,
+            model: Some(&model),
+            candidates: &pairs,
+            pending: &[],
+            count: 6,
+            key: NoiseKey::new(1),
+        };
+        let chosen = strategy.choose(&all);
+        let pending: Vec<Candidate> = chosen[..3].iter().map(|at| pairs[*at]).collect();
+        let open: Vec<Candidate> = pairs.iter().filter(|pair| !pending.contains(pair)).copied().collect();
+        let rest = strategy.choose(&Question { candidates: &open, pending: &pending, count: 1, ..all });
+        assert_ne!(open[rest[0]].key(), pending[0].key());
+        // Prediction's targets and the front's probabilities are drawn anew; BALD's choice is exactly the next one.
+        if strategy.name() == "bald" {
+            assert_eq!(open[rest[0]], pairs[chosen[3]]);
+        }
+    }
+}
+
+#[test]
+fn labels_and_scores_are_asked_of_uncertain_images() {
+    // Images along two axes; the first axis is known well.
+    let mut values = Vec::new();
+    for axis in 0..2 {
+        for step in 0..20 {
+            let along = step as f32 - 9.5;
+            values.extend(if axis == 0 { [along, 0.0] } else { [0.0, along] });
+        }
+    }
+    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    let mut judgements = Judgements::new();
+    for _ in 0..40 {
+        judgements.mark("p", "r", 12, true, 1.0);
+        judgements.mark("p", "r", 7, false, 1.0);
+        judgements.score("p", "r", 12, 2.0, 1.0);
+        judgements.score("p", "r", 7, 1.0, 1.0);
+    }
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let all: Vec<usize> = (0..40).collect();
+    for about in [About::Label, About::Score] {
+        let question = ImageQuestion { pool: &pool, model: &model, about, candidates: &all, pending: &[], count: 2 };
+        let chosen = images(&question);
+        assert!(chosen[0] == 20 || chosen[0] == 39, "{about:?}: the ends of the unknown axis first: {chosen:?}");
+        let next = images(&ImageQuestion { pending: &chosen[..1], count: 1, ..question });
+        assert!(next[0] == 20 || next[0] == 39, "nothing is known of the axis after one answer of {about:?}: {next:?}");
+    }
+}
+
+#[test]
+fn rankings_are_sets_of_one_prompt_that_say_more_than_random_ones() {
+    let (pool, prompts, judgements) = world(200, 12, 20, 10);
+    let model = RewardModel::fit(&pool, &judgements, &FIXED).expect("fits");
+    let groups: Vec<Vec<usize>> = (0..10).map(|prompt| (prompt * 20..prompt * 20 + 20).collect()).collect();
+    let none = HashSet::new();
+    let question = SetQuestion {
+        pool: &pool,
+        model: &model,
+        prompts: &groups,
+        size: 4,
+        asked: &none,
+        pending: &[],
+        count: 5,
+        key: NoiseKey::new(1),
+    };
+    let found = rankings(&question);
+    assert_eq!(found.len(), 5);
+    for set in &found {
+        assert!(set.is_sorted() && set.len() == 4 && set.iter().all(|at| prompts[*at] == prompts[set[0]]), "{set:?}");
+    }
+    let left = |sets: &[Vec<usize>]| {
+        let mut growing = Growing::new(&pool, &model);
+        for set in sets {
+            for (at, first) in set.iter().enumerate() {
+                for second in &set[at + 1..] {
+                    growing.answer(&Candidate { prompt: 0, first: *first, second: *second }, 0.1);
+                }
+            }
+        }
+        (0..200).map(|image| crate::linear::norm2(growing.spreads.row(image))).sum::<f64>()
+    };
+    let random: Vec<Vec<usize>> = (0..5).map(|prompt| (prompt * 20..prompt * 20 + 4).collect()).collect();
+    assert!(left(&found) < left(&random));
+    // What was asked is not asked again, nor is what waits.
+    let asked: HashSet<Vec<usize>> = found.iter().cloned().collect();
+    let again = rankings(&SetQuestion { asked: &asked, pending: &found, ..question });
+    assert!(again.len() == 5 && again.iter().all(|set| !asked.contains(set)));
+    let few = vec![vec![0, 1, 2, 3]];
+    let asked = HashSet::from([vec![0, 1, 2, 3]]);
+    assert!(rankings(&SetQuestion { prompts: &few, asked: &asked, ..question }).is_empty());
+}
+
+/// Nine short pairs along one axis, and one that is long along another.
+#[test]
+fn even_predictions_count_close_pairs_as_far_ones() {
+    let mut values = Vec::new();
+    for step in 0..38 {
+        values.extend([step as f32 - 18.5, 0.0]);
+    }
+    values.extend([0.0, 1.0, 0.0, -1.0]);
+    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    let model = RewardModel::prior(&pool, &FIXED).expect("a prior");
+    let pair = |first, second| Candidate { prompt: 0, first, second };
+    let mut pairs: Vec<Candidate> = (1..10).map(|half| pair(18 + half, 18 - half)).collect();
+    pairs.push(pair(38, 39));
+    let first = |evenness: f64| {
+        let question = Question {
+            pool: &pool,
+            model: Some(&model),
+            candidates: &pairs,
+            pending: &[],
+            count: 1,
+            key: NoiseKey::new(1),
+        };
+        Prediction { evenness, ..Prediction::default() }.choose(&question)[0]
+    };
+    assert_eq!(first(0.0), 9, "the long pair has most of the variance");
+    assert!(first(1.0) < 9, "most pairs are along the other axis");
 }

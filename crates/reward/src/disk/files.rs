@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use moa_adapter::weight_files;
-use moa_core::experiment::{FileRole, RewardKind};
+use moa_core::experiment::{BUILT_IN_BASE, FileRole, RewardKind};
 
 use super::checker::{checker_folder, processor_folders};
 use super::image_reward::ImageRewardModel;
 use super::open_clip;
 use super::place;
+use super::preference::FittedPreference;
 use super::processor::PictureProcessor;
 use crate::RewardError;
 
@@ -25,6 +26,9 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
     if let RewardKind::Onnx(onnx) = kind {
         return Ok(vec![onnx.model.clone()]);
     }
+    if let RewardKind::AiScore(ai) = kind {
+        return Ok(ai.rubric.iter().cloned().collect());
+    }
     let named = kind.files();
     let mut found = Vec::new();
     let of = |wanted| named.iter().find(|(role, _)| *role == wanted).map(|(_, name)| name.as_str());
@@ -36,11 +40,7 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
                 found.extend(clip(&model, &place::beside(&model))?);
             }
             FileRole::ImagesAndTexts => {
-                let model = place::model(name, hub)?;
-                let beside = || Ok(place::beside(&model));
-                let processor = processor.map_or_else(beside, |name| place::folder(name, hub))?;
-                found.extend(clip(&model, &processor)?);
-                found.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+                found.extend(clip_files(name, processor, hub)?);
             }
             // With the model that it belongs to.
             FileRole::Processor | FileRole::Tokenizer => {}
@@ -54,9 +54,30 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
                 let tokenizer = tokenizer.map_or_else(|| Ok(model.clone()), |name| place::folder(name, hub))?;
                 found.extend(ImageRewardModel::files(&model, &tokenizer)?);
             }
+            FileRole::Fitted => {
+                found.push(FittedPreference::find(name, hub)?);
+                let RewardKind::Preference { clip: None, .. } = kind else { continue };
+                let clip = FittedPreference::read(name, hub)?.origin.embedding;
+                if clip != BUILT_IN_BASE {
+                    found.extend(clip_files(&clip, None, hub)?);
+                }
+            }
+            FileRole::ClipOfFitted => found.extend(clip_files(name, None, hub)?),
         }
     }
     Ok(found)
+}
+
+/// Returns the files of a CLIP both halves of which are used: config, weights, image processor and tokenizer.
+///
+/// # Errors
+/// Says which folder or file is missing.
+pub fn clip_files(model: &str, processor: Option<&str>, hub: Option<&Path>) -> Result<Vec<PathBuf>, RewardError> {
+    let model = place::model(model, hub)?;
+    let processor = processor.map_or_else(|| Ok(place::beside(&model)), |name| place::folder(name, hub))?;
+    let mut files = clip(&model, &processor)?;
+    files.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+    Ok(files)
 }
 
 /// Returns the files of a CLIP's images: of a folder of transformers, or of a file of OpenCLIP.

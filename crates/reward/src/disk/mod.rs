@@ -9,6 +9,7 @@
 //! | `SafetyChecker` | a `StableDiffusionSafetyChecker` | −max (cosine − threshold); refused below 0 |
 //! | `Hps` | a CLIP of OpenCLIP | 100 · cos(image, prompt) |
 //! | `ImageReward` | BLIP and a head | w·e + b, standardised |
+//! | `Preference` | what `moa fit` wrote, and its CLIP | [`preference`] |
 //! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other images |
 //!
 //! Images are rounded to bytes, as they would be saved, and processed as transformers' `CLIPImageProcessor` does with
@@ -22,6 +23,7 @@ mod image_reward;
 mod json;
 mod open_clip;
 mod place;
+pub mod preference;
 mod processor;
 mod resample;
 mod rewards;
@@ -29,7 +31,7 @@ mod shelf;
 pub mod torch;
 
 pub use checker::{Checker, Verdict};
-pub use files::reward_files;
+pub use files::{clip_files, reward_files};
 pub use head::read_head;
 pub use processor::PictureProcessor;
 pub use resample::Filter;

@@ -14,6 +14,7 @@ use super::config::read_config;
 use super::image_reward::ImageRewardModel;
 use super::open_clip::{self, OpenClip};
 use super::place;
+use super::preference::FittedPreference;
 use super::processor::PictureProcessor;
 use super::read_head;
 use crate::{ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower};
@@ -113,6 +114,14 @@ impl Shelf {
             head.weights.len()
         );
         Err(RewardError::file(path, problem))
+    }
+
+    /// Returns a preference that `moa fit` fitted.
+    ///
+    /// # Errors
+    /// Says that there is none, or what is wrong with its file.
+    pub fn fitted(&self, model: &str) -> Result<FittedPreference, RewardError> {
+        FittedPreference::read(model, self.hub.as_deref())
     }
 
     /// Returns a safety checker.

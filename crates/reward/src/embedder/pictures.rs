@@ -40,6 +40,12 @@ impl PictureEmbedder {
         self.tower.width()
     }
 
+    /// Returns the height and width of the images that it takes; nothing where it takes images of any size.
+    pub fn only_size(&self) -> Option<[u32; 2]> {
+        let side = self.tower.config().image_size as u32;
+        matches!(self.processing, Processing::Normalised(_)).then_some([side; 2])
+    }
+
     /// Returns whether the gradient of embeddings takes several times as long as it might, as the tower is too large for the
     /// engine of the CPU.
     pub(crate) fn has_slow_gradient(&self) -> bool {

@@ -74,8 +74,13 @@ pub(super) fn finite<'a>(reward: &str, view: &'a View<'_>) -> Result<&'a [Raster
     }
 }
 
-/// Returns an image as an 8-bit RGB PNG in base64. It is read once and thrown away: the compression is a fast one.
+/// Returns an image as a PNG in base64.
 fn encode(raster: &Raster) -> Result<String, Problem> {
+    Ok(STANDARD.encode(png(raster)?))
+}
+
+/// Returns an image as an 8-bit RGB PNG. It is read once and thrown away: the compression is a fast one.
+pub(super) fn png(raster: &Raster) -> Result<Vec<u8>, Problem> {
     let mut file = Vec::with_capacity(raster.colours.len());
     let mut encoder = Encoder::new(&mut file, raster.width as u32, raster.height as u32);
     encoder.set_color(ColorType::Rgb);
@@ -84,7 +89,7 @@ fn encode(raster: &Raster) -> Result<String, Problem> {
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&raster.to_bytes())?;
     writer.finish()?;
-    Ok(STANDARD.encode(file))
+    Ok(file)
 }
 
 #[cfg(test)]

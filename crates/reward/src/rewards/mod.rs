@@ -11,6 +11,7 @@ mod harmony;
 mod jpeg;
 mod moments;
 mod safety;
+mod taste;
 
 use rayon::prelude::*;
 
@@ -24,6 +25,7 @@ pub use gen_eval::GenEval;
 pub use harmony::{Harmony, harmony};
 pub use jpeg::JpegSize;
 pub use safety::Safety;
+pub use taste::Taste;
 
 use crate::{Raster, View};
 

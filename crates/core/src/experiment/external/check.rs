@@ -1,7 +1,9 @@
 //! What rewards from outside cannot be.
 
-use super::{HttpSpec, OnnxSpec, ProgramSpec};
-use crate::experiment::bounds::{BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE};
+use super::{AiSpec, HttpSpec, OnnxSpec, ProgramSpec};
+use crate::experiment::bounds::{
+    AI_RETRIES, AI_SECONDS, BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE,
+};
 use crate::experiment::finding::Finding;
 use crate::experiment::validate::check_number;
 
@@ -44,6 +46,28 @@ impl HttpSpec {
         check_number(format!("{field}.timeout_seconds"), SECONDS, self.timeout_seconds.into())?;
         check_number(format!("{field}.retries"), RETRIES, self.retries.into())?;
         check_range(field, self.range)
+    }
+}
+
+impl AiSpec {
+    /// Checks what can be told without a connection; `field` is the path of the judge.
+    pub(in crate::experiment) fn check(&self, field: &str) -> Result<(), Finding> {
+        let blank = [("model", &self.model), ("address", &self.address), ("key", &self.key)];
+        if let Some((name, value)) = blank.into_iter().find(|(_, value)| value.trim().is_empty()) {
+            let way_out = if name == "model" {
+                "name the model as the service calls it"
+            } else {
+                "name an environment variable, such as MOA_AI_URL"
+            };
+            return Err(Finding::value(format!("{field}.{name}"), format!("{value:?}"), way_out));
+        }
+        check_number(format!("{field}.in_flight"), IN_FLIGHT, self.in_flight.into())?;
+        check_number(format!("{field}.retries"), AI_RETRIES, self.retries.into())?;
+        check_number(format!("{field}.timeout_seconds"), AI_SECONDS, self.timeout_seconds.into())?;
+        if self.tokens == Some(0) {
+            return Err(Finding::value(format!("{field}.tokens"), "0", "give more, or leave it out"));
+        }
+        Ok(())
     }
 }
 

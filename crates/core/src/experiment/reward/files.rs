@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::RewardKind;
-use crate::experiment::BaseName;
 use crate::experiment::finding::Finding;
+use crate::experiment::{BUILT_IN_BASE, BaseName};
 
 /// What a folder or file that a reward names holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum FileRole {
     ImageReward,
     /// The folder with the tokenizer of the model before it.
     Tokenizer,
+    /// A folder that `moa fit` wrote.
+    Fitted,
+    /// The CLIP of a fitted reward, both halves of which are used.
+    ClipOfFitted,
 }
 
 /// A setting that names a folder or file.
@@ -57,6 +61,24 @@ pub(super) fn clip_and_head(kind: &mut RewardKind) -> Vec<File<'_>> {
     ]
 }
 
+pub(super) fn fitted(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::Preference { model, clip, .. } = kind else { return Vec::new() };
+    let mut files = vec![File { field: "model", role: FileRole::Fitted, name: model }];
+    // The built-in CLIP has no files.
+    let clip = clip.as_mut().filter(|name| *name != BUILT_IN_BASE);
+    files.extend(clip.map(|name| File { field: "clip", role: FileRole::ClipOfFitted, name }));
+    files
+}
+
+pub(super) fn clip_of_feedback(kind: &mut RewardKind) -> Vec<File<'_>> {
+    match kind {
+        RewardKind::Feedback { clip, .. } if clip != BUILT_IN_BASE => {
+            vec![File { field: "clip", role: FileRole::ClipOfFitted, name: clip }]
+        }
+        _ => Vec::new(),
+    }
+}
+
 pub(super) fn folder_of_clip(kind: &mut RewardKind) -> Vec<File<'_>> {
     let RewardKind::ClipDiversity { model } = kind else { return Vec::new() };
     vec![File { field: "model", role: FileRole::Images, name: model }]
@@ -87,6 +109,7 @@ impl RewardKind {
         match self {
             Self::Program(program) => program.anchor(folder),
             Self::Onnx(onnx) => onnx.anchor(folder),
+            Self::AiScore(ai) => ai.anchor(folder),
             _ => {
                 let files = self.files_mut().into_iter();
                 for file in files.filter(|file| !matches!(BaseName::of(file.name), BaseName::Hub(_))) {

@@ -1,9 +1,12 @@
 //! What is known of each kind of reward beside the formula that computes it: one row per kind.
 
-use super::files::{File, clip_and_head, clip_with_texts, folder_of_checker, folder_of_clip, image_reward, no_files};
+use super::files::{
+    File, clip_and_head, clip_of_feedback, clip_with_texts, fitted, folder_of_checker, folder_of_clip, image_reward,
+    no_files,
+};
 use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
-use crate::experiment::bounds::JPEG_QUALITY;
+use crate::experiment::bounds::{JPEG_QUALITY, PESSIMISM};
 use crate::experiment::finding::Finding;
 use crate::experiment::validate::check_number;
 
@@ -14,6 +17,8 @@ enum Source {
     Pixels,
     /// The CLIP or the detector that are embedded beside `emoji-32`; with other bases, these kinds take its place.
     Emoji { instead: &'static str },
+    /// What is judged while it is trained.
+    Judgements,
     /// Models on disk.
     Files,
     /// A program, a service or a model of the user's own.
@@ -212,6 +217,28 @@ static ROWS: &[Row] = &[
         ..FORMULA
     },
     Row {
+        is: |kind| matches!(kind, RewardKind::Preference { .. }),
+        name: "preference",
+        form: "Preference(model: \"…\")",
+        source: Source::Files,
+        // Logits, around 0 where it was fitted; pessimism lowers them.
+        scale: [-5.0, 5.0],
+        files: fitted,
+        check: check_pessimism,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::Feedback { .. }),
+        name: "feedback",
+        form: "Feedback(pessimism: 1)",
+        source: Source::Judgements,
+        scale: [-5.0, 5.0],
+        files: clip_of_feedback,
+        check: check_pessimism,
+        ..FORMULA
+    },
+    Row { is: |kind| matches!(kind, RewardKind::Taste), name: "taste", form: "Taste", has_gradient: false, ..FORMULA },
+    Row {
         is: |kind| matches!(kind, RewardKind::Program(_)),
         name: "program",
         form: "Program(command: [\"python\", \"score.py\"])",
@@ -238,6 +265,15 @@ static ROWS: &[Row] = &[
         check: check_outside,
         ..FORMULA
     },
+    Row {
+        is: |kind| matches!(kind, RewardKind::AiScore(_)),
+        name: "ai_score",
+        form: "AiScore(model: \"qwen2.5-vl\")",
+        source: Source::Outside,
+        has_gradient: false,
+        check: check_outside,
+        ..FORMULA
+    },
 ];
 
 fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
@@ -249,11 +285,21 @@ fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
     }
 }
 
+fn check_pessimism(kind: &RewardKind, field: &str) -> Result<(), Finding> {
+    match kind {
+        RewardKind::Preference { pessimism, .. } | RewardKind::Feedback { pessimism, .. } => {
+            check_number(format!("{field}.pessimism"), PESSIMISM, *pessimism)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_outside(kind: &RewardKind, field: &str) -> Result<(), Finding> {
     match kind {
         RewardKind::Program(program) => program.check(field),
         RewardKind::Http(http) => http.check(field),
         RewardKind::Onnx(onnx) => onnx.check(field),
+        RewardKind::AiScore(ai) => ai.check(field),
         _ => Ok(()),
     }
 }
@@ -290,6 +336,12 @@ impl RewardKind {
             Source::Emoji { instead } => Some(instead),
             _ => None,
         }
+    }
+
+    /// Returns whether the reward may need the CLIP or the detector that are embedded beside `emoji-32`.
+    pub fn may_use_embedded(&self) -> bool {
+        matches!(self.row().source, Source::Emoji { .. })
+            || matches!(self, Self::Preference { .. } | Self::Feedback { .. })
     }
 
     /// Returns the judges that should not fall while a reward rises.
@@ -331,7 +383,7 @@ pub(in crate::experiment) fn forms() -> String {
     let (last, others) = own.split_last().unwrap_or((&"", &[]));
     format!(
         "give {}; one on models: {}; or one of your own: {} or {last}",
-        of(|source| matches!(source, Source::Pixels | Source::Emoji { .. })).join(", "),
+        of(|source| matches!(source, Source::Pixels | Source::Emoji { .. } | Source::Judgements)).join(", "),
         of(|source| source == Source::Files).join(", "),
         others.join(", "),
     )
@@ -353,7 +405,9 @@ mod tests {
 
     /// Reads a form as an experiment's.
     fn read(form: &str) -> RewardKind {
-        let spec = ExperimentSpec::from_ron(&format!("(rewards: [(kind: {form})])"), "x.ron");
+        let feedback = if form.starts_with("Feedback") { "(from: Human)" } else { "None" };
+        let text = format!("(rewards: [(kind: {form})], feedback: {feedback})");
+        let spec = ExperimentSpec::from_ron(&text, "x.ron");
         spec.unwrap_or_else(|error| panic!("{form}: {error}")).rewards.remove(0).kind
     }
 

@@ -28,6 +28,11 @@ pub(super) fn view(
     let (evaluated, points) = experiment.evaluated();
     let complete = evaluated >= points && least >= epochs;
     let course = session.course(shared.now);
+    let judging = course.as_ref().and_then(|(course, _)| course.judging()).filter(|_| experiment.live);
+    let waited_for = judging.map(|judging| {
+        let place = judging.address.as_ref().map_or(String::new(), |address| format!("   judge at {address}"));
+        format!("{} of {} pairs judged{place}", judging.answered, judging.wanted)
+    });
     let share = course.as_ref().map_or(0.0, |(course, _)| course.share());
     let (what, share, left) = match course {
         _ if !experiment.live && complete => ("complete", 1.0, None),
@@ -59,7 +64,10 @@ pub(super) fn view(
         let longer = if text.is_empty() { part.clone() } else { format!("{text}   {part}") };
         if longer.chars().count() <= width { longer } else { text }
     };
-    let second = Line::styled(parts.iter().fold(String::new(), fits), theme.dim());
+    let second = match waited_for {
+        Some(text) => Line::styled(text, theme.accent()),
+        None => Line::styled(parts.iter().fold(String::new(), fits), theme.dim()),
+    };
     frame.render_widget(Paragraph::new(vec![Line::from(first), second]), area);
 }
 

@@ -1,22 +1,21 @@
 //! A file of preferences, made ready to be trained on: its images as the denoiser wants them, and what its votes are about.
 
-use std::collections::BTreeMap;
+mod album;
+mod images;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Tensor;
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, RgbImage};
-use moa_adapter::{Adapter, AdapterBank};
+use moa_core::ExperimentSpec;
 use moa_core::experiment::{BaseName, DecidedBy, MethodSpec, PreferenceFile};
-use moa_core::{ExperimentSpec, NoiseKey};
-use moa_device::from_host;
-use moa_diffusion::sampler::sample;
-use moa_diffusion::{Conditions, Pipeline};
+use moa_diffusion::Pipeline;
 use moa_preferences::{Drawn, Image, Preferences, Scores};
 use moa_reward::{Pictures, Scorer};
 use moa_train::{StoredPreferences, StoredVote};
 
+pub(crate) use self::album::Album;
+pub(crate) use self::images::{Redrawing, decoded, fitted, pixels_of, unreadable};
 use crate::{Models, RunnerError};
 
 /// Images that are encoded or scored at once.
@@ -30,33 +29,6 @@ pub(crate) struct ReadPreferences {
     pub(crate) notes: Vec<String>,
     /// The SHA-256 of the file, in hexadecimal: with the images' hashes in it, that of everything.
     pub(crate) sha256: String,
-}
-
-/// Images of prompts, each once.
-#[derive(Default)]
-struct Album<'a> {
-    places: BTreeMap<(usize, String), usize>,
-    images: Vec<(usize, &'a Image)>,
-    prompts: Vec<String>,
-}
-
-impl<'a> Album<'a> {
-    /// Returns the place of a prompt.
-    fn prompt(&mut self, prompt: &str) -> usize {
-        let known = self.prompts.iter().position(|known| known == prompt);
-        known.unwrap_or_else(|| {
-            self.prompts.push(prompt.to_owned());
-            self.prompts.len() - 1
-        })
-    }
-
-    /// Returns the place of an image of a prompt.
-    fn image(&mut self, prompt: usize, image: &'a Image) -> usize {
-        *self.places.entry((prompt, image.key())).or_insert_with(|| {
-            self.images.push((prompt, image));
-            self.images.len() - 1
-        })
-    }
 }
 
 /// Reads the preferences that an experiment's method names; nothing where it names none.
@@ -100,7 +72,7 @@ pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<Read
             });
         }
     }
-    let reader = Reader { file: &file, spec, pipeline, adapters: BTreeMap::new() };
+    let reader = Reader { file: &file, spec, pipeline, adapters: Redrawing::default() };
     let (samples, scores) = reader.read(&album, (*decided_by == DecidedBy::Rewards).then_some(scorer))?;
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let sha256 = crate::sha256(&bytes);
@@ -132,14 +104,10 @@ pub fn check_preferences(spec: &ExperimentSpec) -> Result<(), RunnerError> {
 }
 
 /// Reads a file of preferences whose images are all there.
-fn opened(path: &Path) -> Result<Preferences, RunnerError> {
+pub(crate) fn opened(path: &Path) -> Result<Preferences, RunnerError> {
     let file = Preferences::read(path)?;
     file.check_images()?;
     Ok(file)
-}
-
-fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> RunnerError {
-    RunnerError::Image { path: path.to_path_buf(), reason: reason.to_string() }
 }
 
 /// Turns images into samples.
@@ -147,8 +115,8 @@ struct Reader<'a> {
     file: &'a Preferences,
     spec: &'a ExperimentSpec,
     pipeline: &'a Pipeline,
-    /// Adapters that drew images, by file.
-    adapters: BTreeMap<PathBuf, AdapterBank>,
+    /// Adapters that drew images.
+    adapters: Redrawing,
 }
 
 impl Reader<'_> {
@@ -182,22 +150,16 @@ impl Reader<'_> {
     fn encoded(&self, image: &Image) -> Result<Tensor<4>, RunnerError> {
         let path = self.file.path_of(image).unwrap_or_default();
         let [height, width] = self.pipeline.picture_size();
-        let opened = ImageReader::open(&path).and_then(ImageReader::with_guessed_format);
-        let decoded = opened.map_err(|error| unreadable(&path, &error))?.decode();
-        let pixels = fitted(&decoded.map_err(|error| unreadable(&path, &error))?, width as u32, height as u32);
-        let plane = |channel: usize| pixels.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0);
-        let values: Vec<f32> = (0..3).flat_map(plane).collect();
-        let images = from_host(values, [1, 3, height, width], self.pipeline.device());
+        let pixels = fitted(&decoded(&path)?, width as u32, height as u32);
+        let images = pixels_of(&pixels, self.pipeline.device());
         self.pipeline.encode(images).map_err(|error| unreadable(&path, &error))
     }
 
     /// Draws an image again.
     fn drawn(&mut self, drawn: &Drawn, prompt: &str) -> Result<Tensor<4>, RunnerError> {
-        let folder = self.file.folder();
-        let refuse = |what: &str, reason: String| unreadable(&folder.join(what), &reason);
         let same = drawn.base == BaseName::of(&self.spec.base).for_others()
             || drawn.base == self.spec.base
-            || folder.join(&drawn.base) == Path::new(&self.spec.base);
+            || self.file.folder().join(&drawn.base) == Path::new(&self.spec.base);
         if !same {
             let reason = format!(
                 "an image was drawn by the base model {}, and the experiment's is another: {}",
@@ -205,42 +167,6 @@ impl Reader<'_> {
             );
             return Err(unreadable(self.file.path(), &reason));
         }
-        let bank = match &drawn.adapter {
-            None => None,
-            Some(adapter) => {
-                let named = folder.join(adapter);
-                let path = if named.is_dir() { named.join("adapter.safetensors") } else { named };
-                if !self.adapters.contains_key(&path) {
-                    let bytes = fs::read(&path).map_err(|error| refuse(adapter, error.to_string()))?;
-                    let config = fs::read_to_string(path.with_file_name("adapter_config.json")).ok();
-                    let layers = self.pipeline.adaptable();
-                    let (read, _) = Adapter::read_any(&bytes, config.as_deref(), &layers)
-                        .map_err(|error| refuse(adapter, error.to_string()))?;
-                    let bank = AdapterBank::of(&[&read], self.pipeline.device());
-                    let bank = bank.ok_or_else(|| refuse(adapter, "it holds no layer".into()))?;
-                    self.adapters.insert(path.clone(), bank);
-                }
-                self.adapters.get(&path)
-            }
-        };
-        let context = self.pipeline.encode_prompts(&[prompt]).map_err(|error| unreadable(self.file.path(), &error))?;
-        let strength = drawn.guidance as f32;
-        let guidance = if (strength - 1.0).abs() < f32::EPSILON {
-            None
-        } else {
-            Some((self.pipeline.unconditional().map_err(|error| unreadable(self.file.path(), &error))?, strength))
-        };
-        let rules = self.pipeline.schedule().deterministic(drawn.steps as usize);
-        let [prompt, image] = drawn.place;
-        let key = NoiseKey::new(drawn.seed).named(&drawn.noise).with(prompt).with(image);
-        Ok(sample(self.pipeline, bank, &rules, &Conditions { context, guidance }, &[key]))
+        self.adapters.draw(self.pipeline, self.file, drawn, prompt)
     }
-}
-
-/// Returns an image of a size: the largest part of that shape around its middle, resized.
-fn fitted(image: &DynamicImage, width: u32, height: u32) -> RgbImage {
-    if (image.width(), image.height()) == (width, height) {
-        return image.to_rgb8();
-    }
-    image.resize_to_fill(width, height, FilterType::CatmullRom).to_rgb8()
 }

@@ -1,0 +1,15 @@
+//! Judgements of people and models on images: what is judged, and rewards that are fitted to it.
+
+mod draw;
+mod fit;
+mod look;
+mod online;
+mod taste;
+mod times;
+
+pub use draw::{Artist, ImageToJudge, JudgedDrawing, artists, prompts_to_judge};
+pub use fit::{FitError, FitPart, FitRequest, FittedRatings, fit};
+pub use look::Look;
+pub(crate) use online::{Judged, Online, take_last};
+pub use taste::taste;
+pub(crate) use times::Times;
