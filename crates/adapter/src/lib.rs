@@ -17,4 +17,4 @@ pub use format::{
 };
 pub use linear::Linear;
 pub use merge::{MajoritySign, Merge, MergeError, MergeMethod};
-pub use parameters::{Init, Origin, Parameter, Parameters, ParametersError, weight_files};
+pub use parameters::{Init, Origin, Parameter, Parameters, ParametersError, TensorFile, weight_files};

@@ -7,6 +7,7 @@
 mod error;
 mod files;
 mod folder;
+mod other;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use safetensors::{Dtype, SafeTensors};
 pub use error::ParametersError;
 use files::WeightFiles;
 pub use folder::weight_files;
+pub use other::TensorFile;
 pub use view::Origin;
 use view::View;
 
@@ -52,6 +54,7 @@ pub struct Parameter {
 enum Source {
     Stored(BTreeMap<String, Parameter>),
     Files(WeightFiles),
+    Other(Arc<dyn TensorFile>),
     View(View),
     Fresh { key: NoiseKey, created: Mutex<BTreeMap<String, Parameter>> },
 }
@@ -102,6 +105,11 @@ impl Parameters {
         Ok(Self::of(Source::Files(WeightFiles::open(paths)?), device))
     }
 
+    /// Returns the parameters of a file in another format than safetensors. A tensor is read when a module asks for it.
+    pub fn of_file(file: Arc<dyn TensorFile>, device: &Device) -> Self {
+        Self::of(Source::Other(file), device)
+    }
+
     /// Returns these parameters under other names. Nothing is read; a part of a fused tensor is cut out when it is asked for.
     pub fn view(&self, origins: BTreeMap<String, Origin>) -> Self {
         Self { kept: self.kept, ..Self::of(Source::View(View { of: self.clone(), origins }), &self.device) }
@@ -150,6 +158,7 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.contains_key(&self.path(name)),
             Source::Files(files) => files.has(&self.path(name)),
+            Source::Other(file) => file.shape(&self.path(name)).is_some(),
             Source::View(view) => view.shape(&self.path(name)).is_some(),
             Source::Fresh { .. } => true,
         }
@@ -161,6 +170,7 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.get(&name).map(|parameter| parameter.shape.clone()),
             Source::Files(files) => files.shape(&name).map(<[usize]>::to_vec),
+            Source::Other(file) => file.shape(&name).map(<[usize]>::to_vec),
             Source::View(view) => view.shape(&name),
             Source::Fresh { .. } => None,
         }
@@ -192,6 +202,11 @@ impl Parameters {
                 let flat = weights_from_host(files.read(&name, shape, self.kept)?, &self.device);
                 Parameter { shape: shape.to_vec(), flat }
             }
+            Source::Other(file) => {
+                let values = other::read(&**file, &name, shape)?;
+                let count = values.len();
+                Parameter { shape: shape.to_vec(), flat: from_host(values, [count], &self.device) }
+            }
             Source::View(view) => Parameter { shape: shape.to_vec(), flat: view.flat(&name, shape)? },
             Source::Fresh { key, created } => {
                 let parameter = create(key.named(&name), shape, init, &self.device);
@@ -207,6 +222,7 @@ impl Parameters {
         match &*self.source {
             Source::Stored(map) => map.keys().cloned().collect(),
             Source::Files(files) => files.names().cloned().collect(),
+            Source::Other(file) => file.names().into_iter().map(str::to_owned).collect(),
             Source::View(view) => view.origins.keys().cloned().collect(),
             Source::Fresh { created, .. } => {
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keys().cloned().collect()
@@ -218,7 +234,7 @@ impl Parameters {
     pub fn into_map(self) -> BTreeMap<String, Parameter> {
         match &*self.source {
             Source::Stored(map) => map.clone(),
-            Source::Files(_) | Source::View(_) => BTreeMap::new(),
+            Source::Files(_) | Source::Other(_) | Source::View(_) => BTreeMap::new(),
             Source::Fresh { created, .. } => created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         }
     }

@@ -10,6 +10,7 @@
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
 //! | which soups did a search add to the experiment? | [`added`] |
+//! | how do scores differ by what prompts ask for? | [`TaskMeans`] |
 //! | which weighting is worth training next? | [`Next`] |
 //! | what does an adapter say of itself? | [`card()`](card::card) |
 //! | which points are recommended, and why? | [`advice`] |
@@ -45,6 +46,7 @@ mod score;
 mod search;
 mod shares;
 mod soup_comparison;
+mod tasks;
 pub mod trade_off;
 
 pub use added::added;
@@ -68,4 +70,5 @@ pub use score::{Score, scores};
 pub use search::{End, Found, Search, Tried};
 pub use shares::{apportion, shares_by_name};
 pub use soup_comparison::{EqualHypervolumes, SoupComparison};
+pub use tasks::{TaskMean, TaskMeans};
 pub use trade_off::TradeOffError;

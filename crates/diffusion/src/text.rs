@@ -1,6 +1,7 @@
 //! CLIP's text transformer: `CLIPTextModel` and `CLIPTextModelWithProjection` of transformers (Radford et al., 2103.00020).
 
 mod config;
+mod open_clip;
 mod tower;
 
 use burn::tensor::Tensor;
@@ -8,6 +9,7 @@ use moa_adapter::{Linear, Parameters, ParametersError};
 use moa_device::indices_from_host;
 
 pub use config::{Activation, TextConfig, TowerConfig};
+pub use open_clip::open_clip_layer;
 pub use tower::{Block, Tower};
 
 use crate::nn::{Embedding, LayerNorm};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use moa_core::experiment::{BUILT_IN_BASE, RewardKind, RewardSpec};
 
 use crate::disk::preference::{Preference, PreferenceFeatures};
-use crate::disk::{ClipScore, LaionAesthetics, SafetyChecker, Shelf};
+use crate::disk::{ClipScore, ImageReward, LaionAesthetics, SafetyChecker, Shelf};
 use crate::external::{Ai, Http, Onnx, Program};
 use crate::rewards::{
-    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, Harmony, JpegSize, Safety, Taste,
+    Aesthetics, Alignment, Colourfulness, Composition, Contrast, Diversity, GenEval, Harmony, JpegSize, Safety, Taste,
 };
 use crate::{Detector, Embedder, LinearHead, Match, PictureEmbedder, Reward, RewardError, TextEmbedder};
 
@@ -112,6 +112,15 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
             let pictures = sources.shelf.pictures(model, None).map_err(about(spec))?;
             Box::new(Diversity::new(name, group, pictures)?)
         }
+        RewardKind::Hps { model, processor } => {
+            let (pictures, texts) = both(&sources.shelf, model, processor.as_deref()).map_err(about(spec))?;
+            Box::new(ClipScore::hps(name, pictures, texts))
+        }
+        RewardKind::ImageReward { model, tokenizer } => {
+            let model = sources.shelf.image_reward(model, tokenizer.as_deref()).map_err(about(spec))?;
+            Box::new(ImageReward::new(name, model))
+        }
+        RewardKind::GenEval => Box::new(GenEval::new(name, sources.embedded(spec)?.detector.clone())),
         RewardKind::Preference { model, pessimism, clip } => {
             let fitted = sources.shelf.fitted(model).map_err(about(spec))?;
             let features = sources.features(spec, clip.as_ref().unwrap_or(&fitted.origin.embedding))?;

@@ -31,6 +31,11 @@ pub trait Differentiable {
     fn embedder(&self) -> Option<&PictureEmbedder> {
         None
     }
+
+    /// Returns whether the gradient takes several times as long as it might, as no engine of the CPU computes it.
+    fn has_slow_gradient(&self) -> bool {
+        self.embedder().is_some_and(PictureEmbedder::has_slow_gradient)
+    }
 }
 
 /// A batch of images as leaves of autodiff: its pixels, and its embeddings by each CLIP, computed once when first asked for.

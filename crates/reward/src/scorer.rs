@@ -7,7 +7,7 @@ use moa_core::experiment::RewardSpec;
 
 use crate::factory::{Sources, reward};
 use crate::judge::{Judge, JudgeColumn};
-use crate::{Differentiable, PictureEmbedder, Pictures, Reward, RewardError, View};
+use crate::{Differentiable, Pictures, Reward, RewardError, View};
 
 /// The scores of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +60,11 @@ impl Scorer {
         &self.rewards
     }
 
-    /// Returns the names of rewards whose gradient falls back to operations several times as slow, as their CLIP is too large for the
-    /// engine of the CPU.
+    /// Returns the names of rewards whose gradient falls back to operations several times as slow, as the engine of the CPU does not
+    /// compute their model: a CLIP that is too large, or ImageReward.
     pub fn slow_gradients(&self) -> Vec<&str> {
-        let rewards = self.rewards.iter().filter(|reward| {
-            let embedder = reward.differentiable().and_then(Differentiable::embedder);
-            embedder.is_some_and(PictureEmbedder::has_slow_gradient)
-        });
+        let is_slow = |reward: &dyn Reward| reward.differentiable().is_some_and(Differentiable::has_slow_gradient);
+        let rewards = self.rewards.iter().filter(|reward| is_slow(reward.as_ref()));
         rewards.map(|reward| reward.name()).collect()
     }
 

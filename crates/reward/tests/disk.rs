@@ -287,7 +287,8 @@ fn folders_that_are_no_clip_are_refused_with_the_way_out() {
         }
     };
     says(score(name("nowhere")), &["reward `clip_score`", "nowhere: there is no such folder", "hf:org/name"]);
-    says(score(name("disk_heads/mlp.pth")), &["it is a file"]);
+    says(score(name("disk_heads/mlp.pth")), &["mlp.pth: there is no tensor `visual.", "files of OpenCLIP"]);
+    says(RewardKind::SafetyChecker { model: name("disk_heads/mlp.pth") }, &["it is a file"]);
     says(score(name("disk_heads")), &["it has no config.json"]);
     says(score(name("disk_checker/safety_checker")), &["preprocessor_config.json", "processor"]);
     says(RewardKind::SafetyChecker { model: clip() }, &["`concept_embeds`", "safety_checker"]);
@@ -368,6 +369,7 @@ fn rewards_that_know_emoji_only_are_refused_for_other_bases_with_what_to_use() {
     for (kind, instead) in [
         (RewardKind::Aesthetics, "LaionAesthetics"),
         (RewardKind::Alignment, "ClipScore"),
+        (RewardKind::GenEval, "flow_grpo_bridge.py"),
         (RewardKind::Safety, "SafetyChecker"),
         (RewardKind::Diversity, "ClipDiversity"),
     ] {

@@ -170,20 +170,24 @@ fn rewards_from_files_have_torchs_gradients_through_resizing_cropping_and_roundi
 #[test]
 fn rewards_have_a_gradient_where_their_kind_says_so() {
     use RewardKind::{
-        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, Harmony,
+        Aesthetics, Alignment, Colourfulness, Composition, Compressibility, Contrast, Diversity, GenEval, Harmony,
         Incompressibility, Safety,
     };
     let formulas = [Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, Harmony];
-    let jpeg = [Compressibility { quality: 95 }, Incompressibility { quality: 95 }];
+    let steps = [GenEval, Compressibility { quality: 95 }, Incompressibility { quality: 95 }];
+    let published = [
+        RewardKind::Hps { model: name("disk_open_clip/HPS_tiny.pt"), processor: None },
+        RewardKind::ImageReward { model: name("disk_image_reward"), tokenizer: None },
+    ];
     let onnx = serde_json::json!({ "Onnx": { "model": name("onnx/classifier.onnx"), "output": "rating" } });
     let onnx: RewardKind = serde_json::from_value(onnx).unwrap();
     let mut with = 0;
-    for kind in formulas.into_iter().chain(jpeg).chain(disk_kinds()).chain([onnx]) {
+    for kind in formulas.into_iter().chain(steps).chain(disk_kinds()).chain(published).chain([onnx]) {
         let scorer = scorer(std::slice::from_ref(&kind), 2);
         assert_eq!(scorer.rewards()[0].differentiable().is_some(), kind.has_gradient(), "{kind:?}");
         with += usize::from(kind.has_gradient());
     }
-    assert_eq!(with, 13);
+    assert_eq!(with, 15);
     for kind in [r#"{"Program": {"command": ["score"]}}"#, r#"{"Http": {"url": "http://127.0.0.1:1"}}"#] {
         assert!(!serde_json::from_str::<RewardKind>(kind).unwrap().has_gradient(), "{kind}");
     }

@@ -25,6 +25,19 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; 6] = [Self::Single, Self::Tinted, Self::Pair, Self::TintedPair, Self::Several, Self::Trio];
+
+    /// Returns the name of the task of GenEval (Ghosh et al., 2310.11513) that asks for the same. Two objects are always in a relation
+    /// here, so that `two_object`, which asks for objects wherever they are, is that of three.
+    pub fn task(self) -> &'static str {
+        match self {
+            Self::Single => "single_object",
+            Self::Tinted => "colors",
+            Self::Pair => "position",
+            Self::TintedPair => "color_attr",
+            Self::Several => "counting",
+            Self::Trio => "two_object",
+        }
+    }
 }
 
 /// The weights of the kinds in a draw: a kind comes up as often as its weight's share of their sum.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use moa_core::experiment::{RewardKind, RewardSpec};
 use moa_reward::Pictures;
+use moa_scenes::{SceneRng, Sprites, parse_caption};
 use moa_zoo::{BaseModel, reward_hashes, scorer};
 
 fn fixture(name: &str) -> PathBuf {
@@ -25,6 +26,44 @@ fn rewards_from_files_score_emoji_beside_the_embedded_ones() {
     let pictures = Pictures::new(Tensor::ones([2, 3, 32, 32], &device) * 0.5, prompts, 2).unwrap();
     assert_eq!(scorer.score(&pictures).unwrap().columns.len(), 3);
     assert!(!scorer.judge(&pictures).unwrap().is_empty());
+}
+
+#[test]
+fn gen_eval_is_one_of_images_that_show_their_caption_and_zero_of_others() {
+    let device = Device::flex();
+    let scorer = scorer(&BaseModel::embedded(), &[RewardKind::GenEval.into()], 1, None, &device).unwrap();
+    let captions = [
+        "a cat on a red background",
+        "a red apple on a blue background",
+        "two dogs on a green background",
+        "a cat left of a dog on a blue background",
+        "a red cat above a dog on a blue background",
+    ];
+    let mut rng = SceneRng::new(3);
+    let mut pixels = Vec::new();
+    for caption in captions {
+        let image = parse_caption(caption).unwrap().render(Sprites::embedded(), &mut rng).pixels;
+        pixels
+            .extend((0..3).flat_map(|channel| image[channel..].iter().step_by(3).map(|byte| f32::from(*byte) / 255.0)));
+    }
+    let pixels = Tensor::<1>::from_floats(&pixels[..], &device).reshape([5, 3, 32, 32]);
+    let score = |prompts: [&str; 5]| {
+        let pictures = Pictures::new(pixels.clone(), prompts.map(str::to_owned).to_vec(), 1).unwrap();
+        scorer.score(&pictures).unwrap().columns.remove(0)
+    };
+    assert_eq!(score(captions), [1.0; 5]);
+    let others = [
+        "a dog on a red background",
+        "a green apple on a blue background",
+        "three dogs on a green background",
+        "a cat right of a dog on a blue background",
+        "a cat above a red dog on a blue background",
+    ];
+    assert_eq!(score(others), [0.0; 5]);
+    let pictures = Pictures::new(pixels.clone(), vec!["a portrait".into(); 5], 1).unwrap();
+    let error = scorer.score(&pictures).unwrap_err().to_string();
+    assert!(error.contains("gen_eval") && error.contains("a portrait"), "{error}");
+    assert!(scorer.gradient(&pictures, &[1.0]).unwrap_err().to_string().contains("no gradient"));
 }
 
 #[test]

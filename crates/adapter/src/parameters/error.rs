@@ -52,6 +52,12 @@ pub enum ParametersError {
         /// What is wrong.
         problem: String,
     },
+    /// A file of another format than safetensors cannot be used.
+    #[error("{problem}")]
+    Unusable {
+        /// What is wrong, with a hint.
+        problem: String,
+    },
     /// Two files of one model hold the same tensor.
     #[error("tensor `{name}` is in {} and in {}: name one of them", first.display(), second.display())]
     Twice {

@@ -62,7 +62,7 @@ impl From<RewardFile> for RewardSpec {
 /// The reward models. All are maximised. What is known of each beside its settings stands in one row of `reward/kinds.rs`.
 ///
 /// Those that take models read them from disk. A model is a folder as transformers or diffusers saves it, counted from the
-/// experiment file's folder, or `hf:org/name`, which the hub's cache holds.
+/// experiment file's folder, or `hf:org/name`, which the hub's cache holds. A CLIP may be a file of OpenCLIP, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum RewardKind {
@@ -128,6 +128,24 @@ pub enum RewardKind {
         /// A `CLIPModel`.
         model: String,
     },
+    /// HPSv2, or another preference model of OpenCLIP's form: 100 × cosine.
+    Hps {
+        /// The checkpoint, a state dict of OpenCLIP: `.pt` or `.safetensors`; `hf:org/name/file` too.
+        model: String,
+        /// The folder with tokenizer and `open_clip_config.json`. Default: the checkpoint's.
+        #[serde(default)]
+        processor: Option<String>,
+    },
+    /// ImageReward: how people would rate the image for its prompt, in standard deviations.
+    ImageReward {
+        /// The folder with `ImageReward.pt` or `ImageReward.safetensors`, and `med_config.json`.
+        model: String,
+        /// The folder with BERT's `vocab.txt` or `tokenizer.json`. Default: the model's.
+        #[serde(default)]
+        tokenizer: Option<String>,
+    },
+    /// Whether the image shows all that the prompt claims, 1 or 0, by a detector.
+    GenEval,
     /// What raters prefer, as `moa fit` learned it of their judgements: a head on a CLIP's embeddings of image and prompt, in logits of
     /// choice.
     Preference {

@@ -6,7 +6,8 @@ use moa_adapter::{Origin, Parameters};
 use serde_json::{Value, json};
 
 use super::family::{SD1_TEXT, SD2_TEXT, XL_TEXTS};
-use super::{Family, Part, below, count, renamed, size};
+use super::{Family, Part, below, count, size};
+use crate::text::open_clip_layer;
 
 /// Names outside OpenCLIP's layers.
 const OUTSIDE: [(&str, &str); 4] = [
@@ -14,15 +15,6 @@ const OUTSIDE: [(&str, &str); 4] = [
     ("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
     ("ln_final.weight", "text_model.final_layer_norm.weight"),
     ("ln_final.bias", "text_model.final_layer_norm.bias"),
-];
-
-/// Names inside a layer of OpenCLIP.
-const LAYER: [(&str, &str); 5] = [
-    ("ln_1.", "layer_norm1."),
-    ("ln_2.", "layer_norm2."),
-    ("attn.out_proj.", "self_attn.out_proj."),
-    ("mlp.c_fc.", "mlp.fc1."),
-    ("mlp.c_proj.", "mlp.fc2."),
 ];
 
 /// Returns the text encoders of a family, in order.
@@ -71,33 +63,21 @@ fn open_clip(parameters: &Parameters, prefix: &str, unused: usize, projects: boo
         origins.insert("text_projection.weight".into(), Origin::Transposed(format!("{prefix}text_projection")));
     }
     for original in below(parameters, prefix) {
-        origins.extend(names(&original, layers).into_iter().map(|(name, fused)| {
-            let name_of = format!("{prefix}{original}");
-            let origin = match fused {
-                Some(part) => Origin::Rows { name: name_of, part, parts: 3 },
-                None => Origin::Whole(name_of),
-            };
-            (name, origin)
-        }));
+        origins.extend(named(&original, &format!("{prefix}{original}"), layers));
     }
     Ok(Part { config, origins })
 }
 
-/// Returns transformers' names of a parameter of OpenCLIP: one; three with their parts, of a fused projection; or none, of
-/// what the model does not need.
-fn names(original: &str, layers: usize) -> Vec<(String, Option<usize>)> {
+/// Returns transformers' names of a parameter of OpenCLIP, with what each is made of; none of what the model does not need.
+fn named(original: &str, tensor: &str, layers: usize) -> Vec<(String, Origin)> {
     if let Some((_, name)) = OUTSIDE.iter().find(|(from, _)| *from == original) {
-        return vec![((*name).to_owned(), None)];
+        return vec![((*name).to_owned(), Origin::Whole(tensor.to_owned()))];
     }
     let in_layer = original.strip_prefix("transformer.resblocks.").and_then(|rest| rest.split_once('.'));
     let Some((layer, rest)) = in_layer.filter(|(layer, _)| layer.parse().is_ok_and(|layer: usize| layer < layers))
     else {
         return Vec::new();
     };
-    let layer = format!("text_model.encoder.layers.{layer}");
-    if let Some(kind) = rest.strip_prefix("attn.in_proj_") {
-        let projection = |(part, name)| (format!("{layer}.self_attn.{name}_proj.{kind}"), Some(part));
-        return ["q", "k", "v"].into_iter().enumerate().map(projection).collect();
-    }
-    renamed(rest, &LAYER).map(|rest| (format!("{layer}.{rest}"), None)).into_iter().collect()
+    let below = |(name, origin)| (format!("text_model.encoder.layers.{layer}.{name}"), origin);
+    open_clip_layer(tensor, rest).into_iter().map(below).collect()
 }

@@ -3,6 +3,7 @@
 mod claims;
 mod config;
 mod network;
+mod seen;
 mod sightings;
 
 use burn::tensor::Tensor;
@@ -11,6 +12,7 @@ use moa_adapter::{Parameters, ParametersError};
 pub use claims::{Claims, ClaimsShare};
 pub use config::DetectorConfig;
 pub use network::{Detected, DetectorHeads, DetectorLogits, DetectorNet};
+pub(crate) use seen::Seen;
 pub use sightings::Sighting;
 pub(crate) use sightings::{Grid, sightings};
 

@@ -9,6 +9,7 @@ use moa_adapter::{Init, Parameters};
 use moa_device::{from_host, to_host};
 
 use super::config::read_config;
+use super::processor::PictureProcessor;
 use super::shelf::{in_weights, open_pictures, open_weights};
 use crate::{PictureEmbedder, RewardError, cosine};
 
@@ -65,7 +66,8 @@ impl Checker {
                            safety_checker of a Stable Diffusion pipeline";
             return Err(RewardError::file(folder, problem));
         }
-        let pictures = Arc::new(open_pictures(folder, &processor_folders(folder), &config, &parameters)?);
+        let pictures =
+            Arc::new(open_pictures(folder, PictureProcessor::find(&processor_folders(folder))?, &config, &parameters)?);
         let read = |name: &str| concepts(folder, &parameters, name, config.projection_dim);
         Ok(Self { pictures, concepts: read("concept_embeds")?, special: read("special_care_embeds")? })
     }

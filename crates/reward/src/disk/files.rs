@@ -6,6 +6,8 @@ use moa_adapter::weight_files;
 use moa_core::experiment::{BUILT_IN_BASE, FileRole, RewardKind};
 
 use super::checker::{checker_folder, processor_folders};
+use super::image_reward::ImageRewardModel;
+use super::open_clip;
 use super::place;
 use super::preference::FittedPreference;
 use super::processor::PictureProcessor;
@@ -29,23 +31,29 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
     }
     let named = kind.files();
     let mut found = Vec::new();
-    let processor = named.iter().find(|(role, _)| *role == FileRole::Processor).map(|(_, name)| name.as_str());
+    let of = |wanted| named.iter().find(|(role, _)| *role == wanted).map(|(_, name)| name.as_str());
+    let (processor, tokenizer) = (of(FileRole::Processor), of(FileRole::Tokenizer));
     for (role, name) in &named {
         match role {
             FileRole::Images => {
-                let model = place::folder(name, hub)?;
-                found.extend(pictures(&model, std::slice::from_ref(&model))?);
+                let model = place::model(name, hub)?;
+                found.extend(clip(&model, &place::beside(&model))?);
             }
             FileRole::ImagesAndTexts => {
                 found.extend(clip_files(name, processor, hub)?);
             }
             // With the model that it belongs to.
-            FileRole::Processor => {}
+            FileRole::Processor | FileRole::Tokenizer => {}
             FileRole::Checker => {
                 let model = checker_folder(&place::folder(name, hub)?);
                 found.extend(pictures(&model, &processor_folders(&model))?);
             }
             FileRole::Head => found.push(place::file(name, hub)?),
+            FileRole::ImageReward => {
+                let model = place::folder(name, hub)?;
+                let tokenizer = tokenizer.map_or_else(|| Ok(model.clone()), |name| place::folder(name, hub))?;
+                found.extend(ImageRewardModel::files(&model, &tokenizer)?);
+            }
             FileRole::Fitted => {
                 found.push(FittedPreference::find(name, hub)?);
                 let RewardKind::Preference { clip: None, .. } = kind else { continue };
@@ -65,9 +73,21 @@ pub fn reward_files(kind: &RewardKind, hub: Option<&Path>) -> Result<Vec<PathBuf
 /// # Errors
 /// Says which folder or file is missing.
 pub fn clip_files(model: &str, processor: Option<&str>, hub: Option<&Path>) -> Result<Vec<PathBuf>, RewardError> {
-    let (model, processor) = (place::folder(model, hub)?, place::folder(processor.unwrap_or(model), hub)?);
-    let mut files = pictures(&model, std::slice::from_ref(&processor))?;
+    let model = place::model(model, hub)?;
+    let processor = processor.map_or_else(|| Ok(place::beside(&model)), |name| place::folder(name, hub))?;
+    let mut files = clip(&model, &processor)?;
     files.extend(TOKENIZER.map(|name| processor.join(name)).into_iter().filter(|path| path.is_file()));
+    Ok(files)
+}
+
+/// Returns the files of a CLIP's images: of a folder of transformers, or of a file of OpenCLIP.
+fn clip(model: &Path, processor: &Path) -> Result<Vec<PathBuf>, RewardError> {
+    if !model.is_file() {
+        return pictures(model, &[processor.to_owned()]);
+    }
+    let mut files = vec![model.to_owned()];
+    // The file itself stands for what holds without settings; the side of images changes no file.
+    files.extend(Some(open_clip::processor(model, processor, 1)?.1).filter(|path| path != model));
     Ok(files)
 }
 

@@ -40,6 +40,20 @@ pub fn read_head(path: &Path) -> Result<LinearHead, RewardError> {
     multiplied_out(&layers).map_err(refuse)
 }
 
+/// Returns the head in the tensors below a prefix.
+///
+/// # Errors
+/// As [`read_head`].
+pub(super) fn head_of(parameters: &Parameters, prefix: &str) -> Result<LinearHead, String> {
+    let read = |name: String| {
+        let shape = parameters.shape(&name).unwrap_or_default();
+        let values = to_host(parameters.flat(&name, &shape, Init::Zeros).map_err(|error| error.to_string())?);
+        Ok((name, StateTensor { shape, values }))
+    };
+    let names = parameters.names().into_iter().filter(|name| name.starts_with(prefix));
+    multiplied_out(&layers(names.map(read).collect::<Result<_, String>>()?)?)
+}
+
 fn read_safetensors(path: &Path) -> Result<BTreeMap<String, StateTensor>, ParametersError> {
     let parameters = Parameters::open(&[path.to_owned()], &Device::flex())?;
     let read = |name: String| {

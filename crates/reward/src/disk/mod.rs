@@ -1,5 +1,5 @@
-//! Rewards that the field uses, read from its own files: CLIP scores, LAION's aesthetic predictor, PickScore, Stable
-//! Diffusion's safety checker, and diversity in any CLIP's space.
+//! Rewards that the field uses, read from its own files: CLIP scores, LAION's aesthetic predictor, PickScore, HPSv2, ImageReward,
+//! Stable Diffusion's safety checker, and diversity in any CLIP's space. A CLIP is a folder of transformers or a file of OpenCLIP.
 //!
 //! | kind | files | score |
 //! |---|---|---|
@@ -7,6 +7,8 @@
 //! | `LaionAesthetics` | a `CLIPModel` and a head | w·e + b, about 1 to 10 |
 //! | `PickScore` | a `CLIPModel` | e^`logit_scale` · cos(image, prompt) |
 //! | `SafetyChecker` | a `StableDiffusionSafetyChecker` | −max (cosine − threshold); refused below 0 |
+//! | `Hps` | a CLIP of OpenCLIP | 100 · cos(image, prompt) |
+//! | `ImageReward` | BLIP and a head | w·e + b, standardised |
 //! | `Preference` | what `moa fit` wrote, and its CLIP | [`preference`] |
 //! | `ClipDiversity` | a `CLIPModel` | mean cosine distance to the prompt's other images |
 //!
@@ -17,7 +19,9 @@ mod checker;
 mod config;
 mod files;
 mod head;
+mod image_reward;
 mod json;
+mod open_clip;
 mod place;
 pub mod preference;
 mod processor;
@@ -31,5 +35,5 @@ pub use files::{clip_files, reward_files};
 pub use head::read_head;
 pub use processor::PictureProcessor;
 pub use resample::Filter;
-pub(crate) use rewards::{ClipScore, LaionAesthetics, SafetyChecker};
+pub(crate) use rewards::{ClipScore, ImageReward, LaionAesthetics, SafetyChecker};
 pub use shelf::Shelf;

@@ -6,6 +6,27 @@ use moa_diffusion::hub::HubModel;
 
 use crate::RewardError;
 
+/// Endings of files of weights.
+const WEIGHTS: [&str; 5] = ["safetensors", "pt", "pth", "bin", "ckpt"];
+
+/// Returns a model's folder, or its file where a file is named: a path, `hf:org/name` or `hf:org/name/file`.
+///
+/// # Errors
+/// Says that there is no such folder or file, or that the cache does not hold the model.
+pub(super) fn model(name: &str, hub: Option<&Path>) -> Result<PathBuf, RewardError> {
+    let is_weights = |ending: &std::ffi::OsStr| WEIGHTS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    let is_file = match name.strip_prefix("hf:") {
+        Some(rest) => Path::new(rest).extension().is_some_and(is_weights),
+        None => Path::new(name).is_file(),
+    };
+    if is_file { file(name, hub) } else { folder(name, hub) }
+}
+
+/// Returns the folder in which the files beside a model lie.
+pub(super) fn beside(model: &Path) -> PathBuf {
+    if model.is_file() { model.parent().unwrap_or(Path::new("")).to_owned() } else { model.to_owned() }
+}
+
 /// Returns the folder of a model: a path, or `hf:org/name` in the hub's cache.
 ///
 /// # Errors

@@ -21,9 +21,19 @@ const LARGEST_SIDE: u64 = 8192;
 pub struct PictureProcessor {
     resize: Option<(Size, Filter)>,
     crop: Option<[usize; 2]>,
+    centre: Centre,
     /// Factor on bytes, 1/255 unless the file says otherwise.
     rescale: f64,
     normalise: Option<Preprocessor>,
+}
+
+/// Where a crop lies whose distance from the image's borders is no whole number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Centre {
+    /// Transformers': rounded down inside the image, and the other way around it.
+    Down,
+    /// Torchvision's: rounded to the nearest even number.
+    Even,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,22 +51,39 @@ impl PictureProcessor {
     /// # Errors
     /// Says that no folder has one, and what moa does not know of it.
     pub(super) fn find(folders: &[PathBuf]) -> Result<(Self, PathBuf), RewardError> {
+        if let Some(found) = Self::look(folders)? {
+            return Ok(found);
+        }
+        let problem = "it has no preprocessor_config.json, which says how images are resized and normalised: download it, \
+                       or name a folder that has it as `processor`";
+        Err(RewardError::file(folders.first().cloned().unwrap_or_default(), problem))
+    }
+
+    /// Reads the processor as [`PictureProcessor::find`] does; nothing where no folder has one.
+    ///
+    /// # Errors
+    /// Says what moa does not know of it.
+    pub(super) fn look(folders: &[PathBuf]) -> Result<Option<(Self, PathBuf)>, RewardError> {
         for folder in folders {
             let path = folder.join("preprocessor_config.json");
             if path.is_file() {
-                return Ok((Self::parse(&path, &read_object(&path)?)?, path));
+                return Ok(Some((Self::parse(&path, &read_object(&path)?)?, path)));
             }
             let path = folder.join("processor_config.json");
             if path.is_file() {
                 let found = &read_object(&path)?["image_processor"];
                 if found.is_object() {
-                    return Ok((Self::parse(&path, found)?, path));
+                    return Ok(Some((Self::parse(&path, found)?, path)));
                 }
             }
         }
-        let problem = "it has no preprocessor_config.json, which says how images are resized and normalised: download it, \
-                       or name a folder that has it as `processor`";
-        Err(RewardError::file(folders.first().cloned().unwrap_or_default(), problem))
+        Ok(None)
+    }
+
+    /// Returns the same processor with torchvision's crop, `CenterCrop`, which OpenCLIP and ImageReward use: it lies a pixel further
+    /// down or right where 3, 7, 11, … pixels are cut.
+    pub(super) fn cropped_as_torchvision(self) -> Self {
+        Self { centre: Centre::Even, ..self }
     }
 
     /// Reads the fields of a `CLIPImageProcessor`; those that are left out have its defaults.
@@ -118,7 +145,7 @@ impl PictureProcessor {
             Some(None) => return refuse("image_std", "three positive numbers, as image_mean three numbers"),
             other => other.flatten(),
         };
-        Ok(Self { resize, crop, rescale, normalise })
+        Ok(Self { resize, crop, centre: Centre::Down, rescale, normalise })
     }
 
     /// Returns the height and width of the result, where they are the same for every image.
@@ -138,7 +165,7 @@ impl PictureProcessor {
             bytes = bytes.resized(width, height, filter);
         }
         if let Some(size) = self.crop {
-            bytes = cropped(&bytes, size);
+            bytes = cropped(&bytes, size, self.centre);
         }
         let finite = picture.is_finite();
         let value = |channel: usize, byte: u8| {
@@ -190,8 +217,8 @@ fn normaliser(found: &Value) -> Option<Preprocessor> {
 }
 
 /// Returns the centre of an image; where the image is smaller, black around it.
-fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
-    let (top, left) = (crop_start(picture.height, height), crop_start(picture.width, width));
+fn cropped(picture: &Bytes, [height, width]: [usize; 2], centre: Centre) -> Bytes {
+    let (top, left) = (centre.start(picture.height, height), centre.start(picture.width, width));
     let mut rgb = vec![0; height * width * 3];
     for (row, line) in rgb.chunks_exact_mut(width * 3).enumerate() {
         let y = row as isize + top;
@@ -209,8 +236,16 @@ fn cropped(picture: &Bytes, [height, width]: [usize; 2]) -> Bytes {
     Bytes { width, height, rgb }
 }
 
-/// Returns where a side of a crop lies in the image. Halves round down inside the image, and the other way around it.
-fn crop_start(whole: usize, part: usize) -> isize {
-    let (whole, part) = (whole as isize, part as isize);
-    if part <= whole { (whole - part) / 2 } else { -((part - whole + 1) / 2) }
+impl Centre {
+    /// Returns where a side of a crop lies in the image.
+    fn start(self, whole: usize, part: usize) -> isize {
+        let (whole, part) = (whole as isize, part as isize);
+        let space = whole - part;
+        match self {
+            _ if space < 0 => -((1 - space) / 2),
+            // 1.5 becomes 2, and 2.5 too.
+            Self::Even if space % 4 == 3 => space / 2 + 1,
+            _ => space / 2,
+        }
+    }
 }

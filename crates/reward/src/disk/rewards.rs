@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use moa_device::from_host;
 
 use super::Checker;
+use super::image_reward::ImageRewardModel;
 use crate::{
     Differentiable, GradientView, LinearHead, PictureEmbedder, Reward, RewardError, TextEmbedder, View, cosine,
 };
@@ -25,6 +27,11 @@ impl ClipScore {
     /// Returns the CLIP score.
     pub(crate) fn percent(name: String, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
         Self { name, scale: 100.0, pictures, texts }
+    }
+
+    /// Returns HPSv2's score (Wu et al., 2306.09341) in the unit of its tables, 100 · cos; its `score` gives the cosine itself.
+    pub(crate) fn hps(name: String, pictures: Arc<PictureEmbedder>, texts: Arc<TextEmbedder>) -> Self {
+        Self::percent(name, pictures, texts)
     }
 
     /// Returns a preference model's score; `scale` is the model's e^`logit_scale`.
@@ -134,5 +141,48 @@ impl Differentiable for SafetyChecker {
 
     fn embedder(&self) -> Option<&PictureEmbedder> {
         Some(self.checker.pictures())
+    }
+}
+
+/// ImageReward: how people would rate an image for its prompt, in standard deviations of the scores that it was standardised on.
+pub(crate) struct ImageReward {
+    name: String,
+    model: Arc<ImageRewardModel>,
+}
+
+impl ImageReward {
+    pub(crate) fn new(name: String, model: Arc<ImageRewardModel>) -> Self {
+        Self { name, model }
+    }
+}
+
+impl Reward for ImageReward {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
+        self.model.scores(view.pictures().prompts(), view.rasters())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl Differentiable for ImageReward {
+    /// The gradient is computed here, a few images at a time, and given as that of a linear function with the scores' values: an image's
+    /// score depends on no other image.
+    fn score(&self, view: &GradientView<'_>) -> Result<Tensor<1>, RewardError> {
+        let (scores, gradient) = self.model.gradient(view.pictures(), view.rasters())?;
+        let (leaf, fixed) = (view.pixels(), view.pictures().pixels());
+        let count = scores.len();
+        let scores = from_host(scores, [count], &fixed.device());
+        let along = ((leaf - fixed) * gradient).reshape([count as i64, -1]).sum_dim(1).squeeze_dim(1);
+        Ok(along + scores)
+    }
+
+    fn has_slow_gradient(&self) -> bool {
+        self.model.has_slow_gradient()
     }
 }

@@ -11,16 +11,18 @@ use moa_diffusion::{ConfigError, Tokenizer};
 
 use super::checker::Checker;
 use super::config::read_config;
+use super::image_reward::ImageRewardModel;
+use super::open_clip::{self, OpenClip};
 use super::place;
 use super::preference::FittedPreference;
 use super::processor::PictureProcessor;
 use super::read_head;
 use crate::{ClipConfig, LinearHead, PictureEmbedder, PictureTower, Processing, RewardError, TextEmbedder, TextTower};
 
-/// A model's folder and that of its processor.
+/// A model's folder or file, and the folder of its processor.
 type Key = (PathBuf, PathBuf);
 
-/// Opens models from folders and the hub's cache, and keeps each half of a CLIP for all rewards that name the same folder:
+/// Opens models from folders, files of OpenCLIP and the hub's cache, and keeps each half of a CLIP for all rewards that name the same folder:
 /// it is in memory once, and embeds a batch once.
 pub struct Shelf {
     hub: Option<PathBuf>,
@@ -28,13 +30,20 @@ pub struct Shelf {
     pictures: Mutex<HashMap<Key, Arc<PictureEmbedder>>>,
     texts: Mutex<HashMap<Key, Arc<TextEmbedder>>>,
     checkers: Mutex<HashMap<PathBuf, Arc<Checker>>>,
+    image_rewards: Mutex<HashMap<Key, Arc<ImageRewardModel>>>,
 }
 
 impl Shelf {
     /// Returns a shelf without models; `hub` is the folder that has `models--org--name`.
     pub fn new(hub: Option<&Path>, device: &Device) -> Self {
-        let (pictures, texts, checkers) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { hub: hub.map(Path::to_owned), device: device.clone(), pictures, texts, checkers }
+        Self {
+            hub: hub.map(Path::to_owned),
+            device: device.clone(),
+            pictures: Mutex::default(),
+            texts: Mutex::default(),
+            checkers: Mutex::default(),
+            image_rewards: Mutex::default(),
+        }
     }
 
     /// Returns the image half of a CLIP, with the processor in its folder or in the one named.
@@ -44,8 +53,13 @@ impl Shelf {
     pub fn pictures(&self, model: &str, processor: Option<&str>) -> Result<Arc<PictureEmbedder>, RewardError> {
         let key = self.key(model, processor)?;
         once(&self.pictures, key, |(model, processor)| {
-            let config = read_config(model)?;
-            open_pictures(model, std::slice::from_ref(processor), &config, &open_weights(model, &self.device)?)
+            let (config, parameters) = self.clip(model, processor)?;
+            let found = if model.is_file() {
+                open_clip::processor(model, processor, config.vision_config.image_size)?
+            } else {
+                PictureProcessor::find(std::slice::from_ref(processor))?
+            };
+            open_pictures(model, found, &config, &parameters)
         })
     }
 
@@ -56,9 +70,8 @@ impl Shelf {
     pub fn texts(&self, model: &str, processor: Option<&str>) -> Result<Arc<TextEmbedder>, RewardError> {
         let key = self.key(model, processor)?;
         once(&self.texts, key, |(model, processor)| {
-            let config = read_config(model)?;
+            let (config, parameters) = self.clip(model, processor)?;
             let tokenizer = open_tokenizer(processor, &config)?;
-            let parameters = open_weights(model, &self.device)?;
             let tower = TextTower::load(&config, &parameters).map_err(|error| in_weights(model, error))?;
             let texts = TextEmbedder::new(tower, tokenizer);
             check_finite(model, &texts.embed("")?)?;
@@ -71,11 +84,17 @@ impl Shelf {
     /// # Errors
     /// Says that the weights lack it.
     pub fn logit_scale(&self, model: &str) -> Result<f32, RewardError> {
-        let folder = place::folder(model, self.hub.as_deref())?;
-        let found = open_weights(&folder, &self.device)?.flat("logit_scale", &[], Init::Ones);
-        let found = found.map_err(|error| in_weights(&folder, error))?;
+        let model = place::model(model, self.hub.as_deref())?;
+        let parameters = if model.is_file() {
+            open_clip::open_tensors(&model, &self.device)?
+        } else {
+            open_weights(&model, &self.device)?
+        };
+        // OpenCLIP may keep it as a row of one number.
+        let shape = parameters.shape("logit_scale").filter(|shape| shape == &[1]).unwrap_or_default();
+        let found = parameters.flat("logit_scale", &shape, Init::Ones).map_err(|error| in_weights(&model, error))?;
         let scale = to_host(found)[0].exp();
-        check_finite(&folder, &[scale])?;
+        check_finite(&model, &[scale])?;
         Ok(scale)
     }
 
@@ -114,11 +133,42 @@ impl Shelf {
         once(&self.checkers, folder, |folder| Checker::open(folder, &self.device))
     }
 
-    fn key(&self, model: &str, processor: Option<&str>) -> Result<Key, RewardError> {
+    /// Returns ImageReward, with the tokenizer in its folder or in the one named.
+    ///
+    /// # Errors
+    /// Says which file or tensor is missing, damaged or of another kind.
+    pub(crate) fn image_reward(
+        &self,
+        model: &str,
+        tokenizer: Option<&str>,
+    ) -> Result<Arc<ImageRewardModel>, RewardError> {
         let folder = |name| place::folder(name, self.hub.as_deref()).map(real);
         let model = folder(model)?;
-        let processor = processor.map_or(Ok(model.clone()), folder)?;
-        Ok((model, processor))
+        let tokenizer = tokenizer.map_or(Ok(model.clone()), folder)?;
+        once(&self.image_rewards, (model, tokenizer), |(model, tokenizer)| {
+            ImageRewardModel::open(model, tokenizer, &self.device)
+        })
+    }
+
+    /// Opens a CLIP: a folder of transformers, or a file of OpenCLIP.
+    fn clip(&self, model: &Path, processor: &Path) -> Result<(ClipConfig, Parameters), RewardError> {
+        if model.is_file() {
+            let OpenClip { config, parameters } = OpenClip::open(model, processor, &self.device)?;
+            return Ok((config, parameters));
+        }
+        Ok((read_config(model)?, open_weights(model, &self.device)?))
+    }
+
+    fn key(&self, model: &str, processor: Option<&str>) -> Result<Key, RewardError> {
+        let model = place::model(model, self.hub.as_deref())?;
+        let beside = place::beside(&model);
+        let processor = processor.map_or(Ok(beside.clone()), |name| place::folder(name, self.hub.as_deref()))?;
+        // The hub's cache links files to such as have no ending: a file keeps its name.
+        let model = match model.file_name().filter(|_| model.is_file()) {
+            Some(name) => real(beside).join(name),
+            None => real(model),
+        };
+        Ok((model, real(processor)))
     }
 }
 
@@ -158,11 +208,10 @@ pub(super) fn in_weights(folder: &Path, error: ParametersError) -> RewardError {
 /// Loads an image tower with its processor, and tries it.
 pub(super) fn open_pictures(
     folder: &Path,
-    processors: &[PathBuf],
+    (processor, path): (PictureProcessor, PathBuf),
     config: &ClipConfig,
     parameters: &Parameters,
 ) -> Result<PictureEmbedder, RewardError> {
-    let (processor, path) = PictureProcessor::find(processors)?;
     let side = config.vision_config.image_size;
     if processor.output() != Some([side; 2]) {
         let found = processor.output().map_or("images of several sizes".into(), |[h, w]| format!("{h} × {w} pixels"));

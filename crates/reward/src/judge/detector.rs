@@ -3,10 +3,9 @@
 use burn::tensor::Device;
 use moa_adapter::Parameters;
 use moa_core::judge::{ATTRIBUTE_SAFETY, ATTRIBUTES, COMPOSITION, LEGIBILITY};
-use moa_device::to_host;
 
 use super::{Judge, JudgeColumn};
-use crate::detector::{Detector, DetectorConfig, Grid, sightings};
+use crate::detector::{Detector, DetectorConfig, Seen};
 use crate::{Pictures, RewardError};
 
 /// Says which of a prompt's claims an image keeps, how legible it is, and whether it shows unsafe things.
@@ -46,19 +45,10 @@ impl DetectorJudge {
     /// Returns what the judge says of each image.
     pub fn verdicts(&self, pictures: &Pictures) -> Vec<Verdict> {
         let detected = self.detector.detect(pictures.pixels().to_device(&self.device));
-        let (side, rows) = (detected.side, pictures.len().max(1));
-        let [objects, tints] = [detected.objects, detected.tints].map(to_host);
-        let backgrounds = to_host(detected.backgrounds);
-        let [of_objects, of_tints, of_backgrounds] = [objects.len(), tints.len(), backgrounds.len()].map(|n| n / rows);
+        let seen = Seen::of(&detected, pictures.len());
         let verdict = |(row, prompt): (usize, &String)| {
-            let grid = Grid {
-                objects: &objects[row * of_objects..][..of_objects],
-                tints: &tints[row * of_tints..][..of_tints],
-                side,
-            };
-            let backgrounds = &backgrounds[row * of_backgrounds..][..of_backgrounds];
-            let likeliest = (0..of_backgrounds).max_by(|a, b| backgrounds[*a].total_cmp(&backgrounds[*b])).unwrap_or(0);
-            let held = self.detector.claims(prompt).map(|claims| claims.hold(&sightings(&grid), likeliest));
+            let grid = seen.grid(row);
+            let held = self.detector.claims(prompt).map(|claims| seen.hold(&claims, row));
             let unsafe_seen = self.detector.unsafe_concepts().map(|concept| grid.shows(concept)).fold(0.0, f32::max);
             Verdict {
                 attributes: held.map(|held| held.share),

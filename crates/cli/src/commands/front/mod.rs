@@ -4,12 +4,14 @@ mod between;
 mod describe;
 mod several;
 mod table;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 
 use moa_analysis::{FrontReport, Scales, trade_off};
 use moa_core::RunState;
 use moa_core::experiment::{ExperimentSpec, SpecError};
+use moa_core::judge::COMPOSITION;
 use moa_store::{Layout, Snapshot, Source};
 
 pub(crate) use describe::describe;
@@ -37,6 +39,7 @@ Examples:
   moa front results/pareto --between soup-centre,safety
   moa front results/pareto --levels
   moa front results/pareto --judges
+  moa front results/pareto --tasks=gen_eval
   moa front results/pareto results/other
   moa front results/pareto --json | jq '.points[] | select(.on_front) | .id'
   moa front results/pareto --csv > front.csv")]
@@ -57,20 +60,24 @@ pub(crate) struct Arguments {
     #[arg(long)]
     judges: bool,
 
+    /// Show the means of a reward or judge (default: the judge `composition`) by what prompts ask for: GenEval's tasks, and the mean over them
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = COMPOSITION, conflicts_with_all = ["json", "csv", "judges"])]
+    tasks: Option<String>,
+
     /// Show means in place of gains over the base
-    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    #[arg(long, conflicts_with_all = ["json", "csv", "tasks"])]
     levels: bool,
 
     /// Name the best point that keeps a constraint; may be given several times
-    #[arg(long = "where", value_name = "NAME>=[base+]VALUE", id = "conditions", conflicts_with_all = ["json", "csv", "judges", "levels"])]
+    #[arg(long = "where", value_name = "NAME>=[base+]VALUE", id = "conditions", conflicts_with_all = ["json", "csv", "judges", "levels", "tasks"])]
     conditions: Vec<String>,
 
     /// Show what one point has more than another in each reward, paired over prompts and noise
-    #[arg(long, value_name = "POINT,POINT", value_delimiter = ',', conflicts_with_all = ["json", "csv", "judges", "levels", "conditions", "maximize"])]
+    #[arg(long, value_name = "POINT,POINT", value_delimiter = ',', conflicts_with_all = ["json", "csv", "judges", "levels", "tasks", "conditions", "maximize"])]
     between: Vec<String>,
 
     /// Name the point with the most of a reward
-    #[arg(long, value_name = "REWARD", conflicts_with_all = ["json", "csv", "judges", "levels"])]
+    #[arg(long, value_name = "REWARD", conflicts_with_all = ["json", "csv", "judges", "levels", "tasks"])]
     maximize: Option<String>,
 }
 
@@ -80,6 +87,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let results = Results::read(folder)?;
     if !arguments.between.is_empty() {
         return print(between::describe(&results, &arguments.between)?);
+    }
+    if let Some(name) = &arguments.tasks {
+        return print(tasks::describe(&results, name)?);
     }
     let report = results.report()?;
     if !arguments.conditions.is_empty() || arguments.maximize.is_some() {

@@ -16,6 +16,7 @@ pub(super) fn run(arguments: &Arguments, folders: &[PathBuf]) -> Result<(), CliE
         ("--csv", arguments.csv, "`moa compare --format csv --what points` writes those of several"),
         ("--json", arguments.json, "`moa compare --format json` writes those of several"),
         ("--judges", arguments.judges, "`moa compare` shows the judges of several"),
+        ("--tasks", arguments.tasks.is_some(), "name one results folder"),
         ("--levels", arguments.levels, "experiments are compared by their gains"),
         ("--between", !arguments.between.is_empty(), "name one results folder"),
         ("--where", !arguments.conditions.is_empty(), "name one results folder"),

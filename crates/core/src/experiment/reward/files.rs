@@ -19,6 +19,10 @@ pub enum FileRole {
     Checker,
     /// The state dict of a rating head.
     Head,
+    /// ImageReward's folder.
+    ImageReward,
+    /// The folder with the tokenizer of the model before it.
+    Tokenizer,
     /// A folder that `moa fit` wrote.
     Fitted,
     /// The CLIP of a fitted reward, both halves of which are used.
@@ -38,7 +42,10 @@ pub(super) fn no_files(_: &mut RewardKind) -> Vec<File<'_>> {
 }
 
 pub(super) fn clip_with_texts(kind: &mut RewardKind) -> Vec<File<'_>> {
-    let (RewardKind::ClipScore { model, processor } | RewardKind::PickScore { model, processor }) = kind else {
+    let (RewardKind::ClipScore { model, processor }
+    | RewardKind::PickScore { model, processor }
+    | RewardKind::Hps { model, processor }) = kind
+    else {
         return Vec::new();
     };
     let mut files = vec![File { field: "model", role: FileRole::ImagesAndTexts, name: model }];
@@ -80,6 +87,13 @@ pub(super) fn folder_of_clip(kind: &mut RewardKind) -> Vec<File<'_>> {
 pub(super) fn folder_of_checker(kind: &mut RewardKind) -> Vec<File<'_>> {
     let RewardKind::SafetyChecker { model } = kind else { return Vec::new() };
     vec![File { field: "model", role: FileRole::Checker, name: model }]
+}
+
+pub(super) fn image_reward(kind: &mut RewardKind) -> Vec<File<'_>> {
+    let RewardKind::ImageReward { model, tokenizer } = kind else { return Vec::new() };
+    let mut files = vec![File { field: "model", role: FileRole::ImageReward, name: model }];
+    files.extend(tokenizer.as_mut().map(|name| File { field: "tokenizer", role: FileRole::Tokenizer, name }));
+    files
 }
 
 impl RewardKind {

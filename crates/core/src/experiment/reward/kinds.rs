@@ -1,7 +1,8 @@
 //! What is known of each kind of reward beside the formula that computes it: one row per kind.
 
 use super::files::{
-    File, clip_and_head, clip_of_feedback, clip_with_texts, fitted, folder_of_checker, folder_of_clip, no_files,
+    File, clip_and_head, clip_of_feedback, clip_with_texts, fitted, folder_of_checker, folder_of_clip, image_reward,
+    no_files,
 };
 use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
@@ -182,6 +183,37 @@ static ROWS: &[Row] = &[
         judges: OF_DIVERSITY,
         compares: true,
         files: folder_of_clip,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::Hps { .. }),
+        name: "hps",
+        form: "Hps(model: \"…\")",
+        source: Source::Files,
+        // HPSv2.1's tables go from 20 to 35.
+        scale: [15.0, 35.0],
+        files: clip_with_texts,
+        judges: OF_ALIGNMENT,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::ImageReward { .. }),
+        name: "image_reward",
+        form: "ImageReward(model: \"…\")",
+        source: Source::Files,
+        // In standard deviations of the scores that it was standardised on.
+        scale: [-2.0, 2.0],
+        files: image_reward,
+        judges: OF_ALIGNMENT,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::GenEval),
+        name: "gen_eval",
+        form: "GenEval",
+        source: Source::Emoji { instead: "a program of your own, such as docs/examples/flow_grpo_bridge.py" },
+        judges: OF_ALIGNMENT,
+        has_gradient: false,
         ..FORMULA
     },
     Row {

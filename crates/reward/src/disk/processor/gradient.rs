@@ -1,6 +1,6 @@
 //! The gradient of a tower's input with respect to the image that it is made of.
 
-use super::{Bytes, PictureProcessor, crop_start};
+use super::{Bytes, Centre, PictureProcessor};
 use crate::{Preprocessor, Raster};
 
 impl PictureProcessor {
@@ -19,7 +19,7 @@ impl PictureProcessor {
         let [height, width] = resized.map_or([source.height, source.width], |(size, _)| size);
         let deviations = self.normalise.as_ref().map_or([1.0; 3], |Preprocessor { image_std, .. }| *image_std);
         let slopes = deviations.map(|deviation| (255.0 * self.rescale / f64::from(deviation)) as f32);
-        let mut bytes = uncropped(gradient, self.crop.unwrap_or([height, width]), [height, width]);
+        let mut bytes = uncropped(gradient, self.crop.unwrap_or([height, width]), [height, width], self.centre);
         for pixel in bytes.chunks_exact_mut(3) {
             pixel.iter_mut().zip(slopes).for_each(|(value, slope)| *value *= slope);
         }
@@ -32,8 +32,8 @@ impl PictureProcessor {
 
 /// Returns the gradient of an image, row by row, RGB, from that of its centre, `[3, height, width]`: 0 where the image was
 /// cut, and nothing of the black that was put around it.
-fn uncropped(gradient: &[f32], part: [usize; 2], [height, width]: [usize; 2]) -> Vec<f32> {
-    let (top, left) = (crop_start(height, part[0]), crop_start(width, part[1]));
+fn uncropped(gradient: &[f32], part: [usize; 2], [height, width]: [usize; 2], centre: Centre) -> Vec<f32> {
+    let (top, left) = (centre.start(height, part[0]), centre.start(width, part[1]));
     let mut whole = vec![0.0; height * width * 3];
     for (channel, plane) in gradient.chunks_exact(part[0] * part[1]).enumerate() {
         for (row, line) in plane.chunks_exact(part[1]).enumerate() {
