@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -28,6 +28,7 @@ const RANKS: [(&str, u32); 23] = [
     ("moa-reward", 3),
     ("moa-tui", 3),
     ("moa-tensorboard", 3),
+    ("moa-explain", 4),
     ("moa-zoo", 4),
     ("moa-train", 4),
     ("moa-runner", 5),
