@@ -366,3 +366,101 @@ pub struct GapAccuracy {
     /// How many pairs these are.
     pub pairs: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(value: f64, half: f64) -> Figure {
+        Figure { value, low: Some(value - half), high: Some(value + half) }
+    }
+
+    fn verdict(expected: Expected, change: Figure, reordered: f64) -> Verdict {
+        let (change, reordered) = (Some(change), Some(reordered));
+        EditEffect { edit: "an edit".into(), expected, change, reordered }.verdict()
+    }
+
+    #[test]
+    fn verdicts_need_an_interval_that_leaves_no_other() {
+        for (expected, change, reordered, wanted) in [
+            (Expected::Nothing, figure(0.02, 0.05), 0.02, Verdict::Steady),
+            (Expected::Nothing, figure(0.02, 0.05), 0.3, Verdict::Unsteady),
+            (Expected::Nothing, figure(-0.8, 0.1), 0.02, Verdict::Unsteady),
+            (Expected::Nothing, figure(0.2, 0.3), 0.05, Verdict::Open),
+            (Expected::NoGain, figure(0.4, 0.2), 0.1, Verdict::Fooled),
+            (Expected::NoGain, figure(0.01, 0.02), 0.01, Verdict::Blind),
+            (Expected::NoGain, figure(-0.01, 0.02), 0.3, Verdict::Open),
+            (Expected::NoGain, figure(-0.9, 0.2), 0.3, Verdict::Notices),
+            (Expected::Anything, figure(0.9, 0.2), 0.3, Verdict::Likes),
+            (Expected::Anything, figure(-0.9, 0.2), 0.3, Verdict::Dislikes),
+            (Expected::Anything, figure(0.0, 0.0), 0.0, Verdict::Blind),
+            (Expected::Anything, Figure { value: 2.0, low: None, high: None }, 0.3, Verdict::Open),
+        ] {
+            assert_eq!(verdict(expected, change, reordered), wanted, "{expected:?} {change:?} {reordered}");
+        }
+        let unscored = EditEffect { edit: "x".into(), expected: Expected::NoGain, change: None, reordered: None };
+        assert_eq!(unscored.verdict(), Verdict::Open);
+    }
+
+    #[test]
+    fn cards_are_read_as_they_were_written_and_hostile_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Explanation::read(folder.path()).unwrap(), None);
+        let map = HeatMapFile {
+            prompt: "a <b>cat</b>".into(),
+            score: 0.5,
+            blurred: 0.1,
+            image: "safety/image-0.png".into(),
+            map: "safety/map-0.png".into(),
+        };
+        let card = RewardCard {
+            reward: "safety".into(),
+            has_gradient: true,
+            compares: false,
+            scores: Spread { mean: 0.8, deviation: 0.1, least: 0.2, greatest: 1.0 },
+            region: Some(Region {
+                method: RegionMethod::IntegratedGradients,
+                error: Some(0.01),
+                deletion: vec![Deletion { share: 0.1, pointed: 0.6, elsewhere: 0.2, ratio: Some(figure(3.0, 0.5)) }],
+                maps: vec![map],
+            }),
+            words: Some(Words { reads: false, words: Vec::new(), examples: Vec::new() }),
+            concepts: None,
+            edits: vec![EditEffect {
+                edit: "blurred".into(),
+                expected: Expected::NoGain,
+                change: Some(figure(0.5, 0.1)),
+                reordered: Some(0.2),
+            }],
+            climbs: Vec::new(),
+            agreement: Vec::new(),
+            raters: None,
+            notes: Vec::new(),
+        };
+        let mut all = Explanation {
+            format: FORMAT,
+            experiment: "x".into(),
+            base: "emoji-32".into(),
+            drawn_by: "base".into(),
+            images: 2,
+            prompts: 1,
+            cards: vec![card],
+        };
+        let findings = all.cards[0].findings().join("\n");
+        assert!(findings.contains("3.0 [2.5, 3.5] times") && findings.contains("fooled by: blurred"), "{findings}");
+        let path = folder.path().join(CARDS);
+        std::fs::write(&path, all.to_json()).unwrap();
+        assert_eq!(Explanation::read(folder.path()).unwrap(), Some(all.clone()));
+
+        let refused = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            Explanation::read(folder.path()).unwrap_err().to_string()
+        };
+        assert!(refused(all.to_json().replacen("\"format\": 1", "\"format\": 9", 1)).contains("its format is 9"));
+        assert!(refused("{".into()).contains("card.json"));
+        if let Some(region) = &mut all.cards[0].region {
+            region.maps[0].image = "../../secret.png".into();
+        }
+        assert!(refused(all.to_json()).contains("outside of its folder"));
+    }
+}

@@ -41,12 +41,11 @@ pub(crate) fn agreement(
         if prompts.len() < 2 {
             continue;
         }
+        let (own, other): (Vec<f64>, Vec<f64>) = both.iter().map(|(_, own, other)| (*own, *other)).unzip();
         let bootstrap = Bootstrap { resamples: 500, fewest: FEWEST_CLAIMED, ..Bootstrap::default() };
         let interval = bootstrap.statistic(prompts.len(), |counts| {
             let weights: Vec<f64> = both.iter().map(|(prompt, ..)| counts[of_prompt[prompt]]).collect();
-            let [own, other] =
-                [0, 1].map(|side| ranks(both.iter().map(|(_, a, b)| if side == 0 { *a } else { *b }).collect(), &weights));
-            correlation(&own, &other, &weights)
+            correlation(&ranks(&own, &weights), &ranks(&other, &weights), &weights)
         })?;
         let correlation = Figure {
             low: interval.lo.is_finite().then_some(interval.lo.max(-1.0)),
@@ -60,11 +59,11 @@ pub(crate) fn agreement(
 }
 
 /// Returns the weighted mid-rank of each value; equal values have equal ranks.
-fn ranks(values: Vec<f64>, weights: &[f64]) -> Vec<f64> {
+fn ranks(values: &[f64], weights: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let (mut ranks, mut below) = (vec![0.0; values.len()], 0.0);
-    for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {
+    for equal in order.chunk_by(|a, b| values[*a].total_cmp(&values[*b]).is_eq()) {
         let weight: f64 = equal.iter().map(|at| weights[*at]).sum();
         equal.iter().for_each(|at| ranks[*at] = below + weight / 2.0);
         below += weight;
@@ -126,7 +125,7 @@ mod tests {
 
     fn spearman(a: &[f64], b: &[f64]) -> f64 {
         let weights = vec![1.0; a.len()];
-        correlation(&ranks(a.to_vec(), &weights), &ranks(b.to_vec(), &weights), &weights)
+        correlation(&ranks(a, &weights), &ranks(b, &weights), &weights)
     }
 
     #[test]
@@ -143,7 +142,7 @@ mod tests {
     fn a_prompt_that_is_drawn_twice_counts_as_two() {
         let (a, b) = ([1.0, 2.0, 3.0], [1.0, 3.0, 2.0]);
         let weights = [1.0, 1.0, 2.0];
-        let weighted = correlation(&ranks(a.to_vec(), &weights), &ranks(b.to_vec(), &weights), &weights);
+        let weighted = correlation(&ranks(&a, &weights), &ranks(&b, &weights), &weights);
         assert!((weighted - spearman(&[1.0, 2.0, 3.0, 3.0], &[1.0, 3.0, 2.0, 2.0])).abs() < 1e-12);
     }
 }

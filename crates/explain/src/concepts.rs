@@ -11,7 +11,6 @@ mod lists;
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use moa_analysis::explanation::{ConceptTerm, Concepts};
 use moa_reward::{PictureEmbedder, TextEmbedder, cosine};
@@ -87,8 +86,8 @@ impl Dictionary {
     /// Fails where a phrase cannot be tokenised, or the images have a size that the CLIP cannot take.
     pub fn new(
         concepts: &[Concept],
-        pictures: &Arc<PictureEmbedder>,
-        texts: &Arc<TextEmbedder>,
+        pictures: &PictureEmbedder,
+        texts: &TextEmbedder,
         set: &Images,
         meter: &Meter<'_>,
     ) -> Result<Self, ExplainError> {

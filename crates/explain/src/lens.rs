@@ -69,7 +69,7 @@ impl<'a> Lens<'a> {
     pub fn score(&self, images: &[&Planes], prompts: &[String], group: usize) -> Result<Vec<f64>, ExplainError> {
         let reward = &self.scorer.rewards()[self.place];
         let mut scores = Vec::with_capacity(images.len());
-        self.in_batches(images, prompts, group, |pictures, _| {
+        self.in_batches(images, prompts, group, |pictures| {
             let brought = self.scorer.brought(&pictures);
             let found = reward.score(&View::new(&brought))?;
             self.meter.add(found.len() as f64);
@@ -123,7 +123,7 @@ impl<'a> Lens<'a> {
         let (rows, group, at) = self.with_companions(set, place, variants);
         let prompts = vec![set.prompts()[place].clone(); rows.len()];
         let mut gradients = Vec::with_capacity(variants.len());
-        self.in_batches(&rows, &prompts, group, |pictures, _| {
+        self.in_batches(&rows, &prompts, group, |pictures| {
             let shares: Vec<f32> = (0..pictures.len()).map(|row| f32::from(u8::from(row % group == at))).collect();
             let found: Tensor<4> = self.scorer.gradient_at(&pictures, self.place, &shares)?;
             self.meter.add(GRADIENT * pictures.len() as f64);
@@ -162,7 +162,7 @@ impl<'a> Lens<'a> {
         group: usize,
     ) -> Result<Vec<Column>, ExplainError> {
         let mut columns: Vec<Column> = Vec::new();
-        self.in_batches(images, prompts, group, |pictures, _| {
+        self.in_batches(images, prompts, group, |pictures| {
             for judged in self.scorer.judge(&pictures)? {
                 let scores = judged.scores.iter().map(|score| score.map(f64::from));
                 match columns.iter_mut().find(|column| column.name == judged.name) {
@@ -201,14 +201,14 @@ impl<'a> Lens<'a> {
         images: &[&Planes],
         prompts: &[String],
         group: usize,
-        mut with: impl FnMut(Pictures, usize) -> Result<(), ExplainError>,
+        mut with: impl FnMut(Pictures) -> Result<(), ExplainError>,
     ) -> Result<(), ExplainError> {
         let Some(first) = images.first() else { return Ok(()) };
         let rows = (VALUES / first.values.len().max(1)).max(FEWEST);
         let step = (rows / group).max(1) * group;
-        for (batch, (images, prompts)) in images.chunks(step).zip(prompts.chunks(step)).enumerate() {
+        for (images, prompts) in images.chunks(step).zip(prompts.chunks(step)) {
             let pixels = Planes::batch(images.iter().copied(), first.height, first.width);
-            with(Pictures::new(pixels, prompts.to_vec(), group)?, batch * step)?;
+            with(Pictures::new(pixels, prompts.to_vec(), group)?)?;
         }
         Ok(())
     }
