@@ -4,8 +4,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, completions, convert, device, explain, export, export_model, fork, front, gather, init, list, man,
-    merge, note, pretrain, remove, repair, report, sample, show, slurm, sweep, tag,
+    browse, check, compare, completions, convert, device, explain, export, export_model, fork, front, gather, init,
+    list, man, merge, note, pretrain, remove, repair, report, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;

@@ -30,7 +30,9 @@ fn an_experiment_that_has_not_run_gets_cards_in_files_and_on_the_terminal() {
 
     // The page loads nothing, runs nothing, and shows prompts as texts.
     let html = fs::read_to_string(desk.path("cards/card.html")).unwrap();
-    assert!(html.contains("default-src 'none'; img-src data:") && !html.contains("<script") && !html.contains("<b>cat"));
+    assert!(
+        html.contains("default-src 'none'; img-src data:") && !html.contains("<script") && !html.contains("<b>cat")
+    );
     assert!(html.contains("a &lt;b&gt;cat&lt;/b&gt;") && html.contains("data:image/png;base64,"));
     assert!(!html.contains("http://") && !html.contains("https://"));
 }

@@ -22,11 +22,7 @@ pub struct RatedPair {
 }
 
 /// Returns Spearman's rank correlation of scores with other columns over the images that have both, with its interval over prompts.
-pub(crate) fn agreement(
-    scores: &[f64],
-    others: &[Column],
-    set: &Images,
-) -> Result<Vec<Agreement>, ExplainError> {
+pub(crate) fn agreement(scores: &[f64], others: &[Column], set: &Images) -> Result<Vec<Agreement>, ExplainError> {
     let mut found = Vec::new();
     for column in others {
         let both: Vec<(usize, f64, f64)> = scores
@@ -74,7 +70,8 @@ fn ranks(values: &[f64], weights: &[f64]) -> Vec<f64> {
 /// Returns the weighted correlation, 0 where one side does not vary.
 fn correlation(a: &[f64], b: &[f64], weights: &[f64]) -> f64 {
     let all: f64 = weights.iter().sum();
-    let mean = |values: &[f64]| values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / all.max(f64::MIN_POSITIVE);
+    let mean =
+        |values: &[f64]| values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / all.max(f64::MIN_POSITIVE);
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
     for ((a, b), w) in a.iter().zip(b).zip(weights) {

@@ -121,13 +121,7 @@ impl Parts {
         let group = if lens.compares() { set.group() as f64 } else { 1.0 };
         let maps = places.len() as f64 * (price(lens, set) + group * ((ELSEWHERE + 1) * SHARES.len()) as f64);
         let climbs = if lens.has_gradient() { (settings.climbs * 2 * STEPS) as f64 * 3.0 * group } else { 0.0 };
-        Self([
-            4.0 * set.len() as f64,
-            edits::cost(set) as f64,
-            group * words::cost(set, places) as f64,
-            maps,
-            climbs,
-        ])
+        Self([4.0 * set.len() as f64, edits::cost(set) as f64, group * words::cost(set, places) as f64, maps, climbs])
     }
 
     fn begin(&self, lens: &Lens<'_>, part: usize) {

@@ -43,7 +43,10 @@ pub fn climb(
         let mut slope = found.into_iter().next().unwrap_or_default();
         if smooth {
             let rough = roughness(&image);
-            slope.iter_mut().zip(rough).for_each(|(slope, rough)| *slope = *slope / deviation as f32 - SMOOTHNESS * rough);
+            slope
+                .iter_mut()
+                .zip(rough)
+                .for_each(|(slope, rough)| *slope = *slope / deviation as f32 - SMOOTHNESS * rough);
         }
         let length = (slope.iter().map(|value| value * value).sum::<f32>() / slope.len() as f32).sqrt();
         if length <= 0.0 {

@@ -147,7 +147,11 @@ fn brightness_and_saturation(image: &Planes) -> [f32; 2] {
 ///
 /// # Errors
 /// Fails where the account cannot be fitted.
-pub(crate) fn concepts(dictionary: &Dictionary, set: &Images, scores: &[f64]) -> Result<Option<Concepts>, ExplainError> {
+pub(crate) fn concepts(
+    dictionary: &Dictionary,
+    set: &Images,
+    scores: &[f64],
+) -> Result<Option<Concepts>, ExplainError> {
     if set.prompt_count() < FEWEST_PROMPTS {
         return Ok(None);
     }

@@ -12,7 +12,9 @@ pub enum ExplainError {
     #[error("explain rewards: {0}")]
     Images(&'static str),
     /// There are more images than memory should hold.
-    #[error("explain rewards: {images} images of {width} × {height} are more than {most} values; explain on fewer images")]
+    #[error(
+        "explain rewards: {images} images of {width} × {height} are more than {most} values; explain on fewer images"
+    )]
     TooMany {
         /// Images asked for.
         images: usize,

@@ -2,9 +2,9 @@
 
 use moa_analysis::explanation::RegionMethod;
 
+use crate::map::HeatMap;
 use crate::occlusion::{cost, occlusion};
 use crate::paths::integrated_gradients;
-use crate::map::HeatMap;
 use crate::{ExplainError, Images, Lens};
 
 /// How a map is made.

@@ -44,7 +44,8 @@ impl Planes {
         let decoded = opened.map_err(|error| refuse(error.to_string()))?.decode();
         let image = decoded.map_err(|error| refuse(error.to_string()))?;
         let fits = (image.width() as usize, image.height() as usize) == (width, height);
-        let pixels = if fits { image } else { image.resize_to_fill(width as u32, height as u32, Resampling::CatmullRom) };
+        let pixels =
+            if fits { image } else { image.resize_to_fill(width as u32, height as u32, Resampling::CatmullRom) };
         Ok(Self::of_bytes(width, pixels.to_rgb8().as_raw()))
     }
 }

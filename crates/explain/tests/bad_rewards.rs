@@ -61,7 +61,10 @@ fn a_reward_without_a_gradient_gets_occlusion_that_points_at_what_it_scores() {
         let inside = |at: usize| at % 12 < 7 && at / 12 < 7;
         assert!((0..144).all(|at| inside(at) || map.values[at].abs() < 1e-6), "{map:?}");
     }
-    assert!(region.deletion.iter().all(|deletion| deletion.ratio.is_some_and(|ratio| ratio.is_above(1.0))), "{region:?}");
+    assert!(
+        region.deletion.iter().all(|deletion| deletion.ratio.is_some_and(|ratio| ratio.is_above(1.0))),
+        "{region:?}"
+    );
     let raters = card.raters.expect("raters decided");
     assert_eq!((raters.pairs, raters.accuracy.value), (12, 1.0));
     let effect = |name: &str| {
@@ -87,9 +90,9 @@ fn a_score_that_is_not_finite_is_named() {
 #[test]
 fn no_images_and_too_many_are_refused() {
     let empty = Pictures::new(Tensor::zeros([0, 3, 8, 8], &Device::flex()), Vec::new(), 1);
-    let refused = empty.map_err(|error| error.to_string()).and_then(|pictures| {
-        Images::new(&pictures).map(|_| ()).map_err(|error| error.to_string())
-    });
+    let refused = empty
+        .map_err(|error| error.to_string())
+        .and_then(|pictures| Images::new(&pictures).map(|_| ()).map_err(|error| error.to_string()));
     assert!(refused.is_err(), "{refused:?}");
     let error = Images::check_size(10_000, 1024, 1024).unwrap_err().to_string();
     assert!(error.contains("10000 images of 1024 × 1024"), "{error}");

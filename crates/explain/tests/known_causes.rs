@@ -118,8 +118,7 @@ fn composition_points_at_the_object_that_the_prompt_names() {
         .map(|at| {
             let ground = [Background::White, Background::Black, Background::Gray][at % 3];
             let cat = Thing::tinted(Concept::Cat, [Tint::Red, Tint::Green, Tint::Blue][at / 4 % 3]);
-            let known =
-                Known::pair(Scene::pair(cat, Relation::ALL[at % 4], Concept::Apple, ground), 0, &mut rng);
+            let known = Known::pair(Scene::pair(cat, Relation::ALL[at % 4], Concept::Apple, ground), 0, &mut rng);
             // The prompt names the coloured object alone.
             Known { caption: Scene::single(cat, ground).caption(), ..known }
         })

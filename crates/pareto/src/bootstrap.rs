@@ -177,11 +177,7 @@ impl Bootstrap {
     ///
     /// # Errors
     /// No prompts, and impossible settings.
-    pub fn statistic(
-        &self,
-        prompts: usize,
-        statistic: impl Fn(&[f64]) -> f64 + Sync,
-    ) -> Result<Interval, ParetoError> {
+    pub fn statistic(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
         self.spread(prompts, statistic)
     }
 

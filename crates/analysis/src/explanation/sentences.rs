@@ -41,7 +41,12 @@ impl Figure {
     /// Returns the figure as a factor with its interval: `4.1 [2.9, 6.0]`; an open upper end is `∞`.
     pub fn factor(&self) -> String {
         let end = |end: Option<f64>| end.map_or_else(|| "∞".into(), |end| format!("{end:.1}"));
-        format!("{:.1} [{}, {}]", self.value, self.low.map_or_else(|| "0".into(), |low| format!("{low:.1}")), end(self.high))
+        format!(
+            "{:.1} [{}, {}]",
+            self.value,
+            self.low.map_or_else(|| "0".into(), |low| format!("{low:.1}")),
+            end(self.high)
+        )
     }
 }
 
@@ -72,12 +77,19 @@ impl RewardCard {
             let percent = 100.0 * concepts.explained.max(0.0);
             match named.len() {
                 0 => "No concept of the list explains its scores.".into(),
-                _ => format!("Concepts explain {percent:.0} % of the variance of its scores, above all: {}.", named.join("; ")),
+                _ => format!(
+                    "Concepts explain {percent:.0} % of the variance of its scores, above all: {}.",
+                    named.join("; ")
+                ),
             }
         }));
         let of = |wanted: Verdict| {
-            let found: Vec<&str> =
-                self.edits.iter().filter(|edit| edit.verdict() == wanted).map(|edit: &EditEffect| &*edit.edit).collect();
+            let found: Vec<&str> = self
+                .edits
+                .iter()
+                .filter(|edit| edit.verdict() == wanted)
+                .map(|edit: &EditEffect| &*edit.edit)
+                .collect();
             (!found.is_empty()).then(|| found.join(", "))
         };
         findings.extend(of(Verdict::Fooled).map(|edits| format!("It is fooled by: {edits}.")));

@@ -80,10 +80,8 @@ impl Path {
         let mut path = Self { chosen: Vec::new(), scale, fits: vec![vec![mean]] };
         let targets: Vec<f32> = rows.iter().map(|row| scores[*row] as f32).collect();
         while path.chosen.len() < MOST_TERMS.min(rows.len().saturating_sub(2)) {
-            let rests: Vec<f64> = rows
-                .iter()
-                .map(|row| scores[*row] - path.predict(&features[*row], path.chosen.len()))
-                .collect();
+            let rests: Vec<f64> =
+                rows.iter().map(|row| scores[*row] - path.predict(&features[*row], path.chosen.len())).collect();
             let strength = |at: usize| {
                 let pairs = rows.iter().zip(&rests);
                 pairs.map(|(row, rest)| path.standard(&features[*row], at) * rest).sum::<f64>().abs()
@@ -151,6 +149,11 @@ mod tests {
 
         let nothing: Vec<f64> = noise.iter().map(|noise| f64::from(*noise)).collect();
         let account = fit(&features, &nothing, 2).unwrap();
-        assert!(account.terms.is_empty() && account.explained.abs() < 0.05, "{} {:?}", account.explained, account.terms);
+        assert!(
+            account.terms.is_empty() && account.explained.abs() < 0.05,
+            "{} {:?}",
+            account.explained,
+            account.terms
+        );
     }
 }

@@ -24,7 +24,11 @@ fn table(title: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
     for row in rows {
         text += "<tr>";
         for (place, cell) in row.iter().enumerate() {
-            let _ = if place == 0 { write!(text, "<th scope=\"row\">{cell}</th>") } else { write!(text, "<td>{cell}</td>") };
+            let _ = if place == 0 {
+                write!(text, "<th scope=\"row\">{cell}</th>")
+            } else {
+                write!(text, "<td>{cell}</td>")
+            };
         }
         text += "</tr>";
     }
@@ -79,11 +83,8 @@ fn deletion(card: &RewardCard) -> String {
 
 fn words(card: &RewardCard) -> String {
     let Some(words) = &card.words else { return String::new() };
-    let rows: Vec<Vec<String>> = words
-        .words
-        .iter()
-        .map(|word| vec![html(&word.word), signed(word.effect), word.prompts.to_string()])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        words.words.iter().map(|word| vec![html(&word.word), signed(word.effect), word.prompts.to_string()]).collect();
     let mut text = table("Words of the prompt", &["word left out", "score falls by, SD", "prompts"], &rows);
     if words.examples.is_empty() {
         return text;
@@ -125,7 +126,11 @@ fn climbs(card: &RewardCard) -> String {
         ]);
         let judges = climb.judges.iter();
         rows.extend(judges.map(|change| {
-            vec![format!("judge {}", html(&change.judge)), format!("{:.3}", change.before), format!("{:.3}", change.after)]
+            vec![
+                format!("judge {}", html(&change.judge)),
+                format!("{:.3}", change.before),
+                format!("{:.3}", change.after),
+            ]
         }));
     }
     table("Images climbed on the reward", &["", "before", "after"], &rows)
@@ -137,7 +142,11 @@ fn agreement(card: &RewardCard) -> String {
         .iter()
         .map(|agreement| {
             let judge = if agreement.is_judge { "judge " } else { "" };
-            vec![format!("{judge}{}", html(&agreement.with)), agreement.correlation.signed(), agreement.images.to_string()]
+            vec![
+                format!("{judge}{}", html(&agreement.with)),
+                agreement.correlation.signed(),
+                agreement.images.to_string(),
+            ]
         })
         .collect();
     if let Some(raters) = &card.raters {

@@ -46,7 +46,8 @@ impl Scorer {
         if reward >= self.rewards.len() || shares.len() != pictures.len() {
             return Err(RewardError::Coefficients { given: shares.len(), rewards: self.rewards.len() });
         }
-        let coefficients: Vec<f32> = (0..self.rewards.len()).map(|place| f32::from(u8::from(place == reward))).collect();
+        let coefficients: Vec<f32> =
+            (0..self.rewards.len()).map(|place| f32::from(u8::from(place == reward))).collect();
         self.gradient_of(pictures, &coefficients, Some(shares))
     }
 

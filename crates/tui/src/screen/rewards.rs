@@ -47,7 +47,12 @@ const KEYS: Keys<Rewards> = &[
     Row::new(&[k(K::Left), c('h')], |own, _| own.step(Step::Up), "previous reward", ""),
     Row::new(&[k(K::Right), c('l')], |own, _| own.step(Step::Down), "next reward", "reward"),
     Row::new(&[k(K::Up), c('k')], |own, _| own.scroll = own.scroll.saturating_sub(1), "scroll the card up", ""),
-    Row::new(&[k(K::Down), c('j')], |own, _| own.scroll = own.scroll.saturating_add(1), "scroll the card down", "scroll"),
+    Row::new(
+        &[k(K::Down), c('j')],
+        |own, _| own.scroll = own.scroll.saturating_add(1),
+        "scroll the card down",
+        "scroll",
+    ),
     Row::new(&[c('R')], |own, _| own.state = State::Unknown, "read the cards again", ""),
 ];
 
@@ -98,7 +103,10 @@ impl Rewards {
             let title = format!("Concepts explain {:.0} % of the variance", 100.0 * concepts.explained);
             lines.extend([Line::default(), Line::styled(title, theme.strong())]);
             lines.extend(concepts.terms.iter().map(|term| {
-                Line::from(vec![Span::raw(format!("{:<26}", clip(&term.concept, 26))), Span::raw(signed(term.coefficient))])
+                Line::from(vec![
+                    Span::raw(format!("{:<26}", clip(&term.concept, 26))),
+                    Span::raw(signed(term.coefficient)),
+                ])
             }));
         }
         if !card.agreement.is_empty() {
@@ -191,7 +199,9 @@ impl Screen for Rewards {
         self.clicks.clear();
         let theme = shared.theme;
         match &self.state {
-            State::Unknown | State::Asked => message(theme, frame, area, "Reading", "the report cards of the rewards …"),
+            State::Unknown | State::Asked => {
+                message(theme, frame, area, "Reading", "the report cards of the rewards …")
+            }
             State::Absent => {
                 let text = "`moa explain` on these results says what each reward looks at, and what fools it; R reads its cards";
                 message(theme, frame, area, "The rewards were not looked into", text);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use moa_analysis::explanation::{
-    Agreement, ConceptTerm, Concepts, Deletion, EditEffect, Expected, Explanation, Figure, Region, RegionMethod, RewardCard,
-    Spread, Words,
+    Agreement, ConceptTerm, Concepts, Deletion, EditEffect, Expected, Explanation, Figure, Region, RegionMethod,
+    RewardCard, Spread, Words,
 };
 use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::RewardKind;
