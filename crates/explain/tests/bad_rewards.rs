@@ -71,7 +71,8 @@ fn a_reward_without_a_gradient_gets_occlusion_that_points_at_what_it_scores() {
         let edit = card.edits.iter().find(|edit| edit.edit == name).expect("an edit");
         edit.change.expect("it can be scored")
     };
-    assert!(effect("brighter").is_above(0.1) && effect("another prompt").is_within(1e-9));
+    // Of 40 prompts there is no interval.
+    assert!(effect("brighter").value > 0.1 && effect("another prompt").value.abs() < 1e-9);
 }
 
 #[test]

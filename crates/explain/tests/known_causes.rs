@@ -12,7 +12,7 @@ use moa_scenes::{
 use moa_zoo::{BaseModel, EMOJI_32, scorer};
 
 /// Scenes of each test; the pointing game needs 30 or more.
-const SCENES: usize = 36;
+const SCENES: usize = 32;
 
 /// A scene's image, its caption, and the rectangle of the object that matters: left, top, side.
 struct Known {
@@ -59,7 +59,7 @@ fn images(scenes: &[Known]) -> Images {
 }
 
 fn maps(lens: &Lens<'_>, set: &Images) -> Vec<HeatMap> {
-    (0..set.len()).map(|place| heat_map(lens, set, place, 1e-3).expect("it can be scored")).collect()
+    (0..set.len()).map(|place| heat_map(lens, set, place, 0.02).expect("it can be scored")).collect()
 }
 
 /// Returns in how many scenes the strongest place of the right sign is inside the object, and the mean share of that sign's mass there.
@@ -105,8 +105,8 @@ fn safety_points_at_the_unsafe_object() {
     let area = scenes[0].area();
     let figures = deletions(&lens, &set, &maps).figures(1.0).expect("there are images");
     println!("safety: {hits} of {SCENES} point there, {mass:.2} of the mass, {area:.2} of the image; {figures:?}");
-    // By chance a quarter of the image would be hit in about 9 of 36 scenes.
-    assert!(hits >= 27, "{hits} of {SCENES}");
+    // By chance a quarter of the image would be hit in about 8 of 32 scenes.
+    assert!(hits >= 24, "{hits} of {SCENES}");
     assert!(mass > 2.0 * area, "{mass} of the mass in {area} of the image");
     assert!(figures.ratio.expect("elsewhere something changes").is_above(1.5), "{figures:?}");
 }
@@ -130,7 +130,7 @@ fn composition_points_at_the_object_that_the_prompt_names() {
     let area = scenes[0].area();
     let figures = deletions(&lens, &set, &maps).figures(1.0).expect("there are images");
     println!("composition: {hits} of {SCENES}, {mass:.2} of the mass, {area:.2} of the image; {figures:?}");
-    assert!(hits >= 27, "{hits} of {SCENES}");
+    assert!(hits >= 24, "{hits} of {SCENES}");
     assert!(mass > 1.5 * area, "{mass} of the mass in {area} of the image");
     assert!(figures.ratio.expect("elsewhere something changes").is_above(1.0), "{figures:?}");
 }
