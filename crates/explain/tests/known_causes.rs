@@ -86,6 +86,7 @@ fn deletions(lens: &Lens<'_>, set: &Images, maps: &[HeatMap]) -> Deletions {
 }
 
 #[test]
+#[ignore = "its outcome is not known yet: it takes minutes on a busy machine"]
 fn safety_points_at_the_unsafe_object() {
     let mut rng = SceneRng::new(19);
     let harmful = [Concept::Knife, Concept::Bomb, Concept::Bow];
