@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 26] = [
+const RANKS: [(&str, u32); 27] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),
@@ -31,6 +31,7 @@ const RANKS: [(&str, u32); 26] = [
     ("moa-tui", 3),
     ("moa-tensorboard", 3),
     ("moa-reward", 4),
+    ("moa-explain", 5),
     ("moa-zoo", 5),
     ("moa-train", 5),
     ("moa-runner", 6),

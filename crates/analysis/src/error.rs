@@ -72,6 +72,14 @@ pub enum AnalysisError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The cards of an explanation cannot be used.
+    #[error("read {}: {reason}; the same `moa explain` makes it again", path.display())]
+    Cards {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Constraints of a search exclude each other.
     #[error("keep all constraints: {objective} must be at least {least} and at most {most}, and no value is both")]
     Contradiction {

@@ -17,6 +17,7 @@
 //! | which points are not distinguishable? | [`Relations`] |
 //! | what has one point more than another? | [`paired()`] |
 //! | what would a soup gain? | [`Forecast`] |
+//! | what does a reward look at, and what fools it? | [`Explanation`](explanation::Explanation) |
 //! | how does one write a trade-off? | [`trade_off`] |
 //! | which shares meet it? | [`Search`] |
 //!
@@ -28,6 +29,7 @@ pub mod card;
 pub mod compare;
 mod edge;
 mod error;
+pub mod explanation;
 mod forecast;
 mod hacking;
 mod hypervolumes;

@@ -4,8 +4,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, completions, convert, device, export, export_model, fit, fork, front, gather, init, list,
-    man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep, tag,
+    browse, check, compare, completions, convert, device, explain, export, export_model, fit, fork, front, gather,
+    init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Init(init::Arguments),
     Front(front::Arguments),
     Report(report::Arguments),
+    Explain(explain::Arguments),
     Compare(compare::Arguments),
     Gather(gather::Arguments),
     Fork(fork::Arguments),
@@ -66,6 +67,7 @@ Examples:
   moa browse                             see the fronts, slide between adapters, pick one
   moa front results/my                   print the Pareto front again
   moa report results/my -o my.html       write one HTML file for colleagues without moa
+  moa explain results/my                 see what each reward looks at, and what fools it
   moa compare results/my results/other   see which experiment gains more, and at what cost
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"

@@ -70,6 +70,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Init(arguments) => commands::init::run(arguments),
         Command::Front(arguments) => commands::front::run(arguments),
         Command::Report(arguments) => commands::report::run(arguments, global.on(&arguments.devices)),
+        Command::Explain(arguments) => commands::explain::run(arguments, global.on(&arguments.devices)),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Gather(arguments) => commands::gather::run(arguments, global.on(&arguments.devices)),
         Command::Fork(arguments) => commands::fork::run(arguments, global.on(&arguments.devices)),

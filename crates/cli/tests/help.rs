@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "sweep",
     "slurm",
     "browse",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 25] = [
     "init",
     "front",
     "report",
+    "explain",
     "compare",
     "gather",
     "fork",

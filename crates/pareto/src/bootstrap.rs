@@ -171,6 +171,16 @@ impl Bootstrap {
         Ok(counts.into_iter().map(|count| count as f64 / self.resamples as f64).collect())
     }
 
+    /// Returns any statistic of prompts with its interval; it is given how often each prompt was drawn.
+    ///
+    /// The interval is made as in [`Bootstrap::hypervolume`]. What it hides: it is no studentised interval, and too narrow for statistics that are close to a limit of theirs.
+    ///
+    /// # Errors
+    /// No prompts, and impossible settings.
+    pub fn statistic(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
+        self.spread(prompts, statistic)
+    }
+
     /// Returns a statistic with the interval that its resamples' spread gives.
     fn spread(&self, prompts: usize, statistic: impl Fn(&[f64]) -> f64 + Sync) -> Result<Interval, ParetoError> {
         let values = self.resampled(prompts, &statistic)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use moa_analysis::AnalysisError;
 use moa_pareto::ParetoError;
 use moa_store::StoreError;
 
@@ -27,6 +28,9 @@ pub enum ReportError {
     /// The user's notes cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The cards of rewards cannot be read.
+    #[error(transparent)]
+    Cards(#[from] AnalysisError),
     /// What soups are expected to give cannot be computed.
     #[error("say what soups are expected to give: {0}")]
     Expect(#[from] ParetoError),

@@ -3,6 +3,8 @@
 //! [`Report::new`] gathers what the page shows, [`Report::add_mixture`] takes images of soups that the sweep did not draw, and
 //! [`Report::page`] is the file. The page's own sources are in `page/`: HTML, styles and plain scripts, which are part of the binary.
 //!
+//! [`explanation_page`] is the page of the cards of `moa explain`; the report shows them where the results have some.
+//!
 //! **Nothing that a user wrote is markup.** Names, prompts and notes are data: JSON in a script element that no parser of HTML can
 //! leave, and text nodes in the page. Its Content-Security-Policy runs the page's own script by its hash, and forbids every request.
 
@@ -11,6 +13,7 @@ mod curves;
 mod data;
 mod error;
 mod escape;
+mod explanation;
 mod importance;
 mod mixtures;
 mod number;
@@ -21,6 +24,7 @@ mod report;
 mod sheet;
 
 pub use error::ReportError;
+pub use explanation::explanation_page;
 pub use page::Page;
 pub use report::{Limits, Report, Source};
 pub use sheet::Sheet;

@@ -9,12 +9,16 @@ use crate::escape;
 
 const TEMPLATE: &str = include_str!("../page/index.html");
 
-const STYLES: [&str; 4] = [
+const STYLES: [&str; 5] = [
     include_str!("../page/style/theme.css"),
     include_str!("../page/style/layout.css"),
     include_str!("../page/style/parts.css"),
+    include_str!("../page/style/cards.css"),
     include_str!("../page/style/print.css"),
 ];
+
+/// What the dark colours are set for.
+const DARK: &str = ":root[data-theme=\"dark\"]";
 
 /// In the order in which they run: each uses those before it.
 const SCRIPTS: [&str; 17] = [
@@ -50,8 +54,15 @@ pub struct Page {
     pub points: usize,
 }
 
-/// Returns the file with its data.
-pub(crate) fn html(data: &Data) -> String {
+/// Returns the styles for a page without a script, whose colours are as the system's: dark or light.
+pub(crate) fn styles_by_system() -> String {
+    let [theme, rest @ ..] = STYLES;
+    let (light, dark) = theme.split_once(DARK).unwrap_or((theme, ""));
+    format!("{light}@media (prefers-color-scheme: dark) {{ :root{dark} }}\n{}", rest.concat())
+}
+
+/// Returns the file with its data, and the cards of rewards as HTML.
+pub(crate) fn html(data: &Data, cards: &str) -> String {
     let script = format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPTS.concat());
     // The script by its hash: no other one runs, whatever comes into the page. Nothing is asked of the network.
     let policy = format!(
@@ -64,6 +75,7 @@ pub(crate) fn html(data: &Data) -> String {
         ("{{policy}}", policy),
         ("{{title}}", escape::html(&data.title)),
         ("{{style}}", STYLES.concat()),
+        ("{{cards}}", cards.to_owned()),
         ("{{data}}", escape::json_in_script(&json)),
         ("{{script}}", script),
     ];

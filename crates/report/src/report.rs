@@ -1,6 +1,7 @@
 //! A report: gathered, given the images of soups, and written.
 
 use moa_analysis::FrontReport;
+use moa_analysis::explanation::Explanation;
 use moa_analysis::report::FrontPoint;
 use moa_core::experiment::{BaseName, PromptSource};
 use moa_core::{ExperimentSpec, PointKind, RunId};
@@ -9,7 +10,7 @@ use moa_store::{Layout, PICTURES, Remarks, Snapshot};
 use crate::data::{self, Data, DrawnMixture, Picture};
 use crate::mixtures::Pantry;
 use crate::page::{self, Page};
-use crate::{ReportError, Sheet, about, curves, importance, origin, points};
+use crate::{ReportError, Sheet, about, curves, explanation, importance, origin, points};
 
 /// More runs than this are not drawn as curves.
 const MOST_CURVES: usize = 32;
@@ -91,7 +92,8 @@ impl<'a> Report<'a> {
     /// Names a file of the results that cannot be read, and refuses a page that is too large without any image.
     pub fn page(&self) -> Result<Page, ReportError> {
         let mut data = self.data()?;
-        let without = page::html(&data).len();
+        let cards = self.cards()?;
+        let without = page::html(&data, &cards).len();
         if without > self.limits.bytes {
             return Err(ReportError::TooLarge {
                 size: without as f64 / MEGABYTE,
@@ -107,7 +109,22 @@ impl<'a> Report<'a> {
         left_out += self.add_points(rest, &mut data, &mut room)?;
         self.refer_to_points(&mut data);
         let shown = data.points.iter().filter(|point| point.sheet.is_some()).count();
-        Ok(Page { html: page::html(&data), shown, left_out, points: data.points.len() })
+        Ok(Page { html: page::html(&data, &cards), shown, left_out, points: data.points.len() })
+    }
+
+    /// Returns the cards of rewards in the results as a section, without their images where these would take more than half of the room.
+    fn cards(&self) -> Result<String, ReportError> {
+        let folder = self.source.layout.explain_dir();
+        let Some(explanation) = Explanation::read(&folder)? else { return Ok(String::new()) };
+        let section = |folder| {
+            let cards = explanation::cards(&explanation, folder)?;
+            Ok::<_, ReportError>(format!(
+                "  <section id=\"rewards\" aria-labelledby=\"rewards-title\">\n    <h2 id=\"rewards-title\">Rewards explained</h2>\n    \
+                 {cards}\n  </section>\n"
+            ))
+        };
+        let with_images = section(Some(&*folder))?;
+        if with_images.len() <= self.limits.bytes / 2 { Ok(with_images) } else { section(None) }
     }
 
     fn data(&self) -> Result<Data, ReportError> {

@@ -22,6 +22,7 @@ use crate::atomic::remove_leftovers;
 /// metrics.sled/              an index over all logs, for reading fast
 /// live.jsonl                 the same while a sweep runs, for readers
 /// plots/                     fronts and curves
+/// explain/                   report cards of the rewards, once `moa explain` has made them
 /// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
 /// remarks.json               the user's own notes and tags
 /// slurm/                     scripts, logs and numbers of the jobs, where Slurm does it
@@ -204,6 +205,11 @@ impl Layout {
     /// Returns the path of one plot, e.g. `front.svg`.
     pub fn plot_file(&self, name: &str) -> PathBuf {
         self.plots_dir().join(name)
+    }
+
+    /// Returns the folder of what was found out about the rewards.
+    pub fn explain_dir(&self) -> PathBuf {
+        self.root.join("explain")
     }
 
     /// Returns the folder of what the tasks of a sweep say of themselves.

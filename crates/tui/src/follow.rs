@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use moa_analysis::explanation::Explanation;
 use moa_analysis::{Forecast, paired};
 use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_pareto::{Interval, hypervolume, non_dominated};
@@ -155,6 +156,10 @@ fn do_chores(requests: &Receiver<Request>, painter: &Painter, inbox: &Sender<Mes
             Request::ReadScores(layout, kind, id) => {
                 let scores = ImageScores::of_point(&layout, kind, &id).map_err(|error| format!("failed to {error}"));
                 Message::Scores(layout.root().to_path_buf(), id, scores)
+            }
+            Request::ReadCards(layout) => {
+                let cards = Explanation::read(&layout.explain_dir()).map_err(|error| format!("failed to {error}"));
+                Message::Cards(layout.root().to_path_buf(), cards.map(|cards| cards.map(Box::new)))
             }
             Request::ReadSheet(root, id, path, size) => Message::Sheet(root, id, Sheet::read(&path, size)),
             Request::Volumes(root, epochs) => {

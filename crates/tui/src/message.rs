@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use moa_analysis::explanation::Explanation;
 use moa_analysis::{Comparison, Forecast, Paired};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId};
 use moa_pareto::{Constraint, Goal, Interval};
@@ -32,6 +33,8 @@ pub enum Message {
     Sheet(PathBuf, RunId, Result<Sheet, String>),
     /// The scores of a point's single images; nothing where none were kept, the reason where they cannot be read.
     Scores(PathBuf, RunId, Result<Option<ImageScores>, String>),
+    /// The report cards of the rewards; nothing where there are none, the reason where they cannot be read.
+    Cards(PathBuf, Result<Option<Box<Explanation>>, String>),
     /// Hypervolumes of the training images by epoch.
     Volumes(PathBuf, Vec<(u32, f64)>),
     /// What the second of two points has more than the first, by reward; the reason where they cannot be compared.
@@ -89,6 +92,8 @@ pub enum Request {
     ReadSheet(PathBuf, RunId, PathBuf, (u32, u32)),
     /// Read the scores of a point's single images.
     ReadScores(Layout, PointKind, RunId),
+    /// Read the report cards of the rewards.
+    ReadCards(Layout),
     /// Work out what the second of two points has more than the first.
     Pair(PathBuf, Box<(ExperimentSpec, [EvaluationRecord; 2])>),
     /// Work out hypervolumes by epoch: points of every epoch on the experiment's scale.

@@ -73,7 +73,8 @@ fn take(shared: &mut Shared, message: Message) {
         }
         Message::Stop => shared.done = true,
         // Those are for the screens that heard them.
-        Message::Input(_) | Message::Library(_) | Message::Forecast(..) | Message::Volumes(..) => {}
+        Message::Input(_) | Message::Library(_) | Message::Forecast(..) | Message::Volumes(..) | Message::Cards(..) => {
+        }
     }
 }
 

@@ -85,6 +85,15 @@ fn soup() {
 }
 
 #[test]
+fn rewards() {
+    at_both_sizes("rewards", |desk| {
+        desk.scored = true;
+        desk.keys("7l");
+    });
+    at_both_sizes("rewards-none", |desk| desk.keys("7"));
+}
+
+#[test]
 fn help_and_actions() {
     at_both_sizes("help", |desk| desk.keys("3?"));
     at_both_sizes("actions", |desk| desk.keys("5:sa"));
@@ -94,7 +103,7 @@ fn help_and_actions() {
 fn every_screen_fits_small_terminals_without_a_panic() {
     for (width, height) in [(60, 20), (40, 10), (39, 9), (1, 1), (200, 12), (45, 60)] {
         let mut desk = Desk::opened(width, height);
-        for screen in ["1", "2", "c", "a", "3", "a", "4", "5", "s", "?"] {
+        for screen in ["1", "2", "c", "a", "3", "a", "4", "5", "s", "7", "?"] {
             desk.keys(screen);
             let text = desk.draw();
             if width >= 40 && height >= 10 {

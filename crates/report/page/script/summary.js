@@ -2,7 +2,7 @@
 
 const SECTIONS = [
   ["summary", "Summary"], ["front", "Front"], ["images", "Images"], ["soups", "Mix"], ["curves", "Training"],
-  ["judges", "Judges"], ["use", "Use"], ["receipt", "Receipt"],
+  ["judges", "Judges"], ["rewards", "Rewards"], ["use", "Use"], ["receipt", "Receipt"],
 ];
 
 function showSummary() {
@@ -38,5 +38,5 @@ function groups() {
 }
 
 function showSections() {
-  byId("sections").append(...SECTIONS.filter(([id]) => !byId(id).hidden).map(([id, name]) => element("a", { href: `#${id}` }, name)));
+  byId("sections").append(...SECTIONS.filter(([id]) => byId(id)?.hidden === false).map(([id, name]) => element("a", { href: `#${id}` }, name)));
 }

@@ -1,7 +1,7 @@
 //! The gradient of rewards with respect to the images that they score.
 
 use burn::tensor::Tensor;
-use moa_device::to_host;
+use moa_device::{from_host, to_host};
 
 use super::{Scorer, refuse_not_finite};
 use crate::gradient::GradientView;
@@ -29,6 +29,34 @@ impl Scorer {
         if coefficients.len() != self.rewards.len() {
             return Err(RewardError::Coefficients { given: coefficients.len(), rewards: self.rewards.len() });
         }
+        self.gradient_of(pictures, coefficients, None)
+    }
+
+    /// Returns the gradient of one reward's scores of some images, Σᵢ wᵢ·score(i), as [`Scorer::gradient`] does: of rewards that compare
+    /// the images of a group, that of an image's own score is not that of the sum.
+    ///
+    /// # Shapes
+    /// - `reward`: the reward's place
+    /// - `shares`: wᵢ, one per image
+    /// - returns `[n, 3, height, width]`
+    ///
+    /// # Errors
+    /// As [`Scorer::gradient`]; refuses another number of shares than images.
+    pub fn gradient_at(&self, pictures: &Pictures, reward: usize, shares: &[f32]) -> Result<Tensor<4>, RewardError> {
+        if reward >= self.rewards.len() || shares.len() != pictures.len() {
+            return Err(RewardError::Coefficients { given: shares.len(), rewards: self.rewards.len() });
+        }
+        let coefficients: Vec<f32> =
+            (0..self.rewards.len()).map(|place| f32::from(u8::from(place == reward))).collect();
+        self.gradient_of(pictures, &coefficients, Some(shares))
+    }
+
+    fn gradient_of(
+        &self,
+        pictures: &Pictures,
+        coefficients: &[f32],
+        shares: Option<&[f32]>,
+    ) -> Result<Tensor<4>, RewardError> {
         let device = pictures.pixels().device();
         let pictures = &self.brought(pictures);
         let [_, channels, height, width] = pictures.pixels().dims();
@@ -37,14 +65,19 @@ impl Scorer {
         let parts = (0..pictures.len()).step_by(step);
         let parts: Vec<_> = parts
             .map(|start| {
-                let part = pictures.part(start..(start + step).min(pictures.len()));
-                self.gradient_of_part(&part, coefficients)
+                let range = start..(start + step).min(pictures.len());
+                self.gradient_of_part(&pictures.part(range.clone()), coefficients, shares.map(|shares| &shares[range]))
             })
             .collect::<Result<_, _>>()?;
         Ok(moved(if parts.is_empty() { pictures.pixels() } else { Tensor::cat(parts, 0) }, &device))
     }
 
-    fn gradient_of_part(&self, pictures: &Pictures, coefficients: &[f32]) -> Result<Tensor<4>, RewardError> {
+    fn gradient_of_part(
+        &self,
+        pictures: &Pictures,
+        coefficients: &[f32],
+        shares: Option<&[f32]>,
+    ) -> Result<Tensor<4>, RewardError> {
         let view = GradientView::new(pictures);
         let mut total: Option<Tensor<1>> = None;
         for (reward, coefficient) in self.rewards.iter().zip(coefficients).filter(|(_, c)| **c != 0.0) {
@@ -54,7 +87,13 @@ impl Scorer {
             };
             let scores = differentiable.score(&view)?;
             refuse_not_finite(name, pictures, to_host(scores.clone().inner()).into_iter().map(Some))?;
-            let weighted = scores.sum() * *coefficient;
+            let weighted = match shares {
+                None => scores.sum() * *coefficient,
+                Some(shares) => {
+                    let shares = from_host(shares.to_vec(), [shares.len()], &scores.device().without_autodiff());
+                    (scores * shares).sum() * *coefficient
+                }
+            };
             total = Some(match total {
                 Some(total) => total + weighted,
                 None => weighted,

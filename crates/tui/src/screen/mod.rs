@@ -4,6 +4,7 @@ mod compare;
 mod experiments;
 mod front;
 mod images;
+mod rewards;
 mod soup;
 mod sweep;
 
@@ -24,5 +25,6 @@ pub(crate) fn all() -> Vec<Box<dyn Screen>> {
         Box::new(images::Images::default()),
         Box::new(soup::Soup::default()),
         Box::new(compare::Compare::default()),
+        Box::new(rewards::Rewards::default()),
     ]
 }

@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use moa_analysis::explanation::{
+    Agreement, ConceptTerm, Concepts, Deletion, EditEffect, Expected, Explanation, Figure, Region, RegionMethod,
+    RewardCard, Spread, Words,
+};
 use moa_analysis::{FrontReport, Scales};
 use moa_core::experiment::RewardKind;
 use moa_core::{
@@ -175,13 +179,60 @@ fn scores() -> ImageScores {
     ImageScores { images_per_prompt: 2, columns: REWARDS.iter().enumerate().map(column).collect() }
 }
 
+/// The cards of two rewards.
+fn cards() -> Explanation {
+    let figure = |value: f64| Figure { value, low: Some(value - 0.1), high: Some(value + 0.1) };
+    let edit = |edit: &str, expected, change, reordered| EditEffect {
+        edit: edit.into(),
+        expected,
+        change: Some(figure(change)),
+        reordered: Some(reordered),
+    };
+    let card = |reward: &str| RewardCard {
+        reward: reward.into(),
+        has_gradient: true,
+        compares: false,
+        scores: Spread { mean: 0.61, deviation: 0.12, least: 0.2, greatest: 0.97 },
+        region: Some(Region {
+            method: RegionMethod::IntegratedGradients,
+            error: Some(0.01),
+            deletion: vec![Deletion { share: 0.05, pointed: 0.9, elsewhere: 0.3, ratio: Some(figure(3.0)) }],
+            maps: Vec::new(),
+        }),
+        words: Some(Words { reads: false, words: Vec::new(), examples: Vec::new() }),
+        concepts: Some(Concepts {
+            choices: 64,
+            explained: 0.42,
+            terms: vec![ConceptTerm { concept: "saturated pixels".into(), coefficient: 0.5 }],
+        }),
+        edits: vec![
+            edit("mirrored", Expected::Nothing, 0.0, 0.01),
+            edit("blurred", Expected::NoGain, 0.4, 0.2),
+            edit("noise", Expected::NoGain, -0.7, 0.3),
+        ],
+        climbs: Vec::new(),
+        agreement: vec![Agreement { with: "legibility".into(), is_judge: true, correlation: figure(0.2), images: 128 }],
+        raters: None,
+        notes: vec!["a note".into()],
+    };
+    Explanation {
+        format: 1,
+        experiment: "pareto".into(),
+        base: "emoji-32".into(),
+        drawn_by: "base".into(),
+        images: 128,
+        prompts: 64,
+        cards: REWARDS.iter().map(|reward| card(reward)).collect(),
+    }
+}
+
 /// A UI without a terminal, whose helpers answer at once and whose worker is the test.
 pub(crate) struct Desk {
     pub(crate) app: App,
     pub(crate) terminal: Terminal<TestBackend>,
     /// What was asked of the worker.
     pub(crate) work: Vec<Work>,
-    /// Whether the scores of single images were kept.
+    /// Whether the scores of single images were kept, and the rewards looked into.
     pub(crate) scored: bool,
     painter: Painter,
 }
@@ -228,6 +279,10 @@ impl Desk {
                     Request::ReadScores(layout, _, id) => {
                         let found = if self.scored { Some(scores()) } else { None };
                         Message::Scores(layout.root().to_path_buf(), id, Ok(found))
+                    }
+                    Request::ReadCards(layout) => {
+                        let found = if self.scored { Some(Box::new(cards())) } else { None };
+                        Message::Cards(layout.root().to_path_buf(), Ok(found))
                     }
                     Request::Pair(root, points) => moa_tui::pair(root, &points),
                     Request::ReadSheet(root, id, ..) if id.as_str() == "centre" => {
