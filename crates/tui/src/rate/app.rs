@@ -21,6 +21,8 @@ use crate::theme::Theme;
 const REPEATED: Duration = Duration::from_millis(120);
 /// Time between two looks at how far all raters are, which keep the questions in hand, too.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long it stands what was done; problems stand until the next key.
+const NEWS: Duration = Duration::from_secs(4);
 
 /// What lies over the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,7 @@ pub struct App {
     pub(super) ranks: Ranks,
     pub(super) progress: Progress,
     pub(super) news: Option<(String, Tone)>,
+    said: SystemTime,
     pub(super) gallery: Gallery,
     pub(super) clicks: Clicks<Hit>,
     /// Whether all images of the question are on the screen.
@@ -109,6 +112,7 @@ impl App {
             ranks: Ranks::default(),
             progress: Progress::default(),
             news: None,
+            said: now,
             gallery: Gallery::default(),
             clicks: Clicks::default(),
             visible: Cell::new(false),
@@ -151,6 +155,7 @@ impl App {
 
     pub(super) fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.news = Some((text.into(), tone));
+        self.said = self.now;
     }
 
     pub(super) fn lay(&mut self, overlay: Overlay) {
@@ -180,6 +185,8 @@ impl App {
     /// Takes the time. Looks at the desk now and then.
     pub(super) fn tick(&mut self, now: SystemTime) {
         self.now = now;
+        let past = now.duration_since(self.said).is_ok_and(|past| past >= NEWS);
+        self.news = self.news.take().filter(|(_, tone)| !past || *tone == Tone::Bad);
         // A clock that was set back makes no pause.
         let due = now.duration_since(self.looked).map_or(true, |past| past >= LOOK);
         if due && self.who.is_some() && !self.looking {

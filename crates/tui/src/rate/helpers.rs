@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use moa_rating::Desk;
 
-use super::clerk::{Clerk, Order};
+use super::clerk::{Clerk, Order, Reply};
 use super::decode::picture;
 use super::message::{Message, Request};
 use crate::picture::Painter;
@@ -35,13 +35,20 @@ impl Helpers {
         Self { orders, images, clerk }
     }
 
-    /// Passes a request on.
-    pub(super) fn ask(&self, request: Request) {
-        // A thread that has ended answers nothing more; what it said before stays shown.
-        let _ = match request {
-            Request::Order(order) => self.orders.send(order).is_ok(),
-            request => self.images.send(request).is_ok(),
-        };
+    /// Passes a request on. Returns what to tell the UI where nobody is there to answer an order.
+    pub(super) fn ask(&self, request: Request) -> Option<Message> {
+        match request {
+            Request::Order(order) => {
+                let order = self.orders.send(order).err()?.0;
+                let result = Err("answers can no longer be written: leave, and start again".to_owned());
+                Some(Message::Reply(Box::new(Reply { order, result, held: None })))
+            }
+            // Without its thread images stay away, and a question without them can be skipped.
+            request => {
+                let _ = self.images.send(request);
+                None
+            }
+        }
     }
 
     /// Waits until everything that was ordered is done, and leaves the desk.

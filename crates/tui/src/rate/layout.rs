@@ -1,5 +1,7 @@
 //! Where images go: as large as the terminal allows.
 
+use std::cmp::Reverse;
+
 use ratatui::layout::Rect;
 
 /// Columns between images.
@@ -22,15 +24,16 @@ pub(super) fn places(area: Rect, sizes: &[(u32, u32)], cell: (u16, u16)) -> Opti
     let count = sizes.len() as u16;
     let columns = if count <= 2 { count..=count } else { 1..=count };
     let grids = columns.filter(|columns| *columns > 0).map(|columns| grid(area, sizes, cell, columns));
-    // Of equally large ones the widest.
-    grids.flatten().max_by_key(|places| least(places))
+    // Of equally large ones the one without gaps, and of these the widest.
+    let best = grids.flatten().max_by_key(|(empty, places)| {
+        let least = places.iter().map(|place| place.image.area()).min();
+        (least, Reverse(*empty))
+    });
+    best.map(|(_, places)| places)
 }
 
-fn least(places: &[Place]) -> u32 {
-    places.iter().map(|place| place.image.area()).min().unwrap_or(0)
-}
-
-fn grid(area: Rect, sizes: &[(u32, u32)], cell: (u16, u16), columns: u16) -> Option<Vec<Place>> {
+/// Returns the places in a grid of so many columns, and how many more it has.
+fn grid(area: Rect, sizes: &[(u32, u32)], cell: (u16, u16), columns: u16) -> Option<(u16, Vec<Place>)> {
     let rows = (sizes.len() as u16).div_ceil(columns);
     let width = area.width.checked_sub(GAP * (columns - 1))? / columns;
     // The line below each image.
@@ -49,7 +52,7 @@ fn grid(area: Rect, sizes: &[(u32, u32)], cell: (u16, u16), columns: u16) -> Opt
         let image = Rect { x: x + (width - w) / 2, y: y + (highest - h) / 2, width: w, height: h };
         Place { image, label: Rect { x, y: y + highest, width, height: 1 } }
     };
-    Some(fitted.into_iter().enumerate().map(place).collect())
+    Some((rows * columns - sizes.len() as u16, fitted.into_iter().enumerate().map(place).collect()))
 }
 
 /// Returns the columns and rows of an image in so many of them.
@@ -81,6 +84,8 @@ mod tests {
         assert_eq!(tall[0].image.y, tall[1].image.y);
         let four = places(area(80, 40), &[SQUARE; 4], (1, 2)).expect("room");
         assert!(four[0].image.y == four[1].image.y && four[2].image.y > four[0].label.y, "{four:?}");
+        let wide = places(area(118, 33), &[SQUARE; 4], (1, 2)).expect("room");
+        assert_eq!(wide[3].image.y, wide[2].image.y, "no gap where that makes none smaller");
     }
 
     #[test]

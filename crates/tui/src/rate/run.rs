@@ -33,13 +33,13 @@ pub fn run<B: Backend>(
     let take = |app: &mut App, message: Message| {
         update(app, Message::Tick(clock()));
         update(app, message);
-        app.requests().into_iter().for_each(|request| helpers.ask(request));
+        pass(app, helpers);
     };
     while !app.is_done() {
-        app.requests().into_iter().for_each(|request| helpers.ask(request));
+        pass(app, helpers);
         terminal.draw(|frame| view(app, frame))?;
         let due = Instant::now() + FRAME;
-        app.requests().into_iter().for_each(|request| helpers.ask(request));
+        pass(app, helpers);
         match inbox.recv_timeout(TICK) {
             Ok(message) => take(app, message),
             Err(RecvTimeoutError::Timeout) => {
@@ -57,4 +57,13 @@ pub fn run<B: Backend>(
         }
     }
     Ok(())
+}
+
+/// Passes on what the UI asks for.
+fn pass(app: &mut App, helpers: &Helpers) {
+    for request in app.requests() {
+        if let Some(message) = helpers.ask(request) {
+            update(app, message);
+        }
+    }
 }

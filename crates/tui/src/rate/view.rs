@@ -39,7 +39,9 @@ pub fn view(app: &App, frame: &mut Frame<'_>) {
     let row = |y: u16| Rect { y, height: 1, ..area };
     head(app, frame, row(area.y));
     let tags = tags(app, area.width - 2);
-    let below = 2 + tags.len() as u16;
+    // Keys, news, and where there is room, what was learned on a line of its own.
+    let (foot_rows, learned) = if area.height >= ROOMY { (3, "") } else { (2, &*app.progress.learned.text) };
+    let below = foot_rows + tags.len() as u16;
     let body = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 1 - below };
     match app.question() {
         Some(question) => show(app, question, frame, body),
@@ -49,7 +51,13 @@ pub fn view(app: &App, frame: &mut Frame<'_>) {
     for (line, y) in tags.iter().zip(body.bottom()..) {
         show_tags(app, frame, row(y), line);
     }
-    foot(app, frame, row(area.bottom() - 2));
+    if foot_rows > 2 {
+        plainly(app, &app.progress.learned.text, frame, row(area.bottom() - 3));
+    }
+    match &app.news {
+        Some((text, tone)) => news(app, text, *tone, frame, row(area.bottom() - 2)),
+        None => plainly(app, learned, frame, row(area.bottom() - 2)),
+    }
     hints(app, frame, row(area.bottom() - 1));
     overlay::view(app, frame, area);
 }
@@ -242,17 +250,23 @@ fn show_tags(app: &App, frame: &mut Frame<'_>, area: Rect, line: &Range<usize>) 
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }
 
-/// The line of what has just happened; otherwise what was learned.
-fn foot(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
-    let (mark, text, style) = match &app.news {
-        Some((text, Tone::Plain)) => ("", text, theme.dim()),
-        Some((text, Tone::Good)) => ("✓ ", text, theme.good()),
-        Some((text, Tone::Bad)) => ("✗ ", text, theme.bad()),
-        None => ("", &app.progress.learned.text, theme.dim()),
+/// The line of what has just happened.
+fn news(app: &App, text: &str, tone: Tone, frame: &mut Frame<'_>, area: Rect) {
+    let (mark, style) = match tone {
+        Tone::Plain => ("", app.theme.dim()),
+        Tone::Good => ("✓ ", app.theme.good()),
+        Tone::Bad => ("✗ ", app.theme.bad()),
     };
-    let text = clip(&format!("{mark}{}", text.replace('\n', " ")), usize::from(area.width).saturating_sub(2));
-    frame.render_widget(Paragraph::new(text).style(style), Rect { x: area.x + 1, width: area.width - 1, ..area });
+    line(&format!("{mark}{text}"), style, frame, area);
+}
+
+fn plainly(app: &App, text: &str, frame: &mut Frame<'_>, area: Rect) {
+    line(text, app.theme.dim(), frame, area);
+}
+
+fn line(text: &str, style: Style, frame: &mut Frame<'_>, area: Rect) {
+    let area = Rect { x: area.x + 1, width: area.width - 2, ..area };
+    frame.render_widget(Paragraph::new(clip(&text.replace('\n', " "), area.width.into())).style(style), area);
 }
 
 /// The line of keys: those of the question, then those of all, as many as there is room for.
