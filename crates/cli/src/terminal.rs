@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
-use moa_tui::{Background, Colours, Message, Theme};
+use moa_tui::{Background, Colours, Theme};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui_image::picker::{Picker, ProtocolType};
@@ -94,11 +94,7 @@ impl Screen {
     /// # Errors
     /// Says what is missing: a terminal, or a cursor that can be moved.
     pub(crate) fn take(look: Look, plainly: &str) -> Result<Self, CliError> {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let what = if dumb { "the terminal has no cursor control (TERM=dumb)" } else { "there is no terminal" };
-            return Err(CliError::usage(format!("{what}, and the UI needs one")).hint(plainly));
-        }
+        check(plainly)?;
         let failed = |error: io::Error| CliError::failure(format!("failed to take the terminal: {error}"));
         TAKEN.store(true, Ordering::SeqCst);
         let taken = enable_raw_mode().and_then(|()| {
@@ -127,21 +123,35 @@ impl Screen {
     }
 }
 
-/// Sends keys, clicks and new sizes from now on; first what was typed while the terminal was asked. A terminal that is gone asks to stop.
-pub(crate) fn listen(typed: Vec<Event>, inbox: Sender<Message>) {
+/// Refuses to go on where there is no terminal that can be taken; `plainly` is what to do without one.
+///
+/// # Errors
+/// Says what is missing: a terminal, or a cursor that can be moved.
+pub(crate) fn check(plainly: &str) -> Result<(), CliError> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if dumb || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        let what = if dumb { "the terminal has no cursor control (TERM=dumb)" } else { "there is no terminal" };
+        return Err(CliError::usage(format!("{what}, and the UI needs one")).hint(plainly));
+    }
+    Ok(())
+}
+
+/// Sends keys, clicks and new sizes from now on, as `input` makes messages of them; first what was typed while the terminal was asked. A
+/// terminal that is gone asks to stop.
+pub(crate) fn listen<M: Send + 'static>(typed: Vec<Event>, inbox: Sender<M>, input: fn(Event) -> M, stop: M) {
     thread::spawn(move || {
         for event in typed {
-            if inbox.send(Message::Input(event)).is_err() {
+            if inbox.send(input(event)).is_err() {
                 return;
             }
         }
         while let Ok(event) = crossterm::event::read() {
-            if inbox.send(Message::Input(event)).is_err() {
+            if inbox.send(input(event)).is_err() {
                 return;
             }
         }
         // Nobody to ask is as good.
-        let _ = inbox.send(Message::Stop);
+        let _ = inbox.send(stop);
     });
 }
 

@@ -6,7 +6,7 @@
 //! caller's.
 //!
 //! A screen is a component (`component::Screen`): it owns its state, its rows of the key table with what they do, and how it is drawn.
-//! `screen::all` lists them.
+//! `screen::all` lists them. Rating in the terminal is a small UI of its own: [`rate`].
 
 mod app;
 mod click;
@@ -20,6 +20,7 @@ mod library;
 mod message;
 mod overlay;
 mod picture;
+pub mod rate;
 mod run;
 mod screen;
 mod session;

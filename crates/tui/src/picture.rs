@@ -20,7 +20,7 @@ use crate::dither::braille;
 use crate::theme::{Background, Colours, Theme};
 
 /// Larger sheets are refused: images of a few prompts are never so large.
-const MOST_PIXELS: u64 = 64_000_000;
+pub(crate) const MOST_PIXELS: u64 = 64_000_000;
 /// Images kept in the terminal's form, at most.
 const MOST_KEPT: usize = 600;
 
@@ -58,6 +58,11 @@ impl Rgb {
     /// Returns a number that other pixels do not have.
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Returns width and height in pixels.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
     }
 
     /// Returns the height in widths.
@@ -159,6 +164,21 @@ impl Gallery {
         buffer.set_string(x, y, symbols::DOT, waiting);
     }
 
+    /// Asks for an image that is drawn later. Returns whether it is ready.
+    pub(crate) fn prepare(&self, picture: &Rgb, area: Rect) -> bool {
+        let key = PictureKey { hash: picture.hash, width: area.width, height: area.height };
+        let ready = self.ready.contains_key(&key);
+        if !ready && !area.is_empty() {
+            self.wanted.borrow_mut().insert(key, picture.clone());
+        }
+        ready
+    }
+
+    /// Forgets all images but some, by their hashes.
+    pub(crate) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+        self.ready.retain(|key, _| keep(key.hash));
+    }
+
     /// Takes an image that is ready.
     pub(crate) fn put(&mut self, key: PictureKey, drawn: Drawn) {
         if self.ready.len() >= MOST_KEPT {
@@ -195,6 +215,15 @@ impl Painter {
     /// Returns the painter for a terminal that draws pixels as the picker says, with the theme's colours.
     pub fn new(picker: Picker, theme: Theme) -> Self {
         Self { picker, theme }
+    }
+
+    /// Returns the width and height of a cell in pixels; of half-blocks and dots, their shape.
+    pub fn cell(&self) -> (u16, u16) {
+        if self.picker.protocol_type() == ProtocolType::Halfblocks {
+            return (1, 2);
+        }
+        let font = self.picker.font_size();
+        (font.width.max(1), font.height.max(1))
     }
 
     /// Brings an image to a size in columns and rows. Pixels stay sharp: small images are looked at pixel by pixel.

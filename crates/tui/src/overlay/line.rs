@@ -9,7 +9,8 @@ use crate::shared;
 use crate::theme::Theme;
 use crate::widget::{panel, sheet, wrapped};
 
-pub(super) fn view(typed: &shared::Line, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws a line that is typed, with its hint or what is wrong with it.
+pub(crate) fn view(typed: &shared::Line, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let (words, style) = match &typed.error {
         Some(error) => (error, theme.bad()),
         None => (&typed.hint, theme.dim()),

@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 use crate::app::App;
 use crate::shared::Overlay;
 
+pub(crate) use line::view as typed_line;
 pub(crate) use palette::search;
 
 /// Draws what lies over the screen.

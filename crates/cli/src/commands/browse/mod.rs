@@ -113,7 +113,7 @@ pub(crate) fn show(
     let painter = Painter::new(screen.picker.clone(), screen.theme);
     let helpers = Helpers::start(opened.library.clone(), painter, &sender);
     let worker = worker::start(global, &sender);
-    listen(std::mem::take(&mut screen.typed), sender);
+    listen(std::mem::take(&mut screen.typed), sender, Message::Input, Message::Stop);
     let mut app = App::new(screen.theme, SystemTime::now(), opened.library.clone());
     if let Some(experiment) = &opened.experiment {
         app.open(experiment.clone());

@@ -5,6 +5,7 @@ mod images;
 mod model;
 mod page;
 mod simulated;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,9 +19,10 @@ use crate::error::CliError;
 use crate::global::{Global, OneDevice};
 use crate::output::{note, prose, say, warn};
 use crate::shell;
+use crate::terminal::Look;
 use crate::text::count;
 
-/// Shows images to judge on a page of this machine: which of two is better, which is best of several, good or bad, or a score.
+/// Shows images to judge on a page of this machine, or in the terminal: which of two is better, which is best of several, good or bad, or a score.
 ///
 /// Images are drawn of training prompts, by the base and by adapters and soups of an experiment, and nobody who rates is told which drew
 /// what. What is asked next is what the answers so far leave open. Every answer is on the disk, in `preferences.jsonl`, before the next
@@ -35,6 +37,7 @@ Examples:
   moa rate ratings                                go on
   moa rate results/my --mode ranking --shown 4
   moa rate results/my --tag hands --tag colours   offer reasons
+  moa rate ratings --terminal --who ann           in the terminal, over ssh too
   ssh -L 8080:127.0.0.1:8080 host moa rate results/my --port 8080   on another machine
   MOA_AI_URL=http://127.0.0.1:8000/v1 moa rate results/my --by-model qwen2.5-vl --rubric rubric.md
   moa fit ratings -o rewards/mine                 make a reward of it")]
@@ -99,6 +102,17 @@ pub(crate) struct Arguments {
     /// The page's port on 127.0.0.1 [default: any that is free]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
+
+    /// Rate in this terminal, with the page's keys, and show no page
+    #[arg(long, conflicts_with_all = ["port", "by_model", "simulate"])]
+    terminal: bool,
+
+    /// The rater's name in the terminal [default: the terminal asks]
+    #[arg(long, value_name = "NAME", requires = "terminal")]
+    who: Option<String>,
+
+    #[command(flatten)]
+    look: Look,
 
     /// Have a model answer in place of people, by this name of a chat endpoint that speaks OpenAI's protocol (vLLM, llama.cpp, …)
     ///
@@ -168,6 +182,9 @@ impl From<Way> for Asking {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
+    if arguments.terminal {
+        terminal::check()?;
+    }
     let options = options(arguments);
     let folder = images::folder(arguments, global)?;
     let pool = folder.pool();
@@ -184,6 +201,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     match (&arguments.by_model, arguments.simulate) {
         (Some(name), _) => model::attend(arguments, name, &desk)?,
         (None, Some(count)) => simulated::attend(arguments, global, &folder, &desk, count)?,
+        (None, None) if arguments.terminal => terminal::attend(arguments, &folder, &desk)?,
         (None, None) => page::serve(arguments, &folder, &desk)?,
     }
     tell(&folder, &desk);
