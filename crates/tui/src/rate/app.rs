@@ -1,6 +1,7 @@
 //! The state of the rating UI, and what keys do to it.
 
 use std::cell::Cell;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
@@ -328,8 +329,8 @@ impl App {
         self.pictures.retain(|place, _| keep.contains(place));
         let wanted: Vec<usize> = self.questions.iter().flat_map(|question| question.images.clone()).collect();
         for place in wanted {
-            if !self.pictures.contains_key(&place) {
-                self.pictures.insert(place, Picture::Waiting);
+            if let Entry::Vacant(entry) = self.pictures.entry(place) {
+                entry.insert(Picture::Waiting);
                 self.requests.push(Request::Picture(place));
             }
         }

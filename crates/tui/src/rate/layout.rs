@@ -6,6 +6,8 @@ use ratatui::layout::Rect;
 
 /// Columns between images.
 const GAP: u16 = 2;
+/// Small images stand no further apart than this, to be compared at a glance.
+const FURTHEST: u16 = 8;
 /// With less room for each image nothing can be judged.
 const LEAST: (u16, u16) = (8, 4);
 /// An image takes a whole number of pixels per pixel if it loses no more than this of its side.
@@ -42,6 +44,7 @@ fn grid(area: Rect, sizes: &[(u32, u32)], cell: (u16, u16), columns: u16) -> Opt
         return None;
     }
     let fitted: Vec<(u16, u16)> = sizes.iter().map(|size| fit(*size, (width, height), cell)).collect();
+    let width = fitted.iter().map(|(width, _)| width + FURTHEST).max()?.min(width);
     let highest = fitted.iter().map(|(_, height)| *height).max()?;
     let used = rows * (highest + 1);
     let top = area.y + area.height.saturating_sub(used) / 2;

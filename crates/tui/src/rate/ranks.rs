@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn an_image_that_is_chosen_again_is_taken_out_with_those_after_it() {
         let mut ranks = Ranks::new(3);
-        [1, 0, 2].into_iter().for_each(|image| ranks.choose(image));
+        for image in [1, 0, 2] {
+            ranks.choose(image);
+        }
         ranks.choose(0);
         assert_eq!((ranks.get(0), ranks.get(1), ranks.get(2)), (None, Some(1), None));
         ranks.choose(9);

@@ -211,12 +211,11 @@ fn tags(app: &App, width: u16) -> Vec<Range<usize>> {
         if !fits && lines.len() == MOST_TAGS {
             break;
         }
-        match lines.last_mut().filter(|_| fits) {
-            Some(line) => line.end = place + 1,
-            None => {
-                lines.push(place..place + 1);
-                used = WHY.len();
-            }
+        if let Some(line) = lines.last_mut().filter(|_| fits) {
+            line.end = place + 1;
+        } else {
+            lines.push(place..place + 1);
+            used = WHY.len();
         }
         used += wide;
     }
