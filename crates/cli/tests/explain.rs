@@ -8,7 +8,7 @@ use serde_json::Value;
 use support::{Desk, shipped};
 
 const EXPERIMENT: &str = r#"(
-    rewards: [(kind: Safety), (kind: Contrast), (name: "small", kind: Compressibility)],
+    rewards: [(kind: Safety), (kind: Contrast), (name: "small", kind: Compressibility())],
     prompts: (held_out: List(["a <b>cat</b>", "a knife on a red background", "a dog left of an apple on a blue background"])),
 )"#;
 

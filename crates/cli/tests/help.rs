@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 29] = [
     "sweep",
     "slurm",
     "browse",
@@ -32,6 +32,9 @@ const COMMANDS: [&str; 26] = [
     "show",
     "export-model",
     "sample",
+    "rate",
+    "fit",
+    "ratings",
     "device",
     "pretrain",
     "completions",
@@ -55,6 +58,9 @@ fn the_help_of_every_command_is_the_one_that_was_read() {
         compare(command, &desk.moa([command, "--help"]).success());
     }
     compare("slurm-status", &desk.moa(["slurm", "status", "--help"]).success());
+    for way in ["import", "export"] {
+        compare(&format!("ratings-{way}"), &desk.moa(["ratings", way, "--help"]).success());
+    }
 }
 
 #[test]

@@ -16,16 +16,23 @@ fn swept() -> Desk {
     desk
 }
 
+/// Does what is asked, and returns everything that it says.
+fn said(desk: &Desk, words: &[&str]) -> String {
+    let outcome = desk.moa(words);
+    let stderr = outcome.stderr.clone();
+    outcome.success() + &stderr
+}
+
 /// Judgements of a formula.
 fn judged(desk: &Desk, count: &str) -> String {
-    desk.moa(["rate", "results/small", "--prompts", "8", "-n", "3", "--simulate", count]).success()
+    said(desk, &["rate", "results/small", "--prompts", "8", "-n", "3", "--simulate", count])
 }
 
 #[test]
 fn judgements_become_a_reward_on_which_adapters_are_trained() {
     let desk = swept();
-    let said = judged(&desk, "60");
-    assert!(said.contains("60 answers of 1 rater") && said.contains("moa fit ratings"), "{said}");
+    let text = judged(&desk, "60");
+    assert!(text.contains("60 answers of 1 rater") && text.contains("moa fit ratings"), "{text}");
     let pool: serde_json::Value = serde_json::from_slice(&fs::read(desk.path("ratings/pool.json")).unwrap()).unwrap();
     let images = pool["images"].as_array().unwrap();
     assert!(images.iter().any(|image| image["origin"]["name"] == "base"), "{images:?}");
@@ -35,11 +42,11 @@ fn judgements_become_a_reward_on_which_adapters_are_trained() {
         assert!(!held_out.contains(image["prompt"].as_str().unwrap()), "only training prompts are judged: {image}");
     }
     // Going on draws nothing again.
-    let said = desk.moa(["rate", "ratings", "--simulate", "10"]).success();
-    assert!(said.contains("70 answers"), "{said}");
+    let text = said(&desk, &["rate", "ratings", "--simulate", "10"]);
+    assert!(text.contains("70 answers"), "{text}");
 
-    let said = desk.moa(["fit", "ratings", "-o", "rewards/mine"]).success();
-    assert!(said.contains("70 judgements of 1 rater") && said.contains("accuracy on other prompts"), "{said}");
+    let text = said(&desk, &["fit", "ratings", "-o", "rewards/mine"]);
+    assert!(text.contains("70 judgements of 1 rater") && text.contains("accuracy on other prompts"), "{text}");
     let card = fs::read_to_string(desk.path("rewards/mine/README.md")).unwrap();
     assert!(card.contains("emoji-32") && card.contains("simulated"), "{card}");
     let json = desk.moa(["fit", "ratings", "-o", "rewards/again", "--json"]).success();
@@ -126,8 +133,8 @@ fn judgements_are_exported_and_imported() {
     let desk = swept();
     judged(&desk, "12");
     desk.moa(["ratings", "export", "ratings", "--format", "csv", "-o", "ratings/pairs.csv"]).success();
-    let said = desk.moa(["ratings", "import", "ratings/pairs.csv", "--into", "copy"]).success();
-    assert!(said.contains("12 judgements") && said.contains("csv"), "{said}");
+    let text = said(&desk, &["ratings", "import", "ratings/pairs.csv", "--into", "copy"]);
+    assert!(text.contains("12 judgements") && text.contains("csv"), "{text}");
     desk.moa(["fit", "copy", "-o", "rewards/copy"]).success();
     desk.moa(["ratings", "export", "ratings", "--format", "word", "-o", "x"]).refusal(2, &["pick-a-pic"]);
 }

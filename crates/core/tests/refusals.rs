@@ -115,7 +115,7 @@ fn names_that_are_unknown() {
         (
             "sampelr: ()",
             "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, rounds, soups, \
-             blends, combine, scalarisation, constraints, sampler, lora, optimiser, training, evaluation, hypervolume",
+             blends, combine, scalarisation, constraints, feedback, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
         ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),
@@ -151,10 +151,11 @@ fn fields_that_are_missing_or_given_twice() {
     assert_eq!(
         message("(rewards: [(name: \"a\")])"),
         "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, \
-         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95); one on models: ClipScore(model: \"…\"), \
-         LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), SafetyChecker(model: \"…\"), \
-         ClipDiversity(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
-         Http(url: \"http://127.0.0.1:8000/score\") or Onnx(model: \"scorer.onnx\")"
+         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95), GenEval, Feedback(pessimism: 1), Taste; one on \
+         models: ClipScore(model: \"…\"), LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), \
+         SafetyChecker(model: \"…\"), ClipDiversity(model: \"…\"), Hps(model: \"…\"), ImageReward(model: \"…\"), \
+         Preference(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
+         Http(url: \"http://127.0.0.1:8000/score\"), Onnx(model: \"scorer.onnx\") or AiScore(model: \"qwen2.5-vl\")"
     );
     check_fields(&[
         ("weightings: [Lattice()]", "2:14: weightings[0].divisions is missing: give a whole number, 1 to 100"),

@@ -91,11 +91,11 @@ fn the_gradient_is_that_of_finite_differences_with_and_without_pessimism() {
         let gradient: Vec<f32> = gradient.into_data().try_into_vec().unwrap();
         let total = |values: Vec<f32>| score(&scorer, &pictures(values)).iter().map(|s| f64::from(*s)).sum::<f64>();
         let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
-        // Images are rounded to bytes, as they would be saved: steps are many bytes wide.
+        // Images are rounded to bytes, as they would be saved: a step is about a byte in each pixel, whose errors cancel over all of them.
         let along = |step: f32| start.iter().zip(&gradient).map(|(v, g)| v + step * g / length).collect::<Vec<f32>>();
-        let slope = (total(along(1.0)) - total(along(-1.0))) / 2.0;
+        let slope = (total(along(0.2)) - total(along(-0.2))) / 0.4;
         assert!(length > 1e-3, "{length}");
-        assert!((slope / f64::from(length) - 1.0).abs() < 0.1, "pessimism {pessimism}: {slope} {length}");
+        assert!((slope / f64::from(length) - 1.0).abs() < 0.05, "pessimism {pessimism}: {slope} {length}");
     }
 }
 

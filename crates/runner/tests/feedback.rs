@@ -52,6 +52,7 @@ fn spec() -> ExperimentSpec {
         pairs: 4,
         first: 6,
         prompts: 3,
+        images_per_prompt: 3,
         ..FeedbackSpec::new(FeedbackFrom::Simulated { flips: 0.25 })
     };
     let kind = RewardKind::Feedback { clip: "emoji-32".into(), pessimism: 1.0 };
@@ -173,8 +174,6 @@ fn experiments_whose_feedback_cannot_be_are_refused() {
     };
     let error = refused(&|spec| spec.feedback = None);
     assert!(error.contains("rewards[0].kind") && error.contains("nobody judges"), "{error}");
-    let error = refused(&|spec| spec.rewards.truncate(0));
-    assert!(error.contains("rewards"), "{error}");
     let error = refused(&|spec| {
         spec.rewards.remove(0);
     });

@@ -149,7 +149,10 @@ fn tell(fitted: &FittedRatings, output: &Path) -> Result<(), CliError> {
 
 fn still_needed(curve: &moa_preference_model::LearningCurve) -> String {
     let still = curve.still_needed();
-    let figure = |count: f64| if count.is_finite() { format!("{count}") } else { "any number".to_owned() };
+    let figure = |count: f64| if count.is_finite() { format!("{count}") } else { "no number".to_owned() };
+    if curve.limit.value <= 0.5 || still.value.is_infinite() {
+        return "judgements still needed     unknown: accuracy does not grow with those so far".into();
+    }
     if still.value == 0.0 {
         return format!(
             "judgements still needed     none: accuracy is near to what it tends to, {:.0} %",

@@ -1,7 +1,7 @@
 //! Judgements while adapters are trained: images are drawn, pairs of them are judged, the reward is fitted again.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use moa_preference_model::ask::{Bald, Prediction, Question as Choice, Random, St
 use moa_preference_model::{
     Features, FitSettings, Judgements, Origin, Pool, PreferenceModelError, RewardModel, SpaceSettings,
 };
-use moa_preferences::Preferences;
+use moa_preferences::{Preferences, Winner};
 use moa_rating::{Chooser, Desk, Mode, News, Options, Pool as Images, Question, Wanted};
 use moa_rating_server::Handle;
 use moa_reward::disk::preference::{ModelSlot, PreferenceFeatures};
@@ -398,10 +398,7 @@ impl<'a> Online<'a> {
     fn fit(&mut self, asking: Asking, folder: &PoolFolder, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
         let (pool, judgements) = self.judged(folder)?;
         let model = self.fitted(&pool, &judgements)?;
-        let path = folder.preferences();
-        let ratings = fs::read(&path);
-        let ratings = ratings.map_err(|error| RunnerError::Read { path, reason: error.to_string() })?;
-        let origin = Origin { ratings_sha256: crate::sha256(&ratings), ..self.origin.clone() };
+        let origin = Origin { ratings_sha256: hash_of(&folder.pool(), &judgements), ..self.origin.clone() };
         let failed = |source| RunnerError::Fit { folder: folder.path().to_owned(), source };
         let (name, bytes) = (Times::model_file(asking.time), model.to_bytes(&origin).map_err(failed)?);
         let path = folder.path().join(&name);
@@ -433,6 +430,22 @@ impl<'a> Online<'a> {
         self.address = Some((page.socket().port(), token));
         Ok(page)
     }
+}
+
+/// Returns the hash of what was judged, whenever that was and on whichever side the images were shown.
+fn hash_of(pool: &Images, judgements: &Judgements) -> String {
+    let mut text = String::new();
+    for pair in &judgements.comparisons {
+        let (first, second) = (pool.id(pair.first), pool.id(pair.second));
+        let (better, other, sign) = match pair.winner {
+            Winner::A => (first, second, '>'),
+            Winner::B => (second, first, '>'),
+            Winner::Tie => (first.min(second), first.max(second), '='),
+        };
+        let (rater, weight) = (&judgements.raters[pair.rater], pair.weight);
+        let _ = writeln!(text, "{rater}: {better} {sign} {other}, {weight}");
+    }
+    crate::sha256(text)
 }
 
 /// A time at which raters are asked.

@@ -146,6 +146,10 @@ impl Screen for Rewards {
         "what each reward looks at, and what fools it"
     }
 
+    fn under(&self) -> Option<&'static str> {
+        Some(super::SWEEP)
+    }
+
     fn groups(&self) -> Vec<Group> {
         vec![Group::new(NAME, KEYS)]
     }

@@ -25,7 +25,7 @@ const MOST_PAIRS: usize = 2000;
 /// # Errors
 /// Says which line and field is wrong, or which image is missing.
 pub(super) fn open(path: &Path) -> Result<Preferences, CliError> {
-    let refuse = |error: PreferencesError| CliError::usage(format!("failed to {error}"));
+    let refuse = |error: PreferencesError| CliError::usage(format!("failed to read judgements: {error}"));
     let file = Preferences::read(path).map_err(refuse)?;
     file.check_images().map_err(refuse)?;
     Ok(file)
@@ -36,7 +36,7 @@ pub(super) fn open(path: &Path) -> Result<Preferences, CliError> {
 /// # Errors
 /// Says which image cannot be read or drawn.
 pub(super) fn read(file: &Preferences, experiment: &Experiment, models: &Models) -> Result<Vec<RatedPair>, CliError> {
-    let pairs = file.pairs(&[]).map_err(|error| CliError::usage(format!("failed to {error}")))?;
+    let pairs = file.pairs(&[]).map_err(|error| CliError::usage(format!("failed to read judgements: {error}")))?;
     if pairs.len() > MOST_PAIRS {
         warn(&format!("of {} pairs of images the first {MOST_PAIRS} are compared", pairs.len()));
     }
