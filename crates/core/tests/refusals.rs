@@ -138,7 +138,7 @@ fn names_that_are_unknown() {
         message("(rewards: [\n  (kind: Aesthetic),\n])"),
         "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Composition, Safety, Diversity, \
          Colourfulness, Contrast, Harmony, Compressibility, Incompressibility, ClipScore, LaionAesthetics, PickScore, \
-         SafetyChecker, ClipDiversity, Program, Http, Onnx"
+         SafetyChecker, ClipDiversity, Hps, ImageReward, GenEval, Preference, Feedback, Taste, Program, Http, Onnx, AiScore"
     );
 }
 

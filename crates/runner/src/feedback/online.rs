@@ -386,7 +386,17 @@ impl<'a> Online<'a> {
         let settings = SpaceSettings { components: COMPONENTS, ..SpaceSettings::default() };
         let pool = Pool::new(&features, &settings).map_err(refused)?;
         let preferences = Preferences::begun(&folder.preferences())?;
-        Ok((pool, Judgements::from_preferences(&preferences, |prompt, image| images.find(prompt, image))))
+        let mut judgements = Judgements::from_preferences(&preferences, |prompt, image| images.find(prompt, image));
+        // On which side an image was shown is chance, and may not change what is fitted, not by a bit.
+        for pair in judgements.comparisons.iter_mut().filter(|pair| pair.first > pair.second) {
+            (pair.first, pair.second) = (pair.second, pair.first);
+            pair.winner = match pair.winner {
+                Winner::A => Winner::B,
+                Winner::B => Winner::A,
+                Winner::Tie => Winner::Tie,
+            };
+        }
+        Ok((pool, judgements))
     }
 
     fn fitted(&self, pool: &Pool, judgements: &Judgements) -> Result<RewardModel, RunnerError> {
@@ -432,18 +442,13 @@ impl<'a> Online<'a> {
     }
 }
 
-/// Returns the hash of what was judged, whenever that was and on whichever side the images were shown.
+/// Returns the hash of what was judged, whenever that was.
 fn hash_of(pool: &Images, judgements: &Judgements) -> String {
     let mut text = String::new();
     for pair in &judgements.comparisons {
         let (first, second) = (pool.id(pair.first), pool.id(pair.second));
-        let (better, other, sign) = match pair.winner {
-            Winner::A => (first, second, '>'),
-            Winner::B => (second, first, '>'),
-            Winner::Tie => (first.min(second), first.max(second), '='),
-        };
         let (rater, weight) = (&judgements.raters[pair.rater], pair.weight);
-        let _ = writeln!(text, "{rater}: {better} {sign} {other}, {weight}");
+        let _ = writeln!(text, "{rater}: {first} {second} {:?} {weight}", pair.winner);
     }
     crate::sha256(text)
 }
