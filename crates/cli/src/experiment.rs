@@ -186,7 +186,8 @@ impl Experiment {
             ),
         ];
         let lines = lines.into_iter().chain(self.judging().map(|text| ("judging", text)));
-        lines.map(|(label, text)| format!("{label:<11}{text}\n")).collect()
+        let lines: Vec<String> = lines.map(|(label, text)| format!("{label:<11}{text}\n")).collect();
+        lines.concat()
     }
 
     /// Returns what is judged while adapters are trained, where something is.

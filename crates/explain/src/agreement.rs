@@ -61,7 +61,9 @@ fn ranks(values: &[f64], weights: &[f64]) -> Vec<f64> {
     let (mut ranks, mut below) = (vec![0.0; values.len()], 0.0);
     for equal in order.chunk_by(|a, b| values[*a].total_cmp(&values[*b]).is_eq()) {
         let weight: f64 = equal.iter().map(|at| weights[*at]).sum();
-        equal.iter().for_each(|at| ranks[*at] = below + weight / 2.0);
+        for at in equal {
+            ranks[*at] = below + weight / 2.0;
+        }
         below += weight;
     }
     ranks
@@ -130,7 +132,7 @@ mod tests {
         let a: [f64; 4] = [0.1, 0.2, 0.5, 4.0];
         assert!((spearman(&a, &a.map(f64::exp)) - 1.0).abs() < 1e-12);
         assert!((spearman(&a, &a.map(|v| -v)) + 1.0).abs() < 1e-12);
-        assert_eq!(spearman(&a, &[1.0; 4]), 0.0);
+        assert!(spearman(&a, &[1.0; 4]).abs() < 1e-12);
         // By hand: ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
         assert!((spearman(&a, &[0.0, 1.0, 1.0, 2.0]) - 0.948_683_298).abs() < 1e-6);
     }

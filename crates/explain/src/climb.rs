@@ -71,8 +71,12 @@ fn roughness(image: &Planes) -> Vec<f32> {
             let [across, down] = [right, below].map(|next| next.map_or(0.0, |next| plane[next] - plane[at]));
             let length = (across * across + down * down + SOFT).sqrt() * image.values.len() as f32;
             slope[at] -= (across + down) / length;
-            right.into_iter().for_each(|next| slope[next] += across / length);
-            below.into_iter().for_each(|next| slope[next] += down / length);
+            if let Some(next) = right {
+                slope[next] += across / length;
+            }
+            if let Some(next) = below {
+                slope[next] += down / length;
+            }
         }
     }
     slope

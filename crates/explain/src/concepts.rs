@@ -128,7 +128,9 @@ fn directions(concepts: &[Concept], texts: &TextEmbedder) -> Result<Vec<Vec<f32>
     for mean in &mut means {
         mean.iter_mut().zip(&centre).for_each(|(value, centre)| *value -= centre);
         let length = mean.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        mean.iter_mut().for_each(|value| *value /= length);
+        for value in mean.iter_mut() {
+            *value /= length;
+        }
     }
     Ok(means)
 }

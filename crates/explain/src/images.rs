@@ -84,7 +84,7 @@ impl Planes {
 /// Images of one size, and their prompts. The images of a prompt are neighbours, `group` of each.
 #[derive(Clone, Debug)]
 pub struct Images {
-    images: Vec<Planes>,
+    planes: Vec<Planes>,
     prompts: Vec<String>,
     group: usize,
 }
@@ -101,7 +101,7 @@ impl Images {
         }
         Self::check_size(count, height, width)?;
         let (prompts, group) = (pictures.prompts().to_vec(), pictures.group());
-        Ok(Self { images: Planes::of(pictures.pixels()), prompts, group })
+        Ok(Self { planes: Planes::of(pictures.pixels()), prompts, group })
     }
 
     /// Refuses more images than fit in memory, before they are drawn.
@@ -118,12 +118,12 @@ impl Images {
 
     /// Returns the number of images.
     pub fn len(&self) -> usize {
-        self.images.len()
+        self.planes.len()
     }
 
     /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.planes.is_empty()
     }
 
     /// Returns the number of images of each prompt.
@@ -133,7 +133,7 @@ impl Images {
 
     /// Returns the images.
     pub fn images(&self) -> &[Planes] {
-        &self.images
+        &self.planes
     }
 
     /// Returns the prompt of each image.
@@ -143,7 +143,7 @@ impl Images {
 
     /// Returns height and width.
     pub fn size(&self) -> [usize; 2] {
-        [self.images[0].height, self.images[0].width]
+        [self.planes[0].height, self.planes[0].width]
     }
 
     /// Returns how many prompts there are.

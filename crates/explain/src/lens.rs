@@ -69,7 +69,7 @@ impl<'a> Lens<'a> {
     pub fn score(&self, images: &[&Planes], prompts: &[String], group: usize) -> Result<Vec<f64>, ExplainError> {
         let reward = &self.scorer.rewards()[self.place];
         let mut scores = Vec::with_capacity(images.len());
-        self.in_batches(images, prompts, group, |pictures| {
+        Self::in_batches(images, prompts, group, |pictures| {
             let brought = self.scorer.brought(&pictures);
             let found = reward.score(&View::new(&brought))?;
             self.meter.add(found.len() as f64);
@@ -123,7 +123,7 @@ impl<'a> Lens<'a> {
         let (rows, group, at) = self.with_companions(set, place, variants);
         let prompts = vec![set.prompts()[place].clone(); rows.len()];
         let mut gradients = Vec::with_capacity(variants.len());
-        self.in_batches(&rows, &prompts, group, |pictures| {
+        Self::in_batches(&rows, &prompts, group, |pictures| {
             let shares: Vec<f32> = (0..pictures.len()).map(|row| f32::from(u8::from(row % group == at))).collect();
             let found: Tensor<4> = self.scorer.gradient_at(&pictures, self.place, &shares)?;
             self.meter.add(GRADIENT * pictures.len() as f64);
@@ -162,15 +162,14 @@ impl<'a> Lens<'a> {
         group: usize,
     ) -> Result<Vec<Column>, ExplainError> {
         let mut columns: Vec<Column> = Vec::new();
-        self.in_batches(images, prompts, group, |pictures| {
+        Self::in_batches(images, prompts, group, |pictures| {
             for judged in self.scorer.judge(&pictures)? {
                 let scores = judged.scores.iter().map(|score| score.map(f64::from));
-                match columns.iter_mut().find(|column| column.name == judged.name) {
-                    Some(known) => known.scores.extend(scores),
-                    None => {
-                        let (name, scores) = (judged.name.to_owned(), scores.collect());
-                        columns.push(Column { name, is_judge: true, scores });
-                    }
+                if let Some(known) = columns.iter_mut().find(|column| column.name == judged.name) {
+                    known.scores.extend(scores);
+                } else {
+                    let (name, scores) = (judged.name.to_owned(), scores.collect());
+                    columns.push(Column { name, is_judge: true, scores });
                 }
             }
             self.meter.add(pictures.len() as f64);
@@ -197,7 +196,6 @@ impl<'a> Lens<'a> {
 
     /// Hands whole groups of images on, as many as are scored at once.
     fn in_batches(
-        &self,
         images: &[&Planes],
         prompts: &[String],
         group: usize,

@@ -9,7 +9,7 @@ use moa_reward::{Pictures, Reward, RewardError, Scorer, View};
 struct Corner(fn(f32) -> f32);
 
 impl Reward for Corner {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "corner"
     }
 

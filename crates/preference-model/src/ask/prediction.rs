@@ -44,7 +44,9 @@ impl Strategy for Prediction {
         let target = |at: usize| {
             let mut spread = growing.spread(&candidates[at]);
             let scale = norm2(&spread).max(f64::MIN_POSITIVE).powf(-0.5 * self.evenness);
-            spread.iter_mut().for_each(|value| *value *= scale);
+            for value in &mut spread {
+                *value *= scale;
+            }
             spread
         };
         let targets: Vec<f64> = Random.choose(&drawn).into_iter().flat_map(target).collect();

@@ -204,7 +204,7 @@ impl Screen for Rewards {
         let theme = shared.theme;
         match &self.state {
             State::Unknown | State::Asked => {
-                message(theme, frame, area, "Reading", "the report cards of the rewards …")
+                message(theme, frame, area, "Reading", "the report cards of the rewards …");
             }
             State::Absent => {
                 let text = "`moa explain` on these results says what each reward looks at, and what fools it; R reads its cards";

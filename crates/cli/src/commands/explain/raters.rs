@@ -1,6 +1,7 @@
 //! Pairs that raters decided, with their images.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use moa_adapter::AdapterBank;
@@ -84,10 +85,9 @@ impl Reader<'_> {
         }
         if let Some(adapter) = &drawn.adapter {
             let path = folder.join(adapter);
-            if !self.adapters.contains_key(&path) {
+            if let Entry::Vacant(entry) = self.adapters.entry(path.clone()) {
                 let named = adapters::read_one(&path, &pipeline.adaptable())?;
-                let bank = AdapterBank::of(&[&named.adapter], pipeline.device());
-                self.adapters.insert(path, bank);
+                entry.insert(AdapterBank::of(&[&named.adapter], pipeline.device()));
             }
         }
         let bank = drawn.adapter.as_ref().and_then(|adapter| self.adapters.get(&folder.join(adapter))?.as_ref());
