@@ -14,9 +14,6 @@ use moa_zoo::{BaseModel, NamedClip, ZooError};
 use crate::preferences::{Album, Redrawing, decoded, fitted, pixels_of, unreadable};
 use crate::{Places, RunnerError};
 
-/// Images of one size that are embedded at once.
-const AT_ONCE: usize = 16;
-
 /// Looks at images with a CLIP; bases that drew images are opened when they are first needed.
 pub struct Look<'a> {
     /// The CLIP.
@@ -76,35 +73,20 @@ pub(super) fn features_of_files<'p>(
     features(sight, images.map(|(path, prompt)| (pixels_of_file(sight, path), prompt)), progress)
 }
 
-/// Embeds images in turn, several of a size together.
+/// Embeds images in turn, each by itself: its features do not depend, not even in the last bit, on what was embedded beside it or before a
+/// sweep was resumed.
 fn features<'p>(
     sight: &PreferenceFeatures,
     images: impl ExactSizeIterator<Item = (Result<Tensor<4>, RunnerError>, &'p str)>,
     progress: &dyn Fn(f64),
 ) -> Result<Vec<f32>, RunnerError> {
-    let (count, mut done) = (images.len(), 0);
+    let count = images.len();
     let mut values = Vec::with_capacity(count * sight.width());
-    let mut waiting: Vec<(Tensor<4>, String)> = Vec::with_capacity(AT_ONCE);
-    let mut embed = |waiting: &mut Vec<(Tensor<4>, String)>| -> Result<(), RunnerError> {
-        let (pixels, prompts): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        if pixels.is_empty() {
-            return Ok(());
-        }
-        done += pixels.len();
-        let pictures = Pictures::new(Tensor::cat(pixels, 0), prompts, 1).map_err(RunnerError::Look)?;
+    for (done, (pixels, prompt)) in images.enumerate() {
+        let pictures = Pictures::new(pixels?, vec![prompt.to_owned()], 1).map_err(RunnerError::Look)?;
         values.extend(sight.of(&pictures).map_err(RunnerError::Look)?);
-        progress(done as f64 / count as f64);
-        Ok(())
-    };
-    for (pixels, prompt) in images {
-        let pixels = pixels?;
-        let fits = waiting.first().is_none_or(|(first, _)| first.dims() == pixels.dims());
-        if !fits || waiting.len() == AT_ONCE {
-            embed(&mut waiting)?;
-        }
-        waiting.push((pixels, prompt.to_owned()));
+        progress((done + 1) as f64 / count as f64);
     }
-    embed(&mut waiting)?;
     Ok(values)
 }
 
