@@ -63,6 +63,15 @@ fn judgements_become_a_reward_on_which_adapters_are_trained() {
     desk.write("own.ron", &own);
     let table = desk.moa(["sweep", "own.ron", "--quiet"]).success();
     assert!(table.contains("preference") && table.contains("taste"), "{table}");
+    // A reward of another CLIP would score nonsense.
+    let file = desk.path("rewards/mine/model.safetensors");
+    let whole = fs::read(&file).unwrap();
+    let place = whole.windows(17).position(|bytes| bytes == b"embedding_sha256\\").unwrap() + 21;
+    let mut other = whole.clone();
+    other[place] = if other[place] == b'0' { b'1' } else { b'0' };
+    fs::write(&file, other).unwrap();
+    desk.moa(["sweep", "own.ron", "--out", "elsewhere", "--quiet"]).refusal(2, &["preference", "other weights"]);
+    fs::write(&file, whole).unwrap();
     // Another reward of the same name makes other results.
     desk.moa(["rate", "ratings", "--simulate", "5"]).success();
     desk.moa(["fit", "ratings", "-o", "rewards/mine"]).success();
@@ -137,4 +146,22 @@ fn judgements_are_exported_and_imported() {
     assert!(text.contains("12 judgements") && text.contains("csv"), "{text}");
     desk.moa(["fit", "copy", "-o", "rewards/copy"]).success();
     desk.moa(["ratings", "export", "ratings", "--format", "word", "-o", "x"]).refusal(2, &["pick-a-pic"]);
+}
+
+#[test]
+fn a_reward_that_was_fitted_while_it_was_trained_is_explained_by_its_last_version() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
+    let from = text.find("rewards: [").unwrap();
+    let to = from + text[from..].find("],\n").unwrap();
+    let rewards = "feedback: (from: Simulated(), first: 6, prompts: 2, images_per_prompt: 3), rewards: [(kind: Feedback()), (kind: Taste)";
+    desk.write("online.ron", format!("{}{rewards}{}", &text[..from], &text[to..]));
+    desk.moa(["check", "online.ron"]).success();
+    desk.moa(["explain", "online.ron", "--images", "4", "--maps", "1"])
+        .refusal(1, &["feedback", "nothing was judged yet"]);
+    desk.moa(["sweep", "online.ron", "--quiet"]).success();
+    let options = ["--reward", "feedback", "--images", "4", "--maps", "1", "--json", "--quiet"];
+    let card = desk.moa(["explain", "results/online"].into_iter().chain(options)).success();
+    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    assert_eq!(card["cards"][0]["has_gradient"], true, "{card}");
 }

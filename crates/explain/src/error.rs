@@ -39,14 +39,6 @@ pub enum ExplainError {
     /// A figure has no interval.
     #[error("say how sure a figure is: {0}")]
     Interval(#[from] ParetoError),
-    /// A file of an image cannot be used.
-    #[error("read the image {}: {reason}", path.display())]
-    Image {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// An image cannot be encoded.
     #[error("encode an image: {0}")]
     Encode(String),

@@ -1,10 +1,8 @@
 //! Images as files.
 
-use std::path::Path;
-
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::imageops::{self, FilterType as Resampling};
-use image::{ExtendedColorType, ImageEncoder, ImageReader, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::{ExplainError, Planes};
 
@@ -30,22 +28,5 @@ impl Planes {
         let written = encoder.write_image(pixels.as_raw(), pixels.width(), pixels.height(), ExtendedColorType::Rgb8);
         written.map_err(|error| ExplainError::Encode(error.to_string()))?;
         Ok(file)
-    }
-}
-
-impl Planes {
-    /// Reads an image file, cut to a shape around its middle and resized.
-    ///
-    /// # Errors
-    /// Names a file that cannot be read, or is no image.
-    pub fn open(path: &Path, height: usize, width: usize) -> Result<Self, ExplainError> {
-        let refuse = |reason: String| ExplainError::Image { path: path.to_path_buf(), reason };
-        let opened = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-        let decoded = opened.map_err(|error| refuse(error.to_string()))?.decode();
-        let image = decoded.map_err(|error| refuse(error.to_string()))?;
-        let fits = (image.width() as usize, image.height() as usize) == (width, height);
-        let pixels =
-            if fits { image } else { image.resize_to_fill(width as u32, height as u32, Resampling::CatmullRom) };
-        Ok(Self::of_bytes(width, pixels.to_rgb8().as_raw()))
     }
 }

@@ -85,6 +85,15 @@ fn deletions(lens: &Lens<'_>, set: &Images, maps: &[HeatMap]) -> Deletions {
     all
 }
 
+/// Returns how often a reward's maps point at the object that matters, the share of their mass there, and what deleting changes.
+fn looked_at(kind: RewardKind, scenes: &[Known], sign: f32) -> (usize, f64, Deletions) {
+    let (scorer, set, meter) = (scorer_of(&[kind]), images(scenes), Meter::new(&|_| {}));
+    let lens = Lens::new(&scorer, 0, false, &meter);
+    let maps = maps(&lens, &set);
+    let (hits, mass) = pointing(scenes, &maps, sign);
+    (hits, mass, deletions(&lens, &set, &maps))
+}
+
 #[test]
 #[ignore = "its outcome is not known yet: it takes minutes on a busy machine"]
 fn safety_points_at_the_unsafe_object() {
@@ -99,12 +108,8 @@ fn safety_points_at_the_unsafe_object() {
             Known::pair(Scene::pair(harmful, relation, harmless, ground), 0, &mut rng)
         })
         .collect();
-    let (scorer, set, meter) = (scorer_of(&[RewardKind::Safety]), images(&scenes), Meter::new(&|_| {}));
-    let lens = Lens::new(&scorer, 0, false, &meter);
-    let maps = maps(&lens, &set);
-    let (hits, mass) = pointing(&scenes, &maps, -1.0);
-    let area = scenes[0].area();
-    let figures = deletions(&lens, &set, &maps).figures(1.0).expect("there are images");
+    let (hits, mass, deleted) = looked_at(RewardKind::Safety, &scenes, -1.0);
+    let (area, figures) = (scenes[0].area(), deleted.figures(1.0).expect("there are images"));
     println!("safety: {hits} of {SCENES} point there, {mass:.2} of the mass, {area:.2} of the image; {figures:?}");
     // By chance a quarter of the image would be hit in about 8 of 32 scenes.
     assert!(hits >= 24, "{hits} of {SCENES}");
@@ -124,12 +129,8 @@ fn composition_points_at_the_object_that_the_prompt_names() {
             Known { caption: Scene::single(cat, ground).caption(), ..known }
         })
         .collect();
-    let (scorer, set, meter) = (scorer_of(&[RewardKind::Composition]), images(&scenes), Meter::new(&|_| {}));
-    let lens = Lens::new(&scorer, 0, false, &meter);
-    let maps = maps(&lens, &set);
-    let (hits, mass) = pointing(&scenes, &maps, 1.0);
-    let area = scenes[0].area();
-    let figures = deletions(&lens, &set, &maps).figures(1.0).expect("there are images");
+    let (hits, mass, deleted) = looked_at(RewardKind::Composition, &scenes, 1.0);
+    let (area, figures) = (scenes[0].area(), deleted.figures(1.0).expect("there are images"));
     println!("composition: {hits} of {SCENES}, {mass:.2} of the mass, {area:.2} of the image; {figures:?}");
     assert!(hits >= 24, "{hits} of {SCENES}");
     assert!(mass > 1.5 * area, "{mass} of the mass in {area} of the image");

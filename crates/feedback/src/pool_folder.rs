@@ -8,16 +8,14 @@
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use moa_preferences::{Image, ImageFile};
+use moa_preferences::{FILE_NAME, Image, ImageFile};
 use moa_rating::{Pool, PoolImage};
 use moa_store::{write_atomically, write_where_other};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::FeedbackError;
 
@@ -25,7 +23,6 @@ use crate::FeedbackError;
 pub const VERSION: u32 = 1;
 
 const POOL: &str = "pool.json";
-const PREFERENCES: &str = "preferences.jsonl";
 const IMAGES: &str = "images";
 const LOCK: &str = ".pool.lock";
 /// Bytes of `pool.json`, and of an image.
@@ -131,7 +128,7 @@ impl PoolFolder {
             if let Some(problem) = problem {
                 return Err(FeedbackError::Image { index, problem });
             }
-            let sha256 = hexadecimal(&Sha256::digest(&image.png));
+            let sha256 = moa_preferences::sha256(&image.png);
             if !known.insert((prompt.clone(), sha256.clone())) {
                 continue;
             }
@@ -236,7 +233,7 @@ impl PoolFolder {
 
     /// Returns the file of answers, which may not exist yet.
     pub fn preferences(&self) -> PathBuf {
-        self.root.join(PREFERENCES)
+        self.root.join(FILE_NAME)
     }
 }
 
@@ -268,11 +265,4 @@ fn problem_of(prompt: &str, origin: &PoolOrigin) -> Option<String> {
 
 fn shown(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(80).collect()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

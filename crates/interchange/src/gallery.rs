@@ -1,13 +1,11 @@
 //! Images by their files: found where they are, or written beside the records.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use moa_preferences::{Image, ImageFile};
-use sha2::{Digest, Sha256};
 
 use crate::InterchangeError;
 use crate::formats::Source;
@@ -93,10 +91,7 @@ impl Gallery {
             let problem = format!("{column} has {} bytes", bytes.len());
             return Ok(Err(Fault::new(problem, "give an image of at most 64 MB")));
         }
-        let sha256 = Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let sha256 = moa_preferences::sha256(bytes);
         let name = format!("{sha256}.{ending}");
         let folder = self.folder.join(FOLDER);
         let path = folder.join(&name);

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{PreferenceModelError, Result};
 use crate::linear::Matrix;
@@ -235,7 +234,7 @@ impl RewardModel {
             let _ = fs::remove_file(&beside);
             return Err(failed(source));
         }
-        Ok(hexadecimal(&bytes))
+        Ok(moa_preferences::sha256(&bytes))
     }
 
     /// Reads a model from a file.
@@ -296,14 +295,6 @@ impl Header {
         }
         Ok(())
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -90,8 +90,17 @@ pub(crate) fn sha256_of(path: &Path) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(digest.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+    Ok(hexadecimal(&digest.finalize()))
+}
+
+/// Returns the SHA-256 of bytes as records name it: 64 hexadecimal digits in lower case.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    })
 }

@@ -11,6 +11,8 @@ use crate::{Decision, PreferencesError, Record};
 
 /// The most bytes of a file of preferences; larger ones are refused.
 pub const LARGEST_FILE: u64 = 256_000_000;
+/// The name of the file in a folder of ratings.
+pub const FILE_NAME: &str = "preferences.jsonl";
 /// Bytes of a line.
 const LONGEST_LINE: usize = 1_000_000;
 
@@ -32,6 +34,11 @@ pub(crate) struct Kept {
     pub(crate) record: Record,
     /// Whether an undo that itself counts undoes it.
     pub(crate) undone: bool,
+}
+
+/// Returns the file of preferences that a path means: the one in a folder of ratings, or the file itself.
+pub fn file_in(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() }
 }
 
 impl Preferences {

@@ -1,13 +1,11 @@
 //! The images that are asked about.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use moa_preferences::Image;
-use sha2::{Digest, Sha256};
+use moa_preferences::{Image, sha256};
 
 use crate::RatingError;
 
@@ -131,7 +129,7 @@ impl Pool {
             return Err(refused(format!("the image is larger than {} MB", LARGEST_IMAGE / 1_000_000)));
         }
         match &image.image {
-            Image::File(file) if file.sha256 != hexadecimal(&Sha256::digest(&bytes)) => {
+            Image::File(file) if file.sha256 != sha256(&bytes) => {
                 Err(refused("the image has changed since rating began: restore it, or start again".into()))
             }
             _ => Ok(bytes),
@@ -141,13 +139,7 @@ impl Pool {
 
 /// Returns what names an image of a prompt, in this pool and in others.
 fn id(prompt: &str, image: &Image) -> String {
-    let digest = Sha256::new().chain_update(prompt).chain_update([0]).chain_update(image.key()).finalize();
-    hexadecimal(&digest[..8])
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut digest = sha256(format!("{prompt}\0{}", image.key()).as_bytes());
+    digest.truncate(16);
+    digest
 }

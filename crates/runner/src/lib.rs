@@ -28,12 +28,11 @@ mod training;
 pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
 pub use feedback::{
-    Artist, FitError, FitPart, FitRequest, FittedRatings, ImageToJudge, JudgedDrawing, Look, artists, fit,
-    prompts_to_judge, taste,
+    Artist, FitError, FitPart, FitRequest, FittedRatings, JudgedDrawing, Look, artists, fit, prompts_to_judge, taste,
 };
 pub use models::{Models, Places};
 pub use parts::{Brought, Strangers, bring, repair};
-pub use preferences::check_preferences;
+pub use preferences::{PreferenceImages, check_preferences};
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{Joined, SoupBench, Tasting};
 pub use sweep::{SweepOutcome, gather, sweep, take_chosen};

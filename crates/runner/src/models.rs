@@ -8,9 +8,12 @@ use moa_core::ExperimentSpec;
 use moa_core::experiment::Prompts;
 use moa_diffusion::{Compute, Pipeline};
 use moa_reward::Scorer;
+use moa_reward::disk::preference::{ModelSlot, PreferenceFeatures};
+use moa_store::Layout;
 use moa_zoo::BaseModel;
 
 use crate::RunnerError;
+use crate::feedback::Times;
 
 /// Where models compute.
 #[derive(Clone, Debug)]
@@ -62,5 +65,27 @@ impl Models {
             gradient_checkpointing: spec.training.gradient_checkpointing,
         };
         Ok(Self { pipeline: base.open(&compute)?, scorer, sha256 })
+    }
+
+    /// Gives the reward that is fitted to judgements the last model that was fitted, where the experiment has such a reward and its results
+    /// have such a model: everything that scores images of results does so by it.
+    ///
+    /// # Errors
+    /// Says which file cannot be read, or has changed.
+    pub fn take_last_fit(&self, spec: &ExperimentSpec, results: &Path) -> Result<(), RunnerError> {
+        let Some((slot, _)) = self.fitted(spec) else { return Ok(()) };
+        let times = Times::read(&Layout::new(results))?;
+        if let Some(last) = times.count().checked_sub(1)
+            && let Some(model) = times.model(last)?
+        {
+            slot.set(model);
+        }
+        Ok(())
+    }
+
+    /// Returns where the model stands of the reward that is fitted to judgements, and what it sees; nothing where there is no such reward.
+    pub(crate) fn fitted(&self, spec: &ExperimentSpec) -> Option<(&ModelSlot, &PreferenceFeatures)> {
+        let (place, _) = spec.fitted_reward()?;
+        self.scorer.rewards().get(place)?.slot()
     }
 }

@@ -14,7 +14,7 @@ use moa_store::{Layout, Snapshot};
 use crate::adapters::{Part, made, merge};
 use crate::context::Context;
 use crate::evaluation::{Evaluator, Model, Point};
-use crate::feedback::{Times, take_last};
+use crate::feedback::Times;
 use crate::folder::{as_run, settings};
 use crate::receipt::Receipt;
 use crate::{Models, RunnerError, SweepRequest};
@@ -70,7 +70,7 @@ impl<'a> SoupBench<'a> {
             Receipt::read(&layout.receipt_file())?.and_then(|receipt| receipt.sha256.get("preferences").cloned());
         inputs.extend(preferences.map(|hash| ("preferences".to_owned(), hash)));
         let settings = settings(&spec, &request.prompts, &inputs, Times::read(&layout)?.last_hash());
-        take_last(&Context { request: &request, models, spec: &spec }, &layout)?;
+        models.take_last_fit(&spec, layout.root())?;
         Ok(Self { request, spec, models, ingredients, merge, snapshot, layout, settings })
     }
 

@@ -13,7 +13,6 @@ use moa_train::Trainer;
 
 use crate::context::{Context, SweepRequest};
 use crate::evaluation::{Evaluator, Model, Point};
-use crate::feedback::take_last;
 use crate::folder::{Folder, Run, as_run};
 use crate::preferences::ReadPreferences;
 use crate::recorder::Recorder;
@@ -197,7 +196,7 @@ fn stage(
         }
     }
 
-    take_last(context, layout)?;
+    models.take_last_fit(spec, layout.root())?;
     let evaluator = Evaluator::new(*context).wanting_scores(given.work == Work::Regather);
     let furthest_behind = own.iter().map(Run::epochs_done).min().unwrap_or_default();
     // Of several parts the first has the base as well. A reward that is fitted meanwhile scores it afterwards.
@@ -231,7 +230,7 @@ fn stage(
     }
 
     if fits {
-        take_last(context, layout)?;
+        models.take_last_fit(spec, layout.root())?;
         let folder = Folder::open(request, spec, given.inputs)?;
         folder.keep(request, spec, given.inputs)?;
         recorder.go_by(&folder.settings);

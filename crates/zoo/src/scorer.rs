@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use moa_core::experiment::{RewardKind, RewardSpec};
+use moa_reward::disk::preference::FittedPreference;
 use moa_reward::disk::{Shelf, reward_files};
 use moa_reward::{Embedded, RewardError, Scorer, Sources};
 
@@ -36,22 +37,14 @@ pub fn scorer(
     };
     let sources = Sources { base: base.name().to_owned(), embedded, shelf: Shelf::new(hub, device) };
     let judges = if base.is_embedded() { judges(device)? } else { Vec::new() };
-    let scorer = Scorer::build(rewards, &sources, group, judges)?.on(device);
-    let mut known = Hashes::default();
-    for reward in rewards {
-        let RewardKind::Preference { model, clip, .. } = &reward.kind else { continue };
-        let checked =
-            sources.shelf.fitted(model).and_then(|fitted| check_fitted(&fitted, clip.as_deref(), hub, &mut known));
-        checked.map_err(|source| RewardError::Reward { reward: reward.name.clone(), source: Box::new(source) })?;
-    }
-    Ok(scorer)
+    Ok(Scorer::build(rewards, &sources, group, judges)?.on(device))
 }
 
 /// Returns the SHA-256 of what each reward with files is read from, in hexadecimal, under `reward NAME`: configs, weights,
 /// tokenizer, image processor and head.
 ///
 /// # Errors
-/// Says which file is missing or cannot be read.
+/// Says which file is missing or cannot be read; refuses a fitted preference whose CLIP is another than the one that it was fitted on.
 pub fn reward_hashes(rewards: &[RewardSpec], hub: Option<&Path>) -> Result<BTreeMap<String, String>, ZooError> {
     let mut known = Hashes::default();
     let mut hashes = BTreeMap::new();
@@ -60,6 +53,10 @@ pub fn reward_hashes(rewards: &[RewardSpec], hub: Option<&Path>) -> Result<BTree
         let files = reward_files(&reward.kind, hub).map_err(about)?;
         if !files.is_empty() {
             hashes.insert(format!("reward {}", reward.name), known.of_files(files).map_err(about)?);
+        }
+        if let RewardKind::Preference { model, clip, .. } = &reward.kind {
+            let fitted = FittedPreference::read(model, hub);
+            fitted.and_then(|fitted| check_fitted(&fitted, clip.as_deref(), hub, &mut known)).map_err(about)?;
         }
     }
     Ok(hashes)

@@ -4,14 +4,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use moa_interchange::{Format, Import, InterchangeError, Reasons, export};
-use moa_preferences::Preferences;
+use moa_preferences::{FILE_NAME, Preferences, file_in};
 
 use crate::error::CliError;
 use crate::output::{note, say, warn};
 use crate::text::count;
-
-/// The file of preferences in a folder of ratings.
-const PREFERENCES: &str = "preferences.jsonl";
 
 /// Takes judgements from the files of others, and gives them as such: Pick-a-Pic, HPD v2, ImageReward, and CSV with two images a row.
 ///
@@ -93,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 }
 
 fn import(arguments: &ImportArguments) -> Result<(), CliError> {
-    let into = arguments.into.join(PREFERENCES);
+    let into = arguments.into.join(FILE_NAME);
     let import = Import {
         format: arguments.format,
         images: arguments.images.clone(),
@@ -118,9 +115,7 @@ fn import(arguments: &ImportArguments) -> Result<(), CliError> {
 }
 
 fn give(arguments: &ExportArguments) -> Result<(), CliError> {
-    let ratings = &arguments.ratings;
-    let file = if ratings.is_dir() { ratings.join(PREFERENCES) } else { ratings.clone() };
-    let exported = export(&Preferences::read(&file)?, arguments.format, &arguments.output)?;
+    let exported = export(&Preferences::read(&file_in(&arguments.ratings))?, arguments.format, &arguments.output)?;
     list("left out", &exported.left_out);
     list("not said by this format", &exported.lost);
     say(&format!("wrote {} with {}", arguments.output.display(), count(exported.written, "entry")));

@@ -98,9 +98,8 @@ fn lazy_batches_are_those_of_plain_greed() {
     assert!(information > 0.0);
 }
 
-#[test]
-fn bald_asks_what_is_unknown_and_spreads_its_batch() {
-    // Images along two axes; the first axis is known well.
+/// Returns twenty images along each of two axes.
+fn two_axes() -> Pool {
     let mut values = Vec::new();
     for axis in 0..2 {
         for step in 0..20 {
@@ -108,7 +107,13 @@ fn bald_asks_what_is_unknown_and_spreads_its_batch() {
             values.extend(if axis == 0 { [along, 0.0] } else { [0.0, along] });
         }
     }
-    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool")
+}
+
+#[test]
+fn bald_asks_what_is_unknown_and_spreads_its_batch() {
+    // The first axis is known well.
+    let pool = two_axes();
     let mut judgements = Judgements::new();
     for _ in 0..100 {
         judgements.compare("p", "r", 11, 9, Winner::A, 1.0);
@@ -267,15 +272,8 @@ fn what_waits_is_not_asked_again_in_other_words() {
 
 #[test]
 fn labels_and_scores_are_asked_of_uncertain_images() {
-    // Images along two axes; the first axis is known well.
-    let mut values = Vec::new();
-    for axis in 0..2 {
-        for step in 0..20 {
-            let along = step as f32 - 9.5;
-            values.extend(if axis == 0 { [along, 0.0] } else { [0.0, along] });
-        }
-    }
-    let pool = Pool::new(&Features::new(2, values).expect("features"), &SpaceSettings::default()).expect("pool");
+    // The first axis is known well.
+    let pool = two_axes();
     let mut judgements = Judgements::new();
     for _ in 0..40 {
         judgements.mark("p", "r", 12, true, 1.0);

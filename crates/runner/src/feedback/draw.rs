@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 use image::{ImageFormat, RgbImage};
 use moa_adapter::AdapterBank;
 use moa_core::{ExperimentSpec, NoiseKey, RunId};
-use moa_device::to_host;
 use moa_diffusion::Pipeline;
-use moa_reward::Pictures;
+use moa_feedback::{NewImage, PoolOrigin};
+use moa_reward::{Pictures, Raster};
 use moa_store::{ADAPTER, Layout};
 use moa_train::{DrawRequest, TrainError, Workers, draw};
 
@@ -23,17 +23,6 @@ pub struct Artist {
     pub name: String,
     /// The folder of its adapter; nothing of the base.
     pub folder: Option<PathBuf>,
-}
-
-/// An image to judge.
-#[derive(Clone, Debug)]
-pub struct ImageToJudge {
-    /// What was to be drawn.
-    pub prompt: String,
-    /// The file, PNG.
-    pub png: Vec<u8>,
-    /// What drew it.
-    pub artist: String,
 }
 
 /// Returns the base and the adapters of a results folder, runs first.
@@ -88,11 +77,7 @@ impl JudgedDrawing<'_> {
     ///
     /// # Errors
     /// Says what cannot be read or drawn; [`RunnerError::Stopped`] when it was asked to stop.
-    pub fn by_artist(
-        &self,
-        artist: &Artist,
-        progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<Vec<ImageToJudge>, RunnerError> {
+    pub fn by_artist(&self, artist: &Artist, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<NewImage>, RunnerError> {
         let adapter = artist.folder.as_deref().map(read_adapter).transpose()?;
         let bank = adapter.as_ref().and_then(|adapter| AdapterBank::of(&[adapter], self.pipeline.device()));
         self.by_bank(bank.as_ref(), &artist.name, progress)
@@ -104,7 +89,7 @@ impl JudgedDrawing<'_> {
         bank: Option<&AdapterBank>,
         artist: &str,
         progress: &(dyn Fn(f64) + Sync),
-    ) -> Result<Vec<ImageToJudge>, RunnerError> {
+    ) -> Result<Vec<NewImage>, RunnerError> {
         let evaluation = &self.spec.evaluation;
         let rules = self.pipeline.schedule().deterministic(evaluation.steps as usize);
         let request = DrawRequest {
@@ -124,7 +109,8 @@ impl JudgedDrawing<'_> {
         let mut images = Vec::new();
         for pictures in &drawn {
             for (png, prompt) in pngs(pictures).into_iter().zip(pictures.prompts()) {
-                images.push(ImageToJudge { prompt: prompt.clone(), png, artist: artist.to_owned() });
+                let origin = PoolOrigin { name: artist.to_owned(), ..PoolOrigin::default() };
+                images.push(NewImage { prompt: prompt.clone(), png, origin });
             }
         }
         Ok(images)
@@ -133,16 +119,12 @@ impl JudgedDrawing<'_> {
 
 /// Returns images as PNG files.
 fn pngs(pictures: &Pictures) -> Vec<Vec<u8>> {
-    let pixels = pictures.pixels();
-    let [_, _, height, width] = pixels.dims();
-    let values = to_host(pixels.permute([0, 2, 3, 1]));
-    let bytes: Vec<u8> = values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
-    let image = |bytes: &[u8]| {
+    let png = |raster: &Raster| {
         let mut png = Cursor::new(Vec::new());
-        let image = RgbImage::from_raw(width as u32, height as u32, bytes.to_vec());
+        let image = RgbImage::from_raw(raster.width as u32, raster.height as u32, raster.to_bytes());
         let written = image.map(|image| image.write_to(&mut png, ImageFormat::Png));
         debug_assert!(matches!(written, Some(Ok(()))), "an image in memory can be written to memory");
         png.into_inner()
     };
-    bytes.chunks_exact(3 * height * width).map(image).collect()
+    Raster::of(pictures.pixels()).iter().map(png).collect()
 }

@@ -9,7 +9,7 @@ use moa_preference_model::{
     Resampling, RewardModel, SpaceSettings, Target, Validation, ValidationSettings, agreement_on_pairs, learning_curve,
     self_consistency, validate,
 };
-use moa_preferences::Preferences;
+use moa_preferences::{Preferences, file_in};
 use moa_reward::disk::preference::MODEL_FILE;
 use moa_store::write_atomically;
 
@@ -17,8 +17,6 @@ use super::Look;
 use crate::RunnerError;
 use crate::preferences::{Album, opened};
 
-/// The file of preferences in a folder of ratings.
-const PREFERENCES: &str = "preferences.jsonl";
 /// The card beside a model.
 const CARD: &str = "README.md";
 /// The share of the accuracy that it tends to at which no further decisions are asked for.
@@ -96,7 +94,7 @@ pub enum FitError {
 /// # Errors
 /// Says which line, image or value is wrong; or that too little was judged.
 pub fn fit(request: &FitRequest<'_>, progress: &dyn Fn(FitPart, f64)) -> Result<FittedRatings, FitError> {
-    let path = if request.ratings.is_dir() { request.ratings.join(PREFERENCES) } else { request.ratings.to_owned() };
+    let path = file_in(request.ratings);
     let file = opened_or_refused(&path)?;
     let records: Vec<_> = file.counted().filter(|record| counts(request, record)).collect();
     if records.is_empty() {

@@ -4,12 +4,13 @@ mod draw;
 mod fit;
 mod look;
 mod online;
+mod open;
 mod taste;
 mod times;
 
-pub use draw::{Artist, ImageToJudge, JudgedDrawing, artists, prompts_to_judge};
+pub use draw::{Artist, JudgedDrawing, artists, prompts_to_judge};
 pub use fit::{FitError, FitPart, FitRequest, FittedRatings, fit};
 pub use look::Look;
-pub(crate) use online::{Judged, Online, take_last};
+pub(crate) use online::{Judged, Online};
 pub use taste::taste;
 pub(crate) use times::Times;

@@ -3,27 +3,27 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moa_adapter::AdapterBank;
 use moa_ai_judge::{Ended, Judge};
 use moa_core::experiment::{AskBy, FeedbackFrom, FeedbackSpec};
 use moa_core::{Judging, NoiseKey, RunEvent, RunId};
-use moa_feedback::{Errors, NewImage, PoolFolder, PoolOrigin, Simulated};
+use moa_feedback::{Errors, NewImage, PoolFolder, Simulated};
 use moa_preference_model::ask::{Bald, Prediction, Question as Choice, Random, Strategy, candidates};
 use moa_preference_model::{
     Features, FitSettings, Judgements, Origin, Pool, PreferenceModelError, RewardModel, SpaceSettings,
 };
 use moa_preferences::{Preferences, Winner};
-use moa_rating::{Chooser, Desk, Mode, News, Options, Pool as Images, Question, Wanted};
+use moa_rating::{Desk, Mode, Options, Pool as Images};
 use moa_rating_server::Handle;
 use moa_reward::disk::preference::{ModelSlot, PreferenceFeatures};
 use moa_store::Layout;
 use moa_train::Cohort;
 
-use super::draw::{ImageToJudge, JudgedDrawing};
+use super::draw::JudgedDrawing;
 use super::look::features_of_files;
+use super::open::{Open, Pair};
 use super::taste::taste;
 use super::times::{Asked, Times};
 use crate::RunnerError;
@@ -39,9 +39,6 @@ const COMPONENTS: usize = 256;
 /// How often is looked whether somebody answered, and how long a question may take to be handed out.
 const EVERY: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Two images, by their ids in the pool.
-type Pair = [String; 2];
 
 /// Judgements while the runs of an experiment are trained.
 pub(crate) struct Online<'a> {
@@ -70,34 +67,14 @@ pub(crate) enum Judged {
     Stopped,
 }
 
-/// Gives the reward that is fitted to judgements the last model that was fitted, where an experiment has such a reward and it was.
-///
-/// # Errors
-/// Says which file cannot be read, or has changed.
-pub(crate) fn take_last(context: &Context<'_>, layout: &Layout) -> Result<(), RunnerError> {
-    let Some((_, slot, _)) = parts(context) else { return Ok(()) };
-    let times = Times::read(layout)?;
-    if let Some(last) = times.count().checked_sub(1)
-        && let Some(model) = times.model(last)?
-    {
-        slot.set(model);
-    }
-    Ok(())
-}
-
-fn parts<'a>(context: &Context<'a>) -> Option<(&'a FeedbackSpec, &'a ModelSlot, &'a PreferenceFeatures)> {
-    let (place, _) = context.spec.fitted_reward()?;
-    let (slot, sight) = context.models.scorer.rewards().get(place)?.slot()?;
-    Some((context.spec.feedback.as_ref()?, slot, sight))
-}
-
 impl<'a> Online<'a> {
     /// Returns the judgements of an experiment that asks for some; nothing where it asks for none.
     ///
     /// # Errors
     /// Says what of an earlier part of it cannot be read.
     pub(crate) fn open(context: &Context<'a>, layout: &Layout) -> Result<Option<Self>, RunnerError> {
-        let Some((spec, slot, sight)) = parts(context) else { return Ok(None) };
+        let Some(spec) = &context.spec.feedback else { return Ok(None) };
+        let Some((slot, sight)) = context.models.fitted(context.spec) else { return Ok(None) };
         let hashes = &context.models.sha256;
         let reward =
             context.spec.fitted_reward().and_then(|(_, reward)| hashes.get(&format!("reward {}", reward.name)));
@@ -328,12 +305,7 @@ impl<'a> Online<'a> {
             let bank = AdapterBank::of(&[&adapter], models.pipeline.device());
             images.extend(drawing.by_bank(bank.as_ref(), run.as_str(), &|_| {})?);
         }
-        let new = |ImageToJudge { prompt, png, artist }| NewImage {
-            prompt,
-            png,
-            origin: PoolOrigin { name: artist, ..PoolOrigin::default() },
-        };
-        Ok(images.into_iter().map(new).collect())
+        Ok(images)
     }
 
     /// Chooses pairs of images of these prompts.
@@ -460,50 +432,4 @@ struct Asking {
     time: u32,
     /// The epochs that are trained.
     after_epoch: u32,
-}
-
-/// Asks pairs that are chosen already, each until it is answered or skipped. Copies are of the same pairs.
-#[derive(Clone)]
-struct Open(Arc<Mutex<Vec<(Question, bool)>>>);
-
-impl Open {
-    fn new(pool: &Images, pairs: &[Pair]) -> Self {
-        let place = |id: &String| pool.place(id).ok();
-        let pairs = pairs.iter().filter_map(|[first, second]| {
-            let images = vec![place(first)?, place(second)?];
-            Some((Question { images }, true))
-        });
-        Self(Arc::new(Mutex::new(pairs.collect())))
-    }
-
-    fn pairs(&self) -> MutexGuard<'_, Vec<(Question, bool)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns how many are not answered.
-    fn count(&self) -> u32 {
-        self.pairs().iter().filter(|(_, is_open)| *is_open).count() as u32
-    }
-}
-
-fn same(one: &[usize], other: &[usize]) -> bool {
-    one.len() == other.len() && one.iter().all(|place| other.contains(place))
-}
-
-impl Chooser for Open {
-    fn hear(&mut self, _: &Images, news: &News) {
-        let (images, opens) = match news {
-            News::Answered(answered) => (&answered.images, false),
-            News::Undone(answered) => (&answered.images, true),
-        };
-        let mut pairs = self.pairs();
-        pairs.iter_mut().filter(|(pair, _)| same(&pair.images, images)).for_each(|(_, is_open)| *is_open = opens);
-    }
-
-    fn choose(&mut self, wanted: &Wanted<'_>) -> Vec<Question> {
-        let waits = |pair: &Question| wanted.waiting.iter().any(|other| same(&other.images, &pair.images));
-        let pairs = self.pairs();
-        let open = pairs.iter().filter(|(pair, is_open)| *is_open && !waits(pair));
-        open.map(|(pair, _)| pair.clone()).take(wanted.count).collect()
-    }
 }

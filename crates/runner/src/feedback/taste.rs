@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use moa_reward::{Raster, rater};
 
 use crate::RunnerError;
-use crate::preferences::{decoded, pixels_of};
+use crate::preferences::decoded;
 
 /// Returns the rating of image files by the formula that stands for a person's taste ([`moa_reward::rater`]).
 ///
@@ -14,8 +13,8 @@ use crate::preferences::{decoded, pixels_of};
 /// Says which file cannot be read.
 pub fn taste<'p>(files: impl Iterator<Item = &'p Path>) -> Result<Vec<f64>, RunnerError> {
     let rate = |file| {
-        let pixels = pixels_of(&decoded(file)?.to_rgb8(), &Device::flex());
-        Ok(Raster::of(pixels).iter().map(|raster| f64::from(rater::rate(raster).total())).next().unwrap_or_default())
+        let image = decoded(file)?.to_rgb8();
+        Ok(f64::from(rater::rate(&Raster::of_bytes(image.width() as usize, image.as_raw())).total()))
     };
     files.map(rate).collect()
 }

@@ -72,7 +72,7 @@ pub(crate) fn read(spec: &ExperimentSpec, models: &Models) -> Result<Option<Read
             });
         }
     }
-    let reader = Reader { file: &file, spec, pipeline, adapters: Redrawing::default() };
+    let reader = PreferenceImages::new(&file, spec, pipeline);
     let (samples, scores) = reader.read(&album, (*decided_by == DecidedBy::Rewards).then_some(scorer))?;
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     let sha256 = crate::sha256(&bytes);
@@ -110,8 +110,8 @@ pub(crate) fn opened(path: &Path) -> Result<Preferences, RunnerError> {
     Ok(file)
 }
 
-/// Turns images into samples.
-struct Reader<'a> {
+/// The images that a file of preferences names, as an experiment's base draws such.
+pub struct PreferenceImages<'a> {
     file: &'a Preferences,
     spec: &'a ExperimentSpec,
     pipeline: &'a Pipeline,
@@ -119,7 +119,24 @@ struct Reader<'a> {
     adapters: Redrawing,
 }
 
-impl Reader<'_> {
+impl<'a> PreferenceImages<'a> {
+    /// Returns the images of a file.
+    pub fn new(file: &'a Preferences, spec: &'a ExperimentSpec, pipeline: &'a Pipeline) -> Self {
+        Self { file, spec, pipeline, adapters: Redrawing::default() }
+    }
+
+    /// Returns an image, `[1, 3, height, width]` in [0, 1]: a file cut to the base's shape around its middle and resized, or an image that
+    /// is drawn again.
+    ///
+    /// # Errors
+    /// Says which image cannot be read or drawn.
+    pub fn pixels(&mut self, image: &Image, prompt: &str) -> Result<Tensor<4>, RunnerError> {
+        match image {
+            Image::File(_) => self.of_file(image),
+            Image::Drawn(drawn) => Ok(self.pipeline.decode(self.drawn(drawn, prompt)?)),
+        }
+    }
+
     /// Returns the samples of an album's images, `[images, c, h, w]`, and their scores, `[reward][image]`, where a scorer is given.
     fn read(mut self, album: &Album<'_>, scorer: Option<&Scorer>) -> Result<(Tensor<4>, Vec<Vec<f32>>), RunnerError> {
         let mut samples = Vec::new();
@@ -149,10 +166,13 @@ impl Reader<'_> {
     /// Returns the sample of an image file, cut to the model's shape around its middle and resized.
     fn encoded(&self, image: &Image) -> Result<Tensor<4>, RunnerError> {
         let path = self.file.path_of(image).unwrap_or_default();
+        self.pipeline.encode(self.of_file(image)?).map_err(|error| unreadable(&path, &error))
+    }
+
+    fn of_file(&self, image: &Image) -> Result<Tensor<4>, RunnerError> {
+        let path = self.file.path_of(image).unwrap_or_default();
         let [height, width] = self.pipeline.picture_size();
-        let pixels = fitted(&decoded(&path)?, width as u32, height as u32);
-        let images = pixels_of(&pixels, self.pipeline.device());
-        self.pipeline.encode(images).map_err(|error| unreadable(&path, &error))
+        Ok(pixels_of(&fitted(&decoded(&path)?, width as u32, height as u32), self.pipeline.device()))
     }
 
     /// Draws an image again.

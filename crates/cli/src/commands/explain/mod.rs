@@ -91,7 +91,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError> {
-    let (experiment, folder) = find(arguments)?;
+    let Found { experiment, results, folder } = find(arguments)?;
     let chosen = chosen(arguments, &experiment)?;
     let listed = arguments.concepts.as_deref().map(moa_explain::read_concepts).transpose()?;
     let pairs = arguments.pairs.as_deref().map(raters::open).transpose()?;
@@ -100,6 +100,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     }
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
+    if let Some(results) = &results {
+        models.take_last_fit(&experiment.spec, results)?;
+    }
     let layers = models.pipeline.adaptable();
     let adapter = arguments.adapter.as_deref().map(|path| adapters::read_one(path, &layers)).transpose()?;
     if let Some(adapter) = &adapter {
@@ -139,17 +142,29 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     Ok(())
 }
 
-/// Returns the experiment, and the folder that the cards go into.
-fn find(arguments: &Arguments) -> Result<(Experiment, PathBuf), CliError> {
+/// What is explained.
+struct Found {
+    experiment: Experiment,
+    /// Its results; nothing of an experiment that has not run.
+    results: Option<PathBuf>,
+    /// Where the cards go.
+    folder: PathBuf,
+}
+
+/// Returns what is explained.
+fn find(arguments: &Arguments) -> Result<Found, CliError> {
     let path = &arguments.experiment;
     let of_file = |path: &Path| {
         let experiment = Experiment::load(path, &crate::setting::Settings::default())?;
         let folder = PathBuf::from(format!("{}-explain", experiment.name()));
-        Ok::<_, CliError>((experiment, folder))
+        Ok::<_, CliError>((experiment, None, folder))
     };
     let is_file = path.is_file() && path.extension().is_some_and(|ending| ending == "ron");
-    let (experiment, default) = match results::find(path) {
-        Ok(folder) if results::is_experiment(&folder) => (Experiment::load_kept(&folder)?, folder.join("explain")),
+    let (experiment, results, default) = match results::find(path) {
+        Ok(folder) if results::is_experiment(&folder) => {
+            let default = folder.join("explain");
+            (Experiment::load_kept(&folder)?, Some(folder), default)
+        }
         // An experiment that has not run yet.
         _ if is_file => of_file(path)?,
         Ok(folder) => {
@@ -159,7 +174,7 @@ fn find(arguments: &Arguments) -> Result<(Experiment, PathBuf), CliError> {
         }
         Err(error) => return Err(error),
     };
-    Ok((experiment, arguments.output.clone().unwrap_or(default)))
+    Ok(Found { experiment, results, folder: arguments.output.clone().unwrap_or(default) })
 }
 
 /// Returns the places of the rewards that are asked for, in the experiment's order.

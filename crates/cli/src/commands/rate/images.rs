@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use moa_core::experiment::BaseName;
-use moa_feedback::{NewImage, PoolFolder, PoolOrigin};
-use moa_runner::{Artist, ImageToJudge, JudgedDrawing, artists, prompts_to_judge};
+use moa_feedback::PoolFolder;
+use moa_runner::{Artist, JudgedDrawing, artists, prompts_to_judge};
 
 use super::Arguments;
 use crate::bar::work_with_bar;
@@ -74,8 +74,7 @@ fn draw(arguments: &Arguments, global: Global, results: &Path) -> Result<PoolFol
         let mut images = Vec::new();
         for (place, artist) in open.iter().enumerate() {
             let done = place as f64;
-            let drawn = drawing.by_artist(artist, &|share| bar((done + share) / open.len() as f64))?;
-            images.extend(drawn.into_iter().map(|image| new(image, artist)));
+            images.extend(drawing.by_artist(artist, &|share| bar((done + share) / open.len() as f64))?);
         }
         Ok::<_, CliError>(images)
     })?;
@@ -92,11 +91,6 @@ fn draw(arguments: &Arguments, global: Global, results: &Path) -> Result<PoolFol
         folder.path().display()
     ));
     Ok(folder)
-}
-
-fn new(image: ImageToJudge, artist: &Artist) -> NewImage {
-    let ImageToJudge { prompt, png, .. } = image;
-    NewImage { prompt, png, origin: PoolOrigin { name: artist.name.clone(), ..PoolOrigin::default() } }
 }
 
 /// Returns the base and so many of the others, evenly apart.

@@ -10,6 +10,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_feedback::{Asking, FeedbackError, PoolFolder};
 use moa_preferences::Preferences;
 use moa_rating::{Desk, Mode, Options, RatingError};
@@ -17,7 +18,7 @@ use moa_rating_server::ServerError;
 
 use crate::error::CliError;
 use crate::global::{Global, OneDevice};
-use crate::output::{note, prose, say, warn};
+use crate::output::{is_live_terminal, note, prose, say, warn};
 use crate::shell;
 use crate::terminal::Look;
 use crate::text::count;
@@ -199,10 +200,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let chooser = chooser::open(arguments, global, &folder)?;
     let desk = Desk::open(&answers, pool, chooser, options)?;
     match (&arguments.by_model, arguments.simulate) {
-        (Some(name), _) => model::attend(arguments, name, &desk)?,
+        (Some(name), _) => model::attend(arguments, global, name, &desk)?,
         (None, Some(count)) => simulated::attend(arguments, global, &folder, &desk, count)?,
         (None, None) if arguments.terminal => terminal::attend(arguments, &folder, &desk)?,
-        (None, None) => page::serve(arguments, &folder, &desk)?,
+        (None, None) => page::serve(arguments, global, &folder, &desk)?,
     }
     tell(&folder, &desk);
     Ok(())
@@ -225,6 +226,14 @@ fn options(arguments: &Arguments) -> Options {
         seed: arguments.seed,
         ..Options::new(mode)
     }
+}
+
+/// Returns a bar of answers towards the goal, with what `template` says behind it; a hidden one where nobody would see it redrawn.
+fn bar_of_answers(goal: u32, template: &str, quiet: bool) -> ProgressBar {
+    let target = if quiet || !is_live_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template(&format!("answers  {{bar:32}} {{pos}} of {{len}}  {template}"));
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ");
+    ProgressBar::with_draw_target(Some(goal.into()), target).with_style(style)
 }
 
 /// Says what there is now, and what may follow.

@@ -2,28 +2,24 @@
 
 use std::sync::atomic::Ordering;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_ai_judge::{Budget, Ended, Judge, JudgeError, Progress, Rubric, Settings};
 use moa_rating::Desk;
 
-use super::Arguments;
+use super::{Arguments, bar_of_answers};
 use crate::error::CliError;
+use crate::global::Global;
 use crate::interrupt;
-use crate::output::{is_live_terminal, note, say, warn};
+use crate::output::{note, say, warn};
 use crate::text::whole;
 
 /// Has a model answer until the goal is reached, its budget is spent, or it is interrupted.
-pub(super) fn attend(arguments: &Arguments, model: &str, desk: &Desk) -> Result<(), CliError> {
+pub(super) fn attend(arguments: &Arguments, global: Global, model: &str, desk: &Desk) -> Result<(), CliError> {
     let rubric = arguments.rubric.as_deref().map(Rubric::read).transpose()?.unwrap_or_default();
     let budget = Budget { tokens: arguments.tokens, ..Budget::default() };
     let judge = Judge::new(Settings { rubric, budget, ..Settings::new(model) }, &|name| std::env::var(name).ok())?;
     let flag = judge.stop_flag();
     let _stop = interrupt::catch(move || flag.store(true, Ordering::Relaxed))?;
-    let target = if is_live_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(arguments.goal.into()), target);
-    let style = ProgressStyle::with_template("{prefix:8} {bar:32} {pos} of {len}  {eta} left  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ "));
-    bar.set_prefix("answers");
+    let bar = bar_of_answers(arguments.goal, "{eta} left  {msg}", global.quiet);
     let ended = judge.rate(desk, &|progress: &Progress| {
         bar.set_position(desk.progress().answered as u64);
         bar.set_message(format!("{} tokens", whole(progress.tally.tokens)));

@@ -3,21 +3,21 @@
 use std::thread;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moa_feedback::PoolFolder;
 use moa_rating::Desk;
 use moa_rating_server::serve as start;
 
-use super::{Arguments, shown};
+use super::{Arguments, bar_of_answers, shown};
 use crate::error::CliError;
+use crate::global::Global;
 use crate::interrupt;
-use crate::output::{is_live_terminal, note, print};
+use crate::output::{note, print};
 
 /// How often the line is drawn again that shows how far rating is.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Serves the page until it is interrupted.
-pub(super) fn serve(arguments: &Arguments, folder: &PoolFolder, desk: &Desk) -> Result<(), CliError> {
+pub(super) fn serve(arguments: &Arguments, global: Global, folder: &PoolFolder, desk: &Desk) -> Result<(), CliError> {
     let stop = interrupt::catch(|| {})?;
     let options = moa_rating_server::Options {
         port: arguments.port,
@@ -27,14 +27,7 @@ pub(super) fn serve(arguments: &Arguments, folder: &PoolFolder, desk: &Desk) -> 
     let server = start(desk.clone(), options)?;
     print(format!("{}\n", server.address()))?;
     note("open this address in a browser on this machine; Ctrl-C ends, and every answer is on the disk");
-    let live = is_live_terminal();
-    let bar = ProgressBar::with_draw_target(
-        Some(arguments.goal.into()),
-        if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-    );
-    let style = ProgressStyle::with_template("{prefix:8} {bar:32} {pos} of {len}  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ "));
-    bar.set_prefix("answers");
+    let bar = bar_of_answers(arguments.goal, "{msg}", global.quiet);
     let mut reached = desk.progress().answered >= arguments.goal as usize;
     while !stop.is_asked() {
         let progress = desk.progress();
