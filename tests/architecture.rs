@@ -31,6 +31,7 @@ const RANKS: [(&str, u32); 27] = [
     ("moa-tui", 3),
     ("moa-tensorboard", 3),
     ("moa-reward", 4),
+    ("moa-attack", 5),
     ("moa-explain", 5),
     ("moa-zoo", 5),
     ("moa-train", 5),

@@ -20,6 +20,14 @@ pub enum AnalysisError {
         /// The reward or judge.
         column: String,
     },
+    /// A file of attacks cannot be used.
+    #[error("read the attacks in {}: {reason}; remove it, and `moa attack` makes it again", path.display())]
+    Attacks {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No results were given.
     #[error("compare results: name at least two folders of results")]
     NothingToCompare,

@@ -18,6 +18,7 @@
 //! | what has one point more than another? | [`paired()`] |
 //! | what would a soup gain? | [`Forecast`] |
 //! | what does a reward look at, and what fools it? | [`Explanation`](explanation::Explanation) |
+//! | what makes a point draw what it should not? | [`attack`] |
 //! | how does one write a trade-off? | [`trade_off`] |
 //! | which shares meet it? | [`Search`] |
 //!
@@ -25,6 +26,7 @@
 
 mod added;
 pub mod advice;
+pub mod attack;
 pub mod card;
 pub mod compare;
 mod edge;

@@ -4,8 +4,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
-    browse, check, compare, completions, convert, device, explain, export, export_model, fit, fork, front, gather,
-    init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep, tag,
+    attack, browse, check, compare, completions, convert, device, explain, export, export_model, fit, fork, front,
+    gather, init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep,
+    tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Front(front::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
+    Attack(attack::Arguments),
     Compare(compare::Arguments),
     Gather(gather::Arguments),
     Fork(fork::Arguments),
@@ -68,6 +70,7 @@ Examples:
   moa front results/my                   print the Pareto front again
   moa report results/my -o my.html       write one HTML file for colleagues without moa
   moa explain results/my                 see what each reward looks at, and what fools it
+  moa attack results/my                  see what can be made to draw what it should not
   moa compare results/my results/other   see which experiment gains more, and at what cost
   moa merge results/my --where \"safety>=0.8\" --maximize aesthetics
   moa sample results/my --prompt \"a cat on a red background\"

@@ -71,6 +71,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Front(arguments) => commands::front::run(arguments),
         Command::Report(arguments) => commands::report::run(arguments, global.on(&arguments.devices)),
         Command::Explain(arguments) => commands::explain::run(arguments, global.on(&arguments.devices)),
+        Command::Attack(arguments) => commands::attack::run(arguments, global.on(&arguments.devices)),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Gather(arguments) => commands::gather::run(arguments, global.on(&arguments.devices)),
         Command::Fork(arguments) => commands::fork::run(arguments, global.on(&arguments.devices)),

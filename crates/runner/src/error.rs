@@ -34,6 +34,22 @@ pub enum RunnerError {
         /// What differs.
         fact: Box<OtherFact>,
     },
+    /// An attack fails.
+    #[error("attack `{victim}`: {source}")]
+    Attack {
+        /// What was attacked.
+        victim: String,
+        /// Why.
+        source: moa_attack::AttackError,
+    },
+    /// A file of attacks was made with other settings.
+    #[error("go on with {}: it was made with {what}; give the same again, or replace it with `--again`", path.display())]
+    OtherAttack {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
     /// The results folder was begun with other weights or data.
     #[error(
         "resume in {}: its runs were trained with another `{what}` (SHA-256 {}… there, {}… here); name another folder with \

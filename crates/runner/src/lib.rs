@@ -5,6 +5,7 @@
 //! by [`moa_analysis`].
 
 mod adapters;
+mod attack;
 mod checkpoint;
 mod context;
 mod drawing;
@@ -25,6 +26,7 @@ mod sweep;
 mod timings;
 mod training;
 
+pub use attack::{AttackRequest, DefenceSpec, Eyes, VictimSpec, attack, victims};
 pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
 pub use feedback::{

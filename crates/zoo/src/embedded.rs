@@ -79,8 +79,11 @@ pub(crate) fn heads() -> Result<Heads, ZooError> {
     })
 }
 
-/// Returns the detector that rewards composition.
-pub(crate) fn detector(device: &Device) -> Result<Detector, ZooError> {
+/// Returns the detector of the rewards: composition and safety.
+///
+/// # Errors
+/// Fails when the embedded weights are damaged.
+pub fn detector(device: &Device) -> Result<Detector, ZooError> {
     let config = DetectorConfig::read(text(DETECTOR, "config.json"))?;
     let parameters = parameters("detector", DETECTOR, device)?;
     Detector::load(config, &parameters).map_err(|source| ZooError::Weights { model: "detector", source })
@@ -93,6 +96,16 @@ pub(crate) fn detector(device: &Device) -> Result<Detector, ZooError> {
 pub fn detector_judge(device: &Device) -> Result<DetectorJudge, ZooError> {
     let config = DetectorConfig::read(text(JUDGE_DETECTOR, "config.json"))?;
     Ok(DetectorJudge::load(config, &parameters("judge detector", JUDGE_DETECTOR, device)?)?)
+}
+
+/// Returns the detector of the judge, which nothing is trained on.
+///
+/// # Errors
+/// Fails when the embedded weights are damaged.
+pub fn judging_detector(device: &Device) -> Result<Detector, ZooError> {
+    let config = DetectorConfig::read(text(JUDGE_DETECTOR, "config.json"))?;
+    let parameters = parameters("judge detector", JUDGE_DETECTOR, device)?;
+    Detector::load(config, &parameters).map_err(|source| ZooError::Weights { model: "judge detector", source })
 }
 
 /// Returns the judges: the second detector and the second CLIP.

@@ -11,6 +11,6 @@ mod scorer;
 
 pub use base::{BaseFile, BaseModel};
 pub use clip::NamedClip;
-pub use embedded::{EMOJI_32, detector_judge, embedder, judges, open_pipeline};
+pub use embedded::{EMOJI_32, detector, detector_judge, embedder, judges, judging_detector, open_pipeline};
 pub use error::ZooError;
 pub use scorer::{reward_hashes, scorer};

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod attack;
 pub(crate) mod browse;
 pub(crate) mod check;
 pub(crate) mod compare;

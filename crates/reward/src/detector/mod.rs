@@ -48,6 +48,14 @@ impl Detector {
         Claims::of(caption, &self.config)
     }
 
+    /// Returns how surely each image shows each concept, in the config's order, in [0, 1]; `pixels` are `[rows, 3, side, side]` in [0, 1].
+    pub fn shown(&self, pixels: Tensor<4>) -> Vec<Vec<f32>> {
+        let rows = pixels.dims()[0];
+        let seen = Seen::of(&self.detect(pixels), rows);
+        let concepts = self.config.concepts.len();
+        (0..rows).map(|row| (0..concepts).map(|concept| seen.grid(row).shows(concept)).collect()).collect()
+    }
+
     /// Returns the probabilities of what images show; `pixels` are `[rows, 3, side, side]` in [0, 1].
     pub fn detect(&self, pixels: Tensor<4>) -> Detected {
         self.net.forward(pixels).probabilities()

@@ -1,0 +1,90 @@
+//! Attacks in files.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::{FOLDER, FORMAT, GoalOutcome, Head, SAFE, SafeOutcome};
+use crate::AnalysisError;
+
+/// Larger files are no such files.
+const MOST_BYTES: u64 = 256_000_000;
+
+/// What was found out about one victim by one attack, or by safe prompts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttackLog {
+    /// Of what it depends on.
+    pub head: Head,
+    /// By goal, in the order of the file; nothing of safe prompts.
+    pub goals: Vec<GoalOutcome>,
+    /// By safe prompt.
+    pub safe: Vec<SafeOutcome>,
+}
+
+impl AttackLog {
+    /// Reads all files in the results' folder of attacks, by victim and attack; nothing where there are none.
+    ///
+    /// # Errors
+    /// Names a file that cannot be read or is of another version.
+    pub fn read_all(results: &Path) -> Result<Vec<Self>, AnalysisError> {
+        let mut logs = Vec::new();
+        for folder in listed(&results.join(FOLDER))? {
+            for file in listed(&folder)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "jsonl")) {
+                logs.extend(Self::read(&file)?);
+            }
+        }
+        Ok(logs)
+    }
+
+    /// Reads one file; nothing where it is not there or was just begun.
+    ///
+    /// # Errors
+    /// As [`AttackLog::read_all`].
+    pub fn read(path: &Path) -> Result<Option<Self>, AnalysisError> {
+        let refuse = |reason: String| AnalysisError::Attacks { path: path.to_owned(), reason };
+        match fs::metadata(path) {
+            Ok(found) if found.len() > MOST_BYTES => return Err(refuse(format!("it has {} bytes", found.len()))),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(refuse(error.to_string())),
+        }
+        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let Some((head, rest)) = text.split_once('\n') else { return Ok(None) };
+        let head: Head = serde_json::from_str(head).map_err(|error| refuse(error.to_string()))?;
+        if head.format != FORMAT {
+            return Err(refuse(format!("its format is {}, and this version of moa reads {FORMAT}", head.format)));
+        }
+        let (goals, safe) = if head.attack == SAFE {
+            (Vec::new(), parse_lines(rest).map_err(refuse)?)
+        } else {
+            (parse_lines(rest).map_err(refuse)?, Vec::new())
+        };
+        Ok(Some(Self { head, goals, safe }))
+    }
+}
+
+/// Returns what lines hold. A last line without an end was torn by a kill, and is no line.
+///
+/// # Errors
+/// Says which line is none of its kind, counted from the second of the file.
+pub fn parse_lines<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let lines = whole.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(at, line)| serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 2))).collect()
+}
+
+/// Returns what is in a folder, sorted; nothing of one that is not there.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, AnalysisError> {
+    let refuse = |error: std::io::Error| AnalysisError::Attacks { path: folder.to_owned(), reason: error.to_string() };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(refuse(error)),
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(refuse)?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,75 @@
+//! What should not be drawn, and what should.
+
+use std::fs;
+use std::path::Path;
+
+use moa_attack::{Goal, safe_prompts};
+use moa_core::experiment::BUILT_IN_BASE;
+use moa_scenes::{Background, Concept, Scene};
+
+use super::Arguments;
+use crate::error::CliError;
+use crate::experiment::Experiment;
+
+/// Larger files are no lists of prompts.
+const MOST_BYTES: u64 = 16_000_000;
+
+/// Returns the goals: those of the file, or each unsafe object on each background, without those that the experiment trains on.
+pub(super) fn goals(arguments: &Arguments, experiment: &Experiment) -> Result<Vec<Goal>, CliError> {
+    let mut goals: Vec<Goal> = match &arguments.goals {
+        Some(file) => lines(file, "--goals")?.into_iter().map(Goal::of).collect(),
+        None if experiment.spec.base == BUILT_IN_BASE => built_in(&experiment.prompts.train),
+        None => {
+            return Err(CliError::usage(format!("what should {} not draw?", experiment.spec.base))
+                .hint("write the prompts into a file, one per line, and give it with --goals"));
+        }
+    };
+    if let Some(most) = arguments.most_goals {
+        goals.truncate(most as usize);
+    }
+    Ok(goals)
+}
+
+/// Returns a goal for each unsafe object and background; any first few of them have all objects alike.
+fn built_in(trained: &[String]) -> Vec<Goal> {
+    let concepts: Vec<Concept> = Concept::ALL.into_iter().filter(|concept| concept.is_unsafe()).collect();
+    let mut goals = Vec::new();
+    for turn in 0..Background::ALL.len() {
+        for (place, concept) in concepts.iter().enumerate() {
+            let background = Background::ALL[(turn + place) % Background::ALL.len()];
+            let prompt = Scene::single(*concept, background).caption();
+            if !trained.contains(&prompt) {
+                goals.push(Goal::of(prompt));
+            }
+        }
+    }
+    goals
+}
+
+/// Returns the safe prompts: those of the file, or the experiment's held-out ones that name nothing unsafe.
+pub(super) fn safe(arguments: &Arguments, experiment: &Experiment) -> Result<Vec<String>, CliError> {
+    match &arguments.safe {
+        Some(file) => lines(file, "--safe"),
+        None => Ok(safe_prompts(&experiment.prompts.held_out)),
+    }
+}
+
+/// Returns the lines of a file that hold something, each once.
+fn lines(file: &Path, option: &str) -> Result<Vec<String>, CliError> {
+    let refuse = |why: String| CliError::usage(format!("{option} {}: {why}", file.display()));
+    let size = fs::metadata(file).map_err(|error| refuse(error.to_string()))?.len();
+    if size > MOST_BYTES {
+        return Err(refuse(format!("it has {size} bytes")).hint("give a text file with a prompt per line"));
+    }
+    let text = fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
+    let mut prompts: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if !prompts.iter().any(|prompt| prompt == line) {
+            prompts.push(line.to_owned());
+        }
+    }
+    if prompts.is_empty() {
+        return Err(refuse("it has no prompts".into()).hint("write a prompt per line"));
+    }
+    Ok(prompts)
+}

@@ -1,0 +1,93 @@
+//! What attacks found out, as people read it.
+
+use moa_analysis::attack::{AttackReport, VictimReport};
+use moa_analysis::explanation::Figure;
+
+use crate::text::Table;
+
+/// Columns of safe prompts that are shown, as far as there are such: what an image shows, and how well it fits the prompt.
+const SAFE_COLUMNS: [&str; 3] = ["attributes", "clip_alignment", "legibility"];
+
+/// Returns the tables.
+pub(super) fn text(report: &AttackReport) -> String {
+    let mut attacks: Vec<String> = Vec::new();
+    for rate in report.victims.iter().flat_map(|victim| &victim.attacks) {
+        if !attacks.contains(&rate.attack) {
+            attacks.push(rate.attack.clone());
+        }
+    }
+    let mut text = String::new();
+    if !attacks.is_empty() {
+        text.push_str("success of attacks, in percent of images (95 % intervals over goals)\n");
+        text.push_str(&rates(report, &attacks));
+    }
+    if report.victims.iter().any(|victim| victim.safe.is_some()) {
+        text.push_str("\nsafe prompts\n");
+        text.push_str(&safe(report));
+    }
+    for victim in &report.victims {
+        let best = victim.attacks.iter().max_by(|a, b| a.success.value.total_cmp(&b.success.value));
+        let Some(best) = best.filter(|best| !best.prompts.is_empty()) else { continue };
+        text.push_str(&format!("\n{}, by {}:\n", victim.name, best.attack));
+        for (prompt, goal, success) in &best.prompts {
+            let wanted = if prompt == goal { String::new() } else { format!("   for {goal:?}") };
+            text.push_str(&format!("  {:>3.0} %  {prompt:?}{wanted}\n", 100.0 * success));
+        }
+    }
+    text
+}
+
+fn rates(report: &AttackReport, attacks: &[String]) -> String {
+    let mut table = Table::new(
+        ["", "kind"].into_iter().map(str::to_owned).chain(attacks.iter().cloned()).chain(["goals".to_owned()]),
+    );
+    for victim in &report.victims {
+        let cell = |attack: &String| {
+            let rate = victim.attacks.iter().find(|rate| rate.attack == *attack);
+            rate.map_or_else(|| "-".to_owned(), |rate| percent(&rate.success))
+        };
+        let goals = victim.attacks.iter().map(|rate| rate.goals).max().unwrap_or(0);
+        let cells = attacks.iter().map(cell).chain([goals.to_string()]);
+        table.row([victim.name.clone(), victim.kind.clone()].into_iter().chain(cells));
+    }
+    table.render_with_left(2)
+}
+
+fn safe(report: &AttackReport) -> String {
+    let has = |column: &&str| {
+        let known = |victim: &VictimReport| victim.safe.as_ref().is_some_and(|safe| safe.scores.contains_key(*column));
+        report.victims.iter().any(known)
+    };
+    let columns: Vec<&str> = SAFE_COLUMNS.iter().copied().filter(|column| has(&column)).collect();
+    let heading = ["", "prompts", "withheld", "unsafe"].into_iter().chain(columns.iter().copied());
+    let mut table = Table::new(heading);
+    for victim in &report.victims {
+        let Some(found) = &victim.safe else { continue };
+        let gain = |column: &&str| {
+            let score = found.scores.get(*column).map(|score| format!("{:.3}", score.value));
+            let gain =
+                found.gains.get(*column).filter(|_| victim.name != "base").map(|gain| format!(" ({})", signed(gain)));
+            format!("{}{}", score.unwrap_or_else(|| "-".into()), gain.unwrap_or_default())
+        };
+        let first = [victim.name.clone(), found.prompts.to_string(), percent(&found.withheld), percent(&found.harm)];
+        table.row(first.into_iter().chain(columns.iter().map(gain)));
+    }
+    let note = if report.victims.len() > 1 { "in brackets: against the base, with the interval\n" } else { "" };
+    format!("{}{note}", table.render())
+}
+
+fn percent(figure: &Figure) -> String {
+    match (figure.low, figure.high) {
+        (Some(low), Some(high)) => {
+            format!("{:.0} ({:.0}-{:.0})", 100.0 * figure.value, 100.0 * low.max(0.0), 100.0 * high.min(1.0))
+        }
+        _ => format!("{:.0}", 100.0 * figure.value),
+    }
+}
+
+fn signed(figure: &Figure) -> String {
+    match (figure.low, figure.high) {
+        (Some(low), Some(high)) => format!("{:+.3}, {low:+.3} to {high:+.3}", figure.value),
+        _ => format!("{:+.3}", figure.value),
+    }
+}

@@ -1,0 +1,121 @@
+//! What is attacked: the points of an experiment, as they are deployed.
+
+use std::path::Path;
+
+use moa_adapter::{Adapter, AdapterBank};
+use moa_attack::{Defence, Victim};
+use moa_core::{ExperimentSpec, PointKind, RunId};
+use moa_store::{ADAPTER, Layout};
+
+use super::AttackRequest;
+use crate::RunnerError;
+use crate::adapters::read_adapter;
+use crate::evaluation::digest_of;
+
+/// What stands between a model and its users beside its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DefenceSpec {
+    /// Nothing.
+    None,
+    /// A negative prompt, with the strength of guidance.
+    NegativePrompt(String, f32),
+    /// The filter of [`super::Eyes`].
+    Filter,
+}
+
+/// Something to attack.
+#[derive(Clone, Debug)]
+pub struct VictimSpec {
+    /// Its name, and that of its folder.
+    pub name: String,
+    /// What it is, in a word.
+    pub kind: String,
+    /// The adapter; nothing of the base.
+    pub adapter: Option<Adapter>,
+    /// What defends it.
+    pub defence: DefenceSpec,
+}
+
+/// Returns the base, the trained adapters and the soups of a results folder, in this order.
+///
+/// # Errors
+/// Says which adapter cannot be read.
+pub fn victims(spec: &ExperimentSpec, results: &Path) -> Result<Vec<VictimSpec>, RunnerError> {
+    let layout = Layout::new(results);
+    let base = VictimSpec {
+        name: RunId::BASE.into(),
+        kind: PointKind::Base.name().into(),
+        adapter: None,
+        defence: DefenceSpec::None,
+    };
+    let runs = spec.weightings().into_iter().map(|(id, _)| (PointKind::Trained, id));
+    let soups = layout.soups()?.into_iter().map(|id| (PointKind::Soup, id));
+    let mut all = vec![base];
+    for (kind, id) in runs.chain(soups) {
+        let folder = layout.point_dir(kind, &id);
+        if folder.join(ADAPTER).is_file() {
+            let adapter = Some(read_adapter(&folder)?);
+            all.push(VictimSpec { name: id.0, kind: kind.name().into(), adapter, defence: DefenceSpec::None });
+        }
+    }
+    Ok(all)
+}
+
+impl VictimSpec {
+    /// Returns it behind a defence.
+    #[must_use]
+    pub fn behind(&self, defence: DefenceSpec) -> Self {
+        let word = match defence {
+            DefenceSpec::None => return self.clone(),
+            DefenceSpec::NegativePrompt(..) => "negative-prompt",
+            DefenceSpec::Filter => "filter",
+        };
+        let (name, kind) =
+            (format!("{}~{word}", self.name), format!("{} behind a {}", self.kind, word.replace('-', " ")));
+        Self { name, kind, adapter: self.adapter.clone(), defence }
+    }
+
+    /// Returns it with its adapter at a share of its strength: what a user gets who turns safety down.
+    #[must_use]
+    pub fn scaled(&self, share: f32) -> Option<Self> {
+        let mut adapter = self.adapter.clone()?;
+        adapter.alpha *= share;
+        let name = format!("{}~x{share}", self.name);
+        Some(Self {
+            name,
+            kind: format!("{} at {share}", self.kind),
+            adapter: Some(adapter),
+            defence: self.defence.clone(),
+        })
+    }
+
+    /// Returns what tells it from others.
+    pub(super) fn digest(&self) -> Result<String, RunnerError> {
+        let adapter = self.adapter.as_ref().map(|adapter| digest_of(adapter, &RunId(self.name.clone()))).transpose()?;
+        Ok(format!("{} {:?}", adapter.unwrap_or_default(), self.defence))
+    }
+
+    /// Returns the model.
+    pub(super) fn open<'a>(&self, request: &AttackRequest<'a>) -> Result<Victim<'a>, RunnerError> {
+        let pipeline = &request.models.pipeline;
+        let evaluation = &request.spec.evaluation;
+        let bank = self.adapter.as_ref().map(|adapter| {
+            AdapterBank::of(&[adapter], pipeline.device())
+                .ok_or_else(|| RunnerError::Blend { blend: self.name.clone() })
+        });
+        Ok(Victim {
+            pipeline,
+            bank: bank.transpose()?,
+            rules: pipeline.schedule().deterministic(evaluation.steps as usize),
+            guidance: evaluation.guidance,
+            micro_batch: request.spec.training.micro_batch as usize,
+            defence: match &self.defence {
+                DefenceSpec::None => Defence::None,
+                DefenceSpec::NegativePrompt(prompt, guidance) => {
+                    Defence::NegativePrompt { prompt: prompt.clone(), guidance: *guidance }
+                }
+                DefenceSpec::Filter => Defence::Filter(request.eyes.filter),
+            },
+        })
+    }
+}
