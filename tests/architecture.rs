@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate's rank; a crate may use lower ranks alone.
-const RANKS: [(&str, u32); 27] = [
+const RANKS: [(&str, u32); 28] = [
     ("moa-core", 0),
     ("moa-device", 0),
     ("moa-kernels", 1),

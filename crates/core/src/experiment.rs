@@ -1,5 +1,6 @@
 //! Experiment files: RON in which every field but the rewards has a default.
 
+mod adversary;
 mod base;
 mod bounds;
 mod design;
@@ -34,6 +35,7 @@ mod weightings;
 
 use serde::{Deserialize, Serialize};
 
+pub use adversary::{AdversaryAttack, AdversaryEye, AdversarySpec};
 pub use base::{BUILT_IN_BASE, BaseName};
 pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
@@ -113,6 +115,9 @@ pub struct ExperimentSpec {
     /// Judgements that are asked for while adapters are trained. Default: none.
     #[serde(default)]
     pub feedback: Option<FeedbackSpec>,
+    /// An adversary that looks for prompts while adapters are trained, which join the training prompts. Default: none.
+    #[serde(default)]
+    pub adversary: Option<AdversarySpec>,
     /// How training images are drawn.
     #[serde(default)]
     pub sampler: SamplerSpec,
@@ -169,6 +174,7 @@ impl Default for ExperimentSpec {
             scalarisation: Scalarisation::default(),
             constraints: Vec::new(),
             feedback: None,
+            adversary: None,
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),
             optimiser: OptimiserSpec::default(),

@@ -360,6 +360,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 scalarisation,
                 constraints,
                 feedback: None,
+                adversary: None,
                 sampler,
                 lora,
                 optimiser,

@@ -42,6 +42,19 @@ pub enum RunnerError {
         /// Why.
         source: moa_attack::AttackError,
     },
+    /// An adversary has nothing to attack.
+    #[error(
+        "set up the adversary: no training prompt names something unsafe; name those to attack in `adversary.prompts`"
+    )]
+    NoGoals,
+    /// An adversary is to attack what is not trained on.
+    #[error(
+        "set up the adversary: `adversary.prompts` has {prompt:?}, which is no training prompt; add it to `prompts.train`"
+    )]
+    UnknownGoal {
+        /// The prompt.
+        prompt: String,
+    },
     /// A file of attacks was made with other settings.
     #[error("go on with {}: it was made with {what}; give the same again, or replace it with `--again`", path.display())]
     OtherAttack {

@@ -5,6 +5,7 @@
 //! by [`moa_analysis`].
 
 mod adapters;
+mod adversary;
 mod attack;
 mod checkpoint;
 mod context;

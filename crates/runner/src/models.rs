@@ -35,6 +35,8 @@ pub struct Models {
     /// SHA-256 of what the models are made of, in hexadecimal, by name; results of other hashes are other results. `base`
     /// is the base model.
     pub sha256: BTreeMap<String, String>,
+    /// Where they compute.
+    pub places: Places,
 }
 
 impl Models {
@@ -64,7 +66,7 @@ impl Models {
             engine: places.engine,
             gradient_checkpointing: spec.training.gradient_checkpointing,
         };
-        Ok(Self { pipeline: base.open(&compute)?, scorer, sha256 })
+        Ok(Self { pipeline: base.open(&compute)?, scorer, sha256, places: places.clone() })
     }
 
     /// Gives the reward that is fitted to judgements the last model that was fitted, where the experiment has such a reward and its results

@@ -10,6 +10,7 @@ use moa_store::{Entry, Layout, Leases, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
 use crate::adapters::{keep_adapter, made, merged};
+use crate::adversary::Adversary;
 use crate::context::{Context, SweepRequest};
 use crate::feedback::{Judged, Online};
 use crate::folder::Run;
@@ -101,6 +102,8 @@ struct Bench<'a> {
     leases: Leases,
     /// Judgements that a reward is fitted to meanwhile.
     online: Option<Online<'a>>,
+    /// What looks for prompts that break the adapters meanwhile.
+    adversary: Option<Adversary<'a>>,
     saved: Instant,
     failures: Vec<(RunId, TrainError)>,
 }
@@ -139,13 +142,17 @@ impl<'a> Bench<'a> {
         }
         let facts = group.iter().map(|run| run.facts.clone()).collect();
         let online = Online::open(context, layout)?;
+        let adversary = Adversary::open(context, layout, &members.iter().map(|(run, _)| run).collect::<Vec<_>>())?;
         let (saved, failures) = (Instant::now(), Vec::new());
-        Ok(Self { context: *context, layout, cohort, members, facts, leases, online, saved, failures })
+        Ok(Self { context: *context, layout, cohort, members, facts, leases, online, adversary, saved, failures })
     }
 
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
         while let Some(epoch) = self.cohort.next_epoch() {
-            if self.context.is_stopped() || self.is_judged_until(epoch, recorder)? == Judged::Stopped {
+            if self.context.is_stopped()
+                || self.is_judged_until(epoch, recorder)? == Judged::Stopped
+                || !self.is_attacked_until(epoch, recorder)?
+            {
                 self.save(recorder)?;
                 self.members.iter().try_for_each(|(run, _)| recorder.shut(run))?;
                 return Ok(Ended::Stopped(epoch - 1));
@@ -171,6 +178,16 @@ impl<'a> Bench<'a> {
             self.cohort.forget_scores();
         }
         judged
+    }
+
+    /// Has an adversary attack the runs that an epoch trains, where there is one; false when it was asked to stop.
+    fn is_attacked_until(&mut self, epoch: u32, recorder: &mut Recorder<'_>) -> Result<bool, RunnerError> {
+        let Some(adversary) = &mut self.adversary else { return Ok(true) };
+        match adversary.before(epoch, &mut self.cohort, self.layout, recorder) {
+            Ok(()) => Ok(true),
+            Err(RunnerError::Stopped) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Trains an epoch of the runs that are furthest behind.

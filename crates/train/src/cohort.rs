@@ -110,6 +110,17 @@ impl<'a> Cohort<'a> {
         self.member(run).map(|member| member.trainer.bank().adapter(0))
     }
 
+    /// Gives a run what an adversary has found on it (see [`Trainer::set_adversaries`]); a run that is not of this cohort is passed over.
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub fn set_adversaries(&mut self, run: &RunId, found: &[(usize, String)]) -> Result<(), TrainError> {
+        self.members
+            .iter_mut()
+            .filter(|member| member.run == *run)
+            .try_for_each(|member| member.trainer.set_adversaries(found))
+    }
+
     /// Forgets what the base was scored: for when a reward scores otherwise from now on.
     pub fn forget_scores(&self) {
         self.common.forget_scores();

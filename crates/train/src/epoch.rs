@@ -39,7 +39,8 @@ pub(crate) struct Epoch<'a> {
 }
 
 impl<'a> Epoch<'a> {
-    /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn.
+    /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn; and what an adversary found
+    /// in the place of some.
     ///
     /// - `steering`: how the runs' rewards stand, which says what they maximise
     pub(crate) fn choose(
@@ -52,10 +53,16 @@ impl<'a> Epoch<'a> {
         let (count, wanted) = (world.prompts.len(), world.spec.training.prompts_per_epoch as usize);
         let key = world.key("prompts");
         let first = (number as usize - 1) * wanted;
-        let prompts: Vec<usize> = (first..first + wanted)
+        let mut prompts: Vec<usize> = (first..first + wanted)
             .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
             .collect();
-        let texts = world.texts(&prompts);
+        let texts = match (&world.adversaries, &world.spec.adversary) {
+            (Some(found), Some(spec)) => {
+                let context = found.join(world, number, spec.share, &mut prompts);
+                TextStates { prompts: context, ..world.texts(&prompts) }
+            }
+            _ => world.texts(&prompts),
+        };
         let runs = world.runs.iter().enumerate();
         let objectives = runs.map(|(run, (_, weighting))| steering.objective(world.spec, weighting, run)).collect();
         Self { world, number, prompts, objectives, texts, meter, clock }

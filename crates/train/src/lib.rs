@@ -1,6 +1,7 @@
 //! Training of banks of adapters: an epoch draws images, scores them, and updates every adapter by a method (`method/`).
 
 mod advantages;
+mod adversaries;
 mod anchor;
 mod batches;
 mod checkpoint;

@@ -12,6 +12,7 @@ use moa_reward::Scorer;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
+use crate::adversaries::Adversaries;
 use crate::batches::in_order;
 use crate::clock::{self, Clock, Timings};
 use crate::common::Common;
@@ -178,6 +179,16 @@ impl<'a> Trainer<'a> {
     pub fn check(pipeline: &Pipeline, spec: &ExperimentSpec) -> Result<(), TrainError> {
         Sampler::new(pipeline.schedule(), spec)?;
         targeted(pipeline.adaptable(), &spec.lora.targets).map(drop)
+    }
+
+    /// Gives the runs what an adversary has found for their next epochs: prompts, each with the place of the training prompt whose goal it
+    /// shares.
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub fn set_adversaries(&mut self, found: &[(usize, String)]) -> Result<(), TrainError> {
+        self.world.adversaries = Adversaries::new(found, self.world.pipeline)?;
+        Ok(())
     }
 
     /// Returns the epochs finished.

@@ -7,6 +7,7 @@ use moa_adapter::{AdapterBank, BankConfig};
 use moa_core::{RunId, Weighting};
 
 use crate::TrainError;
+use crate::adversaries::Adversaries;
 use crate::common::Common;
 use crate::factors::{Factors, with_factors};
 use crate::sampler::targeted;
@@ -16,6 +17,8 @@ pub(crate) struct World<'a> {
     common: Arc<Common<'a>>,
     /// The runs that are still trained.
     pub(crate) runs: Vec<(RunId, Weighting)>,
+    /// What an adversary found on them.
+    pub(crate) adversaries: Option<Adversaries>,
     /// The weight of each one's distance to the base.
     pub(crate) ties: Vec<f32>,
     /// What is not trained of the bank: a shared A, ranks, scale; of the runs that are still trained.
@@ -48,6 +51,7 @@ impl<'a> World<'a> {
         let frame = AdapterBank::fresh(&config, &names, &layers, pipeline.device());
         Ok(Self {
             runs: runs.to_vec(),
+            adversaries: None,
             ties: runs.iter().map(|(_, weighting)| spec.kl(weighting) as f32).collect(),
             whole: frame.clone(),
             frame,

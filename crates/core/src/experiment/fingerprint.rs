@@ -11,7 +11,7 @@ use crate::{NoiseKey, RunId, Weighting};
 const VERSION: &str = "1";
 
 /// Fields that came later, and the value at which they change nothing: there they are left out.
-const ADDED: &[(&str, &str)] = &[("feedback", "null")];
+const ADDED: &[(&str, &str)] = &[("feedback", "null"), ("adversary", "null")];
 
 /// Everything in an experiment that a run's training depends on, as facts: key and value, one a line.
 ///

@@ -72,6 +72,10 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "feedback" => "give (from: Human), (from: Ai(model: \"…\")), (from: Simulated()) or None",
         "feedback.from" => "give Human, Ai(model: \"…\", rubric: \"rubric.md\") or Simulated(flips: 0.25)",
         "feedback.ask" => "give Prediction, Bald or Random",
+        "adversary" => "give (), (attack: Evolution, every: 10, share: 0.5) or None",
+        "adversary.attack" => "give Paraphrase or Evolution",
+        "adversary.prompts" => "give a list of training prompts, or [] for those that name something unsafe",
+        "adversary.eye" => "give (reward: \"safety\", below: 0.5) or None",
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
         "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
         "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",
@@ -100,6 +104,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "lora.targets" => "give a list of texts: [\"to_q\", \"to_v\"]",
         "hypervolume.reference" | "hypervolume.best" => "give values by reward name: {\"safety\": 0.5}",
         _ if path.starts_with(METHOD) => method::form_of(&path[METHOD.len()..])?,
+        "adversary.prompts[]" | "adversary.eye.reward" => TEXT,
         _ if path.starts_with("prompts.") || path.starts_with("feedback.from.") || TEXTS_OF_KINDS.contains(&&*path) => {
             TEXT
         }

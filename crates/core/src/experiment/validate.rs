@@ -54,6 +54,7 @@ impl ExperimentSpec {
         self.check_training()?;
         self.check_steering()?;
         self.check_feedback()?;
+        self.check_adversary()?;
         self.check_targets()?;
         self.check_hypervolume()
     }

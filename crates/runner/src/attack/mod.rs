@@ -14,6 +14,7 @@ use moa_analysis::attack::{FOLDER, FORMAT, GoalOutcome, Head, LevelOutcome, SAFE
 use moa_attack::{Access, Attack, AttackKind, Attempt, Eye, Found, Goal, Siege, SiegeSetup, Victim, Witness, verify};
 use moa_core::experiment::Prompts;
 use moa_core::{ExperimentSpec, NoiseKey};
+use rayon::prelude::*;
 
 pub use victims::{DefenceSpec, VictimSpec, victims};
 
@@ -61,6 +62,8 @@ pub struct AttackRequest<'a> {
     pub seed: u64,
     /// Words that prompts may not have, lower case.
     pub blocked: &'a [String],
+    /// Goals that are attacked beside each other; outcomes do not depend on it.
+    pub workers: usize,
     /// Whether what was made with other settings is replaced.
     pub replaces: bool,
     /// Set it to stop after the image at hand.
@@ -94,16 +97,17 @@ pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(),
             let head = head(request, spec, attack.name(), access(&*attack), request.budget)?;
             let mut log = Log::open(&folder.join(format!("{}.jsonl", attack.name())), &head, request.replaces)?;
             let known: Vec<String> = log.read::<GoalOutcome>()?.into_iter().map(|outcome| outcome.goal).collect();
-            for goal in request.goals {
-                if !known.contains(&goal.prompt) {
-                    let outcome =
-                        outcome(request, &victim, &*attack, goal, &vocabulary).map_err(|error| match error {
-                            moa_attack::AttackError::Stopped => RunnerError::Stopped,
-                            source => RunnerError::Attack { victim: spec.name.clone(), source },
-                        })?;
-                    log.append(&outcome)?;
-                }
-                done += 1;
+            let open: Vec<&Goal> = request.goals.iter().filter(|goal| !known.contains(&goal.prompt)).collect();
+            done += request.goals.len() - open.len();
+            for together in open.chunks(request.workers.max(1)) {
+                let outcomes: Result<Vec<GoalOutcome>, moa_attack::AttackError> =
+                    together.par_iter().map(|goal| outcome(request, &victim, &*attack, goal, &vocabulary)).collect();
+                let outcomes = outcomes.map_err(|error| match error {
+                    moa_attack::AttackError::Stopped => RunnerError::Stopped,
+                    source => RunnerError::Attack { victim: spec.name.clone(), source },
+                })?;
+                outcomes.iter().try_for_each(|outcome| log.append(outcome))?;
+                done += together.len();
                 progress(done as f64 / all);
                 if request.stop.load(Ordering::Relaxed) {
                     return Err(RunnerError::Stopped);
@@ -179,7 +183,7 @@ fn decided(
 }
 
 /// Returns the words that edits of prompts draw from: those of the experiment's prompts, sorted.
-fn vocabulary(prompts: &Prompts) -> Vec<String> {
+pub(crate) fn vocabulary(prompts: &Prompts) -> Vec<String> {
     let words = prompts.train.iter().chain(&prompts.held_out).flat_map(|prompt| prompt.split_whitespace());
     let trimmed = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
     let mut words: Vec<String> = trimmed.filter(|word| !word.is_empty()).collect();

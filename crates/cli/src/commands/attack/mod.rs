@@ -158,6 +158,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         images: arguments.images,
         seed: arguments.seed,
         blocked: &blocked,
+        workers: device.workers,
         replaces: arguments.again,
         stop: &stop.flag(),
     };
