@@ -41,7 +41,8 @@ impl Backbone {
         }
     }
 
-    /// Predicts noise or velocity.
+    /// Predicts noise or velocity. Gradients flow to `x`, to the context and to the adapters, whichever of them autodiff follows; those of
+    /// a row's context are of that row alone.
     ///
     /// # Shapes
     /// - `x`: `[rows, channels, height, width]`; with a bank of K adapters, rows belong to adapters in order

@@ -73,22 +73,49 @@ impl TextEncoder {
     /// - `ids`: rows of equally many token ids (at most `max_position_embeddings`)
     /// - returns `[rows, tokens, hidden_size]`
     pub fn forward(&self, ids: &[Vec<u32>]) -> Tensor<3> {
-        self.final_norm.forward(self.tower.forward(self.embed(ids), true))
+        self.forward_embedded(self.embed(ids))
+    }
+
+    /// Returns the states of every token, as [`TextEncoder::forward`] does, from the tokens' embeddings, to which gradients flow.
+    ///
+    /// # Shapes
+    /// - `embedded`: as [`TextEncoder::embed`] returns them, `[rows, tokens, hidden_size]`
+    /// - returns the same shape
+    pub fn forward_embedded(&self, embedded: Tensor<3>) -> Tensor<3> {
+        self.final_norm.forward(self.tower.forward(self.place(embedded), true))
     }
 
     /// Returns the states of every token, each `[rows, tokens, hidden_size]`, from ids as [`TextEncoder::forward`] takes them.
     pub fn states(&self, ids: &[Vec<u32>]) -> TextStates {
-        let [penultimate, last] = self.tower.last_two(self.embed(ids), true);
+        self.states_embedded(self.embed(ids))
+    }
+
+    /// Returns the states of every token, as [`TextEncoder::states`] does, from embeddings as [`TextEncoder::forward_embedded`] takes
+    /// them.
+    pub fn states_embedded(&self, embedded: Tensor<3>) -> TextStates {
+        let [penultimate, last] = self.tower.last_two(self.place(embedded), true);
         TextStates { penultimate, last: self.final_norm.forward(last) }
     }
 
-    fn embed(&self, ids: &[Vec<u32>]) -> Tensor<3> {
+    /// Returns the embeddings of all tokens, `[vocab_size, hidden_size]`.
+    pub fn table(&self) -> Tensor<2> {
+        self.tokens.table()
+    }
+
+    /// Returns the embeddings of tokens, `[rows, tokens, hidden_size]`, before their positions are added; ids as
+    /// [`TextEncoder::forward`] takes them.
+    pub fn embed(&self, ids: &[Vec<u32>]) -> Tensor<3> {
         let (rows, tokens) = (ids.len(), ids.first().map_or(0, Vec::len));
         let table = self.tokens.table();
         let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
         let indices = indices_from_host(flat, &table.device().without_autodiff()).reshape([rows, tokens]);
-        let positions = self.positions.table().narrow(0, 0, tokens).unsqueeze();
-        self.tokens.forward(indices) + positions
+        self.tokens.forward(indices)
+    }
+
+    /// Adds the positions' embeddings.
+    fn place(&self, embedded: Tensor<3>) -> Tensor<3> {
+        let tokens = embedded.dims()[1];
+        embedded + self.positions.table().narrow(0, 0, tokens).unsqueeze()
     }
 
     /// Returns one vector for each text, `[rows, projection_dim]`: the [pooled](TextEncoder::pool) state, projected where the

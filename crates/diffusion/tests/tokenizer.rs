@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moa_diffusion::Tokenizer;
+use moa_diffusion::{Token, Tokenizer};
+use moa_scenes::tokenizer::{MODEL_MAX_LENGTH, TOKENIZER_JSON};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -177,4 +178,114 @@ fn a_tokenizer_that_puts_no_tokens_around_a_text_is_refused() {
         found.starts_with("FOLDER/tokenizer.json: it does not put <|startoftext|> and <|endoftext|> around"),
         "{found}"
     );
+}
+
+fn emoji() -> Tokenizer {
+    Tokenizer::read(TOKENIZER_JSON, MODEL_MAX_LENGTH).unwrap()
+}
+
+/// Returns tokenizers of every kind of file.
+fn all() -> Vec<Tokenizer> {
+    let words = ["vocab.json", "merges.txt"];
+    let open = |files: &[&str]| Tokenizer::open(folder(files).path(), 24).unwrap();
+    vec![
+        emoji(),
+        open(&[words[0], words[1], "sd1/tokenizer_config.json", "sd1/special_tokens_map.json"]),
+        open(&[words[0], words[1], "sd2/tokenizer_config.json", "sd2/special_tokens_map.json"]),
+        open(&["saved/tokenizer.json", "saved/tokenizer_config.json"]),
+    ]
+}
+
+#[test]
+fn texts_are_read_again_as_what_they_were_decoded_from() {
+    let mut texts = ids().texts;
+    texts.extend(["Two RED hearts,  left of a dog's (blue) car", "", "caf\u{e9} \u{1f600}!"].map(str::to_owned));
+    for tokenizer in all() {
+        assert_eq!(tokenizer.room(), tokenizer.length() - 2);
+        for (text, ids) in texts.iter().zip(tokenizer.encode(&texts).unwrap()) {
+            // A text may spell special tokens, or be cut inside a character.
+            let is_plain = tokenizer.knows(text) && !text.contains('<');
+            let fits = ids[tokenizer.length() - 2..] != [0, 0] && tokenizer.between(&ids).len() < tokenizer.room();
+            if is_plain && fits {
+                let decoded = tokenizer.decode(&ids);
+                assert_eq!(tokenizer.encode(&[&decoded]).unwrap()[0], ids, "{text:?} as {decoded:?}");
+                assert_eq!(tokenizer.row(tokenizer.between(&ids)), Some(ids), "{text:?}");
+            }
+        }
+    }
+    let emoji = emoji();
+    let ids = emoji.encode(&["Two RED hearts,  left of a cat"]).unwrap();
+    assert_eq!(emoji.decode(&ids[0]), "two red hearts , left of a cat");
+    assert_eq!(emoji.row(&[5; MODEL_MAX_LENGTH - 1]), None);
+}
+
+#[test]
+fn every_token_of_the_vocabulary_can_be_typed() {
+    for tokenizer in all() {
+        let vocabulary = tokenizer.vocabulary();
+        assert!(vocabulary.is_sorted_by_key(|token| token.id));
+        let find = |text: &str, ends_word| vocabulary.iter().find(|t| t.text == text && t.ends_word == ends_word);
+        for Token { id, text, ends_word } in &vocabulary {
+            assert_eq!(tokenizer.has_words(text), *ends_word || find(text, true).is_some(), "{text}");
+            if *ends_word {
+                let ids = tokenizer.encode(&[text]).unwrap().remove(0);
+                assert_eq!(tokenizer.between(&ids), [*id], "{text}");
+                assert_eq!(tokenizer.decode(&ids), *text);
+            }
+        }
+        assert!(find("a", true).is_some() && find("a", false).is_some());
+        for special in ["<|startoftext|>", "<|endoftext|>", "A"] {
+            assert!(find(special, true).is_none() && find(special, false).is_none(), "{special}");
+        }
+        // Words in a row are read as themselves.
+        let words: Vec<&Token> = vocabulary.iter().filter(|token| token.ends_word).collect();
+        for start in 0..words.len() {
+            let row: Vec<u32> = (0..tokenizer.room()).map(|i| words[(start + 7 * i * i) % words.len()].id).collect();
+            let ids = tokenizer.row(&row).unwrap();
+            assert_eq!(tokenizer.encode(&[tokenizer.decode(&ids)]).unwrap(), [ids]);
+        }
+    }
+}
+
+#[test]
+fn pieces_are_typed_in_front_of_others() {
+    let vocabulary = emoji().vocabulary();
+    let ids: Vec<u32> = vocabulary.iter().filter(|token| !token.ends_word).map(|token| token.id).collect();
+    assert!(ids.len() > 100, "{}", ids.len());
+    let read = emoji().encode(&["kitten"]).unwrap().remove(0);
+    let (last, others) = emoji().between(&read).split_last().map(|(last, others)| (*last, others.to_vec())).unwrap();
+    assert!(others.iter().all(|id| ids.contains(id)) && !ids.contains(&last));
+}
+
+#[test]
+fn words_and_unknown_texts_are_told_apart() {
+    let emoji = emoji();
+    for word in moa_scenes::grammar_words() {
+        assert!(emoji.has_words(word), "{word}");
+        assert!(emoji.vocabulary().iter().any(|token| token.ends_word && token.text == *word), "{word}");
+    }
+    assert!(emoji.knows("a kitten") && !emoji.has_words("a kitten"));
+    assert!(!emoji.knows("a <|endoftext|>"), "it is the unknown token");
+    let (words, special) = (emoji.vocabulary(), emoji.encode(&["a"]).unwrap());
+    assert!(!words.iter().any(|token| token.id == special[0][0] || token.id == special[0][2]));
+    let [sd1, sd2] = [&all()[1], &all()[2]].map(Clone::clone);
+    assert!(sd1.has_vocabulary_of(&sd2) && !sd1.has_vocabulary_of(&emoji));
+}
+
+#[test]
+fn vocabularies_of_words_know_theirs_alone() {
+    let mut json: serde_json::Value = serde_json::from_str(TOKENIZER_JSON).unwrap();
+    json["model"] = serde_json::json!({
+        "type": "WordLevel", "unk_token": "[UNK]",
+        "vocab": {"[UNK]": 0, "a": 1, "red": 2, "\u{e9}t\u{e9}": 3, "Upper": 4, "<|startoftext|>": 769, "<|endoftext|>": 770},
+    });
+    // Without the byte level, words are as they are.
+    json["pre_tokenizer"] = serde_json::json!({"type": "Whitespace"});
+    let tokenizer = Tokenizer::read(&json.to_string(), 8).unwrap();
+    assert!(tokenizer.knows("A red \u{e9}t\u{e9}") && tokenizer.has_words("a red"));
+    assert!(!tokenizer.knows("a blue heart"));
+    let texts: Vec<String> = tokenizer.vocabulary().into_iter().map(|token| token.text).collect();
+    assert_eq!(texts, ["a", "red", "\u{e9}t\u{e9}"]);
+    let ids = tokenizer.encode(&["a \u{e9}t\u{e9} red"]).unwrap();
+    assert_eq!(tokenizer.decode(&ids[0]), "a \u{e9}t\u{e9} red");
 }

@@ -60,12 +60,41 @@ impl Pass<'_> {
         layers: impl FnOnce() -> Vec<LayerShape>,
         block: impl Fn(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<E> + Send + Sync + 'static,
     ) -> Tensor<E> {
+        self.apply(x, None, layers, move |x, given| block(x, given.conditions, given.bank))
+    }
+
+    /// Applies a block that also reads texts, as [`Pass::block`] does.
+    ///
+    /// # Shapes
+    /// - `texts`: `[rows, tokens, width]`; `block` may take gradients to them, too
+    pub(crate) fn reading<const D: usize, const E: usize>(
+        &self,
+        x: Tensor<D>,
+        texts: &Tensor<3>,
+        layers: impl FnOnce() -> Vec<LayerShape>,
+        block: impl Fn(Tensor<D>, &Tensor<3>, Option<&AdapterBank>) -> Tensor<E> + Send + Sync + 'static,
+    ) -> Tensor<E> {
+        self.apply(x, Some(texts), layers, move |x, given| {
+            let texts = given.texts.unwrap_or_else(|| unreachable!("a block that reads texts is given them"));
+            block(x, texts, given.bank)
+        })
+    }
+
+    fn apply<const D: usize, const E: usize>(
+        &self,
+        x: Tensor<D>,
+        texts: Option<&Tensor<3>>,
+        layers: impl FnOnce() -> Vec<LayerShape>,
+        block: impl Fn(Tensor<D>, Given<'_>) -> Tensor<E> + Send + Sync + 'static,
+    ) -> Tensor<E> {
+        let given = Given { conditions: self.conditions, texts, bank: self.bank };
         if self.activations == Activations::Kept {
-            return block(x, self.conditions, self.bank);
+            return block(x, given);
         }
-        if !(x.is_autodiff() || self.is_followed()) {
+        let to_texts = texts.is_some_and(Tensor::is_autodiff);
+        if !(x.is_autodiff() || self.is_followed() || to_texts) {
             // In a row, as with gradients: kernels may add up in another order where values lie otherwise.
-            let output = block(x, self.conditions, self.bank);
+            let output = block(x, given);
             let dims = output.dims();
             return flat(output).reshape(dims);
         }
@@ -73,14 +102,16 @@ impl Pass<'_> {
         let plain = Inputs {
             x: x.clone().inner(),
             conditions: self.conditions.clone().inner(),
+            texts: texts.map(|texts| texts.clone().inner()),
             bank: bank.as_ref().map(|bank| each(bank, |factor| factor.clone().inner())),
         };
-        let output = block(plain.x.clone(), &plain.conditions, plain.bank.as_ref());
+        let output = block(plain.x.clone(), plain.given());
         let (dims, device) = (output.dims(), output.device());
         let mut others = Vec::new();
         if self.conditions.is_autodiff() {
             others.push(flat(self.conditions.clone()));
         }
+        others.extend(texts.filter(|texts| texts.is_autodiff()).cloned().map(flat));
         others.extend(factors(bank.as_ref()).filter(|factor| factor.is_autodiff()).cloned().map(flat));
         if others.is_empty() && !x.is_autodiff() {
             return output;
@@ -88,17 +119,18 @@ impl Pass<'_> {
         let others = if others.is_empty() { Tensor::zeros([1], &device) } else { Tensor::cat(others, 0) };
         let followed = Followed {
             conditions: self.conditions.is_autodiff(),
+            texts: to_texts,
             factors: factors(bank.as_ref()).map(Tensor::is_autodiff).collect(),
         };
         let block = Arc::new(block);
         let again = block.clone();
         let pass = move |gradient: Tensor<1>, wanted: [bool; 2]| {
-            plain.backward(&followed, wanted, gradient, |x, conditions, bank| again(x, conditions, bank))
+            plain.backward(&followed, wanted, gradient, |x, given| again(x, given))
         };
         match tie([flat(x.clone()), others], flat(output), pass) {
             Some(output) => output.reshape(dims),
             // Other backends keep everything.
-            None => block(x, self.conditions, bank.as_ref()),
+            None => block(x, Given { bank: bank.as_ref(), ..given }),
         }
     }
 
@@ -108,20 +140,34 @@ impl Pass<'_> {
     }
 }
 
+/// What a block is computed from, besides what comes in.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    conditions: &'a Tensor<2>,
+    texts: Option<&'a Tensor<3>>,
+    bank: Option<&'a AdapterBank>,
+}
+
 /// What a block is computed from, without autodiff.
 struct Inputs<const D: usize> {
     x: Tensor<D>,
     conditions: Tensor<2>,
+    texts: Option<Tensor<3>>,
     bank: Option<AdapterBank>,
 }
 
 /// Which of a block's inputs autodiff follows, besides what comes in.
 struct Followed {
     conditions: bool,
+    texts: bool,
     factors: Vec<bool>,
 }
 
 impl<const D: usize> Inputs<D> {
+    fn given(&self) -> Given<'_> {
+        Given { conditions: &self.conditions, texts: self.texts.as_ref(), bank: self.bank.as_ref() }
+    }
+
     /// Returns the gradients of Σ `block(…)` ∘ `gradient` with respect to what comes in, and to all else that is followed, one after
     /// another.
     fn backward<const E: usize>(
@@ -129,18 +175,19 @@ impl<const D: usize> Inputs<D> {
         followed: &Followed,
         [wants_x, wants_others]: [bool; 2],
         gradient: Tensor<1>,
-        block: impl FnOnce(Tensor<D>, &Tensor<2>, Option<&AdapterBank>) -> Tensor<E>,
+        block: impl FnOnce(Tensor<D>, Given<'_>) -> Tensor<E>,
     ) -> [Option<Tensor<1>>; 2] {
         let mut leaves = Leaves::on(&self.x.device());
         let x = leaves.leaf_if(wants_x, self.x);
         let conditions = leaves.leaf_if(followed.conditions && wants_others, self.conditions);
+        let texts = self.texts.map(|texts| leaves.leaf_if(followed.texts && wants_others, texts));
         let mut marks = followed.factors.iter();
         let bank = self.bank.map(|bank| {
             each(&bank, |factor| {
                 leaves.leaf_if(wants_others && marks.next().copied().unwrap_or_default(), factor.clone())
             })
         });
-        let output = block(x, &conditions, bank.as_ref());
+        let output = block(x, Given { conditions: &conditions, texts: texts.as_ref(), bank: bank.as_ref() });
         let mut found = leaves.gradients(output, gradient).into_iter();
         let dx = if wants_x { found.next() } else { None };
         let others: Vec<Tensor<1>> = found.collect();

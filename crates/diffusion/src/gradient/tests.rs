@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, TensorData, module};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, module};
 use moa_adapter::{AdapterBank, BankConfig, LayerShape, LowRank, Parameters, weight_files};
 use moa_core::NoiseKey;
 
@@ -118,7 +118,26 @@ impl Case {
         self
     }
 
-    /// Returns the output, and the gradients of all factors that are trained, and of the input where autodiff follows it.
+    /// Returns the case with gradients to what is read: texts and pooled vectors.
+    fn following_text(mut self) -> Self {
+        let TextContext { states, added } = self.context;
+        let follow =
+            |AddedConditions { pooled, time_ids }| AddedConditions { pooled: pooled.autodiff().require_grad(), time_ids };
+        self.context = TextContext { states: states.autodiff().require_grad(), added: added.map(follow) };
+        self
+    }
+
+    /// Returns the gradients of the input, the texts and the pooled vectors, where autodiff follows them.
+    fn of_inputs(&self, gradients: &mut Gradients) -> Vec<(String, Vec<f32>)> {
+        fn of<const D: usize>(leaf: &Tensor<D>, gradients: &mut Gradients) -> Option<Vec<f32>> {
+            leaf.is_autodiff().then(|| host(leaf.grad_remove(gradients).expect("a leaf has a gradient")))
+        }
+        let pooled = self.context.added.as_ref().and_then(|added| of(&added.pooled, gradients));
+        let all = [("input", of(&self.x, gradients)), ("text", of(&self.context.states, gradients)), ("pooled", pooled)];
+        all.into_iter().filter_map(|(name, gradient)| Some((name.to_owned(), gradient?))).collect()
+    }
+
+    /// Returns the output, and the gradients of all factors that are trained, and of the inputs that autodiff follows.
     fn gradients(&self, network: &Backbone, plain: &AdapterBank, share_a: bool) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
         let leaves: BTreeMap<String, LowRank> = plain
             .layers()
@@ -133,11 +152,7 @@ impl Case {
         let values = host(output.clone());
         let towards = noise("towards", output.dims());
         let mut gradients = (output * towards).sum().backward();
-        let mut found = Vec::new();
-        if self.x.is_autodiff() {
-            let gradient = self.x.grad_remove(&mut gradients).expect("the input has a gradient");
-            found.push(("input".to_owned(), host(gradient)));
-        }
+        let mut found = self.of_inputs(&mut gradients);
         for (name, LowRank { a, b }) in &leaves {
             for (factor, leaf) in [("A", a), ("B", b)] {
                 if leaf.is_autodiff() {
@@ -149,16 +164,20 @@ impl Case {
         (values, found)
     }
 
-    /// Compares the gradients to what comes in through the base alone.
+    /// Compares the gradients to what comes in and what is read through the base alone.
     fn assert_same_without_adapters(&self) {
         let [wanted, found] = self.networks.each_ref().map(|network| {
             let output = network.forward(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, None);
             let towards = noise("towards", output.dims());
             let mut gradients = (output * towards).sum().backward();
-            host(self.x.grad_remove(&mut gradients).expect("the input has a gradient"))
+            self.of_inputs(&mut gradients)
         });
-        let error = difference(&found, &wanted);
-        assert!(error < FACTOR_TOLERANCE, "input: {error}");
+        assert!(!wanted.is_empty() && wanted.len() == found.len());
+        for ((name, wanted), (_, found)) in wanted.iter().zip(&found) {
+            assert!(wanted.iter().any(|x| *x != 0.0), "{name}");
+            let error = difference(found, wanted);
+            assert!(error < FACTOR_TOLERANCE, "{name}: {error}");
+        }
     }
 
     fn assert_same(&self, chosen: impl Fn(&str) -> bool, members: usize, share_a: bool) {
@@ -198,6 +217,8 @@ fn recomputed_unets_have_the_same_gradients() {
         case.assert_same(|_| true, 2, false);
         case.assert_same(|layer| layer.contains("up_blocks") && layer.contains("to_"), 1, true);
         case.assert_same_without_adapters();
+        case.following_text().assert_same(|_| true, 2, false);
+        unet(name).following_text().assert_same_without_adapters();
     }
 }
 
@@ -213,6 +234,8 @@ fn recomputed_transformers_have_the_same_gradients() {
         let case = case.following_input();
         case.assert_same(|_| true, 2, false);
         case.assert_same_without_adapters();
+        case.following_text().assert_same(|_| true, 2, false);
+        sd3(name).following_text().assert_same_without_adapters();
     }
 }
 

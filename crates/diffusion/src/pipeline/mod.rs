@@ -7,6 +7,7 @@ mod fit;
 mod index;
 mod network;
 mod open;
+mod prompts;
 mod source;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
 pub use file::{adaptable_in_file, tokenizer_beside};
 pub use open::adaptable_in;
+pub use prompts::{PromptTokens, TokensError, one_hot_gradient};
 pub use source::LAYOUT;
 use source::Source;
 
@@ -144,7 +146,8 @@ impl Pipeline {
         self.conditioner.unconditional()
     }
 
-    /// Predicts noise or velocity; see [`Backbone::forward`].
+    /// Predicts noise or velocity; see [`Backbone::forward`]. Gradients flow to `x`, to the context and to the adapters, whichever of
+    /// them autodiff follows.
     pub fn denoise(
         &self,
         x: Tensor<4>,

@@ -55,12 +55,12 @@ pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, P
         Family::Xl => {
             let side = (network.sample_size() * codec.factor()) as f32;
             Conditioner::Two {
-                readers: Box::new([first, next(TEXT_ENCODER_2, true)?]),
+                readers: Reader::pair(first, next(TEXT_ENCODER_2, true)?),
                 sizes: [side, side, 0.0, 0.0, side, side],
                 zeros: index.zeros_for_empty_prompt,
             }
         }
-        Family::Sd3 => Conditioner::Pooled(Box::new([first, next(TEXT_ENCODER_2, true)?])),
+        Family::Sd3 => Conditioner::Pooled(Reader::pair(first, next(TEXT_ENCODER_2, true)?)),
     };
     let backbone = network.load(source, compute)?;
     Ok(Pipeline { conditioner, backbone, schedule, codec, compute: compute.clone() })

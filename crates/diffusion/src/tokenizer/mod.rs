@@ -2,6 +2,7 @@
 
 mod files;
 mod settings;
+mod vocabulary;
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use tokenizers::Tokenizer as Inner;
 use crate::ConfigError;
 pub use files::{TokenizerFiles, TokenizerWords};
 pub use settings::TokenizerSettings;
+pub use vocabulary::Token;
 
 /// Turns texts into rows of equally many token ids, as transformers' `CLIPTokenizer` does with `padding="max_length"` and
 /// `truncation=True`.
@@ -17,8 +19,10 @@ pub use settings::TokenizerSettings;
 pub struct Tokenizer {
     inner: Inner,
     length: usize,
+    begin: u32,
     end: u32,
     pad: u32,
+    unknown: Option<u32>,
 }
 
 impl Tokenizer {
@@ -66,7 +70,8 @@ impl Tokenizer {
             );
             return Err(files.problem(files.words.name(), problem));
         }
-        Ok(Self { inner, length, end, pad })
+        let unknown = inner.token_to_id(vocabulary::unknown(&inner).unwrap_or(&settings.unknown));
+        Ok(Self { inner, length, begin, end, pad, unknown })
     }
 
     /// Opens the tokenizer in a folder; see [`TokenizerFiles::open`] and [`Tokenizer::from_files`].

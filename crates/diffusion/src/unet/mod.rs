@@ -176,7 +176,7 @@ impl Unet {
         is_large(&self.linears()).then(bytes)
     }
 
-    /// Predicts noise or velocity.
+    /// Predicts noise or velocity. Gradients flow to `x`, to the context and to the adapters, whichever of them autodiff follows.
     ///
     /// # Shapes
     /// - `x`: `[rows, in_channels, height, width]`; with a bank of K adapters, rows belong to adapters in order
@@ -191,9 +191,8 @@ impl Unet {
         context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        // With autodiff on the text or the weights, or on another device, burn's operations take over.
-        if !context.is_autodiff()
-            && x.dims()[0] == timesteps.len()
+        // With autodiff on the weights, or on another device, burn's operations take over.
+        if x.dims()[0] == timesteps.len()
             && let Some(native) = self.native.get_or_init(|| native::Unet::new(self).map(Arc::new))
         {
             let waves = waves(&self.config, self.config.block_out_channels[0]).of(timesteps);

@@ -1,6 +1,7 @@
 //! The blocks of one forward pass by burn's operations.
 
 use burn::tensor::Tensor;
+use moa_adapter::AdapterBank;
 use moa_device::{add, silu};
 
 use super::resnet::ResnetBlock;
@@ -41,8 +42,9 @@ impl UnetPass<'_> {
     pub(super) fn attention(&self, transformer: &SpatialTransformer, x: Tensor<4>) -> Tensor<4> {
         if transformer.blocks.len() == 1 {
             let layers = || layers_of(|out| transformer.linears(out));
-            let (transformer, context) = (transformer.clone(), self.context.clone());
-            return self.pass.block(x, layers, move |x, _, bank| transformer.forward(x, &context, bank));
+            let transformer = transformer.clone();
+            let apply = move |x, texts: &Tensor<3>, bank: Option<&AdapterBank>| transformer.forward(x, texts, bank);
+            return self.pass.reading(x, self.context, layers, apply);
         }
         let ends = || layers_of(|out| transformer.linears_of_ends(out));
         let mut tokens = {
@@ -51,8 +53,9 @@ impl UnetPass<'_> {
         };
         for block in &transformer.blocks {
             let layers = || layers_of(|out| block.linears(out));
-            let (block, context) = (block.clone(), self.context.clone());
-            tokens = self.pass.block(tokens, layers, move |x, _, bank| block.forward(x, context.clone(), bank));
+            let block = block.clone();
+            let apply = move |x, texts: &Tensor<3>, bank: Option<&AdapterBank>| block.forward(x, texts.clone(), bank);
+            tokens = self.pass.reading(tokens, self.context, layers, apply);
         }
         let [_, _, height, width] = x.dims();
         let transformer = transformer.clone();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
-use moa_device::from_host;
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use moa_device::{as_type, from_host};
 
-use super::{Trace, Unet};
+use super::{To, Trace, Unet};
 use crate::gradient;
 
 /// Returns the values of a tensor's data, row-major.
@@ -13,25 +13,36 @@ pub(super) fn values(data: TensorData) -> Vec<f32> {
     data.convert::<f32>().try_into_vec().unwrap_or_else(|_| unreachable!("the data has been converted to f32"))
 }
 
-/// Ties an output to what it was computed from: factors that autodiff follows, flat, one after another, and the input, with autodiff
-/// or without; `None` when they are of another backend. The engine computes on the host whatever keeps the tensors.
-pub(super) fn tie(
-    unet: Arc<Unet>,
-    factors: Vec<Tensor<1>>,
-    x: Tensor<4>,
-    trace: Trace,
-    output: Tensor<4>,
-) -> Option<Tensor<4>> {
+/// What an output was computed from, with autodiff or without.
+pub(super) struct Sources {
+    /// Factors that autodiff follows, each flat.
+    pub(super) factors: Vec<Tensor<1>>,
+    /// The input.
+    pub(super) x: Tensor<4>,
+    /// The text states.
+    pub(super) context: Tensor<3>,
+}
+
+/// Ties an output to what it was computed from; `None` when it is of another backend. The engine computes on the host whatever keeps
+/// the tensors.
+pub(super) fn tie(unet: Arc<Unet>, sources: Sources, trace: Trace, output: Tensor<4>) -> Option<Tensor<4>> {
+    let Sources { factors, x, context } = sources;
     let dims = output.dims();
     let factors = if factors.is_empty() { Tensor::zeros([1], &output.device()) } else { Tensor::cat(factors, 0) };
-    let pass = move |gradient: Tensor<1>, [to_factors, to_input]: [bool; 2]| {
+    let context = as_type(context, FloatDType::F32);
+    let pass = move |gradient: Tensor<1>, [to_factors, to_input, to_text]: [bool; 3]| {
         let device = gradient.device();
-        let (sums, input) = unet.backward(trace, &values(gradient.into_data()), to_input);
+        let found = unet.backward(trace, &values(gradient.into_data()), To { input: to_input, text: to_text });
         let tensor = |values: Vec<f32>| {
             let count = values.len();
             from_host(values, [count], &device)
         };
-        [to_factors.then(|| tensor(sums)), to_input.then(|| tensor(input))]
+        [
+            to_factors.then(|| tensor(found.factors)),
+            to_input.then(|| tensor(found.input)),
+            to_text.then(|| tensor(found.text)),
+        ]
     };
-    gradient::tie([factors, gradient::flat(x)], gradient::flat(output), pass).map(|output| output.reshape(dims))
+    let parents = [factors, gradient::flat(x), gradient::flat(context)];
+    gradient::tie(parents, gradient::flat(output), pass).map(|output| output.reshape(dims))
 }

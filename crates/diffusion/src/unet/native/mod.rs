@@ -24,7 +24,7 @@ use moa_kernels::{Convolution, GroupNorm, Map, Workspace, silu_backward, silu_in
 use rayon::prelude::*;
 
 use self::bank::{LastBanks, MergedBank, Wanted};
-use self::gradient::{tie, values};
+use self::gradient::{Sources, tie, values};
 use self::linear::Linear;
 use self::part::{Part, parts};
 use self::pass::{Pass, add_onto};
@@ -84,6 +84,24 @@ struct TimeTrace {
     time: Vec<f32>,
 }
 
+/// Which gradients a backward pass takes, besides those of the factors that are followed.
+#[derive(Clone, Copy, Debug)]
+struct To {
+    input: bool,
+    text: bool,
+}
+
+/// What a backward pass finds; empty where it was not asked for.
+#[derive(Debug, Default)]
+struct Gradients {
+    /// Of all factors that autodiff follows, one after another.
+    factors: Vec<f32>,
+    /// Of the input, `[rows, in_channels, size, size]`.
+    input: Vec<f32>,
+    /// Of the text states, `[rows, tokens, width]`.
+    text: Vec<f32>,
+}
+
 /// What a batch is conditioned on.
 pub(crate) struct Inputs<'a> {
     /// The sinusoidal embedding of each row's timestep, `[rows, width]`.
@@ -95,8 +113,8 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Unet {
-    /// Predicts noise or velocity; `None` when the tensors are not this engine's. Gradients flow to `x` and to the adapters' factors,
-    /// whichever of them autodiff follows.
+    /// Predicts noise or velocity; `None` when the tensors are not this engine's. Gradients flow to `x`, to the text states and to the
+    /// adapters' factors, whichever of them autodiff follows.
     ///
     /// # Shapes
     /// - `x`: `[rows, in_channels, size, size]`
@@ -108,13 +126,14 @@ impl Unet {
         }
         let (wanted, factors) = Wanted::of(inputs.bank, &self.names);
         let bank = inputs.bank.map(|bank| self.last.merged(bank, &self.names));
-        let records = !factors.is_empty() || x.is_autodiff();
-        let followed = x.clone();
+        let to_text = inputs.context.is_autodiff();
+        let records = !factors.is_empty() || x.is_autodiff() || to_text;
+        let sources = Sources { factors, x: x.clone(), context: inputs.context.clone() };
         let x = x.inner();
         let device = x.device();
         let x = values(x.into_data());
-        let context = values(inputs.context.clone().into_data());
-        let parts = parts(rows, bank.as_ref().map_or(1, |bank| bank.members()), &context)?;
+        let context = values(inputs.context.clone().inner().into_data());
+        let parts = parts(rows, bank.as_ref().map_or(1, |bank| bank.members()), &context, !to_text)?;
         let linears = self.linears();
         let results: Vec<(Vec<f32>, Option<PartTrace>)> = parts
             .into_par_iter()
@@ -130,31 +149,31 @@ impl Unet {
         }
         let output = Tensor::from_data(TensorData::new(output, [rows, self.channels[1], height, width]), &device);
         if records {
-            return tie(self.clone(), factors, followed, Trace { bank, wanted, parts: traces }, output);
+            return tie(self.clone(), sources, Trace { bank, wanted, parts: traces }, output);
         }
         Some(output)
     }
 
-    /// Returns the gradients of all factors that autodiff follows, and of the input where `to_input` asks for it
-    /// (`[rows, in_channels, size, size]`, else empty), from the gradient of the output, `[rows, out_channels, size, size]`.
-    fn backward(&self, trace: Trace, gradient: &[f32], to_input: bool) -> (Vec<f32>, Vec<f32>) {
+    /// Returns the gradients of all factors that autodiff follows, and those that `to` asks for, from the gradient of the output,
+    /// `[rows, out_channels, size, size]`. Text states have one only where autodiff followed them in the forward pass.
+    fn backward(&self, trace: Trace, gradient: &[f32], to: To) -> Gradients {
         let Trace { bank, wanted, parts } = trace;
         let linears = self.linears();
-        let sums: Vec<(usize, Vec<f32>, Vec<f32>)> = parts
+        let found: Vec<(usize, Gradients)> = parts
             .into_par_iter()
             .map(|part| {
                 let member = part.part.member;
                 let adapter = bank.as_ref().map(|bank| bank.member(member, &linears));
-                let (sums, input) = self.backward_part(part, gradient, adapter, &wanted, to_input);
-                (member, sums, input)
+                (member, self.backward_part(part, gradient, adapter, &wanted, to))
             })
             .collect();
-        let (mut all, mut inputs) = (vec![0.0; wanted.total], Vec::new());
-        for (member, sums, input) in sums {
-            wanted.add(member, &sums, &mut all);
-            inputs.extend(input);
+        let mut all = Gradients { factors: vec![0.0; wanted.total], ..Gradients::default() };
+        for (member, part) in found {
+            wanted.add(member, &part.factors, &mut all.factors);
+            all.input.extend(part.input);
+            all.text.extend(part.text);
         }
-        (all, inputs)
+        all
     }
 
     fn map(&self, rows: usize) -> Map {
@@ -182,6 +201,7 @@ impl Unet {
             tape: records.then(Vec::new),
             places: &[],
             gradients: Vec::new(),
+            text_gradient: None,
             workspace: &mut workspace,
         };
         let time = self.time(&mut pass, waves, &part.rows);
@@ -244,14 +264,15 @@ impl Unet {
         (result, None)
     }
 
+    /// Returns the gradients of one part, those of the factors for its adapter alone.
     fn backward_part(
         &self,
         trace: PartTrace,
         gradient: &[f32],
         adapter: Option<&[Option<linear::Merged>]>,
         wanted: &Wanted,
-        to_input: bool,
-    ) -> (Vec<f32>, Vec<f32>) {
+        to: To,
+    ) -> Gradients {
         let PartTrace { part, mut workspace, tape, time } = trace;
         let rows = part.rows.len();
         let per_row = self.channels[1] * self.size * self.size;
@@ -264,6 +285,7 @@ impl Unet {
             tape: Some(tape),
             places: &wanted.places,
             gradients: vec![0.0; wanted.size],
+            text_gradient: to.text.then(|| vec![0.0; part.texts.len()]),
             workspace: &mut workspace,
         };
         let mut map = self.map(rows);
@@ -322,8 +344,8 @@ impl Unet {
                 if let Some(attention) = stage.attentions.get(i) {
                     attention.backward(&mut pass, map, &mut inner);
                 }
-                // Before the first block lie no adapters.
-                let wanted = to_input || level > 0 || i > 0;
+                // Before the first block lie no adapters, and no text is read.
+                let wanted = to.input || level > 0 || i > 0;
                 inner = resnet.backward(&mut pass, map, inner, times, &mut time_gradient, wanted);
             }
         }
@@ -331,7 +353,7 @@ impl Unet {
             self.time_backward(&mut pass, &time, &mut time_gradient);
         }
         let mut input = Vec::new();
-        if to_input {
+        if to.input {
             add_skip(&mut pass, &mut skips, &mut inner);
             let mut x = pass.workspace.take(map.positions() * self.channels[0]);
             self.conv_in.backward(map, &inner, false, &mut x, pass.workspace);
@@ -342,9 +364,10 @@ impl Unet {
         for buffer in skips.into_iter().chain([inner, time_gradient]) {
             pass.workspace.give(buffer);
         }
-        let gradients = std::mem::take(&mut pass.gradients);
+        let factors = std::mem::take(&mut pass.gradients);
+        let text = pass.text_gradient.take().unwrap_or_default();
         workspace.put_back();
-        (gradients, input)
+        Gradients { factors, input, text }
     }
 
     /// Returns the embedding of the time after SiLU, once for all rows when they are at one step.

@@ -12,7 +12,7 @@ pub(super) struct Part {
     pub(super) member: usize,
     /// Rows of the batch.
     pub(super) rows: Range<usize>,
-    /// Text states that differ, `[texts, tokens, width]`.
+    /// Text states, `[texts, tokens, width]`: those that differ, or every row's own.
     pub(super) texts: Vec<f32>,
     /// Which of them each row has.
     pub(super) text_of: Vec<usize>,
@@ -20,8 +20,9 @@ pub(super) struct Part {
     pub(super) text_count: usize,
 }
 
-/// Cuts a batch into parts; `None` when its rows do not divide among the adapters.
-pub(super) fn parts(rows: usize, members: usize, context: &[f32]) -> Option<Vec<Part>> {
+/// Cuts a batch into parts; `None` when its rows do not divide among the adapters. With `shares`, rows of one text have one copy of
+/// it; without, each row has its own, so that each row's gradient is its own.
+pub(super) fn parts(rows: usize, members: usize, context: &[f32], shares: bool) -> Option<Vec<Part>> {
     if !rows.is_multiple_of(members) || !context.len().is_multiple_of(rows) {
         return None;
     }
@@ -33,7 +34,8 @@ pub(super) fn parts(rows: usize, members: usize, context: &[f32]) -> Option<Vec<
         let (mut texts, mut text_of) = (Vec::new(), Vec::new());
         for row in rows.clone() {
             let own = &context[row * text..][..text];
-            let found = texts.chunks_exact(text).position(|other: &[f32]| other == own);
+            let same = |other: &[f32]| shares && other == own;
+            let found = texts.chunks_exact(text).position(same);
             text_of.push(found.unwrap_or(texts.len() / text));
             if found.is_none() {
                 texts.extend_from_slice(own);

@@ -10,7 +10,7 @@ pub(super) struct Pass<'a> {
     pub(super) rows: usize,
     /// The adapter, by layer number; `None` passes through the base.
     pub(super) adapter: Option<&'a [Option<Merged>]>,
-    /// Text states that differ, `[texts, tokens, width]`: images of one prompt share theirs.
+    /// Text states, `[texts, tokens, width]`: images of one prompt share theirs, unless the gradient of every row's is wanted.
     pub(super) texts: &'a [f32],
     /// How many they are.
     pub(super) text_count: usize,
@@ -22,6 +22,8 @@ pub(super) struct Pass<'a> {
     pub(super) places: &'a [GradientPlaces],
     /// The gradients of one adapter's factors, summed over the part's rows.
     pub(super) gradients: Vec<f32>,
+    /// The gradient of the texts, where it is wanted.
+    pub(super) text_gradient: Option<Vec<f32>>,
     /// Buffers.
     pub(super) workspace: &'a mut Workspace,
 }

@@ -101,17 +101,29 @@ fn values_are_those_of_burns_operations() {
 }
 
 /// Which gradients are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum To {
-    Factors,
-    Input,
-    Both,
+#[derive(Clone, Copy, Debug)]
+struct To {
+    factors: bool,
+    input: bool,
+    text: bool,
+}
+
+const FACTORS: To = To { factors: true, input: false, text: false };
+const INPUT: To = To { factors: false, input: true, text: false };
+const TEXT: To = To { factors: false, input: false, text: true };
+const BOTH: To = To { text: false, ..ALL };
+const ALL: To = To { factors: true, input: true, text: true };
+
+/// Returns a tensor as a leaf, or as it is.
+fn leaf<const D: usize>(x: &Tensor<D>, wanted: bool) -> Tensor<D> {
+    let x = x.clone();
+    if wanted { x.autodiff().require_grad() } else { x }
 }
 
 impl Case {
-    fn forward(&self, x: Tensor<4>, native: bool, bank: Option<&AdapterBank>) -> Tensor<4> {
-        let case =
-            Self { x, unet: self.unet.clone(), timesteps: self.timesteps.clone(), context: self.context.clone() };
+    fn forward(&self, x: Tensor<4>, context: &Tensor<3>, native: bool, bank: Option<&AdapterBank>) -> Tensor<4> {
+        let context = context.clone().into();
+        let case = Self { x, unet: self.unet.clone(), timesteps: self.timesteps.clone(), context };
         if native { case.native(bank) } else { case.on_device(bank) }
     }
 
@@ -124,27 +136,26 @@ impl Case {
         steps: usize,
         native: bool,
     ) -> Vec<(String, Vec<f32>)> {
-        let leaf = |factor: &Tensor<3>, wanted: bool| {
-            let factor = factor.clone();
-            if wanted { factor.autodiff().require_grad() } else { factor }
-        };
         let leaves = plain.map_or_else(BTreeMap::new, |plain| {
             let leaves = plain.layers().iter().map(|(name, LowRank { a, b })| {
-                let (a, b) = (leaf(a, to != To::Input && !share_a), leaf(b, to != To::Input));
+                let (a, b) = (leaf(a, to.factors && !share_a), leaf(b, to.factors));
                 (name.clone(), LowRank { a, b })
             });
             leaves.collect()
         });
         let bank = plain.map(|plain| plain.with_layers(leaves.clone()));
-        let start = if to == To::Factors { self.x.clone() } else { self.x.clone().autodiff().require_grad() };
+        let (start, context) = (leaf(&self.x, to.input), leaf(&self.context.states, to.text));
         let mut x = start.clone();
         for _ in 0..steps {
-            x = x.clone() * 0.7 + self.forward(x, native, bank.as_ref());
+            x = x.clone() * 0.7 + self.forward(x, &context, native, bank.as_ref());
         }
         let mut gradients = (x * noise("towards", self.x.dims())).sum().backward();
         let mut found = Vec::new();
-        if to != To::Factors {
+        if to.input {
             found.push(("input".to_owned(), host(start.grad_remove(&mut gradients).expect("a leaf has a gradient"))));
+        }
+        if to.text {
+            found.push(("text".to_owned(), host(context.grad_remove(&mut gradients).expect("a leaf has a gradient"))));
         }
         for (name, LowRank { a, b }) in &leaves {
             for (factor, leaf) in [("A", a), ("B", b)] {
@@ -168,13 +179,18 @@ fn gradients_are_those_of_burns_operations() {
         let case = case(channels, linear, 20, one_step);
         let bank = bank(&case.unet, 2, share_a);
         for (bank, to, steps) in [
-            (Some(&bank), To::Factors, 1),
-            (Some(&bank), To::Both, 1),
-            (Some(&bank), To::Input, 1),
-            (None, To::Input, 1),
+            (Some(&bank), FACTORS, 1),
+            (Some(&bank), BOTH, 1),
+            (Some(&bank), INPUT, 1),
+            (None, INPUT, 1),
+            (Some(&bank), TEXT, 1),
+            (None, TEXT, 1),
+            (Some(&bank), ALL, 1),
             // Through a sampler's steps.
-            (Some(&bank), To::Factors, 2),
-            (Some(&bank), To::Both, 3),
+            (Some(&bank), FACTORS, 2),
+            (Some(&bank), BOTH, 3),
+            (None, TEXT, 2),
+            (Some(&bank), ALL, 3),
         ] {
             let [found, wanted] = [true, false].map(|native| case.gradients(bank, share_a, to, steps, native));
             assert_eq!(found.len(), wanted.len());
@@ -200,6 +216,33 @@ fn a_row_has_the_same_bits_in_any_batch_and_bank() {
         let alone =
             case.unet.forward(part(&case.x), &case.timesteps[rows.clone()], &context, Some(&bank.member(member)));
         assert_eq!(host(alone), all[rows.start * size..rows.end * size], "rows {rows:?}");
+    }
+}
+
+#[test]
+fn gradients_of_texts_are_differences_and_each_rows_own() {
+    let case = case([16, 32], true, 12, false);
+    let (bank, towards) = (bank(&case.unet, 2, true), noise("towards", case.x.dims()));
+    let followed = leaf(&case.context.states, true);
+    let output = case.forward(case.x.clone(), &followed, true, Some(&bank));
+    assert_eq!(host(output.clone()), host(case.native(Some(&bank))), "following the text changes no value");
+    let gradient = followed.grad_remove(&mut (output * towards.clone()).sum().backward()).expect("a gradient");
+    // Rows 3 to 5 have one text; what is changed is that of row 4.
+    for row in [4, 11] {
+        let direction = noise("direction", [1, 5, 20]);
+        let loss = |step: f32| {
+            let parts = (0..12).map(|i| {
+                let text = case.context.states.clone().narrow(0, i, 1);
+                if i == row { text + direction.clone() * step } else { text }
+            });
+            let moved = Tensor::cat(parts.collect(), 0);
+            let output = case.forward(case.x.clone(), &moved, true, Some(&bank));
+            let terms = host(output * towards.clone());
+            terms.into_iter().map(f64::from).sum::<f64>()
+        };
+        let wanted = (loss(1e-2) - loss(-1e-2)) / 2e-2;
+        let found = f64::from((gradient.clone().narrow(0, row, 1) * direction.clone()).sum().into_scalar::<f32>());
+        assert!((found - wanted).abs() < 5e-3 * wanted.abs(), "row {row}: {found}, not {wanted}");
     }
 }
 

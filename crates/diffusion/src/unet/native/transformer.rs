@@ -85,8 +85,10 @@ impl Attention {
         self.to_q.backward(pass, &y, &dq, Some(&mut dy), false);
         if self.crosses {
             let texts = pass.texts;
-            self.to_k.backward(pass, texts, &dk, None, false);
-            self.to_v.backward(pass, texts, &dv, None, false);
+            let mut sums = pass.text_gradient.take();
+            self.to_k.backward(pass, texts, &dk, sums.as_deref_mut(), true);
+            self.to_v.backward(pass, texts, &dv, sums.as_deref_mut(), true);
+            pass.text_gradient = sums;
         } else {
             self.to_k.backward(pass, &y, &dk, Some(&mut dy), true);
             self.to_v.backward(pass, &y, &dv, Some(&mut dy), true);
