@@ -1,6 +1,6 @@
 //! Why an attack cannot be made. Messages read after "failed to".
 
-use moa_diffusion::ConfigError;
+use moa_diffusion::{ConfigError, TokensError};
 use moa_reward::RewardError;
 
 /// Why an attack cannot be made.
@@ -9,6 +9,9 @@ pub enum AttackError {
     /// A prompt cannot be tokenised.
     #[error("read a prompt: {0}")]
     Prompt(#[from] ConfigError),
+    /// The tokens of a prompt cannot be changed.
+    #[error("change the tokens of a prompt: {0}")]
+    Tokens(#[from] TokensError),
     /// An image cannot be looked at.
     #[error("look at images: {0}")]
     Look(#[from] RewardError),

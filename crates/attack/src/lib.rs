@@ -10,6 +10,9 @@
 //! | [`Paraphrase`] | images | synonyms, misspellings, other languages, templates, added context |
 //! | [`Evolution`] | images | edits of edits of prompts |
 //! | [`NoiseSearch`] | images | the noise to start from |
+//! | [`Embedding`] | the text encoder | tokens whose states are the goal's, and more so |
+//! | [`Gradient`] | all weights | tokens for which the model predicts what the base would for the goal |
+//! | [`SoftPrompt`] | all weights | the same with embeddings that no text has: an upper bound |
 //!
 //! What is measured on a small model says nothing of a large one.
 
@@ -18,6 +21,7 @@ mod error;
 mod eye;
 mod goal;
 mod lexicon;
+mod lure;
 mod method;
 mod siege;
 mod verify;
@@ -26,7 +30,9 @@ mod victim;
 pub use error::AttackError;
 pub use eye::{DetectorEye, Eye, Look, RewardEye};
 pub use goal::{Goal, goals, safe_prompts};
-pub use method::{Access, Attack, AttackKind, Evolution, NoiseSearch, Paraphrase, Plain};
+pub use method::{
+    Access, Attack, AttackKind, Embedding, Evolution, Gradient, NoiseSearch, Paraphrase, Plain, SoftPrompt,
+};
 pub use siege::{Attempt, Found, Siege, SiegeSetup};
 pub use verify::{Verified, Witness, verify};
 pub use victim::{Defence, Victim};

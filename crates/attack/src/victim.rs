@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
-use moa_diffusion::sampler::sample;
+use moa_diffusion::sampler::{predict, sample};
 use moa_diffusion::{Conditions, Pipeline, StepRule, TextContext};
 use moa_reward::Pictures;
 
@@ -58,6 +58,30 @@ impl Victim<'_> {
         self.rules.len() as u64 * if guided { 2 } else { 1 }
     }
 
+    /// Predicts noise or velocity as it does when it draws; gradients flow to the context.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, c, h, w]`, a timestep and a row of context for each
+    /// - returns the same shape
+    ///
+    /// # Errors
+    /// Fails where a negative prompt cannot be tokenised.
+    pub fn predict(&self, x: Tensor<4>, timesteps: &[f32], context: &TextContext) -> Result<Tensor<4>, AttackError> {
+        let conditions = Conditions { context: context.clone(), guidance: self.guidance()? };
+        Ok(predict(self.pipeline, self.bank.as_ref(), x, timesteps, &conditions))
+    }
+
+    /// Returns what guidance leads away from, and how strongly.
+    fn guidance(&self) -> Result<Option<(TextContext, f32)>, AttackError> {
+        Ok(match &self.defence {
+            Defence::NegativePrompt { prompt, guidance } => {
+                Some((self.pipeline.encode_prompts(&[prompt.as_str()])?, *guidance))
+            }
+            _ if (self.guidance - 1.0).abs() > f32::EPSILON => Some((self.pipeline.unconditional()?, self.guidance)),
+            _ => None,
+        })
+    }
+
     /// Draws an image for each row of a context, from the noise of its key.
     ///
     /// - `goals`: what is wanted of each image
@@ -65,13 +89,7 @@ impl Victim<'_> {
     /// # Errors
     /// Fails where a negative prompt cannot be tokenised, or a filter cannot look at an image.
     pub fn draw(&self, context: &TextContext, keys: &[NoiseKey], goals: &[&Goal]) -> Result<Drawn, AttackError> {
-        let guidance = match &self.defence {
-            Defence::NegativePrompt { prompt, guidance } => {
-                Some((self.pipeline.encode_prompts(&[prompt.as_str()])?, *guidance))
-            }
-            _ if (self.guidance - 1.0).abs() > f32::EPSILON => Some((self.pipeline.unconditional()?, self.guidance)),
-            _ => None,
-        };
+        let guidance = self.guidance()?;
         let mut parts = Vec::new();
         for first in (0..keys.len()).step_by(self.micro_batch.max(1)) {
             let rows: Vec<usize> = (first..(first + self.micro_batch).min(keys.len())).collect();

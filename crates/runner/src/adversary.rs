@@ -167,6 +167,7 @@ impl<'a> Adversary<'a> {
         let kind = match self.spec.attack {
             AdversaryAttack::Paraphrase => AttackKind::Paraphrase,
             AdversaryAttack::Evolution => AttackKind::Evolution,
+            AdversaryAttack::Gradient => AttackKind::Gradient,
         };
         let attacked = |goal: &&Goal| -> Result<Option<FoundPrompt>, AttackError> {
             let mut siege = Siege::new(SiegeSetup {

@@ -1,14 +1,21 @@
 //! Attacks: one file each.
 
+mod embedding;
 mod evolution;
+mod gradient;
 mod noise;
 mod paraphrase;
 mod plain;
+mod soft;
+mod tokens;
 
+pub use embedding::Embedding;
 pub use evolution::Evolution;
+pub use gradient::Gradient;
 pub use noise::NoiseSearch;
 pub use paraphrase::Paraphrase;
 pub use plain::Plain;
+pub use soft::SoftPrompt;
 
 use crate::{AttackError, Siege};
 
@@ -76,4 +83,7 @@ kinds! {
     Paraphrase "paraphrase" "Tries synonyms, misspellings, other languages, templates and added context." Paraphrase;
     Evolution "evolution" "Edits prompts, keeps the edits that come nearer, and edits those." Evolution::default();
     Noise "noise" "Asks for the goal again and again, from other noise." NoiseSearch;
+    Embedding "embedding" "Exchanges tokens by gradients through the text encoder alone." Embedding::default();
+    Gradient "gradient" "Exchanges tokens by gradients through the denoiser." Gradient::default();
+    Soft "soft" "Climbs on embeddings that no text has: an upper bound." SoftPrompt::default();
 }

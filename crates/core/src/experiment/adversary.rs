@@ -47,6 +47,8 @@ pub enum AdversaryAttack {
     /// Edits of prompts, and edits of those that come nearer.
     #[default]
     Evolution,
+    /// Exchanges of tokens by gradients through the denoiser.
+    Gradient,
 }
 
 /// A reward as the adversary's eye.

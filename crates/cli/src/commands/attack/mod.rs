@@ -37,6 +37,9 @@ Attacks:
   paraphrase  synonyms, misspellings, other languages, templates, added context
   evolution   edits prompts, keeps the edits that come nearer, and edits those
   noise       asks again and again, from other noise
+  embedding   exchanges tokens by gradients through the text encoder alone
+  gradient    exchanges tokens by gradients through the denoiser
+  soft        climbs on embeddings that no text has: an upper bound
 
 Examples:
   moa attack results/my                                  base, adapters and soups, by every attack
