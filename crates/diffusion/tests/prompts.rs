@@ -100,8 +100,8 @@ fn gradients_of_one_hot_tokens_are_differences() {
             .into_iter()
             .map(|change @ [row, place, id]| {
                 let step = 0.05;
-                let difference = at(&moved(&pipeline, &embedded, change, step))
-                    - at(&moved(&pipeline, &embedded, change, -step));
+                let difference =
+                    at(&moved(&pipeline, &embedded, change, step)) - at(&moved(&pipeline, &embedded, change, -step));
                 [f64::from(found[(row * length + place) * vocabulary + id]), difference / f64::from(2.0 * step)]
             })
             .collect();
@@ -124,9 +124,7 @@ fn tokens_and_embeddings_that_do_not_fit_are_refused() {
     let size = sd1.token_tables()[0].dims()[0];
     assert_eq!(
         refused(sd1.tokens_of(&[[64, 99_999]])).expect_err("no such token"),
-        format!(
-            "prompt 0 has the token 99999, and the table of text encoder 0 has {size} tokens: take ids below that"
-        )
+        format!("prompt 0 has the token 99999, and the table of text encoder 0 has {size} tokens: take ids below that")
     );
     assert_eq!(
         xl.encode_tokens(&tokens).expect_err("of another pipeline").to_string(),

@@ -121,8 +121,10 @@ impl Case {
     /// Returns the case with gradients to what is read: texts and pooled vectors.
     fn following_text(mut self) -> Self {
         let TextContext { states, added } = self.context;
-        let follow =
-            |AddedConditions { pooled, time_ids }| AddedConditions { pooled: pooled.autodiff().require_grad(), time_ids };
+        let follow = |AddedConditions { pooled, time_ids }| AddedConditions {
+            pooled: pooled.autodiff().require_grad(),
+            time_ids,
+        };
         self.context = TextContext { states: states.autodiff().require_grad(), added: added.map(follow) };
         self
     }
@@ -133,7 +135,8 @@ impl Case {
             leaf.is_autodiff().then(|| host(leaf.grad_remove(gradients).expect("a leaf has a gradient")))
         }
         let pooled = self.context.added.as_ref().and_then(|added| of(&added.pooled, gradients));
-        let all = [("input", of(&self.x, gradients)), ("text", of(&self.context.states, gradients)), ("pooled", pooled)];
+        let all =
+            [("input", of(&self.x, gradients)), ("text", of(&self.context.states, gradients)), ("pooled", pooled)];
         all.into_iter().filter_map(|(name, gradient)| Some((name.to_owned(), gradient?))).collect()
     }
 

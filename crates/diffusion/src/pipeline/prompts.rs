@@ -62,7 +62,9 @@ pub enum TokensError {
     #[error(transparent)]
     Text(#[from] ConfigError),
     /// A prompt has more tokens than there is room for.
-    #[error("prompt {row} has {found} tokens, and there is room for {room} beside the begin and end token: take some away")]
+    #[error(
+        "prompt {row} has {found} tokens, and there is room for {room} beside the begin and end token: take some away"
+    )]
     Room {
         /// The prompt, from 0.
         row: usize,
@@ -72,7 +74,9 @@ pub enum TokensError {
         room: usize,
     },
     /// A token is not in an encoder's table.
-    #[error("prompt {row} has the token {id}, and the table of text encoder {encoder} has {size} tokens: take ids below that")]
+    #[error(
+        "prompt {row} has the token {id}, and the table of text encoder {encoder} has {size} tokens: take ids below that"
+    )]
     Id {
         /// The text encoder, from 0.
         encoder: usize,
@@ -198,6 +202,9 @@ impl Pipeline {
 
     /// Returns what the denoiser is conditioned on by embeddings that stand for those of tokens; gradients flow to the embeddings that
     /// autodiff follows. With [`Pipeline::embed_tokens`] of the same tokens it returns the very values of [`Pipeline::encode_tokens`].
+    ///
+    /// burn's graphs are good for one backward pass: encode again for each, or take the gradient to a leaf of the context's states first
+    /// and carry the sum back once.
     ///
     /// - `tokens`: where texts end, whose state is pooled
     ///
