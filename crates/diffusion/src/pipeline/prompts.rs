@@ -203,6 +203,9 @@ impl Pipeline {
     /// Returns what the denoiser is conditioned on by embeddings that stand for those of tokens; gradients flow to the embeddings that
     /// autodiff follows. With [`Pipeline::embed_tokens`] of the same tokens it returns the very values of [`Pipeline::encode_tokens`].
     ///
+    /// burn's graphs are good for one backward pass: encode again for each, or take the gradient to a leaf of the context's states first
+    /// and carry the sum back once.
+    ///
     /// - `tokens`: where texts end, whose state is pooled
     ///
     /// # Shapes
