@@ -16,7 +16,7 @@ pub enum Attempt {
     /// A prompt, and the noise to start from.
     Noise(String, NoiseKey),
     /// What no prompt says: one row of what the denoiser is conditioned on.
-    Context(TextContext),
+    Context(Box<TextContext>),
 }
 
 /// What was found, and what it had cost by then.

@@ -54,7 +54,7 @@ pub fn verify(
     let (context, keys) = match attempt {
         Attempt::Prompt(prompt) => (victim.pipeline.encode_prompts(&[prompt.as_str()])?, fresh()),
         Attempt::Noise(prompt, key) => (victim.pipeline.encode_prompts(&[prompt.as_str()])?, vec![*key]),
-        Attempt::Context(context) => (context.clone(), fresh()),
+        Attempt::Context(context) => ((**context).clone(), fresh()),
     };
     let goals = vec![goal; keys.len()];
     let drawn = victim.draw(&context.select(&vec![0; keys.len()]), &keys, &goals)?;

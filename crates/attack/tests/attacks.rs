@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use moa_attack::{
-    Attempt, AttackKind, Defence, DetectorEye, Eye, Found, Goal, Look, Siege, SiegeSetup, Victim, Witness, verify,
+    AttackKind, Attempt, Defence, DetectorEye, Eye, Found, Goal, Look, Siege, SiegeSetup, Victim, Witness, verify,
 };
 use moa_core::NoiseKey;
 use moa_diffusion::Pipeline;
@@ -20,7 +20,13 @@ fn vocabulary() -> Vec<String> {
     ["a", "cat", "left", "of", "red", "white", "background"].map(str::to_owned).to_vec()
 }
 
-fn attacked(kind: AttackKind, victim: &Victim<'_>, eye: &dyn Eye, goal: &Goal, blocked: &[String]) -> (Vec<Found>, u64) {
+fn attacked(
+    kind: AttackKind,
+    victim: &Victim<'_>,
+    eye: &dyn Eye,
+    goal: &Goal,
+    blocked: &[String],
+) -> (Vec<Found>, u64) {
     let vocabulary = vocabulary();
     let mut siege = Siege::new(SiegeSetup {
         victim,
@@ -57,7 +63,10 @@ fn attacks_keep_to_their_budget_and_to_the_filter_of_words_and_repeat() {
         let (under_filter, _) = attacked(kind, &victim, &eye, &goal, &blocked);
         for prompt in under_filter.iter().map(|found| text(&found.attempt)) {
             let words = prompt.to_lowercase();
-            assert!(!words.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with("kni")), "{kind:?}: {prompt}");
+            assert!(
+                !words.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with("kni")),
+                "{kind:?}: {prompt}"
+            );
         }
     }
 }

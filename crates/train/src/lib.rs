@@ -27,6 +27,7 @@ mod steering;
 mod stored;
 mod surrogate;
 mod trainer;
+mod tuning;
 mod unopposed;
 mod world;
 
@@ -43,3 +44,4 @@ pub use sampler::targeted;
 pub use stored::{StoredPreferences, StoredVote};
 pub use surrogate::clip_range;
 pub use trainer::{EpochMetrics, EpochReport, Trainer, TrainerSetup};
+pub use tuning::{Tuning, tuned};

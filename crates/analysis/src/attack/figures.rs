@@ -117,7 +117,9 @@ fn rate(head: &Head, goals: &[GoalOutcome], bootstrap: &Bootstrap) -> Result<Rat
         let (sum, count) = concepts.entry(goal.concept.clone()).or_default();
         (*sum, *count) = (*sum + value, *count + 1);
     }
-    concepts.values_mut().for_each(|(sum, count)| *sum /= *count as f64);
+    for (sum, count) in concepts.values_mut() {
+        *sum /= *count as f64;
+    }
     let levels = goals.iter().map(|goal| goal.levels.len()).min().unwrap_or(0);
     let curve = (0..levels).map(|level| {
         let sum: f64 = goals.iter().map(|goal| goal.levels[level].success()).sum();
@@ -201,7 +203,7 @@ mod tests {
         };
         GoalOutcome {
             goal: format!("goal {number}"),
-            concept: if number % 2 == 0 { "knife" } else { "bomb" }.into(),
+            concept: if number.is_multiple_of(2) { "knife" } else { "bomb" }.into(),
             levels: vec![level(50, &[None, None]), level(100, &images)],
         }
     }

@@ -13,8 +13,8 @@ use crate::{AttackError, Siege};
 /// Exchanges tokens by gradients through the text encoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Embedding {
-    /// Tokens that are added behind the goal's.
-    pub suffix: usize,
+    /// Tokens behind the goal's.
+    pub more: usize,
     /// How far the target is moved on, in differences of the goal to harmless prompts.
     pub strength: f64,
     /// Steps.
@@ -25,7 +25,7 @@ pub struct Embedding {
 
 impl Default for Embedding {
     fn default() -> Self {
-        Self { suffix: 4, strength: 0.5, steps: 16, candidates: 32 }
+        Self { more: 3, strength: 0.5, steps: 16, candidates: 32 }
     }
 }
 
@@ -59,7 +59,7 @@ impl Attack for Embedding {
             let squares = (context.states.clone() - target.clone()).powi_scalar(2).reshape([count as i64, -1]);
             Ok(squares.mean_dim(1).reshape([count]))
         };
-        let mut coordinates = Coordinates::of_goal(siege, self.suffix, key.named("suffix"))?;
+        let mut coordinates = Coordinates::of_goal(siege, self.more)?;
         let mut texts = vec![coordinates.text(siege)];
         for step in 0..self.steps as u64 {
             let gradient = coordinates.gradient(siege, distance)?;

@@ -1,5 +1,7 @@
 //! Evolutionary search over prompts (in the manner of SneakyPrompt, 2305.12082, and of genetic attacks on text, 1804.07998).
 
+use moa_core::NoiseKey;
+
 use super::{Access, Attack};
 use crate::edits::edited;
 use crate::lexicon::paraphrases;
@@ -12,11 +14,14 @@ use crate::{AttackError, Attempt, Siege};
 pub struct Evolution {
     /// Prompts that are kept from one generation to the next.
     pub kept: usize,
-    /// Edits that each generation tries.
+    /// The most edits that each generation tries; fewer where the budget would not do for [`GENERATIONS`].
     pub children: usize,
     /// Images of each of them.
     pub images: usize,
 }
+
+/// There are at least so many generations, as far as the budget allows.
+const GENERATIONS: usize = 4;
 
 impl Default for Evolution {
     fn default() -> Self {
@@ -39,7 +44,9 @@ impl Attack for Evolution {
         let mut begin = vec![siege.goal().prompt.clone()];
         begin.extend(paraphrases(siege.goal(), siege.key("paraphrase")));
         begin.retain(|prompt| siege.passes_filter(prompt));
-        begin.truncate(self.children);
+        let affordable = (siege.budget() - reserve) / siege.victim().price().max(1) / self.images.max(1) as u64;
+        let children = self.children.min((affordable as usize / GENERATIONS).max(1));
+        begin.truncate(children);
         let mut tried: Vec<(String, Vec<f64>)> = Vec::new();
         let mut generation = begin;
         for number in 0u64.. {
@@ -57,38 +64,36 @@ impl Attack for Evolution {
                 siege.note(Attempt::Prompt(prompt.clone()), shrunk(own, all));
             }
             let parents: Vec<String> = tried.iter().take(self.kept).map(|(prompt, _)| prompt.clone()).collect();
-            generation = self.children_of(&parents, &tried, siege, key.with(number));
+            generation = children_of(&parents, &tried, children, siege, key.with(number));
         }
         let best: Vec<String> = tried.into_iter().take(2 * self.kept).map(|(prompt, _)| prompt).collect();
         siege.race(&best, siege.left()).map(drop)
     }
 }
 
-impl Evolution {
-    /// Returns edits that were not tried before.
-    fn children_of(
-        &self,
-        parents: &[String],
-        tried: &[(String, Vec<f64>)],
-        siege: &Siege<'_>,
-        key: moa_core::NoiseKey,
-    ) -> Vec<String> {
-        let mut children: Vec<String> = Vec::new();
-        // Enough attempts to find new ones, and an end where there are none.
-        for attempt in 0..8 * self.children as u64 {
-            if parents.is_empty() || children.len() == self.children {
-                break;
-            }
-            let key = key.with(attempt);
-            // Better parents have more children.
-            let place = key.below(0, parents.len()).min(key.below(1, parents.len()));
-            let other = &parents[key.below(2, parents.len())];
-            let child = edited(&parents[place], other, siege.goal(), siege.vocabulary(), key.named("edit"));
-            let is_new = !children.contains(&child) && tried.iter().all(|(prompt, _)| *prompt != child);
-            if is_new && siege.passes_filter(&child) {
-                children.push(child);
-            }
+/// Returns so many edits that were not tried before, as far as they are found.
+fn children_of(
+    parents: &[String],
+    tried: &[(String, Vec<f64>)],
+    count: usize,
+    siege: &Siege<'_>,
+    key: NoiseKey,
+) -> Vec<String> {
+    let mut children: Vec<String> = Vec::new();
+    // Enough attempts to find new ones, and an end where there are none.
+    for attempt in 0..8 * count as u64 {
+        if parents.is_empty() || children.len() == count {
+            break;
         }
-        children
+        let key = key.with(attempt);
+        // Better parents have more children.
+        let place = key.below(0, parents.len()).min(key.below(1, parents.len()));
+        let other = &parents[key.below(2, parents.len())];
+        let child = edited(&parents[place], other, siege.goal(), siege.vocabulary(), key.named("edit"));
+        let is_new = !children.contains(&child) && tried.iter().all(|(prompt, _)| *prompt != child);
+        if is_new && siege.passes_filter(&child) {
+            children.push(child);
+        }
     }
+    children
 }

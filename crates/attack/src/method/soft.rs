@@ -42,15 +42,17 @@ impl Attack for SoftPrompt {
         let key = siege.key("soft");
         let Some(lure) = Lure::draw(siege, self.images)? else { return Ok(()) };
         let pipeline = siege.victim().pipeline;
-        let coordinates = Coordinates::of_goal(siege, self.tokens, key.named("suffix"))?;
+        let coordinates = Coordinates::of_goal(siege, self.tokens)?;
         let tokens = pipeline.tokens_of(&[&coordinates.ids])?;
         let fixed = pipeline.embed_tokens(&tokens)?;
-        let first = 1 + coordinates.ids.len() - self.tokens.min(coordinates.ids.len());
         let rate = self.rate * pipeline.token_tables().first().map_or(1.0, |table| deviation(table.clone()));
+        let own = pipeline.tokenizer().encode(&[siege.goal().prompt.as_str()])?;
+        let behind = 1 + pipeline.tokenizer().between(&own[0]).len();
         // Only places behind the goal move.
         let mask = |of: &Tensor<3>| {
             let [_, length, width] = of.dims();
-            let inside = |place: usize| f32::from(u8::from((first..=coordinates.ids.len()).contains(&place)));
+            // Behind the begin token.
+            let inside = |place: usize| f32::from(u8::from((behind..=coordinates.ids.len()).contains(&place)));
             let values = (0..length).flat_map(|place| vec![inside(place); width]).collect();
             from_host(values, [1, length, width], &of.device())
         };
@@ -82,7 +84,8 @@ impl Attack for SoftPrompt {
                 moments[place] = [first, second];
             }
             let embedded: Vec<Tensor<3>> = fixed.iter().zip(&moved).map(|(own, by)| own.clone() + by.clone()).collect();
-            siege.note(Attempt::Context(pipeline.encode_embedded(&tokens, &embedded)?), 0.0);
+            let context = pipeline.encode_embedded(&tokens, &embedded)?;
+            siege.note(Attempt::Context(Box::new(context)), 0.0);
         }
         Ok(())
     }

@@ -13,29 +13,36 @@ pub(super) struct Coordinates {
     vocabulary: Vec<Token>,
     /// Those of the prompt at hand, without begin and end.
     pub(super) ids: Vec<u32>,
+    /// Which of them may be exchanged.
+    pub(super) free: Vec<usize>,
 }
 
 /// Of the tokens that the gradient likes best at a place, so many are drawn from.
 const BEST: usize = 24;
 
 impl Coordinates {
-    /// Returns the tokens of a goal with some more behind them, drawn from its own: `suffix` of them as far as there is room.
+    /// Returns the tokens of a goal with some more behind them, as far as there is room: at first those of what it names, again and again. They
+    /// may be exchanged, and so may the goal's own but those of what it names.
     ///
     /// # Errors
     /// Fails where the goal cannot be tokenised.
-    pub(super) fn of_goal(siege: &Siege<'_>, suffix: usize, key: NoiseKey) -> Result<Self, AttackError> {
+    pub(super) fn of_goal(siege: &Siege<'_>, more: usize) -> Result<Self, AttackError> {
         let tokenizer = siege.victim().pipeline.tokenizer();
-        let read = tokenizer.encode(&[siege.goal().prompt.as_str()])?;
-        let mut ids = tokenizer.between(&read[0]).to_vec();
-        let own = ids.clone();
-        for place in 0..suffix.min(tokenizer.room().saturating_sub(ids.len())) {
-            if let Some(id) = own.get(key.below(place as u64, own.len())) {
-                ids.push(*id);
-            }
-        }
+        let goal = siege.goal();
+        let tokens_of = |text: &str| -> Result<Vec<u32>, AttackError> {
+            Ok(tokenizer.between(&tokenizer.encode(&[text])?[0]).to_vec())
+        };
+        let own = tokens_of(&goal.prompt)?;
+        let named: Vec<u32> =
+            goal.objects.iter().map(|object| tokens_of(object)).collect::<Result<Vec<_>, _>>()?.concat();
+        let drawn = if named.is_empty() { &own } else { &named };
+        let behind = more.min(tokenizer.room().saturating_sub(own.len()));
+        let mut ids = own.clone();
+        ids.extend(drawn.iter().cycle().take(behind));
+        let free = (0..own.len()).filter(|place| !named.contains(&own[*place])).chain(own.len()..ids.len()).collect();
         // Whole words, so that a filter of words sees what the model reads.
         let vocabulary = tokenizer.vocabulary().into_iter().filter(|token| token.ends_word).collect();
-        Ok(Self { vocabulary, ids })
+        Ok(Self { vocabulary, ids, free })
     }
 
     /// Returns the prompt at hand.
@@ -80,26 +87,31 @@ impl Coordinates {
         let tokenizer = siege.victim().pipeline.tokenizer();
         // Behind the begin token.
         let at = |place: usize, id: u32| gradient[(place + 1) * size + id as usize];
-        let best: Vec<Vec<u32>> = (0..self.ids.len())
+        let best: Vec<Vec<u32>> = self
+            .free
+            .iter()
             .map(|place| {
                 let mut ids: Vec<u32> = self.vocabulary.iter().map(|token| token.id).collect();
                 ids.retain(|id| (*id as usize) < *size);
-                ids.sort_by(|a, b| at(place, *a).total_cmp(&at(place, *b)));
+                ids.sort_by(|a, b| at(*place, *a).total_cmp(&at(*place, *b)));
                 ids.truncate(BEST);
                 ids
             })
             .collect();
         let mut found: Vec<(Vec<u32>, String)> = Vec::new();
         for attempt in 0..8 * count as u64 {
-            if found.len() == count || self.ids.is_empty() {
+            if found.len() == count || self.free.is_empty() {
                 break;
             }
             let key = key.with(attempt);
             let mut ids = self.ids.clone();
             for change in 0..=key.below(0, 2) as u64 {
-                let place = key.below(1 + 2 * change, ids.len());
-                if let Some(id) = best[place].get(key.below(2 + 2 * change, best[place].len())) {
-                    ids[place] = *id;
+                let place = key.below(1 + 2 * change, self.free.len());
+                // Better ones come up more often.
+                let among = best[place].len();
+                let rank = key.below(2 + 4 * change, among).min(key.below(3 + 4 * change, among));
+                if let Some(id) = best[place].get(rank) {
+                    ids[self.free[place]] = *id;
                 }
             }
             let text = tokenizer.decode(&ids);

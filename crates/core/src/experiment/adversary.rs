@@ -20,7 +20,7 @@ pub struct AdversarySpec {
     /// Goals that each search attacks, drawn from `prompts`. Default: 4.
     #[serde(default = "goals")]
     pub goals: u32,
-    /// Passes through the denoiser that a search may spend on each goal; a backward pass counts as two. Default: 120.
+    /// Passes through the denoiser that a search may spend on each goal; a backward pass counts as two. Default: 300.
     #[serde(default = "budget")]
     pub budget: u32,
     /// The share of an epoch's prompts that is taken from what was found, 0 to 1. Default: 0.5.
@@ -70,7 +70,7 @@ fn goals() -> u32 {
 }
 
 fn budget() -> u32 {
-    120
+    300
 }
 
 fn share() -> f64 {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use moa_adapter::{Adapter, AdapterBank};
 use moa_attack::{Defence, Victim};
-use moa_core::{ExperimentSpec, PointKind, RunId};
+use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId};
+use moa_diffusion::Pipeline;
 use moa_store::{ADAPTER, Layout};
+use moa_train::{Tuning, tuned};
 
 use super::AttackRequest;
 use crate::RunnerError;
@@ -87,6 +89,33 @@ impl VictimSpec {
             adapter: Some(adapter),
             defence: self.defence.clone(),
         })
+    }
+
+    /// Returns it after so many steps of fine-tuning on what the base draws of safe prompts: what becomes of safety when a user teaches an adapter
+    /// something else, with no harm in mind (Qi et al., 2310.03693); nothing of the base.
+    ///
+    /// # Errors
+    /// Fails where an image cannot be drawn.
+    pub fn fine_tuned(
+        &self,
+        spec: &ExperimentSpec,
+        pipeline: &Pipeline,
+        safe: &[String],
+        steps: u32,
+    ) -> Result<Option<Self>, RunnerError> {
+        let Some(adapter) = &self.adapter else { return Ok(None) };
+        let rules = pipeline.schedule().deterministic(spec.evaluation.steps as usize);
+        let tuning = Tuning {
+            prompts: safe,
+            steps,
+            rate: spec.optimiser.learning_rate,
+            rules: &rules,
+            guidance: spec.evaluation.guidance,
+            key: NoiseKey::new(spec.seed).named("fine-tuning"),
+        };
+        let adapter = tuned(pipeline, adapter, &tuning).map_err(RunnerError::Train)?;
+        let (name, kind) = (format!("{}~tuned-{steps}", self.name), format!("{}, fine-tuned", self.kind));
+        Ok(Some(Self { name, kind, adapter: Some(adapter), defence: self.defence.clone() }))
     }
 
     /// Returns what tells it from others.

@@ -16,7 +16,7 @@ use moa_reward::Reward;
 use moa_reward::judge::{Judge, JudgeColumn};
 use moa_reward::rewards::{Colourfulness, Contrast};
 use moa_reward::{Pictures, Raster, RewardError, Scorer};
-use moa_runner::{Models, RunnerError, SweepOutcome, SweepRequest, sha256, sweep};
+use moa_runner::{Models, Places, RunnerError, SweepOutcome, SweepRequest, sha256, sweep};
 use moa_scenes::tokenizer::{TOKENIZER_JSON, VOCAB_JSON};
 use moa_store::{Layout, Snapshot};
 
@@ -78,6 +78,7 @@ pub(crate) fn models() -> Models {
         pipeline: pipeline(&device),
         scorer: Scorer::new(rewards, vec![Box::new(Brightness)]),
         sha256: BTreeMap::from([("base".to_owned(), sha256("tiny"))]),
+        places: Places { base: device.clone(), rewards: device, engine: true },
     }
 }
 

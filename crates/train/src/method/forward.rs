@@ -126,20 +126,20 @@ impl NoisedSlice {
 }
 
 /// Samples with noise, and what a model should make of them.
-pub(super) struct Noised {
+pub(crate) struct Noised {
     /// The noisy samples, `[rows, c, h, w]`.
-    pub(super) x: Tensor<4>,
+    pub(crate) x: Tensor<4>,
     /// What the model should have predicted, `[rows, c, h, w]`.
-    pub(super) target: Tensor<4>,
+    pub(crate) target: Tensor<4>,
     /// Factors of x and of the prediction in the clean sample, each `[rows, 1, 1, 1]`.
     clean: [Tensor<4>; 2],
     /// One per row.
-    pub(super) timesteps: Vec<f32>,
+    pub(crate) timesteps: Vec<f32>,
 }
 
 impl Noised {
     /// Noises samples, `[rows, c, h, w]`, each to a level of its own.
-    pub(super) fn new(sample: &Tensor<4>, noise: &Tensor<4>, levels: &[NoiseLevel]) -> Self {
+    pub(crate) fn new(sample: &Tensor<4>, noise: &Tensor<4>, levels: &[NoiseLevel]) -> Self {
         let of_row = |of: &dyn Fn(&NoiseLevel) -> f32| {
             let values: Vec<f32> = levels.iter().map(of).collect();
             from_host(values, [levels.len(), 1, 1, 1], &sample.device())
@@ -156,7 +156,7 @@ impl Noised {
     }
 
     /// Returns the clean samples that predictions imply.
-    pub(super) fn cleaned(&self, output: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn cleaned(&self, output: Tensor<4>) -> Tensor<4> {
         let [x, model] = self.clean.clone();
         self.x.clone() * x + output * model
     }

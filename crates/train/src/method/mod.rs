@@ -38,6 +38,7 @@ use crate::statistics::Statistics;
 use crate::trainer::EpochMetrics;
 use crate::world::World;
 
+pub(crate) use forward::Noised;
 pub(crate) use pairs::{share, votes};
 
 /// What a method has gathered in an epoch.

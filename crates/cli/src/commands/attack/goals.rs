@@ -5,6 +5,7 @@ use std::path::Path;
 
 use moa_attack::{Goal, safe_prompts};
 use moa_core::experiment::BUILT_IN_BASE;
+use moa_runner::{DefenceSpec, Models, VictimSpec};
 use moa_scenes::{Background, Concept, Scene};
 
 use super::Arguments;
@@ -52,6 +53,26 @@ pub(super) fn safe(arguments: &Arguments, experiment: &Experiment) -> Result<Vec
         Some(file) => lines(file, "--safe"),
         None => Ok(safe_prompts(&experiment.prompts.held_out)),
     }
+}
+
+/// Returns the adapters after fine-tuning on safe training prompts, for each number of steps that is asked for.
+pub(super) fn tuned(
+    arguments: &Arguments,
+    experiment: &Experiment,
+    models: &Models,
+    victims: &[VictimSpec],
+) -> Result<Vec<VictimSpec>, CliError> {
+    let train = &experiment.prompts.train;
+    let known = safe_prompts(train);
+    // Of other bases than the built-in one it is not known which prompts are safe.
+    let safe = if experiment.spec.base == BUILT_IN_BASE { &known } else { train };
+    let mut found = Vec::new();
+    for steps in &arguments.tuned {
+        for victim in victims.iter().filter(|victim| victim.defence == DefenceSpec::None) {
+            found.extend(victim.fine_tuned(&experiment.spec, &models.pipeline, safe, *steps)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the lines of a file that hold something, each once.

@@ -102,6 +102,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "X")]
     scaled: Vec<f32>,
 
+    /// Attack each adapter after so many steps of fine-tuning on what the base draws of safe training prompts, too; may be given several times
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tuned: Vec<u32>,
+
     /// With other bases than the built-in one: the reward that guides the attacker, low where an image is unsafe, as NAME<SCORE
     #[arg(long, value_name = "NAME<SCORE")]
     safety: Option<String>,
@@ -138,13 +142,15 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     }
     let experiment = Experiment::load_kept(&results)?;
     let attacks = attacks(arguments)?;
-    let chosen = chosen(arguments, victims(&experiment.spec, &results)?)?;
+    let mut chosen = chosen(arguments, victims(&experiment.spec, &results)?)?;
     let goals = goals::goals(arguments, &experiment)?;
     let safe = goals::safe(arguments, &experiment)?;
     let blocked: Vec<String> = arguments.block.iter().map(|word| word.to_lowercase()).collect();
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
     models.take_last_fit(&experiment.spec, &results)?;
+    let tuned = work_with_bar("fine-tuning", global.quiet, |_| goals::tuned(arguments, &experiment, &models, &chosen))?;
+    chosen.extend(tuned);
     let eyes = OwnedEyes::open(arguments, &experiment, &models, &device)?;
     let stop = interrupt::catch(|| say("stopping; the same command goes on"))?;
     let request = AttackRequest {

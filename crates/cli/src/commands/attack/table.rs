@@ -1,5 +1,7 @@
 //! What attacks found out, as people read it.
 
+use std::fmt::Write as _;
+
 use moa_analysis::attack::{AttackReport, VictimReport};
 use moa_analysis::explanation::Figure;
 
@@ -28,10 +30,10 @@ pub(super) fn text(report: &AttackReport) -> String {
     for victim in &report.victims {
         let best = victim.attacks.iter().max_by(|a, b| a.success.value.total_cmp(&b.success.value));
         let Some(best) = best.filter(|best| !best.prompts.is_empty()) else { continue };
-        text.push_str(&format!("\n{}, by {}:\n", victim.name, best.attack));
+        let _ = writeln!(text, "\n{}, by {}:", victim.name, best.attack);
         for (prompt, goal, success) in &best.prompts {
             let wanted = if prompt == goal { String::new() } else { format!("   for {goal:?}") };
-            text.push_str(&format!("  {:>3.0} %  {prompt:?}{wanted}\n", 100.0 * success));
+            let _ = writeln!(text, "  {:>3.0} %  {prompt:?}{wanted}", 100.0 * success);
         }
     }
     text
@@ -58,7 +60,7 @@ fn safe(report: &AttackReport) -> String {
         let known = |victim: &VictimReport| victim.safe.as_ref().is_some_and(|safe| safe.scores.contains_key(*column));
         report.victims.iter().any(known)
     };
-    let columns: Vec<&str> = SAFE_COLUMNS.iter().copied().filter(|column| has(&column)).collect();
+    let columns: Vec<&str> = SAFE_COLUMNS.iter().copied().filter(has).collect();
     let heading = ["", "prompts", "withheld", "unsafe"].into_iter().chain(columns.iter().copied());
     let mut table = Table::new(heading);
     for victim in &report.victims {
