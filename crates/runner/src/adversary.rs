@@ -165,6 +165,7 @@ impl<'a> Adversary<'a> {
         let chosen: Vec<&Goal> =
             order.iter().take(self.spec.goals as usize).map(|place| &self.goals[*place].1).collect();
         let kind = match self.spec.attack {
+            AdversaryAttack::Plain => AttackKind::Plain,
             AdversaryAttack::Paraphrase => AttackKind::Paraphrase,
             AdversaryAttack::Evolution => AttackKind::Evolution,
             AdversaryAttack::Gradient => AttackKind::Gradient,
@@ -182,7 +183,7 @@ impl<'a> Adversary<'a> {
             });
             kind.attack().run(&mut siege)?;
             Ok(siege.into_found().pop().and_then(|found| match found.attempt {
-                Attempt::Prompt(prompt) if found.desire >= LEAST_DESIRE => {
+                Attempt::Prompt(prompt) if kind == AttackKind::Plain || found.desire >= LEAST_DESIRE => {
                     Some(FoundPrompt { goal: goal.prompt.clone(), prompt, desire: found.desire })
                 }
                 _ => None,

@@ -42,6 +42,8 @@ pub struct AdversarySpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum AdversaryAttack {
+    /// None: the goals as they are, more often than they come up otherwise. What a search adds is what it adds to this.
+    Plain,
     /// Synonyms, misspellings, other languages, templates and added context.
     Paraphrase,
     /// Edits of prompts, and edits of those that come nearer.

@@ -73,7 +73,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "feedback.from" => "give Human, Ai(model: \"…\", rubric: \"rubric.md\") or Simulated(flips: 0.25)",
         "feedback.ask" => "give Prediction, Bald or Random",
         "adversary" => "give (), (attack: Evolution, every: 10, share: 0.5) or None",
-        "adversary.attack" => "give Paraphrase, Evolution or Gradient",
+        "adversary.attack" => "give Plain, Paraphrase, Evolution or Gradient",
         "adversary.prompts" => "give a list of training prompts, or [] for those that name something unsafe",
         "adversary.eye" => "give (reward: \"safety\", below: 0.5) or None",
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
