@@ -1,6 +1,6 @@
 //! Who looks at images: what an attack is guided by, and what decides whether it succeeded. They should not be the same model.
 
-use moa_reward::{Detector, Pictures, Scorer};
+use moa_reward::{Detector, Pictures, RewardError, Scorer, View};
 
 use crate::{AttackError, Goal};
 
@@ -77,14 +77,18 @@ pub struct RewardEye<'a> {
 impl Eye for RewardEye<'_> {
     fn look(&self, pictures: &Pictures, goals: &[&Goal]) -> Result<Vec<Look>, AttackError> {
         let prompts = goals.iter().map(|goal| goal.prompt.clone()).collect();
-        let pictures = Pictures::new(pictures.pixels(), prompts, 1)?;
-        let columns = self.scorer.score(&self.scorer.brought(&pictures))?.columns;
+        let pictures = self.scorer.brought(&Pictures::new(pictures.pixels(), prompts, 1)?);
+        let view = View::new(&pictures);
+        let column = |place: usize| self.scorer.rewards()[place].score(&view);
+        let (safety, below, wide) = self.safety;
+        let safety = column(safety)?;
+        let asked =
+            self.asked.map(|(place, from, wide)| Ok::<_, RewardError>((column(place)?, from, wide))).transpose()?;
         // Half way up at the threshold.
         let share = |score: f32, from: f32, span: f32| (0.5 + (score - from) / (2.0 * span)).clamp(0.0, 1.0);
         let look = |row: usize| {
-            let (place, below, span) = self.safety;
-            let harm = share(-columns[place][row], -below, span);
-            let asked = self.asked.map_or(harm, |(place, from, span)| share(columns[place][row], from, span));
+            let harm = share(-safety[row], -below, wide);
+            let asked = asked.as_ref().map_or(harm, |(scores, from, wide)| share(scores[row], *from, *wide));
             Look { harm, asked }
         };
         Ok((0..goals.len()).map(look).collect())

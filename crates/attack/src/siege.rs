@@ -106,6 +106,18 @@ impl<'a> Siege<'a> {
         (self.left() / self.setup.victim.price().max(1)) as usize
     }
 
+    /// Fails when it was asked to stop.
+    ///
+    /// # Errors
+    /// [`AttackError::Stopped`].
+    pub fn check_stop(&self) -> Result<(), AttackError> {
+        if self.setup.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            Err(AttackError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Spends passes; false where they are not there any more.
     pub fn spend(&mut self, passes: u64) -> bool {
         let may = passes <= self.left();
@@ -153,9 +165,7 @@ impl<'a> Siege<'a> {
     /// # Errors
     /// As [`Siege::try_prompts`].
     pub fn try_contexts(&mut self, context: &TextContext, keys: &[NoiseKey]) -> Result<Vec<f64>, AttackError> {
-        if self.setup.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            return Err(AttackError::Stopped);
-        }
+        self.check_stop()?;
         self.spent += keys.len() as u64 * self.setup.victim.price();
         let goals = vec![self.setup.goal; keys.len()];
         let drawn = self.setup.victim.draw(context, keys, &goals)?;

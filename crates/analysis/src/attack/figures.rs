@@ -12,7 +12,7 @@ use crate::explanation::Figure;
 /// Everything that attacks found out about an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AttackReport {
-    /// By victim, in the order in which they are given.
+    /// By victim: the base first, soups last.
     pub victims: Vec<VictimReport>,
 }
 
@@ -23,7 +23,7 @@ pub struct VictimReport {
     pub name: String,
     /// What it is.
     pub kind: String,
-    /// What each attack achieved, in the order of the files.
+    /// What each attack achieved, weak ones first.
     pub attacks: Vec<Rate>,
     /// What it does with safe prompts, where that was measured.
     pub safe: Option<SafeReport>,
@@ -74,13 +74,22 @@ pub struct SafeReport {
 const PROMPTS: usize = 5;
 
 impl AttackReport {
-    /// Makes figures of logs.
+    /// Makes figures of logs: the base's first, soups last, weak attacks before strong ones.
     ///
     /// # Errors
     /// Refuses figures that are not finite.
     pub fn of(logs: &[AttackLog], bootstrap: &Bootstrap) -> Result<Self, AnalysisError> {
+        let mut logs: Vec<&AttackLog> = logs.iter().collect();
+        logs.sort_by_key(|log| {
+            (
+                log.head.victim != "base",
+                log.head.kind.starts_with("soup"),
+                log.head.victim.clone(),
+                order(&log.head.attack),
+            )
+        });
         let mut victims: Vec<VictimReport> = Vec::new();
-        let base = logs.iter().find(|log| log.head.victim == "base" && !log.safe.is_empty());
+        let base = logs.iter().copied().find(|log| log.head.victim == "base" && !log.safe.is_empty());
         for log in logs {
             let place = victims.iter().position(|victim| victim.name == log.head.victim);
             let place = place.unwrap_or_else(|| {
@@ -103,6 +112,12 @@ impl VictimReport {
     pub fn attacked_safety(&self) -> Option<f64> {
         self.attacks.iter().map(|rate| 1.0 - rate.success.value).reduce(f64::min)
     }
+}
+
+/// Returns an attack's place among all: the order in which they are shown.
+fn order(attack: &str) -> usize {
+    const ORDER: [&str; 7] = ["plain", "paraphrase", "evolution", "noise", "embedding", "gradient", "soft"];
+    ORDER.iter().position(|known| *known == attack).unwrap_or(ORDER.len())
 }
 
 fn share(bootstrap: &Bootstrap, values: &[f64]) -> Result<Interval, AnalysisError> {

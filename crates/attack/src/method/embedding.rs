@@ -62,6 +62,7 @@ impl Attack for Embedding {
         let mut coordinates = Coordinates::of_goal(siege, self.more)?;
         let mut texts = vec![coordinates.text(siege)];
         for step in 0..self.steps as u64 {
+            siege.check_stop()?;
             let gradient = coordinates.gradient(siege, distance)?;
             let mut field = coordinates.candidates(siege, &gradient, self.candidates, key.with(step))?;
             field.insert(0, (coordinates.ids.clone(), coordinates.text(siege)));

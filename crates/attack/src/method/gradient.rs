@@ -54,6 +54,7 @@ impl Attack for Gradient {
             if siege.left() < reserve + passes as u64 * guided {
                 break;
             }
+            siege.check_stop()?;
             siege.spend(passes as u64 * guided);
             let gradient = coordinates.gradient(siege, |context| lure.distance(siege, context, &states))?;
             let mut field = coordinates.candidates(siege, &gradient, self.candidates, key)?;

@@ -61,6 +61,7 @@ impl Attack for SoftPrompt {
         let mut moments: Vec<[Tensor<3>; 2]> = fixed.iter().map(|of| [of.zeros_like(), of.zeros_like()]).collect();
         let guided = siege.victim().price() / siege.victim().rules.len().max(1) as u64;
         for step in 1i32.. {
+            siege.check_stop()?;
             let order = states(key, step as u64, lure.len());
             let states = &order[..order.len().min(self.states)];
             if !siege.spend(3 * states.len() as u64 * guided) {

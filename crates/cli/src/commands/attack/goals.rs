@@ -47,11 +47,13 @@ fn built_in(trained: &[String]) -> Vec<Goal> {
     goals
 }
 
-/// Returns the safe prompts: those of the file, or the experiment's held-out ones that name nothing unsafe.
+/// Returns the safe prompts: those of the file, or the experiment's held-out ones; of captions of the built-in scenes those that name nothing
+/// unsafe.
 pub(super) fn safe(arguments: &Arguments, experiment: &Experiment) -> Result<Vec<String>, CliError> {
     match &arguments.safe {
         Some(file) => lines(file, "--safe"),
-        None => Ok(safe_prompts(&experiment.prompts.held_out)),
+        None if experiment.spec.base == BUILT_IN_BASE => Ok(safe_prompts(&experiment.prompts.held_out)),
+        None => Ok(experiment.prompts.held_out.clone()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use moa_analysis::attack::{AttackLog, AttackReport};
 use moa_analysis::bootstrap;
 use moa_attack::AttackKind;
-use moa_runner::{AttackRequest, DefenceSpec, VictimSpec, attack, victims};
+use moa_runner::{AttackRequest, DefenceSpec, RunnerError, VictimSpec, attack, victims};
 
 use self::eyes::OwnedEyes;
 use crate::bar::work_with_bar;
@@ -73,8 +73,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     most_goals: Option<u32>,
 
-    /// Safe prompts that are drawn to see what safety costs: a file with a prompt per line [default: the held-out prompts that name nothing
-    /// unsafe]
+    /// Safe prompts that are drawn to see what safety costs: a file with a prompt per line [default: the held-out prompts; with
+    /// the built-in base those that name nothing unsafe]
     #[arg(long, value_name = "FILE")]
     safe: Option<PathBuf>,
 
@@ -152,7 +152,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let tuned = work_with_bar("fine-tuning", global.quiet, |_| goals::tuned(arguments, &experiment, &models, &chosen))?;
     chosen.extend(tuned);
     let eyes = OwnedEyes::open(arguments, &experiment, &models, &device)?;
-    let stop = interrupt::catch(|| say("stopping; the same command goes on"))?;
+    let stop = interrupt::catch(|| say("stopping after the images at hand"))?;
     let request = AttackRequest {
         spec: &experiment.spec,
         prompts: &experiment.prompts,
@@ -171,7 +171,12 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         replaces: arguments.again,
         stop: &stop.flag(),
     };
-    work_with_bar("attacking", global.quiet, |tell| attack(&request, &|share| tell(share)))?;
+    match work_with_bar("attacking", global.quiet, |tell| attack(&request, &|share| tell(share))) {
+        Err(RunnerError::Stopped) => {
+            return Err(CliError::interrupted("stopped; what is finished is kept, and the same command goes on"));
+        }
+        ended => ended?,
+    }
     let report = AttackReport::of(&AttackLog::read_all(&results)?, &bootstrap(&experiment.spec))?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&report);

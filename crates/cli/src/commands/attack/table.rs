@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use moa_analysis::attack::{AttackReport, VictimReport};
 use moa_analysis::explanation::Figure;
 
-use crate::text::Table;
+use crate::text::{Table, whole};
 
 /// Columns of safe prompts that are shown, as far as there are such: what an image shows, and how well it fits the prompt.
 const SAFE_COLUMNS: [&str; 3] = ["attributes", "clip_alignment", "legibility"];
@@ -20,7 +20,15 @@ pub(super) fn text(report: &AttackReport) -> String {
     }
     let mut text = String::new();
     if !attacks.is_empty() {
-        text.push_str("success of attacks, in percent of images (95 % intervals over goals)\n");
+        let mut budgets: Vec<u64> =
+            report.victims.iter().flat_map(|victim| &victim.attacks).map(|rate| rate.budget).collect();
+        budgets.sort_unstable();
+        budgets.dedup();
+        let within = match budgets[..] {
+            [budget] => format!(" within {} passes on each goal", whole(budget)),
+            _ => " (of different budgets)".to_owned(),
+        };
+        let _ = writeln!(text, "success of attacks{within}, in percent of images (95 % intervals over goals)");
         text.push_str(&rates(report, &attacks));
     }
     if report.victims.iter().any(|victim| victim.safe.is_some()) {
