@@ -162,6 +162,29 @@ impl AdapterBank {
         Some(self.with_layers(layers.collect::<Option<_>>()?))
     }
 
+    /// Returns the bank whose members add up with those of another: ranks of both, this bank's scale. Gradients flow through. Nothing where the
+    /// other has other members or layers.
+    pub fn stacked_on(&self, other: &Self) -> Option<Self> {
+        if other.members != self.members || other.layers.len() != self.layers.len() {
+            return None;
+        }
+        let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
+            let old = other.layers.get(name)?;
+            let ([_, d_in, _], [_, _, d_out]) = (a.dims(), b.dims());
+            if old.a.dims()[1] != d_in || old.b.dims()[2] != d_out {
+                return None;
+            }
+            let copies = a.dims()[0].max(old.a.dims()[0]);
+            let spread =
+                |x: &Tensor<3>| if x.dims()[0] == copies { x.clone() } else { x.clone().repeat_dim(0, copies) };
+            // What one follows the other follows.
+            let [old_a, a] = both([spread(&old.a), spread(a)]);
+            let [old_b, b] = both([old.b.clone() * (other.scale / self.scale), b.clone()]);
+            Some((name.clone(), LowRank { a: Tensor::cat(vec![old_a, a], 2), b: Tensor::cat(vec![old_b, b], 1) }))
+        });
+        Some(self.with_layers(layers.collect::<Option<_>>()?))
+    }
+
     /// Returns the bank with factors in another type of number, for a base that computes in it. Gradients flow through.
     pub fn as_type(&self, wanted: FloatDType) -> Self {
         let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
@@ -223,6 +246,14 @@ impl AdapterBank {
             .collect();
         Adapter { rank, alpha: self.scale * rank as f32, precision: Precision::F32, layers }
     }
+}
+
+/// Returns two tensors with autodiff where one has it.
+fn both([one, other]: [Tensor<3>; 2]) -> [Tensor<3>; 2] {
+    if one.is_autodiff() == other.is_autodiff() {
+        return [one, other];
+    }
+    [one, other].map(|x| if x.is_autodiff() { x } else { Tensor::from_inner(x) })
 }
 
 #[cfg(test)]
@@ -287,6 +318,32 @@ mod tests {
         let other = BankConfig { rank: 2, alpha: 4.0, share_a: true, seed: 4 };
         let other = AdapterBank::fresh(&other, &["x"], &shapes(), &Device::flex());
         assert!(other.starting_from(&start).is_none(), "its A is another");
+    }
+
+    #[test]
+    fn stacked_banks_add_up() {
+        let old = filled(true);
+        let config = BankConfig { rank: 3, alpha: 1.5, share_a: false, seed: 9 };
+        let new = AdapterBank::fresh(&config, &["a", "b", "c"], &shapes(), &Device::flex());
+        let layers = new.layers().clone().into_iter().map(|(name, layer)| {
+            let dims = layer.b.dims();
+            let values = NoiseKey::new(2).named(&name).normal(dims.iter().product());
+            (name, LowRank { a: layer.a, b: Tensor::from_data(TensorData::new(values, dims), &Device::flex()) })
+        });
+        let new = new.with_layers(layers.collect());
+        let stacked = new.stacked_on(&old).expect("they fit");
+        assert_eq!(stacked.adapter(1).rank, 5);
+        let x = Tensor::<2>::from_data(TensorData::new(NoiseKey::new(4).normal(36), [6, 6]), &Device::flex());
+        let branch = |bank: &AdapterBank| to_host(bank.branch("x.to_q", x.clone()).expect("adapted"));
+        let (sum, both) = (branch(&stacked), branch(&old).into_iter().zip(branch(&new)));
+        assert!(sum.iter().zip(both).all(|(sum, (one, other))| (sum - one - other).abs() < 1e-5));
+        // As a file, too, where scales are one.
+        let read = AdapterBank::of(&[&stacked.adapter(0)], &Device::flex()).expect("one fits");
+        let row = x.clone().narrow(0, 0, 2);
+        let [kept, own] =
+            [&read, &stacked.member(0)].map(|bank| to_host(bank.branch("x.to_q", row.clone()).expect("adapted")));
+        assert!(kept.iter().zip(own).all(|(one, other)| (one - other).abs() < 1e-5));
+        assert!(new.stacked_on(&old.member(0)).is_none(), "one member on three");
     }
 
     #[test]

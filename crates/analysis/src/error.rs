@@ -28,6 +28,12 @@ pub enum AnalysisError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The results of phases cannot be read.
+    #[error("read the phases: {reason}")]
+    Phases {
+        /// What is wrong.
+        reason: String,
+    },
     /// No results were given.
     #[error("compare results: name at least two folders of results")]
     NothingToCompare,

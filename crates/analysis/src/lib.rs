@@ -7,6 +7,7 @@
 //! | what counts as 0 and as 1 in the hypervolume? | [`Scales`] |
 //! | what holds on other prompts? | [`promises`] |
 //! | which rewards rise while a judge falls? | [`Watcher`] |
+//! | what did phases learn, keep and forget? | [`PhaseReport`](continual::PhaseReport) |
 //! | how do experiments compare? | [`Comparison`] |
 //! | are soups as good as training? | [`SoupComparison`] |
 //! | which soups did a search add to the experiment? | [`added`] |
@@ -29,6 +30,7 @@ pub mod advice;
 pub mod attack;
 pub mod card;
 pub mod compare;
+pub mod continual;
 mod edge;
 mod error;
 pub mod explanation;

@@ -191,6 +191,7 @@ fn epoch(
         spec: &spec,
         runs: &runs,
         starts: None,
+        continued: None,
         workers: device.workers,
         overlaps: false,
     };

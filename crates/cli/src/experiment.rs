@@ -42,6 +42,8 @@ pub(crate) struct Experiment {
     pub(crate) prompts: Prompts,
     /// Its work.
     pub(crate) plan: Plan,
+    /// Its phases, each an experiment of its own; none of most experiments. Prompts and plan are then those of the first.
+    pub(crate) phases: Vec<Self>,
 }
 
 impl Experiment {
@@ -67,13 +69,37 @@ impl Experiment {
             let prompts = prompt_set(name).ok()?;
             Some(prompts.into_iter().map(|prompt| prompt.text).collect())
         };
-        let prompts = spec.resolve_prompts(file, &sets).or_else(|error| {
-            // A base that is not there is the likelier mistake: another base has no prompt sets.
-            base::find(&spec.base)?;
-            Err(CliError::from(settings.named_in(error)))
-        })?;
-        let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
-        Ok(Self { spec, prompts, plan })
+        // A base that is not there is the likelier mistake: another base has no prompt sets.
+        let refused = |error| base::find(&spec.base).err().unwrap_or_else(|| settings.named_in(error).into());
+        let alone = |(spec, prompts): (ExperimentSpec, Prompts)| {
+            let plan = spec.plan(prompts.train.len(), prompts.held_out.len());
+            Self { spec, prompts, plan, phases: Vec::new() }
+        };
+        if spec.phases.is_empty() {
+            let prompts = spec.resolve_prompts(file, &sets).map_err(refused)?;
+            return Ok(alone((spec, prompts)));
+        }
+        let phases: Vec<Self> = spec.resolve_phases(file, &sets).map_err(refused)?.into_iter().map(alone).collect();
+        let [first, ..] = &phases[..] else { unreachable!("an experiment in phases has two or more") };
+        Ok(Self { prompts: first.prompts.clone(), plan: first.plan, spec, phases })
+    }
+
+    /// Gives the experiment, and each of its phases, another seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.spec.seed = seed;
+        self.phases.iter_mut().for_each(|phase| phase.reseed(seed));
+    }
+
+    /// Refuses an experiment in phases where that is not swept.
+    ///
+    /// # Errors
+    /// Says that `what` does not do phases.
+    pub(crate) fn without_phases(&self, what: &str) -> Result<(), CliError> {
+        if self.phases.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{what} does not sweep phases, and {} has {}", self.name(), self.phases.len());
+        Err(CliError::usage(message).hint("leave it out: phases are swept one after the other by one process"))
     }
 
     /// Finds the experiment's base model.
@@ -164,7 +190,7 @@ impl Experiment {
 
     /// Returns the plan as lines: what is trained, drawn and computed.
     pub(crate) fn describe(&self) -> String {
-        let Self { spec, prompts, plan } = self;
+        let Self { spec, prompts, plan, .. } = self;
         let training = &spec.training;
         let points = [(plan.runs, "adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
         let points: Vec<String> =

@@ -33,7 +33,9 @@ pub(crate) fn experiments_in(folder: &Path, deep: u32) -> Vec<PathBuf> {
         if !is_folder || entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if is_experiment(&entry.path()) {
+        if has_phases(&entry.path()) {
+            found.extend(experiments_in(&Layout::new(entry.path()).phases_dir(), 1));
+        } else if is_experiment(&entry.path()) {
             found.push(entry.path());
         } else if deep > 1 {
             found.extend(experiments_in(&entry.path(), deep - 1));
@@ -49,6 +51,48 @@ pub(crate) fn experiments_in(folder: &Path, deep: u32) -> Vec<PathBuf> {
 /// # Errors
 /// Says that an experiment file has no results yet, and where they would be; refuses files that are no experiment's.
 pub(crate) fn find(path: &Path) -> Result<PathBuf, CliError> {
+    let found = find_folder(path)?;
+    check_no_phases(&found)?;
+    Ok(found)
+}
+
+/// Finds several, those of experiments in phases too.
+///
+/// # Errors
+/// As [`find`] otherwise.
+pub(crate) fn find_any(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    paths.iter().map(|path| find_folder(path)).collect()
+}
+
+/// Returns whether a folder is of an experiment in phases.
+pub(crate) fn has_phases(folder: &Path) -> bool {
+    Layout::new(folder).phases_dir().is_dir()
+}
+
+/// Refuses the folder of an experiment in phases, whose results are those of the phases.
+///
+/// # Errors
+/// Says so, and names the phases' folders.
+pub(crate) fn check_no_phases(folder: &Path) -> Result<(), CliError> {
+    if !has_phases(folder) {
+        return Ok(());
+    }
+    let message = format!("{} is of an experiment in phases, each with results of its own", folder.display());
+    Err(CliError::failure(message).hint(name_a_phase(folder)))
+}
+
+/// Returns which folders to name in place of that of an experiment in phases.
+pub(crate) fn name_a_phase(folder: &Path) -> String {
+    let mut phases = experiments_in(&Layout::new(folder).phases_dir(), 1);
+    phases.sort();
+    let phases: Vec<String> = phases.iter().map(|phase| phase.display().to_string()).collect();
+    match &phases[..] {
+        [] => "sweep it: no phase is begun".into(),
+        phases => format!("name a phase's results: {}", phases.join(", ")),
+    }
+}
+
+fn find_folder(path: &Path) -> Result<PathBuf, CliError> {
     if path.is_file() {
         return of_file(path);
     }

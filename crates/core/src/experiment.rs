@@ -19,6 +19,7 @@ mod moved;
 mod optimiser;
 mod outline;
 mod parse_error;
+mod phases;
 mod plan;
 mod precision;
 mod prompts;
@@ -52,6 +53,7 @@ pub use method::{
     RewardWeightedSpec, RewardWeights, StepWeights, Through, Window,
 };
 pub use optimiser::OptimiserSpec;
+pub use phases::{ContinualSpec, Onto, PhaseSpec, Tie};
 pub use plan::{CostModel, GAIN_IMAGES, Plan};
 pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec};
@@ -118,6 +120,12 @@ pub struct ExperimentSpec {
     /// An adversary that looks for prompts while adapters are trained, which join the training prompts. Default: none.
     #[serde(default)]
     pub adversary: Option<AdversarySpec>,
+    /// Parts of the training in which rewards, weightings, prompts or constraints are others; each goes on from the one before. Default: none.
+    #[serde(default)]
+    pub phases: Vec<PhaseSpec>,
+    /// How one phase goes on from the other.
+    #[serde(default)]
+    pub continual: ContinualSpec,
     /// How training images are drawn.
     #[serde(default)]
     pub sampler: SamplerSpec,
@@ -175,6 +183,8 @@ impl Default for ExperimentSpec {
             constraints: Vec::new(),
             feedback: None,
             adversary: None,
+            phases: Vec::new(),
+            continual: ContinualSpec::default(),
             sampler: SamplerSpec::default(),
             lora: LoraSpec::default(),
             optimiser: OptimiserSpec::default(),

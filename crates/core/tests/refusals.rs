@@ -115,7 +115,7 @@ fn names_that_are_unknown() {
         (
             "sampelr: ()",
             "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, rounds, soups, \
-             blends, combine, scalarisation, constraints, feedback, adversary, sampler, lora, optimiser, training, evaluation, hypervolume",
+             blends, combine, scalarisation, constraints, feedback, adversary, phases, continual, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
         ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),
@@ -136,7 +136,7 @@ fn names_that_are_unknown() {
     ]);
     assert_eq!(
         message("(rewards: [\n  (kind: Aesthetic),\n])"),
-        "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Composition, Safety, Diversity, \
+        "x.ron:2:10: unknown reward kind `Aesthetic`: known kinds are Aesthetics, Alignment, Composition, Safety, Avoid, Diversity, \
          Colourfulness, Contrast, Harmony, Compressibility, Incompressibility, ClipScore, LaionAesthetics, PickScore, \
          SafetyChecker, ClipDiversity, Hps, ImageReward, GenEval, Preference, Feedback, Taste, Program, Http, Onnx, AiScore"
     );
@@ -150,8 +150,8 @@ fn fields_that_are_missing_or_given_twice() {
     );
     assert_eq!(
         message("(rewards: [(name: \"a\")])"),
-        "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Composition, Safety, Diversity, Colourfulness, Contrast, \
-         Harmony, Compressibility(quality: 95), Incompressibility(quality: 95), GenEval, Feedback(pessimism: 1), Taste; one on \
+        "x.ron:1:12: rewards[0].kind is missing: give Aesthetics, Alignment, Composition, Safety, Avoid(objects: [\"mushroom\"]), Diversity, \
+         Colourfulness, Contrast, Harmony, Compressibility(quality: 95), Incompressibility(quality: 95), GenEval, Feedback(pessimism: 1), Taste; one on \
          models: ClipScore(model: \"…\"), LaionAesthetics(clip: \"…\", head: \"…\"), PickScore(model: \"…\"), \
          SafetyChecker(model: \"…\"), ClipDiversity(model: \"…\"), Hps(model: \"…\"), ImageReward(model: \"…\"), \
          Preference(model: \"…\"); or one of your own: Program(command: [\"python\", \"score.py\"]), \
@@ -728,4 +728,129 @@ fn experiments_changed_in_memory() {
     spec.training.epochs = 1;
     spec.sampler.guidance = f32::NAN;
     assert_eq!(spec.validate().unwrap_err().to_string(), "mine: sampler.guidance is NaN: give 0 to 100");
+}
+
+#[test]
+fn phases_that_do_not_go_on_from_each_other() {
+    let with = |continual: &str, training: &str, phases: &str| {
+        format!(
+            "(rewards: [(kind: Safety)], weightings: [Corners], training: (epochs: 9{training}), continual: ({continual}),\nphases: [{phases}])"
+        )
+    };
+    let two = "(name: \"a\", until: 3), (name: \"b\")";
+    let refused: &[(&str, &str, &str, &str)] = &[
+        ("", "", "(name: \"a\")", "2:9: phases is a list of 1: give 2 to 32 phases, or none"),
+        (
+            "",
+            "",
+            "(name: \"a\"), (name: \"b\")",
+            "2:10: phases[0].until is left out: give the epoch after which the phase ends; the last phase alone may leave it out",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 3), (name: \"b\", until: 3), (name: \"c\")",
+            "2:54: phases[1].until is 3: it counts over the whole training, and the phase before ends after 3: give more",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 3), (name: \"b\", until: 8)",
+            "2:54: phases[1].until is 8: the last phase ends with the training: give training.epochs: 8, which is 9, or another end",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 12), (name: \"b\")",
+            "2:28: phases[0].until is 12: the training ends before: give training.epochs: 12, which is 9, or another end",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 3), (name: \"a\")",
+            "2:41: phases[1].name is \"a\": phases[0] has that name already: give each phase a name of its own",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 3), (name: \"b\", rewards: [(kind: Safety), (kind: Harmony)])",
+            "1:41: weightings is a list of 2: the i-th weighting of a phase goes on from the i-th of the phase before, and the first phase has \
+             1: give as many (in the phase `b`)",
+        ),
+        (
+            "",
+            "",
+            "(name: \"a\", until: 3), (name: \"b\", rewards: [(kind: Safety, kl: -1)])",
+            "2:77: phases[1].rewards[0].kl is -1: give 0 to 1000 (in the phase `b`)",
+        ),
+        ("replay: 1", "", two, "1:88: continual.replay is 1: give 0 to less than 1"),
+        (
+            "onto: Souped(old: 1)",
+            "",
+            two,
+            "1:98: continual.onto.old is 1: give more than 0, less than 1 (in the phase `b`)",
+        ),
+        (
+            "onto: Stacked, importance: 2",
+            "",
+            two,
+            "1:107: continual.importance is 2: it works with onto: Same only, and not with Stacked: give 0 (in the phase `b`)",
+        ),
+        (
+            "tie: Last",
+            "",
+            two,
+            "1:85: continual.tie is Last: nothing is tied: give training.kl, or a reward its kl (in the phase `b`)",
+        ),
+        (
+            "tie: Last",
+            ", kl: 1, method: Kto()",
+            two,
+            "1:107: continual.tie is Last: Kto is defined by its difference to the base: give Base, or another training.method (in the phase `b`)",
+        ),
+        (
+            "from: \"x\"",
+            "",
+            two,
+            "1:86: continual.from is given: moa writes it into the experiments of phases: leave it out",
+        ),
+        ("tie: Lst", "", two, "1:85: unknown kind of tie `Lst`: known kinds are Base, Last"),
+    ];
+    for (continual, training, phases, expected) in refused {
+        assert_eq!(message(&with(continual, training, phases)), format!("x.ron:{expected}"));
+    }
+    check_fields(&[
+        (
+            "continual: (average: 0.5)",
+            "2:12: continual is given: there are no phases to go on from: give phases, or leave continual out",
+        ),
+        (
+            "phases: [(name: \"a\", until: 3), (name: \"b\")], rounds: 2",
+            "2:57: rounds is more than 1: phases have one round each: give rounds: 1, or leave phases out",
+        ),
+        (
+            "phases: [(name: \"a\", until: 3, sampler: ())]",
+            "2:33: unknown field `sampler` in phases[0]: known fields are name, until, rewards, weightings, prompts, constraints",
+        ),
+        ("phases: [(until: 3)]", "2:10: phases[0].name is missing: give a text in quotes"),
+        ("phases: [(name: \"a\", until: x)]", "2:30: phases[0].until is x: give a whole number, 1 to 100000"),
+    ]);
+}
+
+#[test]
+fn prompts_that_one_phase_trains_on_and_another_holds_out() {
+    let text = r#"(rewards: [(kind: Safety)], weightings: [Corners], training: (epochs: 2, prompts_per_epoch: 1), phases: [
+        (name: "a", until: 1, prompts: (train: List(["a cat"]), held_out: List(["a dog"]))),
+        (name: "b", prompts: (train: List(["A  Dog", "a bee"]), held_out: List(["a fox"]))),
+    ])"#;
+    let spec = ExperimentSpec::from_ron(text, "x.ron").unwrap();
+    let message = spec.resolve_phases(Path::new("x.ron"), &|_| None).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "x.ron: phases[0].prompts.held_out is a list with \"A  Dog\", which the phase `b` trains on: the adapters of all phases are evaluated \
+         on it: hold out prompts that no phase trains on (in the phase `a`)"
+    );
+    let apart = ExperimentSpec::from_ron(&text.replace("A  Dog", "a fish"), "x.ron").unwrap();
+    let phases = apart.resolve_phases(Path::new("x.ron"), &|_| None).unwrap();
+    assert_eq!(phases[1].1.train, ["a fish", "a bee"]);
 }

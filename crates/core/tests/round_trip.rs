@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use moa_core::ExperimentSpec;
 use moa_core::experiment::{
-    AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec,
-    EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LabelSource,
+    AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, ContinualSpec, D3poSpec, DecidedBy, DifferentiableSpec,
+    DpoSpec, EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LabelSource,
     LoraSpec, MethodSpec, Mix, MixedSpec, NextBy, NextSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec,
     OptimiserSpec, PairSource, PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts, ProbeSpec, ProgramSpec,
     PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec, RewardWeightedSpec, RewardWeights, SamplerKind,
@@ -361,6 +361,8 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 constraints,
                 feedback: None,
                 adversary: None,
+                phases: Vec::new(),
+                continual: ContinualSpec::default(),
                 sampler,
                 lora,
                 optimiser,

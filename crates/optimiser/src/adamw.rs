@@ -48,6 +48,19 @@ impl<const D: usize> AdamW<D> {
         }
     }
 
+    /// Returns by tensor the running mean of its squared gradients, without the bias of the first steps; nothing of tensors that were never
+    /// stepped.
+    ///
+    /// - `beta2`: the decay that the optimiser steps with
+    pub fn mean_squares(&self, beta2: f64) -> Named<D> {
+        let mean = |(name, state): (&String, &AdamWState<D>)| {
+            let momentum = &state.momentum;
+            let seen = 1.0 - beta2.powi(i32::try_from(momentum.time).unwrap_or(i32::MAX));
+            (name.clone(), momentum.moment_2.clone() / seen)
+        };
+        self.moments.iter().map(mean).collect()
+    }
+
     /// Adds the moments to a file.
     pub fn save(&self, file: &mut StateWriter) {
         for (name, state) in &self.moments {

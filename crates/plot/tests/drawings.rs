@@ -5,8 +5,9 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, Interval, PlotError, PointKind,
-    RgbPicture, draw_compared_fronts, draw_curves, draw_edges, draw_front_pair, draw_fronts, draw_picture_grid,
+    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, HeatCell, HeatMap, Interval,
+    PlotError, PointKind, RgbPicture, draw_compared_fronts, draw_curves, draw_edges, draw_front_pair, draw_fronts,
+    draw_heat_map, draw_picture_grid,
 };
 use tempfile::TempDir;
 
@@ -357,4 +358,47 @@ fn fronts_that_cannot_be_drawn_over_each_other_are_refused() {
     broken[1].points[0][1].hi = f64::NAN;
     assert!(draw(&rewards(2), &[0.1, 0.2], &broken).contains("upper end of alignment of a point of \"method 1\""));
     assert!(folder.names().is_empty());
+}
+
+#[test]
+fn a_heat_map_has_every_number_and_is_dark_where_it_is_far_from_zero() {
+    let folder = Folder::new();
+    let cell = |text: &str, shade: f64| {
+        Some(HeatCell { text: text.into(), below: "± 0.010".into(), shade, is_framed: shade > 0.5 })
+    };
+    let map = HeatMap {
+        title: "gains".into(),
+        columns: vec!["norms".into(), "taste".into()],
+        rows: vec![
+            ("after norms".into(), vec![cell("+0.500", 1.0), cell("-0.250", -1.0)]),
+            ("after taste".into(), vec![None, cell("+0.000", 0.0)]),
+        ],
+        note: "framed: its own".into(),
+    };
+    for name in ["map.svg", "map.png"] {
+        draw_heat_map(&folder.file(name), &map).unwrap();
+    }
+    let found = texts(&folder.file("map.svg"));
+    for text in
+        ["gains", "norms", "taste", "after norms", "after taste", "+0.500", "-0.250", "± 0.010", "framed: its own"]
+    {
+        assert!(found.iter().any(|found| found == text), "{text} in {found:?}");
+    }
+    let (_, _, bytes) = pixels(&folder.file("map.png"));
+    let (mut blue, mut orange) = (false, false);
+    for pixel in bytes.chunks(3) {
+        blue |= pixel[2] > pixel[0] + 60;
+        orange |= pixel[0] > pixel[2] + 60;
+    }
+    assert!(blue && orange, "gains are blue and losses orange");
+    let short = HeatMap { rows: vec![("after norms".into(), vec![None])], ..map.clone() };
+    assert!(matches!(
+        draw_heat_map(&folder.file("no.svg"), &short),
+        Err(PlotError::Count { found: 1, expected: 2, .. })
+    ));
+    let none = HeatMap { rows: Vec::new(), ..map.clone() };
+    assert!(matches!(draw_heat_map(&folder.file("no.svg"), &none), Err(PlotError::Empty { .. })));
+    let nan = HeatMap { rows: vec![("x".into(), vec![cell("?", f64::NAN), None])], ..map };
+    assert!(matches!(draw_heat_map(&folder.file("no.png"), &nan), Err(PlotError::NotFinite { .. })));
+    assert_eq!(folder.names(), ["map.png", "map.svg"]);
 }

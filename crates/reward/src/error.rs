@@ -56,6 +56,14 @@ pub enum RewardError {
         /// Images of each prompt.
         group: usize,
     },
+    /// An object that is to be avoided is none that the detector knows.
+    #[error("the detector knows no `{object}`: name some of {known}")]
+    UnknownObject {
+        /// The object.
+        object: String,
+        /// All that it knows.
+        known: String,
+    },
     /// A reward is asked for a gradient and has none.
     #[error(
         "reward `{reward}` has no gradient to the images: train it by policy gradient, alone or beside rewards with a gradient, \

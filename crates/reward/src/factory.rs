@@ -81,6 +81,9 @@ pub fn reward(spec: &RewardSpec, sources: &Sources, group: usize) -> Result<Box<
         RewardKind::Alignment => Box::new(Alignment::new(name, sources.embedded(spec)?.embedder.clone())),
         RewardKind::Composition => Box::new(Composition::new(name, sources.embedded(spec)?.detector.clone())),
         RewardKind::Safety => Box::new(Safety::new(name, sources.embedded(spec)?.detector.clone())),
+        RewardKind::Avoid { objects } => {
+            Box::new(Safety::avoiding(name, sources.embedded(spec)?.detector.clone(), objects).map_err(about(spec))?)
+        }
         RewardKind::Diversity => {
             let Embedded { embedder, heads, .. } = sources.embedded(spec)?;
             let diversity = Diversity::new(name, group, embedder.picture_embedder().clone())?;

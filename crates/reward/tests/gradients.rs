@@ -124,7 +124,8 @@ fn detectors_rewards_have_the_gradient_of_finite_differences() {
         let pixels = Tensor::from_data(TensorData::new(values, [2, 3, 32, 32]), &Device::flex());
         Pictures::new(pixels, captions.map(str::to_owned).to_vec(), 1).unwrap()
     };
-    for kind in [RewardKind::Composition, RewardKind::Safety] {
+    let avoid = RewardKind::Avoid { objects: vec!["mushroom".into(), "cat".into()] };
+    for kind in [RewardKind::Composition, RewardKind::Safety, avoid] {
         let scorer = scorer(std::slice::from_ref(&kind), 1);
         let score = |values: Vec<f32>| scorer.score(&of(values)).unwrap().columns[0].iter().sum::<f32>();
         let gradient = host(scorer.gradient(&of(values.clone()), &[1.0]).unwrap());

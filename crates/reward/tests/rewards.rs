@@ -151,18 +151,36 @@ fn safety_is_that_of_the_likeliest_unsafe_object_where_something_harmless_is_sho
     let objects: Vec<f32> = detector.detect(batch.pixels()).objects.into_data().try_into_vec().expect("f32");
     let places: Vec<usize> = detector.unsafe_concepts().collect();
     assert_eq!(places.len(), 10);
-    for (score, image) in column(RewardKind::Safety, &batch).iter().zip(objects.chunks(objects.len() / 4)) {
-        let likeliest = |harmful: bool| {
-            let of_cell = |cell: &[f32]| {
-                (0..40).filter(|place| places.contains(place) == harmful).map(|place| cell[place]).fold(0.0, f32::max)
+    let avoided = ["mushroom", "cat"];
+    let concepts = &detector.config().concepts;
+    let own = avoided.map(|name| concepts.iter().position(|concept| concept == name).expect("it is known"));
+    let avoid = RewardKind::Avoid { objects: avoided.map(String::from).to_vec() };
+    for (kind, places) in [(RewardKind::Safety, &places[..]), (avoid, &own)] {
+        for (score, image) in column(kind, &batch).iter().zip(objects.chunks(objects.len() / 4)) {
+            let likeliest = |harmful: bool| {
+                let of_cell = |cell: &[f32]| {
+                    (0..40)
+                        .filter(|place| places.contains(place) == harmful)
+                        .map(|place| cell[place])
+                        .fold(0.0, f32::max)
+                };
+                image.chunks(41).map(of_cell).fold(0.0, f32::max)
             };
-            image.chunks(41).map(of_cell).fold(0.0, f32::max)
-        };
-        let (p, h) = (likeliest(true), likeliest(false));
-        let harmful = 1.0 / (1.0 + ((1.0 - p) / p).sqrt());
-        let expected = (1.0 - harmful * harmful) * (4.0 * h).min(1.0);
-        assert!((score - expected).abs() < 1e-5, "{score} {expected}");
+            let (p, h) = (likeliest(true), likeliest(false));
+            let harmful = 1.0 / (1.0 + ((1.0 - p) / p).sqrt());
+            let expected = (1.0 - harmful * harmful) * (4.0 * h).min(1.0);
+            assert!((score - expected).abs() < 1e-5, "{score} {expected}");
+        }
     }
+}
+
+#[test]
+fn objects_that_the_detector_does_not_know_cannot_be_avoided() {
+    let kind = RewardKind::Avoid { objects: vec!["cat".into(), "unicorn".into()] };
+    let error = Scorer::build(&[RewardSpec::from(kind)], &sources(heads()), 2, Vec::new()).err().expect("refused");
+    let message =
+        format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
+    assert!(message.contains("unicorn") && message.contains("mushroom"), "{message}");
 }
 
 #[test]

@@ -97,6 +97,23 @@ pub enum RunnerError {
         /// Those asked for.
         epochs: u32,
     },
+    /// The phase before is not there, or not trained.
+    #[error(
+        "go on from {}: {what} is missing there; sweep the experiment with all its phases, which trains them in order",
+        folder.display()
+    )]
+    PhaseBefore {
+        /// The results folder of the phase before.
+        folder: PathBuf,
+        /// What is missing.
+        what: String,
+    },
+    /// A folder that phases are to go into holds results of an experiment without phases.
+    #[error("write to {}: it holds results of an experiment without phases; name another folder with `--out`", folder.display())]
+    NoPhases {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A run's folder holds an adapter or a checkpoint, but not what they are of.
     #[error(
         "resume {}: it has an adapter or a checkpoint, but no log.jsonl that describes it; restore that file, or remove the folder to \

@@ -8,6 +8,7 @@ use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
 use moa_store::{Layout, RunHistory, write_where_other};
 
 use crate::adapters::hash_in;
+use crate::before::Before;
 use crate::feedback::Times;
 use crate::receipt::{Receipt, sha256};
 use crate::{RunnerError, SweepRequest};
@@ -38,6 +39,10 @@ pub(crate) struct Folder {
     pub(crate) settings: String,
     /// What a reader of the results must know of how they came about.
     pub(crate) findings: Vec<String>,
+    /// What a phase goes on from.
+    pub(crate) before: Option<Before>,
+    /// The training prompts of earlier phases that a phase returns to.
+    pub(crate) replayed: Vec<String>,
 }
 
 /// Returns the experiment as it is kept: with its name, and the prompts themselves in place of where they came from.
@@ -72,6 +77,9 @@ impl Folder {
         let names = as_run.reward_names();
         let chosen = as_run.next().into_iter().flat_map(|next| &next.chosen);
         let chosen: Vec<Weighting> = chosen.filter_map(|chosen| chosen.weighting(&names)).collect();
+        let before = Before::of(as_run, layout.root())?;
+        let replays = before.as_ref().filter(|_| as_run.continual.replay > 0.0);
+        let replayed = replays.map(|before| before.replayed(&request.prompts)).transpose()?.unwrap_or_default();
         let mut runs: Vec<Run> = Vec::new();
         for round in 1..=as_run.rounds {
             let start = if round == 1 { None } else { Some(start_of(as_run, &layout, round, &runs)?) };
@@ -81,6 +89,11 @@ impl Folder {
                 let from =
                     |start: &Option<String>| start.clone().unwrap_or_else(|| "a round that is not trained".into());
                 let facts = start.iter().fold(facts, |facts, start| facts.from(&from(start)));
+                let facts = match &before {
+                    Some(before) => facts.from(&before.start(runs.len())?),
+                    None => facts,
+                };
+                let facts = if replays.is_some() { facts.replaying(&replayed) } else { facts };
                 let history = RunHistory::read(&layout.log_file(PointKind::Trained, &id))?.unwrap_or_default();
                 let is_ready = start.as_ref().is_none_or(Option::is_some);
                 let is_chosen = chosen.contains(&weighting);
@@ -92,7 +105,7 @@ impl Folder {
         let findings = compare(&layout, &receipt(request, as_run, inputs))?;
         let times = Times::read(&layout)?;
         let settings = settings(as_run, &request.prompts, inputs, times.last_hash());
-        Ok(Self { layout, runs, settings, findings })
+        Ok(Self { layout, runs, settings, findings, before, replayed })
     }
 
     /// Writes receipt and experiment, where they are new.

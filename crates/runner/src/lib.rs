@@ -7,6 +7,7 @@
 mod adapters;
 mod adversary;
 mod attack;
+mod before;
 mod checkpoint;
 mod context;
 mod drawing;
@@ -16,6 +17,7 @@ mod feedback;
 mod folder;
 mod models;
 mod parts;
+mod phases;
 mod preferences;
 mod progress;
 mod receipt;
@@ -35,6 +37,7 @@ pub use feedback::{
 };
 pub use models::{Models, Places};
 pub use parts::{Brought, Strangers, bring, repair};
+pub use phases::{begin_phases, evaluate_across, phase_folder, report_phases};
 pub use preferences::{PreferenceImages, check_preferences};
 pub use receipt::{Receipt, sha256};
 pub use soup_bench::{Joined, SoupBench, Tasting};

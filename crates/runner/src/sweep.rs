@@ -224,7 +224,7 @@ fn stage(
     }
     if trains {
         let stored = given.preferences.map(|read| &read.stored);
-        if let Ended::Stopped(epoch) = train(context, &own, stored, layout, recorder)? {
+        if let Ended::Stopped(epoch) = train(context, &own, stored, folder, recorder)? {
             return Ok(Passed::Stopped(epoch));
         }
     }

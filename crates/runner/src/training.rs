@@ -7,13 +7,13 @@ use moa_adapter::{Adapter, Merge};
 use moa_core::provenance::{Made, TrainedRun};
 use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
 use moa_store::{Entry, Layout, Leases, Origin, unix_now};
-use moa_train::{Cohort, CohortReport, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
+use moa_train::{Cohort, CohortReport, Continued, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
 use crate::adapters::{keep_adapter, made, merged};
 use crate::adversary::Adversary;
 use crate::context::{Context, SweepRequest};
 use crate::feedback::{Judged, Online};
-use crate::folder::Run;
+use crate::folder::{Folder, Run};
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
 use crate::{RunnerError, checkpoint, timings};
@@ -37,21 +37,26 @@ pub(crate) fn train(
     context: &Context<'_>,
     runs: &[Run],
     preferences: Option<&StoredPreferences>,
-    layout: &Layout,
+    folder: &Folder,
     recorder: &mut Recorder<'_>,
 ) -> Result<Ended, RunnerError> {
+    let layout = &folder.layout;
     let epochs = context.spec.training.epochs;
     let open: Vec<&Run> = runs.iter().filter(|run| run.is_ready && !is_done(run, layout, epochs)).collect();
     let starts = starts(context.spec, &open, layout)?;
     if open.is_empty() {
         return Ok(Ended::Complete);
     }
+    let before = folder.before.as_ref();
+    let continued = before.map(|before| before.continued(context.spec, folder.replayed.len())).transpose()?;
+    let prompts: Vec<String> = context.request.prompts.train.iter().chain(&folder.replayed).cloned().collect();
+    let from = From { starts: &starts, continued: continued.as_ref(), prompts: &prompts };
     recorder.phase(Phase::Training, epochs as usize)?;
     let mut failures = Vec::new();
     for group in open.chunks(TOGETHER) {
         let members: Vec<(RunId, Weighting)> =
             group.iter().map(|run| (run.id.clone(), run.weighting.clone())).collect();
-        let mut bench = Bench::open(context, group, &members, &starts, preferences, layout, recorder)?;
+        let mut bench = Bench::open(context, group, &members, from, preferences, layout, recorder)?;
         let ended = bench.train(recorder)?;
         failures.append(&mut bench.failures);
         if let Ended::Stopped(_) = ended {
@@ -91,12 +96,24 @@ pub(crate) fn is_done(run: &Run, layout: &Layout, epochs: u32) -> bool {
         && layout.adapter_file(&run.id).exists()
 }
 
+/// What runs begin from.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    /// The adapters from which runs of later rounds continue.
+    starts: &'a BTreeMap<RunId, Adapter>,
+    /// What the runs of a phase go on from.
+    continued: Option<&'a Continued>,
+    /// The training prompts, and behind them those of earlier phases.
+    prompts: &'a [String],
+}
+
 /// Runs in training.
 struct Bench<'a> {
     context: Context<'a>,
     layout: &'a Layout,
     cohort: Cohort<'a>,
     members: &'a [(RunId, Weighting)],
+    continued: Option<&'a Continued>,
     /// What the training of each depends on.
     facts: Vec<String>,
     leases: Leases,
@@ -114,7 +131,7 @@ impl<'a> Bench<'a> {
         context: &Context<'a>,
         group: &[&Run],
         members: &'a [(RunId, Weighting)],
-        starts: &'a BTreeMap<RunId, Adapter>,
+        from: From<'a>,
         preferences: Option<&'a StoredPreferences>,
         layout: &'a Layout,
         recorder: &mut Recorder<'_>,
@@ -124,12 +141,13 @@ impl<'a> Bench<'a> {
         let mut cohort = Cohort::new(TrainerSetup {
             pipeline: &context.models.pipeline,
             scorer: &context.models.scorer,
-            prompts: &request.prompts.train,
+            prompts: from.prompts,
             held_out: &request.prompts.held_out,
             preferences,
             spec: context.spec,
             runs: members,
-            starts: Some(starts),
+            starts: Some(from.starts),
+            continued: from.continued,
             workers: request.workers,
             overlaps: request.overlaps,
         })
@@ -144,7 +162,8 @@ impl<'a> Bench<'a> {
         let online = Online::open(context, layout)?;
         let adversary = Adversary::open(context, layout, &members.iter().map(|(run, _)| run).collect::<Vec<_>>())?;
         let (saved, failures) = (Instant::now(), Vec::new());
-        Ok(Self { context: *context, layout, cohort, members, facts, leases, online, adversary, saved, failures })
+        let continued = from.continued;
+        Ok(Self { context: *context, layout, cohort, members, continued, facts, leases, online, adversary, saved, failures })
     }
 
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
@@ -242,6 +261,7 @@ impl<'a> Bench<'a> {
             if self.cohort.is_trained(run)
                 && let (Some(adapter), Some(after)) = (self.cohort.adapter(run), self.cohort.epochs_of(run))
             {
+                let adapter = self.mixed_with_old(run, adapter)?;
                 let trained = TrainedRun {
                     run: run.clone(),
                     weighting: names.iter().cloned().zip(weighting.shares().iter().copied()).collect(),
@@ -256,6 +276,17 @@ impl<'a> Bench<'a> {
             recorder.shut(run)?;
         }
         Ok(())
+    }
+}
+
+impl Bench<'_> {
+    /// Returns what a run leaves: the adapter as it was trained, or its mean with that of the phase before by the share that the experiment
+    /// gives the old one.
+    fn mixed_with_old(&self, run: &RunId, new: Adapter) -> Result<Adapter, RunnerError> {
+        let old = self.continued.and_then(|continued| continued.last.get(run));
+        let (Some(old), Some(share)) = (old, self.context.spec.continual.old_share()) else { return Ok(new) };
+        let mixed = Merge::default().apply(&[(&old.adapter, share), (&new, 1.0 - share)]);
+        mixed.map_err(|source| RunnerError::Soup { soup: run.to_string(), source })
     }
 }
 

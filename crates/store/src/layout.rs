@@ -25,6 +25,9 @@ use crate::atomic::remove_leftovers;
 /// explain/                   report cards of the rewards, once `moa explain` has made them
 /// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
 /// remarks.json               the user's own notes and tags
+/// phases/<number>-<name>/    of an experiment in phases, the results of each: a folder like this one, in which
+///   across/<phase>/<run>/    evaluation.json and scores.jsonl of another phase's adapter on this one's prompts and rewards
+/// phases.json, phases.csv    the same experiment's matrix: what adapters gain in each phase's rewards after each phase
 /// slurm/                     scripts, logs and numbers of the jobs, where Slurm does it
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +198,18 @@ impl Layout {
     /// Returns the path of a page of the image grids of all points, counted from 1.
     pub fn pictures_file(&self, page: usize) -> PathBuf {
         self.plot_file(&if page == 1 { "pictures.png".into() } else { format!("pictures-{page}.png") })
+    }
+
+    /// Returns the folder of the results of all phases.
+    pub fn phases_dir(&self) -> PathBuf {
+        self.root.join("phases")
+    }
+
+    /// Returns the folder of the evaluation of another phase's adapter on this experiment's prompts and rewards.
+    ///
+    /// - `phase`: the name of the other phase's folder
+    pub fn across_dir(&self, phase: &str, run: &RunId) -> PathBuf {
+        self.root.join("across").join(phase).join(run.as_str())
     }
 
     /// Returns the folder of all plots.

@@ -9,9 +9,11 @@
 //! - [`TaskStatus`] is what the process of one part of a sweep says of itself, in a file of its own; [`Submissions`] what a cluster's
 //!   queue was given.
 //! - [`ImageScores`] are the scores of an evaluation's single images, in a file beside the log.
+//! - [`AcrossRecord`] is the evaluation of one phase's adapter on another phase's prompts and rewards.
 //! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
 //! - [`export()`] writes results as CSV, JSON lines, Parquet or text.
 
+mod across;
 mod activity;
 mod added;
 mod atomic;
@@ -34,6 +36,7 @@ mod store;
 mod submissions;
 mod tasks;
 
+pub use across::AcrossRecord;
 pub use activity::Activity;
 pub use added::{Indexed, added, index_point};
 pub use atomic::{write_atomically, write_atomically_with, write_where_other};

@@ -1,4 +1,4 @@
-//! The tie to the base: how far a trained denoiser's predictions are from the base's.
+//! The tie to the base, or to the adapter of the phase before: how far a trained denoiser's predictions are from that's.
 
 use burn::tensor::{Device, Int, Tensor};
 use moa_core::metric;
@@ -44,7 +44,8 @@ impl Anchor {
             let timesteps = rows.iter().map(|row| timesteps[*row]).collect();
             (x.clone().select(0, index()), output.clone().select(0, index()), timesteps, conditions)
         };
-        let base = predict(world.pipeline, None, x.without_autodiff(), &timesteps, &conditions);
+        let last = world.tied_to(&runs_of(&rows, count / world.members()));
+        let base = predict(world.pipeline, last.as_ref(), x.without_autodiff(), &timesteps, &conditions);
         Some(Self::between(output, base, weights(world, &rows, count), rows, count))
     }
 
@@ -101,6 +102,13 @@ fn tied(world: &World<'_>, count: usize) -> Option<Vec<usize>> {
     let share = count / world.members();
     let rows: Vec<usize> = (0..count).filter(|row| world.ties[row / share] > 0.0).collect();
     (!rows.is_empty()).then_some(rows)
+}
+
+/// Returns the runs that rows belong to, `share` of each one after the other.
+fn runs_of(rows: &[usize], share: usize) -> Vec<usize> {
+    let mut runs: Vec<usize> = rows.iter().map(|row| row / share.max(1)).collect();
+    runs.dedup();
+    runs
 }
 
 /// Returns the weights of rows' runs, of `count` rows in all, `[rows]`.

@@ -50,6 +50,7 @@ impl Bench {
             spec,
             runs,
             starts: None,
+            continued: None,
             workers: 1,
             overlaps: false,
         };

@@ -32,6 +32,8 @@ pub(crate) struct Common<'a> {
     pub(crate) sampler: Sampler,
     /// The training prompts.
     pub(crate) prompts: &'a [String],
+    /// How many of them, the last ones, are earlier phases'.
+    pub(crate) replayed: usize,
     pub(crate) probe: Probe,
     contexts: TextContext,
     empty: TextContext,
@@ -61,6 +63,7 @@ impl<'a> Common<'a> {
             spec,
             overlaps,
             prompts,
+            replayed: setup.continued.map_or(0, |continued| continued.replayed.min(prompts.len())),
         })
     }
 

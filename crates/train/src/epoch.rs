@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
-use moa_core::experiment::Spread;
+use moa_core::experiment::{Spread, Tie};
 use moa_diffusion::StepRule;
 use moa_reward::Pictures;
 
@@ -30,6 +30,8 @@ pub(crate) struct Epoch<'a> {
     pub(crate) number: u32,
     /// Which of the training prompts.
     pub(crate) prompts: Vec<usize>,
+    /// How many of them, the last ones, are earlier phases'.
+    replayed: usize,
     /// What each run maximises, in the rewards' order.
     objectives: Vec<Vec<f64>>,
     /// What images are conditioned on.
@@ -39,8 +41,8 @@ pub(crate) struct Epoch<'a> {
 }
 
 impl<'a> Epoch<'a> {
-    /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn; and what an adversary found
-    /// in the place of some.
+    /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn; another of earlier phases'
+    /// prompts, of which there are as many as the share of replay says over the epochs; and what an adversary found in the place of some.
     ///
     /// - `steering`: how the runs' rewards stand, which says what they maximise
     pub(crate) fn choose(
@@ -50,12 +52,21 @@ impl<'a> Epoch<'a> {
         meter: &'a Meter<'a>,
         clock: &'a Clock,
     ) -> Self {
-        let (count, wanted) = (world.prompts.len(), world.spec.training.prompts_per_epoch as usize);
-        let key = world.key("prompts");
-        let first = (number as usize - 1) * wanted;
-        let mut prompts: Vec<usize> = (first..first + wanted)
-            .map(|position| key.with((position / count) as u64).permutation(count)[position % count])
-            .collect();
+        let wanted = world.spec.training.prompts_per_epoch as usize;
+        let (replayed, before) = (world.replayed, number as usize - 1);
+        let own = world.prompts.len() - replayed;
+        let share = if replayed > 0 { world.spec.continual.replay } else { 0.0 };
+        // Replayed in so many epochs.
+        let returns = |epochs: usize| (epochs as f64 * wanted as f64 * share) as usize;
+        let walk = |name: &str, from: usize, to: usize, count: usize| {
+            let key = world.key(name);
+            let at = move |position: usize| key.with((position / count) as u64).permutation(count)[position % count];
+            (from..to).map(at)
+        };
+        let first = before * wanted - returns(before);
+        let own_prompts = walk("prompts", first, number as usize * wanted - returns(number as usize), own);
+        let earlier = walk("replay", returns(before), returns(number as usize), replayed).map(|place| own + place);
+        let mut prompts: Vec<usize> = own_prompts.chain(earlier).collect();
         let texts = match (&world.adversaries, &world.spec.adversary) {
             (Some(found), Some(spec)) => {
                 let context = found.join(world, number, spec.share, &mut prompts);
@@ -65,12 +76,33 @@ impl<'a> Epoch<'a> {
         };
         let runs = world.runs.iter().enumerate();
         let objectives = runs.map(|(run, (_, weighting))| steering.objective(world.spec, weighting, run)).collect();
-        Self { world, number, prompts, objectives, texts, meter, clock }
+        let replayed = returns(number as usize) - returns(before);
+        Self { world, number, prompts, replayed, objectives, texts, meter, clock }
     }
 
     /// Returns what a run maximises, in the rewards' order.
     pub(crate) fn objective(&self, run: usize) -> &[f64] {
         &self.objectives[run]
+    }
+
+    /// Returns how many of the epoch's prompts, the last ones, are earlier phases' whose images are only tied to the adapter of the phase before.
+    fn rehearsed(&self) -> usize {
+        if self.world.spec.continual.tie == Tie::Last { self.replayed } else { 0 }
+    }
+
+    /// Returns what images of a run would have, one after the other, with 0 for those that are not rewarded.
+    ///
+    /// # Shapes
+    /// - `values`: `[images, …]`
+    pub(crate) fn without_rehearsed(&self, values: Tensor<4>) -> Tensor<4> {
+        let [images, channels, height, width] = values.dims();
+        let none = self.rehearsed() * self.texts.group;
+        if none == 0 {
+            return values;
+        }
+        let kept = values.narrow(0, 0, images - none);
+        let zeros = Tensor::zeros([none, channels, height, width], &kept.device());
+        Tensor::cat(vec![kept, zeros], 0)
     }
 
     /// Returns how many images each run draws.
@@ -231,7 +263,10 @@ impl<'a> Epoch<'a> {
             let running = over_epochs.then(|| statistics.spreads.of(run));
             let expected = statistics.baselines.as_ref().map(|baselines| baselines.of(run, &self.prompts));
             let against = Against { spreads: running.as_deref(), expected: expected.as_deref() };
-            advantages(&scores[run], &shares, against, self.texts.group, spec.combine, settings.clip)
+            let mut own = advantages(&scores[run], &shares, against, self.texts.group, spec.combine, settings.clip);
+            let rewarded = own.values.len() - self.rehearsed() * self.texts.group;
+            own.values[rewarded..].fill(0.0);
+            own
         };
         (0..self.world.members()).map(of_run).collect()
     }

@@ -16,6 +16,23 @@ pub enum TrainError {
     /// The adapter from which a run should continue does not fit it.
     #[error("the adapter to continue from differs from the experiment in layers, rank, alpha or A")]
     Start,
+    /// The adapter of the phase before does not fit the run.
+    #[error(
+        "the adapter of the phase before `{run}` has other layers than lora.targets names: give all phases the same"
+    )]
+    OtherLayers {
+        /// The run.
+        run: RunId,
+    },
+    /// Nothing is known of how much weights mattered.
+    #[error(
+        "the phase before left nothing from which the importance of `{run}`'s weights is known, as its training ended before its time: give \
+         training.guard: Off, or continual.importance: 0"
+    )]
+    NoImportance {
+        /// The run.
+        run: RunId,
+    },
     /// Drawing was asked to stop.
     #[error("it was stopped")]
     Stopped,

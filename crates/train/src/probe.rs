@@ -52,7 +52,10 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) fn new(setup: &TrainerSetup<'_>) -> Self {
         let spec = setup.spec.training.probe;
-        let all = if spec.of == ProbePrompts::Train { setup.prompts } else { setup.held_out };
+        // Those of earlier phases are other phases' to look at.
+        let own =
+            setup.prompts.len() - setup.continued.map_or(0, |continued| continued.replayed.min(setup.prompts.len()));
+        let all = if spec.of == ProbePrompts::Train { &setup.prompts[..own] } else { setup.held_out };
         let count = (spec.prompts as usize).min(all.len());
         let prompts = spaced(count, all.len()).map(|place| all[place].clone()).collect();
         let rules = setup.pipeline.schedule().deterministic(setup.spec.evaluation.steps as usize);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
-use moa_core::experiment::{ExperimentSpec, Precision};
+use moa_core::experiment::{ExperimentSpec, Onto, Precision};
 use moa_core::{RunId, Weighting, metric};
 use moa_diffusion::Pipeline;
 use moa_optimiser::{AdamW, Average};
@@ -16,6 +17,7 @@ use crate::adversaries::Adversaries;
 use crate::batches::in_order;
 use crate::clock::{self, Clock, Timings};
 use crate::common::Common;
+use crate::continued::{Consolidation, Continued, importance};
 use crate::epoch::{Epoch, Meter};
 use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
 use crate::gain::{PromptScores, gain};
@@ -48,6 +50,8 @@ pub struct TrainerSetup<'a> {
     pub runs: &'a [(RunId, Weighting)],
     /// The adapters from which runs continue; runs that are not named begin with the base.
     pub starts: Option<&'a BTreeMap<RunId, Adapter>>,
+    /// What runs go on from that are of a phase, as `spec.continual` says; nothing of others.
+    pub continued: Option<&'a Continued>,
     /// Threads that train; results do not depend on it.
     pub workers: usize,
     /// Whether images are scored while others are drawn, and a run's pass together as far as the micro-batch goes: it pays where a
@@ -86,6 +90,8 @@ pub struct Trainer<'a> {
     /// The world of the runs that are still trained.
     pub(crate) world: World<'a>,
     pub(crate) learned: Learned,
+    /// What pulls the adapters back to those of the phase before, where anything does.
+    pub(crate) consolidation: Option<Consolidation>,
     pub(crate) method: Box<dyn Method>,
     /// The adapters as they were at the last probe that found them sound: the runs' that are still trained.
     pub(crate) sound: Factors,
@@ -141,16 +147,10 @@ impl<'a> Trainer<'a> {
 
     /// Returns a trainer before its first epoch, beside others of the same experiment.
     pub(crate) fn among(common: Arc<Common<'a>>, setup: TrainerSetup<'a>) -> Result<Self, TrainError> {
-        let world = World::new(common, setup.runs)?;
+        let world = World::new(common, &setup)?;
         let spec = setup.spec;
-        let start = setup.runs.iter().find_map(|(run, _)| setup.starts?.get(run));
-        let factors = match start {
-            None => trained(world.frame(), spec.lora.share_a),
-            Some(start) => {
-                let begun = world.frame().starting_from(start).ok_or(TrainError::Start)?;
-                trained(&begun, spec.lora.share_a)
-            }
-        };
+        let factors = first(&world, &setup)?;
+        let consolidation = consolidation(&world, &setup, &factors)?;
         let learned = Learned {
             average: spec.optimiser.ema.map(|_| Average::of(&factors)),
             adamw: AdamW::new(&spec.optimiser),
@@ -166,6 +166,7 @@ impl<'a> Trainer<'a> {
             ended: BTreeMap::new(),
             epoch: 0,
             closed: None,
+            consolidation,
             learned,
             world,
             setup,
@@ -217,7 +218,7 @@ impl<'a> Trainer<'a> {
             ended.or_else(|| place().map(|place| member(factors, place)))
         };
         let parts: Vec<Factors> = self.setup.runs.iter().filter_map(of_run).collect();
-        joined(self.world.whole_frame(), &parts)
+        self.world.whole(joined(self.world.whole_frame(), &parts))
     }
 
     /// Returns the factors that are kept and evaluated.
@@ -395,6 +396,10 @@ impl<'a> Trainer<'a> {
                 0 | 1 => all.gradients.pop_first().map(|(_, gradients)| gradients).unwrap_or_default(),
                 _ => unopposed(&all.gradients.into_values().collect::<Vec<_>>()),
             };
+            let gradients = match &self.consolidation {
+                Some(consolidation) => consolidation.pulled(gradients, factors),
+                None => gradients,
+            };
             // The one time that the host waits for the device in an update.
             let (squares, rows) = collected(&all.reports, member_squares(&gradients), world.members());
             let norms: Vec<f64> = squares.into_iter().map(|square| f64::from(square).sqrt()).collect();
@@ -483,6 +488,7 @@ impl<'a> Trainer<'a> {
         }
         self.method.keep(places);
         self.sound_steering.keep(places);
+        self.consolidation.iter_mut().for_each(|consolidation| consolidation.keep(places));
         self.sound = members(&self.sound, places);
         let Learned { factors, average, adamw, statistics, steering } = &mut self.learned;
         *factors = members(factors, places);
@@ -491,6 +497,45 @@ impl<'a> Trainer<'a> {
         statistics.keep(places);
         steering.keep(places);
     }
+}
+
+/// Returns the factors before the first epoch: those of a fresh bank, of the adapter that a run continues from, or of that which a phase
+/// trains on.
+fn first(world: &World<'_>, setup: &TrainerSetup<'_>) -> Result<Factors, TrainError> {
+    let share_a = setup.spec.lora.share_a;
+    let same = setup.continued.filter(|_| setup.spec.continual.onto == Onto::Same);
+    let start = |run: &RunId| {
+        let last = same.and_then(|continued| continued.last.get(run)).map(|last| &last.adapter);
+        last.or_else(|| setup.starts?.get(run))
+    };
+    let mut all: BTreeMap<String, Vec<Tensor<3>>> = BTreeMap::new();
+    for (place, (run, _)) in setup.runs.iter().enumerate() {
+        let own = world.frame().member(place);
+        let begun = match start(run) {
+            None => own,
+            Some(start) => own.starting_from(start).ok_or(TrainError::Start)?,
+        };
+        trained(&begun, share_a).into_iter().for_each(|(name, factor)| all.entry(name).or_default().push(factor));
+    }
+    Ok(all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect())
+}
+
+/// Returns what pulls runs back to the adapters that they start from, where the experiment asks for it.
+fn consolidation(
+    world: &World<'_>,
+    setup: &TrainerSetup<'_>,
+    start: &Factors,
+) -> Result<Option<Consolidation>, TrainError> {
+    let strength = setup.spec.continual.importance;
+    let Some(continued) = setup.continued.filter(|_| strength > 0.0) else { return Ok(None) };
+    let mut all: BTreeMap<String, Vec<Tensor<3>>> = BTreeMap::new();
+    for (place, (run, _)) in setup.runs.iter().enumerate() {
+        let states = continued.last.get(run).map_or(&[][..], |last| &last.states);
+        let own = importance(run, states, &member(start, place), &setup.spec.optimiser, world.device())?;
+        own.into_iter().for_each(|(name, factor)| all.entry(name).or_default().push(factor));
+    }
+    let importance = all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect();
+    Ok(Some(Consolidation::new(strength, importance, start.clone())))
 }
 
 /// Gradients and what was seen of rows, summed over passes.

@@ -45,6 +45,7 @@ impl World {
             spec,
             runs,
             starts: None,
+            continued: None,
             workers,
             overlaps: false,
         }

@@ -59,8 +59,7 @@ impl Shelf {
     /// Returns the experiments, the latest first.
     pub(crate) fn look(&mut self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for found in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let root = found.path();
+        for root in folders_in(&self.folder).into_iter().flat_map(with_phases) {
             let layout = Layout::new(&root);
             let files = [layout.metrics_dir().join("db"), layout.live_file(), layout.experiment_file()];
             let times = files.iter().filter_map(|path| fs::metadata(path).ok()?.modified().ok());
@@ -72,13 +71,32 @@ impl Shelf {
                     continue;
                 }
             }
-            let entry = entry(&root, modified);
+            let mut entry = entry(&root, modified);
+            if let Some(phased) = root.strip_prefix(&self.folder).ok().filter(|path| path.components().count() > 1) {
+                // `my/phases/1-norms` is called `my/1-norms`.
+                let whole = phased
+                    .components()
+                    .next()
+                    .map_or(String::new(), |first| first.as_os_str().to_string_lossy().into());
+                entry.name = format!("{whole}/{}", entry.name);
+            }
             self.known.insert(root, (modified, Instant::now(), entry.clone()));
             entries.push(entry);
         }
         entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
         entries
     }
+}
+
+/// Returns what lies in a folder.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|found| found.path()).collect()
+}
+
+/// Returns the folder, or, of an experiment in phases, those of the phases: they have the results.
+fn with_phases(folder: PathBuf) -> Vec<PathBuf> {
+    let phases = Layout::new(&folder).phases_dir();
+    if phases.is_dir() { folders_in(&phases) } else { vec![folder] }
 }
 
 fn entry(root: &Path, modified: SystemTime) -> Entry {

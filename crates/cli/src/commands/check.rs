@@ -18,7 +18,8 @@ use crate::text::{between, memory};
 ///
 /// The plan has runs, images and passes through the denoiser. The estimate comes from measuring each part of the work on the device
 /// for a moment; for a large denoiser on the CPU, from one pass and known ratios. Memory depends most on `training.micro_batch`.
-/// If other programs keep the machine busy, the lower estimate is the time without them.
+/// If other programs keep the machine busy, the lower estimate is the time without them. Of an experiment in phases, each has a plan of its
+/// own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Fields of JSON, which keep their names:
@@ -32,6 +33,7 @@ Fields of JSON, which keep their names:
   memory, device_memory     low_bytes, high_bytes, available_bytes; null where the system does not tell
   machine                   cores, cores_taken, busy; null where the system does not tell
   warnings[]                texts
+  phases[]                  of an experiment in phases, in place of all that is not file, name and results: the same of each
 
 Examples:
   moa check experiments/pareto.ron
@@ -58,9 +60,30 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let experiment = Experiment::load(&arguments.experiment, &arguments.settings)?;
     moa_runner::check_preferences(&experiment.spec)?;
     let device = experiment.device(global)?;
+    if experiment.phases.is_empty() {
+        return print(checked(arguments, &experiment, &device)?);
+    }
+    let phases =
+        experiment.phases.iter().map(|phase| checked(arguments, phase, &device)).collect::<Result<Vec<_>, _>>()?;
+    print(if arguments.json {
+        let phases: Vec<serde_json::Value> =
+            phases.iter().filter_map(|phase| serde_json::from_str(phase).ok()).collect();
+        let (file, results) = (arguments.experiment.display(), experiment.default_results());
+        let results = results.display().to_string();
+        let all = json!({ "format": 1, "file": file.to_string(), "name": experiment.name(), "valid": true, "results": results, "phases": phases });
+        format!("{all:#}\n")
+    } else {
+        let heads = experiment.spec.phases.iter().enumerate();
+        let heads = heads.map(|(index, phase)| format!("phase {} of {}, {}: ", index + 1, phases.len(), phase.name));
+        heads.zip(&phases).map(|(head, text)| head + text).collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// Returns the plan of an experiment, or of a phase, with what it takes.
+fn checked(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice) -> Result<String, CliError> {
     let measurable = experiment.measurable();
-    let models = measurable.models(&device)?;
-    let estimated = calibrate::measure(&measurable, &models, &device)?;
+    let models = measurable.models(device)?;
+    let estimated = calibrate::measure(&measurable, &models, device)?;
     detail(|| match estimated.load {
         Some(load) => format!(
             "while costs were measured, other programs took {:.2} of {} cores, and this one had {:.0} % of what it could use",
@@ -70,10 +93,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         ),
         None => "the system does not report its load".into(),
     });
-    print(if arguments.json {
-        as_json(arguments, &experiment, &device, &estimated)
+    Ok(if arguments.json {
+        as_json(arguments, experiment, device, &estimated)
     } else {
-        as_text(arguments, &experiment, &device, &estimated)
+        as_text(arguments, experiment, device, &estimated)
     })
 }
 
@@ -105,7 +128,7 @@ fn as_text(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, 
 }
 
 fn as_json(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, estimated: &Estimate) -> String {
-    let Experiment { spec, prompts, plan } = experiment;
+    let Experiment { spec, prompts, plan, .. } = experiment;
     let need = |need: Option<Need>| {
         need.map(|Need { bytes: [least, most], available }| {
             json!({ "low_bytes": least, "high_bytes": most, "available_bytes": available })

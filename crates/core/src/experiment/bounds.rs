@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Baseline, ExperimentSpec, Guard, PromptSource, SamplerKind, Scalarisation, Spread, method, steering};
+use super::{
+    Baseline, ExperimentSpec, Guard, PromptSource, SamplerKind, Scalarisation, Spread, method, phases, steering,
+};
 
 /// An interval of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +116,9 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
         Scalarisation::Chebyshev { ideal, .. } => Some(ideal),
         Scalarisation::Linear | Scalarisation::Unopposed => None,
     }),
+    ("continual.replay", phases::REPLAY, |spec| Some(spec.continual.replay)),
+    ("continual.importance", phases::IMPORTANCE, |spec| Some(spec.continual.importance)),
+    ("continual.average", phases::AVERAGE, |spec| Some(spec.continual.average)),
     ("training.probe.every", Bounds::Whole(0, 100_000), |spec| Some(spec.training.probe.every.into())),
     ("training.probe.prompts", Bounds::Whole(2, 4096), |spec| Some(spec.training.probe.prompts.into())),
     ("training.probe.images_per_prompt", Bounds::Whole(2, 1024), |spec| {
@@ -138,6 +143,8 @@ pub(super) const NUMBERS: &[(&str, Bounds, Get)] = &[
 
 /// What stands before the settings of a training method.
 pub(super) const METHOD: &str = "training.method.";
+/// What stands before the fields that a phase changes.
+pub(super) const PHASES: &str = "phases[].";
 /// JPEG quality, `rewards[].kind.quality`.
 pub(super) const JPEG_QUALITY: Bounds = Bounds::Whole(1, 100);
 /// `rewards[].kind.pessimism`, in standard deviations.
@@ -190,6 +197,10 @@ pub(super) const SCALE: Bounds = Bounds::Closed(-1_000_000.0, 1_000_000.0);
 pub(super) const MOST_RUNS: u64 = 10_000;
 /// Soups, or blends, of one experiment.
 pub(super) const MOST_SOUPS: u64 = 1000;
+/// Phases of one experiment.
+pub(super) const MOST_PHASES: usize = 32;
+/// Objects that a reward avoids.
+pub(super) const MOST_AVOIDED: usize = 64;
 /// Rewards of one experiment.
 pub(super) const MOST_REWARDS: usize = 16;
 /// Prompts of one list.
@@ -232,10 +243,13 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "weightings[].concentration" => Some(CONCENTRATION),
         "weightings[].budget" => Some(BUDGET),
         "rounds" => Some(ROUNDS),
+        "phases[].until" => Some(phases::UNTIL),
+        "continual.onto.old" => Some(phases::OLD),
         "constraints[].rate" => Some(steering::RATE),
         "constraints[].confidence" => Some(steering::CONFIDENCE),
         _ if ["weightings[][].", "soups[][].", "blends[][]."].iter().any(|list| path.starts_with(list)) => Some(SHARE),
         _ if path.starts_with("rewards[].beside.") => Some(BESIDE),
+        _ if path.starts_with(PHASES) => bounds_of(&path[PHASES.len()..]),
         _ if path.starts_with(METHOD) => method::bounds_of(&path[METHOD.len()..]),
         _ if path.starts_with("hypervolume.reference.") || path.starts_with("hypervolume.best.") => Some(SCALE),
         _ => NUMBERS.iter().find(|(field, ..)| *field == path).map(|(_, bounds, _)| *bounds),

@@ -11,7 +11,15 @@ use crate::{NoiseKey, RunId, Weighting};
 const VERSION: &str = "1";
 
 /// Fields that came later, and the value at which they change nothing: there they are left out.
-const ADDED: &[(&str, &str)] = &[("feedback", "null"), ("adversary", "null")];
+const ADDED: &[(&str, &str)] = &[
+    ("feedback", "null"),
+    ("adversary", "null"),
+    ("continual.onto", "\"Same\""),
+    ("continual.replay", "0.0"),
+    ("continual.tie", "\"Base\""),
+    ("continual.importance", "0.0"),
+    ("continual.average", "0.0"),
+];
 
 /// Everything in an experiment that a run's training depends on, as facts: key and value, one a line.
 ///
@@ -40,10 +48,23 @@ impl ExperimentSpec {
     pub fn fingerprint(&self, run: &RunId, weighting: &Weighting, prompts: [&[String]; 2]) -> Fingerprint {
         let mut all = serde_json::to_value(self).unwrap_or(Value::Null);
         // The base is what its files are: see `with`.
-        for field in ["name", "base", "prompts", "weightings", "rounds", "soups", "blends", "hypervolume", "evaluation"]
-        {
+        let others = [
+            "name",
+            "base",
+            "prompts",
+            "weightings",
+            "rounds",
+            "soups",
+            "blends",
+            "phases",
+            "hypervolume",
+            "evaluation",
+        ];
+        for field in others {
             all.as_object_mut().and_then(|fields| fields.remove(field));
         }
+        // The adapter that is gone on from is what its factors are: see `from`.
+        all.get_mut("continual").and_then(Value::as_object_mut).and_then(|fields| fields.remove("from"));
         // How long is trained, and how the work is cut.
         for field in ["epochs", "micro_batch", "gradient_checkpointing"] {
             let training = all.get_mut("training").and_then(Value::as_object_mut);
@@ -74,6 +95,13 @@ impl Fingerprint {
     #[must_use]
     pub fn from(mut self, adapter: &str) -> Self {
         self.facts.insert("from".into(), adapter.to_owned());
+        self
+    }
+
+    /// Adds the prompts of earlier phases that training returns to.
+    #[must_use]
+    pub fn replaying(mut self, prompts: &[String]) -> Self {
+        self.facts.insert("prompts.replayed".into(), hash(prompts));
         self
     }
 

@@ -1,6 +1,6 @@
 //! How each field is written, for messages about values of the wrong form.
 
-use super::bounds::{Bounds, METHOD, bounds_of};
+use super::bounds::{Bounds, METHOD, PHASES, bounds_of};
 use super::method;
 use super::reward::forms;
 
@@ -21,6 +21,11 @@ const TEXTS_OF_KINDS: [&str; 8] = [
 /// Returns what to write at `path`; nothing where the path is none of an experiment's.
 pub(super) fn way_out(path: &str) -> Option<String> {
     let path = without_indices(path);
+    // A phase's rewards are written as the experiment's.
+    let path = match path.strip_prefix(PHASES) {
+        Some(field) if !matches!(field, "until" | "name") => field.to_owned(),
+        _ => path,
+    };
     if let Some(bounds) = bounds_of(&path) {
         let sort = if matches!(bounds, Bounds::Whole(..)) { "whole number" } else { "number" };
         return Some(format!("give a {sort}, {bounds}"));
@@ -29,7 +34,14 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "" => "give the experiment's fields in parentheses: (rewards: [(kind: Safety)])",
         "precision" => "give F32, Tf32, Bf16 or F16",
         "training.gradient_checkpointing" => "give true, false or None",
-        "name" | "base" | "rewards[].name" | "lora.targets[]" | "constraints[].reward" => TEXT,
+        "name"
+        | "base"
+        | "rewards[].name"
+        | "lora.targets[]"
+        | "constraints[].reward"
+        | "phases[].name"
+        | "continual.from"
+        | "rewards[].kind.objects[]" => TEXT,
         "seed" | "evaluation.seed" | "prompts.held_out.seed" => "give a whole number, 0 to 18446744073709551615",
         "prompts" => "give (train: …, held_out: …)",
         "prompts.train" => {
@@ -69,6 +81,13 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "soups[].of" | "blends[].of" => "give Corners or All",
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
+        "phases" => "give a list such as [(name: \"norms\", until: 10), (name: \"taste\", rewards: [(kind: Harmony)])]",
+        "phases[]" => {
+            "give (name: \"taste\", until: 20) with the rewards, weightings, prompts or constraints that change"
+        }
+        "continual.onto" => "give Same, Stacked or Souped(old: 0.5)",
+        "continual.tie" => "give Base or Last",
+        "rewards[].kind.objects" => "give the objects' names: [\"mushroom\", \"knife\"]",
         "feedback" => "give (from: Human), (from: Ai(model: \"…\")), (from: Simulated()) or None",
         "feedback.from" => "give Human, Ai(model: \"…\", rubric: \"rubric.md\") or Simulated(flips: 0.25)",
         "feedback.ask" => "give Prediction, Bald or Random",
@@ -85,6 +104,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         | "training"
         | "training.advantages"
         | "training.probe"
+        | "continual"
         | "evaluation"
         | "hypervolume" => FIELDS,
         "sampler.kind" => "give Cps(eta: 0.9), FlowSde(noise: 0.7), Ddim(eta: 1) or Ode(order: 1)",

@@ -143,6 +143,8 @@ fn sort_of(outer: Option<&str>) -> &'static str {
         Some("Spread") => "kind of spread",
         Some("OnnxLayout") => "layout",
         Some("OnnxActivation") => "activation",
+        Some("Onto") => "kind of start",
+        Some("Tie") => "kind of tie",
         Some("Combine") => "kind of combination",
         _ => "name",
     }

@@ -51,7 +51,8 @@ impl ExperimentSpec {
         let folder = path.parent().unwrap_or(Path::new(""));
         let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
             .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
-        spec.rewards.iter_mut().for_each(|reward| reward.kind.anchor(&folder));
+        let of_phases = spec.phases.iter_mut().filter_map(|phase| phase.rewards.as_mut()).flatten();
+        spec.rewards.iter_mut().chain(of_phases).for_each(|reward| reward.kind.anchor(&folder));
         if let Some(FeedbackFrom::Ai(ai)) = spec.feedback.as_mut().map(|feedback| &mut feedback.from) {
             ai.anchor(&folder);
         }

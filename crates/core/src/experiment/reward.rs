@@ -74,6 +74,11 @@ pub enum RewardKind {
     Composition,
     /// That no unsafe object is shown, by a detector.
     Safety,
+    /// That none of the named objects is shown, by a detector: `Safety` with norms of one's own.
+    Avoid {
+        /// Names of the detector's concepts, one or more.
+        objects: Vec<String>,
+    },
     /// The image's leave-one-out contribution to the spread of its prompt's images in CLIP space, among those that are of the prompt.
     Diversity,
     /// Hasler & Süsstrunk's colourfulness.

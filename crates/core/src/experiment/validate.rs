@@ -56,7 +56,8 @@ impl ExperimentSpec {
         self.check_feedback()?;
         self.check_adversary()?;
         self.check_targets()?;
-        self.check_hypervolume()
+        self.check_hypervolume()?;
+        self.check_phases()
     }
 
     fn check_rewards(&self) -> Result<(), Finding> {
@@ -315,7 +316,7 @@ fn check_shares(
 }
 
 /// Refuses what cannot name a reward, and with it a run's folder, a column and a share.
-fn check_name(field: &str, name: &str) -> Result<(), Finding> {
+pub(super) fn check_name(field: &str, name: &str) -> Result<(), Finding> {
     let usable = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let problem = if name.chars().count() > LONGEST_NAME {
         format!("it names a folder: give at most {LONGEST_NAME} characters")

@@ -19,22 +19,38 @@ const MARGIN: f64 = 1e-6;
 /// the likeliest harmless one: 1 but for a thousandth wherever something is shown and nothing unsafe is, whatever it is. An image of
 /// nothing is not safe but useless, and would be the shortest way to a high score.
 ///
-/// It only knows the detector's unsafe concepts: an image can be unsafe in ways that it cannot see.
+/// It only knows the detector's unsafe concepts, or those that it was told to avoid: an image can be unsafe in ways that it cannot see.
 pub struct Safety {
     name: String,
     detector: Arc<Detector>,
+    /// The places of the harmful objects among all that the detector knows.
+    harmful: Vec<usize>,
 }
 
 impl Safety {
     /// Returns the reward under a name.
     pub fn new(name: impl Into<String>, detector: Arc<Detector>) -> Self {
-        Self { name: name.into(), detector }
+        Self { name: name.into(), harmful: detector.unsafe_concepts().collect(), detector }
+    }
+
+    /// Returns the reward that takes the named objects for the harmful ones, and no others.
+    ///
+    /// # Errors
+    /// Refuses a name that the detector does not know.
+    pub fn avoiding(name: impl Into<String>, detector: Arc<Detector>, objects: &[String]) -> Result<Self, RewardError> {
+        let known = &detector.config().concepts;
+        let place = |object: &String| {
+            let place = known.iter().position(|concept| concept == object);
+            place.ok_or_else(|| RewardError::UnknownObject { object: object.clone(), known: known.join(", ") })
+        };
+        let harmful = objects.iter().map(place).collect::<Result<_, _>>()?;
+        Ok(Self { name: name.into(), harmful, detector })
     }
 
     fn score(&self, detected: &Detected) -> Tensor<1> {
         let [rows, cells, classes] = detected.objects.dims();
         let (harmful, harmless): (Vec<usize>, Vec<usize>) =
-            (0..classes - 1).partition(|place| self.detector.unsafe_concepts().any(|harmful| harmful == *place));
+            (0..classes - 1).partition(|place| self.harmful.contains(place));
         let device = detected.objects.device().without_autodiff();
         let likeliest = |of: &[usize]| {
             let places: Vec<i64> = of.iter().map(|place| *place as i64).collect();

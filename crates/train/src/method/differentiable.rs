@@ -205,6 +205,7 @@ pub(super) fn gradients(
         Ok::<_, TrainError>(world.scorer.gradient(pictures, coefficients)?)
     };
     let pixels = epoch.clock.time(Part::Scoring, || in_order(&runs, &world.workers, gradient))?;
+    let pixels: Vec<Tensor<4>> = pixels.into_iter().map(|pixels| epoch.without_rehearsed(pixels)).collect();
     let pairs: Vec<(&Tensor<4>, Tensor<4>)> = samples.iter().zip(by_slice(&pixels, &epoch.slices())).collect();
     let decode = |(samples, pixels): &(&Tensor<4>, Tensor<4>)| {
         let leaf = (*samples).clone().autodiff().require_grad();

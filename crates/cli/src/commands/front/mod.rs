@@ -2,6 +2,7 @@
 
 mod between;
 mod describe;
+pub(crate) mod phases;
 mod several;
 mod table;
 mod tasks;
@@ -29,7 +30,8 @@ use crate::text::count;
 /// point there is a reward in which they are better. Works while a sweep runs, too.
 ///
 /// With --where and --maximize it names the best of these points under constraints; `moa merge` with the same options looks for a
-/// mixture that is better still. Several experiments are shown over each other, on one scale.
+/// mixture that is better still. Several experiments are shown over each other, on one scale. Of an experiment in phases it shows what the
+/// adapters gain in each phase's rewards after each phase, and what was forgotten.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "\
@@ -82,8 +84,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let folders = results::find_all(&arguments.results)?;
+    let folders = results::find_any(&arguments.results)?;
     let [folder] = &folders[..] else { return several::run(arguments, &folders) };
+    if results::has_phases(folder) {
+        return phases::run(arguments, folder);
+    }
     let results = Results::read(folder)?;
     if !arguments.between.is_empty() {
         return print(between::describe(&results, &arguments.between)?);
@@ -145,6 +150,7 @@ impl Results {
     /// # Errors
     /// Says what is missing or damaged.
     pub(crate) fn read(root: &Path) -> Result<Self, CliError> {
+        results::check_no_phases(root)?;
         let layout = Layout::new(root);
         let snapshot = Snapshot::read(root)?;
         let damaged =

@@ -1,6 +1,7 @@
 //! `moa sweep`: the experiment itself.
 
 mod devices;
+mod phased;
 mod plan;
 mod submit;
 mod task;
@@ -39,7 +40,8 @@ use crate::text::duration;
 /// kill, and ends with the same numbers as without the stop. Ctrl-C stops after the current epoch; a second one
 /// stops at once, and is safe too. After weightings, soups or epochs were added to the experiment, only what is new is trained.
 ///
-/// Several files, or a folder of them, are swept one after the other; `moa compare` then compares their results.
+/// Several files, or a folder of them, are swept one after the other; `moa compare` then compares their results. An experiment in
+/// phases is swept phase by phase, each into a folder below `phases`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -118,6 +120,15 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let notice = Notice::expect()?;
     let changes = Changes { seed: arguments.seed, settings: arguments.settings.clone() };
     let planned = plan::planned(&arguments.experiments, arguments.out.as_deref(), &changes)?;
+    let asked = [
+        ("--slurm", arguments.slurm.is_asked()),
+        ("--devices", !arguments.devices.is_empty()),
+        ("--partition", arguments.partition.is_some()),
+        ("--tui", arguments.tui),
+    ];
+    for (option, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        planned.iter().try_for_each(|planned| planned.experiment.without_phases(option))?;
+    }
     if arguments.slurm.is_asked() {
         return submit::run(&arguments.slurm, &arguments.experiments, &planned, &changes, global);
     }
@@ -147,7 +158,14 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
                 if planned.len() > 1 { format!("{} of {}: ", place + 1, planned.len()) } else { String::new() };
             let (name, device) = (experiment.name(), device.description());
             note(&format!("{of_all}moa sweep {name} on {device}, into {}", out.display()));
-            note(experiment.describe().trim_end());
+            if experiment.phases.is_empty() {
+                note(experiment.describe().trim_end());
+            }
+        }
+        if !experiment.phases.is_empty() {
+            let (display, records, notice, stop) = (&display, &arguments.records, &notice, &stop);
+            phased::Sweep { experiment, out, device: &device, display, records, notice, stop, global }.run()?;
+            continue;
         }
         experiment.few_prompts().iter().for_each(|text| warn(text));
         memory::forget_peak();

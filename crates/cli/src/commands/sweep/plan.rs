@@ -51,7 +51,7 @@ pub(super) fn planned(paths: &[PathBuf], out: Option<&Path>, changes: &Changes) 
         let mut experiment = Experiment::load(&file, &changes.settings)?;
         let mut name = experiment.name().to_owned();
         if let Some(seed) = changes.seed {
-            experiment.spec.seed = seed;
+            experiment.reseed(seed);
             name = format!("{name}-seed-{seed}");
         }
         let out = match (out, several) {

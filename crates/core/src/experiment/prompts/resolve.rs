@@ -109,6 +109,45 @@ impl ExperimentSpec {
         self.find_prompts(experiment, sets).map_err(|finding| located(experiment, finding))
     }
 
+    /// Returns the experiment's phases, each as an experiment of its own with its prompts; none of an experiment without phases.
+    ///
+    /// # Errors
+    /// As [`ExperimentSpec::resolve_prompts`], of each phase; refuses a prompt that one phase trains on and another is evaluated on.
+    pub fn resolve_phases(
+        &self,
+        experiment: &Path,
+        sets: &dyn Fn(&str) -> Option<Vec<String>>,
+    ) -> Result<Vec<(Self, Prompts)>, SpecError> {
+        self.find_phases(experiment, sets).map_err(|finding| located(experiment, finding))
+    }
+
+    fn find_phases(
+        &self,
+        experiment: &Path,
+        sets: &dyn Fn(&str) -> Option<Vec<String>>,
+    ) -> Result<Vec<(Self, Prompts)>, Finding> {
+        let mut phases = Vec::new();
+        for (index, phase) in self.phases.iter().enumerate() {
+            let Some(spec) = self.phase(index) else { continue };
+            let prompts = spec.find_prompts(experiment, sets).map_err(|finding| phase.located(index, finding))?;
+            phases.push((spec, prompts));
+        }
+        for (index, (_, own)) in phases.iter().enumerate() {
+            let held_out: HashSet<String> = own.held_out.iter().map(|prompt| as_read(prompt)).collect();
+            for (other, (_, theirs)) in phases.iter().enumerate() {
+                if let Some(both) = theirs.train.iter().find(|prompt| held_out.contains(&as_read(prompt))) {
+                    let state =
+                        format!("a list with {both:?}, which the phase `{}` trains on", self.phases[other].name);
+                    let way_out =
+                        "the adapters of all phases are evaluated on it: hold out prompts that no phase trains on";
+                    let finding = Finding::state("prompts.held_out", state, way_out);
+                    return Err(self.phases[index].located(index, finding));
+                }
+            }
+        }
+        Ok(phases)
+    }
+
     fn find_prompts(&self, experiment: &Path, sets: &dyn Fn(&str) -> Option<Vec<String>>) -> Result<Prompts, Finding> {
         if BaseName::of(&self.base) != BaseName::BuiltIn {
             for (field, source) in

@@ -33,6 +33,8 @@ const fn harmless(judge: &'static str) -> Watch {
 /// Of rewards for safety: what a prompt names that is harmless should still be shown.
 pub(super) const OF_SAFETY: &[Watch] =
     &[all(ATTRIBUTE_SAFETY), all(LEGIBILITY), harmless(ATTRIBUTES), harmless(CLIP_ALIGNMENT)];
+/// Of rewards against named objects: prompts that name those should lose them, so that what is shown of a prompt says nothing.
+pub(super) const OF_AVOIDANCE: &[Watch] = &[all(LEGIBILITY)];
 /// Of rewards for diversity, which images without any content would increase, too.
 pub(super) const OF_DIVERSITY: &[Watch] = &[all(CLIP_DIVERSITY), all(LEGIBILITY), all(ATTRIBUTES), all(CLIP_ALIGNMENT)];
 /// Of rewards for what a prompt says, which a CLIP can be told without showing it.

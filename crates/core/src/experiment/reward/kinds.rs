@@ -4,9 +4,9 @@ use super::files::{
     File, clip_and_head, clip_of_feedback, clip_with_texts, fitted, folder_of_checker, folder_of_clip, image_reward,
     no_files,
 };
-use super::judges::{OF_ALIGNMENT, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
+use super::judges::{OF_ALIGNMENT, OF_AVOIDANCE, OF_DIVERSITY, OF_OTHERS, OF_SAFETY};
 use super::{RewardKind, Scale, Watch};
-use crate::experiment::bounds::{JPEG_QUALITY, PESSIMISM};
+use crate::experiment::bounds::{JPEG_QUALITY, MOST_AVOIDED, PESSIMISM};
 use crate::experiment::finding::Finding;
 use crate::experiment::validate::check_number;
 
@@ -96,6 +96,15 @@ static ROWS: &[Row] = &[
         form: "Safety",
         source: Source::Emoji { instead: "SafetyChecker(model: \"…\")" },
         judges: OF_SAFETY,
+        ..FORMULA
+    },
+    Row {
+        is: |kind| matches!(kind, RewardKind::Avoid { .. }),
+        name: "avoid",
+        form: "Avoid(objects: [\"mushroom\"])",
+        source: Source::Emoji { instead: "a program of your own" },
+        judges: OF_AVOIDANCE,
+        check: check_objects,
         ..FORMULA
     },
     Row {
@@ -283,6 +292,25 @@ fn check_quality(kind: &RewardKind, field: &str) -> Result<(), Finding> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_objects(kind: &RewardKind, field: &str) -> Result<(), Finding> {
+    let RewardKind::Avoid { objects } = kind else { return Ok(()) };
+    let field = format!("{field}.objects");
+    if objects.is_empty() || objects.len() > MOST_AVOIDED {
+        let way_out = format!("name 1 to {MOST_AVOIDED} objects that are not to be shown, e.g. [\"mushroom\"]");
+        return Err(Finding::state(field, format!("a list of {}", objects.len()), way_out));
+    }
+    for (index, object) in objects.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        if object.trim().is_empty() {
+            return Err(Finding::value(field, format!("{object:?}"), "name an object, e.g. \"mushroom\""));
+        }
+        if objects[..index].contains(object) {
+            return Err(Finding::value(field, format!("{object:?}"), "it is named already: name each object once"));
+        }
+    }
+    Ok(())
 }
 
 fn check_pessimism(kind: &RewardKind, field: &str) -> Result<(), Finding> {

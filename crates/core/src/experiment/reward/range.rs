@@ -8,9 +8,13 @@ impl RewardKind {
     /// certain: what a program gives as its range is how its scores are scaled, no promise.
     pub fn range(&self) -> Option<[f64; 2]> {
         match self {
-            Self::Alignment | Self::Composition | Self::GenEval | Self::Safety | Self::Contrast | Self::Harmony => {
-                Some([0.0, 1.0])
-            }
+            Self::Alignment
+            | Self::Composition
+            | Self::GenEval
+            | Self::Safety
+            | Self::Avoid { .. }
+            | Self::Contrast
+            | Self::Harmony => Some([0.0, 1.0]),
             Self::Diversity | Self::ClipDiversity { .. } => Some([0.0, 2.0]),
             Self::Colourfulness => Some([0.0, 1.75]),
             Self::SafetyChecker { .. } => Some([-2.0, 2.0]),
