@@ -172,7 +172,7 @@ fn mistakes_are_named() {
         (&["results/small", "--attack", "gradeint"], &["--attack gradeint", "gradient"]),
         (&["results/small", "--goals", "gone.txt"], &["--goals gone.txt"]),
         (&["results/small", "--goals", "empty.txt"], &["--goals empty.txt", "no prompts"]),
-        (&["results/small", "--scaled", "-1"], &["--scaled"]),
+        (&["results/small", "--scaled", "5"], &["--scaled 5"]),
         (&["results/small", "--scaled", "nan"], &["--scaled NaN"]),
         (&["results/small", "--negative", "x", "--guidance", "inf"], &["--guidance inf"]),
     ];

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "sweep",
     "slurm",
     "browse",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 29] = [
     "front",
     "report",
     "explain",
+    "attack",
     "compare",
     "gather",
     "fork",

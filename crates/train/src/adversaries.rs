@@ -1,8 +1,7 @@
 //! What an adversary has found: other ways to ask for what some training prompts ask for.
 
+use moa_core::NoiseKey;
 use moa_diffusion::{ConfigError, Pipeline, TextContext};
-
-use crate::world::World;
 
 /// Found prompts of a trainer's runs.
 pub(crate) struct Adversaries {
@@ -27,18 +26,26 @@ impl Adversaries {
 
     /// Puts found prompts in the place of a share of an epoch's prompts, and returns what all of them condition on: a row each.
     ///
+    /// - `contexts`: of the training prompts; `key`: of the epoch
     /// - `prompts`: the places of the epoch's training prompts; those that give way become what the found prompt is an attack for
-    pub(crate) fn join(&self, world: &World<'_>, number: u32, share: f64, prompts: &mut [usize]) -> TextContext {
-        let key = world.key("adversary").with(u64::from(number));
+    /// - `own`: how many of them, the first ones, may give way
+    pub(crate) fn join(
+        &self,
+        contexts: &TextContext,
+        key: NoiseKey,
+        share: f64,
+        prompts: &mut [usize],
+        own: usize,
+    ) -> TextContext {
         let mut rows = Vec::with_capacity(prompts.len());
         for (slot, prompt) in prompts.iter_mut().enumerate() {
             let key = key.with(slot as u64);
-            rows.push(if key.uniform(0) < share {
+            rows.push(if slot < own && key.uniform(0) < share {
                 let place = key.below(1, self.goals.len());
                 *prompt = self.goals[place];
                 self.contexts.select(&[place])
             } else {
-                world.contexts().select(&[*prompt])
+                contexts.select(&[*prompt])
             });
         }
         TextContext::cat(rows).unwrap_or_else(|| unreachable!("an epoch has at least one prompt"))

@@ -69,7 +69,15 @@ impl<'a> Epoch<'a> {
         let mut prompts: Vec<usize> = own_prompts.chain(earlier).collect();
         let texts = match (&world.adversaries, &world.spec.adversary) {
             (Some(found), Some(spec)) => {
-                let context = found.join(world, number, spec.share, &mut prompts);
+                // What is replayed of earlier phases stays.
+                let own = prompts.len() - (returns(number as usize) - returns(before));
+                let context = found.join(
+                    world.contexts(),
+                    world.key("adversary").with(u64::from(number)),
+                    spec.share,
+                    &mut prompts,
+                    own,
+                );
                 TextStates { prompts: context, ..world.texts(&prompts) }
             }
             _ => world.texts(&prompts),
