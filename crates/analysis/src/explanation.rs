@@ -100,6 +100,12 @@ impl From<Interval> for Figure {
     }
 }
 
+impl From<Figure> for Interval {
+    fn from(Figure { value, low, high }: Figure) -> Self {
+        Self { mean: value, lo: low.unwrap_or(f64::NEG_INFINITY), hi: high.unwrap_or(f64::INFINITY) }
+    }
+}
+
 impl Figure {
     /// Returns whether the whole interval is above a value.
     pub fn is_above(&self, value: f64) -> bool {

@@ -15,6 +15,7 @@ use moa_store::Snapshot;
 pub use point::FrontPoint;
 
 use crate::advice::{Evidence, Recommendation, advice, bounds};
+use crate::attack::{AttackReport, VictimReport};
 use crate::{
     AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, added, bootstrap, scores, shares_by_name,
     suspected_hacking,
@@ -43,6 +44,8 @@ pub struct FrontReport {
     pub advice: Vec<Recommendation>,
     /// Sets of points that are not distinguishable, by their places; see [`Relations::groups`].
     pub groups: Vec<Vec<usize>>,
+    /// What attacks found out, where points were attacked; set by the caller, as it is no evaluation. It places nothing: the front is that of the rewards.
+    pub attacks: Option<AttackReport>,
     /// How the points stand to each other.
     pub(crate) relations: Relations,
 }
@@ -102,6 +105,7 @@ impl FrontReport {
             soups: SoupComparison::of(&evaluations, spec, &scales)?,
             prompts: evaluations.first().map_or(0, |first| first.prompts()),
             groups: relations.groups(),
+            attacks: None,
             relations,
             advice,
             scales,
@@ -126,9 +130,24 @@ impl FrontReport {
         constraints: &[Constraint],
         goal: Option<usize>,
     ) -> Result<Option<Recommendation>, AnalysisError> {
+        self.best_among(snapshot, spec, constraints, goal, |_| true)
+    }
+
+    /// Returns the same as [`FrontReport::best_within`], of the points that are allowed.
+    ///
+    /// # Errors
+    /// Evaluations on different prompts.
+    pub fn best_among(
+        &self,
+        snapshot: &Snapshot,
+        spec: &ExperimentSpec,
+        constraints: &[Constraint],
+        goal: Option<usize>,
+        is_allowed: impl Fn(&FrontPoint) -> bool,
+    ) -> Result<Option<Recommendation>, AnalysisError> {
         let bounds = bounds(&in_order(snapshot, spec), spec, &bootstrap(spec), constraints)?;
         let evidence = Evidence::of(&self.rewards, &self.points, &self.relations, &self.scales);
-        Ok(evidence.within(constraints, goal, bounds.as_deref()))
+        Ok(evidence.within(constraints, goal, bounds.as_deref(), &is_allowed))
     }
 
     /// Returns how many points are on the front, unclear and off it.
@@ -152,6 +171,11 @@ impl FrontReport {
     pub fn are_told_apart(&self, one: &str, other: &str) -> Option<bool> {
         let place = |id: &str| self.points.iter().position(|point| point.id.as_str() == id);
         self.relations.are_told_apart(place(one)?, place(other)?)
+    }
+
+    /// Returns what attacks found out about a point; nothing where it was not attacked.
+    pub fn attacked(&self, id: &str) -> Option<&VictimReport> {
+        self.attacks.as_ref()?.victim(id).filter(|victim| !victim.attacks.is_empty())
     }
 
     /// Returns the point of this name.

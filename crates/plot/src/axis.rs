@@ -1,11 +1,12 @@
 //! Ranges, ticks and their labels.
 
-/// A stretch of numbers with evenly spaced round ticks.
+/// A stretch of numbers with evenly spaced round ticks, or with ticks of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
     lo: f64,
     hi: f64,
     step: f64,
+    named: Option<Vec<(f64, String)>>,
 }
 
 impl Axis {
@@ -27,7 +28,12 @@ impl Axis {
 
     /// Returns an axis from exactly `lo` to exactly `hi`.
     pub(crate) fn between(lo: f64, hi: f64, count: usize) -> Self {
-        Self { lo, hi, step: round_step((hi - lo) / count as f64) }
+        Self { lo, hi, step: round_step((hi - lo) / count as f64), named: None }
+    }
+
+    /// Returns an axis from exactly `lo` to exactly `hi` with these ticks and labels.
+    pub(crate) fn named(lo: f64, hi: f64, ticks: Vec<(f64, String)>) -> Self {
+        Self { named: Some(ticks), ..Self::between(lo, hi, 1) }
     }
 
     /// Returns an axis whose ticks are whole numbers, for counts.
@@ -42,6 +48,9 @@ impl Axis {
 
     /// Returns the ticks with their labels.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
+        if let Some(named) = &self.named {
+            return named.clone();
+        }
         let first = (self.lo / self.step - 1e-9).ceil() as i64;
         let last = (self.hi / self.step + 1e-9).floor() as i64;
         (first..=last).map(|i| i as f64 * self.step).map(|value| (value, self.label(value))).collect()

@@ -9,6 +9,7 @@
 //! Colours are those of Okabe and Ito (2008), which stay apart for colour-blind readers; kinds of points also differ
 //! in shape, and series beyond the seventh in dashes.
 
+mod attacks;
 mod axis;
 mod colour;
 mod compared;
@@ -29,6 +30,7 @@ mod render;
 mod scatter;
 mod series;
 
+pub use attacks::{AttackedModel, Success, draw_attacks};
 pub use compared::{FrontSeries, draw_compared_fronts};
 pub use curves::{Curve, CurvePanel, draw_curves};
 pub use edges::{EdgeLine, EdgePanel, EdgeRow, draw_edges};

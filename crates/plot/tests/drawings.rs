@@ -5,9 +5,9 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, HeatCell, HeatMap, Interval,
-    PlotError, PointKind, RgbPicture, draw_compared_fronts, draw_curves, draw_edges, draw_front_pair, draw_fronts,
-    draw_heat_map, draw_picture_grid,
+    AttackedModel, Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, HeatCell, HeatMap,
+    Interval, PlotError, PointKind, RgbPicture, Success, draw_attacks, draw_compared_fronts, draw_curves, draw_edges,
+    draw_front_pair, draw_fronts, draw_heat_map, draw_picture_grid,
 };
 use tempfile::TempDir;
 
@@ -75,6 +75,50 @@ fn panel(title: &str, curves: &[(&str, &[(f64, f64)])]) -> CurvePanel {
 
 fn picture(width: u32, height: u32, colour: [u8; 3]) -> RgbPicture {
     RgbPicture { width, height, pixels: colour.repeat((width * height) as usize) }
+}
+
+fn attacked(label: &str, attacks: &[&str], level: f64) -> AttackedModel {
+    let success = |(place, attack): (usize, &&str)| {
+        let mean = (level + 0.1 * place as f64).min(1.0);
+        let curve =
+            [75.0, 150.0, 300.0, 600.0].iter().enumerate().map(|(step, passes)| (*passes, mean * step as f64 / 3.0));
+        Success {
+            attack: (*attack).to_owned(),
+            share: Interval { mean, lo: (mean - 0.1).max(0.0), hi: (mean + 0.1).min(1.0) },
+            curve: curve.collect(),
+        }
+    };
+    AttackedModel { label: label.to_owned(), successes: attacks.iter().enumerate().map(success).collect() }
+}
+
+#[test]
+fn attacks_are_drawn_by_model_and_against_the_passes_that_they_spend() {
+    let folder = Folder::new();
+    let models = [
+        attacked("base <1> & more", &["plain", "evolution", "gradient"], 0.6),
+        attacked("safety", &["evolution"], 0.2),
+    ];
+    let (svg, png) = (folder.file("attacks.svg"), folder.file("attacks.png"));
+    draw_attacks(&svg, "Attacks", &models).unwrap();
+    draw_attacks(&png, "Attacks", &models).unwrap();
+    let texts = texts(&svg);
+    for wanted in
+        ["Attacks", "base &lt;1&gt; &amp; more", "safety", "plain", "75", "600", "passes through the denoiser"]
+    {
+        assert!(texts.iter().any(|text| text == wanted), "`{wanted}` is not in {texts:?}");
+    }
+    // Once below its place in the rates, once above its curves.
+    assert_eq!(texts.iter().filter(|text| *text == "gradient").count(), 2);
+    let (width, height, pixels) = pixels(&png);
+    assert!(width > 400 && height > 400 && pixels.iter().any(|value| *value < 100));
+
+    let refused = |models: &[AttackedModel]| draw_attacks(&folder.file("no.svg"), "", models).unwrap_err().to_string();
+    assert!(refused(&[]).contains("the list of models"));
+    assert!(refused(&[attacked("empty", &[], 0.1)]).contains("empty"));
+    let mut none_spent = models.to_vec();
+    none_spent[0].successes[0].curve[0].0 = 0.0;
+    assert!(refused(&none_spent).contains("passes"), "{}", refused(&none_spent));
+    assert_eq!(folder.names(), ["attacks.png", "attacks.svg"]);
 }
 
 #[test]

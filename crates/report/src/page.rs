@@ -9,11 +9,12 @@ use crate::escape;
 
 const TEMPLATE: &str = include_str!("../page/index.html");
 
-const STYLES: [&str; 5] = [
+const STYLES: [&str; 6] = [
     include_str!("../page/style/theme.css"),
     include_str!("../page/style/layout.css"),
     include_str!("../page/style/parts.css"),
     include_str!("../page/style/cards.css"),
+    include_str!("../page/style/attacks.css"),
     include_str!("../page/style/print.css"),
 ];
 
@@ -61,7 +62,7 @@ pub(crate) fn styles_by_system() -> String {
     format!("{light}@media (prefers-color-scheme: dark) {{ :root{dark} }}\n{}", rest.concat())
 }
 
-/// Returns the file with its data, and the cards of rewards as HTML.
+/// Returns the file with its data, and the sections of attacks and of cards of rewards as HTML.
 pub(crate) fn html(data: &Data, cards: &str) -> String {
     let script = format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPTS.concat());
     // The script by its hash: no other one runs, whatever comes into the page. Nothing is asked of the network.

@@ -10,7 +10,7 @@ use moa_store::{Layout, PICTURES, Remarks, Snapshot};
 use crate::data::{self, Data, DrawnMixture, Picture};
 use crate::mixtures::Pantry;
 use crate::page::{self, Page};
-use crate::{ReportError, Sheet, about, curves, explanation, importance, origin, points};
+use crate::{ReportError, Sheet, about, attacks, curves, explanation, importance, origin, points};
 
 /// More runs than this are not drawn as curves.
 const MOST_CURVES: usize = 32;
@@ -92,7 +92,7 @@ impl<'a> Report<'a> {
     /// Names a file of the results that cannot be read, and refuses a page that is too large without any image.
     pub fn page(&self) -> Result<Page, ReportError> {
         let mut data = self.data()?;
-        let cards = self.cards()?;
+        let cards = self.source.front.attacks.as_ref().map(attacks::section).unwrap_or_default() + &self.cards()?;
         let without = page::html(&data, &cards).len();
         if without > self.limits.bytes {
             return Err(ReportError::TooLarge {

@@ -2,7 +2,9 @@
 
 mod results;
 
+use moa_analysis::attack::{self, AttackLog, AttackReport, GoalOutcome, Head, LevelOutcome, SafeOutcome};
 use moa_analysis::{FrontReport, Scales};
+use moa_pareto::Bootstrap;
 use moa_report::{Limits, Report, ReportError, Sheet, Source};
 use results::Results;
 use serde_json::Value;
@@ -69,6 +71,63 @@ fn hostile_names_prompts_and_notes_are_text() {
     assert_eq!((data["title"].as_str(), data["notes"][0].as_str()), (Some(hostile), Some(hostile)));
     assert!(data["prompts"][0].as_str().unwrap().contains(hostile));
     assert!(html.contains("<title>&lt;/script&gt;&lt;script&gt;"));
+}
+
+/// What an attack found out: half of 40 goals are broken.
+fn attacked(victim: &str, prompt: &str) -> AttackLog {
+    let image = |place: usize| Some(if place.is_multiple_of(2) { [0.9, 0.9] } else { [0.1, 0.9] });
+    let goal = |place: usize| GoalOutcome {
+        goal: "a knife".into(),
+        concept: ["knife", "bomb <b>"][place / 20].into(),
+        levels: vec![
+            LevelOutcome { passes: 150, prompt: None, images: Vec::new() },
+            LevelOutcome { passes: 600, prompt: Some(prompt.into()), images: vec![image(place); 2] },
+        ],
+    };
+    let head = Head {
+        format: attack::FORMAT,
+        victim: victim.into(),
+        kind: "trained".into(),
+        attack: "evolution".into(),
+        access: "black box".into(),
+        budget: 600,
+        images: 2,
+        seed: 0,
+        blocked: Vec::new(),
+        facts: String::new(),
+    };
+    AttackLog { head, goals: (0..40).map(goal).collect(), safe: Vec::new() }
+}
+
+#[test]
+fn what_attacks_found_out_is_a_section_and_the_prompts_found_are_text() {
+    let results = Results::new(&["aesthetics", "safety"], 40);
+    assert!(!page(&results).contains("id=\"attacks\""), "nothing was attacked");
+    let hostile = "a kn1fe</td></table><script>alert(1)</script><img src=x onerror=alert(2)> {{data}}";
+    let mut safe = attacked("safety", "");
+    (safe.head.attack, safe.goals) = (attack::SAFE.into(), Vec::new());
+    let outcome =
+        SafeOutcome { prompt: "a cat".into(), withheld: 0.25, harm: 0.0, scores: [("<i>".to_owned(), 0.5)].into() };
+    safe.safe = vec![outcome; 8];
+    let mut base = safe.clone();
+    base.head.victim = "base".into();
+    let mut front = front(&results);
+    let logs = [attacked("safety", hostile), safe, base];
+    front.attacks = Some(AttackReport::of(&logs, &Bootstrap::seeded(1)).unwrap());
+    let html = Report::new(source(&results, &front), LIMITS).page().unwrap().html;
+    let section = between(&html, "<section id=\"attacks\"", "</section>");
+    for wanted in
+        ["Safety under attack", "50 %", "evolution", "black box, 600 passes", "<polyline", ">150<", "25 %", "40 goals"]
+    {
+        assert!(section.contains(wanted), "`{wanted}` is not in {section}");
+    }
+    assert!(
+        section.contains("<q>a kn1fe&lt;/td&gt;")
+            && section.contains("bomb &lt;b&gt;")
+            && section.contains("&lt;i&gt;")
+    );
+    assert!(!section.contains("<script") && !section.contains("<img") && !section.contains("<i>"), "{section}");
+    assert_eq!(html.matches("<script").count(), 2, "the data and the page's own script");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the evaluations of an experiment add up to: the report that `moa front` prints, and what the UI needs beside it.
 
+use moa_analysis::attack::AttackReport;
 use moa_analysis::{FrontReport, Scales, Score, Standing, shares_by_name};
 use moa_core::{ExperimentSpec, PointKind, RunId};
 use moa_pareto::Interval;
@@ -34,6 +35,13 @@ impl Figures {
         // The worker's report says what is wrong with a stored scale.
         let scales = Scales::read(layout, spec, evaluations).unwrap_or_else(|_| Scales::of(spec, evaluations));
         Self::new(FrontReport::at_once(spec, evaluations, scales), spec, Vec::new(), false)
+    }
+
+    /// Returns the figures with what attacks found out.
+    #[must_use]
+    pub fn with_attacks(mut self, attacks: Option<AttackReport>) -> Self {
+        self.report.attacks = attacks;
+        self
     }
 
     /// Returns the figures of nothing.

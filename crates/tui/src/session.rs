@@ -128,10 +128,13 @@ impl Session {
         evaluated
     }
 
-    /// Takes figures, and keeps what only was known before.
+    /// Takes figures, and keeps what only was known before: prompts, and attacks, which the worker's figures have.
     pub(crate) fn take_figures(&mut self, mut figures: Figures) {
         if figures.prompts.is_empty() {
             figures.prompts = std::mem::take(&mut self.figures.prompts);
+        }
+        if !figures.resampled {
+            figures.report.attacks = self.figures.report.attacks.take();
         }
         self.figures = figures;
         // What has joined the experiment by now needs no copy here.

@@ -55,6 +55,17 @@ fn front() {
 }
 
 #[test]
+fn the_details_of_a_point_have_what_attacks_found_out() {
+    at_both_sizes("front-attacked", |desk| {
+        let figures = support::resampled(support::evaluations()).with_attacks(Some(support::attacks()));
+        desk.reply(Reply::Figures(ROOT.into(), Box::new(figures)));
+        // Figures that are made at once know of no attacks, and do not take them away.
+        desk.news(&snapshot(12, support::evaluations(), true));
+        desk.keys("3");
+    });
+}
+
+#[test]
 fn pictures() {
     at_both_sizes("pictures", |desk| desk.keys("4 j jj "));
     at_both_sizes("pictures-noises", |desk| desk.keys("4jn"));

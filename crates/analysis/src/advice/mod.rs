@@ -95,7 +95,7 @@ pub(crate) fn advice(
     if !spec.constraints.is_empty() {
         let constraints: Vec<Constraint> = spec.constraints.iter().filter_map(|one| constraint_of(one, spec)).collect();
         let bounds = bounds(evaluations, spec, &bootstrap, &constraints)?;
-        found.extend(evidence.within(&constraints, None, bounds.as_deref()));
+        found.extend(evidence.within(&constraints, None, bounds.as_deref(), &|_| true));
     }
     found.extend(evidence.mixtures_that_beat_training());
     Ok(found)
@@ -173,11 +173,13 @@ impl<'a> Evidence<'a> {
     /// Returns the best point among those that keep constraints.
     ///
     /// - `bounds`: what holds for all points at once ([`bounds`]); without them each point's own intervals count
+    /// - `is_allowed`: whether a point may be returned
     pub(crate) fn within(
         &self,
         constraints: &[Constraint],
         goal: Option<usize>,
         bounds: Option<&[Promise]>,
+        is_allowed: &dyn Fn(&FrontPoint) -> bool,
     ) -> Option<Recommendation> {
         let value = |objective: usize, point: usize| match (bounds, objective.checked_sub(self.rewards.len())) {
             (Some(bounds), None) => bounds[point].means.get(objective).copied(),
@@ -193,14 +195,17 @@ impl<'a> Evidence<'a> {
             goal.map_or_else(|| means.iter().sum(), |reward| means[reward])
         };
         let best = |kept: &dyn Fn(Bound, Interval) -> bool| {
-            let points = (0..self.points.len()).filter(|point| keeps(*point, kept));
+            let allowed = (0..self.points.len()).filter(|point| is_allowed(&self.points[*point]));
+            let points = allowed.filter(|point| keeps(*point, kept));
             points.max_by(|one, other| worth(*one).total_cmp(&worth(*other)))
         };
         let surely = best(&|bound, value| bound.keeps_surely(value));
         let point = surely.or_else(|| best(&|bound, value| bound.keeps(value.mean)))?;
         let why = Why::Within { constraints: constraints.to_vec(), goal, surely: surely.is_some() };
         let alike = self.alike(point, |other| match goal {
-            _ if !keeps(other, &|bound, value| bound.keeps(value.mean)) => Some(true),
+            _ if !is_allowed(&self.points[other]) || !keeps(other, &|bound, value| bound.keeps(value.mean)) => {
+                Some(true)
+            }
             Some(reward) => self.relations.are_told_apart_in(point, other, reward),
             None => self.relations.are_told_apart(point, other),
         });

@@ -70,6 +70,22 @@ pub struct SafeReport {
     pub gains: BTreeMap<String, Figure>,
 }
 
+impl SafeReport {
+    /// The share of images that were withheld, as a column.
+    pub const WITHHELD: &str = "withheld";
+    /// The share of images that show something that should not be drawn, as a column.
+    pub const HARM: &str = "unsafe";
+
+    /// Returns what a column of a table holds: [`SafeReport::WITHHELD`], [`SafeReport::HARM`], or a gain, `<name>_delta`.
+    pub fn cost(&self, column: &str) -> Option<Figure> {
+        match column {
+            Self::WITHHELD => Some(self.withheld),
+            Self::HARM => Some(self.harm),
+            _ => self.gains.get(column.strip_suffix("_delta")?).copied(),
+        }
+    }
+}
+
 /// Found prompts that a report names.
 const PROMPTS: usize = 5;
 
@@ -104,13 +120,6 @@ impl AttackReport {
             }
         }
         Ok(Self { victims })
-    }
-}
-
-impl VictimReport {
-    /// Returns what is left of safety under the attack that succeeds most often: 1 − its success.
-    pub fn attacked_safety(&self) -> Option<f64> {
-        self.attacks.iter().map(|rate| 1.0 - rate.success.value).reduce(f64::min)
     }
 }
 
@@ -236,7 +245,7 @@ mod tests {
         assert_eq!(rate.curve, [(50, 0.0), (100, 0.25)]);
         assert_eq!(rate.concepts["knife"], (0.5, 40));
         assert_eq!(rate.prompts.len(), PROMPTS);
-        assert!((report.victims[0].attacked_safety().unwrap() - 0.75).abs() < 1e-12);
+        assert!((report.victims[0].safety().unwrap().mean - 0.75).abs() < 1e-12);
     }
 
     #[test]

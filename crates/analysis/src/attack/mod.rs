@@ -3,9 +3,11 @@
 //! An attack on a victim is one file of lines: a head, and one line for each goal, written when that goal is done. What the victim does with
 //! safe prompts is a file of its own. Every rate is a mean over goals or prompts.
 
+mod axis;
 mod figures;
 mod read;
 
+pub use axis::{AXIS, Stand, stands};
 pub use figures::{AttackReport, Curve, Rate, SafeReport, VictimReport};
 pub use read::{AttackLog, parse_lines};
 

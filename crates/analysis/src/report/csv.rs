@@ -1,10 +1,12 @@
 //! The report as a table.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use moa_pareto::Interval;
 
 use super::FrontReport;
+use crate::attack::{AXIS, SafeReport, VictimReport};
 use crate::{Hypervolumes, Score, Standing};
 
 /// Decimals of every figure.
@@ -14,7 +16,8 @@ impl FrontReport {
     /// Returns the points as CSV: a line each with name, kind, place, shares, and by reward and judge the mean, its 95 %
     /// interval, and the paired difference to the base with its interval. `on_front` is whether the point is on the front beyond
     /// noise, `added` whether it is a soup that was added to the experiment, `standing` on, unclear or off, `on` and `off` the confidences of both claims, `undominated` what the means alone
-    /// say. Ends that are not known are empty.
+    /// say. Ends that are not known are empty. Where points were attacked, further columns have what is left of their safety, the strongest
+    /// attack, and what safe prompts cost; they are empty for points that were not.
     pub fn front_csv(&self) -> String {
         let mut header = vec!["id".to_owned(), "kind".into()];
         let place = ["on_front", "standing", "on", "off", "undominated", "suspected_hacking", "added"];
@@ -23,6 +26,13 @@ impl FrontReport {
         for name in self.rewards.iter().chain(&self.judges) {
             for part in ["mean", "lo", "hi", "delta", "delta_lo", "delta_hi"] {
                 header.push(format!("{name}_{part}"));
+            }
+        }
+        let costs = self.safe_columns();
+        if self.attacks.is_some() {
+            header.extend(["", "_lo", "_hi", "_by"].map(|part| format!("{AXIS}{part}")));
+            for name in &costs {
+                header.extend(["", "_lo", "_hi"].map(|part| format!("safe_prompts_{name}{part}")));
             }
         }
         let mut text = header.join(",") + "\n";
@@ -45,9 +55,30 @@ impl FrontReport {
                 cells(&mut text, score.as_ref().map(|score| score.mean));
                 cells(&mut text, score.and_then(|score| score.difference));
             }
+            if let Some(attacks) = &self.attacks {
+                let victim = attacks.victim(point.id.as_str());
+                cells(&mut text, victim.and_then(VictimReport::safety));
+                let _ = write!(text, ",{}", victim.and_then(VictimReport::strongest).map_or("", |rate| &rate.attack));
+                let safe = victim.and_then(|victim| victim.safe.as_ref());
+                for name in &costs {
+                    cells(&mut text, safe.and_then(|safe| safe.cost(name)).map(Interval::from));
+                }
+            }
             text.push('\n');
         }
         text
+    }
+
+    /// Returns the columns of what safe prompts cost: shares of images, then gains over the base by reward and judge.
+    fn safe_columns(&self) -> Vec<String> {
+        let safe =
+            || self.attacks.iter().flat_map(|attacks| &attacks.victims).filter_map(|victim| victim.safe.as_ref());
+        if safe().next().is_none() {
+            return Vec::new();
+        }
+        let gains: BTreeSet<&String> = safe().flat_map(|safe| safe.gains.keys()).collect();
+        let shares = [SafeReport::WITHHELD, SafeReport::HARM].map(str::to_owned);
+        shares.into_iter().chain(gains.into_iter().map(|name| format!("{name}_delta"))).collect()
     }
 
     /// Returns the hypervolumes as CSV: a line each with name, value and 95 % interval, and what they are measured against: by

@@ -4,6 +4,7 @@ use moa_pareto::Interval;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use super::{FrontPoint, FrontReport};
+use crate::attack::{AXIS, AttackReport, VictimReport};
 use crate::{Placing, RewardScale, Score};
 
 /// A map that keeps its order.
@@ -73,15 +74,31 @@ impl Serialize for Ends<'_> {
     }
 }
 
-/// A point with the names of its weighting's shares.
-struct Named<'a>(&'a FrontPoint, &'a [String]);
+/// A point's safety under attack.
+struct Attacked<'a>(&'a AttackReport, &'a VictimReport);
+
+impl Serialize for Attacked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report, victim) = self;
+        let mut fields = serializer.serialize_struct("Attacked", 4)?;
+        fields.serialize_field(AXIS, &victim.safety().map(|safety| Estimate("mean", safety)))?;
+        fields.serialize_field("strongest", &victim.strongest())?;
+        fields.serialize_field("untried", &report.untried(victim))?;
+        fields.serialize_field("safe_prompts", &victim.safe)?;
+        fields.end()
+    }
+}
+
+/// A point with the names of its weighting's shares, and what attacks found out about it.
+struct Named<'a>(&'a FrontPoint, &'a [String], Option<&'a AttackReport>);
 
 impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(point, rewards) = self;
+        let Self(point, rewards, attacks) = self;
+        let attacked = attacks.and_then(|report| Some(Attacked(report, report.victim(point.id.as_str())?)));
         let shares = point.weighting.as_ref().map_or(&[][..], |weighting| weighting.shares());
         let suspected: Vec<String> = point.suspected_hacking.iter().map(ToString::to_string).collect();
-        let mut fields = serializer.serialize_struct("FrontPoint", 12)?;
+        let mut fields = serializer.serialize_struct("FrontPoint", 12 + usize::from(attacked.is_some()))?;
         fields.serialize_field("id", &point.id)?;
         fields.serialize_field("kind", &point.kind)?;
         fields.serialize_field("added", &point.added)?;
@@ -95,13 +112,17 @@ impl Serialize for Named<'_> {
         let in_deviations = point.rewards.iter().filter_map(|score| Some((&score.name, score.in_deviations?)));
         fields.serialize_field("reward_gains_in_deviations", &Ordered(in_deviations))?;
         fields.serialize_field("suspected_hacking", &suspected)?;
+        if let Some(attacked) = attacked {
+            fields.serialize_field("attacked", &attacked)?;
+        }
         fields.end()
     }
 }
 
 impl Serialize for FrontReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let points: Vec<Named<'_>> = self.points.iter().map(|point| Named(point, &self.rewards)).collect();
+        let named = |point| Named(point, &self.rewards, self.attacks.as_ref());
+        let points: Vec<Named<'_>> = self.points.iter().map(named).collect();
         let scale = |take: fn(&RewardScale) -> f64| {
             Ordered(self.scales.rewards.iter().map(move |reward| (&reward.name, take(reward))))
         };
@@ -127,7 +148,7 @@ impl Serialize for FrontReport {
 
 impl FrontReport {
     /// Returns the report as JSON: `points` with `id`, `kind`, whether it was `added`, `weighting`, `rewards`, `judges`, `on_front` (beyond noise) and
-    /// `front` with how sure that is, the `hypervolume` of all with the scale that it is measured on, and more.
+    /// `front` with how sure that is, `attacked` where it was, the `hypervolume` of all with the scale that it is measured on, and more.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self);
         text.unwrap_or_else(|_| unreachable!("names and finite numbers are always JSON")) + "\n"

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::attack::AXIS;
+
 /// What is wrong with a trade-off as it is written.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TradeOffError {
@@ -11,6 +13,18 @@ pub enum TradeOffError {
         /// The text.
         text: String,
     },
+    /// A constraint on safety under attack that is not one from below.
+    #[error("`{text}` is not a constraint on safety under attack: write {AXIS}>=VALUE with a value of 0 to 1")]
+    Attacked {
+        /// The text.
+        text: String,
+    },
+    /// A constraint on safety under attack, of mixtures that were not attacked.
+    #[error(
+        "{AXIS} is known only of what was attacked: `moa merge --where` and `moa front --where` take it, and choose among \
+         those points"
+    )]
+    NotAttacked,
     /// A text that is not a pair.
     #[error("`{text}` is not {form}: write {form},{form}")]
     NoPair {

@@ -1,14 +1,15 @@
 //! How trade-offs are written: one grammar for the command line, the terminal UI and reports.
 //!
 //! ```text
-//! constraint   NAME>=LEVEL | NAME<=LEVEL            safety>=0.9    safety>=base+0.02
+//! constraint   NAME>=LEVEL | NAME<=LEVEL            safety>=0.9    safety>=base+0.02    safety.attacked>=0.8
 //! goal         max NAME | NAME=LEVEL, …             max aesthetics    aesthetics=0.6, safety=base+0.01
 //! request      constraints and one goal, by commas  safety>=base+0.02, max aesthetics
 //! shares       NAME=SHARE, …                        aesthetics=0.6, alignment=0.4
 //! LEVEL        a number, or base, base+NUMBER, base-NUMBER: a gain over the base
 //! ```
 //!
-//! Objectives are the rewards in the experiment's order, then their gains over the base.
+//! Objectives are the rewards in the experiment's order, then their gains over the base. Safety under attack is no objective: it is known only of
+//! points that were attacked, so that it narrows the choice to these ([`Constraints::attacked`]).
 
 mod error;
 mod level;
@@ -16,15 +17,53 @@ mod shares;
 
 use moa_pareto::{Bound, Constraint, Goal};
 
+use crate::attack::AXIS;
+
 pub use error::TradeOffError;
-use level::{Level, pairs};
+use level::{Level, number, pairs};
 pub use shares::shares;
+
+/// Constraints on what is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Constraints {
+    /// On rewards, then on their gains over the base.
+    pub rewards: Vec<Constraint>,
+    /// The least safety under attack, [`AXIS`]; of several the highest.
+    pub attacked: Option<f64>,
+}
+
+/// Returns constraints from `NAME>=LEVEL` or `NAME<=LEVEL` each; those on [`AXIS`] are from below, a number of 0 to 1.
+///
+/// # Errors
+/// Says what is missing, or which reward is unknown.
+pub fn constraints<T: AsRef<str>>(texts: &[T], rewards: &[String]) -> Result<Constraints, TradeOffError> {
+    let mut all = Constraints::default();
+    for text in texts.iter().map(AsRef::as_ref) {
+        if is_on_attacks(text, rewards) {
+            let value = text.split_once(">=").and_then(|(_, value)| number(value));
+            let value = value.filter(|value| (0.0..=1.0).contains(value));
+            let least = value.ok_or_else(|| TradeOffError::Attacked { text: text.trim().into() })?;
+            all.attacked = Some(all.attacked.map_or(least, |known| known.max(least)));
+        } else {
+            all.rewards.push(constraint(text, rewards)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Returns whether a text is about safety under attack; a reward of that name comes first.
+fn is_on_attacks(text: &str, rewards: &[String]) -> bool {
+    split(text).is_some_and(|(name, ..)| name.trim() == AXIS) && !rewards.iter().any(|reward| reward == AXIS)
+}
 
 /// Returns a constraint from `NAME>=LEVEL` or `NAME<=LEVEL`.
 ///
 /// # Errors
-/// Says what is missing, or which reward is unknown.
+/// Says what is missing, or which reward is unknown; refuses constraints on [`AXIS`], which no mixture can be measured for.
 pub fn constraint(text: &str, rewards: &[String]) -> Result<Constraint, TradeOffError> {
+    if is_on_attacks(text, rewards) {
+        return Err(TradeOffError::NotAttacked);
+    }
     let wrong = || TradeOffError::NoConstraint { text: text.trim().into() };
     let (name, value, bound) = split(text).ok_or_else(wrong)?;
     let level = Level::read(value).ok_or_else(wrong)?;
@@ -148,6 +187,23 @@ mod tests {
         for wrong in ["safety", "safety>0.9", "safety>=", "safety>=NaN", "saftey>=0.9", ">=1"] {
             assert!(constraint(wrong, &names()).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn safety_under_attack_is_a_constraint_from_below_on_what_was_attacked() {
+        let read = |texts: &[&str]| constraints(texts, &names());
+        let all = read(&["safety.attacked >= 0.8", "safety>=base", "safety.attacked>=0.7"]).unwrap();
+        assert_eq!(all.attacked, Some(0.8));
+        assert_eq!(all.rewards, [Constraint { objective: 3, bound: Bound::AtLeast(0.0) }]);
+        assert_eq!(read(&["safety>=0.9"]).unwrap().attacked, None);
+        for wrong in ["safety.attacked<=0.8", "safety.attacked>=base", "safety.attacked>=80", "safety.attacked>="] {
+            let message = read(&[wrong]).unwrap_err().to_string();
+            assert!(message.contains(wrong) && message.contains("0 to 1"), "{wrong}: {message}");
+        }
+        let message = wish("safety.attacked>=0.8, max safety", &names()).unwrap_err().to_string();
+        assert!(message.contains("moa merge --where"), "{message}");
+        let own = vec![AXIS.to_owned()];
+        assert_eq!(constraints(&["safety.attacked<=2"], &own).unwrap().rewards.len(), 1, "a reward may have the name");
     }
 
     #[test]

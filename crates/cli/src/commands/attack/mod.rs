@@ -2,6 +2,7 @@
 
 mod eyes;
 mod goals;
+mod plot;
 mod table;
 
 use std::path::PathBuf;
@@ -178,6 +179,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         ended => ended?,
     }
     let report = AttackReport::of(&AttackLog::read_all(&results)?, &bootstrap(&experiment.spec))?;
+    for file in plot::draw(&report, &results)? {
+        say(&format!("drew {}", file.display()));
+    }
     if arguments.json {
         let text = serde_json::to_string_pretty(&report);
         return print(text.map_err(|error| CliError::failure(format!("failed to write JSON: {error}")))? + "\n");

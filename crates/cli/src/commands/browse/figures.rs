@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use moa_analysis::{FrontReport, Scales};
+use moa_analysis::attack::{AttackLog, AttackReport};
+use moa_analysis::{FrontReport, Scales, bootstrap};
 use moa_core::{EvaluationRecord, ExperimentSpec};
 use moa_store::{Layout, Snapshot};
 use moa_tui::{Figures, Reply};
@@ -21,5 +22,8 @@ pub(super) fn of(root: &Path, evaluations: Vec<EvaluationRecord>) -> Result<Repl
     let report = FrontReport::of(&Snapshot { evaluations, ..Snapshot::default() }, &spec, scales)?;
     // Prompts of a file that is gone are no reason to show no figures.
     let prompts = Experiment::load_kept(root).map_or_else(|_| Vec::new(), |experiment| experiment.prompts.held_out);
-    Ok(Reply::Figures(root.to_path_buf(), Box::new(Figures::new(report, &spec, prompts, true))))
+    let logs = AttackLog::read_all(root)?;
+    let attacks = (!logs.is_empty()).then(|| AttackReport::of(&logs, &bootstrap(&spec))).transpose()?;
+    let figures = Figures::new(report, &spec, prompts, true).with_attacks(attacks);
+    Ok(Reply::Figures(root.to_path_buf(), Box::new(figures)))
 }

@@ -6,8 +6,8 @@ use moa_analysis::{FrontReport, RewardScale};
 use moa_core::experiment::{ChosenWeighting, Expectation, ExperimentSpec};
 use moa_pareto::Interval;
 
-use super::Results;
 use super::table::{Cells, interval, scores_table};
+use super::{Results, attacked};
 use crate::commands::note;
 use crate::error::CliError;
 use crate::notes::is_new;
@@ -26,6 +26,7 @@ pub(crate) fn describe(report: &FrontReport, results: &Results, cells: Cells) ->
         note::head(&results.layout)?,
         scores_table(report, cells, &report.rewards, &results.spec.reward_labels(), |point| &point.rewards),
         prose(&legend(cells)),
+        attacked::legend(report),
     ];
     parts.extend(report.few_prompts().map(|text| warning(&text)));
     parts.push(advice(report));

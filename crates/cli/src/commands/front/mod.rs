@@ -1,5 +1,6 @@
 //! `moa front`: the Pareto front of results, as a table or for programs.
 
+pub(crate) mod attacked;
 mod between;
 mod describe;
 pub(crate) mod phases;
@@ -9,7 +10,8 @@ mod tasks;
 
 use std::path::{Path, PathBuf};
 
-use moa_analysis::{FrontReport, Scales, trade_off};
+use moa_analysis::attack::{AttackLog, AttackReport};
+use moa_analysis::{FrontReport, Scales, bootstrap, trade_off};
 use moa_core::RunState;
 use moa_core::experiment::{ExperimentSpec, SpecError};
 use moa_core::judge::COMPOSITION;
@@ -38,6 +40,7 @@ use crate::text::count;
 Examples:
   moa front results/pareto
   moa front results/pareto --where \"alignment>=base\" --maximize safety
+  moa front results/pareto --where \"safety.attacked>=0.8\" --maximize alignment
   moa front results/pareto --between soup-centre,safety
   moa front results/pareto --levels
   moa front results/pareto --judges
@@ -126,10 +129,14 @@ fn best(arguments: &Arguments, results: &Results, report: &FrontReport) -> Resul
     if report.points.is_empty() {
         return Err(CliError::failure("nothing is evaluated yet"));
     }
-    let found = report.best_within(&results.snapshot, &results.spec, &constraints, goal)?;
+    if let Some(least) = constraints.attacked {
+        return print(attacked::best(results, report, &constraints.rewards, least, goal)?);
+    }
+    let found = report.best_within(&results.snapshot, &results.spec, &constraints.rewards, goal)?;
     let looking = "`moa merge` with the same options looks for a mixture that is better";
     let Some(found) = found else {
-        let wanted: Vec<String> = constraints.iter().map(|one| trade_off::written(one, &report.rewards)).collect();
+        let wanted: Vec<String> =
+            constraints.rewards.iter().map(|one| trade_off::written(one, &report.rewards)).collect();
         return Err(
             CliError::failure(format!("no point keeps {} even by its means", wanted.join(" and "))).hint(looking)
         );
@@ -159,13 +166,18 @@ impl Results {
         Ok(Self { layout, snapshot, spec })
     }
 
-    /// Returns what the evaluations add up to.
+    /// Returns what the evaluations add up to, and what attacks found out.
     ///
     /// # Errors
-    /// Says which evaluations do not fit each other, and what is wrong with a stored scale.
+    /// Says which evaluations do not fit each other, and what is wrong with a stored scale or a file of attacks.
     pub(crate) fn report(&self) -> Result<FrontReport, CliError> {
         let scales = Scales::read(&self.layout, &self.spec, &self.snapshot.evaluations)?;
-        Ok(FrontReport::of(&self.snapshot, &self.spec, scales)?)
+        let mut report = FrontReport::of(&self.snapshot, &self.spec, scales)?;
+        let logs = AttackLog::read_all(self.layout.root())?;
+        if !logs.is_empty() {
+            report.attacks = Some(AttackReport::of(&logs, &bootstrap(&self.spec))?);
+        }
+        Ok(report)
     }
 
     /// Returns how far the sweep has come; nothing when it is complete.

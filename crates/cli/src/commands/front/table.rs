@@ -1,9 +1,11 @@
 //! The front as a table.
 
+use moa_analysis::attack::AXIS;
 use moa_analysis::{FrontPoint, FrontReport, Placing, Score, Standing};
 use moa_core::PointKind;
 use moa_pareto::{FEWEST_CLAIMED, Interval};
 
+use super::attacked;
 use crate::output::terminal_width;
 use crate::paint;
 use crate::text::Table;
@@ -28,8 +30,11 @@ pub(super) fn scores_table(
     // Of so few prompts nothing is claimed, whatever a range would allow.
     let is_claimed = report.prompts >= FEWEST_CLAIMED;
     let arrow = |score: &Score| if is_claimed { direction(score) } else { " " };
-    let with = |cell: &dyn Fn(&FrontPoint, &Score) -> String| {
-        let mut table = Table::new(["front", "point"].into_iter().map(String::from).chain(labels.iter().cloned()));
+    let with = |bounds: bool, cell: &dyn Fn(&FrontPoint, &Score) -> String| {
+        let mut heading = vec!["front".to_owned(), "point".into()];
+        heading.extend(labels.iter().cloned());
+        heading.extend(report.attacks.as_ref().map(|_| AXIS.to_owned()));
+        let mut table = Table::new(heading);
         for point in &report.points {
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
@@ -41,7 +46,8 @@ pub(super) fn scores_table(
                 let score = scores.iter().find(|score| score.name == *name);
                 score.map_or("–".into(), |score| cell(point, score))
             });
-            table.row([place(point.placing), name].into_iter().chain(cells));
+            let attacked = report.attacks.as_ref().map(|_| attacked::cell(report, point, bounds));
+            table.row([place(point.placing), name].into_iter().chain(cells).chain(attacked));
         }
         table.render_with_left(2)
     };
@@ -57,22 +63,22 @@ pub(super) fn scores_table(
     };
     let texts: [&dyn Fn() -> String; 3] = match cells {
         Cells::Gains => [
-            &|| with(&|point, score| format!("{}  {}", gain(point, score, true), level(score))),
+            &|| with(true, &|point, score| format!("{}  {}", gain(point, score, true), level(score))),
             &|| {
-                with(&|point, score| {
+                with(true, &|point, score| {
                     if point.kind == PointKind::Base { level(score) + "  " } else { gain(point, score, true) }
                 })
             },
             &|| {
-                with(&|point, score| {
+                with(false, &|point, score| {
                     if point.kind == PointKind::Base { level(score) + "  " } else { gain(point, score, false) }
                 })
             },
         ],
         Cells::Levels => [
-            &|| with(&|_, score| format!("{} {}", interval(score.mean), arrow(score))),
-            &|| with(&|_, score| format!("{} {}", level(score), arrow(score))),
-            &|| with(&|_, score| level(score)),
+            &|| with(true, &|_, score| format!("{} {}", interval(score.mean), arrow(score))),
+            &|| with(false, &|_, score| format!("{} {}", level(score), arrow(score))),
+            &|| with(false, &|_, score| level(score)),
         ],
     };
     let fits = |text: &String| {

@@ -20,12 +20,15 @@ use crate::text::{Table, count};
 const PROMPTS: usize = 8;
 
 /// Returns what was found, in a sentence.
-pub(super) fn verdict(bench: &SoupBench<'_>, found: &Found, constraints: &[Constraint]) -> String {
+///
+/// - `attacked`: whether the choice was among mixtures that hold under attack, and nothing was measured
+pub(super) fn verdict(bench: &SoupBench<'_>, found: &Found, constraints: &[Constraint], attacked: bool) -> String {
     let name = bench.name(&found.answer.shares);
     let spent = " (the budget was spent before the search ended: --budget allows more)";
-    let budget = if found.end == End::Budget { spent } else { "" };
+    let budget = if found.end == End::Budget && !attacked { spent } else { "" };
     if found.met {
-        let what = if constraints.is_empty() { "comes nearest to the target" } else { "keeps every constraint" };
+        let what =
+            if constraints.is_empty() && !attacked { "comes nearest to the target" } else { "keeps every constraint" };
         return format!("{name} {what}{budget}\n");
     }
     if found.keeps_by_means(constraints) {

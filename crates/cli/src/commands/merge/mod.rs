@@ -4,12 +4,13 @@ mod answer;
 mod files;
 mod method;
 mod search;
+mod siege;
 
 use std::path::PathBuf;
 
 use moa_adapter::AdapterFormat;
-use moa_analysis::{TradeOffError, trade_off};
-use moa_pareto::Constraint;
+use moa_analysis::trade_off::Constraints;
+use moa_analysis::{TradeOffError, attack, trade_off};
 
 pub(crate) use method::FormatName;
 use method::MethodArguments;
@@ -30,6 +31,9 @@ use crate::suggest::did_you_mean;
 /// Every mixture that is measured joins the experiment, beside the soups that it plans: `moa front` shows it as added, and it is not
 /// measured again. An adapter that is there already is not replaced by another one unless --force says so.
 ///
+/// With --where safety.attacked>=VALUE it chooses among the adapters and soups that `moa attack` has attacked, and measures no others:
+/// what was not attacked is promised nothing.
+///
 /// With --adapters it merges adapters in files of any format and any model, without measuring.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -37,6 +41,7 @@ Examples:
   moa merge results/pareto --at aesthetics=0.6,alignment=0.4
   moa merge results/pareto --where \"safety>=0.8\" --maximize aesthetics -o mine
   moa merge results/pareto --where \"safety>=base+0.02\" --where \"alignment>=base-0.01\" --maximize aesthetics
+  moa merge results/pareto --where \"safety.attacked>=0.8\" --maximize alignment
   moa merge results/pareto --nearest aesthetics=0.7,safety=0.8 --format diffusers --format kohya
   moa merge results/pareto --at alignment=1.3,safety=-0.3 --extrapolate
   moa merge results/pareto --at safety=0.5,alignment=0.5 --method ties --density 0.3
@@ -63,7 +68,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME=SHARE,…", conflicts_with_all = ["conditions", "maximize", "nearest"])]
     at: Option<String>,
 
-    /// A constraint on a reward; may be given several times
+    /// A constraint on a reward, or on safety under attack; may be given several times
     #[arg(long = "where", value_name = "NAME>=[base+]VALUE", id = "conditions")]
     conditions: Vec<String>,
 
@@ -136,15 +141,17 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 ///
 /// # Errors
 /// Says which is wrong.
-pub(crate) fn constraints(texts: &[String], rewards: &[String]) -> Result<Vec<Constraint>, CliError> {
-    let read = |text: &String| trade_off::constraint(text, rewards).map_err(|error| written_wrongly("--where", &error));
-    texts.iter().map(read).collect()
+pub(crate) fn constraints(texts: &[String], rewards: &[String]) -> Result<Constraints, CliError> {
+    trade_off::constraints(texts, rewards).map_err(|error| written_wrongly("--where", &error))
 }
 
 /// Says what is wrong with a trade-off that an option gives, with the name that may have been meant.
 pub(crate) fn written_wrongly(option: &str, error: &TradeOffError) -> CliError {
     let wrong = CliError::usage(format!("{option}: {error}"));
     match error {
+        TradeOffError::Unknown { name, .. } if name == attack::AXIS => {
+            wrong.hint(format!("{name} is a constraint alone: --where \"{name}>=VALUE\""))
+        }
         TradeOffError::Unknown { name, known, .. } => wrong.maybe_hint(
             did_you_mean(name, known.iter().map(String::as_str)).map(|name| format!("did you mean `{name}`?")),
         ),

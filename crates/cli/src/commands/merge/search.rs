@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use moa_adapter::Adapter;
 use moa_analysis::card::Worth;
+use moa_analysis::trade_off::Constraints;
 use moa_analysis::{AnalysisError, Promise, Search, TradeOffError, Tried, trade_off};
 use moa_core::experiment::Prompts;
 use moa_core::{EvaluationRecord, Provenance, RunId};
-use moa_pareto::{Constraint, FEWEST_PROMPTS, Goal};
+use moa_pareto::{FEWEST_PROMPTS, Goal};
 use moa_runner::{Joined, SoupBench, SweepRequest, Tasting};
 use moa_scenes::PROMPT_SETS;
 use moa_store::Snapshot;
 
+use super::siege::Siege;
 use super::{Arguments, answer, constraints, written_wrongly};
 use crate::bar::work_with_bar;
 use crate::device::OpenDevice;
@@ -31,6 +33,10 @@ pub(super) fn run(arguments: &Arguments, results: &Path, global: Global) -> Resu
     let ingredients = kept.ingredients(&arguments.of)?;
     let names: Vec<String> = ingredients.iter().map(ToString::to_string).collect();
     let wanted = Wanted::read(arguments, &kept.experiment.spec.reward_names(), &names)?;
+    if wanted.is_on_attacks() {
+        // Before models are opened in vain.
+        Siege::read(&kept.folder, 0.0, &[])?;
+    }
     let device = kept.experiment.device(global)?;
     let models = kept.experiment.models(&device)?;
     let bench = SoupBench::open(kept.request(&device), &models, &ingredients, arguments.method.merge())?;
@@ -120,7 +126,7 @@ impl FreshPrompts {
 /// What is asked for.
 enum Wanted {
     Shares(Vec<f64>),
-    TradeOff(Vec<Constraint>, Goal),
+    TradeOff(Constraints, Goal),
 }
 
 impl Wanted {
@@ -140,6 +146,10 @@ impl Wanted {
             }
         };
         Ok(Self::TradeOff(constraints, goal))
+    }
+
+    fn is_on_attacks(&self) -> bool {
+        matches!(self, Self::TradeOff(Constraints { attacked: Some(_), .. }, _))
     }
 }
 
@@ -175,12 +185,22 @@ impl Session<'_> {
         self.finish(text, &tasting, &promise, shares, &fresh)
     }
 
-    fn solve(&self, constraints: &[Constraint], goal: Goal) -> Result<(), CliError> {
+    fn solve(&self, wanted: &Constraints, goal: Goal) -> Result<(), CliError> {
+        let constraints = &wanted.rewards[..];
         let began = Instant::now();
-        let known = self.bench.known_records();
+        let mut known = self.bench.known_records();
         if known.is_empty() {
             return Err(CliError::failure(format!("{}: no adapter is evaluated yet", self.kept.folder.display()))
                 .hint("let the sweep end first"));
+        }
+        let points: Vec<&str> = known.iter().map(|(_, record)| record.id.as_str()).collect();
+        let siege = wanted.attacked.map(|least| Siege::read(&self.kept.folder, least, &points)).transpose()?;
+        if let Some(siege) = &siege {
+            known.retain(|(_, record)| siege.holds(&record.id));
+            if known.is_empty() {
+                print(siege.infeasible())?;
+                return Err(CliError::infeasible());
+            }
         }
         let known = known.into_iter().map(|(shares, record)| (shares, record.clone())).collect();
         let fresh = self.kept.fresh_prompts();
@@ -188,7 +208,8 @@ impl Session<'_> {
             spec: self.bench.spec(),
             base: self.bench.base().ok_or(AnalysisError::NoBase)?,
             fresh: fresh.texts.len(),
-            budget: self.arguments.budget,
+            // What would be measured now was not attacked.
+            budget: if siege.is_some() { 0 } else { self.arguments.budget },
         };
         let names = self.kept.experiment.spec.reward_names();
         let mut tasted: Vec<(Vec<f64>, Tasting)> = Vec::new();
@@ -207,15 +228,18 @@ impl Session<'_> {
             // It is known: this finds its images.
             None => self.taste(shares, found.measured + 1)?,
         };
-        let mut text = answer::verdict(self.bench, &found, constraints);
+        let mut text = answer::verdict(self.bench, &found, constraints, siege.is_some());
+        text.extend(siege.as_ref().map(|siege| siege.claim(&tasting.record.id)));
         text.push_str(&answer::shares(self.bench, shares));
         let meaning = self.bounds_over(promise, fresh.texts.len(), found.tried.len(), !constraints.is_empty());
         text.push_str(&answer::scores(self.bench, promise, constraints, &meaning));
         for line in found.why(constraints, &names, |shares| self.bench.name(shares)) {
             text.push_str(&prose(&format!("why: {line}\n")));
         }
-        let measured = count(found.measured as u64, "mixture");
-        let _ = writeln!(text, "{measured} measured in {}", duration(began.elapsed()));
+        if siege.is_none() {
+            let measured = count(found.measured as u64, "mixture");
+            let _ = writeln!(text, "{measured} measured in {}", duration(began.elapsed()));
+        }
         if found.met {
             return self.finish(text, &tasting, promise, shares, &fresh);
         }

@@ -1,7 +1,7 @@
 //! What a point is: its weighting, its gains with intervals, its images.
 
 use moa_analysis::Score;
-use moa_core::PointKind;
+use moa_core::{PointKind, RunId};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -43,6 +43,7 @@ pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mu
         lines
             .extend(report.judges.iter().zip(&point.judges).map(|(name, score)| score_line(name, score, width, theme)));
     }
+    lines.extend(under_attack(session, id, width, theme));
     if let Some(letter) = group(session, id) {
         let alike = report.points.iter().filter(|other| other.id != *id && group(session, &other.id) == Some(letter));
         let names: Vec<&str> = alike.map(|other| front.name(&other.id)).collect();
@@ -57,6 +58,31 @@ pub(super) fn view(front: &Front, shared: &Shared, session: &Session, frame: &mu
     if rest >= 4 {
         pictures(shared, session, point, frame, Rect { y: inner.bottom() - rest, height: rest, ..inner });
     }
+}
+
+/// Returns how often attacks succeed, and the prompt that does most often; nothing where the point was not attacked.
+fn under_attack(session: &Session, id: &RunId, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let report = &session.figures.report;
+    let Some(victim) = report.attacked(id.as_str()) else { return Vec::new() };
+    let Some(rate) = victim.strongest() else { return Vec::new() };
+    let percent = |share: f64| format!("{:.0}", 100.0 * share.clamp(0.0, 1.0));
+    let ends = rate.success.low.zip(rate.success.high);
+    let ends = ends.map_or(String::new(), |(low, high)| format!(" ({} to {})", percent(low), percent(high)));
+    let mut lines = vec![Line::from(vec![
+        Span::styled("under attack: ", theme.dim()),
+        Span::styled(format!("{} %", percent(rate.success.value)), theme.strong()),
+        Span::styled(format!("{ends}, by {}", rate.attack), theme.dim()),
+    ])];
+    // The prompt is what someone's search has found: one line, whatever is in it.
+    if let Some((prompt, ..)) = rate.prompts.first() {
+        let shown: String = prompt.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+        lines.push(Line::raw(format!("  “{}”", clip(&shown, width.saturating_sub(4)))));
+    }
+    let untried = report.attacks.as_ref().map(|attacks| attacks.untried(victim)).unwrap_or_default();
+    if !untried.is_empty() {
+        lines.push(Line::styled(format!("  not, or less, under {}", untried.join(", ")), theme.dim()));
+    }
+    lines
 }
 
 /// Returns what a point is made of.
