@@ -163,7 +163,19 @@ impl<'a> Bench<'a> {
         let adversary = Adversary::open(context, layout, &members.iter().map(|(run, _)| run).collect::<Vec<_>>())?;
         let (saved, failures) = (Instant::now(), Vec::new());
         let continued = from.continued;
-        Ok(Self { context: *context, layout, cohort, members, continued, facts, leases, online, adversary, saved, failures })
+        Ok(Self {
+            context: *context,
+            layout,
+            cohort,
+            members,
+            continued,
+            facts,
+            leases,
+            online,
+            adversary,
+            saved,
+            failures,
+        })
     }
 
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
