@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use moa_adapter::Adapter;
 use moa_core::experiment::{
-    AdjointSpec, AwmSpec, Baseline, ConstraintSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec, ExperimentSpec,
-    GroupLoss, GroupSpec, KtoSpec, LabelSource, MethodSpec, Mix, MixedSpec, NftSpec, PairSource, PolicyGradientSpec,
-    PreferenceFile, Ratio, RewardWeightedSpec, RewardWeights, SamplerKind, Scalarisation, Spread, Threshold, Through,
-    Window,
+    AdjointSpec, AwmSpec, Baseline, ConstraintSpec, ContinualSpec, D3poSpec, DecidedBy, DifferentiableSpec, DpoSpec,
+    ExperimentSpec, GroupLoss, GroupSpec, KtoSpec, LabelSource, MethodSpec, Mix, MixedSpec, NftSpec, Onto, PairSource,
+    PolicyGradientSpec, PreferenceFile, Ratio, RewardWeightedSpec, RewardWeights, SamplerKind, Scalarisation, Spread,
+    Threshold, Through, Tie, Window,
 };
 use moa_core::{NoiseKey, RunId, Weighting, metric};
 use moa_device::{Copies, copies};
 use moa_diffusion::{Compute, Pipeline};
 use moa_reward::Scorer;
-use moa_train::{Cohort, EpochMetrics, StoredPreferences, StoredVote, TrainError, Trainer, TrainerSetup};
+use moa_train::{
+    Cohort, Continued, EpochMetrics, Last, StoredPreferences, StoredVote, TrainError, Trainer, TrainerSetup,
+};
 
 struct World {
     pipeline: Pipeline,
@@ -659,4 +661,103 @@ fn epochs_are_compared_with_one_base_and_training_does_not_see_it() {
             metrics.iter().map(|epoch| epoch.iter().map(of_training).collect()).collect();
         assert_eq!(stripped, plain_metrics);
     }
+}
+
+/// Returns what adapters add to the first layer, `[d_out, d_in]` row-major.
+fn added(adapter: &Adapter) -> Vec<f32> {
+    let layer = adapter.layers.values().next().expect("a layer");
+    let (rank, scale) = (adapter.rank, adapter.alpha / adapter.rank as f32);
+    let entry = |row: usize, column: usize| {
+        (0..rank).map(|k| layer.b[row * rank + k] * layer.a[k * layer.d_in + column]).sum::<f32>() * scale
+    };
+    (0..layer.d_out)
+        .flat_map(|row| (0..layer.d_in).map(move |column| (row, column)))
+        .map(|(r, c)| entry(r, c))
+        .collect()
+}
+
+#[test]
+fn a_phase_starts_where_the_last_one_ended_and_is_tied_to_it() {
+    let runs = toy::runs()[..2].to_vec();
+    let mut spec = toy::spec();
+    spec.training.kl = 0.5;
+    let first = World::new(spec.clone());
+    let mut trainer = first.trainer(&runs, 1).expect("a trainer");
+    train(&mut trainer, 3);
+    let old = adapters(&trainer);
+    let state = trainer.checkpoint().expect("a state");
+    // The state of two runs is no run's own: importance asks for one run at a time.
+    let last = runs
+        .iter()
+        .zip(&old)
+        .map(|((run, _), adapter)| (run.clone(), Last { adapter: adapter.clone(), states: Vec::new() }));
+    let continued = Continued { replayed: 0, last: last.collect() };
+    let begun = |continual: ContinualSpec, epochs: usize| {
+        let world = World::new(ExperimentSpec { continual, ..spec.clone() });
+        let setup = TrainerSetup { continued: Some(&continued), ..world.setup(&runs, 1) };
+        let mut trainer = Trainer::new(setup).expect("a trainer");
+        let start = adapters(&trainer);
+        let metrics = train(&mut trainer, epochs);
+        (start, metrics, adapters(&trainer))
+    };
+    let tied_to = |tie, onto| ContinualSpec { tie, onto, ..ContinualSpec::default() };
+    let (start, metrics, _) = begun(tied_to(Tie::Last, Onto::Same), 2);
+    assert_eq!(start, old, "each run from its own");
+    let distance = |metrics: &Vec<Vec<EpochMetrics>>, epoch: usize, run: usize| metrics[epoch][run][metric::KL_TO_BASE];
+    for run in 0..2 {
+        assert!(distance(&metrics, 0, run).abs() < 1e-9, "it predicts what it is tied to");
+        assert!(distance(&metrics, 1, run) > 0.0, "until it has learned something");
+    }
+    let (_, metrics, _) = begun(tied_to(Tie::Base, Onto::Same), 1);
+    assert!(distance(&metrics, 0, 0) > 1e-9, "the base predicts otherwise");
+
+    // A new part on top changes nothing before it has learned, and then adds to what stays as it was.
+    let (start, metrics, ended) = begun(tied_to(Tie::Last, Onto::Stacked), 2);
+    for ((start, ended), old) in start.iter().zip(&ended).zip(&old) {
+        assert_eq!((start.rank, ended.rank), (2 * old.rank, 2 * old.rank));
+        assert!(added(start).iter().zip(added(old)).all(|(one, other)| (one - other).abs() < 1e-6));
+        let kept = |adapter: &Adapter| {
+            let layer = adapter.layers.values().next().expect("a layer");
+            layer.b.chunks(adapter.rank).map(|row| row[..old.rank].to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(start), kept(ended), "the old part is frozen");
+        assert_ne!(start, ended);
+    }
+    assert!(distance(&metrics, 0, 0).abs() < 1e-9, "a stack predicts what it stands on");
+    // Souped: from the base.
+    let (start, _, _) = begun(tied_to(Tie::Base, Onto::Souped { old: 0.5 }), 1);
+    assert!(added(&start[0]).iter().all(|value| *value == 0.0));
+
+    // A state of two runs does not fit one.
+    let both = Continued {
+        replayed: 0,
+        last: [(runs[0].0.clone(), Last { adapter: old[0].clone(), states: vec![state] })].into(),
+    };
+    let held = ContinualSpec { importance: 1.0, ..ContinualSpec::default() };
+    let world = World::new(ExperimentSpec { continual: held, ..spec.clone() });
+    let setup = TrainerSetup { continued: Some(&both), ..world.setup(&runs[..1], 1) };
+    assert!(matches!(Trainer::new(setup), Err(TrainError::Checkpoint(_))));
+}
+
+#[test]
+fn a_phase_returns_to_earlier_prompts_as_often_as_it_is_asked_to() {
+    let runs = toy::runs()[..1].to_vec();
+    let mut spec = toy::spec();
+    spec.training.kl = 0.5;
+    let trained = |replayed: usize, replay: f64, tie: Tie| {
+        let continual = ContinualSpec { replay, tie, ..ContinualSpec::default() };
+        let world = World::new(ExperimentSpec { continual, ..spec.clone() });
+        let mut first = world.trainer(&runs, 1).expect("a trainer");
+        train(&mut first, 1);
+        let last = [(runs[0].0.clone(), Last { adapter: adapters(&first).remove(0), states: Vec::new() })].into();
+        let continued = Continued { replayed, last };
+        let setup = TrainerSetup { continued: Some(&continued), ..world.setup(&runs, 1) };
+        let mut trainer = Trainer::new(setup).expect("a trainer");
+        train(&mut trainer, 2);
+        adapters(&trainer).remove(0)
+    };
+    let without = trained(0, 0.0, Tie::Base);
+    assert_eq!(trained(0, 0.5, Tie::Base), without, "where there is nothing to return to, nothing changes");
+    assert_ne!(trained(1, 0.5, Tie::Base), without);
+    assert_ne!(trained(1, 0.5, Tie::Last), trained(1, 0.5, Tie::Base), "tied, they are not rewarded");
 }
