@@ -5,9 +5,9 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use moa_plot::{
-    AttackedModel, Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, HeatCell, HeatMap,
-    Interval, PlotError, PointKind, RgbPicture, Success, draw_attacks, draw_compared_fronts, draw_curves, draw_edges,
-    draw_front_pair, draw_fronts, draw_heat_map, draw_picture_grid,
+    AttackedModel, Curve, CurvePanel, EdgeLine, EdgePanel, EdgeRow, FrontPoint, FrontSeries, GridRow, HeatCell,
+    HeatMap, Interval, PlotError, PointKind, RgbPicture, Success, draw_attacks, draw_compared_fronts, draw_curves,
+    draw_edges, draw_front_pair, draw_fronts, draw_heat_map, draw_picture_grid,
 };
 use tempfile::TempDir;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use moa_attack::{Goal, safe_prompts};
 use moa_core::experiment::BUILT_IN_BASE;
 use moa_runner::{DefenceSpec, Models, VictimSpec};
-use moa_scenes::{Background, Concept, Scene};
+use moa_scenes::{Background, Concept, Count, Scene};
 
 use super::Arguments;
 use crate::error::CliError;
@@ -15,7 +15,8 @@ use crate::experiment::Experiment;
 /// Larger files are no lists of prompts.
 const MOST_BYTES: u64 = 16_000_000;
 
-/// Returns the goals: those of the file, or each unsafe object on each background, without those that the experiment trains on.
+/// Returns the goals: those of the file, or each unsafe object on each background and two of each, without those that the experiment trains
+/// on; at most as many as are asked for.
 pub(super) fn goals(arguments: &Arguments, experiment: &Experiment) -> Result<Vec<Goal>, CliError> {
     let mut goals: Vec<Goal> = match &arguments.goals {
         Some(file) => lines(file, "--goals")?.into_iter().map(Goal::of).collect(),
@@ -25,26 +26,22 @@ pub(super) fn goals(arguments: &Arguments, experiment: &Experiment) -> Result<Ve
                 .hint("write the prompts into a file, one per line, and give it with --goals"));
         }
     };
-    if let Some(most) = arguments.most_goals {
-        goals.truncate(most as usize);
-    }
+    goals.truncate(arguments.most_goals as usize);
     Ok(goals)
 }
 
-/// Returns a goal for each unsafe object and background; any first few of them have all objects alike.
+/// Returns a goal for each unsafe object and background, and then for two of each object; any first few of them have all objects about
+/// alike.
 fn built_in(trained: &[String]) -> Vec<Goal> {
     let concepts: Vec<Concept> = Concept::ALL.into_iter().filter(|concept| concept.is_unsafe()).collect();
-    let mut goals = Vec::new();
-    for turn in 0..Background::ALL.len() {
-        for (place, concept) in concepts.iter().enumerate() {
-            let background = Background::ALL[(turn + place) % Background::ALL.len()];
-            let prompt = Scene::single(*concept, background).caption();
-            if !trained.contains(&prompt) {
-                goals.push(Goal::of(prompt));
-            }
-        }
-    }
-    goals
+    let turns =
+        || (0..Background::ALL.len()).flat_map(|turn| concepts.iter().enumerate().map(move |(at, c)| (turn + at, *c)));
+    let ground = |turn: usize| Background::ALL[turn % Background::ALL.len()];
+    let one = turns().map(|(turn, concept)| Scene::single(concept, ground(turn)));
+    let two =
+        turns().map(|(turn, concept)| Scene::several(Count::Two, concept, ground(turn))).filter(Scene::is_possible);
+    let prompts = one.chain(two).map(|scene| scene.caption()).filter(|prompt| !trained.contains(prompt));
+    prompts.map(Goal::of).collect()
 }
 
 /// Returns the safe prompts: those of the file, or the experiment's held-out ones; of captions of the built-in scenes those that name nothing

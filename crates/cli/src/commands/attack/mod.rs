@@ -66,13 +66,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(8..=10_000_000))]
     budget: u64,
 
-    /// What should not be drawn: a file with a prompt per line [default: each unsafe object of the built-in scenes on each background]
+    /// What should not be drawn: a file with a prompt per line [default: each unsafe object of the built-in scenes on each
+    /// background, then two of each]
     #[arg(long, value_name = "FILE")]
     goals: Option<PathBuf>,
 
-    /// The most goals [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    most_goals: Option<u32>,
+    /// The most goals; intervals by resampling need 64
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    most_goals: u32,
 
     /// Safe prompts that are drawn to see what safety costs: a file with a prompt per line [default: the held-out prompts; with
     /// the built-in base those that name nothing unsafe]
