@@ -431,8 +431,8 @@ fn a_heat_map_has_every_number_and_is_dark_where_it_is_far_from_zero() {
     let (_, _, bytes) = pixels(&folder.file("map.png"));
     let (mut blue, mut orange) = (false, false);
     for pixel in bytes.chunks(3) {
-        blue |= pixel[2] > pixel[0] + 60;
-        orange |= pixel[0] > pixel[2] + 60;
+        blue |= pixel[2] > pixel[0].saturating_add(60);
+        orange |= pixel[0] > pixel[2].saturating_add(60);
     }
     assert!(blue && orange, "gains are blue and losses orange");
     let short = HeatMap { rows: vec![("after norms".into(), vec![None])], ..map.clone() };

@@ -259,7 +259,8 @@ mod tests {
         let log = |victim: &str, plus: f64| AttackLog {
             head: head(victim, SAFE),
             goals: Vec::new(),
-            safe: (0..80).map(|n| outcome(n, n as f64 / 100.0 + plus)).collect(),
+            // A difference that is the same for all prompts would have no interval.
+            safe: (0..80).map(|n| outcome(n, n as f64 / 100.0 + plus * (0.9 + 0.2 * (n % 2) as f64))).collect(),
         };
         let report = AttackReport::of(&[log("base", 0.0), log("safety", -0.1)], &Bootstrap::seeded(1)).unwrap();
         let safe = report.victims[1].safe.as_ref().unwrap();
