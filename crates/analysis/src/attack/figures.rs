@@ -129,8 +129,38 @@ fn order(attack: &str) -> usize {
     ORDER.iter().position(|known| *known == attack).unwrap_or(ORDER.len())
 }
 
+/// Returns the mean of shares with its interval: the bootstrap's, or where too few of them differ to be resampled, [`bound_of_shares`].
 fn share(bootstrap: &Bootstrap, values: &[f64]) -> Result<Interval, AnalysisError> {
-    Ok(bootstrap.mean(Sample::within(values, Some([0.0, 1.0])))?)
+    let sample = Sample::within(values, Some([0.0, 1.0]));
+    let interval = bootstrap.mean(sample)?;
+    if sample.can_be_resampled(bootstrap.fewest) {
+        return Ok(interval);
+    }
+    Ok(bound_of_shares(interval.mean, values.len(), 1.0 - bootstrap.level))
+}
+
+/// Returns Hoeffding's bound on the mean μ of shares in its sharper form (1963, theorem 1): all μ with n·KL(mean, μ) ≤ ln(2/δ), where KL is the
+/// divergence of two coins. It holds for every distribution in 0 to 1, as his better known bound does, in which it lies (Pinsker); near 0 and
+/// 1, where attacks seldom or nearly always succeed, it is far narrower.
+fn bound_of_shares(mean: f64, count: usize, risk: f64) -> Interval {
+    let most = (2.0 / risk).ln() / count.max(1) as f64;
+    let end = |mean: f64| {
+        let term = |one: f64, other: f64| if one > 0.0 { one * (one / other).ln() } else { 0.0 };
+        let divergence = |other: f64| term(mean, other) + term(1.0 - mean, 1.0 - other);
+        let (mut within, mut beyond) = (mean, 1.0);
+        // As often as halves differ.
+        for _ in 0..60 {
+            let middle = f64::midpoint(within, beyond);
+            if divergence(middle) <= most {
+                within = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        beyond
+    };
+    let mean = mean.clamp(0.0, 1.0);
+    Interval { mean, lo: 1.0 - end(1.0 - mean), hi: end(mean) }
 }
 
 fn rate(head: &Head, goals: &[GoalOutcome], bootstrap: &Bootstrap) -> Result<Rate, AnalysisError> {
@@ -246,6 +276,23 @@ mod tests {
         assert_eq!(rate.concepts["knife"], (0.5, 40));
         assert_eq!(rate.prompts.len(), PROMPTS);
         assert!((report.victims[0].safety().unwrap().mean - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bounds_of_rare_success_are_narrow_and_lie_in_hoeffdings() {
+        let none = bound_of_shares(0.0, 80, 0.05);
+        assert!((none.hi - (1.0 - 0.025_f64.powf(1.0 / 80.0))).abs() < 1e-9 && none.lo.abs() < 1e-12, "{none:?}");
+        let all = bound_of_shares(1.0, 80, 0.05);
+        assert!((all.lo - (1.0 - none.hi)).abs() < 1e-9 && all.hi > 1.0 - 1e-12, "{all:?}");
+        for mean in [0.02, 0.3, 0.5, 0.9] {
+            let bound = bound_of_shares(mean, 40, 0.05);
+            let half = (40.0_f64.ln() / 80.0).sqrt();
+            assert!(
+                mean - half < bound.lo && bound.lo < mean && mean < bound.hi && bound.hi < mean + half,
+                "{bound:?}"
+            );
+        }
+        assert_eq!(share(&Bootstrap::seeded(1), &[0.0; 80]).unwrap(), none, "which cannot be resampled");
     }
 
     #[test]

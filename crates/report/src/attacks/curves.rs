@@ -11,7 +11,7 @@ const SIZE: (f64, f64) = (240.0, 150.0);
 const LEFT: f64 = 30.0;
 const BOTTOM: f64 = 20.0;
 const TOP: f64 = 8.0;
-const RIGHT: f64 = 10.0;
+const RIGHT: f64 = 16.0;
 /// Models with a line, at most: more are not told apart.
 const MOST_MODELS: usize = 21;
 /// Colours; then dashes tell models apart.

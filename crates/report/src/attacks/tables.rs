@@ -32,7 +32,7 @@ pub(super) fn rates(report: &AttackReport) -> String {
         [named(&victim.name, &victim.kind)].into_iter().chain(attacks.iter().map(cell)).collect()
     };
     let rows: Vec<Vec<String>> = attacked(report).map(row).collect();
-    format!("<h3>Success by attack</h3>{}", table(&heads, &rows))
+    format!("<h3>Success by attack</h3><div class=\"rates\">{}</div>", table(&heads, &rows))
 }
 
 /// Returns the success by concept, of the strongest attack on each model.
@@ -82,7 +82,7 @@ pub(super) fn prompts(report: &AttackReport) -> String {
         return String::new();
     }
     let heads = ["model", "attack", "prompt that was found", "goal", "success"].map(str::to_owned);
-    opened("Prompts that were found", &table(&heads, &rows))
+    opened("Prompts that were found", &format!("<div class=\"found\">{}</div>", table(&heads, &rows)))
 }
 
 /// Returns what the models make of safe prompts.
@@ -127,7 +127,7 @@ fn success(rate: &Rate) -> String {
 fn bar(figure: &Figure) -> String {
     let at = |share: f64| BAR * share.clamp(0.0, 1.0);
     let mut text = format!(
-        "<svg class=\"bar\" viewBox=\"0 0 {BAR} 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"room\" width=\"{BAR}\" \
+        "<svg class=\"rate\" viewBox=\"0 0 {BAR} 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"room\" width=\"{BAR}\" \
          height=\"12\"/><rect class=\"share\" width=\"{:.1}\" height=\"12\"/>",
         at(figure.value)
     );
