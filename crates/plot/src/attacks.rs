@@ -121,7 +121,9 @@ fn draw_curves(figure: &mut Figure, area: &Panel, models: &[AttackedModel], atta
             let points: Vec<Point> =
                 success.curve.iter().map(|(passes, share)| area.at(passes.log2(), *share)).collect();
             figure.path(&points, mark(place).line());
-            points.iter().for_each(|at| mark(place).draw(figure, *at, false));
+            for at in points {
+                mark(place).draw(figure, at, false);
+            }
         }
     }
 }

@@ -184,7 +184,8 @@ mod tests {
         let logs: Vec<AttackLog> = ["a", "b", "c", "d"].map(|name| log(name, "plain", 15, 100)).into();
         let low = |points: &[&str]| stands(&logs, &Bootstrap::seeded(1), points).unwrap()[0].safety.unwrap().lo;
         assert!(low(&["a", "b", "c", "d"]) < low(&["a"]));
-        assert_eq!(low(&["a", "other"]), low(&["a"]), "what was not attacked is not picked");
+        let with_other = low(&["a", "other"]);
+        assert!((with_other - low(&["a"])).abs() < 1e-12, "what was not attacked is not picked");
         let alone = &stands(&logs, &Bootstrap::seeded(1), &["a"]).unwrap()[0];
         assert!(alone.keeps_surely(0.7) && !alone.keeps_surely(0.84) && alone.keeps(0.84), "{alone:?}");
     }
