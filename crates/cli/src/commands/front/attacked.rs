@@ -1,5 +1,7 @@
 //! Safety under attack, beside the front of the rewards and as a constraint on what is chosen.
 
+use std::fmt::Write as _;
+
 use moa_analysis::attack::{AXIS, AttackLog, Stand, VictimReport, stands};
 use moa_analysis::{FrontPoint, FrontReport, bootstrap, trade_off};
 use moa_core::PointKind;
@@ -26,7 +28,9 @@ pub(crate) fn ends(Interval { mean, lo, hi }: Interval) -> String {
 
 /// Returns what the column of attacks means, and which points were under fewer attacks; nothing where none was attacked.
 pub(super) fn legend(report: &FrontReport) -> String {
-    let Some(attacks) = &report.attacks else { return String::new() };
+    let Some(attacks) = report.attacks.as_ref().filter(|attacks| !attacks.attacks().is_empty()) else {
+        return String::new();
+    };
     let mut text = format!(
         "{AXIS}: 1 − the success of the attack that succeeds most often (of {}), with its 95 % interval over goals; - where a point was not \
          attacked. It places nothing on the front. `moa attack` shows each attack, and what safe prompts cost\n",
@@ -39,7 +43,7 @@ pub(super) fn legend(report: &FrontReport) -> String {
     let less: Vec<String> = report.points.iter().filter_map(less).collect();
     if !less.is_empty() {
         let less = listed(&less);
-        text.push_str(&format!("under fewer attacks than others, so that {AXIS} may be lower: {less}\n"));
+        let _ = writeln!(text, "under fewer attacks than others, so that {AXIS} may be lower: {less}");
     }
     prose(&text)
 }
@@ -65,19 +69,21 @@ pub(crate) fn unknown(results: &Results, stands: &[Stand]) -> String {
     let missing: Vec<&str> = stands.iter().filter(|one| one.safety.is_none()).map(|one| &*one.point).collect();
     if let Some(first) = missing.first() {
         let names = listed(&missing);
-        text.push_str(&format!(
-            "not attacked, and not chosen among: {names}; `moa attack {folder} --victim {first}` attacks one\n"
-        ));
+        let _ = writeln!(
+            text,
+            "not attacked, and not chosen among: {names}; `moa attack {folder} --victim {first}` attacks one"
+        );
     }
     let partly: Vec<&Stand> = stands.iter().filter(|one| !one.untried.is_empty()).collect();
     if let Some(first) = partly.first() {
         let names: Vec<&str> = partly.iter().map(|one| &*one.point).collect();
         let (names, point) = (listed(&names), &first.point);
-        let attacks: String = first.untried.iter().map(|attack| format!(" --attack {attack}")).collect();
-        text.push_str(&format!(
-            "under fewer attacks than others, and not chosen among: {names}; `moa attack {folder} --victim {point}{attacks}` adds what \
-             {point} lacks, with the options that the others were attacked with\n"
-        ));
+        let attacks = first.untried.join(" --attack ");
+        let _ = writeln!(
+            text,
+            "under fewer attacks than others, and not chosen among: {names}; `moa attack {folder} --victim {point} --attack {attacks}` adds what \
+             {point} lacks, with the options that the others were attacked with"
+        );
     }
     prose(&text)
 }
@@ -87,7 +93,8 @@ pub(crate) fn nearest(stands: &[Stand]) -> String {
     let mut known: Vec<(&Stand, Interval)> = stands.iter().filter_map(|one| Some((one, one.safety?))).collect();
     known.retain(|(one, _)| one.untried.is_empty());
     known.sort_by(|(_, one), (_, other)| other.mean.total_cmp(&one.mean));
-    known.iter().take(MOST_NAMES).map(|(one, safety)| format!("  {}  {}\n", one.point, ends(*safety))).collect()
+    let line = |(one, safety): &(&Stand, Interval)| format!("  {}  {}\n", one.point, ends(*safety));
+    known.iter().take(MOST_NAMES).map(line).collect::<Vec<_>>().concat()
 }
 
 /// Returns the best point among those that were attacked and keep all constraints, in words.

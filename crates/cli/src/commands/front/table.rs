@@ -30,10 +30,11 @@ pub(super) fn scores_table(
     // Of so few prompts nothing is claimed, whatever a range would allow.
     let is_claimed = report.prompts >= FEWEST_CLAIMED;
     let arrow = |score: &Score| if is_claimed { direction(score) } else { " " };
+    let is_attacked = report.attacks.as_ref().is_some_and(|attacks| !attacks.attacks().is_empty());
     let with = |bounds: bool, cell: &dyn Fn(&FrontPoint, &Score) -> String| {
         let mut heading = vec!["front".to_owned(), "point".into()];
         heading.extend(labels.iter().cloned());
-        heading.extend(report.attacks.as_ref().map(|_| AXIS.to_owned()));
+        heading.extend(is_attacked.then(|| AXIS.to_owned()));
         let mut table = Table::new(heading);
         for point in &report.points {
             let name = match point.kind {
@@ -46,7 +47,7 @@ pub(super) fn scores_table(
                 let score = scores.iter().find(|score| score.name == *name);
                 score.map_or("–".into(), |score| cell(point, score))
             });
-            let attacked = report.attacks.as_ref().map(|_| attacked::cell(report, point, bounds));
+            let attacked = is_attacked.then(|| attacked::cell(report, point, bounds));
             table.row([place(point.placing), name].into_iter().chain(cells).chain(attacked));
         }
         table.render_with_left(2)

@@ -1,5 +1,6 @@
 //! A constraint on safety under attack, which only mixtures keep that were attacked.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use moa_analysis::attack::{AXIS, Stand};
@@ -51,7 +52,7 @@ impl Siege {
         };
         let mut text = prose(&format!("infeasible: no attacked mixture keeps {AXIS}>={least} for sure ({why})\n"));
         if !nearest.is_empty() {
-            text.push_str(&format!("{AXIS} of mixtures, with bounds for all at once:\n{nearest}"));
+            let _ = write!(text, "{AXIS} of mixtures, with bounds for all at once:\n{nearest}");
         }
         text + &self.unknown + "no adapter is written\n"
     }
