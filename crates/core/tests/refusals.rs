@@ -750,25 +750,25 @@ fn phases_that_do_not_go_on_from_each_other() {
             "",
             "",
             "(name: \"a\", until: 3), (name: \"b\", until: 3), (name: \"c\")",
-            "2:54: phases[1].until is 3: it counts over the whole training, and the phase before ends after 3: give more",
+            "2:52: phases[1].until is 3: it counts over the whole training, and the phase before ends after 3: give more",
         ),
         (
             "",
             "",
             "(name: \"a\", until: 3), (name: \"b\", until: 8)",
-            "2:54: phases[1].until is 8: the last phase ends with the training: give training.epochs: 8, which is 9, or another end",
+            "2:52: phases[1].until is 8: the last phase ends with the training: give training.epochs: 8, which is 9, or another end",
         ),
         (
             "",
             "",
             "(name: \"a\", until: 12), (name: \"b\")",
-            "2:28: phases[0].until is 12: the training ends before: give training.epochs: 12, which is 9, or another end",
+            "2:29: phases[0].until is 12: the training ends before: give training.epochs: 12, which is 9, or another end",
         ),
         (
             "",
             "",
             "(name: \"a\", until: 3), (name: \"a\")",
-            "2:41: phases[1].name is \"a\": phases[0] has that name already: give each phase a name of its own",
+            "2:40: phases[1].name is \"a\": phases[0] has that name already: give each phase a name of its own",
         ),
         (
             "",
@@ -781,40 +781,40 @@ fn phases_that_do_not_go_on_from_each_other() {
             "",
             "",
             "(name: \"a\", until: 3), (name: \"b\", rewards: [(kind: Safety, kl: -1)])",
-            "2:77: phases[1].rewards[0].kl is -1: give 0 to 1000 (in the phase `b`)",
+            "2:74: phases[1].rewards[0].kl is -1: give 0 to 1000 (in the phase `b`)",
         ),
-        ("replay: 1", "", two, "1:88: continual.replay is 1: give 0 to less than 1"),
+        ("replay: 1", "", two, "1:95: continual.replay is 1: give 0 to less than 1"),
         (
             "onto: Souped(old: 1)",
             "",
             two,
-            "1:98: continual.onto.old is 1: give more than 0, less than 1 (in the phase `b`)",
+            "1:105: continual.onto.old is 1: give more than 0, less than 1 (in the phase `b`)",
         ),
         (
             "onto: Stacked, importance: 2",
             "",
             two,
-            "1:107: continual.importance is 2: it works with onto: Same only, and not with Stacked: give 0 (in the phase `b`)",
+            "1:114: continual.importance is 2: it works with onto: Same only, and not with Stacked: give 0 (in the phase `b`)",
         ),
         (
             "tie: Last",
             "",
             two,
-            "1:85: continual.tie is Last: nothing is tied: give training.kl, or a reward its kl (in the phase `b`)",
+            "1:92: continual.tie is Last: nothing is tied: give training.kl, or a reward its kl (in the phase `b`)",
         ),
         (
             "tie: Last",
             ", kl: 1, method: Kto()",
             two,
-            "1:107: continual.tie is Last: Kto is defined by its difference to the base: give Base, or another training.method (in the phase `b`)",
+            "1:114: continual.tie is Last: Kto is defined by its difference to the base: give Base, or another training.method (in the phase `b`)",
         ),
         (
             "from: \"x\"",
             "",
             two,
-            "1:86: continual.from is given: moa writes it into the experiments of phases: leave it out",
+            "1:93: continual.from is given: moa writes it into the experiments of phases: leave it out",
         ),
-        ("tie: Lst", "", two, "1:85: unknown kind of tie `Lst`: known kinds are Base, Last"),
+        ("tie: Lst", "", two, "1:92: unknown kind of tie `Lst`: known kinds are Base, Last"),
     ];
     for (continual, training, phases, expected) in refused {
         assert_eq!(message(&with(continual, training, phases)), format!("x.ron:{expected}"));
@@ -826,14 +826,14 @@ fn phases_that_do_not_go_on_from_each_other() {
         ),
         (
             "phases: [(name: \"a\", until: 3), (name: \"b\")], rounds: 2",
-            "2:57: rounds is more than 1: phases have one round each: give rounds: 1, or leave phases out",
+            "2:55: rounds is more than 1: phases have one round each: give rounds: 1, or leave phases out",
         ),
         (
             "phases: [(name: \"a\", until: 3, sampler: ())]",
-            "2:33: unknown field `sampler` in phases[0]: known fields are name, until, rewards, weightings, prompts, constraints",
+            "2:32: unknown field `sampler` in phases[0]: known fields are name, until, rewards, weightings, prompts, constraints",
         ),
         ("phases: [(until: 3)]", "2:10: phases[0].name is missing: give a text in quotes"),
-        ("phases: [(name: \"a\", until: x)]", "2:30: phases[0].until is x: give a whole number, 1 to 100000"),
+        ("phases: [(name: \"a\", until: x)]", "2:29: phases[0].until is x: give a whole number, 1 to 100000"),
     ]);
 }
 

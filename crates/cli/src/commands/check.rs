@@ -33,7 +33,7 @@ Fields of JSON, which keep their names:
   memory, device_memory     low_bytes, high_bytes, available_bytes; null where the system does not tell
   machine                   cores, cores_taken, busy; null where the system does not tell
   warnings[]                texts
-  phases[]                  of an experiment in phases, in place of all that is not file, name and results: the same of each
+  phases[]                  of an experiment in phases: the plan of each, in place of its own
 
 Examples:
   moa check experiments/pareto.ron
