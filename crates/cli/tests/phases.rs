@@ -87,7 +87,7 @@ fn what_is_about_one_front_names_the_phases() {
     desk.write("phased.ron", experiment());
     desk.moa(["sweep", "phased.ron", "--partition", "1/2"]).refusal(2, &["--partition does not sweep phases"]);
     desk.write("unknown.ron", experiment().replace("\"apple\"", "\"unicorn\""));
-    desk.moa(["check", "unknown.ron"]).refusal(1, &["unicorn", "mushroom"]);
+    desk.moa(["check", "unknown.ron"]).refusal(2, &["unicorn", "mushroom"]);
     desk.moa(["sweep", "phased.ron", "--out", "out", "--set", "training.epochs=3", "--set", "phases[0].until=1"])
         .success();
     let phases = ["out/phases/1-norms", "out/phases/2-old"];

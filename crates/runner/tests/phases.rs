@@ -12,7 +12,7 @@ use moa_core::{ExperimentSpec, RunEvent};
 use moa_runner::{
     Models, SweepOutcome, SweepRequest, begin_phases, evaluate_across, phase_folder, report_phases, sweep,
 };
-use tiny::{models, request, results, spec};
+use tiny::{models, request, results, run, spec};
 
 /// Two phases of two epochs over two weightings: what the first maximises in one run, the second does in the other.
 fn phased(continual: ContinualSpec) -> ExperimentSpec {
@@ -200,7 +200,7 @@ fn what_a_phase_goes_on_from_must_be_there_and_stay_the_same() {
     let (root, models) = (tempfile::tempdir().unwrap(), models());
     let spec = phased(ContinualSpec::default());
     let requests = requests(&spec, root.path());
-    let message = |request: &SweepRequest| sweep(request, &models, &mut |_: &RunEvent| ()).unwrap_err().to_string();
+    let message = |request: &SweepRequest| run(request, &models).0.unwrap_err().to_string();
     let early = message(&requests[1]);
     assert!(early.contains("1-first") && early.contains("experiment.ron is missing"), "{early}");
     swept(&spec, root.path(), &models, &never);
