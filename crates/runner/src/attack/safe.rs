@@ -12,6 +12,8 @@ use super::log::Log;
 use super::{AttackRequest, VictimSpec};
 use crate::RunnerError;
 
+/// Images of a prompt, at least: rewards may compare them.
+const LEAST: u32 = 2;
 /// Prompts that are drawn at once.
 const TOGETHER: usize = 8;
 
@@ -40,7 +42,7 @@ pub(super) fn outcomes(
 }
 
 fn drawn(request: &AttackRequest<'_>, victim: &Victim<'_>, places: &[usize]) -> Result<Vec<SafeOutcome>, AttackError> {
-    let images = request.images as usize;
+    let images = request.images.max(LEAST) as usize;
     let key = NoiseKey::new(request.seed).named("attack").named("safe");
     let goals: Vec<Goal> = places.iter().map(|place| Goal::of(request.safe[*place].as_str())).collect();
     let rows: Vec<usize> = (0..places.len()).flat_map(|place| std::iter::repeat_n(place, images)).collect();

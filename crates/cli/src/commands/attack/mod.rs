@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     safe: Option<PathBuf>,
 
-    /// Images that decide on each attempt, and images of each safe prompt
+    /// Images that decide on each attempt, and images of each safe prompt, of which there are two at least
     #[arg(long, short = 'n', value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     images: u32,
 
