@@ -98,7 +98,9 @@ fn figure(map: &HeatMap) -> Figure {
         let at = Point::new(MARGIN + labels - 10.0, above + CELL.1 / 2.0 + 4.0);
         figure.text(Text::new(label, 12.0, at).anchor(Anchor::End));
         for (column, cell) in cells.iter().enumerate() {
-            cell.iter().for_each(|cell| draw_cell(&mut figure, cell, Rect::new(left(column), above, CELL.0, CELL.1)));
+            if let Some(cell) = cell {
+                draw_cell(&mut figure, cell, Rect::new(left(column), above, CELL.0, CELL.1));
+            }
         }
     }
     for (line, text) in note.into_iter().enumerate() {

@@ -515,7 +515,9 @@ fn first(world: &World<'_>, setup: &TrainerSetup<'_>) -> Result<Factors, TrainEr
             None => own,
             Some(start) => own.starting_from(start).ok_or(TrainError::Start)?,
         };
-        trained(&begun, share_a).into_iter().for_each(|(name, factor)| all.entry(name).or_default().push(factor));
+        for (name, factor) in trained(&begun, share_a) {
+            all.entry(name).or_default().push(factor);
+        }
     }
     Ok(all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect())
 }
@@ -532,7 +534,9 @@ fn consolidation(
     for (place, (run, _)) in setup.runs.iter().enumerate() {
         let states = continued.last.get(run).map_or(&[][..], |last| &last.states);
         let own = importance(run, states, &member(start, place), &setup.spec.optimiser, world.device())?;
-        own.into_iter().for_each(|(name, factor)| all.entry(name).or_default().push(factor));
+        for (name, factor) in own {
+            all.entry(name).or_default().push(factor);
+        }
     }
     let importance = all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect();
     Ok(Some(Consolidation::new(strength, importance, start.clone())))

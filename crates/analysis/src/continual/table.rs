@@ -25,9 +25,9 @@ impl PhaseReport {
                     let parts = gain.map_or([None; 3], |gain| [gain.mean, gain.lo, gain.hi].map(finite));
                     for part in parts {
                         text.push(',');
-                        part.into_iter().for_each(|value| {
+                        if let Some(value) = part {
                             let _ = write!(text, "{value:.6}");
-                        });
+                        }
                     }
                     text.push('\n');
                 }
