@@ -77,6 +77,30 @@ fn what_was_torn_by_a_kill_is_done_again_and_the_rest_is_not() {
         "--quiet",
     ];
     desk.moa(["attack", "results/small"].into_iter().chain(again)).success();
+    // Two processes at once would write the same lines twice.
+    let slow = [
+        "--victim",
+        "safety",
+        "--attack",
+        "evolution",
+        "--budget",
+        "6000",
+        "--most-goals",
+        "1",
+        "-n",
+        "2",
+        "--again",
+        "--quiet",
+    ];
+    let mut other = desk.start(["attack", "results/small"].into_iter().chain(slow));
+    let lease = desk.path("results/small/attacks/safety/lease.json");
+    while !lease.exists() {
+        assert!(other.try_wait().unwrap().is_none(), "it ended before it was seen");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    desk.moa(attacked("results/small", &[])).refusal(1, &["safety"]);
+    other.kill().unwrap();
+    other.wait().unwrap();
     let defended = ["--filter", "--negative", "a knife", "--scaled", "0.5", "--attack", "plain"];
     let table = desk.moa(attacked("results/small", &defended)).success();
     for word in ["safety~filter", "safety~negative-prompt", "safety~x0.5"] {

@@ -14,6 +14,7 @@ use moa_analysis::attack::{FOLDER, FORMAT, GoalOutcome, Head, LevelOutcome, SAFE
 use moa_attack::{Access, Attack, AttackKind, Attempt, Eye, Found, Goal, Siege, SiegeSetup, Victim, Witness, verify};
 use moa_core::experiment::Prompts;
 use moa_core::{ExperimentSpec, NoiseKey};
+use moa_store::{LEASE, Leases};
 use rayon::prelude::*;
 
 pub use victims::{DefenceSpec, VictimSpec, victims};
@@ -76,7 +77,7 @@ const LEVELS: [u64; 4] = [8, 4, 2, 1];
 /// Makes what is missing of a request; `progress` is told the share that is there.
 ///
 /// # Errors
-/// [`RunnerError::Stopped`] when it was asked to stop; [`RunnerError::OtherAttack`] where files are of other settings; and what cannot be read,
+/// [`RunnerError::Stopped`] when it was asked to stop; [`moa_store::StoreError::Owned`] where another process attacks the same; [`RunnerError::OtherAttack`] where files are of other settings; and what cannot be read,
 /// drawn or written. What was finished before stays.
 pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(), RunnerError> {
     let vocabulary = vocabulary(request.prompts);
@@ -86,6 +87,8 @@ pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(),
     for spec in request.victims {
         let victim = spec.open(request)?;
         let folder = request.results.join(FOLDER).join(&spec.name);
+        // Another process would write the same lines.
+        let leases = Leases::take(&[folder.join(LEASE)])?;
         if !request.safe.is_empty() {
             let head = head(request, spec, SAFE, "black box", 0)?;
             let log = Log::open(&folder.join(format!("{SAFE}.jsonl")), &head, request.replaces)?;
@@ -106,6 +109,7 @@ pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(),
                     moa_attack::AttackError::Stopped => RunnerError::Stopped,
                     source => RunnerError::Attack { victim: spec.name.clone(), source },
                 })?;
+                leases.check()?;
                 outcomes.iter().try_for_each(|outcome| log.append(outcome))?;
                 done += together.len();
                 progress(done as f64 / all);
