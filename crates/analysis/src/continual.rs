@@ -231,15 +231,15 @@ mod tests {
 
     use super::*;
 
-    /// Three phases with one reward each, on 40 prompts that gain the same but for a hundredth.
+    /// Three phases with one reward each, on 64 prompts that gain the same but for a hundredth.
     fn phases(gains: [[f64; 3]; 3]) -> Vec<PhaseResults> {
         let text = r#"(name: "all", rewards: [(kind: Safety)], weightings: [Corners], training: (epochs: 3), evaluation: (resamples: 200),
             phases: [(name: "a", until: 1), (name: "b", until: 2), (name: "c")])"#;
         let spec = ExperimentSpec::from_ron(text, "all.ron").unwrap();
-        let prompts = 40;
+        let prompts = 64;
         let record = |phase: usize, gain: f64| {
             let score = |i: usize| {
-                let level = 0.3 + 0.1 * phase as f64 + 0.004 * i as f64;
+                let level = 0.3 + 0.1 * phase as f64 + 0.002 * i as f64;
                 let own = if gain == 0.0 { 0.0 } else { gain * if i % 2 == 0 { 0.99 } else { 1.01 } };
                 [level + own - 0.05, level + own + 0.05].map(|score| score as f32)
             };
@@ -278,7 +278,7 @@ mod tests {
         let run = &report.runs[0];
         assert_eq!((report.runs.len(), run.columns.len(), run.label().as_str()), (1, 3, "safety"));
         for (phase, column) in run.columns.iter().enumerate() {
-            assert!((column.base - (0.3 + 0.1 * phase as f64 + 0.004 * 19.5)).abs() < 1e-6);
+            assert!((column.base - (0.3 + 0.1 * phase as f64 + 0.002 * 31.5)).abs() < 1e-6);
             for after in 0..3 {
                 near(column.gains[after], gains[after][phase]);
             }
