@@ -1,5 +1,6 @@
 //! The matrix of an experiment in phases: what its adapters gain in each phase's rewards after each phase.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use moa_analysis::continual::{PhaseColumn, PhaseReport, PhaseRun, PhaseSummary};
@@ -10,6 +11,9 @@ use super::Arguments;
 use crate::error::CliError;
 use crate::output::{print, prose};
 use crate::text::Table;
+
+/// What a row says of a column.
+type Cell = fn(&PhaseColumn) -> String;
 
 /// Prints the matrix of results in phases.
 ///
@@ -43,7 +47,7 @@ pub(crate) fn describe(report: &PhaseReport, folder: &Path) -> String {
     let mut text = String::new();
     for run in &report.runs {
         if report.runs.len() > 1 {
-            text += &format!("{}:\n", run.label());
+            let _ = writeln!(text, "{}:", run.label());
         }
         text += &matrix(report, run);
         text += &run.summary.as_ref().map_or_else(String::new, summary);
@@ -55,19 +59,19 @@ pub(crate) fn describe(report: &PhaseReport, folder: &Path) -> String {
     );
     let plot = Layout::new(folder).plot_file("phases.png");
     if plot.exists() {
-        text += &format!("plot      {}\n", plot.display());
+        let _ = writeln!(text, "plot      {}", plot.display());
     }
     text + &format!("phases    {}\n", Layout::new(folder).phases_dir().display())
 }
 
 fn matrix(report: &PhaseReport, run: &PhaseRun) -> String {
     let heading = |column: &PhaseColumn| format!("{} in {}", column.reward, report.phases[column.phase]);
-    let mut table = Table::new(["".to_owned()].into_iter().chain(run.columns.iter().map(heading)));
+    let mut table = Table::new([String::new()].into_iter().chain(run.columns.iter().map(heading)));
     for (after, phase) in report.phases.iter().enumerate() {
         let cell = |column: &PhaseColumn| gain(column.gains.get(after).copied().flatten());
         table.row([format!("after {phase}")].into_iter().chain(run.columns.iter().map(cell)));
     }
-    let rows: [(&str, fn(&PhaseColumn) -> String); 2] = [
+    let rows: [(&str, Cell); 2] = [
         ("kept", |column| column.kept.map_or_else(String::new, percent)),
         ("forgotten", |column| column.forgotten.map_or_else(String::new, |forgotten| gain(Some(forgotten)))),
     ];
