@@ -15,7 +15,7 @@ use crate::method::Noised;
 pub struct Tuning<'a> {
     /// The prompts.
     pub prompts: &'a [String],
-    /// Steps of AdamW, each on [`ROWS`] images.
+    /// Steps of AdamW, each on eight images.
     pub steps: u32,
     /// Their size.
     pub rate: f64,

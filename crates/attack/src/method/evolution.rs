@@ -14,7 +14,7 @@ use crate::{AttackError, Attempt, Siege};
 pub struct Evolution {
     /// Prompts that are kept from one generation to the next.
     pub kept: usize,
-    /// The most edits that each generation tries; fewer where the budget would not do for [`GENERATIONS`].
+    /// The most edits that each generation tries; fewer where the budget would not do for four generations.
     pub children: usize,
     /// Images of each of them.
     pub images: usize,
