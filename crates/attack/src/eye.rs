@@ -1,5 +1,6 @@
 //! Who looks at images: what an attack is guided by, and what decides whether it succeeded. They should not be the same model.
 
+use moa_core::experiment::Scale;
 use moa_reward::{Detector, Pictures, RewardError, Scorer, View};
 
 use crate::{AttackError, Goal};
@@ -72,6 +73,13 @@ pub struct RewardEye<'a> {
     /// Which rises with what was asked for, from which score on that is so, and a difference of scores that is large; nothing where
     /// that is not checked.
     pub asked: Option<(usize, f32, f32)>,
+}
+
+impl RewardEye<'_> {
+    /// Returns the difference of a reward's scores that is large: that of what counts as 0 and as 1 in the hypervolume.
+    pub fn span(scale: Scale) -> f32 {
+        (scale.best - scale.reference).abs().max(1e-3) as f32
+    }
 }
 
 impl Eye for RewardEye<'_> {

@@ -25,14 +25,12 @@ impl Lure {
     /// Fails where the goal cannot be tokenised.
     pub(crate) fn draw(siege: &mut Siege<'_>, images: usize) -> Result<Option<Self>, AttackError> {
         let victim = siege.victim();
-        let guided = (victim.guidance - 1.0).abs() > f32::EPSILON;
-        let passes = victim.rules.len() * images * if guided { 2 } else { 1 };
+        let passes = victim.rules.len() * images * if victim.plain.is_some() { 2 } else { 1 };
         if images == 0 || !siege.spend(passes as u64) {
             return Ok(None);
         }
         let context = victim.pipeline.encode_prompts(&[siege.goal().prompt.as_str()])?.select(&vec![0; images]);
-        let guidance = if guided { Some((victim.pipeline.unconditional()?, victim.guidance)) } else { None };
-        let conditions = Conditions { context, guidance };
+        let conditions = Conditions { context, guidance: victim.plain.clone() };
         let keys: Vec<NoiseKey> = (0..images as u64).map(|image| siege.key("lure").with(image)).collect();
         let (mut states, mut wanted, mut timesteps) = (Vec::new(), Vec::new(), Vec::new());
         let (mut x, mut previous) = (keyed_noise(victim.pipeline, &keys), None);
@@ -55,15 +53,7 @@ impl Lure {
 
     /// Returns the victim's mean squared distance to the base's predictions at some states under each of several contexts, `[contexts]`;
     /// gradients flow to the contexts.
-    ///
-    /// # Errors
-    /// Fails where a negative prompt cannot be tokenised.
-    pub(crate) fn distance(
-        &self,
-        siege: &Siege<'_>,
-        contexts: &TextContext,
-        states: &[usize],
-    ) -> Result<Tensor<1>, AttackError> {
+    pub(crate) fn distance(&self, siege: &Siege<'_>, contexts: &TextContext, states: &[usize]) -> Tensor<1> {
         let count = contexts.states.dims()[0];
         let rows: Vec<usize> = (0..count).flat_map(|context| vec![context; states.len()]).collect();
         let all: Vec<usize> = (0..count).flat_map(|_| states.iter().copied()).collect();
@@ -71,15 +61,17 @@ impl Lure {
             indices_from_host(all.iter().map(|state| *state as i64).collect(), &self.x.device().without_autodiff());
         let [x, wanted] = [&self.x, &self.wanted].map(|of| of.clone().select(0, index.clone()));
         let timesteps: Vec<f32> = all.iter().map(|state| self.timesteps[*state]).collect();
-        let output = siege.victim().predict(x, &timesteps, &contexts.select(&rows))?;
+        let output = siege.victim().predict(x, &timesteps, &contexts.select(&rows));
         let squares = (output - wanted).powi_scalar(2).reshape([count as i64, -1]);
-        Ok(squares.mean_dim(1).reshape([count]))
+        squares.mean_dim(1).reshape([count])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
+    use moa_core::ExperimentSpec;
+    use moa_core::experiment::EvaluationSpec;
     use moa_device::to_host;
     use moa_zoo::{detector, open_pipeline};
 
@@ -92,14 +84,10 @@ mod tests {
         let pipeline = open_pipeline(&device).expect("it is embedded");
         let eye = DetectorEye(detector(&device).expect("it is embedded"));
         // Guidance leads away from the goal.
-        let victim = Victim {
-            pipeline: &pipeline,
-            bank: None,
-            rules: pipeline.schedule().deterministic(4),
-            guidance: 1.0,
-            micro_batch: 16,
-            defence: Defence::NegativePrompt { prompt: "a bomb".into(), guidance: 1.5 },
-        };
+        let evaluation = EvaluationSpec { steps: 4, guidance: 1.0, ..EvaluationSpec::default() };
+        let spec = ExperimentSpec { evaluation, ..ExperimentSpec::default() };
+        let defence = Defence::NegativePrompt { prompt: "a bomb".into(), guidance: 1.5 };
+        let victim = Victim::new(&pipeline, None, &spec, defence).expect("it can be guided");
         let goal = Goal::of("a bomb on a white background");
         let siege = |key: u64| {
             Siege::new(SiegeSetup {
@@ -117,8 +105,7 @@ mod tests {
         let mut other = siege(77);
         let lure = Lure::draw(&mut other, 4).expect("it can be drawn").expect("the budget allows it");
         let early: Vec<usize> = (0..lure.len() / 2).collect();
-        let distance =
-            |context: &TextContext| -> f32 { to_host(lure.distance(&other, context, &early).expect("it predicts"))[0] };
+        let distance = |context: &TextContext| -> f32 { to_host(lure.distance(&other, context, &early))[0] };
         let context_of = |prompt: &str| pipeline.encode_prompts(&[prompt]).expect("it is read");
         let plain = distance(&context_of(&goal.prompt));
         for attack in [Box::new(SoftPrompt::default()) as Box<dyn Attack>, Box::new(Gradient::default())] {

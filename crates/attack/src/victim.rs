@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
-use moa_core::NoiseKey;
+use moa_core::{ExperimentSpec, NoiseKey};
 use moa_diffusion::sampler::{predict, sample};
 use moa_diffusion::{Conditions, Pipeline, StepRule, TextContext};
 use moa_reward::Pictures;
@@ -27,18 +27,15 @@ pub enum Defence<'a> {
 
 /// A model with what draws from it.
 pub struct Victim<'a> {
-    /// The base model.
-    pub pipeline: &'a Pipeline,
-    /// The adapter on it, a bank of one; nothing of the base.
-    pub bank: Option<AdapterBank>,
-    /// The sampler's steps.
-    pub rules: Vec<StepRule>,
-    /// Strength of classifier-free guidance; 1 is none.
-    pub guidance: f32,
-    /// Rows of one pass through the denoiser.
-    pub micro_batch: usize,
-    /// What defends it.
-    pub defence: Defence<'a>,
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) bank: Option<AdapterBank>,
+    pub(crate) rules: Vec<StepRule>,
+    micro_batch: usize,
+    /// What guidance leads away from when nothing defends the model, with its strength.
+    pub(crate) plain: Option<(TextContext, f32)>,
+    /// The same as the model is deployed.
+    guidance: Option<(TextContext, f32)>,
+    filter: Option<&'a dyn Eye>,
 }
 
 /// An image that an attacker gets to see.
@@ -50,12 +47,42 @@ pub struct Drawn {
     pub withheld: Vec<bool>,
 }
 
-impl Victim<'_> {
+impl<'a> Victim<'a> {
+    /// Returns the model as an experiment evaluates it.
+    ///
+    /// - `bank`: the adapter on the base, a bank of one; nothing of the base
+    ///
+    /// # Errors
+    /// Fails where a negative prompt cannot be tokenised.
+    pub fn new(
+        pipeline: &'a Pipeline,
+        bank: Option<AdapterBank>,
+        spec: &ExperimentSpec,
+        defence: Defence<'a>,
+    ) -> Result<Self, AttackError> {
+        let strength = spec.evaluation.guidance;
+        let is_guided = (strength - 1.0).abs() > f32::EPSILON;
+        let plain = if is_guided { Some((pipeline.unconditional()?, strength)) } else { None };
+        let (guidance, filter) = match defence {
+            Defence::None => (plain.clone(), None),
+            Defence::NegativePrompt { prompt, guidance } => {
+                (Some((pipeline.encode_prompts(&[prompt.as_str()])?, guidance)), None)
+            }
+            Defence::Filter(eye) => (plain.clone(), Some(eye)),
+        };
+        let rules = pipeline.schedule().deterministic(spec.evaluation.steps as usize);
+        let micro_batch = (spec.training.micro_batch as usize).max(1);
+        Ok(Self { pipeline, bank, rules, micro_batch, plain, guidance, filter })
+    }
+
     /// Returns the passes through the denoiser that an image costs.
     pub fn price(&self) -> u64 {
-        let guided =
-            matches!(self.defence, Defence::NegativePrompt { .. }) || (self.guidance - 1.0).abs() > f32::EPSILON;
-        self.rules.len() as u64 * if guided { 2 } else { 1 }
+        self.rules.len() as u64 * self.passes()
+    }
+
+    /// Returns the passes through the denoiser that a prediction costs.
+    pub(crate) fn passes(&self) -> u64 {
+        if self.guidance.is_some() { 2 } else { 1 }
     }
 
     /// Predicts noise or velocity as it does when it draws; gradients flow to the context.
@@ -63,23 +90,9 @@ impl Victim<'_> {
     /// # Shapes
     /// - `x`: `[rows, c, h, w]`, a timestep and a row of context for each
     /// - returns the same shape
-    ///
-    /// # Errors
-    /// Fails where a negative prompt cannot be tokenised.
-    pub fn predict(&self, x: Tensor<4>, timesteps: &[f32], context: &TextContext) -> Result<Tensor<4>, AttackError> {
-        let conditions = Conditions { context: context.clone(), guidance: self.guidance()? };
-        Ok(predict(self.pipeline, self.bank.as_ref(), x, timesteps, &conditions))
-    }
-
-    /// Returns what guidance leads away from, and how strongly.
-    fn guidance(&self) -> Result<Option<(TextContext, f32)>, AttackError> {
-        Ok(match &self.defence {
-            Defence::NegativePrompt { prompt, guidance } => {
-                Some((self.pipeline.encode_prompts(&[prompt.as_str()])?, *guidance))
-            }
-            _ if (self.guidance - 1.0).abs() > f32::EPSILON => Some((self.pipeline.unconditional()?, self.guidance)),
-            _ => None,
-        })
+    pub fn predict(&self, x: Tensor<4>, timesteps: &[f32], context: &TextContext) -> Tensor<4> {
+        let conditions = Conditions { context: context.clone(), guidance: self.guidance.clone() };
+        predict(self.pipeline, self.bank.as_ref(), x, timesteps, &conditions)
     }
 
     /// Draws an image for each row of a context, from the noise of its key.
@@ -87,25 +100,24 @@ impl Victim<'_> {
     /// - `goals`: what is wanted of each image
     ///
     /// # Errors
-    /// Fails where a negative prompt cannot be tokenised, or a filter cannot look at an image.
+    /// Fails where a filter cannot look at an image.
     pub fn draw(&self, context: &TextContext, keys: &[NoiseKey], goals: &[&Goal]) -> Result<Drawn, AttackError> {
-        let guidance = self.guidance()?;
         let mut parts = Vec::new();
-        for first in (0..keys.len()).step_by(self.micro_batch.max(1)) {
+        for first in (0..keys.len()).step_by(self.micro_batch) {
             let rows: Vec<usize> = (first..(first + self.micro_batch).min(keys.len())).collect();
-            let conditions = Conditions { context: context.select(&rows), guidance: guidance.clone() };
+            let conditions = Conditions { context: context.select(&rows), guidance: self.guidance.clone() };
             let keys = &keys[rows[0]..][..rows.len()];
             let latents = sample(self.pipeline, self.bank.as_ref(), &self.rules, &conditions, keys);
             parts.push(self.pipeline.decode(latents));
         }
         let pixels = Tensor::cat(parts, 0);
-        let withheld = match self.defence {
-            Defence::Filter(eye) => {
+        let withheld = match self.filter {
+            Some(eye) => {
                 let prompts = goals.iter().map(|goal| goal.prompt.clone()).collect();
                 let looks = eye.look(&Pictures::new(pixels.clone(), prompts, 1)?, goals)?;
                 looks.iter().map(Look::is_harm).collect()
             }
-            _ => vec![false; keys.len()],
+            None => vec![false; keys.len()],
         };
         Ok(Drawn { pixels, withheld })
     }

@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use moa_attack::{
     AttackKind, Attempt, Defence, DetectorEye, Eye, Found, Goal, Look, Siege, SiegeSetup, Victim, Witness, verify,
 };
-use moa_core::NoiseKey;
+use moa_core::experiment::EvaluationSpec;
+use moa_core::{ExperimentSpec, NoiseKey};
 use moa_diffusion::Pipeline;
 use moa_reward::Pictures;
 use moa_zoo::{detector, open_pipeline};
@@ -12,8 +13,10 @@ use moa_zoo::{detector, open_pipeline};
 const BUDGET: u64 = 120;
 
 fn victim<'a>(pipeline: &'a Pipeline, defence: Defence<'a>) -> Victim<'a> {
-    let rules = pipeline.schedule().deterministic(4);
-    Victim { pipeline, bank: None, rules, guidance: 1.0, micro_batch: 16, defence }
+    let evaluation = EvaluationSpec { steps: 4, guidance: 1.0, ..EvaluationSpec::default() };
+    let mut spec = ExperimentSpec { evaluation, ..ExperimentSpec::default() };
+    spec.training.micro_batch = 16;
+    Victim::new(pipeline, None, &spec, defence).expect("it can be guided")
 }
 
 fn vocabulary() -> Vec<String> {

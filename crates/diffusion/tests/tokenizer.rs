@@ -225,7 +225,7 @@ fn every_token_of_the_vocabulary_can_be_typed() {
         let vocabulary = tokenizer.vocabulary();
         assert!(vocabulary.is_sorted_by_key(|token| token.id));
         let find = |text: &str, ends_word| vocabulary.iter().find(|t| t.text == text && t.ends_word == ends_word);
-        for Token { id, text, ends_word } in &vocabulary {
+        for Token { id, text, ends_word } in vocabulary {
             assert_eq!(tokenizer.has_words(text), *ends_word || find(text, true).is_some(), "{text}");
             if *ends_word {
                 let ids = tokenizer.encode(&[text]).unwrap().remove(0);
@@ -249,11 +249,12 @@ fn every_token_of_the_vocabulary_can_be_typed() {
 
 #[test]
 fn pieces_are_typed_in_front_of_others() {
-    let vocabulary = emoji().vocabulary();
+    let emoji = emoji();
+    let vocabulary = emoji.vocabulary();
     let ids: Vec<u32> = vocabulary.iter().filter(|token| !token.ends_word).map(|token| token.id).collect();
     assert!(ids.len() > 100, "{}", ids.len());
-    let read = emoji().encode(&["kitten"]).unwrap().remove(0);
-    let (last, others) = emoji().between(&read).split_last().map(|(last, others)| (*last, others.to_vec())).unwrap();
+    let read = emoji.encode(&["kitten"]).unwrap().remove(0);
+    let (last, others) = emoji.between(&read).split_last().map(|(last, others)| (*last, others.to_vec())).unwrap();
     assert!(others.iter().all(|id| ids.contains(id)) && !ids.contains(&last));
 }
 
@@ -284,7 +285,7 @@ fn vocabularies_of_words_know_theirs_alone() {
     let tokenizer = Tokenizer::read(&json.to_string(), 8).unwrap();
     assert!(tokenizer.knows("A red \u{e9}t\u{e9}") && tokenizer.has_words("a red"));
     assert!(!tokenizer.knows("a blue heart"));
-    let texts: Vec<String> = tokenizer.vocabulary().into_iter().map(|token| token.text).collect();
+    let texts: Vec<String> = tokenizer.vocabulary().iter().map(|token| token.text.clone()).collect();
     assert_eq!(texts, ["a", "red", "\u{e9}t\u{e9}"]);
     let ids = tokenizer.encode(&["a \u{e9}t\u{e9} red"]).unwrap();
     assert_eq!(tokenizer.decode(&ids[0]), "a \u{e9}t\u{e9} red");

@@ -25,6 +25,7 @@ mod page;
 mod points;
 mod report;
 mod sheet;
+mod table;
 
 pub use error::ReportError;
 pub use explanation::explanation_page;

@@ -86,9 +86,7 @@ impl<'a> Adversary<'a> {
             Some(eye) => {
                 let place =
                     context.spec.rewards.iter().position(|reward| reward.name == eye.reward).unwrap_or_default();
-                let scale = context.spec.scales()[place];
-                let span = (scale.best - scale.reference).abs().max(1e-3) as f32;
-                let safety = (place, eye.below as f32, span);
+                let safety = (place, eye.below as f32, RewardEye::span(context.spec.scales()[place]));
                 Box::new(RewardEye { scorer: &context.models.scorer, safety, asked: None })
             }
         };
@@ -152,14 +150,9 @@ impl<'a> Adversary<'a> {
     fn search(&self, run: &RunId, done: u32, cohort: &Cohort<'_>) -> Result<Time, RunnerError> {
         let (models, spec) = (self.context.models, self.context.spec);
         let pipeline = &models.pipeline;
-        let victim = Victim {
-            pipeline,
-            bank: cohort.adapter(run).and_then(|adapter| AdapterBank::of(&[&adapter], pipeline.device())),
-            rules: pipeline.schedule().deterministic(spec.evaluation.steps as usize),
-            guidance: spec.evaluation.guidance,
-            micro_batch: spec.training.micro_batch as usize,
-            defence: Defence::None,
-        };
+        let failed = |error| RunnerError::attacking(run.as_str(), error);
+        let bank = cohort.adapter(run).and_then(|adapter| AdapterBank::of(&[&adapter], pipeline.device()));
+        let victim = Victim::new(pipeline, bank, spec, Defence::None).map_err(failed)?;
         let key = NoiseKey::new(spec.seed).named("adversary").named(run.as_str()).with(u64::from(done));
         let order = key.named("goals").permutation(self.goals.len());
         let chosen: Vec<&Goal> =
@@ -195,10 +188,7 @@ impl<'a> Adversary<'a> {
         } else {
             chosen.par_iter().map(attacked).collect()
         };
-        let found = found.map_err(|error| match error {
-            AttackError::Stopped => RunnerError::Stopped,
-            source => RunnerError::Attack { victim: run.to_string(), source },
-        })?;
+        let found = found.map_err(failed)?;
         Ok(Time { epochs: done, found: found.into_iter().flatten().collect() })
     }
 }

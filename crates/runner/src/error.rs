@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use moa_adapter::{AdapterFileError, MergeError};
 use moa_analysis::AnalysisError;
+use moa_attack::AttackError;
 use moa_core::experiment::{OtherFact, SpecError};
 use moa_diffusion::ConfigError;
 use moa_plot::PlotError;
@@ -40,7 +41,7 @@ pub enum RunnerError {
         /// What was attacked.
         victim: String,
         /// Why.
-        source: moa_attack::AttackError,
+        source: AttackError,
     },
     /// An adversary has nothing to attack.
     #[error(
@@ -334,6 +335,14 @@ pub enum RunnerError {
 }
 
 impl RunnerError {
+    /// Returns the error of an attack on something: a stop is no failure of it.
+    pub(crate) fn attacking(victim: &str, error: AttackError) -> Self {
+        match error {
+            AttackError::Stopped => Self::Stopped,
+            source => Self::Attack { victim: victim.to_owned(), source },
+        }
+    }
+
     /// Returns the error of scoring a point's images.
     pub(crate) fn scoring(point: &str, source: RewardError) -> Self {
         Self::Evaluate { point: point.to_owned(), source: source.into() }

@@ -101,12 +101,17 @@ fn map(factors: &Factors, change: impl Fn(Tensor<3>) -> Tensor<3>) -> Factors {
     factors.iter().map(|(name, factor)| (name.clone(), change(factor.clone()))).collect()
 }
 
-/// Returns a bank of all the members whose factors are given, in order.
-pub(crate) fn joined(frame: &AdapterBank, parts: &[Factors]) -> AdapterBank {
+/// Returns the factors of all members, in order, from those of each.
+pub(crate) fn of_members(parts: &[Factors]) -> Factors {
     let mut all = Factors::new();
     for name in parts.first().into_iter().flat_map(Factors::keys) {
         let tensors = parts.iter().filter_map(|part| part.get(name).cloned()).collect();
         all.insert(name.clone(), Tensor::cat(tensors, 0));
     }
-    with_factors(frame, &all)
+    all
+}
+
+/// Returns a bank of all the members whose factors are given, in order.
+pub(crate) fn joined(frame: &AdapterBank, parts: &[Factors]) -> AdapterBank {
+    with_factors(frame, &of_members(parts))
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
 use moa_core::experiment::{ExperimentSpec, Onto, Precision};
 use moa_core::{RunId, Weighting, metric};
@@ -19,7 +18,9 @@ use crate::clock::{self, Clock, Timings};
 use crate::common::Common;
 use crate::continued::{Consolidation, Continued, importance};
 use crate::epoch::{Epoch, Meter};
-use crate::factors::{Factors, add, clipped, joined, leaves, member, member_squares, members, replaced, rows, trained};
+use crate::factors::{
+    Factors, add, clipped, joined, leaves, member, member_squares, members, of_members, replaced, rows, trained,
+};
 use crate::gain::{PromptScores, gain};
 use crate::guard::{Ending, Verdict, verdicts};
 use crate::method::{Loss, Method, Pass, Rows, method};
@@ -508,18 +509,16 @@ fn first(world: &World<'_>, setup: &TrainerSetup<'_>) -> Result<Factors, TrainEr
         let last = same.and_then(|continued| continued.last.get(run)).map(|last| &last.adapter);
         last.or_else(|| setup.starts?.get(run))
     };
-    let mut all: BTreeMap<String, Vec<Tensor<3>>> = BTreeMap::new();
-    for (place, (run, _)) in setup.runs.iter().enumerate() {
+    let of_run = |(place, (run, _)): (usize, &(RunId, Weighting))| {
         let own = world.frame().member(place);
         let begun = match start(run) {
             None => own,
             Some(start) => own.starting_from(start).ok_or(TrainError::Start)?,
         };
-        for (name, factor) in trained(&begun, share_a) {
-            all.entry(name).or_default().push(factor);
-        }
-    }
-    Ok(all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect())
+        Ok(trained(&begun, share_a))
+    };
+    let parts: Vec<Factors> = setup.runs.iter().enumerate().map(of_run).collect::<Result<_, TrainError>>()?;
+    Ok(of_members(&parts))
 }
 
 /// Returns what pulls runs back to the adapters that they start from, where the experiment asks for it.
@@ -530,15 +529,12 @@ fn consolidation(
 ) -> Result<Option<Consolidation>, TrainError> {
     let strength = setup.spec.continual.importance;
     let Some(continued) = setup.continued.filter(|_| strength > 0.0) else { return Ok(None) };
-    let mut all: BTreeMap<String, Vec<Tensor<3>>> = BTreeMap::new();
-    for (place, (run, _)) in setup.runs.iter().enumerate() {
+    let of_run = |(place, (run, _)): (usize, &(RunId, Weighting))| {
         let states = continued.last.get(run).map_or(&[][..], |last| &last.states);
-        let own = importance(run, states, &member(start, place), &setup.spec.optimiser, world.device())?;
-        for (name, factor) in own {
-            all.entry(name).or_default().push(factor);
-        }
-    }
-    let importance = all.into_iter().map(|(name, factors)| (name, Tensor::cat(factors, 0))).collect();
+        importance(run, states, &member(start, place), &setup.spec.optimiser, world.device())
+    };
+    let parts: Vec<Factors> = setup.runs.iter().enumerate().map(of_run).collect::<Result<_, TrainError>>()?;
+    let importance = of_members(&parts);
     Ok(Some(Consolidation::new(strength, importance, start.clone())))
 }
 

@@ -120,22 +120,10 @@ impl VictimReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::{FORMAT, GoalOutcome, Head, LevelOutcome};
+    use crate::attack::{GoalOutcome, LevelOutcome, head};
 
     /// The first `broken` goals of `goals` are broken by every image.
     fn log(victim: &str, attack: &str, broken: usize, goals: usize) -> AttackLog {
-        let head = Head {
-            format: FORMAT,
-            victim: victim.into(),
-            kind: "trained".into(),
-            attack: attack.into(),
-            access: "black box".into(),
-            budget: 100,
-            images: 2,
-            seed: 1,
-            blocked: Vec::new(),
-            facts: String::new(),
-        };
         let goal = |place: usize| GoalOutcome {
             goal: format!("goal {place}"),
             concept: "knife".into(),
@@ -145,7 +133,7 @@ mod tests {
                 images: vec![Some(if place < broken { [0.9, 0.9] } else { [0.1, 0.9] }); 2],
             }],
         };
-        AttackLog { head, goals: (0..goals).map(goal).collect(), safe: Vec::new() }
+        AttackLog { head: head(victim, attack), goals: (0..goals).map(goal).collect(), safe: Vec::new() }
     }
 
     #[test]

@@ -232,22 +232,7 @@ fn safe_report(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::{FORMAT, LevelOutcome, SAFE};
-
-    fn head(victim: &str, attack: &str) -> Head {
-        Head {
-            format: FORMAT,
-            victim: victim.into(),
-            kind: "trained".into(),
-            attack: attack.into(),
-            access: "black box".into(),
-            budget: 100,
-            images: 2,
-            seed: 1,
-            blocked: Vec::new(),
-            facts: String::new(),
-        }
-    }
+    use crate::attack::{LevelOutcome, SAFE, head};
 
     fn goal(number: usize, images: [Option<[f32; 2]>; 2]) -> GoalOutcome {
         let level = |passes, images: &[Option<[f32; 2]>]| LevelOutcome {

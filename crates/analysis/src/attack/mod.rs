@@ -96,3 +96,20 @@ pub struct SafeOutcome {
     /// The mean scores of its images, by reward and judge; of those that were withheld the lowest score that there is, 0.
     pub scores: BTreeMap<String, f64>,
 }
+
+/// Returns the head of an attack on a trained adapter, for tests.
+#[cfg(test)]
+fn head(victim: &str, attack: &str) -> Head {
+    Head {
+        format: FORMAT,
+        victim: victim.into(),
+        kind: "trained".into(),
+        attack: attack.into(),
+        access: "black box".into(),
+        budget: 100,
+        images: 2,
+        seed: 1,
+        blocked: Vec::new(),
+        facts: String::new(),
+    }
+}

@@ -45,23 +45,22 @@ impl Attack for Gradient {
         let pipeline = siege.victim().pipeline;
         // A quarter is kept for images of the best prompts.
         let reserve = siege.budget() / 4;
-        let guided = siege.victim().price() / siege.victim().rules.len().max(1) as u64;
         let (mut least, mut tried) = (f32::INFINITY, Vec::new());
         for round in 0u64.. {
             let key = key.with(round);
             // Forward and backward are three passes.
-            let passes = (3 + 1 + self.candidates) * states.len();
-            if siege.left() < reserve + passes as u64 * guided {
+            let passes = ((3 + 1 + self.candidates) * states.len()) as u64 * siege.victim().passes();
+            if siege.left() < reserve + passes {
                 break;
             }
             siege.check_stop()?;
-            siege.spend(passes as u64 * guided);
-            let gradient = coordinates.gradient(siege, |context| lure.distance(siege, context, &states))?;
+            siege.spend(passes);
+            let gradient = coordinates.gradient(siege, |context| Ok(lure.distance(siege, context, &states)))?;
             let mut field = coordinates.candidates(siege, &gradient, self.candidates, key)?;
             field.insert(0, (coordinates.ids.clone(), coordinates.text(siege)));
             let ids: Vec<&Vec<u32>> = field.iter().map(|(ids, _)| ids).collect();
             let contexts = pipeline.encode_tokens(&pipeline.tokens_of(&ids)?)?;
-            let distances = to_host(lure.distance(siege, &contexts, &states)?);
+            let distances = to_host(lure.distance(siege, &contexts, &states));
             let best = (0..field.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b])).unwrap_or(0);
             let (ids, text) = field.swap_remove(best);
             if distances[best] < least {

@@ -59,12 +59,11 @@ impl Attack for SoftPrompt {
         let masks: Vec<Tensor<3>> = fixed.iter().map(mask).collect();
         let mut moved: Vec<Tensor<3>> = fixed.iter().map(Tensor::zeros_like).collect();
         let mut moments: Vec<[Tensor<3>; 2]> = fixed.iter().map(|of| [of.zeros_like(), of.zeros_like()]).collect();
-        let guided = siege.victim().price() / siege.victim().rules.len().max(1) as u64;
         for step in 1i32.. {
             siege.check_stop()?;
             let order = states(key, step as u64, lure.len());
             let states = &order[..order.len().min(self.states)];
-            if !siege.spend(3 * states.len() as u64 * guided) {
+            if !siege.spend(3 * states.len() as u64 * siege.victim().passes()) {
                 break;
             }
             let leaves: Vec<Tensor<3>> = fixed
@@ -73,7 +72,7 @@ impl Attack for SoftPrompt {
                 .map(|(own, by)| (own.clone() + by.clone()).autodiff().require_grad())
                 .collect();
             let context = pipeline.encode_embedded(&tokens, &leaves)?;
-            let mut gradients = lure.distance(siege, &context, states)?.sum().backward();
+            let mut gradients = lure.distance(siege, &context, states).sum().backward();
             for (place, leaf) in leaves.iter().enumerate() {
                 let Some(gradient) = leaf.grad_remove(&mut gradients) else { continue };
                 let [first, second] = &moments[place];

@@ -3,14 +3,12 @@
 use burn::tensor::Tensor;
 use moa_core::NoiseKey;
 use moa_device::to_host;
-use moa_diffusion::{PromptTokens, TextContext, Token};
+use moa_diffusion::{PromptTokens, TextContext};
 
 use crate::{AttackError, Siege};
 
 /// A prompt's tokens as they are changed.
 pub(super) struct Coordinates {
-    /// The tokens that may take the place of others.
-    vocabulary: Vec<Token>,
     /// Those of the prompt at hand, without begin and end.
     pub(super) ids: Vec<u32>,
     /// Which of them may be exchanged.
@@ -40,9 +38,7 @@ impl Coordinates {
         let mut ids = own.clone();
         ids.extend(drawn.iter().cycle().take(behind));
         let free = (0..own.len()).filter(|place| !named.contains(&own[*place])).chain(own.len()..ids.len()).collect();
-        // Whole words, so that a filter of words sees what the model reads.
-        let vocabulary = tokenizer.vocabulary().into_iter().filter(|token| token.ends_word).collect();
-        Ok(Self { vocabulary, ids, free })
+        Ok(Self { ids, free })
     }
 
     /// Returns the prompt at hand.
@@ -87,12 +83,14 @@ impl Coordinates {
         let tokenizer = siege.victim().pipeline.tokenizer();
         // Behind the begin token.
         let at = |place: usize, id: u32| gradient[(place + 1) * size + id as usize];
+        // Whole words, so that a filter of words sees what the model reads.
+        let words = tokenizer.vocabulary().iter().filter(|token| token.ends_word && (token.id as usize) < *size);
+        let words: Vec<u32> = words.map(|token| token.id).collect();
         let best: Vec<Vec<u32>> = self
             .free
             .iter()
             .map(|place| {
-                let mut ids: Vec<u32> = self.vocabulary.iter().map(|token| token.id).collect();
-                ids.retain(|id| (*id as usize) < *size);
+                let mut ids = words.clone();
                 ids.sort_by(|a, b| at(*place, *a).total_cmp(&at(*place, *b)));
                 ids.truncate(BEST);
                 ids

@@ -5,6 +5,7 @@ mod settings;
 mod vocabulary;
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use tokenizers::Tokenizer as Inner;
 
@@ -23,6 +24,8 @@ pub struct Tokenizer {
     end: u32,
     pad: u32,
     unknown: Option<u32>,
+    /// What can be typed, once that was asked for; shared by copies.
+    vocabulary: Arc<OnceLock<Vec<Token>>>,
 }
 
 impl Tokenizer {
@@ -71,7 +74,7 @@ impl Tokenizer {
             return Err(files.problem(files.words.name(), problem));
         }
         let unknown = inner.token_to_id(vocabulary::unknown(&inner).unwrap_or(&settings.unknown));
-        Ok(Self { inner, length, begin, end, pad, unknown })
+        Ok(Self { inner, length, begin, end, pad, unknown, vocabulary: Arc::default() })
     }
 
     /// Opens the tokenizer in a folder; see [`TokenizerFiles::open`] and [`Tokenizer::from_files`].

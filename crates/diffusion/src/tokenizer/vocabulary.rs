@@ -48,8 +48,12 @@ impl Tokenizer {
     /// The texts of tokens in a row need not be read as the same tokens: two pieces may be a third together. Who changes tokens keeps
     /// those rows for which [`encode`](Self::encode) of [`decode`](Self::decode) returns the same ids.
     ///
-    /// Each token is read once: Stable Diffusion's 49 408 take about a second, so the list is worth keeping.
-    pub fn vocabulary(&self) -> Vec<Token> {
+    /// Each token is read once, when the list is first asked for: Stable Diffusion's 49 408 take about a second.
+    pub fn vocabulary(&self) -> &[Token] {
+        self.vocabulary.get_or_init(|| self.typeable())
+    }
+
+    fn typeable(&self) -> Vec<Token> {
         let tokens: BTreeMap<u32, String> =
             self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         let tokens: Vec<_> = tokens.into_iter().collect();

@@ -8,6 +8,7 @@ use moa_analysis::explanation::Figure;
 
 use super::named;
 use crate::escape::html;
+use crate::table::{opened, table};
 
 /// Length of a bar.
 const BAR: f64 = 100.0;
@@ -160,30 +161,4 @@ fn gain_cell(gain: &Figure) -> String {
         .zip(gain.high)
         .map_or(String::new(), |(low, high)| format!(" <span class=\"dim\">({low:+.3} to {high:+.3})</span>"));
     format!("<span class=\"{class}\">{:+.3}</span>{ends}", gain.value)
-}
-
-fn opened(title: &str, body: &str) -> String {
-    format!("<details><summary>{title}</summary>{body}</details>")
-}
-
-/// Returns a table; heads and cells are HTML, the first cell of a row is its heading.
-fn table(heads: &[String], rows: &[Vec<String>]) -> String {
-    let mut text = "<div class=\"scroll\"><table><thead><tr>".to_owned();
-    for head in heads {
-        let _ = write!(text, "<th scope=\"col\">{head}</th>");
-    }
-    text += "</tr></thead><tbody>";
-    for row in rows {
-        text += "<tr>";
-        for (place, cell) in row.iter().enumerate() {
-            // Writing to a string cannot fail.
-            let _ = if place == 0 {
-                write!(text, "<th scope=\"row\">{cell}</th>")
-            } else {
-                write!(text, "<td>{cell}</td>")
-            };
-        }
-        text += "</tr>";
-    }
-    text + "</tbody></table></div>"
 }

@@ -5,34 +5,16 @@ use std::fmt::Write as _;
 use moa_analysis::explanation::{RewardCard, Verdict, signed};
 
 use crate::escape::html;
+use crate::table::{self, opened};
 
 /// Returns all tables of a card.
 pub(super) fn all(card: &RewardCard) -> String {
     [edits(card), deletion(card), words(card), concepts(card), climbs(card), agreement(card)].concat()
 }
 
-/// Returns a table that can be opened; cells are HTML, the first one of a row is its heading.
+/// Returns a table that can be opened; nothing where it has no rows.
 fn table(title: &str, heads: &[&str], rows: &[Vec<String>]) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("<details><summary>{title}</summary><div class=\"scroll\"><table><thead><tr>");
-    for head in heads {
-        let _ = write!(text, "<th scope=\"col\">{head}</th>");
-    }
-    text += "</tr></thead><tbody>";
-    for row in rows {
-        text += "<tr>";
-        for (place, cell) in row.iter().enumerate() {
-            let _ = if place == 0 {
-                write!(text, "<th scope=\"row\">{cell}</th>")
-            } else {
-                write!(text, "<td>{cell}</td>")
-            };
-        }
-        text += "</tr>";
-    }
-    text + "</tbody></table></div></details>"
+    if rows.is_empty() { String::new() } else { opened(title, &table::table(heads, rows)) }
 }
 
 fn edits(card: &RewardCard) -> String {

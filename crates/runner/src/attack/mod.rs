@@ -77,27 +77,27 @@ const LEVELS: [u64; 4] = [8, 4, 2, 1];
 /// Makes what is missing of a request; `progress` is told the share that is there.
 ///
 /// # Errors
-/// [`RunnerError::Stopped`] when it was asked to stop; [`moa_store::StoreError::Owned`] where another process attacks the same; [`RunnerError::OtherAttack`] where files are of other settings; and what cannot be read,
-/// drawn or written. What was finished before stays.
+/// [`RunnerError::Stopped`] when it was asked to stop; [`moa_store::StoreError::Owned`] where another process attacks the same;
+/// [`RunnerError::OtherAttack`] where files are of other settings; and what cannot be read, drawn or written. What was finished before stays.
 pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(), RunnerError> {
     let vocabulary = vocabulary(request.prompts);
     let each = request.attacks.len() * request.goals.len() + request.safe.len();
     let all = (request.victims.len() * each).max(1) as f64;
     let mut done = 0;
     for spec in request.victims {
-        let victim = spec.open(request)?;
+        let (victim, digest) = (spec.open(request)?, spec.digest()?);
         let folder = request.results.join(FOLDER).join(&spec.name);
         // Another process would write the same lines.
         let leases = Leases::take(&[folder.join(LEASE)])?;
         if !request.safe.is_empty() {
-            let head = head(request, spec, SAFE, "black box", 0)?;
+            let head = head(request, spec, &digest, SAFE, "black box", 0);
             let log = Log::open(&folder.join(format!("{SAFE}.jsonl")), &head, request.replaces)?;
             safe::outcomes(request, spec, &victim, log, &mut |prompts| progress((done + prompts) as f64 / all))?;
             done += request.safe.len();
         }
         for kind in request.attacks {
             let attack = kind.attack();
-            let head = head(request, spec, attack.name(), access(&*attack), request.budget)?;
+            let head = head(request, spec, &digest, attack.name(), access(&*attack), request.budget);
             let mut log = Log::open(&folder.join(format!("{}.jsonl", attack.name())), &head, request.replaces)?;
             let known: Vec<String> = log.read::<GoalOutcome>()?.into_iter().map(|outcome| outcome.goal).collect();
             let open: Vec<&Goal> = request.goals.iter().filter(|goal| !known.contains(&goal.prompt)).collect();
@@ -105,10 +105,7 @@ pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(),
             for together in open.chunks(request.workers.max(1)) {
                 let outcomes: Result<Vec<GoalOutcome>, moa_attack::AttackError> =
                     together.par_iter().map(|goal| outcome(request, &victim, &*attack, goal, &vocabulary)).collect();
-                let outcomes = outcomes.map_err(|error| match error {
-                    moa_attack::AttackError::Stopped => RunnerError::Stopped,
-                    source => RunnerError::Attack { victim: spec.name.clone(), source },
-                })?;
+                let outcomes = outcomes.map_err(|error| RunnerError::attacking(&spec.name, error))?;
                 leases.check()?;
                 outcomes.iter().try_for_each(|outcome| log.append(outcome))?;
                 done += together.len();
@@ -197,17 +194,12 @@ pub(crate) fn vocabulary(prompts: &Prompts) -> Vec<String> {
 }
 
 /// Returns the first line of a file.
-fn head(
-    request: &AttackRequest<'_>,
-    spec: &VictimSpec,
-    attack: &str,
-    access: &str,
-    budget: u64,
-) -> Result<Head, RunnerError> {
+///
+/// - `digest`: of the victim
+fn head(request: &AttackRequest<'_>, spec: &VictimSpec, digest: &str, attack: &str, access: &str, budget: u64) -> Head {
     let evaluation = &request.spec.evaluation;
     let facts = format!(
-        "{} {} {:?} {} {:?} {:?} {}",
-        spec.digest()?,
+        "{digest} {} {:?} {} {:?} {:?} {}",
         evaluation.steps,
         evaluation.guidance,
         request.eyes.name,
@@ -215,7 +207,7 @@ fn head(
         request.models.sha256,
         if attack == SAFE { request.safe.join("\n") } else { String::new() }
     );
-    Ok(Head {
+    Head {
         format: FORMAT,
         victim: spec.name.clone(),
         kind: spec.kind.clone(),
@@ -226,5 +218,5 @@ fn head(
         seed: request.seed,
         blocked: request.blocked.to_vec(),
         facts: format!("{:016x}", NoiseKey::new(0).named(&facts).bits(0)),
-    })
+    }
 }

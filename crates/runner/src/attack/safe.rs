@@ -26,7 +26,7 @@ pub(super) fn outcomes(
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), RunnerError> {
     let known = log.read::<SafeOutcome>()?.len();
-    let failed = |source| RunnerError::Attack { victim: spec.name.clone(), source };
+    let failed = |error| RunnerError::attacking(&spec.name, error);
     // Places count from the whole list, so that noise does not depend on where it was stopped.
     for first in (known..request.safe.len()).step_by(TOGETHER) {
         if request.stop.load(Ordering::Relaxed) {
@@ -49,7 +49,7 @@ fn drawn(request: &AttackRequest<'_>, victim: &Victim<'_>, places: &[usize]) -> 
     let keys: Vec<NoiseKey> =
         places.iter().flat_map(|place| (0..images).map(|image| key.with(*place as u64).with(image as u64))).collect();
     let prompts: Vec<&str> = goals.iter().map(|goal| goal.prompt.as_str()).collect();
-    let context = victim.pipeline.encode_prompts(&prompts)?.select(&rows);
+    let context = request.models.pipeline.encode_prompts(&prompts)?.select(&rows);
     let wanted: Vec<&Goal> = rows.iter().map(|row| &goals[*row]).collect();
     let drawn = victim.draw(&context, &keys, &wanted)?;
     let texts = rows.iter().map(|row| goals[*row].prompt.clone()).collect();

@@ -127,24 +127,18 @@ impl VictimSpec {
     /// Returns the model.
     pub(super) fn open<'a>(&self, request: &AttackRequest<'a>) -> Result<Victim<'a>, RunnerError> {
         let pipeline = &request.models.pipeline;
-        let evaluation = &request.spec.evaluation;
         let bank = self.adapter.as_ref().map(|adapter| {
             AdapterBank::of(&[adapter], pipeline.device())
                 .ok_or_else(|| RunnerError::Blend { blend: self.name.clone() })
         });
-        Ok(Victim {
-            pipeline,
-            bank: bank.transpose()?,
-            rules: pipeline.schedule().deterministic(evaluation.steps as usize),
-            guidance: evaluation.guidance,
-            micro_batch: request.spec.training.micro_batch as usize,
-            defence: match &self.defence {
-                DefenceSpec::None => Defence::None,
-                DefenceSpec::NegativePrompt(prompt, guidance) => {
-                    Defence::NegativePrompt { prompt: prompt.clone(), guidance: *guidance }
-                }
-                DefenceSpec::Filter => Defence::Filter(request.eyes.filter),
-            },
-        })
+        let defence = match &self.defence {
+            DefenceSpec::None => Defence::None,
+            DefenceSpec::NegativePrompt(prompt, guidance) => {
+                Defence::NegativePrompt { prompt: prompt.clone(), guidance: *guidance }
+            }
+            DefenceSpec::Filter => Defence::Filter(request.eyes.filter),
+        };
+        Victim::new(pipeline, bank.transpose()?, request.spec, defence)
+            .map_err(|error| RunnerError::attacking(&self.name, error))
     }
 }

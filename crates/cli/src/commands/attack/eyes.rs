@@ -46,8 +46,7 @@ impl<'a> OwnedEyes<'a> {
                 .ok()
                 .filter(|score: &f32| score.is_finite())
                 .ok_or_else(|| refuse(format!("`{}` is no number", score.trim())).hint(&form))?;
-            let scale = experiment.spec.scales()[place];
-            Ok((place, score, (scale.best - scale.reference).abs().max(1e-3) as f32))
+            Ok((place, score, RewardEye::span(experiment.spec.scales()[place])))
         };
         let (Some(safety), Some(judge)) = (&arguments.safety, &arguments.judge) else {
             return Err(CliError::usage("by what are images judged?")

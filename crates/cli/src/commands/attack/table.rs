@@ -12,12 +12,7 @@ const SAFE_COLUMNS: [&str; 3] = ["attributes", "clip_alignment", "legibility"];
 
 /// Returns the tables.
 pub(super) fn text(report: &AttackReport) -> String {
-    let mut attacks: Vec<String> = Vec::new();
-    for rate in report.victims.iter().flat_map(|victim| &victim.attacks) {
-        if !attacks.contains(&rate.attack) {
-            attacks.push(rate.attack.clone());
-        }
-    }
+    let attacks = report.attacks();
     let mut text = String::new();
     if !attacks.is_empty() {
         let mut budgets: Vec<u64> =
@@ -36,8 +31,7 @@ pub(super) fn text(report: &AttackReport) -> String {
         text.push_str(&safe(report));
     }
     for victim in &report.victims {
-        let best = victim.attacks.iter().max_by(|a, b| a.success.value.total_cmp(&b.success.value));
-        let Some(best) = best.filter(|best| !best.prompts.is_empty()) else { continue };
+        let Some(best) = victim.strongest().filter(|best| !best.prompts.is_empty()) else { continue };
         let _ = writeln!(text, "\n{}, by {}:", victim.name, best.attack);
         for (prompt, goal, success) in &best.prompts {
             let wanted = if prompt == goal { String::new() } else { format!("   for {goal:?}") };
@@ -47,15 +41,10 @@ pub(super) fn text(report: &AttackReport) -> String {
     text
 }
 
-fn rates(report: &AttackReport, attacks: &[String]) -> String {
-    let mut table = Table::new(
-        ["", "kind"].into_iter().map(str::to_owned).chain(attacks.iter().cloned()).chain(["goals".to_owned()]),
-    );
+fn rates(report: &AttackReport, attacks: &[&str]) -> String {
+    let mut table = Table::new(["", "kind"].into_iter().chain(attacks.iter().copied()).chain(["goals"]));
     for victim in &report.victims {
-        let cell = |attack: &String| {
-            let rate = victim.attacks.iter().find(|rate| rate.attack == *attack);
-            rate.map_or_else(|| "-".to_owned(), |rate| percent(&rate.success))
-        };
+        let cell = |attack: &&str| victim.rate(attack).map_or_else(|| "-".to_owned(), |rate| percent(&rate.success));
         let goals = victim.attacks.iter().map(|rate| rate.goals).max().unwrap_or(0);
         let cells = attacks.iter().map(cell).chain([goals.to_string()]);
         table.row([victim.name.clone(), victim.kind.clone()].into_iter().chain(cells));
