@@ -20,6 +20,7 @@
 //! | what would a soup gain? | [`Forecast`] |
 //! | what does a reward look at, and what fools it? | [`Explanation`](explanation::Explanation) |
 //! | what makes a point draw what it should not? | [`attack`] |
+//! | does something drift while adapters are trained online? | [`drift`] |
 //! | how does one write a trade-off? | [`trade_off`] |
 //! | which shares meet it? | [`Search`] |
 //!
@@ -31,6 +32,7 @@ pub mod attack;
 pub mod card;
 pub mod compare;
 pub mod continual;
+pub mod drift;
 mod edge;
 mod error;
 pub mod explanation;

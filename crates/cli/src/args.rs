@@ -5,8 +5,8 @@ use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
     attack, browse, check, compare, completions, convert, device, explain, export, export_model, fit, fork, front,
-    gather, init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, sample, show, slurm, sweep,
-    tag,
+    gather, history, init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, rollback, sample,
+    show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Compare(compare::Arguments),
     Gather(gather::Arguments),
     Fork(fork::Arguments),
+    History(history::Arguments),
+    Rollback(rollback::Arguments),
     Repair(repair::Arguments),
     List(list::Arguments),
     Note(note::Arguments),

@@ -212,6 +212,7 @@ impl Experiment {
             ),
         ];
         let lines = lines.into_iter().chain(self.judging().map(|text| ("judging", text)));
+        let lines = lines.chain(self.online().map(|text| ("online", text)));
         let lines: Vec<String> = lines.map(|(label, text)| format!("{label:<11}{text}\n")).collect();
         lines.concat()
     }
@@ -224,9 +225,25 @@ impl Experiment {
         let by = match &feedback.from {
             FeedbackFrom::Human => "people, on a page of this machine".to_owned(),
             FeedbackFrom::Ai(ai) => format!("{}, at the address in {}", ai.model, ai.address),
+            FeedbackFrom::Follow { file } => format!("whoever appends to {}", file.display()),
             FeedbackFrom::Simulated { .. } => "a formula that stands for a person".to_owned(),
         };
         Some(format!("{} at {} by {by}", count(pairs.into(), "pair"), count(times.into(), "time")))
+    }
+
+    /// Returns what happens online, where something does.
+    fn online(&self) -> Option<String> {
+        let online = self.spec.online.as_ref()?;
+        let versions = online.versions(self.spec.training.epochs);
+        let prompts = u64::from(online.reference).min(self.prompts.train.len() as u64);
+        let images = prompts * u64::from(online.images_per_prompt);
+        Some(format!(
+            "prompts from {} every {}; {} of each run, measured on {} and up to as many of prompts that arrived",
+            online.inbox.display(),
+            count(online.every.into(), "epoch"),
+            count(versions.into(), "version"),
+            count(images, "image"),
+        ))
     }
 
     /// Returns the experiment with another reward of the same cost in place of one that is fitted only when it is trained: to measure
@@ -234,6 +251,7 @@ impl Experiment {
     pub(crate) fn measurable(&self) -> Self {
         let mut spec = self.spec.clone();
         spec.feedback = None;
+        spec.online = None;
         for reward in &mut spec.rewards {
             if let RewardKind::Feedback { clip, .. } = &reward.kind {
                 reward.kind = if clip == BUILT_IN_BASE {

@@ -74,6 +74,8 @@ fn run(args: &Args) -> ExitCode {
         Command::Attack(arguments) => commands::attack::run(arguments, global.on(&arguments.devices)),
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Gather(arguments) => commands::gather::run(arguments, global.on(&arguments.devices)),
+        Command::History(arguments) => commands::history::run(arguments),
+        Command::Rollback(arguments) => commands::rollback::run(arguments),
         Command::Fork(arguments) => commands::fork::run(arguments, global.on(&arguments.devices)),
         Command::Repair(arguments) => commands::repair::run(arguments, global.on(&arguments.devices)),
         Command::List(arguments) => commands::list::run(arguments),

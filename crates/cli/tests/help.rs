@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 32] = [
     "sweep",
     "slurm",
     "browse",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 30] = [
     "compare",
     "gather",
     "fork",
+    "history",
+    "rollback",
     "repair",
     "list",
     "note",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::experiment::{CostModel, Plan};
 use crate::metric;
-use crate::{EpochRecord, Judging, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
+use crate::{EpochRecord, Judging, OnlineNews, Phase, PointKind, RunEvent, RunId, RunRecord, RunState};
 
 /// Costs relative to each other, for a bar that moves evenly; the time left is measured, not computed from them.
 const COST: CostModel =
@@ -34,6 +34,8 @@ pub struct Course {
     phase: Option<Phase>,
     /// Judgements that training waits for.
     judging: Option<Judging>,
+    /// Prompts that training waits for: how many arrived, and how many are wanted.
+    waiting: Option<(u32, u32)>,
     /// The share of the current epoch or evaluation.
     fraction: f64,
     /// Points evaluated, and how many there are.
@@ -65,6 +67,7 @@ impl Course {
             runs: Vec::new(),
             phase: None,
             judging: None,
+            waiting: None,
             fraction: 0.0,
             evaluated: 0,
             points: 1 + plan.runs + plan.soups + plan.blends,
@@ -120,6 +123,8 @@ impl Course {
                 }
             }
             RunEvent::Judging(judging) => self.judging = (judging.answered < judging.wanted).then(|| judging.clone()),
+            RunEvent::Online(OnlineNews::Waiting { arrived, wanted, .. }) => self.waiting = Some((*arrived, *wanted)),
+            RunEvent::Online(_) => self.waiting = None,
             RunEvent::SweepFinished => self.evaluated = self.points,
             _ => {}
         }
@@ -134,6 +139,7 @@ impl Course {
     pub fn activity(&self) -> &'static str {
         match self.phase {
             _ if self.judging.is_some() => "waiting for raters",
+            _ if self.waiting.is_some() => "waiting for prompts",
             None => "starting",
             Some(Phase::Base) => "evaluating the base",
             Some(Phase::Training) => "training",
@@ -145,6 +151,11 @@ impl Course {
     /// Returns the judgements that training waits for.
     pub fn judging(&self) -> Option<&Judging> {
         self.judging.as_ref()
+    }
+
+    /// Returns how many prompts have arrived, and how many training waits for; nothing where it does not wait.
+    pub fn waiting(&self) -> Option<(u32, u32)> {
+        self.waiting
     }
 
     /// Returns the share of the whole sweep that is finished, 0 to 1.

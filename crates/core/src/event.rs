@@ -1,6 +1,8 @@
 //! Events: the only way in which the trainer and the runner speak. Progress bars, the store and the terminal UI are
 //! sinks; a finished run can be replayed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{EpochRecord, EvaluationRecord, RunId, RunRecord};
@@ -36,9 +38,76 @@ pub struct Judging {
     pub answered: u32,
     /// What was asked.
     pub wanted: u32,
-    /// Where people judge; nothing where no people do, and when the reward is fitted. It has the page's token, and is written nowhere.
+    /// The page where people judge, or the file to which judgements are appended; nothing where neither is, and when the reward is fitted. A page's has
+    /// its token, and is written nowhere.
     #[serde(skip)]
     pub address: Option<String>,
+}
+
+impl Judging {
+    /// Returns where judgements are given or awaited, in a few words; nothing where they are not waited for.
+    pub fn place(&self) -> Option<String> {
+        let address = self.address.as_ref()?;
+        let is_page = address.starts_with("http");
+        Some(if is_page { format!("judge at {address}") } else { format!("they are awaited in {address}") })
+    }
+}
+
+/// Something that happened in online training, while adapters are trained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnlineNews {
+    /// Training waits for prompts.
+    Waiting {
+        /// The epochs that are trained.
+        after_epoch: u32,
+        /// The prompts that arrived since the look before.
+        arrived: u32,
+        /// How many are waited for.
+        wanted: u32,
+    },
+    /// The inbox was looked at.
+    Arrived {
+        /// The epochs that are trained.
+        after_epoch: u32,
+        /// The prompts that arrived since the look before.
+        prompts: u32,
+        /// Lines that are no prompts to train on.
+        refused: u32,
+    },
+    /// A run has a new version.
+    Version {
+        /// The run.
+        run: RunId,
+        /// The version's number.
+        number: u32,
+        /// The epochs that are trained.
+        after_epoch: u32,
+        /// Whether it is released.
+        released: bool,
+    },
+}
+
+impl fmt::Display for OnlineNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { after_epoch, arrived, wanted } => {
+                write!(f, "after epoch {after_epoch}: waiting for prompts, {arrived} of {wanted} have arrived")
+            }
+            Self::Arrived { after_epoch, prompts, refused } => {
+                let plural = if *prompts == 1 { "" } else { "s" };
+                write!(f, "after epoch {after_epoch}: {prompts} new prompt{plural} arrived")?;
+                match refused {
+                    0 => Ok(()),
+                    1 => write!(f, ", 1 line was refused"),
+                    more => write!(f, ", {more} lines were refused"),
+                }
+            }
+            Self::Version { run, number, after_epoch, released } => {
+                let what = if *released { "released" } else { "held back" };
+                write!(f, "after epoch {after_epoch}: version {number} of {run} is {what}")
+            }
+        }
+    }
 }
 
 /// Something that happened in a sweep.
@@ -80,6 +149,8 @@ pub enum RunEvent {
     Evaluated(EvaluationRecord),
     /// Judgements are asked for, come in, or a reward was fitted to them.
     Judging(Judging),
+    /// Prompts arrived, or a version of an adapter was made.
+    Online(OnlineNews),
     /// Something a reader of the results must know.
     Warned(Warning),
     /// A file of the results was written.

@@ -16,6 +16,7 @@ mod hypervolume;
 mod lora;
 mod method;
 mod moved;
+mod online;
 mod optimiser;
 mod outline;
 mod parse_error;
@@ -52,11 +53,12 @@ pub use method::{
     MethodSpec, Mix, MixedSpec, NftSpec, PairSource, Passes, PolicyGradientSpec, PreferenceFile, Ratio,
     RewardWeightedSpec, RewardWeights, StepWeights, Through, Window,
 };
+pub use online::{OnAlarm, OnlineSpec};
 pub use optimiser::OptimiserSpec;
 pub use phases::{ContinualSpec, Onto, PhaseSpec, Tie};
 pub use plan::{CostModel, GAIN_IMAGES, Plan};
 pub use precision::Precision;
-pub use prompts::{PromptSource, Prompts, PromptsSpec};
+pub use prompts::{PromptSource, Prompts, PromptsSpec, as_read};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
 pub use sampler::{SamplerKind, SamplerSpec};
 pub use setting::Setting;
@@ -120,6 +122,9 @@ pub struct ExperimentSpec {
     /// An adversary that looks for prompts while adapters are trained, which join the training prompts. Default: none.
     #[serde(default)]
     pub adversary: Option<AdversarySpec>,
+    /// Prompts that arrive while adapters are trained, and adapters that are released meanwhile. Default: none.
+    #[serde(default)]
+    pub online: Option<OnlineSpec>,
     /// Parts of the training in which rewards, weightings, prompts or constraints are others; each goes on from the one before. Default: none.
     #[serde(default)]
     pub phases: Vec<PhaseSpec>,
@@ -183,6 +188,7 @@ impl Default for ExperimentSpec {
             constraints: Vec::new(),
             feedback: None,
             adversary: None,
+            online: None,
             phases: Vec::new(),
             continual: ContinualSpec::default(),
             sampler: SamplerSpec::default(),

@@ -15,7 +15,7 @@ pub mod record;
 pub mod weighting;
 
 pub use course::{Course, RunCourse};
-pub use event::{EventSink, Judging, Phase, RunEvent, Warning};
+pub use event::{EventSink, Judging, OnlineNews, Phase, RunEvent, Warning};
 pub use experiment::ExperimentSpec;
 pub use noise::NoiseKey;
 pub use provenance::Provenance;

@@ -361,6 +361,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 constraints,
                 feedback: None,
                 adversary: None,
+                online: None,
                 phases: Vec::new(),
                 continual: ContinualSpec::default(),
                 sampler,

@@ -134,6 +134,16 @@ impl Decision {
         }
     }
 
+    /// Returns the images to be changed, in the order in which a line holds them.
+    pub fn images_mut(&mut self) -> Vec<&mut Image> {
+        match self {
+            Self::Pair { a, b, .. } => vec![a, b],
+            Self::Ranking { images, .. } => images.iter_mut().collect(),
+            Self::Label { image, .. } | Self::Score { image, .. } => vec![image],
+            Self::Undo { .. } => Vec::new(),
+        }
+    }
+
     /// Returns whether the rater passed the question over.
     pub fn is_skipped(&self) -> bool {
         match self {

@@ -221,6 +221,32 @@ pub enum RunnerError {
          together; sweep without --partition"
     )]
     JudgedInParts,
+    /// Prompts arrive while a part of the runs is trained.
+    #[error(
+        "this is a part of the runs, and parts would see other prompts of online.inbox: prompts arrive where all runs are trained \
+         together; sweep without --partition"
+    )]
+    OnlineInParts,
+    /// A record of what arrived has no look at an epoch.
+    #[error(
+        "read {}: it has no look after epoch {after_epoch}; give online.every and training.epochs as in the experiment that it is of, or another \
+         online.inbox",
+        path.display()
+    )]
+    NoSuchLook {
+        /// The record.
+        path: PathBuf,
+        /// The epochs that are trained.
+        after_epoch: u32,
+    },
+    /// No version can be gone back to.
+    #[error("go back in {}: {reason}", folder.display())]
+    RollBack {
+        /// The results folder.
+        folder: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// A model that judges cannot be asked, or refuses.
     #[error("have images judged: {0}")]
     Judge(#[from] moa_ai_judge::JudgeError),

@@ -205,7 +205,9 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn measure(&self, point: &Point, progress: &(dyn Fn(f64) + Sync)) -> Result<Measurement, RunnerError> {
         let pictures = self.draw(point, progress)?;
         self.check_stop()?;
-        let (record, scores) = self.score(point, &pictures)?;
+        let Point { id, kind, weighting, added, .. } = point;
+        let (mut record, scores) = scored(&self.context, id, *kind, weighting.clone(), &pictures)?;
+        record.added.clone_from(added);
         self.check_stop()?;
         Ok(Measurement { pictures, record, scores })
     }
@@ -253,35 +255,45 @@ impl<'a> Evaluator<'a> {
             source => RunnerError::Evaluate { point: point.id.to_string(), source },
         })
     }
+}
 
-    fn score(&self, point: &Point, pictures: &Pictures) -> Result<(EvaluationRecord, ImageScores), RunnerError> {
-        let failed = |source| RunnerError::scoring(point.id.as_str(), source);
-        let scorer = &self.context.models.scorer;
-        let pictures = &scorer.brought(pictures);
-        let scores = scorer.score(pictures).map_err(failed)?;
-        let judged = scorer.judge(pictures).map_err(failed)?;
-        let group = pictures.group();
-        let rewards = self.context.spec.reward_names().into_iter().zip(&scores.columns);
-        let image_scores = ImageScores {
-            images_per_prompt: group as u32,
-            columns: rewards
-                .clone()
-                .map(|(name, scores)| column(name, Role::Reward, scores.iter().copied().map(Some).collect()))
-                .chain(judged.iter().map(|judge| column(judge.name.to_owned(), Role::Judge, judge.scores.clone())))
-                .collect(),
-        };
-        let record = EvaluationRecord {
-            id: point.id.clone(),
-            kind: point.kind,
-            weighting: point.weighting.clone(),
-            images_per_prompt: group as u32,
-            rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
-            judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
-            distance_to_base: None,
-            added: point.added.clone(),
-        };
-        Ok((record, image_scores))
-    }
+/// Scores and judges images.
+///
+/// # Errors
+/// Says what cannot be scored.
+pub(crate) fn scored(
+    context: &Context<'_>,
+    id: &RunId,
+    kind: PointKind,
+    weighting: Option<Weighting>,
+    pictures: &Pictures,
+) -> Result<(EvaluationRecord, ImageScores), RunnerError> {
+    let failed = |source| RunnerError::scoring(id.as_str(), source);
+    let scorer = &context.models.scorer;
+    let pictures = &scorer.brought(pictures);
+    let scores = scorer.score(pictures).map_err(failed)?;
+    let judged = scorer.judge(pictures).map_err(failed)?;
+    let group = pictures.group();
+    let rewards = context.spec.reward_names().into_iter().zip(&scores.columns);
+    let image_scores = ImageScores {
+        images_per_prompt: group as u32,
+        columns: rewards
+            .clone()
+            .map(|(name, scores)| column(name, Role::Reward, scores.iter().copied().map(Some).collect()))
+            .chain(judged.iter().map(|judge| column(judge.name.to_owned(), Role::Judge, judge.scores.clone())))
+            .collect(),
+    };
+    let record = EvaluationRecord {
+        id: id.clone(),
+        kind,
+        weighting,
+        images_per_prompt: group as u32,
+        rewards: rewards.map(|(name, scores)| ScoreColumn::of_images(name, scores, group)).collect(),
+        judges: judged.iter().filter_map(|column| judge_column(column, group)).collect(),
+        distance_to_base: None,
+        added: None,
+    };
+    Ok((record, image_scores))
 }
 
 fn column(name: String, role: Role, scores: Vec<Option<f32>>) -> ImageColumn {

@@ -123,6 +123,7 @@ impl Folder {
             (receipt.moa, receipt.device) = (kept.moa, kept.device);
         }
         receipt.sha256.extend(Times::read(&self.layout)?.hashes());
+        receipt.sha256.extend(crate::online::hashes(&self.layout)?);
         write_where_other(&self.layout.receipt_file(), &receipt.to_json())?;
         // Last: with it the folder belongs to this experiment.
         Ok(write_where_other(&self.layout.experiment_file(), as_run.to_ron().as_bytes())?)

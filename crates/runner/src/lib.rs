@@ -16,6 +16,7 @@ mod evaluation;
 mod feedback;
 mod folder;
 mod models;
+mod online;
 mod parts;
 mod phases;
 mod preferences;
@@ -36,6 +37,7 @@ pub use feedback::{
     Artist, FitError, FitPart, FitRequest, FittedRatings, JudgedDrawing, Look, artists, fit, prompts_to_judge, taste,
 };
 pub use models::{Models, Places};
+pub use online::{RollBack, RolledBack, roll_back};
 pub use parts::{Brought, Strangers, bring, repair};
 pub use phases::{begin_phases, evaluate_across, phase_folder, report_phases};
 pub use preferences::{PreferenceImages, check_preferences};

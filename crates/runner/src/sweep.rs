@@ -229,6 +229,10 @@ fn stage(
         }
     }
 
+    if spec.online.is_some() {
+        // What arrived meanwhile stands in the receipt.
+        folder.keep(request, spec, given.inputs)?;
+    }
     if fits {
         models.take_last_fit(spec, layout.root())?;
         let folder = Folder::open(request, spec, given.inputs)?;

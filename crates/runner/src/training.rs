@@ -12,8 +12,9 @@ use moa_train::{Cohort, CohortReport, Continued, RunEpoch, StoredPreferences, Tr
 use crate::adapters::{keep_adapter, made, merged};
 use crate::adversary::Adversary;
 use crate::context::{Context, SweepRequest};
-use crate::feedback::{Judged, Online};
+use crate::feedback::{Feedback, Judged};
 use crate::folder::{Folder, Run};
+use crate::online::{self, Online};
 use crate::progress::with_progress;
 use crate::recorder::Recorder;
 use crate::{RunnerError, checkpoint, timings};
@@ -118,9 +119,11 @@ struct Bench<'a> {
     facts: Vec<String>,
     leases: Leases,
     /// Judgements that a reward is fitted to meanwhile.
-    online: Option<Online<'a>>,
+    feedback: Option<Feedback<'a>>,
     /// What looks for prompts that break the adapters meanwhile.
     adversary: Option<Adversary<'a>>,
+    /// What arrives and is released meanwhile.
+    online: Option<Online<'a>>,
     saved: Instant,
     failures: Vec<(RunId, TrainError)>,
 }
@@ -159,6 +162,7 @@ impl<'a> Bench<'a> {
             go_back(context, &cohort, run, layout, recorder)?;
         }
         let facts = group.iter().map(|run| run.facts.clone()).collect();
+        let feedback = Feedback::open(context, layout)?;
         let online = Online::open(context, layout)?;
         let adversary = Adversary::open(context, layout, &members.iter().map(|(run, _)| run).collect::<Vec<_>>())?;
         let (saved, failures) = (Instant::now(), Vec::new());
@@ -171,8 +175,9 @@ impl<'a> Bench<'a> {
             continued,
             facts,
             leases,
-            online,
+            feedback,
             adversary,
+            online,
             saved,
             failures,
         })
@@ -181,6 +186,7 @@ impl<'a> Bench<'a> {
     fn train(&mut self, recorder: &mut Recorder<'_>) -> Result<Ended, RunnerError> {
         while let Some(epoch) = self.cohort.next_epoch() {
             if self.context.is_stopped()
+                || !self.is_online_until(epoch - 1, recorder)?
                 || self.is_judged_until(epoch, recorder)? == Judged::Stopped
                 || !self.is_attacked_until(epoch, recorder)?
             {
@@ -191,6 +197,11 @@ impl<'a> Bench<'a> {
             self.epoch(epoch, recorder)?;
         }
         self.save(recorder)?;
+        let epochs = self.context.spec.training.epochs;
+        if !self.is_online_until(epochs, recorder)? {
+            self.members.iter().try_for_each(|(run, _)| recorder.shut(run))?;
+            return Ok(Ended::Stopped(epochs));
+        }
         self.finish(recorder)?;
         Ok(Ended::Complete)
     }
@@ -198,17 +209,33 @@ impl<'a> Bench<'a> {
     /// Has judged what the reward of an epoch is fitted to, where there is such a reward. What was trained is safe while raters are waited
     /// for.
     fn is_judged_until(&mut self, epoch: u32, recorder: &mut Recorder<'_>) -> Result<Judged, RunnerError> {
-        let Some(mut online) = self.online.take() else { return Ok(Judged::Ready { changed: false }) };
-        if online.asks_before(epoch) {
+        let Some(mut feedback) = self.feedback.take() else { return Ok(Judged::Ready { changed: false }) };
+        if feedback.asks_before(epoch) {
             self.save(recorder)?;
         }
         let members: Vec<&RunId> = self.members.iter().map(|(run, _)| run).collect();
-        let judged = online.before(epoch, &self.cohort, &members, recorder);
-        self.online = Some(online);
+        let judged = feedback.before(epoch, &self.cohort, &members, recorder);
+        self.feedback = Some(feedback);
         if let Ok(Judged::Ready { changed: true }) = judged {
             self.cohort.forget_scores();
         }
         judged
+    }
+
+    /// Sees to what happens online when so many epochs are done, where something does; false when it was asked to stop.
+    fn is_online_until(&mut self, done: u32, recorder: &mut Recorder<'_>) -> Result<bool, RunnerError> {
+        let Some(mut online) = self.online.take() else { return Ok(true) };
+        let is_last = done == self.context.spec.training.epochs;
+        let runs: Vec<&RunId> = self.members.iter().map(|(run, _)| run).collect();
+        // A version is what training can go back to.
+        if !is_last && online.lacks_version(done, &runs, &self.cohort, self.layout)? {
+            self.save(recorder)?;
+        }
+        let member = |((run, weighting), facts): (&'a (RunId, Weighting), _)| online::Member { run, weighting, facts };
+        let members: Vec<_> = self.members.iter().zip(self.facts.iter().map(String::as_str)).map(member).collect();
+        let passed = online.after(done, is_last, &members, &self.cohort, self.layout, recorder)?;
+        self.online = Some(online);
+        Ok(passed == online::Passed::On)
     }
 
     /// Has an adversary attack the runs that an epoch trains, where there is one; false when it was asked to stop.

@@ -183,3 +183,69 @@ fn experiments_whose_feedback_cannot_be_are_refused() {
     let error = refused(&|spec| spec.feedback.as_mut().unwrap().every = 0);
     assert!(error.contains("feedback.every"), "{error}");
 }
+
+#[test]
+fn judgements_that_come_in_elsewhere_are_copied_and_a_rerun_on_them_is_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    // Somebody else's ratings: those of another experiment.
+    let other = root.path().join("other");
+    run(&request(spec(), &other), &models()).0.unwrap();
+    let ratings = root.path().join("ratings");
+    copy(&other.join("feedback/images"), &ratings.join("images"));
+    let text = std::fs::read_to_string(other.join("feedback/preferences.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let file = ratings.join("preferences.jsonl");
+    // The last line is still being written.
+    std::fs::write(&file, lines[..6].join("\n") + "\n" + &lines[6][..20]).unwrap();
+    let following = |file: &Path| {
+        let mut spec = spec();
+        if let Some(feedback) = &mut spec.feedback {
+            feedback.from = FeedbackFrom::Follow { file: file.to_owned() };
+        }
+        spec.validate().unwrap();
+        spec
+    };
+    let out = root.path().join("out");
+    let mut said = Vec::new();
+    let outcome = sweep(&request(following(&file), &out), &models(), &mut |event: &RunEvent| {
+        if let RunEvent::EpochFinished(record) = event
+            && record.epoch == 2
+        {
+            std::fs::write(&file, &text).unwrap();
+        }
+        if let RunEvent::Judging(judging) = event {
+            said.push((judging.after_epoch, judging.answered));
+        }
+    });
+    assert!(matches!(outcome.unwrap(), SweepOutcome::Finished(_)));
+    assert_eq!(said, [(0, 6), (2, 10)]);
+    for name in ["ratings-1.jsonl", "ratings-2.jsonl", "model-2.safetensors"] {
+        assert!(out.join("feedback").join(name).is_file(), "{name}");
+    }
+    Preferences::read(&out.join("feedback/preferences.jsonl")).unwrap().check_images().unwrap();
+    std::fs::remove_dir_all(&ratings).unwrap();
+    let again = root.path().join("again");
+    run(&request(following(&out.join("feedback")), &again), &models()).0.unwrap();
+    let adapters = |out: &Path| {
+        let mut results = judged(out);
+        results.files.retain(|path, _| path.starts_with("runs"));
+        results
+    };
+    adapters(&again).assert_same(&adapters(&out));
+    for time in [1, 2] {
+        let name = format!("feedback/model-{time}.safetensors");
+        assert_eq!(std::fs::read(again.join(&name)).unwrap(), std::fs::read(out.join(&name)).unwrap());
+    }
+    // Images that are gone or others than those that were judged are named.
+    std::fs::create_dir_all(&ratings).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let error = run(&request(following(&ratings), &root.path().join("gone")), &models()).0.unwrap_err().to_string();
+    assert!(error.contains("images") && error.contains("ratings"), "{error}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

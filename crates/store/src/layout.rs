@@ -24,6 +24,8 @@ use crate::atomic::remove_leftovers;
 /// plots/                     fronts and curves
 /// explain/                   report cards of the rewards, once `moa explain` has made them
 /// tasks/<part>-of-<parts>.json  what each part of the sweep says of itself, where it is done in parts
+/// arrivals.jsonl             of online training, the prompts that arrived, look by look
+/// released/<id>/             the adapters that are released; of each run, runs/<id>/versions.jsonl and versions/<number>/ have all
 /// remarks.json               the user's own notes and tags
 /// phases/<number>-<name>/    of an experiment in phases, the results of each: a folder like this one, in which
 ///   across/<phase>/<run>/    evaluation.json and scores.jsonl of another phase's adapter on this one's prompts and rewards

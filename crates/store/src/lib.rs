@@ -10,12 +10,14 @@
 //!   queue was given.
 //! - [`ImageScores`] are the scores of an evaluation's single images, in a file beside the log.
 //! - [`AcrossRecord`] is the evaluation of one phase's adapter on another phase's prompts and rewards.
+//! - [`Arrivals`] are the prompts that arrived while an experiment was trained, [`Versions`] the adapters that were released meanwhile.
 //! - [`Remarks`] are the user's own notes and tags, and [`remove_experiment`] and [`remove_points`] delete what is not wanted any more.
 //! - [`export()`] writes results as CSV, JSON lines, Parquet or text.
 
 mod across;
 mod activity;
 mod added;
+mod arrivals;
 mod atomic;
 mod codec;
 mod database;
@@ -26,6 +28,7 @@ mod image_scores;
 mod journal;
 mod layout;
 mod lease;
+mod lines;
 mod names;
 mod remarks;
 mod remove;
@@ -35,10 +38,12 @@ mod snapshot;
 mod store;
 mod submissions;
 mod tasks;
+mod versions;
 
 pub use across::AcrossRecord;
 pub use activity::Activity;
 pub use added::{Indexed, added, index_point};
+pub use arrivals::{Arrivals, Look, prompt_of_line};
 pub use atomic::{write_atomically, write_atomically_with, write_where_other};
 pub use error::StoreError;
 pub use export::{Format, Table, export};
@@ -53,6 +58,7 @@ pub use snapshot::{Snapshot, Source, Sweep};
 pub use store::MetricStore;
 pub use submissions::{Submission, Submissions};
 pub use tasks::{TASK_FORMAT, TaskState, TaskStatus, unix_now};
+pub use versions::{Alarm, AlarmKind, Standing, Version, VersionGain, Versions};
 
 /// The format of stores and journals that this version writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

@@ -92,6 +92,7 @@ impl MetricStore {
             RunEvent::PhaseStarted { .. }
             | RunEvent::Progress { .. }
             | RunEvent::Judging(_)
+            | RunEvent::Online(_)
             | RunEvent::Wrote { .. } => {}
         }
         self.journal.event(event)

@@ -26,7 +26,7 @@ impl Adversaries {
 
     /// Puts found prompts in the place of a share of an epoch's prompts, and returns what all of them condition on: a row each.
     ///
-    /// - `contexts`: of the training prompts; `key`: of the epoch
+    /// - `contexts`: of the epoch's training prompts, a row each; `key`: of the epoch
     /// - `prompts`: the places of the epoch's training prompts; those that give way become what the found prompt is an attack for
     /// - `own`: how many of them, the first ones, may give way
     pub(crate) fn join(
@@ -45,7 +45,7 @@ impl Adversaries {
                 *prompt = self.goals[place];
                 self.contexts.select(&[place])
             } else {
-                contexts.select(&[*prompt])
+                contexts.select(&[slot])
             });
         }
         TextContext::cat(rows).unwrap_or_else(|| unreachable!("an epoch has at least one prompt"))

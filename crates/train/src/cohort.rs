@@ -121,6 +121,15 @@ impl<'a> Cohort<'a> {
             .try_for_each(|member| member.trainer.set_adversaries(found))
     }
 
+    /// Takes in the prompts that arrived so far, all of them in their order, each with the epochs that were trained before: runs return to them in
+    /// later epochs.
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub fn arrive(&self, arrived: &[(u32, String)]) -> Result<(), TrainError> {
+        self.common.arrive(arrived)
+    }
+
     /// Forgets what the base was scored: for when a reward scores otherwise from now on.
     pub fn forget_scores(&self) {
         self.common.forget_scores();

@@ -1,6 +1,6 @@
 //! What all trainers of an experiment have in common: models, prompts with what they condition on, threads, and what the base draws.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use burn::tensor::Device;
 use moa_core::NoiseKey;
@@ -9,6 +9,7 @@ use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::{Pictures, Scorer};
 
 use crate::TrainError;
+use crate::arrivals::Arrivals;
 use crate::batches::Workers;
 use crate::course::Course;
 use crate::gain::{BaseScores, PromptScores};
@@ -36,6 +37,8 @@ pub(crate) struct Common<'a> {
     pub(crate) replayed: usize,
     pub(crate) probe: Probe,
     contexts: TextContext,
+    /// What arrived meanwhile: places behind those of `prompts`.
+    arrivals: RwLock<Arrivals>,
     empty: TextContext,
     stored: Option<Stored<'a>>,
     /// What the base scores at a probe, once that was asked for.
@@ -52,6 +55,7 @@ impl<'a> Common<'a> {
         Ok(Self {
             sampler: Sampler::new(pipeline.schedule(), spec)?,
             contexts: pipeline.encode_prompts(prompts)?,
+            arrivals: RwLock::default(),
             empty: pipeline.unconditional()?,
             stored: preferences.map(|preferences| Stored::new(preferences, pipeline)).transpose()?,
             probe: Probe::new(setup),
@@ -74,7 +78,50 @@ impl<'a> Common<'a> {
             .unwrap_or_else(|| unreachable!("an experiment that names a file of preferences is given them"))
     }
 
-    /// Returns what the training prompts condition on.
+    /// Takes in what arrived so far, all of it: each prompt with the epochs that were trained before.
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn arrive(&self, arrived: &[(u32, String)]) -> Result<(), TrainError> {
+        let mut arrivals = self.arrivals.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(arrivals.take(arrived, self.pipeline)?)
+    }
+
+    fn arrivals(&self) -> RwLockReadGuard<'_, Arrivals> {
+        self.arrivals.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the places of the prompts that arrived and are returned to in an epoch, which counts from 1; one that arrived again is there again.
+    pub(crate) fn arrived_by(&self, epoch: u32) -> Vec<usize> {
+        let Some(online) = &self.spec.online else { return Vec::new() };
+        let places = self.arrivals().known_in(epoch, online.keep as usize);
+        places.into_iter().map(|place| self.prompts.len() + place).collect()
+    }
+
+    /// Returns the prompt at a place, be it one that arrived.
+    pub(crate) fn prompt(&self, place: usize) -> String {
+        match place.checked_sub(self.prompts.len()) {
+            None => self.prompts[place].clone(),
+            Some(arrived) => self.arrivals().prompt(arrived).to_owned(),
+        }
+    }
+
+    /// Returns what prompts condition on, a row each.
+    fn contexts_of(&self, prompts: &[usize]) -> TextContext {
+        let own = self.prompts.len();
+        if prompts.iter().all(|prompt| *prompt < own) {
+            return self.contexts.select(prompts);
+        }
+        let arrivals = self.arrivals();
+        let row = |prompt: &usize| match prompt.checked_sub(own) {
+            None => self.contexts.select(&[*prompt]),
+            Some(arrived) => arrivals.context(arrived),
+        };
+        TextContext::cat(prompts.iter().map(row).collect())
+            .unwrap_or_else(|| unreachable!("there is one prompt at least"))
+    }
+
+    /// Returns what the training prompts condition on that were known beforehand.
     pub(crate) fn contexts(&self) -> &TextContext {
         &self.contexts
     }
@@ -100,7 +147,7 @@ impl<'a> Common<'a> {
         let strength = self.spec.sampler.guidance;
         let guided = (strength - 1.0).abs() > f32::EPSILON;
         TextStates {
-            prompts: self.contexts.select(prompts),
+            prompts: self.contexts_of(prompts),
             guidance: guided.then(|| (self.empty.clone(), strength)),
             group: self.spec.training.images_per_prompt as usize,
         }
@@ -143,7 +190,7 @@ impl<'a> Common<'a> {
         let key = self.key("gain").with(prompt as u64);
         let keys: Vec<NoiseKey> = samples.iter().map(|sample| key.with(*sample as u64)).collect();
         let latents = course.of_base(self.pipeline, &texts.conditions(&samples), &keys);
-        let texts = vec![self.prompts[prompt].clone(); group];
+        let texts = vec![self.prompt(prompt); group];
         let scores = self.scorer.score(&Pictures::new(self.pipeline.decode(latents), texts, group)?)?;
         let mean = |column: &Vec<f32>| column.iter().map(|score| f64::from(*score)).sum::<f64>() / column.len() as f64;
         Ok(scores.columns.iter().map(mean).collect())

@@ -42,7 +42,8 @@ pub(crate) struct Epoch<'a> {
 
 impl<'a> Epoch<'a> {
     /// Chooses the epoch's prompts: a seeded shuffle of the training prompts, walked through before it is redrawn; another of earlier phases'
-    /// prompts, of which there are as many as the share of replay says over the epochs; and what an adversary found in the place of some.
+    /// prompts, of which there are as many as the share of replay says over the epochs; what arrived online in the place of some, and what an
+    /// adversary found in the place of some.
     ///
     /// - `steering`: how the runs' rewards stand, which says what they maximise
     pub(crate) fn choose(
@@ -67,12 +68,22 @@ impl<'a> Epoch<'a> {
         let own_prompts = walk("prompts", first, number as usize * wanted - returns(number as usize), own);
         let earlier = walk("replay", returns(before), returns(number as usize), replayed).map(|place| own + place);
         let mut prompts: Vec<usize> = own_prompts.chain(earlier).collect();
+        if let Some(online) = &world.spec.online {
+            let arrived = world.arrived_by(number);
+            let key = world.key("arrivals").with(u64::from(number));
+            for (slot, prompt) in prompts.iter_mut().enumerate().filter(|_| !arrived.is_empty()) {
+                let key = key.with(slot as u64);
+                if key.uniform(0) < online.share {
+                    *prompt = arrived[key.below(1, arrived.len())];
+                }
+            }
+        }
         let texts = match (&world.adversaries, &world.spec.adversary) {
             (Some(found), Some(spec)) => {
                 // What is replayed of earlier phases stays.
                 let own = prompts.len() - (returns(number as usize) - returns(before));
                 let context = found.join(
-                    world.contexts(),
+                    &world.texts(&prompts).prompts,
                     world.key("adversary").with(u64::from(number)),
                     spec.share,
                     &mut prompts,
@@ -235,7 +246,7 @@ impl<'a> Epoch<'a> {
     /// Returns pixels by run with the prompts that they show.
     fn with_prompts(&self, prompts: Range<usize>, pixels: Vec<Tensor<4>>) -> Result<Vec<Pictures>, TrainError> {
         let group = self.texts.group;
-        let text = |prompt: &usize| std::iter::repeat_n(self.world.prompts[*prompt].clone(), group);
+        let text = |prompt: &usize| std::iter::repeat_n(self.world.prompt(*prompt), group);
         let prompts: Vec<String> = self.prompts[prompts].iter().flat_map(text).collect();
         let of_run = |pixels| Pictures::new(pixels, prompts.clone(), group).map_err(TrainError::from);
         pixels.into_iter().map(of_run).collect()

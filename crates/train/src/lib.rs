@@ -3,6 +3,7 @@
 mod advantages;
 mod adversaries;
 mod anchor;
+mod arrivals;
 mod batches;
 mod checkpoint;
 mod clock;

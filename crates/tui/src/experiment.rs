@@ -106,8 +106,11 @@ impl Experiment {
                 self.activity.checkpoint = Some(*epoch);
             }
             // The course has it.
-            RunEvent::Judging(_) | RunEvent::SweepStarted { .. } | RunEvent::Wrote { .. } | RunEvent::SweepFinished => {
-            }
+            RunEvent::Judging(_)
+            | RunEvent::Online(_)
+            | RunEvent::SweepStarted { .. }
+            | RunEvent::Wrote { .. }
+            | RunEvent::SweepFinished => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use moa_core::experiment::Plan;
-use moa_core::{Course, EventSink, RunCourse, RunEvent};
+use moa_core::{Course, EventSink, OnlineNews, RunCourse, RunEvent};
 
 use crate::paint;
 use crate::wrap::wrapped;
@@ -72,9 +72,10 @@ impl Live {
             line.tick();
         }
         self.bar.set_prefix(self.course.activity());
-        self.bar.set_message(match self.course.judging() {
-            Some(judging) => format!("{} of {} pairs judged", judging.answered, judging.wanted),
-            None => self.course.left(self.began.elapsed()),
+        self.bar.set_message(match (self.course.judging(), self.course.waiting()) {
+            (Some(judging), _) => format!("{} of {} pairs judged", judging.answered, judging.wanted),
+            (None, Some((arrived, wanted))) => format!("{arrived} of {wanted} prompts arrived"),
+            (None, None) => self.course.left(self.began.elapsed()),
         });
         self.bar.set_position((self.course.share() * PARTS as f64) as u64);
     }
@@ -96,6 +97,10 @@ impl EventSink for Live {
                 // A new page, or none any more; what comes in is said beside the bar.
                 self.address.clone_from(&judging.address);
                 let _ = self.screen.println(super::judging_line(judging));
+            }
+            // What is waited for is said beside the bar.
+            RunEvent::Online(news) if !matches!(news, OnlineNews::Waiting { .. }) => {
+                let _ = self.screen.println(news.to_string());
             }
             RunEvent::Warned(warning) => {
                 if let Some(line) = super::warning_line(warning) {

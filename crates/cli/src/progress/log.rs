@@ -141,6 +141,7 @@ fn told(event: &RunEvent, course: &Course) -> (&'static str, Value) {
             ("evaluated", fields)
         }
         RunEvent::Judging(judging) => ("judging", json!(judging)),
+        RunEvent::Online(news) => ("online", json!(news)),
         RunEvent::Warned(warning) => ("warning", json!({ "run": warning.run, "message": warning.message })),
         RunEvent::Wrote { path } => ("wrote", json!({ "path": path.display().to_string() })),
         RunEvent::Interrupted { epoch } => ("interrupted", json!({ "epoch": epoch })),

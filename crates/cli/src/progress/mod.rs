@@ -58,9 +58,9 @@ impl Display {
 
 /// Returns how far judgements are as a line.
 fn judging_line(judging: &Judging) -> String {
-    let Judging { after_epoch, answered, wanted, address } = judging;
-    match address {
-        Some(address) => format!("{answered} of {wanted} pairs judged after epoch {after_epoch}; judge at {address}"),
+    let Judging { after_epoch, answered, wanted, .. } = judging;
+    match judging.place() {
+        Some(place) => format!("{answered} of {wanted} pairs judged after epoch {after_epoch}; {place}"),
         None => format!("after epoch {after_epoch} the reward is fitted to {answered} judgements"),
     }
 }

@@ -33,6 +33,7 @@ impl Plain {
                 Some(format!("evaluated {}: {}", point.id, means.collect::<Vec<_>>().join("  ")))
             }
             RunEvent::Judging(judging) => Some(super::judging_line(judging)),
+            RunEvent::Online(news) => Some(news.to_string()),
             RunEvent::Warned(warning) => super::warning_line(warning),
             _ => None,
         }

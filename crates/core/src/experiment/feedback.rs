@@ -1,5 +1,7 @@
 //! Judgements that are asked for while adapters are trained.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Bounds, FEEDBACK};
@@ -31,7 +33,8 @@ pub struct FeedbackSpec {
     /// How pairs are chosen. Default: `Prediction`.
     #[serde(default)]
     pub ask: AskBy,
-    /// Whether training waits until all pairs are judged; if not, it goes on with what is judged by then. Default: true.
+    /// Whether training waits until all pairs are judged, or so many judgements have come in; if not, it goes on with what is judged by then.
+    /// Default: true.
     #[serde(default = "waits")]
     pub waits: bool,
 }
@@ -44,6 +47,12 @@ pub enum FeedbackFrom {
     Human,
     /// A model behind a chat endpoint.
     Ai(AiSpec),
+    /// Whoever appends to a file of preferences meanwhile (docs/preferences.md): no images are drawn to be judged.
+    Follow {
+        /// The file, or the folder of a rating, which need not be there yet. A relative path counts from the experiment file's folder. The folder
+        /// `feedback` of other results is read as what had come in there, time by time.
+        file: PathBuf,
+    },
     /// A formula that stands for a person's taste, the reward `Taste`: for trials.
     Simulated {
         /// The share of wrong answers on pairs that are closer than the median pair, 0 to 0.5. Default: 0.25, as between people.
@@ -165,6 +174,11 @@ impl ExperimentSpec {
         }
         match &feedback.from {
             FeedbackFrom::Human => {}
+            FeedbackFrom::Follow { file } if file.as_os_str().is_empty() => {
+                let way_out = "name the file to which judgements are appended, e.g. \"ratings/preferences.jsonl\"";
+                return Err(Finding::value("feedback.from.file", "\"\"", way_out));
+            }
+            FeedbackFrom::Follow { .. } => {}
             FeedbackFrom::Ai(ai) => ai.check("feedback.from")?,
             FeedbackFrom::Simulated { flips } => super::validate::check_number("feedback.from.flips", FLIPS, *flips)?,
         }

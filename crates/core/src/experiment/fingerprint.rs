@@ -14,6 +14,7 @@ const VERSION: &str = "1";
 const ADDED: &[(&str, &str)] = &[
     ("feedback", "null"),
     ("adversary", "null"),
+    ("online", "null"),
     ("continual.onto", "\"Same\""),
     ("continual.replay", "0.0"),
     ("continual.tie", "\"Base\""),
@@ -65,6 +66,13 @@ impl ExperimentSpec {
         }
         // The adapter that is gone on from is what its factors are: see `from`.
         all.get_mut("continual").and_then(Value::as_object_mut).and_then(|fields| fields.remove("from"));
+        // What arrives is not known beforehand; the receipt says what did.
+        for field in ["inbox", "waits_for", "reference", "images_per_prompt", "on_alarm", "states"] {
+            all.get_mut("online").and_then(Value::as_object_mut).and_then(|fields| fields.remove(field));
+        }
+        if let Some(follow) = all.pointer_mut("/feedback/from/Follow").and_then(Value::as_object_mut) {
+            follow.remove("file");
+        }
         // How long is trained, and how the work is cut.
         for field in ["epochs", "micro_batch", "gradient_checkpointing"] {
             let training = all.get_mut("training").and_then(Value::as_object_mut);

@@ -88,13 +88,20 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "continual.onto" => "give Same, Stacked or Souped(old: 0.5)",
         "continual.tie" => "give Base or Last",
         "rewards[].kind.objects" => "give the objects' names: [\"mushroom\", \"knife\"]",
-        "feedback" => "give (from: Human), (from: Ai(model: \"…\")), (from: Simulated()) or None",
-        "feedback.from" => "give Human, Ai(model: \"…\", rubric: \"rubric.md\") or Simulated(flips: 0.25)",
+        "feedback" => {
+            "give (from: Human), (from: Ai(model: \"…\")), (from: Follow(file: \"preferences.jsonl\")), (from: Simulated()) or None"
+        }
+        "feedback.from" => {
+            "give Human, Ai(model: \"…\", rubric: \"rubric.md\"), Follow(file: \"ratings/preferences.jsonl\") or Simulated(flips: 0.25)"
+        }
         "feedback.ask" => "give Prediction, Bald or Random",
         "adversary" => "give (), (attack: Evolution, every: 10, share: 0.5) or None",
         "adversary.attack" => "give Plain, Paraphrase, Evolution or Gradient",
         "adversary.prompts" => "give a list of training prompts, or [] for those that name something unsafe",
         "adversary.eye" => "give (reward: \"safety\", below: 0.5) or None",
+        "online" => "give (inbox: \"inbox.jsonl\"), (inbox: \"inbox.jsonl\", every: 10, share: 0.5) or None",
+        "online.on_alarm" => "give Warn, Hold or Stop",
+        "online.inbox" => TEXT,
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
         "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
         "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",

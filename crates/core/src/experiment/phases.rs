@@ -174,7 +174,12 @@ impl ExperimentSpec {
         if self.rounds > 1 {
             return with("rounds", "more than 1", "phases have one round each: give rounds: 1, or leave phases out");
         }
-        for (field, given) in [("feedback", self.feedback.is_some()), ("adversary", self.adversary.is_some())] {
+        let others = [
+            ("feedback", self.feedback.is_some()),
+            ("adversary", self.adversary.is_some()),
+            ("online", self.online.is_some()),
+        ];
+        for (field, given) in others {
             if given {
                 return with(field, "given", "it does not work with phases yet: leave one of them out");
             }

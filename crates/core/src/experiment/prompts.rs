@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use resolve::as_read;
 pub(super) use resolve::{check_list, split_alone};
 pub(super) use table::Form;
 

@@ -53,8 +53,13 @@ impl ExperimentSpec {
             .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
         let of_phases = spec.phases.iter_mut().filter_map(|phase| phase.rewards.as_mut()).flatten();
         spec.rewards.iter_mut().chain(of_phases).for_each(|reward| reward.kind.anchor(&folder));
-        if let Some(FeedbackFrom::Ai(ai)) = spec.feedback.as_mut().map(|feedback| &mut feedback.from) {
-            ai.anchor(&folder);
+        match spec.feedback.as_mut().map(|feedback| &mut feedback.from) {
+            Some(FeedbackFrom::Ai(ai)) => ai.anchor(&folder),
+            Some(FeedbackFrom::Follow { file }) => *file = folder.join(&*file),
+            _ => {}
+        }
+        if let Some(online) = &mut spec.online {
+            online.inbox = folder.join(&online.inbox);
         }
         if let Some(file) = spec.training.method.preferences_mut() {
             file.path = folder.join(&file.path);

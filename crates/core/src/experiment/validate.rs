@@ -55,6 +55,7 @@ impl ExperimentSpec {
         self.check_steering()?;
         self.check_feedback()?;
         self.check_adversary()?;
+        self.check_online()?;
         self.check_targets()?;
         self.check_hypervolume()?;
         self.check_phases()

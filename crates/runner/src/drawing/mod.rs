@@ -4,6 +4,7 @@ mod curves;
 mod edges;
 mod fronts;
 mod grids;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,6 +61,11 @@ pub(crate) fn draw_all(
     let mut written = fronts::draw(layout, report, &labels, &shown)?;
     written.extend(curves::draw(layout, snapshot, report, &labels, &shown)?);
     written.extend(edges::draw(layout, report, &labels)?);
+    if context.spec.online.is_some() {
+        let runs = context.spec.weightings().into_iter().map(|(run, _)| run);
+        let histories = versions::read(layout, runs)?;
+        written.extend(versions::draw(layout, &histories, &context.spec.reward_names())?);
+    }
     written.extend(grids::draw_together(layout, &sheets, prompts)?);
     drop(sheets);
     for (index, point) in points.iter().enumerate() {

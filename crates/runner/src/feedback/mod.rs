@@ -2,6 +2,7 @@
 
 mod draw;
 mod fit;
+mod follow;
 mod look;
 mod online;
 mod open;
@@ -11,6 +12,6 @@ mod times;
 pub use draw::{Artist, JudgedDrawing, artists, prompts_to_judge};
 pub use fit::{FitError, FitPart, FitRequest, FittedRatings, fit};
 pub use look::Look;
-pub(crate) use online::{Judged, Online};
+pub(crate) use online::{Feedback, Judged};
 pub use taste::taste;
 pub(crate) use times::Times;

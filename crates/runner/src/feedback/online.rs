@@ -14,7 +14,7 @@ use moa_preference_model::ask::{Bald, Prediction, Question as Choice, Random, St
 use moa_preference_model::{
     Features, FitSettings, Judgements, Origin, Pool, PreferenceModelError, RewardModel, SpaceSettings,
 };
-use moa_preferences::{Preferences, Winner};
+use moa_preferences::{FILE_NAME, Preferences, Winner};
 use moa_rating::{Desk, Mode, Options, Pool as Images};
 use moa_rating_server::Handle;
 use moa_reward::disk::preference::{ModelSlot, PreferenceFeatures};
@@ -22,6 +22,7 @@ use moa_store::Layout;
 use moa_train::Cohort;
 
 use super::draw::JudgedDrawing;
+use super::follow::{Followed, copied};
 use super::look::features_of_files;
 use super::open::{Open, Pair};
 use super::taste::taste;
@@ -41,7 +42,7 @@ const EVERY: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Judgements while the runs of an experiment are trained.
-pub(crate) struct Online<'a> {
+pub(crate) struct Feedback<'a> {
     context: Context<'a>,
     spec: &'a FeedbackSpec,
     slot: &'a ModelSlot,
@@ -67,7 +68,7 @@ pub(crate) enum Judged {
     Stopped,
 }
 
-impl<'a> Online<'a> {
+impl<'a> Feedback<'a> {
     /// Returns the judgements of an experiment that asks for some; nothing where it asks for none.
     ///
     /// # Errors
@@ -134,6 +135,9 @@ impl<'a> Online<'a> {
         members: &[&RunId],
         recorder: &mut Recorder<'_>,
     ) -> Result<bool, RunnerError> {
+        if let FeedbackFrom::Follow { file } = &self.spec.from {
+            return self.follow(asking, &Followed::at(file), recorder);
+        }
         // Answers to what was asked while training went on count now, and no others.
         self.page = None;
         let waits = self.spec.waits || asking.time == 0 || self.spec.from != FeedbackFrom::Human;
@@ -191,6 +195,7 @@ impl<'a> Online<'a> {
                     last = Some(before);
                 }
             }
+            FeedbackFrom::Follow { .. } => unreachable!("what is judged elsewhere is followed"),
             FeedbackFrom::Human => {
                 let page = self.serve(&desk)?;
                 let address = page.address().to_owned();
@@ -215,6 +220,40 @@ impl<'a> Online<'a> {
         if waits {
             self.fit(asking, &folder, recorder)?;
         }
+        Ok(true)
+    }
+
+    /// Waits for judgements that come in from elsewhere, and fits the reward to all; returns whether that came to its end.
+    fn follow(
+        &mut self,
+        asking: Asking,
+        followed: &Followed,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<bool, RunnerError> {
+        let before = Preferences::begun(&self.times.folder().join(FILE_NAME))?.counted().count() as u32;
+        // Without a single judgement there is nothing to fit.
+        let least = if asking.time == 0 { 1 } else { 0 };
+        let wanted = if self.spec.waits { self.spec.pairs_at(asking.time).max(least) } else { least };
+        let mut said = None;
+        let preferences = loop {
+            let preferences = followed.read(asking.time)?;
+            let answered = (preferences.counted().count() as u32).saturating_sub(before);
+            if answered >= wanted || followed.is_recorded() {
+                break preferences;
+            }
+            if said != Some(answered) {
+                said = Some(answered);
+                let address = Some(followed.path().display().to_string());
+                let after_epoch = asking.after_epoch;
+                recorder.emit(&RunEvent::Judging(Judging { after_epoch, answered, wanted, address }))?;
+            }
+            if self.context.is_stopped() {
+                return Ok(false);
+            }
+            std::thread::sleep(EVERY);
+        };
+        let folder = copied(&preferences, self.times.folder(), asking.time)?;
+        self.fit(asking, &folder, recorder)?;
         Ok(true)
     }
 

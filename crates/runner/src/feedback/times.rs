@@ -4,6 +4,7 @@
 //! feedback/
 //!   images/, pool.json, preferences.jsonl   what is judged, as in every folder of ratings
 //!   questions-1.json                        the pairs that are asked at a time, before they are
+//!   ratings-1.jsonl                         what had come in by a time, where judgements are collected elsewhere
 //!   model-1.safetensors                     what was fitted after they were
 //!   times.json                              every time: the model with its hash, and what it was fitted to
 //! ```

@@ -200,7 +200,7 @@ impl ExperimentSpec {
 }
 
 /// Returns the prompt as text encoders read it: letter case and runs of blanks do not matter.
-pub(super) fn as_read(prompt: &str) -> String {
+pub fn as_read(prompt: &str) -> String {
     prompt.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

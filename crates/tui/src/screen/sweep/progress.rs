@@ -30,9 +30,12 @@ pub(super) fn view(
     let course = session.course(shared.now);
     let judging = course.as_ref().and_then(|(course, _)| course.judging()).filter(|_| experiment.live);
     let waited_for = judging.map(|judging| {
-        let place = judging.address.as_ref().map_or(String::new(), |address| format!("   judge at {address}"));
+        let place = judging.place().map_or(String::new(), |place| format!("   {place}"));
         format!("{} of {} pairs judged{place}", judging.answered, judging.wanted)
     });
+    let waiting = course.as_ref().and_then(|(course, _)| course.waiting()).filter(|_| experiment.live);
+    let waited_for =
+        waited_for.or_else(|| waiting.map(|(arrived, wanted)| format!("{arrived} of {wanted} prompts arrived")));
     let share = course.as_ref().map_or(0.0, |(course, _)| course.share());
     let (what, share, left) = match course {
         _ if !experiment.live && complete => ("complete", 1.0, None),
