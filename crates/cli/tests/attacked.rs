@@ -10,10 +10,18 @@ use support::{Desk, shipped};
 
 /// Writes an attack on 70 goals, of which the first `broken` are broken by every image.
 fn attack(desk: &Desk, victim: &str, attack: &str, broken: usize) {
-    let head = json!({
+    attack_on(desk, victim, attack, broken, None);
+}
+
+/// The same on an adapter by its hash.
+fn attack_on(desk: &Desk, victim: &str, attack: &str, broken: usize, adapter: Option<&str>) {
+    let mut head = json!({
         "format": 1, "victim": victim, "kind": "trained", "attack": attack, "access": "black box", "budget": 600, "images": 2, "seed": 0,
         "blocked": [], "facts": "0",
     });
+    if let Some(adapter) = adapter {
+        head["adapter"] = adapter.into();
+    }
     let mut text = format!("{head}\n");
     for place in 0..70 {
         let image = if place < broken { [0.9, 0.9] } else { [0.1, 0.9] };
@@ -106,4 +114,21 @@ fn what_was_attacked_can_be_chosen_for_its_safety_and_nothing_else() {
     outcome.success();
     assert!(fs::read(desk.path("mini/plots/attacks.png")).unwrap().starts_with(b"\x89PNG"));
     assert!(fs::read_to_string(desk.path("mini/plots/attacks.svg")).unwrap().contains("evolution"));
+}
+
+#[test]
+fn attacks_on_an_earlier_adapter_do_not_count() {
+    let desk = Desk::new();
+    desk.moa(["sweep", shipped("miniature.ron").to_str().unwrap(), "--quiet", "--out", "mini"]).success();
+    attack_on(&desk, "safety", "plain", 0, Some("0123456789abcdef"));
+    let table = desk.moa(["front", "mini"]).success();
+    assert!(table.contains("left out") && table.contains("another adapter"), "{table}");
+    let choice = ["front", "mini", "--where", "safety.attacked>=0.5", "--maximize", "aesthetics"];
+    desk.moa(choice).refusal(2, &["nothing in mini was attacked"]);
+    // That of the adapter that is there counts.
+    let log = fs::read_to_string(desk.path("mini/runs/safety/log.jsonl")).unwrap();
+    let settings = log.split("\"settings\":\"").nth(1).unwrap().split('"').next().unwrap();
+    attack_on(&desk, "safety", "plain", 0, settings.split(' ').nth(1));
+    let table = desk.moa(["front", "mini"]).success();
+    assert!(!table.contains("left out") && table.contains("safety.attacked"), "{table}");
 }

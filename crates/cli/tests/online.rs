@@ -55,23 +55,23 @@ fn prompts_arrive_versions_are_made_and_taken_back() {
 fn training_waits_for_prompts_where_it_is_told_to() {
     let desk = Desk::new();
     desk.write("online.ron", experiment("(inbox: \"inbox.jsonl\", every: 2, waits_for: 1)"));
-    let child = desk.start(["sweep", "online.ron", "--out", "out"]);
+    let child = desk.start(["sweep", "online.ron", "--out", "out", "--log", "log.jsonl"]);
     let began = Instant::now();
-    let arrivals = desk.path("out/arrivals.jsonl");
+    let waited = || fs::read_to_string(desk.path("log.jsonl")).map_or(0, |text| text.matches("Waiting").count());
     for (look, prompt) in ["a mushroom on a blue background\n", "a frog on a red background\n"].iter().enumerate() {
-        std::thread::sleep(Duration::from_millis(700));
-        let looks = || fs::read_to_string(&arrivals).map_or(0, |text| text.lines().count());
-        assert!(looks() <= look, "it does not wait");
+        while waited() <= look && began.elapsed() < Duration::from_secs(240) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let mut text = fs::read_to_string(desk.path("inbox.jsonl")).unwrap_or_default();
         text.push_str(prompt);
         desk.write("inbox.jsonl", text);
-        while looks() <= look && began.elapsed() < Duration::from_secs(120) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
     let swept = support::Outcome::of(child.wait_with_output().unwrap());
     assert!(swept.stderr.contains("waiting for prompts, 0 of 1 have arrived"), "{}", swept.stderr);
     swept.success();
+    assert_eq!(waited(), 2);
+    let arrivals = fs::read_to_string(desk.path("out/arrivals.jsonl")).unwrap();
+    assert_eq!(arrivals.lines().count(), 3, "nothing is waited for at the end");
 }
 
 #[test]

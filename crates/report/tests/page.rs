@@ -95,8 +95,9 @@ fn attacked(victim: &str, prompt: &str) -> AttackLog {
         seed: 0,
         blocked: Vec::new(),
         facts: String::new(),
+        adapter: String::new(),
     };
-    AttackLog { head, goals: (0..40).map(goal).collect(), safe: Vec::new() }
+    AttackLog { head, goals: (0..40).map(goal).collect(), safe: Vec::new(), is_stale: false }
 }
 
 #[test]

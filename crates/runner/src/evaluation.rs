@@ -1,6 +1,6 @@
 //! Base, adapters, soups and blends on the held-out prompts, each with the same noise: differences between them are paired.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
@@ -48,7 +48,7 @@ pub(crate) enum Model {
 impl Point {
     /// Returns a digest of the adapters that draw its images; an empty one of the base.
     pub(crate) fn adapters(&self) -> Result<String, RunnerError> {
-        let of_folder = |folder: &PathBuf| Ok::<_, RunnerError>(hash_in(folder)?[..SHORT].to_owned());
+        let of_folder = |folder: &PathBuf| short_hash_in(folder);
         match &self.model {
             Model::Base => Ok(String::new()),
             Model::Adapter(adapter) => digest_of(adapter, &self.id),
@@ -69,6 +69,11 @@ pub(crate) struct Measurement {
     pub(crate) record: EvaluationRecord,
     /// The score of each.
     pub(crate) scores: ImageScores,
+}
+
+/// Returns the digest of the adapter in a folder.
+pub(crate) fn short_hash_in(folder: &Path) -> Result<String, RunnerError> {
+    Ok(hash_in(folder)?[..SHORT].to_owned())
 }
 
 /// Returns the digest of an adapter that is not written yet: that of its file.

@@ -29,10 +29,11 @@ impl Arrivals {
             });
             seen.push((*after_epoch, place));
         }
-        if prompts.len() > known {
-            let new = pipeline.encode_prompts(&prompts[known..])?;
-            let both = self.contexts.iter().cloned().chain([new]).collect();
-            self.contexts = TextContext::cat(both);
+        // Each by itself: not even the last bit may depend on what arrived beside it, or on what was known when training was resumed.
+        let new =
+            prompts[known..].iter().map(|prompt| pipeline.encode_prompts(&[prompt])).collect::<Result<Vec<_>, _>>()?;
+        if !new.is_empty() {
+            self.contexts = TextContext::cat(self.contexts.iter().cloned().chain(new).collect());
         }
         (self.prompts, self.seen) = (prompts, seen);
         Ok(())

@@ -31,7 +31,7 @@ pub struct Stand {
 /// Refuses figures that are not finite.
 pub fn stands(logs: &[AttackLog], bootstrap: &Bootstrap, points: &[&str]) -> Result<Vec<Stand>, AnalysisError> {
     let attacked: BTreeSet<&str> =
-        logs.iter().filter(|log| !log.goals.is_empty()).map(|log| &*log.head.victim).collect();
+        logs.iter().filter(|log| !log.goals.is_empty() && !log.is_stale).map(|log| &*log.head.victim).collect();
     let several = points.iter().filter(|point| attacked.contains(*point)).count().max(1);
     let strict = Bootstrap { level: 1.0 - (1.0 - bootstrap.level) / several as f64, ..*bootstrap };
     let report = AttackReport::of(logs, &strict)?;
@@ -133,7 +133,8 @@ mod tests {
                 images: vec![Some(if place < broken { [0.9, 0.9] } else { [0.1, 0.9] }); 2],
             }],
         };
-        AttackLog { head: head(victim, attack), goals: (0..goals).map(goal).collect(), safe: Vec::new() }
+        let goals = (0..goals).map(goal).collect();
+        AttackLog { head: head(victim, attack), goals, safe: Vec::new(), is_stale: false }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::explanation::Figure;
 pub struct AttackReport {
     /// By victim: the base first, soups last.
     pub victims: Vec<VictimReport>,
+    /// What was attacked with an earlier adapter of its point, and is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<String>,
 }
 
 /// What attacks found out about one victim.
@@ -95,7 +98,9 @@ impl AttackReport {
     /// # Errors
     /// Refuses figures that are not finite.
     pub fn of(logs: &[AttackLog], bootstrap: &Bootstrap) -> Result<Self, AnalysisError> {
-        let mut logs: Vec<&AttackLog> = logs.iter().collect();
+        let (stale, mut logs): (Vec<&AttackLog>, Vec<&AttackLog>) = logs.iter().partition(|log| log.is_stale);
+        let mut stale: Vec<String> = stale.into_iter().map(|log| log.head.victim.clone()).collect();
+        stale.dedup();
         logs.sort_by_key(|log| {
             (
                 log.head.victim != "base",
@@ -119,7 +124,7 @@ impl AttackReport {
                 victims[place].attacks.push(rate(&log.head, &log.goals, bootstrap)?);
             }
         }
-        Ok(Self { victims })
+        Ok(Self { victims, stale })
     }
 }
 
@@ -252,7 +257,7 @@ mod tests {
         let all = [Some([0.9, 0.9]), Some([0.9, 0.1])];
         let goals: Vec<GoalOutcome> =
             (0..80).map(|n| goal(n, if n % 2 == 0 { all } else { [None, Some([0.2, 0.9])] })).collect();
-        let logs = [AttackLog { head: head("safety", "plain"), goals, safe: Vec::new() }];
+        let logs = [AttackLog { head: head("safety", "plain"), goals, safe: Vec::new(), is_stale: false }];
         let report = AttackReport::of(&logs, &Bootstrap::seeded(1)).unwrap();
         let rate = &report.victims[0].attacks[0];
         assert!((rate.success.value - 0.25).abs() < 1e-12 && (rate.broken - 0.5).abs() < 1e-12);
@@ -291,6 +296,7 @@ mod tests {
         let log = |victim: &str, plus: f64| AttackLog {
             head: head(victim, SAFE),
             goals: Vec::new(),
+            is_stale: false,
             // A difference that is the same for all prompts would have no interval.
             safe: (0..80).map(|n| outcome(n, n as f64 / 100.0 + plus * (0.9 + 0.2 * (n % 2) as f64))).collect(),
         };

@@ -46,6 +46,9 @@ pub struct Head {
     pub blocked: Vec<String>,
     /// Digest of everything else that the outcome depends on: models, adapter, sampler, eyes.
     pub facts: String,
+    /// The beginning of the SHA-256 of the point's adapter; empty of the base, and in files of before this field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub adapter: String,
 }
 
 /// What an attack achieved on one goal.
@@ -111,5 +114,6 @@ fn head(victim: &str, attack: &str) -> Head {
         seed: 1,
         blocked: Vec::new(),
         facts: String::new(),
+        adapter: String::new(),
     }
 }

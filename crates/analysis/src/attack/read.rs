@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use moa_core::{PointKind, RunId};
+use moa_store::{Layout, RunHistory};
 use serde::de::DeserializeOwned;
 
 use super::{FOLDER, FORMAT, GoalOutcome, Head, SAFE, SafeOutcome};
@@ -21,6 +23,8 @@ pub struct AttackLog {
     pub goals: Vec<GoalOutcome>,
     /// By safe prompt.
     pub safe: Vec<SafeOutcome>,
+    /// Whether the point has another adapter by now.
+    pub is_stale: bool,
 }
 
 impl AttackLog {
@@ -34,6 +38,12 @@ impl AttackLog {
             for file in listed(&folder)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "jsonl")) {
                 logs.extend(Self::read(&file)?);
             }
+        }
+        let layout = Layout::new(results);
+        for log in logs.iter_mut().filter(|log| !log.head.adapter.is_empty()) {
+            let point = log.head.victim.split('~').next().unwrap_or_default();
+            let current = adapter_of(&layout, &RunId(point.to_owned()))?;
+            log.is_stale = current.is_some_and(|current| current != log.head.adapter);
         }
         Ok(logs)
     }
@@ -61,8 +71,19 @@ impl AttackLog {
         } else {
             (parse_lines(rest).map_err(refuse)?, Vec::new())
         };
-        Ok(Some(Self { head, goals, safe }))
+        Ok(Some(Self { head, goals, safe, is_stale: false }))
     }
+}
+
+/// Returns the digest of the adapter that a point was last evaluated with; nothing of one that is not evaluated.
+fn adapter_of(layout: &Layout, point: &RunId) -> Result<Option<String>, AnalysisError> {
+    for kind in [PointKind::Trained, PointKind::Soup] {
+        let history = RunHistory::read(&layout.log_file(kind, point))?;
+        if let Some((settings, _)) = history.and_then(|history| history.evaluation) {
+            return Ok(settings.split_once(' ').map(|(_, adapters)| adapters.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns what lines hold. A last line without an end was torn by a kill, and is no line.

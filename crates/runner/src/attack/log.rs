@@ -24,7 +24,12 @@ impl Log {
     /// [`RunnerError::OtherAttack`] where it has another head and is not to be replaced; and what the system says.
     pub(super) fn open(path: &Path, head: &Head, replaces: bool) -> Result<Self, RunnerError> {
         let failed = |error: std::io::Error| RunnerError::Read { path: path.to_owned(), reason: error.to_string() };
-        let line = serde_json::to_string(head).unwrap_or_else(|_| unreachable!("a head is plain text and numbers"));
+        let written = |head: &Head| {
+            serde_json::to_string(head).unwrap_or_else(|_| unreachable!("a head is plain text and numbers"))
+        };
+        let line = written(head);
+        // As it was written before it named the adapter, which its facts depend on, too.
+        let earlier = written(&Head { adapter: String::new(), ..head.clone() });
         let begun = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -32,10 +37,11 @@ impl Log {
         };
         let whole = begun.rfind('\n').map_or(0, |end| end + 1);
         let kept = begun[..whole].lines().next();
-        if let Some(kept) = kept.filter(|kept| *kept != line && !replaces) {
+        let is_kept = kept.is_some_and(|kept| kept == line || kept == earlier);
+        if let Some(kept) = kept.filter(|_| !is_kept && !replaces) {
             return Err(RunnerError::OtherAttack { path: path.to_owned(), what: difference(kept, head) });
         }
-        if kept != Some(line.as_str()) {
+        if !is_kept {
             write_atomically(path, format!("{line}\n").as_bytes())?;
         } else if whole < begun.len() {
             write_atomically(path, &begun.as_bytes()[..whole])?;

@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use moa_analysis::attack::{FOLDER, FORMAT, GoalOutcome, Head, LevelOutcome, SAFE};
 use moa_attack::{Access, Attack, AttackKind, Attempt, Eye, Found, Goal, Siege, SiegeSetup, Victim, Witness, verify};
 use moa_core::experiment::Prompts;
-use moa_core::{ExperimentSpec, NoiseKey};
-use moa_store::{LEASE, Leases};
+use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId};
+use moa_store::{ADAPTER, LEASE, Layout, Leases};
 use rayon::prelude::*;
 
 pub use victims::{DefenceSpec, VictimSpec, victims};
 
 use self::log::Log;
+use crate::evaluation::short_hash_in;
 use crate::{Models, RunnerError};
 
 /// Whose eyes look at images.
@@ -85,19 +86,20 @@ pub fn attack(request: &AttackRequest<'_>, progress: &dyn Fn(f64)) -> Result<(),
     let all = (request.victims.len() * each).max(1) as f64;
     let mut done = 0;
     for spec in request.victims {
-        let (victim, digest) = (spec.open(request)?, spec.digest()?);
+        let victim = spec.open(request)?;
+        let digests = Digests { victim: spec.digest()?, adapter: adapter_of(request.results, &spec.name)? };
         let folder = request.results.join(FOLDER).join(&spec.name);
         // Another process would write the same lines.
         let leases = Leases::take(&[folder.join(LEASE)])?;
         if !request.safe.is_empty() {
-            let head = head(request, spec, &digest, SAFE, "black box", 0);
+            let head = head(request, spec, &digests, SAFE, "black box", 0);
             let log = Log::open(&folder.join(format!("{SAFE}.jsonl")), &head, request.replaces)?;
             safe::outcomes(request, spec, &victim, log, &mut |prompts| progress((done + prompts) as f64 / all))?;
             done += request.safe.len();
         }
         for kind in request.attacks {
             let attack = kind.attack();
-            let head = head(request, spec, &digest, attack.name(), access(&*attack), request.budget);
+            let head = head(request, spec, &digests, attack.name(), access(&*attack), request.budget);
             let mut log = Log::open(&folder.join(format!("{}.jsonl", attack.name())), &head, request.replaces)?;
             let known: Vec<String> = log.read::<GoalOutcome>()?.into_iter().map(|outcome| outcome.goal).collect();
             let open: Vec<&Goal> = request.goals.iter().filter(|goal| !known.contains(&goal.prompt)).collect();
@@ -193,10 +195,32 @@ pub(crate) fn vocabulary(prompts: &Prompts) -> Vec<String> {
     words
 }
 
+/// What tells a victim from others.
+struct Digests {
+    /// Of adapter and defence.
+    victim: String,
+    /// Of the adapter in the folder of the point that it is, or was made of; empty of the base.
+    adapter: String,
+}
+
+/// Returns the digest of the adapter in the folder of the point that a victim is, or was made of.
+fn adapter_of(results: &Path, victim: &str) -> Result<String, RunnerError> {
+    let (layout, point) = (Layout::new(results), RunId(victim.split('~').next().unwrap_or_default().to_owned()));
+    let folders = [PointKind::Trained, PointKind::Soup].map(|kind| layout.point_dir(kind, &point));
+    let digest = folders.iter().find(|folder| folder.join(ADAPTER).is_file()).map(|folder| short_hash_in(folder));
+    Ok(digest.transpose()?.unwrap_or_default())
+}
+
 /// Returns the first line of a file.
-///
-/// - `digest`: of the victim
-fn head(request: &AttackRequest<'_>, spec: &VictimSpec, digest: &str, attack: &str, access: &str, budget: u64) -> Head {
+fn head(
+    request: &AttackRequest<'_>,
+    spec: &VictimSpec,
+    digests: &Digests,
+    attack: &str,
+    access: &str,
+    budget: u64,
+) -> Head {
+    let digest = &digests.victim;
     let evaluation = &request.spec.evaluation;
     let facts = format!(
         "{digest} {} {:?} {} {:?} {:?} {}",
@@ -218,5 +242,6 @@ fn head(request: &AttackRequest<'_>, spec: &VictimSpec, digest: &str, attack: &s
         seed: request.seed,
         blocked: request.blocked.to_vec(),
         facts: format!("{:016x}", NoiseKey::new(0).named(&facts).bits(0)),
+        adapter: digests.adapter.clone(),
     }
 }

@@ -1,11 +1,9 @@
 //! The file in which prompts arrive.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use moa_core::experiment::as_read;
 use moa_store::{Arrivals, Look, prompt_of_line};
 
 use crate::RunnerError;
@@ -46,7 +44,7 @@ impl Inbox {
     /// Looks what has arrived since the look before.
     ///
     /// - `position`: the bytes that were read before
-    /// - `held_out`: prompts that are not trained on, as [`as_read`] gives them
+    /// - `refuses`: why a prompt cannot be trained on, where it cannot
     ///
     /// # Errors
     /// Says what cannot be read, and where a record has no such look.
@@ -55,30 +53,64 @@ impl Inbox {
         path: &Path,
         after_epoch: u32,
         position: u64,
-        held_out: &HashSet<String>,
+        refuses: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Found, RunnerError> {
         match self {
-            Self::Recorded(arrivals) => match arrivals.at(after_epoch) {
-                Some(look) => Ok(Found { look: look.clone(), findings: Vec::new() }),
-                None => Err(RunnerError::NoSuchLook { path: path.to_owned(), after_epoch }),
-            },
-            Self::Live => live(path, after_epoch, position, held_out),
+            Self::Recorded(arrivals) => {
+                let look = arrivals.at(after_epoch);
+                let look = look.ok_or_else(|| RunnerError::NoSuchLook { path: path.to_owned(), after_epoch })?;
+                let mut sieve =
+                    Sieve { path, refuses, look: Look { prompts: Vec::new(), ..look.clone() }, said: Vec::new() };
+                look.prompts.iter().for_each(|prompt| sieve.take(Ok(prompt.clone())));
+                Ok(sieve.found())
+            }
+            Self::Live => live(path, after_epoch, position, refuses),
         }
     }
 }
 
-fn live(path: &Path, after_epoch: u32, position: u64, held_out: &HashSet<String>) -> Result<Found, RunnerError> {
-    let mut findings = Vec::new();
+/// Keeps what can be trained on, and says what of the rest.
+struct Sieve<'a> {
+    path: &'a Path,
+    refuses: &'a dyn Fn(&str) -> Option<String>,
+    look: Look,
+    said: Vec<String>,
+}
+
+impl Sieve<'_> {
+    /// Takes a prompt, or what is wrong with its line.
+    fn take(&mut self, prompt: Result<String, String>) {
+        let refused = match prompt {
+            Ok(prompt) => match (self.refuses)(&prompt) {
+                None => return self.look.prompts.push(prompt),
+                Some(why) => why,
+            },
+            Err(what) => what,
+        };
+        self.look.refused += 1;
+        self.said.push(refused);
+    }
+
+    fn found(self) -> Found {
+        let path = self.path.display();
+        let said = self.said.iter().take(MOST_SAID).map(|what| format!("a line of {path} is passed over: {what}"));
+        let mut findings: Vec<String> = said.collect();
+        if self.said.len() > MOST_SAID {
+            findings.push(format!("{} lines of {path} are passed over in all", self.said.len()));
+        }
+        Found { look: self.look, findings }
+    }
+}
+
+fn live(
+    path: &Path,
+    after_epoch: u32,
+    position: u64,
+    refuses: &dyn Fn(&str) -> Option<String>,
+) -> Result<Found, RunnerError> {
     let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let position = if length < position {
-        findings.push(format!(
-            "{} is shorter than what was read of it: it is read from its beginning, as another file",
-            path.display()
-        ));
-        0
-    } else {
-        position
-    };
+    let is_other = length < position;
+    let position = if is_other { 0 } else { position };
     let mut bytes = bytes_from(path, position).map_err(|reason| unreadable(path, reason))?;
     // A line that is not ended is still being written.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -86,30 +118,23 @@ fn live(path: &Path, after_epoch: u32, position: u64, held_out: &HashSet<String>
         return Err(unreadable(path, format!("a line of it is longer than {} MB: remove it", MOST_READ / 1_000_000)));
     }
     bytes.truncate(whole);
-    let mut look = Look { after_epoch, read: position + whole as u64, ..Look::default() };
+    let look = Look { after_epoch, read: position + whole as u64, ..Look::default() };
+    let mut sieve = Sieve { path, refuses, look, said: Vec::new() };
     for line in bytes.split(|byte| *byte == b'\n') {
         let read = match std::str::from_utf8(line) {
             Ok(text) => prompt_of_line(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(_) => Err("no UTF-8 text".into()),
         };
-        let refused = match read {
-            Ok(None) => continue,
-            Ok(Some(prompt)) if held_out.contains(&as_read(&prompt)) => format!("a held-out prompt, {prompt:?}"),
-            Ok(Some(prompt)) => {
-                look.prompts.push(prompt);
-                continue;
-            }
-            Err(what) => what,
-        };
-        look.refused += 1;
-        if look.refused as usize <= MOST_SAID {
-            findings.push(format!("a line of {} is passed over: {refused}", path.display()));
+        if let Some(prompt) = read.transpose() {
+            sieve.take(prompt);
         }
     }
-    if look.refused as usize > MOST_SAID {
-        findings.push(format!("{} lines of {} are passed over in all", look.refused, path.display()));
+    let mut found = sieve.found();
+    if is_other {
+        let what = "is shorter than what was read of it: it is read from its beginning, as another file";
+        found.findings.insert(0, format!("{} {what}", path.display()));
     }
-    Ok(Found { look, findings })
+    Ok(found)
 }
 
 /// Reads a file from a position, as far as is read at once; nothing of one that is not there.
@@ -134,8 +159,8 @@ mod tests {
     use super::*;
 
     fn look(path: &Path, position: u64) -> Found {
-        let held_out = HashSet::from(["a whale".to_owned()]);
-        Inbox::open(path).unwrap().look(path, 10, position, &held_out).unwrap()
+        let refuses = |prompt: &str| prompt.contains("hale").then(|| format!("no {prompt}"));
+        Inbox::open(path).unwrap().look(path, 10, position, &refuses).unwrap()
     }
 
     #[test]
@@ -147,7 +172,7 @@ mod tests {
         let found = look(&path, 0);
         assert_eq!(found.look.prompts, ["a cat", "a dog"]);
         assert_eq!((found.look.refused, found.findings.len()), (2, 2), "{:?}", found.findings);
-        assert!(found.findings[1].contains("held-out"), "{:?}", found.findings);
+        assert!(found.findings[1].contains("no A  Whale"), "{:?}", found.findings);
         let position = found.look.read;
         assert!(look(&path, position).look.prompts.is_empty(), "a line that is not ended is still being written");
         std::fs::OpenOptions::new()

@@ -169,12 +169,20 @@ impl<'a> Online<'a> {
         recorder: &mut Recorder<'_>,
     ) -> Result<bool, RunnerError> {
         let path = &self.spec.inbox;
-        let held_out: HashSet<String> =
-            self.context.request.prompts.held_out.iter().map(|text| as_read(text)).collect();
+        let Context { models, request, .. } = self.context;
+        let held_out: HashSet<String> = request.prompts.held_out.iter().map(|text| as_read(text)).collect();
+        let refuses = |prompt: &str| {
+            if held_out.contains(&as_read(prompt)) {
+                return Some(format!("{prompt:?} is held out"));
+            }
+            let by_reward = models.scorer.rewards().iter().find_map(|reward| reward.check_prompt(prompt).err());
+            let why = by_reward.map(|error| error.to_string());
+            why.or_else(|| models.pipeline.encode_prompts(&[prompt]).err().map(|error| error.to_string()))
+        };
         let wanted = if is_last { 0 } else { self.spec.waits_for };
         let mut said = None;
         let found = loop {
-            let found = self.inbox.look(path, done, self.arrivals.position(), &held_out)?;
+            let found = self.inbox.look(path, done, self.arrivals.position(), &refuses)?;
             let arrived = found.look.prompts.len() as u32;
             if arrived >= wanted || matches!(self.inbox, Inbox::Recorded(_)) {
                 break found;

@@ -147,8 +147,9 @@ pub(crate) fn attacks() -> AttackReport {
             seed: 0,
             blocked: Vec::new(),
             facts: String::new(),
+            adapter: String::new(),
         };
-        AttackLog { head, goals: (0..50).map(goal).collect(), safe: Vec::new() }
+        AttackLog { head, goals: (0..50).map(goal).collect(), safe: Vec::new(), is_stale: false }
     };
     let logs = [log("aesthetics", "plain", 16), log("safety", "plain", 1), log("safety", "evolution", 9)];
     AttackReport::of(&logs, &Bootstrap::seeded(1)).unwrap()

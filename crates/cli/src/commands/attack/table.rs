@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use moa_analysis::attack::{AttackReport, VictimReport};
 use moa_analysis::explanation::Figure;
 
+use crate::commands::front::attacked::stale;
 use crate::text::{Table, whole};
 
 /// Columns of safe prompts that are shown, as far as there are such: what an image shows, and how well it fits the prompt.
@@ -38,6 +39,7 @@ pub(super) fn text(report: &AttackReport) -> String {
             let _ = writeln!(text, "  {:>3.0} %  {prompt:?}{wanted}", 100.0 * success);
         }
     }
+    text.push_str(&stale(report));
     text
 }
 

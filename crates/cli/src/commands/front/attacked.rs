@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use moa_analysis::attack::{AXIS, AttackLog, Stand, VictimReport, stands};
+use moa_analysis::attack::{AXIS, AttackLog, AttackReport, Stand, VictimReport, stands};
 use moa_analysis::{FrontPoint, FrontReport, bootstrap, trade_off};
 use moa_core::PointKind;
 use moa_pareto::{Constraint, Interval};
@@ -28,9 +28,11 @@ pub(crate) fn ends(Interval { mean, lo, hi }: Interval) -> String {
 
 /// Returns what the column of attacks means, and which points were under fewer attacks; nothing where none was attacked.
 pub(super) fn legend(report: &FrontReport) -> String {
-    let Some(attacks) = report.attacks.as_ref().filter(|attacks| !attacks.attacks().is_empty()) else {
-        return String::new();
-    };
+    let Some(attacks) = report.attacks.as_ref() else { return String::new() };
+    let stale = stale(attacks);
+    if attacks.attacks().is_empty() {
+        return prose(&stale);
+    }
     let mut text = format!(
         "{AXIS}: 1 − the success of the attack that succeeds most often (of {}), with its 95 % interval over goals; - where a point was not \
          attacked. It places nothing on the front. `moa attack` shows each attack, and what safe prompts cost\n",
@@ -45,7 +47,18 @@ pub(super) fn legend(report: &FrontReport) -> String {
         let less = listed(&less);
         let _ = writeln!(text, "under fewer attacks than others, so that {AXIS} may be lower: {less}");
     }
-    prose(&text)
+    prose(&(text + &stale))
+}
+
+/// Returns which attacks do not count any more, as a line; nothing where all do.
+pub(crate) fn stale(attacks: &AttackReport) -> String {
+    if attacks.stale.is_empty() {
+        return String::new();
+    }
+    format!(
+        "left out, as the point has another adapter by now, and to be attacked again by `moa attack`: {}\n",
+        listed(&attacks.stale)
+    )
 }
 
 /// Returns how points stand against attacks, with bounds that hold for all of them at once.
@@ -55,7 +68,7 @@ pub(super) fn legend(report: &FrontReport) -> String {
 pub(crate) fn stand(results: &Results, points: &[&str]) -> Result<Vec<Stand>, CliError> {
     let root = results.layout.root();
     let logs = AttackLog::read_all(root)?;
-    if !logs.iter().any(|log| !log.goals.is_empty()) {
+    if !logs.iter().any(|log| !log.goals.is_empty() && !log.is_stale) {
         return Err(CliError::usage(format!("--where {AXIS}: nothing in {} was attacked", root.display()))
             .hint(format!("`moa attack {}` attacks base, adapters and soups", quoted(&root.display().to_string()))));
     }
