@@ -59,7 +59,7 @@ fn training_waits_for_prompts_where_it_is_told_to() {
     let began = Instant::now();
     let waited = || fs::read_to_string(desk.path("log.jsonl")).map_or(0, |text| text.matches("Waiting").count());
     for (look, prompt) in ["a mushroom on a blue background\n", "a frog on a red background\n"].iter().enumerate() {
-        while waited() <= look && began.elapsed() < Duration::from_secs(240) {
+        while waited() <= look && began.elapsed() < Duration::from_mins(4) {
             std::thread::sleep(Duration::from_millis(20));
         }
         let mut text = fs::read_to_string(desk.path("inbox.jsonl")).unwrap_or_default();

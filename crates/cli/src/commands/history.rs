@@ -1,5 +1,6 @@
 //! `moa history`: the versions of adapters that are trained online.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use moa_core::{ExperimentSpec, RunId};
@@ -104,7 +105,7 @@ fn text(layout: &Layout, spec: &ExperimentSpec, histories: &[(RunId, Versions)],
     let aside: usize = arrivals.set_aside().map(|look| look.prompts.len()).sum();
     let mut head = format!("{} arrived", count(arrived as u64, "prompt"));
     if aside > 0 {
-        head += &format!(", {} more are set aside", count(aside as u64, "prompt"));
+        let _ = write!(head, ", {} more are set aside", count(aside as u64, "prompt"));
     }
     let on_arrivals = names.iter().map(|name| format!("{name}*"));
     let heading = ["run", "version", "state", "drifts", "epochs", "arrived", "made"].map(str::to_owned).into_iter();
@@ -130,14 +131,14 @@ fn text(layout: &Layout, spec: &ExperimentSpec, histories: &[(RunId, Versions)],
         }
         if let Some((version, _)) = versions.all().last() {
             for alarm in &version.alarms {
-                alarms += &format!("{run} {}: {}\n", version.number, alarm.message);
+                let _ = writeln!(alarms, "{run} {}: {}", version.number, alarm.message);
             }
         }
     }
     let released = shell::line([&layout.root().join("released").display().to_string()]);
     let mut text = format!("{head}; what is released is in {released}\n\n{}", table.render_with_left(4));
     if !alarms.is_empty() {
-        text += &format!("\nWhat drifts at the newest version of each run (--json has all):\n{alarms}");
+        let _ = write!(text, "\nWhat drifts at the newest version of each run (--json has all):\n{alarms}");
     }
     text + "\nGains over the base with half the width of their 95 % intervals: on the reference, and with * on the prompts that arrived last.\n"
 }

@@ -173,12 +173,11 @@ impl ExperimentSpec {
             return Err(Finding::value("rounds", self.rounds.to_string(), way_out));
         }
         match &feedback.from {
-            FeedbackFrom::Human => {}
             FeedbackFrom::Follow { file } if file.as_os_str().is_empty() => {
                 let way_out = "name the file to which judgements are appended, e.g. \"ratings/preferences.jsonl\"";
                 return Err(Finding::value("feedback.from.file", "\"\"", way_out));
             }
-            FeedbackFrom::Follow { .. } => {}
+            FeedbackFrom::Human | FeedbackFrom::Follow { .. } => {}
             FeedbackFrom::Ai(ai) => ai.check("feedback.from")?,
             FeedbackFrom::Simulated { flips } => super::validate::check_number("feedback.from.flips", FLIPS, *flips)?,
         }

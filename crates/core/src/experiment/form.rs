@@ -41,6 +41,7 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         | "constraints[].reward"
         | "phases[].name"
         | "continual.from"
+        | "online.inbox"
         | "rewards[].kind.objects[]" => TEXT,
         "seed" | "evaluation.seed" | "prompts.held_out.seed" => "give a whole number, 0 to 18446744073709551615",
         "prompts" => "give (train: …, held_out: …)",
@@ -101,7 +102,6 @@ pub(super) fn way_out(path: &str) -> Option<String> {
         "adversary.eye" => "give (reward: \"safety\", below: 0.5) or None",
         "online" => "give (inbox: \"inbox.jsonl\"), (inbox: \"inbox.jsonl\", every: 10, share: 0.5) or None",
         "online.on_alarm" => "give Warn, Hold or Stop",
-        "online.inbox" => TEXT,
         "scalarisation" => "give Linear, Chebyshev(smoothing: 0.2, ideal: 3) or Unopposed",
         "constraints" | "constraints[]" => "give a list such as [(reward: \"safety\", at_least: Base(plus: 0.05))]",
         "constraints[].at_least" => "give Base(plus: 0.05) or Value(0.8)",

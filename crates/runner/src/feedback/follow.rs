@@ -1,6 +1,7 @@
 //! Judgements that are collected elsewhere: what has come in by a time is copied, images and all, so that results hold what they were made with.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -76,11 +77,10 @@ pub(super) fn copied(preferences: &Preferences, folder: &Path, time: u32) -> Res
                     "the image of a judgement is given by how it was drawn: give files of images to be followed";
                 return Err(unreadable(preferences.path(), &reason));
             };
-            let key = (prompt.to_owned(), file.sha256.clone());
-            if !copies.contains_key(&key) {
+            if let Entry::Vacant(copy) = copies.entry((prompt.to_owned(), file.sha256.clone())) {
                 let path = preferences.path_of(image).unwrap_or_default();
                 let png = png_of(&path, &file.sha256)?;
-                copies.insert(key, sha256(&png));
+                copy.insert(sha256(&png));
                 let origin = PoolOrigin { name: ORIGIN.into(), ..PoolOrigin::default() };
                 images.push(NewImage { prompt: prompt.to_owned(), png, origin });
             }

@@ -232,7 +232,7 @@ impl<'a> Feedback<'a> {
     ) -> Result<bool, RunnerError> {
         let before = Preferences::begun(&self.times.folder().join(FILE_NAME))?.counted().count() as u32;
         // Without a single judgement there is nothing to fit.
-        let least = if asking.time == 0 { 1 } else { 0 };
+        let least = u32::from(asking.time == 0);
         let wanted = if self.spec.waits { self.spec.pairs_at(asking.time).max(least) } else { least };
         let mut said = None;
         let preferences = loop {

@@ -31,12 +31,11 @@ impl<'a> Measure<'a> {
     /// Says what cannot be drawn or scored; [`RunnerError::Stopped`] when it was asked to stop.
     pub(super) fn base(&mut self, prompts: &[String]) -> Result<EvaluationRecord, RunnerError> {
         let known = self.base.iter().position(|(known, _)| known == prompts).map(|place| self.base.remove(place));
-        let (prompts, record) = match known {
-            Some(known) => known,
-            None => {
-                let base = RunId(RunId::BASE.into());
-                (prompts.to_vec(), self.measured(base, PointKind::Base, None, None, prompts)?)
-            }
+        let (prompts, record) = if let Some(known) = known {
+            known
+        } else {
+            let base = RunId(RunId::BASE.into());
+            (prompts.to_vec(), self.measured(&base, PointKind::Base, None, None, prompts)?)
         };
         self.base.drain(..self.base.len().saturating_sub(LISTS - 1));
         self.base.push((prompts, record.clone()));
@@ -54,12 +53,12 @@ impl<'a> Measure<'a> {
         adapter: &Adapter,
         prompts: &[String],
     ) -> Result<EvaluationRecord, RunnerError> {
-        self.measured(run.clone(), PointKind::Trained, Some(weighting.clone()), Some(adapter), prompts)
+        self.measured(run, PointKind::Trained, Some(weighting.clone()), Some(adapter), prompts)
     }
 
     fn measured(
         &self,
-        id: RunId,
+        id: &RunId,
         kind: PointKind,
         weighting: Option<Weighting>,
         adapter: Option<&Adapter>,
@@ -84,7 +83,7 @@ impl<'a> Measure<'a> {
             source => RunnerError::Evaluate { point: id.to_string(), source },
         })?;
         let pictures = drawn.first().unwrap_or_else(|| unreachable!("a batch is drawn for the adapter or the base"));
-        Ok(scored(&self.context, &id, kind, weighting, pictures)?.0)
+        Ok(scored(&self.context, id, kind, weighting, pictures)?.0)
     }
 
     /// Returns prompts as the base model reads them, a vector each: the vector that it makes of a whole text, or the mean of the tokens' states.

@@ -109,39 +109,38 @@ fn choose(
         (!training || layout.version_dir(run, found.number).join(STATE).is_file()).then_some(found)
     };
     let (first, versions) = histories.first().ok_or_else(|| refused("it has no runs".into()))?;
-    let epochs = match request.to {
-        Some(number) => {
-            let all = versions.all();
-            let found = all.iter().find(|(version, _)| version.number == number);
-            let Some((version, standing)) = found else {
-                let known: Vec<String> = all.iter().map(|(version, _)| version.number.to_string()).collect();
-                return Err(refused(format!("`{first}` has no version {number}: it has {}", known.join(", "))));
-            };
-            if training && *standing == Standing::Withdrawn {
-                return Err(refused(format!(
-                    "version {number} was taken back before: training cannot go on from it; --release-only releases it"
-                )));
-            }
-            version.after_epoch
+    let epochs = if let Some(number) = request.to {
+        let all = versions.all();
+        let Some((version, standing)) = all.iter().find(|(version, _)| version.number == number) else {
+            let known: Vec<String> = all.iter().map(|(version, _)| version.number.to_string()).collect();
+            return Err(refused(format!("`{first}` has no version {number}: it has {}", known.join(", "))));
+        };
+        if training && *standing == Standing::Withdrawn {
+            return Err(refused(format!(
+                "version {number} was taken back before: training cannot go on from it; --release-only releases it"
+            )));
         }
-        None => {
-            let newest = versions.all().into_iter().rfind(|(_, standing)| *standing != Standing::Withdrawn);
-            let newest = newest.map_or(0, |(version, _)| version.after_epoch);
-            let sound = |epochs: u32| {
-                histories
-                    .iter()
-                    .all(|(run, versions)| usable(versions, run, epochs).is_some_and(|version| version.is_sound()))
+        version.after_epoch
+    } else {
+        let stand: Vec<u32> = versions
+            .all()
+            .into_iter()
+            .filter(|(_, standing)| *standing != Standing::Withdrawn)
+            .map(|(version, _)| version.after_epoch)
+            .collect();
+        let is_sound = |epochs: &u32| {
+            let sound = |(run, versions): &(RunId, Versions)| {
+                usable(versions, run, *epochs).is_some_and(|version| version.is_sound())
             };
-            let mut before: Vec<u32> = versions.all().iter().map(|(version, _)| version.after_epoch).collect();
-            before.sort_unstable();
-            before.dedup();
-            before.into_iter().rfind(|epochs| *epochs < newest && sound(*epochs)).ok_or_else(|| {
-                refused(format!(
-                    "no version before the newest is sound in all runs{}: name one by --to",
-                    if training { " and has its training state" } else { "" }
-                ))
-            })?
-        }
+            histories.iter().all(sound)
+        };
+        let (_, before) = stand.split_last().unwrap_or((&0, &[]));
+        before.iter().rev().copied().find(is_sound).ok_or_else(|| {
+            refused(format!(
+                "no version before the newest is sound in all runs{}: name one by --to",
+                if training { " and has its training state" } else { "" }
+            ))
+        })?
     };
     let mut chosen = Vec::new();
     for (run, versions) in histories {
