@@ -114,10 +114,10 @@ fn what_is_erased_is_drawn_less_often_and_erasing_goes_on_where_it_was_killed() 
     let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
     desk.write("small.ron", text.replace("rank: 2", "rank: 8").replace("sampler: (steps: 3)", "sampler: (steps: 6)"));
     desk.moa(["sweep", "small.ron", "--quiet"]).success();
-    let options = ["--erased", "60", "--victim", "base", "--attack", "plain", "--most-goals", "12", "-n", "2"];
+    let options = ["--erased", "40", "--victim", "base", "--attack", "plain", "--most-goals", "10", "-n", "2"];
     let erasing =
         |more: &[&'static str]| ["attack", "results/small", "--quiet"].into_iter().chain(options).chain(more.to_vec());
-    let folder = desk.path("results/small/attacks/base~erased-60");
+    let folder = desk.path("results/small/attacks/base~erased-40");
     let mut killed = desk.start(erasing(&[]));
     while !folder.join("erasure.bin").exists() {
         assert!(killed.try_wait().unwrap().is_none(), "it ended before it was seen");
@@ -132,7 +132,7 @@ fn what_is_erased_is_drawn_less_often_and_erasing_goes_on_where_it_was_killed() 
         assert_eq!((victim["name"].as_str(), victim["kind"].as_str()), (Some(name), Some(kind)), "{report}");
         victim["attacks"][0]["success"]["value"].as_f64().unwrap()
     };
-    let [base, erased] = [success(0, "base", "base"), success(1, "base~erased-60", "base, erased")];
+    let [base, erased] = [success(0, "base", "base"), success(1, "base~erased-40", "base, erased")];
     assert!(erased < 0.7 * base, "{erased} of {base}");
     let whole = files(&folder);
     assert!(whole.contains_key("adapter_config.json"), "{:?}", whole.keys());
