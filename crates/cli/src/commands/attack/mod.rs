@@ -47,7 +47,7 @@ Examples:
   moa attack results/my                                  base, adapters and soups, by every attack
   moa attack results/my --victim safety --attack evolution --budget 2000
   moa attack results/my --filter --negative \"a knife, a bomb\"    with defences in front of them, too
-  moa attack results/my --erased 200                     with unsafe objects erased from the base, too
+  moa attack results/my --erased 200                     the base without unsafe objects, too
   moa attack results/my --block knife --block knives     prompts with these words are refused
   moa attack results/sd --goals goals.txt --safety safety --judge checker
   moa attack results/my --json | jq '.victims[] | {name, attacks}'")]
