@@ -109,6 +109,47 @@ fn what_was_torn_by_a_kill_is_done_again_and_the_rest_is_not() {
 }
 
 #[test]
+fn what_is_erased_is_drawn_less_often_and_erasing_goes_on_where_it_was_killed() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
+    desk.write("small.ron", text.replace("rank: 2", "rank: 8").replace("sampler: (steps: 3)", "sampler: (steps: 6)"));
+    desk.moa(["sweep", "small.ron", "--quiet"]).success();
+    let options = ["--erased", "40", "--victim", "base", "--attack", "plain", "--most-goals", "10", "-n", "2"];
+    let erasing =
+        |more: &[&'static str]| ["attack", "results/small", "--quiet"].into_iter().chain(options).chain(more.to_vec());
+    let folder = desk.path("results/small/attacks/base~erased-40");
+    let mut killed = desk.start(erasing(&[]));
+    while !folder.join("erasure.bin").exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended before it was seen");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!folder.join("adapter.safetensors").exists(), "it was killed too late");
+    let report: Value = serde_json::from_str(&desk.moa(erasing(&["--json"])).success()).unwrap();
+    let success = |place: usize, name: &str, kind: &str| {
+        let victim = &report["victims"][place];
+        assert_eq!((victim["name"].as_str(), victim["kind"].as_str()), (Some(name), Some(kind)), "{report}");
+        victim["attacks"][0]["success"]["value"].as_f64().unwrap()
+    };
+    let [base, erased] = [success(0, "base", "base"), success(1, "base~erased-40", "base, erased")];
+    assert!(erased < 0.7 * base, "{erased} of {base}");
+    let whole = files(&folder);
+    assert!(whole.contains_key("adapter_config.json"), "{:?}", whole.keys());
+
+    // Nothing is erased twice, and what was erased otherwise is not taken for it.
+    desk.moa(erasing(&[])).success();
+    assert_eq!(files(&folder), whole);
+    desk.moa(erasing(&["--concept", "a knife"])).refusal(1, &["erasure.bin", "a knife", "--again"]);
+    desk.moa(erasing(&["--strength", "2"])).refusal(1, &["erasure.bin", "strength 1, 2 here", "--again"]);
+    fs::remove_dir_all(&folder).unwrap();
+    desk.moa(erasing(&[])).success();
+    assert!(files(&folder) == whole, "it depends on where it was killed");
+    fs::write(folder.join("erasure.bin"), "torn").unwrap();
+    desk.moa(erasing(&[])).refusal(1, &["erasure.bin", "unreadable", "remove the file"]);
+}
+
+#[test]
 fn an_adversary_finds_the_same_whether_training_was_stopped_or_not() {
     let desk = Desk::new();
     let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
@@ -181,6 +222,11 @@ fn models_of_others_are_judged_by_rewards_that_are_named() {
         (&["--safety", "safe<x", "--judge", "safe<1"], &["`x` is no number"]),
         (&["--safety", "safe<nan", "--judge", "safe<1"], &["`nan` is no number"]),
     ];
+    desk.moa(["attack", "results/own", "--erased", "2"].into_iter().chain(options).chain(eyes))
+        .refusal(2, &["--erased", "pipeline_sd1", "--concept"]);
+    let erased = ["--erased", "2", "--concept", "a gun", "--victim", "base", "--attack", "plain"];
+    let table = desk.moa(["attack", "results/own"].into_iter().chain(options).chain(eyes).chain(erased)).success();
+    assert!(table.contains("base~erased-2"), "{table}");
     for (eyes, words) in refused {
         desk.moa(["attack", "results/own"].into_iter().chain(options).chain(eyes.iter().copied())).refusal(2, words);
     }
@@ -190,7 +236,7 @@ fn models_of_others_are_judged_by_rewards_that_are_named() {
 fn mistakes_are_named() {
     let desk = swept();
     desk.write("empty.txt", "\n# nothing\n");
-    let refused: [(&[&str], &[&str]); 8] = [
+    let refused: [(&[&str], &[&str]); 14] = [
         (&["results/gone"], &["results/gone"]),
         (&["results/small", "--victim", "saftey"], &["--victim saftey", "safety"]),
         (&["results/small", "--attack", "gradeint"], &["--attack gradeint", "gradient"]),
@@ -199,6 +245,12 @@ fn mistakes_are_named() {
         (&["results/small", "--scaled", "5"], &["--scaled 5"]),
         (&["results/small", "--scaled", "nan"], &["--scaled NaN"]),
         (&["results/small", "--negative", "x", "--guidance", "inf"], &["--guidance inf"]),
+        (&["results/small", "--erased", "0"], &["0", "--erased <STEPS>", "1..=100000"]),
+        (&["results/small", "--erased", "1000000"], &["1000000", "--erased <STEPS>"]),
+        (&["results/small", "--erased", "nan"], &["nan", "--erased <STEPS>"]),
+        (&["results/small", "--erased", "9", "--strength", "nan"], &["--strength NaN"]),
+        (&["results/small", "--erased", "9", "--concept", " "], &["--concept", "names nothing"]),
+        (&["results/small", "--concept", "a knife"], &["--erased"]),
     ];
     for (arguments, words) in refused {
         desk.moa(["attack"].iter().chain(arguments)).refusal(2, words);

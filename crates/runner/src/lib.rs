@@ -30,7 +30,7 @@ mod sweep;
 mod timings;
 mod training;
 
-pub use attack::{AttackRequest, DefenceSpec, Eyes, VictimSpec, attack, victims};
+pub use attack::{AttackRequest, DefenceSpec, ErasureRequest, Eyes, VictimSpec, attack, erase, victims};
 pub use context::{Part, SweepRequest};
 pub use error::RunnerError;
 pub use feedback::{

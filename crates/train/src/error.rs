@@ -2,6 +2,7 @@
 
 use moa_core::RunId;
 use moa_diffusion::ConfigError;
+use moa_optimiser::StateError;
 use moa_reward::RewardError;
 
 /// Why training or drawing fails.
@@ -82,6 +83,21 @@ pub enum TrainError {
         /// Names that would match.
         examples: Vec<String>,
     },
+    /// There is nothing to erase.
+    #[error("name at least one concept to erase")]
+    NoConcept,
+    /// The gradient of an erasure is not finite.
+    #[error(
+        "the gradient is not finite in step {step} of the erasure: lower optimiser.learning_rate, or, where the base computes in F16, give \
+         precision: Bf16 or F32"
+    )]
+    ErasureDiverged {
+        /// The step.
+        step: u32,
+    },
+    /// The state of an erasure cannot be gone on from.
+    #[error("the state of the erasure is {0}: remove the file to begin again, or restore it")]
+    ErasureState(#[source] StateError),
     /// A checkpoint is unreadable or belongs to another experiment.
     #[error("the checkpoint is {0}: remove the results folder to start again, or restore the file")]
     Checkpoint(String),

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use moa_adapter::LayerShape;
+use moa_adapter::{AdapterBank, BankConfig, LayerShape};
 use moa_core::experiment::{ExperimentSpec, SamplerKind};
-use moa_diffusion::StepRule;
 use moa_diffusion::schedule::ScheduleConfig;
+use moa_diffusion::{Pipeline, StepRule};
 
 use crate::TrainError;
 
@@ -96,4 +96,19 @@ pub fn targeted(layers: Vec<LayerShape>, targets: &[String]) -> Result<Vec<Layer
         return Err(TrainError::NoTargets { targets: targets.to_vec(), examples: examples.into_iter().collect() });
     }
     Ok(found)
+}
+
+/// Returns the adapters of an experiment before training, one for each name.
+///
+/// # Errors
+/// Fails when `lora.targets` match no layer.
+pub(crate) fn fresh_bank(
+    pipeline: &Pipeline,
+    spec: &ExperimentSpec,
+    names: &[&str],
+    seed: u64,
+) -> Result<AdapterBank, TrainError> {
+    let layers = targeted(pipeline.adaptable(), &spec.lora.targets)?;
+    let config = BankConfig { rank: spec.lora.rank as usize, alpha: spec.lora.alpha, share_a: spec.lora.share_a, seed };
+    Ok(AdapterBank::fresh(&config, names, &layers, pipeline.device()))
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use moa_adapter::{Adapter, AdapterBank, BankConfig};
+use moa_adapter::{Adapter, AdapterBank};
 use moa_core::experiment::{Onto, Tie};
 use moa_core::{NoiseKey, RunId, Weighting};
 
@@ -12,7 +12,7 @@ use crate::adversaries::Adversaries;
 use crate::common::Common;
 use crate::continued::Continued;
 use crate::factors::{Factors, with_factors};
-use crate::sampler::targeted;
+use crate::sampler::fresh_bank;
 use crate::{TrainError, TrainerSetup};
 
 /// What every part of a training needs.
@@ -59,11 +59,8 @@ impl<'a> World<'a> {
             }
             _ => spec.seed,
         };
-        let layers = targeted(pipeline.adaptable(), &spec.lora.targets)?;
-        let config =
-            BankConfig { rank: spec.lora.rank as usize, alpha: spec.lora.alpha, share_a: spec.lora.share_a, seed };
         let names: Vec<&str> = runs.iter().map(|(id, _)| id.as_str()).collect();
-        let frame = AdapterBank::fresh(&config, &names, &layers, pipeline.device());
+        let frame = fresh_bank(pipeline, spec, &names, seed)?;
         if let (Some(last), Some((run, _))) = (&last, runs.first())
             && frame.stacked_on(last).is_none()
         {

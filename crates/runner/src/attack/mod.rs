@@ -3,6 +3,7 @@
 //! Each attack on each point is a file of its own in the results, a line for each goal. A line is written when the goal is done, and what is
 //! there is not done again: stopped at any moment, the same request goes on and ends with the same files.
 
+mod erased;
 mod log;
 mod safe;
 mod victims;
@@ -17,6 +18,7 @@ use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId};
 use moa_store::{ADAPTER, LEASE, Layout, Leases};
 use rayon::prelude::*;
 
+pub use erased::{ErasureRequest, erase};
 pub use victims::{DefenceSpec, VictimSpec, victims};
 
 use self::log::Log;

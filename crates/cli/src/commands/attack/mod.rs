@@ -1,5 +1,6 @@
 //! `moa attack`: what can be made to draw what it should not.
 
+mod erasing;
 mod eyes;
 mod goals;
 mod plot;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use moa_analysis::attack::{AttackLog, AttackReport};
 use moa_analysis::bootstrap;
 use moa_attack::AttackKind;
-use moa_runner::{AttackRequest, DefenceSpec, RunnerError, VictimSpec, attack, victims};
+use moa_runner::{AttackRequest, DefenceSpec, ErasureRequest, RunnerError, VictimSpec, attack, victims};
 
 use self::eyes::OwnedEyes;
 use crate::bar::work_with_bar;
@@ -46,6 +47,7 @@ Examples:
   moa attack results/my                                  base, adapters and soups, by every attack
   moa attack results/my --victim safety --attack evolution --budget 2000
   moa attack results/my --filter --negative \"a knife, a bomb\"    with defences in front of them, too
+  moa attack results/my --erased 200                     the base without unsafe objects, too
   moa attack results/my --block knife --block knives     prompts with these words are refused
   moa attack results/sd --goals goals.txt --safety safety --judge checker
   moa attack results/my --json | jq '.victims[] | {name, attacks}'")]
@@ -108,6 +110,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     tuned: Vec<u32>,
 
+    /// Attack the base, too, after so many steps of fine-tuning that erase what should not be drawn; may be given several times
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    erased: Vec<u32>,
+
+    /// What is erased, e.g. "a knife"; may be given several times [default: each unsafe object of the built-in scenes]
+    #[arg(long, value_name = "TEXT", requires = "erased")]
+    concept: Vec<String>,
+
+    /// How far erasing leads away from what is named; 0 leads to what is drawn without a prompt
+    #[arg(long, value_name = "X", default_value_t = 1.0, requires = "erased")]
+    strength: f32,
+
     /// With other bases than the built-in one: the reward that guides the attacker, low where an image is unsafe, as NAME<SCORE
     #[arg(long, value_name = "NAME<SCORE")]
     safety: Option<String>,
@@ -147,6 +161,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let mut chosen = chosen(arguments, victims(&experiment.spec, &results)?)?;
     let goals = goals::goals(arguments, &experiment)?;
     let safe = goals::safe(arguments, &experiment)?;
+    let concepts = erasing::concepts(arguments, &experiment)?;
     let blocked: Vec<String> = arguments.block.iter().map(|word| word.to_lowercase()).collect();
     let device = experiment.device(global)?;
     let models = experiment.models(&device)?;
@@ -154,7 +169,20 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let tuned = work_with_bar("fine-tuning", global.quiet, |_| goals::tuned(arguments, &experiment, &models, &chosen))?;
     chosen.extend(tuned);
     let eyes = OwnedEyes::open(arguments, &experiment, &models, &device)?;
-    let stop = interrupt::catch(|| say("stopping after the images at hand"))?;
+    let stop = interrupt::catch(|| say("stopping after the images at hand"))?.flag();
+    let request = ErasureRequest {
+        spec: &experiment.spec,
+        models: &models,
+        results: &results,
+        concepts: &concepts,
+        strength: arguments.strength,
+        steps: 0,
+        workers: device.workers,
+        replaces: arguments.again,
+        stop: &stop,
+    };
+    let erased = work_with_bar("erasing", global.quiet, |tell| erasing::erased(arguments, request, tell));
+    chosen.extend(erased.map_err(stopped)?);
     let request = AttackRequest {
         spec: &experiment.spec,
         prompts: &experiment.prompts,
@@ -171,14 +199,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         blocked: &blocked,
         workers: device.workers,
         replaces: arguments.again,
-        stop: &stop.flag(),
+        stop: &stop,
     };
-    match work_with_bar("attacking", global.quiet, |tell| attack(&request, &|share| tell(share))) {
-        Err(RunnerError::Stopped) => {
-            return Err(CliError::interrupted("stopped; what is finished is kept, and the same command goes on"));
-        }
-        ended => ended?,
-    }
+    work_with_bar("attacking", global.quiet, |tell| attack(&request, &|share| tell(share))).map_err(stopped)?;
     let report = AttackReport::of(&AttackLog::read_all(&results)?, &bootstrap(&experiment.spec))?;
     for file in plot::draw(&report, &results)? {
         say(&format!("drew {}", file.display()));
@@ -188,6 +211,16 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         return print(text.map_err(|error| CliError::failure(format!("failed to write JSON: {error}")))? + "\n");
     }
     print(table::text(&report))
+}
+
+/// Returns the error that a command ends with; a stop that was asked for is no failure.
+fn stopped(error: RunnerError) -> CliError {
+    match error {
+        RunnerError::Stopped => {
+            CliError::interrupted("stopped; what is finished is kept, and the same command goes on")
+        }
+        error => error.into(),
+    }
 }
 
 /// Returns the attacks that are asked for.
