@@ -160,8 +160,8 @@ impl OtherPrompts {
         (self.share < FALSE_ALARMS).then(|| Alarm {
             kind: AlarmKind::Prompts,
             message: format!(
-                "the {count} prompts that arrived last are others than those of the reference (maximum mean discrepancy {:.3}, p = {:.4}): held-out \
-                 prompts may no longer speak for what is asked",
+                "the {count} prompts that arrived last are of other kinds than the training prompts (maximum mean discrepancy {:.3}, p = {:.4}): \
+                 held-out prompts may no longer speak for what is asked",
                 self.discrepancy.max(0.0).sqrt(),
                 self.share
             ),

@@ -60,9 +60,13 @@ pub(crate) fn whole(number: u64) -> String {
     text
 }
 
-/// Returns "1 run", "2 runs".
+/// Returns "1 run", "2 runs", "3 entries".
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", whole(number), if number == 1 { "" } else { "s" })
+    let several = match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {}", whole(number), if number == 1 { noun } else { &several })
 }
 
 /// Returns a duration in the two units that matter: "41 s", "3 min 20 s", "2 h 5 min".

@@ -88,7 +88,8 @@ fn mistakes_are_named() {
         desk.moa(["check", "online.ron"]).refusal(2, &words);
     }
     desk.write("online.ron", experiment("(inbox: \".\", every: 2)"));
-    desk.moa(["sweep", "online.ron", "--out", "out"]).refusal(1, &["out", "directory"]);
+    desk.moa(["sweep", "online.ron", "--out", "out"]).refusal(1, &["it is no file"]);
+    assert!(!desk.path("out").exists(), "nothing is begun");
     let text = fs::read_to_string(shipped("miniature.ron")).unwrap();
     desk.write("plain.ron", text);
     desk.moa(["sweep", "plain.ron", "--out", "plain"]).success();

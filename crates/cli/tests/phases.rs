@@ -33,6 +33,7 @@ fn phases_are_swept_one_after_the_other_and_say_what_is_kept() {
     assert_eq!(checked["phases"][1]["plan"]["epochs"], 2);
     let plan = desk.moa(["check", "phased.ron"]).success();
     assert!(plan.contains("phase 1 of 2, norms: ") && plan.contains("phase 2 of 2, old: "), "{plan}");
+    assert!(plan.contains("results/phased/phases/2-old"), "{plan}");
 
     let swept = desk.moa(["sweep", "phased.ron", "--out", "out"]).success();
     assert!(swept.contains("norms in norms") && swept.contains("after old") && swept.contains("forgotten"), "{swept}");

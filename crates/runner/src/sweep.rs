@@ -88,6 +88,7 @@ fn go(
     take_chosen(&mut spec, &request.out);
     // What cannot be trained, or trained on, is said before the folder is begun.
     Trainer::check(&models.pipeline, &spec).map_err(RunnerError::Train)?;
+    crate::online::check(&spec)?;
     let preferences = preferences::read(&spec, models)?;
     let mut inputs = models.sha256.clone();
     inputs.extend(preferences.iter().map(|read| ("preferences".to_owned(), read.sha256.clone())));

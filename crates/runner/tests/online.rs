@@ -211,6 +211,22 @@ fn training_goes_back_to_a_version_and_on_with_what_arrives_from_then_on() {
     );
     let arrivals = Arrivals::read(&layout).unwrap();
     assert_eq!(arrivals.at(4).unwrap().prompts, ["a ghost on a green background"]);
+    // Versions that were taken back don't use up the states that are kept: one more step back is possible.
+    let done = back(None, &[], false).unwrap();
+    assert_eq!(done.runs.iter().map(|run| (run.1, run.2)).collect::<Vec<_>>(), [(2, 4), (2, 4)]);
+    append(&inbox, "a ghost on a green background\n");
+    swept(&request(spec.clone(), &out), &inbox, &[]);
+    // A damaged or missing adapter is not released.
+    let released = std::fs::read(layout.released_dir(&contrast).join("adapter.safetensors")).unwrap();
+    let file = layout.version_dir(&contrast, 2).join("adapter.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(refused(Some(2), std::slice::from_ref(&contrast), true).contains("damaged"));
+    std::fs::remove_file(&file).unwrap();
+    assert!(refused(Some(2), std::slice::from_ref(&contrast), true).contains("is gone"));
+    assert_eq!(std::fs::read(layout.released_dir(&contrast).join("adapter.safetensors")).unwrap(), released);
+    back(Some(1), std::slice::from_ref(&contrast), true).unwrap();
+    std::fs::write(&file, &bytes).unwrap();
     // What is set aside has left no trace in the adapters.
     let again = root.path().join("again");
     let record = layout.arrivals_file();

@@ -113,8 +113,8 @@ struct InboxLine {
     prompt: String,
 }
 
-/// Returns the prompt in a line of an inbox: JSON with the field `prompt`, other fields aside, or the text itself; nothing of a blank line and of one that begins
-/// with `#`.
+/// Returns the prompt in a line of an inbox: JSON with the field `prompt`, other fields aside, a string of JSON, or the text itself; nothing of a blank line and
+/// of one that begins with `#`.
 ///
 /// # Errors
 /// Says what is wrong with the line.
@@ -123,15 +123,18 @@ pub fn prompt_of_line(line: &str) -> Result<Option<String>, String> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
-    let prompt = if line.starts_with('{') {
-        let read: InboxLine = serde_json::from_str(line).map_err(|error| format!("no JSON with a prompt ({error})"))?;
-        read.prompt.trim().to_owned()
-    } else {
-        line.to_owned()
+    let prompt = match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(serde_json::Value::String(prompt)) => prompt.trim().to_owned(),
+        Err(_) if !line.starts_with('{') => line.to_owned(),
+        _ => {
+            let read: Result<InboxLine, _> = serde_json::from_str(line);
+            read.map_err(|error| format!("no JSON with a prompt ({error})"))?.prompt.trim().to_owned()
+        }
     };
     let length = prompt.chars().count();
     match length {
         0 => Err("a blank prompt".into()),
+        _ if !prompt.chars().any(char::is_alphanumeric) => Err("a prompt without a word".into()),
         length if length > LONGEST_PROMPT => {
             Err(format!("a prompt of {length} characters, more than {LONGEST_PROMPT}"))
         }
@@ -180,10 +183,15 @@ mod tests {
     fn lines_are_prompts_or_said_what_is_wrong() {
         assert_eq!(prompt_of_line(" a cat \r"), Ok(Some("a cat".into())));
         assert_eq!(prompt_of_line("{\"prompt\": \" a dog\", \"user\": 3}"), Ok(Some("a dog".into())));
+        assert_eq!(prompt_of_line("\"a \\\"big\\\" dog\""), Ok(Some("a \"big\" dog".into())));
         assert_eq!((prompt_of_line("  "), prompt_of_line("# none")), (Ok(None), Ok(None)));
         for (line, what) in [
             ("{\"text\": \"a dog\"}", "prompt"),
             ("{\"prompt\": 3}", "prompt"),
+            ("[1, 2]", "prompt"),
+            ("null", "prompt"),
+            ("123", "prompt"),
+            ("\"", "without a word"),
             ("{\"prompt\": \" \"}", "blank"),
             ("{\"prompt\": \"a\\nb\"}", "line break"),
             (&*"x".repeat(1001), "1001"),

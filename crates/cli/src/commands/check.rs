@@ -1,6 +1,6 @@
 //! `moa check`: what an experiment will do, before it does it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -61,10 +61,14 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     moa_runner::check_preferences(&experiment.spec)?;
     let device = experiment.device(global)?;
     if experiment.phases.is_empty() {
-        return print(checked(arguments, &experiment, &device)?);
+        return print(checked(arguments, &experiment, &experiment.default_results(), &device)?);
     }
-    let phases =
-        experiment.phases.iter().map(|phase| checked(arguments, phase, &device)).collect::<Result<Vec<_>, _>>()?;
+    let out = experiment.default_results();
+    let phases = experiment.phases.iter().enumerate().map(|(index, phase)| {
+        let results = moa_runner::phase_folder(&experiment.spec, &out, index);
+        checked(arguments, phase, &results, &device)
+    });
+    let phases = phases.collect::<Result<Vec<_>, _>>()?;
     print(if arguments.json {
         let phases: Vec<serde_json::Value> =
             phases.iter().filter_map(|phase| serde_json::from_str(phase).ok()).collect();
@@ -80,7 +84,14 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 }
 
 /// Returns the plan of an experiment, or of a phase, with what it takes.
-fn checked(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice) -> Result<String, CliError> {
+///
+/// - `results`: where its results go
+fn checked(
+    arguments: &Arguments,
+    experiment: &Experiment,
+    results: &Path,
+    device: &OpenDevice,
+) -> Result<String, CliError> {
     let measurable = experiment.measurable();
     let models = measurable.models(device)?;
     let estimated = calibrate::measure(&measurable, &models, device)?;
@@ -94,13 +105,19 @@ fn checked(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice) 
         None => "the system does not report its load".into(),
     });
     Ok(if arguments.json {
-        as_json(arguments, experiment, device, &estimated)
+        as_json(arguments, experiment, results, device, &estimated)
     } else {
-        as_text(arguments, experiment, device, &estimated)
+        as_text(arguments, experiment, results, device, &estimated)
     })
 }
 
-fn as_text(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, estimated: &Estimate) -> String {
+fn as_text(
+    arguments: &Arguments,
+    experiment: &Experiment,
+    results: &Path,
+    device: &OpenDevice,
+    estimated: &Estimate,
+) -> String {
     let line = |label: &str, need: Option<Need>| {
         let Some(Need { bytes: [least, most], .. }) = need else { return String::new() };
         let [least, most] = [memory(least), memory(most)];
@@ -122,12 +139,18 @@ fn as_text(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, 
         between(estimated.seconds),
         device.description(),
         "results",
-        experiment.default_results().display(),
+        results.display(),
         warnings.collect::<String>(),
     )
 }
 
-fn as_json(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, estimated: &Estimate) -> String {
+fn as_json(
+    arguments: &Arguments,
+    experiment: &Experiment,
+    results: &Path,
+    device: &OpenDevice,
+    estimated: &Estimate,
+) -> String {
     let Experiment { spec, prompts, plan, .. } = experiment;
     let need = |need: Option<Need>| {
         need.map(|Need { bytes: [least, most], available }| {
@@ -144,7 +167,7 @@ fn as_json(arguments: &Arguments, experiment: &Experiment, device: &OpenDevice, 
         "file": arguments.experiment.display().to_string(),
         "name": experiment.name(),
         "valid": true,
-        "results": experiment.default_results().display().to_string(),
+        "results": results.display().to_string(),
         "rewards": rewards.collect::<Vec<_>>(),
         "runs": runs.collect::<Vec<_>>(),
         "plan": {

@@ -101,7 +101,7 @@ fn import(arguments: &ImportArguments) -> Result<(), CliError> {
     let imported = import.run()?;
     list("left out", &imported.skipped);
     if imported.already > 0 {
-        note(&format!("{} were imported before", count(imported.already, "judgement")));
+        note(&format!("imported before: {}", count(imported.already, "judgement")));
     }
     let images = if imported.images > 0 { format!(" with {}", count(imported.images, "image")) } else { String::new() };
     say(&format!(

@@ -11,16 +11,23 @@ use crate::output::note;
 pub(super) struct Plain {
     course: Course,
     began: Instant,
+    /// What the sweep was last said to do.
+    activity: &'static str,
 }
 
 impl Plain {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { course: Course::new(plan), began: Instant::now() }
+        Self { course: Course::new(plan), began: Instant::now(), activity: "" }
     }
 
-    fn line(&self, event: &RunEvent) -> Option<String> {
+    fn line(&mut self, event: &RunEvent) -> Option<String> {
         match event {
-            RunEvent::PhaseStarted { .. } => Some(self.course.activity().to_owned()),
+            RunEvent::PhaseStarted { .. } => {
+                // What goes on after a look at something else was said before.
+                let (before, now) = (self.activity, self.course.activity());
+                self.activity = now;
+                (now != before).then(|| now.to_owned())
+            }
             RunEvent::EpochFinished(epoch) => {
                 let run = self.course.runs().iter().find(|run| run.id == epoch.run)?;
                 Some(format!("epoch {}/{}  {}: {}", epoch.epoch, run.epochs, run.id, run.scores(self.course.rewards())))

@@ -28,8 +28,8 @@ pub struct Plan {
     pub training_passes: u64,
     /// Passes forward beside them: of the base for runs that are tied to it, and of an older policy where the method has one.
     pub reference_passes: u64,
-    /// Images drawn and scored while training is looked at: (base once + runs × probes) × prompts × images per prompt, and at most those
-    /// of the base that epochs are compared with.
+    /// Images drawn and scored while training is looked at: (base once + runs × probes) × prompts × images per prompt, at most those
+    /// of the base that epochs are compared with, and those by which versions are measured in online training.
     pub probe_pictures: u64,
     /// Passes that draw them: images × steps.
     pub probe_passes: u64,
@@ -151,6 +151,12 @@ impl ExperimentSpec {
         let listed = if probe.of == ProbePrompts::Train { train_prompts } else { held_out_prompts };
         let probed = u64::from(probe.prompts).min(listed as u64) * u64::from(probe.images_per_prompt);
         let probe_pictures = if looks == 0 { 0 } else { (1 + runs * looks) * probed };
+        // A version is measured on the reference, and on at most as many prompts that arrived.
+        let version_pictures = self.online.as_ref().map_or(0, |online| {
+            let reference = u64::from(online.reference).min(train_prompts as u64) * u64::from(online.images_per_prompt);
+            u64::from(online.versions(training.epochs)) * (1 + 2 * runs) * reference + reference
+        });
+        let probe_pictures = probe_pictures + version_pictures;
         let compared = (1..=training.epochs).filter(|epoch| self.is_compared(*epoch)).count() as u64;
         let gain_pictures =
             compared * u64::from(GAIN_IMAGES) * train_prompts.min(training.prompts_per_epoch as usize) as u64;

@@ -139,11 +139,14 @@ fn live(
 
 /// Reads a file from a position, as far as is read at once; nothing of one that is not there.
 fn bytes_from(path: &Path, position: u64) -> Result<Vec<u8>, String> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        // A pipe would be waited for without end.
+        Ok(_) => return Err("it is no file: name one to which lines are appended".into()),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.to_string()),
-    };
+    }
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let read = file.seek(SeekFrom::Start(position)).and_then(|_| file.take(MOST_READ).read_to_end(&mut bytes));
     read.map_err(|error| error.to_string())?;

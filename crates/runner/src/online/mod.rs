@@ -16,8 +16,10 @@ use moa_analysis::drift::{Measured, alarms, gains, other_prompts};
 use moa_analysis::harmless_prompts;
 use moa_core::experiment::{OnAlarm, OnlineSpec, as_read};
 use moa_core::provenance::{Made, TrainedRun};
-use moa_core::{EvaluationRecord, NoiseKey, OnlineNews, Phase, RunEvent, RunId, Weighting};
-use moa_store::{ADAPTER, ADAPTER_CONFIG, Alarm, Arrivals, Layout, Version, Versions, unix_now, write_atomically};
+use moa_core::{EvaluationRecord, ExperimentSpec, NoiseKey, OnlineNews, Phase, RunEvent, RunId, Weighting};
+use moa_store::{
+    ADAPTER, ADAPTER_CONFIG, Alarm, Arrivals, Layout, Standing, Version, Versions, unix_now, write_atomically,
+};
 use moa_train::Cohort;
 
 use crate::RunnerError;
@@ -328,12 +330,11 @@ fn newest(arrivals: &Arrivals, done: u32, most: usize) -> Vec<String> {
     newest
 }
 
-/// Deletes the training states of all versions but the last sound ones.
+/// Deletes the training states of all versions but the last sound ones that were not taken back.
 fn forget_states(versions: &Versions, keep: usize, layout: &Layout, run: &RunId) -> Result<(), RunnerError> {
-    let sound = |version: &&Version| version.is_sound();
     let all = versions.all();
-    let kept: HashSet<u32> =
-        all.iter().rev().map(|(version, _)| *version).filter(sound).take(keep).map(|version| version.number).collect();
+    let sound = all.iter().rev().filter(|(version, standing)| version.is_sound() && *standing != Standing::Withdrawn);
+    let kept: HashSet<u32> = sound.take(keep).map(|(version, _)| version.number).collect();
     for (version, _) in all.iter().filter(|(version, _)| !kept.contains(&version.number)) {
         let path = layout.version_dir(run, version.number).join(STATE);
         match std::fs::remove_file(&path) {
@@ -372,6 +373,14 @@ fn copy(from: &Path, to: &Path) -> Result<(), RunnerError> {
 
 fn sha256(adapter: &Adapter, run: &RunId) -> Result<String, RunnerError> {
     adapter.sha256().map_err(|source| RunnerError::Adapter { run: run.to_string(), source })
+}
+
+/// Checks an experiment's inbox, before anything is begun.
+///
+/// # Errors
+/// Refuses what is no file.
+pub(crate) fn check(spec: &ExperimentSpec) -> Result<(), RunnerError> {
+    spec.online.as_ref().map_or(Ok(()), |online| Inbox::open(&online.inbox).map(drop))
 }
 
 /// Returns the hash of what arrived at each look, by the epochs that were trained before, for the receipt.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moa_core::{ExperimentSpec, RunId};
-use moa_store::{Arrivals, Entry, Layout, Leases, MetricStore, RunLog, Standing, Version, Versions, unix_now};
+use moa_store::{ADAPTER, Arrivals, Entry, Layout, Leases, MetricStore, RunLog, Standing, Version, Versions, unix_now};
 
 use super::{STATE, copy, release};
 use crate::RunnerError;
+use crate::adapters::read_adapter;
 
 /// What goes back, and to where.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ pub struct RollBack<'a> {
     pub spec: &'a ExperimentSpec,
     /// The version by its number; nothing for the last sound one before the newest.
     pub to: Option<u32>,
-    /// The runs; empty for all. Training goes back of all runs alone.
+    /// The runs; empty for all. Training goes back for all runs together.
     pub runs: &'a [RunId],
     /// Whether training stays where it is, and an earlier adapter is released alone.
     pub releases_alone: bool,
@@ -55,6 +56,9 @@ pub fn roll_back(request: &RollBack<'_>) -> Result<RolledBack, RunnerError> {
         histories.push((run, versions));
     }
     let chosen = choose(request, &layout, &histories)?;
+    for ((run, _), version) in histories.iter().zip(&chosen) {
+        check(request, &layout, run, version)?;
+    }
     let training = !request.releases_alone;
     let set_aside = match chosen.iter().map(|version| version.after_epoch).min() {
         Some(epochs) if training => Some(Arrivals::read(&layout)?.set_aside_since(epochs, &layout)?),
@@ -85,6 +89,22 @@ pub fn roll_back(request: &RollBack<'_>) -> Result<RolledBack, RunnerError> {
     Ok(RolledBack { runs: gone_back, set_aside })
 }
 
+/// Refuses a version whose adapter is not what it was: what others use is not exchanged for that.
+fn check(request: &RollBack<'_>, layout: &Layout, run: &RunId, version: &Version) -> Result<(), RunnerError> {
+    let folder = layout.version_dir(run, version.number);
+    let refused = |what: &str| {
+        let reason = format!("{what} ({}): restore it, or name another version by --to", folder.display());
+        RunnerError::RollBack { folder: request.results.to_owned(), reason }
+    };
+    if !folder.join(ADAPTER).is_file() {
+        return Err(refused(&format!("the adapter of version {} of `{run}` is gone", version.number)));
+    }
+    match read_adapter(&folder).map(|adapter| adapter.sha256()) {
+        Ok(Ok(sha256)) if sha256 == version.sha256 => Ok(()),
+        _ => Err(refused(&format!("the adapter of version {} of `{run}` is damaged", version.number))),
+    }
+}
+
 /// Returns the version of each run that is gone back to.
 fn choose(
     request: &RollBack<'_>,
@@ -97,14 +117,16 @@ fn choose(
     }
     let training = !request.releases_alone;
     if training && !request.runs.is_empty() && request.runs.len() < request.spec.weightings().len() {
-        let way_out = "training goes back of all runs alone, as all see the same prompts: leave the runs out, or give --release-only";
+        let way_out = "training goes back for all runs together, as all see the same prompts: leave the runs out, or give --release-only";
         return Err(refused(way_out.into()));
     }
     // Training is at the same epoch in all runs: what is chosen in the first is looked for in the others.
     let usable = |versions: &Versions, run: &RunId, epochs: u32| -> Option<Version> {
         let all = versions.all();
         let counts = |standing: Standing| standing != Standing::Withdrawn || !training;
-        let found = all.iter().rfind(|(version, standing)| version.after_epoch == epochs && counts(*standing));
+        let of_epoch = |(version, standing): &&(&Version, Standing)| version.after_epoch == epochs && counts(*standing);
+        let named = all.iter().filter(of_epoch).find(|(version, _)| Some(version.number) == request.to);
+        let found = named.or_else(|| all.iter().rfind(of_epoch));
         let found = found.map(|(version, _)| (*version).clone())?;
         (!training || layout.version_dir(run, found.number).join(STATE).is_file()).then_some(found)
     };
@@ -149,7 +171,9 @@ fn choose(
             let with: Vec<String> = versions
                 .all()
                 .iter()
-                .filter(|(version, _)| layout.version_dir(run, version.number).join(STATE).is_file())
+                .filter(|(version, standing)| {
+                    *standing != Standing::Withdrawn && layout.version_dir(run, version.number).join(STATE).is_file()
+                })
                 .map(|(version, _)| version.number.to_string())
                 .collect();
             let _ = write!(
