@@ -10,7 +10,7 @@ use moa_adapter::contents::{Component, Contents, ContentsError, Family, Kind, La
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "kohya-sd1",
     "kohya-sdxl",
     "kohya-sd3",
@@ -32,6 +32,7 @@ const NAMES: [&str; 22] = [
     "peft-loha",
     "diffusers",
     "diffusers-metadata",
+    "diffusers-sd3",
     "bundled",
 ];
 
@@ -143,6 +144,40 @@ fn kinds_alphas_and_headers_are_told() {
     let (bytes, _) = fixture("bundled");
     let contents = Contents::read(&bytes, None).unwrap();
     assert_eq!(contents.embeddings[0].word, "fox.clip_l");
+}
+
+#[test]
+fn blocks_are_in_the_order_of_the_network_and_long_lists_are_put_together() {
+    let names: Vec<String> = (0..30)
+        .map(|block| format!("transformer_blocks.{block}.attn.to_q"))
+        .chain(["x_embedder", "proj_out"].map(str::to_owned))
+        .collect();
+    let shapes = names.iter().flat_map(|name| {
+        [("A", [1, 4]), ("B", [2, 1])].map(|(side, shape)| (format!("transformer.{name}.lora_{side}.weight"), shape))
+    });
+    let tensors: Vec<(String, [usize; 2])> = shapes.collect();
+    let tensors: Vec<(&str, &[usize])> = tensors.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
+    let bytes = file(&tensors);
+    let contents = Contents::read(&bytes, None).unwrap();
+    // All ones: ‖ΔW‖ = √8, and every weight changes by 1.
+    let norms = contents.norms(&|_| {});
+    assert!(norms.iter().all(|norm| (norm - 8f64.sqrt()).abs() < 1e-6));
+    let blocks = contents.blocks(&norms);
+    assert!(blocks.iter().all(|block| (block.root_mean_square - 1.0).abs() < 1e-6));
+    let found: Vec<(&str, usize)> = blocks.iter().map(|block| (&block.name[..], block.layers)).collect();
+    assert_eq!(found.len(), 12);
+    assert_eq!(found[..3], [("proj_out", 1), ("transformer_blocks.0–2", 3), ("transformer_blocks.3–5", 3)]);
+    assert_eq!(found[10..], [("transformer_blocks.27–29", 3), ("x_embedder", 1)]);
+
+    let (bytes, _) = fixture("kohya-sdxl");
+    let contents = Contents::read(&bytes, None).unwrap();
+    let blocks = contents.blocks(&contents.norms(&|_| {}));
+    let names: Vec<&str> = blocks.iter().map(|block| &block.name[..]).collect();
+    let text = ["text_model.encoder.layers.0", "text_projection"];
+    assert_eq!(
+        names,
+        [&["conv_in", "add_embedding", "down_blocks.0", "down_blocks.1", "up_blocks.2"][..], &text].concat()
+    );
 }
 
 const PAIR: [(&str, &[usize]); 2] =
