@@ -213,6 +213,7 @@ fn other_files_are_refused_by_their_right_names() {
         (b"PK\x03\x04 and so on", "a PyTorch pickle"),
         (b"\x80\x02}q\x00.", "a PyTorch pickle"),
         (b"GGUF\x03\0\0\0", "a GGUF file"),
+        (b"PNG and other things", "no safetensors file"),
         (b"\n<!DOCTYPE html><html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"\xff\xff\xff\xff\xff\xff\xff\xff{}", "not a readable safetensors file"),

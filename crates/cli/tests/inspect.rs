@@ -13,9 +13,9 @@ fn a_file_of_kohyas_is_told_with_base_kinds_alphas_and_words() {
         "made by   kohya's sd-scripts (networks.lora)",
         "Stable Diffusion 1 (its header says so: ss_base_model_version: sd_v1)",
         "unet (3 layers), text_encoder (2 layers)",
-        "3 linear, 1 convolution 1×1, 1 convolution 3×3",
-        "2 to 4 (median 4)",
-        "from the layer's own tensor; scale 0.5 to 1",
+        "1 convolution 1×1, 1 convolution 3×3, 3 linear",
+        "rank      2 to 4 (median 4)",
+        "from the layer's own tensor; scale 0.5 to 1 (median 0.5)",
         "stored as F16",
         "fox (8), in snow (4), a photo (2)",
         "cannot apply it yet: ",
@@ -53,7 +53,14 @@ fn files_that_are_no_adapters_are_told_by_their_right_names() {
     desk.moa(["inspect", "old.pt"]).refusal(1, &["old.pt", "a PyTorch pickle", "save_file"]);
     desk.write("page.safetensors", "<!DOCTYPE html>");
     desk.moa(["inspect", "page.safetensors"]).refusal(1, &["a web page"]);
+    desk.write("notes.txt", "some words and more words");
+    desk.moa(["inspect", "notes.txt"]).refusal(1, &["no safetensors file"]);
     desk.write("cut.safetensors", [8u8, 0, 0, 0, 0, 0, 0, 0, b'{']);
     desk.moa(["inspect", "cut.safetensors"]).refusal(1, &["truncated or corrupt"]);
     desk.moa(["inspect", "nothing.safetensors"]).refusal(2, &["nothing.safetensors"]);
+    // What can be read is printed all the same.
+    let good = fixture("adapter", "contents/lycoris-lokr.safetensors");
+    let both = desk.moa(["inspect".as_ref(), "old.pt".as_ref(), good.as_os_str()]);
+    both.refusal(1, &["a PyTorch pickle"]);
+    assert!(both.stdout.contains("LoKr"), "{}", both.stdout);
 }

@@ -144,6 +144,8 @@ pub enum Other {
     ControlNet(String),
     /// An IP-Adapter, by one of its tensors.
     IpAdapter(String),
+    /// None of what is known.
+    Foreign,
     /// Without tensors.
     NoTensors,
 }
@@ -179,6 +181,7 @@ impl std::fmt::Display for Other {
             Self::IpAdapter(name) => {
                 write!(f, "an IP-Adapter (tensor `{name}`), which adds layers, not changes of weights")
             }
+            Self::Foreign => f.write_str("no safetensors file: moa reads adapters from these alone"),
             Self::NoTensors => f.write_str("a safetensors file without tensors"),
         }
     }

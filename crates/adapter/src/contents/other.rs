@@ -19,6 +19,8 @@ pub(super) fn check_bytes(bytes: &[u8]) -> Result<(), ContentsError> {
         Other::LfsPointer
     } else if text.starts_with(b"<") && !has_header(bytes) {
         Other::WebPage
+    } else if !has_header(bytes) {
+        Other::Foreign
     } else {
         return Ok(());
     }))

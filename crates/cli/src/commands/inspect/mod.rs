@@ -4,7 +4,7 @@ mod found;
 mod text;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use moa_adapter::contents::{About, Block, Contents};
@@ -25,20 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// adapters are told by their right names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reads safetensors files of
-  kohya's sd-scripts, OneTrainer, LyCORIS (LoCon, LoHa, LoKr, full, norms, DoRA), diffusers, peft, ai-toolkit, SimpleTuner, ComfyUI
-  for Stable Diffusion 1, 2, XL, 3, 3.5 and FLUX.1, with their text encoders; layers of other models under the file's own names
+Reads safetensors files of kohya's sd-scripts, OneTrainer, LyCORIS (LoCon, LoHa, LoKr, full, norms, DoRA), diffusers, peft, ai-toolkit, SimpleTuner and ComfyUI, \
+for Stable Diffusion 1, 2, XL, 3, 3.5 and FLUX.1, with their text encoders. Layers of other models are listed under the file's own names.
 
 Lines:
-  base    the family, by the shapes and names of layers, and what the file's header says
-  alpha   with where it comes from: a tensor of each layer, peft's configuration, the header, or the rank where nothing says it
-  change  the root mean square by which single weights of a block change, √(Σ‖ΔW‖² / number of weights); without DoRA's magnitudes,
-          biases and norms. Compare blocks of one file, or files of one base
-  moa     what moa does with it today
+  base    the family, by the layers' shapes and names, and by the file's header
+  alpha   and where it comes from: each layer's tensor, peft's configuration, the header
+  moa     whether moa applies it today
+
+The change of a block's weights is their root mean square, √(Σ‖ΔW‖² / number of weights), without biases, norms and DoRA's magnitudes. Compare blocks of one file, or \
+files of one base.
 
 Fields of JSON, a list of files: file, bytes, family, header_family, base, trainer, components, kinds, precisions, alpha_from, layers (name, \
 component, diffusers, kinds, rank, alpha, scale, shape, norm, dora), blocks (component, name, layers, root_mean_square), words, texts, \
-embeddings, applies, remark. What is not known is null.
+embeddings, applies, remark; of files that cannot be read file and error. What is not known is null.
 
 Examples:
   moa inspect style.safetensors
@@ -74,35 +74,45 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         .flatten()
         .collect();
     let mut values = Vec::new();
-    let mut text = String::new();
+    let mut texts = Vec::new();
+    let mut failed: Vec<String> = Vec::new();
     for path in &files {
-        let file = found::File::read(path)?;
-        let contents = Contents::read(&file.bytes, file.config.as_deref())
-            .map_err(|error| CliError::failure(format!("failed to read {}: {error}", path.display())))?;
-        let started = Instant::now();
-        let norms = work_with_bar("norms", global.quiet, |tell| {
-            contents.norms(&|share| {
-                if started.elapsed() > PATIENCE {
-                    tell(share);
-                }
-            })
-        });
-        let blocks = contents.blocks(&norms);
-        let verdict = Verdict::of(&file, &contents);
-        let inspected = Inspected { file: &file, contents: &contents, about: contents.about(), norms, blocks, verdict };
-        if arguments.json {
-            values.push(inspected.to_json());
-        } else {
-            if !text.is_empty() {
-                text.push('\n');
+        match inspect(path, arguments.json, global) {
+            Ok(Found::Json(value)) => values.push(value),
+            Ok(Found::Text(text)) => texts.push(text),
+            Err(error) => {
+                values.push(json!({ "file": path.display().to_string(), "error": error.message() }));
+                failed.push(error.message().to_owned());
             }
-            text.push_str(&inspected.to_text());
         }
     }
-    if arguments.json {
-        text = format!("{:#}\n", Value::Array(values));
-    }
-    print(text)
+    print(if arguments.json { format!("{:#}\n", Value::Array(values)) } else { texts.join("\n") })?;
+    // What can be read is printed whatever else was named.
+    if failed.is_empty() { Ok(()) } else { Err(CliError::failure(failed.join("\n"))) }
+}
+
+/// What is printed of a file.
+enum Found {
+    Json(Value),
+    Text(String),
+}
+
+fn inspect(path: &Path, as_json: bool, global: Global) -> Result<Found, CliError> {
+    let file = found::File::read(path)?;
+    let contents = Contents::read(&file.bytes, file.config.as_deref())
+        .map_err(|error| CliError::failure(format!("failed to read {}: {error}", path.display())))?;
+    let started = Instant::now();
+    let norms = work_with_bar("norms", global.quiet, |tell| {
+        contents.norms(&|share| {
+            if started.elapsed() > PATIENCE {
+                tell(share);
+            }
+        })
+    });
+    let blocks = contents.blocks(&norms);
+    let verdict = Verdict::of(&file, &contents);
+    let inspected = Inspected { file: &file, contents: &contents, about: contents.about(), norms, blocks, verdict };
+    Ok(if as_json { Found::Json(inspected.to_json()) } else { Found::Text(inspected.to_text()) })
 }
 
 impl Inspected<'_> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use moa_adapter::contents::Part;
+use moa_adapter::contents::{Origin, Part};
 
 use super::Inspected;
 use crate::output::prose;
@@ -18,7 +18,7 @@ impl Inspected<'_> {
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "{}", prose(&format!("{label:<10}{value}")).trim_end());
         };
-        line("adapter", &format!("{} ({})", self.file.path.display(), memory(self.file.bytes.len() as u64)));
+        line("adapter", &format!("{} ({})", self.file.path.display(), file_size(self.file.bytes.len() as u64)));
         line("made by", self.about.trainer.as_deref().unwrap_or("the file does not say"));
         line("base", &self.family());
         for (key, value) in &self.about.texts {
@@ -61,7 +61,13 @@ impl Inspected<'_> {
         if let Some(alphas) = range(scaled.iter().filter_map(|part| part.alpha).map(f64::from)) {
             let from: Vec<String> = self.contents.alphas_from.iter().map(ToString::to_string).collect();
             let scales = range(scaled.iter().map(|part| f64::from(part.scale))).unwrap_or_default();
-            line("alpha", &format!("{alphas}, from {}; scale {scales}", from.join(" and ")));
+            line(
+                "alpha",
+                &match self.contents.alphas_from[..] {
+                    [Origin::Rank] => format!("none, which means the rank; scale {scales}"),
+                    _ => format!("{alphas}, from {}; scale {scales}", from.join(" and ")),
+                },
+            );
         }
     }
 
@@ -75,7 +81,7 @@ impl Inspected<'_> {
             }
             (Some((shapes, why)), None) => format!("{shapes} ({why})"),
             (None, Some((header, says))) => format!("{header} (its header says so: {says})"),
-            (None, None) => "of no family that moa knows by its layers".to_owned(),
+            (None, None) => "not known, neither by its layers nor by its header".to_owned(),
         };
         if let Some(base) = self.base() {
             let _ = write!(text, "; the files name {base}");
@@ -85,7 +91,7 @@ impl Inspected<'_> {
 
     /// Returns how many layers each model has.
     pub(super) fn components(&self) -> Vec<(String, usize)> {
-        self.counts(|counts| {
+        counts(|counts| {
             for layer in &self.contents.layers {
                 *counts.entry((layer.component as usize, layer.component.name().to_owned())).or_default() += 1;
             }
@@ -94,7 +100,7 @@ impl Inspected<'_> {
 
     /// Returns how many parts there are of each kind.
     pub(super) fn kinds(&self) -> Vec<(String, usize)> {
-        self.counts(|counts| {
+        counts(|counts| {
             for layer in &self.contents.layers {
                 for part in &layer.parts {
                     *counts.entry((0, part.kind().to_string())).or_default() += 1;
@@ -108,18 +114,19 @@ impl Inspected<'_> {
 
     /// Returns how many tensors are stored in each type of number.
     pub(super) fn precisions(&self) -> Vec<(String, usize)> {
-        self.counts(|counts| {
+        counts(|counts| {
             for tensor in self.contents.layers.iter().flat_map(|layer| &layer.parts).flat_map(Part::tensors) {
                 *counts.entry((0, format!("{:?}", tensor.dtype()))).or_default() += 1;
             }
         })
     }
+}
 
-    fn counts(&self, count: impl FnOnce(&mut BTreeMap<(usize, String), usize>)) -> Vec<(String, usize)> {
-        let mut counts = BTreeMap::new();
-        count(&mut counts);
-        counts.into_iter().map(|((_, name), count)| (name, count)).collect()
-    }
+/// Returns counts in the order of their keys.
+fn counts(count: impl FnOnce(&mut BTreeMap<(usize, String), usize>)) -> Vec<(String, usize)> {
+    let mut counts = BTreeMap::new();
+    count(&mut counts);
+    counts.into_iter().map(|((_, name), count)| (name, count)).collect()
 }
 
 /// Returns "32 convolution 1×1, 232 linear"; a single kind without its number.
@@ -138,7 +145,18 @@ fn range(numbers: impl Iterator<Item = f64>) -> Option<String> {
     numbers.sort_by(f64::total_cmp);
     let (first, last) = (numbers.first()?, numbers.last()?);
     if first.to_bits() == last.to_bits() {
-        return Some(first.to_string());
+        return Some(short(*first));
     }
-    Some(format!("{first} to {last} (median {})", numbers[numbers.len() / 2]))
+    Some(format!("{} to {} (median {})", short(*first), short(*last), short(numbers[numbers.len() / 2])))
+}
+
+/// Returns a number with four digits after the point at most.
+fn short(number: f64) -> String {
+    let text = format!("{number:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Returns the size of a file, of small ones in KiB.
+fn file_size(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1024)) } else { memory(bytes) }
 }
