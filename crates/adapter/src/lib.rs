@@ -5,6 +5,7 @@
 
 mod adapter;
 mod bank;
+pub mod contents;
 mod format;
 mod linear;
 mod merge;

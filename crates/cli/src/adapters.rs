@@ -15,7 +15,8 @@ use crate::results;
 /// What adapters' files are called, moa's own first.
 pub(crate) const TENSORS: [&str; 4] =
     ["adapter.safetensors", "adapter_model.safetensors", "pytorch_lora_weights.safetensors", "lora.safetensors"];
-const CONFIG: &str = "adapter_config.json";
+/// What stands beside files with peft's names.
+pub(crate) const CONFIG: &str = "adapter_config.json";
 
 /// An adapter and what to call it.
 #[derive(Debug)]
@@ -51,7 +52,11 @@ pub(crate) fn read_one(path: &Path, layers: &[LayerShape]) -> Result<NamedAdapte
     NamedAdapter::read(file.clone(), layers)
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
+/// Returns the adapters' files that a path names.
+///
+/// # Errors
+/// Says that a path names no adapter.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     // An experiment file, or its name, means the runs of its results.
     let is_adapter = path.is_file() && path.extension().is_none_or(|ending| ending != "ron");
     let path = &if is_adapter { path.to_path_buf() } else { results::find(path)? };

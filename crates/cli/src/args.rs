@@ -5,8 +5,8 @@ use clap::{ArgMatches, ColorChoice, Parser, Subcommand};
 
 use crate::commands::{
     attack, browse, check, compare, completions, convert, device, explain, export, export_model, fit, fork, front,
-    gather, history, init, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, rollback, sample,
-    show, slurm, sweep, tag,
+    gather, history, init, inspect, list, man, merge, note, pretrain, rate, ratings, remove, repair, report, rollback,
+    sample, show, slurm, sweep, tag,
 };
 use crate::error::CliError;
 use crate::global::Global;
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Merge(merge::Arguments),
     Convert(convert::Arguments),
     Show(show::Arguments),
+    Inspect(inspect::Arguments),
     ExportModel(export_model::Arguments),
     Sample(sample::Arguments),
     Rate(rate::Arguments),

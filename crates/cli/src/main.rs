@@ -92,6 +92,7 @@ fn run(args: &Args) -> ExitCode {
         Command::Fit(arguments) => commands::fit::run(arguments, global.on_one(&arguments.device)),
         Command::Ratings(arguments) => commands::ratings::run(arguments),
         Command::Show(arguments) => commands::show::run(arguments),
+        Command::Inspect(arguments) => commands::inspect::run(arguments, global),
         Command::Pretrain(arguments) => commands::pretrain::run(arguments, global.on_one(&arguments.device)),
         Command::Completions(arguments) => commands::completions::run(arguments, Args::command()),
         Command::Man(arguments) => commands::man::run(arguments, Args::command()),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use support::Desk;
 
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 33] = [
     "sweep",
     "slurm",
     "browse",
@@ -33,6 +33,7 @@ const COMMANDS: [&str; 32] = [
     "merge",
     "convert",
     "show",
+    "inspect",
     "export-model",
     "sample",
     "rate",

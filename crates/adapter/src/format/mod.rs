@@ -6,7 +6,7 @@ mod factors;
 mod kohya;
 mod origin;
 mod peft;
-mod unet_names;
+pub(crate) mod unet_names;
 
 use std::io::{self, Write};
 

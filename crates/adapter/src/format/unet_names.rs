@@ -2,7 +2,7 @@
 //! Stable Diffusion XL's adapters have it, `input_blocks_4_1_…`.
 
 /// Parts of names that hold an underscore themselves.
-const LONG: [&str; 21] = [
+const LONG: [&str; 22] = [
     "down_blocks",
     "up_blocks",
     "mid_block",
@@ -23,10 +23,11 @@ const LONG: [&str; 21] = [
     "conv_out",
     "conv_shortcut",
     "norm_out",
+    "conv_norm_out",
     "to_add_out",
 ];
 /// Parts that do not.
-const SHORT: [&str; 13] = [
+const SHORT: [&str; 17] = [
     "attentions",
     "resnets",
     "attn1",
@@ -40,10 +41,14 @@ const SHORT: [&str; 13] = [
     "conv1",
     "conv2",
     "mlp",
+    "norm",
+    "norm1",
+    "norm2",
+    "norm3",
 ];
 
 /// Puts the dots back; nothing where a part is none of a U-Net's.
-pub(super) fn dotted(flat: &str) -> Option<String> {
+pub(crate) fn dotted(flat: &str) -> Option<String> {
     let mut rest = flat;
     let mut parts = Vec::new();
     while !rest.is_empty() {
@@ -83,7 +88,7 @@ pub(super) fn for_kohya(flat: String) -> String {
 ///
 /// Every block of the original is a list: a residual block, then an attention where the stage has one, then what changes the
 /// size.
-pub(super) fn in_order_of_diffusers(flat: &str) -> Option<String> {
+pub(crate) fn in_order_of_diffusers(flat: &str) -> Option<String> {
     if let Some((_, name)) = EMBEDDINGS.iter().find(|(original, _)| *original == flat) {
         return Some((*name).to_owned());
     }
@@ -115,7 +120,9 @@ pub(super) fn in_order_of_diffusers(flat: &str) -> Option<String> {
 /// Returns the name of a part of a residual block.
 fn residual(original: &str) -> &str {
     match original {
+        "in_layers_0" => "norm1",
         "in_layers_2" => "conv1",
+        "out_layers_0" => "norm2",
         "out_layers_3" => "conv2",
         "emb_layers_1" => "time_emb_proj",
         "skip_connection" => "conv_shortcut",

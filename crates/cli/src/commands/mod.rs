@@ -16,6 +16,7 @@ pub(crate) mod front;
 pub(crate) mod gather;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod merge;
