@@ -11,17 +11,13 @@
 //! gains over the base, which the history shows, don't lose sight of it. And what all rewards and judges like is no drift to them.
 
 use moa_core::experiment::ExperimentSpec;
-use moa_core::{EvaluationRecord, NoiseKey, Weighting};
-use moa_pareto::{Bootstrap, Covered, FEWEST_PROMPTS};
+use moa_core::{EvaluationRecord, NoiseKey, ScoreColumn, Weighting};
+use moa_pareto::{Bootstrap, Covered, FEWEST_PROMPTS, Interval};
 use moa_store::{Alarm, AlarmKind, VersionGain};
 
-use crate::resampling::difference;
-use crate::{AnalysisError, Watched, Watcher, bootstrap};
+use crate::resampling::{FALSE_ALARMS, bootstrap_of_look, difference};
+use crate::{AnalysisError, Watched, Watcher, bootstrap, paired};
 
-/// How often an alarm may be false: once in so many looks.
-pub const FALSE_ALARMS: f64 = 0.002;
-/// Resamples of a look's prompts.
-const RESAMPLES: usize = 2000;
 /// Of the two lists of prompts that are compared, so many at most.
 pub const MOST_COMPARED: usize = 128;
 /// With fewer prompts than this nothing is said of how they differ.
@@ -55,21 +51,23 @@ pub fn gains(
     own: &EvaluationRecord,
     base: &EvaluationRecord,
 ) -> Result<[Vec<VersionGain>; 2], AnalysisError> {
-    let bootstrap = bootstrap(spec);
-    let gain = |columns: (&moa_core::ScoreColumn, &moa_core::ScoreColumn)| {
-        let range = spec.rewards.iter().find(|reward| reward.name == columns.0.name);
-        let range = range.and_then(|reward| reward.kind.range());
-        let interval = difference(&bootstrap, columns.0, columns.1, range)?;
-        // What a range allows says nothing of these prompts.
-        let drawn = columns.0.prompt_means.len() >= FEWEST_PROMPTS;
-        let known = |end: f64| (drawn && end.is_finite()).then_some(end);
-        let name = columns.0.name.clone();
-        Ok(VersionGain { name, mean: interval.mean, lo: known(interval.lo), hi: known(interval.hi) })
+    // What a range allows says nothing of these prompts.
+    let known = |column: &ScoreColumn, end: f64| {
+        (column.prompt_means.len() >= FEWEST_PROMPTS && end.is_finite()).then_some(end)
     };
-    let rewards = own.rewards.iter().zip(&base.rewards).map(gain).collect::<Result<_, AnalysisError>>()?;
+    let gain = |column: &ScoreColumn, gain: Interval| VersionGain {
+        name: column.name.clone(),
+        mean: gain.mean,
+        lo: known(column, gain.lo),
+        hi: known(column, gain.hi),
+    };
+    let rewards = own.rewards.iter().zip(paired(spec, own, base)?);
+    let rewards = rewards.map(|(column, paired)| gain(column, paired.difference)).collect();
+    let bootstrap = bootstrap(spec);
     let judges =
         own.judges.iter().filter_map(|own| Some((own, base.judges.iter().find(|base| base.name == own.name)?)));
-    Ok([rewards, judges.map(gain).collect::<Result<_, AnalysisError>>()?])
+    let judges = judges.map(|(own, base)| Ok(gain(own, difference(&bootstrap, own, base, None)?)));
+    Ok([rewards, judges.collect::<Result<_, AnalysisError>>()?])
 }
 
 /// Returns what drifts in a run's adapter.
@@ -77,8 +75,7 @@ pub fn gains(
 /// # Errors
 /// Refuses evaluations on different prompts.
 pub fn alarms(spec: &ExperimentSpec, measured: &Measured<'_>) -> Result<Vec<Alarm>, AnalysisError> {
-    let bootstrap =
-        Bootstrap { resamples: RESAMPLES, level: 1.0 - FALSE_ALARMS, ..Bootstrap::seeded(spec.evaluation.seed) };
+    let bootstrap = bootstrap_of_look(spec.evaluation.seed);
     let mut alarms = Vec::new();
     let objective = spec.objective(measured.weighting);
     if let Some(last) = measured.last {

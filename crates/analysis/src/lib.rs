@@ -72,7 +72,7 @@ pub use placing::{Placing, Standing, placings};
 pub use promise::{Promise, promises};
 pub use relations::Relations;
 pub use report::{FrontPoint, FrontReport};
-pub use resampling::{LEVEL, bootstrap};
+pub use resampling::{FALSE_ALARMS, LEVEL, bootstrap, bootstrap_of_look};
 pub use scales::{Origin, RewardScale, Scales};
 pub use score::{Score, scores};
 pub use search::{End, Found, Search, Tried};

@@ -17,6 +17,18 @@ pub fn bootstrap(spec: &ExperimentSpec) -> Bootstrap {
     Bootstrap { resamples: spec.evaluation.resamples as usize, level: LEVEL, ..Bootstrap::seeded(spec.evaluation.seed) }
 }
 
+/// How often a look at a run that is trained may find something although nothing is wrong, all of its claims together: once in twenty
+/// trainings of 25 looks.
+pub const FALSE_ALARMS: f64 = 0.002;
+
+/// Resamples of a look's prompts: its own, so that reports may ask for others later.
+const RESAMPLES_OF_LOOKS: usize = 2000;
+
+/// Returns the bootstrap of a look at a run while it is trained.
+pub fn bootstrap_of_look(seed: u64) -> Bootstrap {
+    Bootstrap { resamples: RESAMPLES_OF_LOOKS, level: 1.0 - FALSE_ALARMS, ..Bootstrap::seeded(seed) }
+}
+
 /// Returns the paired difference of a column to the base's, with its interval.
 ///
 /// # Errors

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_file};
 use moa_core::experiment::BaseName;
-use moa_core::provenance::{Ingredient, Made, Mixture};
-use moa_core::{ExperimentSpec, Provenance, RunId};
+use moa_core::provenance::{Ingredient, Made, Mixture, TrainedRun};
+use moa_core::{ExperimentSpec, Provenance, RunId, Weighting};
 use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically, write_where_other};
 
 use crate::RunnerError;
@@ -107,4 +107,24 @@ pub(crate) fn merged(
 /// Returns the provenance of what is made in an experiment.
 pub(crate) fn made(spec: &ExperimentSpec, made: Made) -> Provenance {
     Provenance::now(BaseName::of(&spec.base).for_others(), spec.name.clone(), made)
+}
+
+/// Returns the provenance of a run's adapter after so many epochs.
+///
+/// - `facts`: what its training depends on
+pub(crate) fn made_by_training(
+    spec: &ExperimentSpec,
+    run: &RunId,
+    weighting: &Weighting,
+    epochs: u32,
+    facts: &str,
+) -> Provenance {
+    let trained = TrainedRun {
+        run: run.clone(),
+        weighting: spec.reward_names().into_iter().zip(weighting.shares().iter().copied()).collect(),
+        method: spec.training.method.name().into(),
+        epochs,
+        facts: facts.to_owned(),
+    };
+    made(spec, Made::Trained(trained))
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use moa_adapter::{Adapter, Merge};
-use moa_core::provenance::{Made, TrainedRun};
 use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
 use moa_store::{Entry, Layout, Leases, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, Continued, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 
-use crate::adapters::{keep_adapter, made, merged};
+use crate::adapters::{keep_adapter, made_by_training, merged};
 use crate::adversary::Adversary;
 use crate::context::{Context, SweepRequest};
 use crate::feedback::{Feedback, Judged};
@@ -294,21 +293,13 @@ impl<'a> Bench<'a> {
     /// Writes the adapters of the runs that are trained, and closes all logs.
     fn finish(&mut self, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
         let spec = self.context.spec;
-        let names = spec.reward_names();
         let epochs = spec.training.epochs;
         for ((run, weighting), facts) in self.members.iter().zip(&self.facts) {
             if self.cohort.is_trained(run)
                 && let (Some(adapter), Some(after)) = (self.cohort.adapter(run), self.cohort.epochs_of(run))
             {
                 let adapter = self.mixed_with_old(run, adapter)?;
-                let trained = TrainedRun {
-                    run: run.clone(),
-                    weighting: names.iter().cloned().zip(weighting.shares().iter().copied()).collect(),
-                    method: spec.training.method.name().into(),
-                    epochs: after,
-                    facts: facts.clone(),
-                };
-                let provenance = made(spec, Made::Trained(trained));
+                let provenance = made_by_training(spec, run, weighting, after, facts);
                 keep_adapter(&adapter, &provenance, run, &self.layout.run_dir(run), recorder)?;
                 recorder.append(run, Entry::Trained { epochs, after })?;
             }

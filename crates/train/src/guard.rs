@@ -3,19 +3,13 @@
 //! The test is that of the report, [`Watcher`], of one run at a time: a decision depends neither on what is trained beside a run, nor on how
 //! long it is to be trained. So the guard does not separate a mixture's own damage from that of its other rewards, as the report does.
 
-use moa_analysis::{Watched, Watcher, harmless_prompts};
+use moa_analysis::{Watched, Watcher, bootstrap_of_look, harmless_prompts};
 use moa_core::experiment::{ExperimentSpec, Guard};
 use moa_core::{RunId, Weighting};
-use moa_pareto::Bootstrap;
 
 use crate::TrainError;
 use crate::factors::Factors;
 use crate::probe::Columns;
-
-/// How often a probe of a run that is sound may find something, all of its claims together: once in twenty trainings of 25 probes.
-const FALSE_ALARMS: f64 = 0.002;
-/// Resamples of a probe's prompts; of the guard's own, so that reports may ask for others later.
-const RESAMPLES: usize = 2000;
 
 /// How a run ended before its time.
 pub(crate) struct Ending {
@@ -61,7 +55,7 @@ pub(crate) fn verdicts(
     if training.guard == Guard::Off {
         return Ok(runs.iter().map(|_| Verdict::Sound).collect());
     }
-    let bootstrap = Bootstrap { resamples: RESAMPLES, level: 1.0 - FALSE_ALARMS, ..Bootstrap::seeded(spec.seed) };
+    let bootstrap = bootstrap_of_look(spec.seed);
     let harmless = harmless_prompts(prompts);
     let watcher = Watcher { rewards: &spec.rewards, harmless: &harmless, bootstrap };
     let verdict = |(((_, weighting), look), tie): ((&(RunId, Weighting), &Columns), &f32)| {

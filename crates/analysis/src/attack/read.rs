@@ -1,5 +1,7 @@
 //! Attacks in files.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,10 +42,18 @@ impl AttackLog {
             }
         }
         let layout = Layout::new(results);
+        // By point, of which several attacks are kept.
+        let mut adapters: BTreeMap<String, Option<String>> = BTreeMap::new();
         for log in logs.iter_mut().filter(|log| !log.head.adapter.is_empty()) {
             let point = log.head.victim.split('~').next().unwrap_or_default();
-            let current = adapter_of(&layout, &RunId(point.to_owned()))?;
-            log.is_stale = current.is_some_and(|current| current != log.head.adapter);
+            let current = match adapters.entry(point.to_owned()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unread) => {
+                    let adapter = adapter_of(&layout, &RunId(point.to_owned()))?;
+                    unread.insert(adapter)
+                }
+            };
+            log.is_stale = current.as_ref().is_some_and(|current| *current != log.head.adapter);
         }
         Ok(logs)
     }

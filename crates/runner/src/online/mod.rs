@@ -15,7 +15,6 @@ use moa_adapter::Adapter;
 use moa_analysis::drift::{Measured, alarms, gains, other_prompts};
 use moa_analysis::harmless_prompts;
 use moa_core::experiment::{OnAlarm, OnlineSpec, as_read};
-use moa_core::provenance::{Made, TrainedRun};
 use moa_core::{EvaluationRecord, ExperimentSpec, NoiseKey, OnlineNews, Phase, RunEvent, RunId, Weighting};
 use moa_store::{
     ADAPTER, ADAPTER_CONFIG, Alarm, Arrivals, Layout, Standing, Version, Versions, unix_now, write_atomically,
@@ -23,7 +22,7 @@ use moa_store::{
 use moa_train::Cohort;
 
 use crate::RunnerError;
-use crate::adapters::{keep_adapter, made};
+use crate::adapters::{keep_adapter, made_by_training};
 use crate::context::Context;
 use crate::recorder::Recorder;
 use inbox::Inbox;
@@ -250,14 +249,8 @@ impl<'a> Online<'a> {
         )?);
         let number = versions.next_number();
         let folder = layout.version_dir(run, number);
-        let trained = TrainedRun {
-            run: run.clone(),
-            weighting: spec.reward_names().into_iter().zip(weighting.shares().iter().copied()).collect(),
-            method: spec.training.method.name().into(),
-            epochs: done,
-            facts: facts.to_owned(),
-        };
-        keep_adapter(&adapter, &made(spec, Made::Trained(trained)), run, &folder, recorder)?;
+        let provenance = made_by_training(spec, run, weighting, done, facts);
+        keep_adapter(&adapter, &provenance, run, &folder, recorder)?;
         let text = serde_json::to_vec(&own).unwrap_or_else(|_| unreachable!("scores are JSON"));
         write_atomically(&folder.join(REFERENCE), &text)?;
         copy(&layout.checkpoint_file(run), &folder.join(STATE))?;
