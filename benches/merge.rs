@@ -1,5 +1,6 @@
-//! How long it takes to merge eight adapters of the size of Stable Diffusion 1.5's attention LoRA (rank 16), from files to a file,
-//! against the time of reading and writing as many bytes.
+//! How long it takes to merge eight adapters of the size of Stable Diffusion 1.5's LoRAs (rank 16), from files to a file, against the time
+//! of reading and writing as many bytes: of attention alone with ranks alike, and as kohya's scripts train them, with 1×1 and 3×3 convolutions, feed-forward
+//! layers and the text encoder, at ranks of 8 to 32.
 //!
 //! `just bench-merge` runs it, and peft on the same files (`benches/peers/merge_peft.py`). Generated factors, the medians of
 //! several rounds, files in the page cache, no waiting for the disk.
@@ -11,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use moa_adapter::contents::Contents;
 use moa_adapter::{Adapter, AdapterFormat, AdapterLayer, Merge, MergeMethod, Precision};
 use moa_core::NoiseKey;
 use rayon::prelude::*;
@@ -38,13 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for precision in [Precision::F32, Precision::F16] {
         let name = format!("{precision:?}").to_lowercase();
         let sources = sources(&folder.join(&name), precision)?;
-        for (title, method, rank, shared) in [
-            ("linear (inexact)", MergeMethod::Linear, None, false),
-            ("mean of adapters with one A", MergeMethod::Mean, None, true),
-            ("mean by concatenation", MergeMethod::Concatenate, None, false),
-            ("mean by SVD, rank 16", MergeMethod::Svd, Some(RANK), false),
+        for (title, method, rank, kind) in [
+            ("linear (inexact)", MergeMethod::Linear, None, Kind::Own),
+            ("mean of adapters with one A", MergeMethod::Mean, None, Kind::Shared),
+            ("mean by concatenation", MergeMethod::Concatenate, None, Kind::Own),
+            ("mean by SVD, rank 16", MergeMethod::Svd, Some(RANK), Kind::Own),
+            ("mixed: mean", MergeMethod::Mean, None, Kind::Mixed),
+            ("mixed: mean by SVD, rank 16", MergeMethod::Svd, Some(RANK), Kind::Mixed),
         ] {
-            let sources = &sources[usize::from(shared)];
+            let sources = &sources[&kind];
             let merge = Merge { method, rank, ..Merge::default() };
             let out = folder.join(&name).join("merged.safetensors");
             let rounds = if method == MergeMethod::Svd { 3 } else { ROUNDS };
@@ -61,14 +65,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Reads adapters, merges them with equal shares, and writes the result.
 fn merge_files(sources: &[PathBuf], merge: &Merge, out: &Path) -> Result<(), Box<dyn Error>> {
     let read = |source: &PathBuf| -> Result<Adapter, Box<dyn Error + Send + Sync>> {
-        let config = std::fs::read_to_string(source.with_file_name("adapter_config.json"))?;
-        Ok(Adapter::read(&std::fs::read(source)?, &config)?)
+        let config = std::fs::read_to_string(source.with_file_name("adapter_config.json")).ok();
+        Ok(Contents::read(&std::fs::read(source)?, config.as_deref())?.adapter()?)
     };
     let adapters = sources.par_iter().map(read).collect::<Result<Vec<Adapter>, _>>();
     let adapters = adapters.map_err(|error| error as Box<dyn Error>)?;
     let parts: Vec<(&Adapter, f64)> = adapters.iter().map(|adapter| (adapter, 1.0 / adapters.len() as f64)).collect();
     let merged = merge.apply(&parts)?;
-    Ok(merged.outgoing(AdapterFormat::Peft, "", None)?.write(&mut File::create(out)?)?)
+    let is_plain = merged.is_plain();
+    let format = if is_plain { AdapterFormat::Peft } else { AdapterFormat::Kohya };
+    Ok(merged.outgoing(format, "", None)?.write(&mut File::create(out)?)?)
 }
 
 /// Reads the same files, and writes as many bytes as the merge does.
@@ -99,47 +105,79 @@ fn median(rounds: usize, mut work: impl FnMut() -> Result<(), Box<dyn Error>>) -
     Ok(times[rounds / 2])
 }
 
-/// Writes the adapters, with an A each and with one A for all, in peft's format; those that are there already stay.
-fn sources(folder: &Path, precision: Precision) -> Result<[Vec<PathBuf>; 2], Box<dyn Error>> {
-    let mut found = [Vec::new(), Vec::new()];
-    for (shared, paths) in found.iter_mut().enumerate() {
+/// What adapters there are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Attention alone, with an A each.
+    Own,
+    /// Attention alone, with one A for all.
+    Shared,
+    /// All that kohya's scripts train, at different ranks.
+    Mixed,
+}
+
+/// Writes the adapters, in peft's format or, mixed ones, in kohya's; those that are there already stay.
+fn sources(folder: &Path, precision: Precision) -> Result<BTreeMap<Kind, Vec<PathBuf>>, Box<dyn Error>> {
+    let mut found = BTreeMap::new();
+    for (kind, name) in [(Kind::Own, "own"), (Kind::Shared, "shared"), (Kind::Mixed, "mixed")] {
+        let format = if kind == Kind::Mixed { AdapterFormat::Kohya } else { AdapterFormat::Peft };
+        let mut paths = Vec::new();
         for index in 0..ADAPTERS {
-            let folder = folder.join(format!("{}-{index}", if shared == 1 { "shared" } else { "own" }));
-            let path = folder.join("adapter_model.safetensors");
+            let folder = folder.join(format!("{name}-{index}"));
+            let path = folder.join(format.file_name());
             if !path.exists() {
                 std::fs::create_dir_all(&folder)?;
-                let adapter = adapter(if shared == 1 { 0 } else { index }, index, precision);
-                let files = adapter.to_files(AdapterFormat::Peft, "")?;
-                std::fs::write(folder.join("adapter_config.json"), files.config.unwrap_or_default())?;
+                let files = adapter(kind, index, precision).to_files(format, "")?;
+                if let Some(config) = files.config {
+                    std::fs::write(folder.join("adapter_config.json"), config)?;
+                }
                 std::fs::write(&path, files.tensors)?;
             }
             paths.push(path);
         }
+        found.insert(kind, paths);
     }
     Ok(found)
 }
 
-fn adapter(a: u64, b: u64, precision: Precision) -> Adapter {
+fn adapter(kind: Kind, index: u64, precision: Precision) -> Adapter {
+    let rank = if kind == Kind::Mixed { [8, 16, 32][index as usize % 3] } else { RANK };
     let mut layers = BTreeMap::new();
+    let mut add = |name: String, channels: usize, d_out: usize, kernel: &[usize]| {
+        let d_in = channels * kernel.iter().product::<usize>();
+        let values = |side: &str, seed: u64, count: usize| -> Vec<f32> {
+            let key = NoiseKey::new(seed).named(side).named(&name);
+            key.normal(count).into_iter().map(|value| 0.02 * value).collect()
+        };
+        let a = values("a", if kind == Kind::Shared { 0 } else { index }, rank * d_in);
+        let b = values("b", index, d_out * rank);
+        let layer = AdapterLayer { d_in, d_out, kernel: kernel.to_vec(), rank, alpha: rank as f32, a, b };
+        layers.insert(name, layer);
+    };
     for (stage, width, blocks) in STAGES {
         for block in 0..blocks {
+            let at = format!("{stage}.attentions.{block}");
             for (attention, source) in [("attn1", width), ("attn2", TEXT)] {
                 for (part, d_in) in [("to_q", width), ("to_k", source), ("to_v", source), ("to_out.0", width)] {
-                    let name = format!("{stage}.attentions.{block}.transformer_blocks.0.{attention}.{part}");
-                    let values = |side: &str, seed: u64, count: usize| -> Vec<f32> {
-                        let key = NoiseKey::new(seed).named(side).named(&name);
-                        key.normal(count).into_iter().map(|value| 0.02 * value).collect()
-                    };
-                    let layer = AdapterLayer {
-                        d_in,
-                        d_out: width,
-                        a: values("a", a, RANK * d_in),
-                        b: values("b", b, width * RANK),
-                    };
-                    layers.insert(name, layer);
+                    add(format!("{at}.transformer_blocks.0.{attention}.{part}"), d_in, width, &[]);
                 }
+            }
+            if kind == Kind::Mixed {
+                add(format!("{at}.proj_in"), width, width, &[1, 1]);
+                add(format!("{at}.proj_out"), width, width, &[1, 1]);
+                add(format!("{at}.transformer_blocks.0.ff.net.0.proj"), width, 8 * width, &[]);
+                add(format!("{at}.transformer_blocks.0.ff.net.2"), 4 * width, width, &[]);
+                add(format!("{stage}.resnets.{block}.conv1"), width, width, &[3, 3]);
             }
         }
     }
-    Adapter { rank: RANK, alpha: RANK as f32, precision, layers }
+    for layer in 0..if kind == Kind::Mixed { 12 } else { 0 } {
+        let at = format!("text_encoder.text_model.encoder.layers.{layer}");
+        for part in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+            add(format!("{at}.self_attn.{part}"), TEXT, TEXT, &[]);
+        }
+        add(format!("{at}.mlp.fc1"), TEXT, 4 * TEXT, &[]);
+        add(format!("{at}.mlp.fc2"), 4 * TEXT, TEXT, &[]);
+    }
+    Adapter::of_layers(precision, layers)
 }

@@ -77,47 +77,50 @@ impl AdapterBank {
         Self { members, scale: config.alpha / config.rank as f32, layers }
     }
 
-    /// Returns a bank of the given adapters, in order; all must adapt the same layers at the same rank and scale.
+    /// Returns a bank of the given adapters, in order. Where one lacks a layer that another has, or has it at a lower rank, zeros fill up.
     ///
-    /// Returns `None` when they do not fit one another or there are none.
+    /// Returns `None` when there are none, when they adapt more than linear layers of the denoiser (see [`Adapter::is_plain`]), and when
+    /// layers of one name differ in shape.
     pub fn of(adapters: &[&Adapter], device: &Device) -> Option<Self> {
-        let first = adapters.first()?;
-        let fits = |other: &&Adapter| {
-            other.rank == first.rank
-                && other.layers.len() == first.layers.len()
-                && other.layers.iter().zip(&first.layers).all(|((n, l), (m, k))| n == m && l.same_shape(k))
-        };
-        if !adapters.iter().all(fits) {
+        if adapters.is_empty() || !adapters.iter().all(|adapter| adapter.is_plain()) {
             return None;
         }
-        let stack = |name: &str, take: &dyn Fn(&AdapterLayer) -> Vec<f32>, dims: [usize; 2]| {
-            let values: Vec<f32> = adapters.iter().flat_map(|adapter| take(&adapter.layers[name])).collect();
-            from_host(values, [adapters.len(), dims[0], dims[1]], device)
+        let mut shapes: BTreeMap<&String, &AdapterLayer> = BTreeMap::new();
+        for (name, layer) in adapters.iter().flat_map(|adapter| &adapter.layers) {
+            let known = shapes.entry(name).or_insert(layer);
+            if !known.same_shape(layer) {
+                return None;
+            }
+            if layer.rank > known.rank {
+                *known = layer;
+            }
+        }
+        let stack = |name: &String, widest: &AdapterLayer| {
+            let (rank, d_in, d_out) = (widest.rank, widest.d_in, widest.d_out);
+            let all: Vec<Option<&AdapterLayer>> = adapters.iter().map(|adapter| adapter.layers.get(name)).collect();
+            // `[d_in, own]` and `[own, d_out]`, widened to the rank.
+            let down = |layer: &AdapterLayer| {
+                let own = transposed(&layer.a, layer.rank, d_in);
+                if layer.rank == rank { own } else { widened(&own, layer.rank, rank) }
+            };
+            let up = |layer: &AdapterLayer| {
+                let mut own = transposed(&layer.b, d_out, layer.rank);
+                own.resize(rank * d_out, 0.0);
+                own
+            };
+            let is_shared = all.iter().all(|layer| layer.is_some_and(|layer| layer.a == widest.a));
+            let copies = if is_shared { &all[..1] } else { &all[..] };
+            let a = copies.iter().flat_map(|layer| layer.map_or_else(|| vec![0.0; d_in * rank], down)).collect();
+            let a = from_host(a, [copies.len(), d_in, rank], device);
+            // Adapters may differ in α: fold each one's scale into its B.
+            let members = all.iter().map(|layer| {
+                let values = layer.map_or_else(|| vec![0.0; rank * d_out], up);
+                let b: Tensor<3> = from_host(values, [1, rank, d_out], device);
+                b * layer.map_or(1.0, |layer| layer.alpha / layer.rank as f32)
+            });
+            LowRank { a, b: Tensor::cat(members.collect(), 0) }
         };
-        let layers = first
-            .layers
-            .iter()
-            .map(|(name, layer)| {
-                let shared = adapters.iter().all(|adapter| adapter.layers[name].a == layer.a);
-                let mut a = stack(name, &|l| transposed(&l.a, first.rank, l.d_in), [layer.d_in, first.rank]);
-                if shared {
-                    a = a.narrow(0, 0, 1);
-                }
-                // Adapters may differ in α: fold each one's scale into its B.
-                let b = Tensor::cat(
-                    adapters
-                        .iter()
-                        .map(|adapter| {
-                            let b = transposed(&adapter.layers[name].b, layer.d_out, first.rank);
-                            let b: Tensor<3> = from_host(b, [1, first.rank, layer.d_out], device);
-                            b * (adapter.alpha / adapter.rank as f32)
-                        })
-                        .collect(),
-                    0,
-                );
-                (name.clone(), LowRank { a, b })
-            })
-            .collect();
+        let layers = shapes.into_iter().map(|(name, widest)| (name.clone(), stack(name, widest))).collect();
         Some(Self { members: adapters.len(), scale: 1.0, layers })
     }
 
@@ -144,16 +147,19 @@ impl AdapterBank {
     /// Returns the bank with an adapter's B in place of every member's own; nothing where it has other layers, another rank or scale, or another
     /// A than the bank's.
     pub fn starting_from(&self, adapter: &Adapter) -> Option<Self> {
-        let scale = adapter.alpha / adapter.rank as f32;
-        if (scale - self.scale).abs() > f32::EPSILON * scale.abs() || adapter.layers.len() != self.layers.len() {
+        if !adapter.is_plain() || adapter.layers.len() != self.layers.len() {
             return None;
         }
         let layers = self.layers.iter().map(|(name, LowRank { a, b })| {
             let own = adapter.layers.get(name)?;
+            let scale = own.alpha / own.rank as f32;
+            if (scale - self.scale).abs() > f32::EPSILON * scale.abs() {
+                return None;
+            }
             let [members, rank, d_out] = b.dims();
             let [copies, d_in, _] = a.dims();
             let shared = transposed(&to_host(a.clone()), d_in, rank) == own.a;
-            if copies != 1 || (rank, d_in, d_out) != (adapter.rank, own.d_in, own.d_out) || !shared {
+            if copies != 1 || (rank, d_in, d_out) != (own.rank, own.d_in, own.d_out) || !shared {
                 return None;
             }
             let values = transposed(&own.b, d_out, rank).repeat(members);
@@ -233,19 +239,20 @@ impl AdapterBank {
     /// Returns adapter `index` on the host, ready to be written.
     pub fn adapter(&self, index: usize) -> Adapter {
         let bank = self.member(index);
-        let mut rank = 0;
-        let layers = bank
-            .layers
-            .into_iter()
-            .map(|(name, LowRank { a, b })| {
-                let ([_, d_in, r], [_, _, d_out]) = (a.dims(), b.dims());
-                rank = r;
-                let (a, b) = (transposed(&to_host(a), d_in, r), transposed(&to_host(b), r, d_out));
-                (name, AdapterLayer { d_in, d_out, a, b })
-            })
-            .collect();
-        Adapter { rank, alpha: self.scale * rank as f32, precision: Precision::F32, layers }
+        let layer = |(name, LowRank { a, b }): (String, LowRank)| {
+            let ([_, d_in, rank], [_, _, d_out]) = (a.dims(), b.dims());
+            let (a, b) = (transposed(&to_host(a), d_in, rank), transposed(&to_host(b), rank, d_out));
+            let alpha = self.scale * rank as f32;
+            (name, AdapterLayer { d_in, d_out, kernel: Vec::new(), rank, alpha, a, b })
+        };
+        Adapter::of_layers(Precision::F32, bank.layers.into_iter().map(layer).collect())
     }
+}
+
+/// Returns a row-major matrix of `own` columns with zeros added up to `wanted` ones.
+fn widened(values: &[f32], own: usize, wanted: usize) -> Vec<f32> {
+    let row = |row: &[f32]| row.iter().copied().chain(std::iter::repeat_n(0.0, wanted - own)).collect::<Vec<_>>();
+    values.chunks_exact(own).flat_map(row).collect()
 }
 
 /// Returns two tensors with autodiff where one has it.
@@ -332,7 +339,7 @@ mod tests {
         });
         let new = new.with_layers(layers.collect());
         let stacked = new.stacked_on(&old).expect("they fit");
-        assert_eq!(stacked.adapter(1).rank, 5);
+        assert_eq!(stacked.adapter(1).rank(), 5);
         let x = Tensor::<2>::from_data(TensorData::new(NoiseKey::new(4).normal(36), [6, 6]), &Device::flex());
         let branch = |bank: &AdapterBank| to_host(bank.branch("x.to_q", x.clone()).expect("adapted"));
         let (sum, both) = (branch(&stacked), branch(&old).into_iter().zip(branch(&new)));

@@ -4,6 +4,7 @@
 //! the trainer's current values) or creates it (a fresh model). Key names are those of diffusers and transformers, so a
 //! checkpoint is its own documentation and nothing is renamed on the way in or out.
 
+mod changed;
 mod error;
 mod files;
 mod folder;
@@ -22,6 +23,9 @@ use moa_device::{as_type, from_host, to_host, weights_from_host};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::Adapter;
+
+use changed::Changed;
 pub use error::ParametersError;
 use files::WeightFiles;
 pub use folder::weight_files;
@@ -56,6 +60,7 @@ enum Source {
     Files(WeightFiles),
     Other(Arc<dyn TensorFile>),
     View(View),
+    Changed(Changed),
     Fresh { key: NoiseKey, created: Mutex<BTreeMap<String, Parameter>> },
 }
 
@@ -115,6 +120,15 @@ impl Parameters {
         Self { kept: self.kept, ..Self::of(Source::View(View { of: self.clone(), origins }), &self.device) }
     }
 
+    /// Returns these parameters with what adapters add. A parameter is changed when it is asked for, in single precision.
+    ///
+    /// - `encoder`: the text encoder that the parameters belong to; nothing of a denoiser's
+    pub fn changed(&self, adapters: Arc<[(Adapter, f64)]>, encoder: Option<&str>) -> Self {
+        let prefix = encoder.map_or_else(String::new, |encoder| format!("{encoder}."));
+        let changed = Changed { of: self.clone(), adapters, prefix };
+        Self { kept: self.kept, ..Self::of(Source::Changed(changed), &self.device) }
+    }
+
     /// Reads a safetensors file's bytes; half-precision values are widened to f32.
     ///
     /// # Errors
@@ -160,6 +174,7 @@ impl Parameters {
             Source::Files(files) => files.has(&self.path(name)),
             Source::Other(file) => file.shape(&self.path(name)).is_some(),
             Source::View(view) => view.shape(&self.path(name)).is_some(),
+            Source::Changed(changed) => changed.of.has(&self.path(name)),
             Source::Fresh { .. } => true,
         }
     }
@@ -172,6 +187,7 @@ impl Parameters {
             Source::Files(files) => files.shape(&name).map(<[usize]>::to_vec),
             Source::Other(file) => file.shape(&name).map(<[usize]>::to_vec),
             Source::View(view) => view.shape(&name),
+            Source::Changed(changed) => changed.of.shape(&name),
             Source::Fresh { .. } => None,
         }
     }
@@ -208,6 +224,9 @@ impl Parameters {
                 Parameter { shape: shape.to_vec(), flat: from_host(values, [count], &self.device) }
             }
             Source::View(view) => Parameter { shape: shape.to_vec(), flat: view.flat(&name, shape)? },
+            Source::Changed(changed) => {
+                Parameter { shape: shape.to_vec(), flat: changed.flat(&name, shape, init, self.kept)? }
+            }
             Source::Fresh { key, created } => {
                 let parameter = create(key.named(&name), shape, init, &self.device);
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name, parameter.clone());
@@ -224,6 +243,7 @@ impl Parameters {
             Source::Files(files) => files.names().cloned().collect(),
             Source::Other(file) => file.names().into_iter().map(str::to_owned).collect(),
             Source::View(view) => view.origins.keys().cloned().collect(),
+            Source::Changed(changed) => changed.of.names(),
             Source::Fresh { created, .. } => {
                 created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keys().cloned().collect()
             }
@@ -234,7 +254,7 @@ impl Parameters {
     pub fn into_map(self) -> BTreeMap<String, Parameter> {
         match &*self.source {
             Source::Stored(map) => map.clone(),
-            Source::Files(_) | Source::Other(_) | Source::View(_) => BTreeMap::new(),
+            Source::Files(_) | Source::Other(_) | Source::View(_) | Source::Changed(_) => BTreeMap::new(),
             Source::Fresh { created, .. } => created.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
         }
     }

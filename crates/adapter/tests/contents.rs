@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moa_adapter::contents::{Component, Contents, ContentsError, Family, Kind, Layer, Origin, Part, Target};
+use moa_adapter::contents::{Contents, ContentsError, Family, Kind, Layer, Origin, Part, Target};
+use moa_adapter::{Adapter, AdapterFormat, AdapterLayer, Precision};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -94,7 +95,10 @@ fn every_layout_adds_what_its_trainer_adds() {
                 _ => {
                     let base = expected.tensor(&format!("{component}|{canonical}|base")).unwrap();
                     let mut weight = floats(&base);
-                    layer.apply(&mut weight, base.shape(), 1.0).unwrap();
+                    let adapter = contents.adapter().unwrap();
+                    let full =
+                        if component == "unet" { canonical.to_owned() } else { format!("{component}.{canonical}") };
+                    adapter.apply(&format!("{full}.weight"), &mut weight, base.shape(), 1.0).unwrap();
                     weight
                 }
             };
@@ -108,6 +112,95 @@ fn every_layout_adds_what_its_trainer_adds() {
         }
         assert_eq!(contents.layers.len(), layers.len(), "{name}");
     }
+}
+
+/// Returns what an adapter adds to the weight of a layer, or of several that were one, rows after rows.
+fn added(adapter: &Adapter, component: &str, canonical: &str) -> Vec<f32> {
+    let full = |name: &str| match component {
+        "unet" | "transformer" => name.to_owned(),
+        encoder => format!("{encoder}.{name}"),
+    };
+    let of = |name: &str| {
+        let name = full(name);
+        let difference = adapter.differences.get(&format!("{name}.weight")).map(|difference| difference.values.clone());
+        match (adapter.layers.get(&name).map(AdapterLayer::delta), difference) {
+            (Some(one), Some(other)) => one.iter().zip(&other).map(|(one, other)| one + other).collect(),
+            (one, other) => one.or(other).unwrap_or_else(|| panic!("{name} is not in the adapter")),
+        }
+    };
+    canonical.split('+').flat_map(of).collect()
+}
+
+#[test]
+fn adapters_of_every_layout_add_what_their_trainers_add() {
+    for name in NAMES.iter().filter(|name| **name != "bundled") {
+        let (bytes, config) = fixture(name);
+        let adapter =
+            Contents::read(&bytes, config.as_deref()).unwrap().adapter().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let expected = fs::read(folder().join(format!("{name}.expected.safetensors"))).unwrap();
+        for (key, view) in SafeTensors::deserialize(&expected).unwrap().tensors() {
+            let [component, canonical, what] = key.split('|').collect::<Vec<_>>()[..] else { panic!("{key}") };
+            if what == "delta" {
+                nearly(&added(&adapter, component, canonical), &floats(&view), &format!("{name} {key}"));
+            }
+        }
+        // What one format says, all of it says again; differences are left to kohya's.
+        let files = match adapter.to_files(AdapterFormat::Kohya, "") {
+            Ok(files) => files,
+            // It has layers of a U-Net beside those of a transformer, which no base has.
+            Err(_) if *name == "onetrainer-legacy" => continue,
+            Err(error) => panic!("{name}: {error}"),
+        };
+        let again = Contents::read(&files.tensors, None).unwrap().adapter().unwrap();
+        for (key, view) in SafeTensors::deserialize(&expected).unwrap().tensors() {
+            let [component, canonical, what] = key.split('|').collect::<Vec<_>>()[..] else { panic!("{key}") };
+            if what == "delta" {
+                // Numbers are written in the file's own precision, of which products are rounded.
+                let (found, wanted) = (added(&again, component, canonical), floats(&view));
+                let far = found.iter().zip(&wanted).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+                let size = wanted.iter().fold(0f32, |most, value| most.max(value.abs()));
+                let bound = if adapter.precision == Precision::F32 { 1e-4 } else { 2e-3 * size.max(0.1) };
+                assert!(far <= bound, "{name} {key} in kohya's format: {far}");
+            }
+        }
+    }
+}
+
+#[test]
+fn alphas_that_make_no_sense_are_refused_and_zero_is_the_rank_in_tensors_alone() {
+    let with = |alpha: f32| {
+        let pair = [(PAIR[0], 1.0), (PAIR[1], 1.0)];
+        let data: Vec<_> = pair
+            .into_iter()
+            .map(|((name, shape), value): (_, f32)| {
+                let count: usize = shape.iter().product();
+                (name, shape, (0..count).flat_map(|_| value.to_le_bytes()).collect::<Vec<u8>>())
+            })
+            .chain([("lora_unet_conv_in.alpha", &[][..], alpha.to_le_bytes().to_vec())])
+            .collect();
+        let views =
+            data.iter().map(|(name, shape, data)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), data).unwrap()));
+        safetensors::serialize(views, None).unwrap()
+    };
+    let zero = with(0.0);
+    let contents = Contents::read(&zero, None).unwrap();
+    assert_eq!(contents.layers[0].parts[0].scale.to_bits(), 1f32.to_bits());
+    for alpha in [-1.0, 1e-45, 1e38] {
+        let error = refusal(&with(alpha), None);
+        assert!(error.contains("layer `conv_in`: alpha is"), "{error}");
+    }
+    let peft = file(&[("x.lora_A.weight", &[2, 4]), ("x.lora_B.weight", &[3, 2])]);
+    for alpha in ["0", "-4", "1e308"] {
+        let error = refusal(&peft, Some(&format!(r#"{{"peft_type": "LORA", "r": 2, "lora_alpha": {alpha}}}"#)));
+        assert!(error.contains("alpha is"), "{error}");
+    }
+    let error = refusal(&peft, Some(r#"{"peft_type": "IA3", "r": 2, "lora_alpha": 2}"#));
+    assert!(error.contains("moa reads LORA, LOHA and LOKR"), "{error}");
+    let bare = file(&PAIR);
+    let mut contents = Contents::read(&bare, None).unwrap();
+    assert!(contents.set_alpha(1.0).unwrap() && !contents.set_alpha(2.0).unwrap(), "asked once");
+    assert_eq!(contents.layers[0].parts[0].scale.to_bits(), 0.5f32.to_bits());
+    assert!(Contents::read(&bare, None).unwrap().set_alpha(f32::NAN).is_err());
 }
 
 #[test]
@@ -350,7 +443,11 @@ fn damaged_bytes_never_panic() {
             contents.blocks(&contents.norms(&|_| {}));
             let (mut small, shape) = (vec![0.5; 12], [3, 4]);
             for layer in &contents.layers {
-                let _ = (layer.delta(), layer.apply(&mut small, &shape, 1.0));
+                let _ = layer.delta();
+            }
+            let Ok(adapter) = contents.adapter() else { continue };
+            for name in adapter.names() {
+                let _ = (adapter.apply(&format!("{name}.weight"), &mut small, &shape, 1.0), adapter.reduced(2));
             }
         }
     }
@@ -451,9 +548,10 @@ fn of_several_faults_the_same_is_named_each_time() {
 fn a_magnitude_gives_rows_or_columns_their_norms() {
     // W = [[3, 4], [0, 2]], ΔW = 0: rows of norms 5 and 2, columns of 3 and √20.
     let zero = |magnitude: &'static [usize]| {
-        let pair: [(&str, &[usize]); 2] = [("x.lora_A.weight", &[1, 2]), ("x.lora_B.weight", &[2, 1])];
+        let pair: [(&str, &[usize]); 2] =
+            [("unet.conv_in.lora_A.weight", &[1, 2]), ("unet.conv_in.lora_B.weight", &[2, 1])];
         let data: Vec<(&str, &[usize], Vec<u8>)> =
-            [(pair[0], 0f32), (pair[1], 0f32), (("x.dora_scale", magnitude), 10f32)]
+            [(pair[0], 0f32), (pair[1], 0f32), (("unet.conv_in.dora_scale", magnitude), 10f32)]
                 .map(|((name, shape), value)| (name, shape, (0..2).flat_map(|_| value.to_le_bytes()).collect()))
                 .into();
         let views =
@@ -468,10 +566,10 @@ fn a_magnitude_gives_rows_or_columns_their_norms() {
     ] {
         let bytes = zero(magnitude);
         let contents = Contents::read(&bytes, None).unwrap();
-        assert_eq!(contents.layers[0].component, Component::Transformer);
+        let adapter = contents.adapter().unwrap();
         let mut weight = [3.0, 4.0, 0.0, 2.0];
-        contents.layers[0].apply(&mut weight, &[2, 2], strength).unwrap();
+        adapter.apply("conv_in.weight", &mut weight, &[2, 2], strength).unwrap();
         nearly(&weight, &wanted, "DoRA");
-        assert!(contents.layers[0].apply(&mut weight, &[4, 1], 1.0).is_err());
+        assert!(adapter.apply("conv_in.weight", &mut weight, &[4, 1], 1.0).is_err());
     }
 }

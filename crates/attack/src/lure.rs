@@ -33,11 +33,11 @@ impl Lure {
         let conditions = Conditions { context, guidance: victim.plain.clone() };
         let keys: Vec<NoiseKey> = (0..images as u64).map(|image| siege.key("lure").with(image)).collect();
         let (mut states, mut wanted, mut timesteps) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut x, mut previous) = (keyed_noise(victim.pipeline, &keys), None);
+        let (mut x, mut previous) = (keyed_noise(&victim.pipeline, &keys), None);
         for rule in &victim.rules {
             let noise = || x.zeros_like();
             let taken =
-                step(victim.pipeline, None, rule, x.clone(), &conditions, previous.as_ref(), Next::Draw(&noise));
+                step(&victim.pipeline, None, rule, x.clone(), &conditions, previous.as_ref(), Next::Draw(&noise));
             states.push(x);
             wanted.push(taken.output);
             timesteps.extend(vec![rule.timestep; images]);
@@ -87,7 +87,7 @@ mod tests {
         let evaluation = EvaluationSpec { steps: 4, guidance: 1.0, ..EvaluationSpec::default() };
         let spec = ExperimentSpec { evaluation, ..ExperimentSpec::default() };
         let defence = Defence::NegativePrompt { prompt: "a bomb".into(), guidance: 1.5 };
-        let victim = Victim::new(&pipeline, None, &spec, defence).expect("it can be guided");
+        let victim = Victim::new(pipeline.clone(), None, &spec, defence).expect("it can be guided");
         let goal = Goal::of("a bomb on a white background");
         let siege = |key: u64| {
             Siege::new(SiegeSetup {

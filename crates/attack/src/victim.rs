@@ -27,7 +27,7 @@ pub enum Defence<'a> {
 
 /// A model with what draws from it.
 pub struct Victim<'a> {
-    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) pipeline: Pipeline,
     pub(crate) bank: Option<AdapterBank>,
     pub(crate) rules: Vec<StepRule>,
     micro_batch: usize,
@@ -55,7 +55,7 @@ impl<'a> Victim<'a> {
     /// # Errors
     /// Fails where a negative prompt cannot be tokenised.
     pub fn new(
-        pipeline: &'a Pipeline,
+        pipeline: Pipeline,
         bank: Option<AdapterBank>,
         spec: &ExperimentSpec,
         defence: Defence<'a>,
@@ -92,7 +92,7 @@ impl<'a> Victim<'a> {
     /// - returns the same shape
     pub fn predict(&self, x: Tensor<4>, timesteps: &[f32], context: &TextContext) -> Tensor<4> {
         let conditions = Conditions { context: context.clone(), guidance: self.guidance.clone() };
-        predict(self.pipeline, self.bank.as_ref(), x, timesteps, &conditions)
+        predict(&self.pipeline, self.bank.as_ref(), x, timesteps, &conditions)
     }
 
     /// Draws an image for each row of a context, from the noise of its key.
@@ -107,7 +107,7 @@ impl<'a> Victim<'a> {
             let rows: Vec<usize> = (first..(first + self.micro_batch).min(keys.len())).collect();
             let conditions = Conditions { context: context.select(&rows), guidance: self.guidance.clone() };
             let keys = &keys[rows[0]..][..rows.len()];
-            let latents = sample(self.pipeline, self.bank.as_ref(), &self.rules, &conditions, keys);
+            let latents = sample(&self.pipeline, self.bank.as_ref(), &self.rules, &conditions, keys);
             parts.push(self.pipeline.decode(latents));
         }
         let pixels = Tensor::cat(parts, 0);

@@ -16,7 +16,7 @@ fn victim<'a>(pipeline: &'a Pipeline, defence: Defence<'a>) -> Victim<'a> {
     let evaluation = EvaluationSpec { steps: 4, guidance: 1.0, ..EvaluationSpec::default() };
     let mut spec = ExperimentSpec { evaluation, ..ExperimentSpec::default() };
     spec.training.micro_batch = 16;
-    Victim::new(pipeline, None, &spec, defence).expect("it can be guided")
+    Victim::new(pipeline.clone(), None, &spec, defence).expect("it can be guided")
 }
 
 fn vocabulary() -> Vec<String> {

@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     let mut models: Vec<Option<AdapterBank>> = vec![None];
     for file in adapters(&results)? {
         let config = std::fs::read_to_string(file.with_file_name("adapter_config.json"))?;
-        let (adapter, _) = Adapter::read_any(&std::fs::read(&file)?, Some(&config), &pipeline.adaptable())?;
+        let adapter = Adapter::read(&std::fs::read(&file)?, &config)?;
         models.push(AdapterBank::of(&[&adapter], pipeline.device()));
     }
     // Prompt p has its image i by model p + i, so that all models draw alike often.

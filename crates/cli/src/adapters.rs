@@ -4,52 +4,149 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use moa_adapter::{Adapter, LayerShape, base_named_by, provenance_of};
+use moa_adapter::contents::{Contents, ContentsError, Family};
+use moa_adapter::{Adapter, base_named_by, provenance_of};
 use moa_core::Provenance;
 use moa_core::provenance::{ForeignFile, Made};
+use moa_diffusion::{Adapted, BaseParameters, Pipeline};
+use rayon::prelude::*;
 
 use crate::error::CliError;
 use crate::output::note;
 use crate::results;
+use crate::text::{count, memory};
 
 /// What adapters' files are called, moa's own first.
 pub(crate) const TENSORS: [&str; 4] =
     ["adapter.safetensors", "adapter_model.safetensors", "pytorch_lora_weights.safetensors", "lora.safetensors"];
 /// What stands beside files with peft's names.
 pub(crate) const CONFIG: &str = "adapter_config.json";
+/// The largest file that is read into memory: adapters are smaller, and even models of people's GPUs are.
+const LARGEST: u64 = 16 << 30;
+
+/// An adapter's file in memory, and its neighbour.
+pub(crate) struct AdapterFile {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+    /// `adapter_config.json`, if it is there.
+    pub(crate) config: Option<String>,
+    /// The base that the files name.
+    pub(crate) base: Option<String>,
+}
+
+impl AdapterFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Says which file cannot be read; other things than files of a sensible size are not begun with.
+    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+        let failed =
+            |path: &Path, reason: String| CliError::failure(format!("failed to read {}: {reason}", path.display()));
+        let about = fs::metadata(path).map_err(|error| failed(path, error.to_string()))?;
+        if !about.is_file() {
+            return Err(failed(path, "it is no regular file".into()));
+        }
+        let size = about.len();
+        if size > LARGEST {
+            let reason = format!("it has {}, and no adapter has more than {}", memory(size), memory(LARGEST));
+            return Err(failed(path, reason));
+        }
+        let bytes = fs::read(path).map_err(|error| failed(path, error.to_string()))?;
+        let beside = path.with_file_name(CONFIG);
+        let config = match fs::read_to_string(&beside) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(&beside, error.to_string())),
+        };
+        let base = base_named_by(&bytes, config.as_deref());
+        Ok(Self { path: path.to_owned(), bytes, config, base })
+    }
+
+    /// Returns what the file contains.
+    ///
+    /// # Errors
+    /// Names the file, and why it is refused.
+    pub(crate) fn contents(&self) -> Result<Contents<'_>, CliError> {
+        Contents::read(&self.bytes, self.config.as_deref()).map_err(|error| self.refused(&error))
+    }
+
+    pub(crate) fn refused(&self, error: &ContentsError) -> CliError {
+        CliError::failure(format!("failed to read {}: {error}", self.path.display()))
+    }
+}
 
 /// An adapter and what to call it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NamedAdapter {
     pub(crate) name: String,
     pub(crate) adapter: Adapter,
     /// The base model that the files name, if they name one.
     pub(crate) base: Option<String>,
+    /// The families that its layers and its header tell, where they do.
+    pub(crate) families: Vec<(Family, String)>,
     /// Where the file says that it comes from, if it does.
     pub(crate) provenance: Option<Provenance>,
     file: PathBuf,
+    /// Whether α was given, as the file says none.
+    took_alpha: bool,
 }
 
 /// Reads the adapters that paths name: a folder of one, a file, or an experiment's results for all of its runs.
 ///
+/// - `alpha`: of files that say none and need one
+///
 /// # Errors
 /// Says which path names no adapter, and which adapter is damaged and how.
-pub(crate) fn read(paths: &[PathBuf], layers: &[LayerShape]) -> Result<Vec<NamedAdapter>, CliError> {
+pub(crate) fn read(paths: &[PathBuf], alpha: Option<f32>) -> Result<Vec<NamedAdapter>, CliError> {
     let files: Vec<Vec<PathBuf>> = paths.iter().map(|path| files(path)).collect::<Result<_, _>>()?;
-    files.into_iter().flatten().map(|file| NamedAdapter::read(file, layers)).collect()
+    let files: Vec<PathBuf> = files.into_iter().flatten().collect();
+    let adapters: Vec<NamedAdapter> =
+        files.par_iter().map(|file| NamedAdapter::read(file, alpha)).collect::<Result<_, _>>()?;
+    check_alpha(alpha, &adapters)?;
+    Ok(adapters)
+}
+
+/// Reads the one adapter that each path names.
+///
+/// # Errors
+/// As [`read_one`] and [`read`].
+pub(crate) fn read_each(paths: &[PathBuf], alpha: Option<f32>) -> Result<Vec<NamedAdapter>, CliError> {
+    let adapters: Vec<NamedAdapter> =
+        paths.par_iter().map(|path| NamedAdapter::read(&one_file(path)?, alpha)).collect::<Result<_, _>>()?;
+    check_alpha(alpha, &adapters)?;
+    Ok(adapters)
+}
+
+/// Refuses an α that no file took.
+fn check_alpha(alpha: Option<f32>, adapters: &[NamedAdapter]) -> Result<(), CliError> {
+    match alpha.filter(|_| !adapters.iter().any(|adapter| adapter.took_alpha)) {
+        None => Ok(()),
+        Some(alpha) => Err(CliError::usage(format!("--alpha {alpha}: the files say what their alpha is"))
+            .hint("leave it out; `moa inspect` says what it is and from where")),
+    }
+}
+
+/// Returns the one adapter file that a path names.
+fn one_file(path: &Path) -> Result<PathBuf, CliError> {
+    let files = files(path)?;
+    match &files[..] {
+        [file] => Ok(file.clone()),
+        _ => {
+            let message = format!("{}: there are {} adapters", path.display(), files.len());
+            Err(CliError::usage(message).hint(format!("name one of them: {}", files[0].display())))
+        }
+    }
 }
 
 /// Reads the one adapter that a path names: a folder of one, or a file.
 ///
 /// # Errors
 /// As [`read`], and when the path names several.
-pub(crate) fn read_one(path: &Path, layers: &[LayerShape]) -> Result<NamedAdapter, CliError> {
-    let files = files(path)?;
-    let [file] = &files[..] else {
-        let message = format!("{}: there are {} adapters", path.display(), files.len());
-        return Err(CliError::usage(message).hint(format!("name one of them: {}", files[0].display())));
-    };
-    NamedAdapter::read(file.clone(), layers)
+pub(crate) fn read_one(path: &Path, alpha: Option<f32>) -> Result<NamedAdapter, CliError> {
+    let adapters = [NamedAdapter::read(&one_file(path)?, alpha)?];
+    check_alpha(alpha, &adapters)?;
+    let [adapter] = adapters;
+    Ok(adapter)
 }
 
 /// Returns the adapters' files that a path names.
@@ -70,35 +167,52 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     let entries = fs::read_dir(path.join("runs")).into_iter().flatten().flatten();
     let mut runs: Vec<PathBuf> = entries.filter_map(|entry| inside(&entry.path())).collect();
     if runs.is_empty() {
-        return Err(CliError::usage(format!("{}: there is no adapter", path.display()))
-            .hint(format!("name a folder with {} and {CONFIG}, or the results of an experiment", TENSORS[0])));
+        return match only_file_in(path) {
+            Some(file) => Ok(vec![file]),
+            None => Err(CliError::usage(format!("{}: there is no adapter", path.display()))
+                .hint(format!("name a folder with {} and {CONFIG}, or the results of an experiment", TENSORS[0]))),
+        };
     }
     runs.sort();
     Ok(runs)
 }
 
+/// Returns the only safetensors file of a folder, whatever it is called.
+fn only_file_in(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files: Vec<PathBuf> =
+        entries.filter(|file| file.extension().is_some_and(|ending| ending == "safetensors")).collect();
+    match &files[..] {
+        [only] => Some(only.clone()),
+        _ => None,
+    }
+}
+
 impl NamedAdapter {
-    fn read(file: PathBuf, layers: &[LayerShape]) -> Result<Self, CliError> {
-        let damaged =
-            |what: &Path, reason: String| CliError::failure(format!("failed to read {}: {reason}", what.display()));
-        let config = file.with_file_name(CONFIG);
-        let bytes = fs::read(&file).map_err(|error| damaged(&file, error.to_string()))?;
-        let text = match fs::read_to_string(&config) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(damaged(&config, error.to_string())),
+    fn read(path: &Path, alpha: Option<f32>) -> Result<Self, CliError> {
+        let file = AdapterFile::read(path)?;
+        let mut contents = file.contents()?;
+        let took_alpha = match alpha {
+            None => false,
+            Some(alpha) => contents.set_alpha(alpha).map_err(|error| file.refused(&error))?,
         };
-        let (adapter, _) =
-            Adapter::read_any(&bytes, text.as_deref(), layers).map_err(|error| damaged(&file, error.to_string()))?;
-        let folder = file.parent().and_then(Path::file_name);
-        let name = folder.map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
-        let base = base_named_by(&bytes, text.as_deref());
+        let adapter = contents.adapter().map_err(|error| file.refused(&error))?;
+        if let Some(embedding) = contents.embeddings.first() {
+            let word = &embedding.word;
+            note(&format!("warning: {}: the word `{word}` that comes along is left out", path.display()));
+        }
+        let about = contents.about();
+        let families = [about.by_shapes, about.by_header].into_iter().flatten().collect();
+        // What files are called everywhere says nothing; their folder does.
+        let is_usual = path.file_name().is_some_and(|name| TENSORS.iter().any(|usual| name == *usual));
+        let named = if is_usual { path.parent().and_then(Path::file_name) } else { path.file_stem() };
+        let name = named.map_or_else(|| "adapter".into(), |name| name.to_string_lossy().into_owned());
         // The adapter is good whatever its header says of it.
-        let provenance = provenance_of(&bytes).unwrap_or_else(|error| {
-            note(&format!("warning: {}: failed to {error}; where it comes from is left out", file.display()));
+        let provenance = provenance_of(&file.bytes).unwrap_or_else(|error| {
+            note(&format!("warning: {}: failed to {error}; where it comes from is left out", path.display()));
             None
         });
-        Ok(Self { name, adapter, base, provenance, file })
+        Ok(Self { name, adapter, base: file.base.clone(), families, provenance, file: path.to_owned(), took_alpha })
     }
 
     /// Returns the SHA-256 of the factors, which is the same in every format.
@@ -130,21 +244,44 @@ impl NamedAdapter {
     /// Refuses an adapter of another base model.
     ///
     /// # Errors
-    /// Names the first layer that does not fit.
-    pub(crate) fn check_fit(&self, layers: &[LayerShape], base: &str) -> Result<(), CliError> {
-        for (name, layer) in &self.adapter.layers {
-            let fits = |shape: &LayerShape| (shape.d_in, shape.d_out) == (layer.d_in, layer.d_out);
-            let problem = match layers.iter().find(|shape| shape.name == *name) {
-                Some(shape) if fits(shape) => continue,
-                Some(shape) => format!(
-                    "its layer `{name}` is {} × {}, the base's {} × {}",
-                    layer.d_in, layer.d_out, shape.d_in, shape.d_out
-                ),
-                None => format!("the base has no layer `{name}`"),
-            };
-            let message = format!("{} does not fit the base model {base}: {problem}", self.file.display());
-            return Err(CliError::failure(message).hint("name the base that it was trained on with --base"));
-        }
-        Ok(())
+    /// Names the first parameter that does not fit.
+    pub(crate) fn check_fit(&self, parameters: &BaseParameters, base: &str) -> Result<(), CliError> {
+        parameters.check(&self.adapter).map_err(|error| self.does_not_fit(base, &error))
     }
+
+    /// Returns a base with the adapter.
+    ///
+    /// # Errors
+    /// As [`NamedAdapter::check_fit`].
+    pub(crate) fn on(&self, pipeline: &Pipeline, base: &str) -> Result<Adapted, CliError> {
+        pipeline.adapted(Some(&self.adapter)).map_err(|error| self.does_not_fit(base, &error))
+    }
+
+    fn does_not_fit(&self, base: &str, error: &dyn std::error::Error) -> CliError {
+        let mut hint = "name the base that it was trained on with --base".to_owned();
+        if let Some((family, _)) = self.families.first() {
+            hint = format!("it is for {family}: {hint}");
+        }
+        let message = format!("{} does not fit the base model {base}: {error}", self.file.display());
+        CliError::failure(message).hint(hint)
+    }
+}
+
+/// Returns how large an adapter is, in words.
+pub(crate) fn size(adapter: &Adapter) -> String {
+    let layers = count(adapter.layers.len() as u64, "layer");
+    let mut text = match adapter.common_rank_and_alpha() {
+        Some((rank, alpha)) => format!("rank {rank}, alpha {alpha}, {layers}"),
+        None if adapter.layers.is_empty() => String::new(),
+        None => {
+            let least = adapter.layers.values().map(|layer| layer.rank).min().unwrap_or_default();
+            format!("rank {least} to {}, {layers}", adapter.rank())
+        }
+    };
+    let more = [(adapter.differences.len(), "difference"), (adapter.magnitudes.len(), "DoRA magnitude")];
+    for (number, what) in more.into_iter().filter(|(number, _)| *number > 0) {
+        let comma = if text.is_empty() { "" } else { ", " };
+        text += &format!("{comma}{}", count(number as u64, what));
+    }
+    text
 }

@@ -4,6 +4,7 @@ mod adapters;
 mod args;
 mod bar;
 mod base;
+mod blocks;
 mod calibrate;
 mod card;
 mod commands;

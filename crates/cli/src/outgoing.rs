@@ -4,7 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use moa_adapter::{Adapter, AdapterFormat, LayerShape};
+use moa_adapter::contents::Contents;
+use moa_adapter::{Adapter, AdapterFormat};
 use moa_analysis::card::{Card, CardFile, Worth};
 use moa_core::Provenance;
 use moa_core::experiment::BaseName;
@@ -14,6 +15,7 @@ use moa_store::{ADAPTER_CONFIG, PICTURES, write_atomically, write_atomically_wit
 use crate::adapters::TENSORS;
 use crate::card;
 use crate::error::CliError;
+use crate::text::count;
 
 /// Draws the images of an adapter into a file.
 pub(crate) type Draw<'a> = dyn Fn(&Path) -> Result<(), CliError> + 'a;
@@ -131,8 +133,8 @@ impl Outgoing<'_> {
             name: name.to_owned(),
             base: (*base).to_owned(),
             files: formats.iter().map(file).collect(),
-            is_transformer: adapter.layers.keys().next().is_some_and(|layer| layer.starts_with("transformer_blocks.")),
-            rank: adapter.rank,
+            is_transformer: adapter.names().any(|layer| layer.starts_with("transformer_blocks.")),
+            rank: adapter.rank(),
             layers: adapter.layers.len(),
             experiment: provenance.experiment.clone(),
             measured: worth.clone(),
@@ -159,15 +161,21 @@ impl Outgoing<'_> {
         card
     }
 
+    /// Returns whether an adapter that was read from a file is this one as that file's format says it.
+    fn is_written_as(&self, found: &Adapter, path: &Path) -> bool {
+        let format = self.formats.iter().find(|format| path.ends_with(format.file_name()));
+        let files = format.and_then(|format| self.adapter.to_files(*format, "").ok());
+        let Some(files) = files else { return found == self.adapter };
+        let again = Contents::read(&files.tensors, files.config.as_deref()).and_then(|contents| contents.adapter());
+        again.is_ok_and(|again| again == *found)
+    }
+
     fn add_images(&self, folder: &Path) -> Result<(), CliError> {
         self.draw.map_or(Ok(()), |draw| draw(&folder.join(PICTURES)))
     }
 
     /// Returns the adapter files in a folder that hold another adapter, or none that can be read.
     fn others_in(&self, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-        let layers: Vec<LayerShape> = (self.adapter.layers.iter())
-            .map(|(name, layer)| LayerShape { name: name.clone(), d_in: layer.d_in, d_out: layer.d_out })
-            .collect();
         let failed = |path: &Path, error: std::io::Error| {
             CliError::failure(format!("failed to read {}: {error}", path.display()))
         };
@@ -178,11 +186,29 @@ impl Outgoing<'_> {
         let mut others = Vec::new();
         for path in TENSORS.iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
             let bytes = fs::read(&path).map_err(|error| failed(&path, error))?;
-            match Adapter::read_any(&bytes, configuration.as_deref(), &layers) {
-                Ok((adapter, _)) if adapter == *self.adapter => {}
-                _ => others.push(path),
+            let found = Contents::read(&bytes, configuration.as_deref()).and_then(|contents| contents.adapter());
+            if !found.is_ok_and(|found| self.is_written_as(&found, &path)) {
+                others.push(path);
             }
         }
         Ok(others)
     }
+}
+
+/// Brings differences to factors of a rank, where one is given, and says what is lost.
+pub(crate) fn reduced(adapter: Adapter, rank: Option<u32>) -> (Adapter, String) {
+    let Some(rank) = rank else { return (adapter, String::new()) };
+    let (reduced, lost) = adapter.reduced(rank as usize);
+    let Some(most) = lost.iter().max_by(|one, other| one.share.total_cmp(&other.share)) else {
+        return (reduced, String::new());
+    };
+    let mean = lost.iter().map(|lost| lost.share).sum::<f64>() / lost.len() as f64;
+    let text = format!(
+        "{} brought to rank {rank}: of their norm {:.2} % is lost on average, at most {:.2} % ({})\n",
+        count(lost.len() as u64, "difference"),
+        100.0 * mean,
+        100.0 * most.share,
+        most.layer
+    );
+    (reduced, text)
 }

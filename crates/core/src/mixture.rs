@@ -22,13 +22,17 @@ pub struct Mixture {
 pub struct Ingredient {
     /// The run's name in the experiment; outside of experiments the name of its file or folder.
     pub name: String,
-    /// Its share. Shares sum to 1; they are negative or above 1 where the merge extrapolates.
+    /// Its share. In experiments shares sum to 1, and are negative or above 1 where the merge extrapolates; outside of them it is the weight,
+    /// 1 at full strength.
     pub share: f64,
     /// The SHA-256 of its factors, in hexadecimal: see `moa_adapter::Adapter::sha256`.
     pub sha256: String,
     /// The digest of its own provenance (`Provenance::digest`); nothing where its file says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<String>,
+    /// Factors on layers whose names match patterns, the last that matches; outside of experiments alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<(String, f64)>,
 }
 
 /// How adapters are merged; a setting that the method does not use is nothing.

@@ -27,7 +27,9 @@ pub use compute::Compute;
 pub use context::{AddedConditions, TextContext};
 pub use denoiser::{Blend, Denoiser};
 pub use nn::{Conv2d, Embedding, GroupNorm, LayerNorm};
-pub use pipeline::{Pipeline, PipelineError, PipelineFiles, PromptTokens, TokensError, one_hot_gradient};
+pub use pipeline::{
+    Adapted, BaseParameters, Pipeline, PipelineError, PipelineFiles, PromptTokens, TokensError, one_hot_gradient,
+};
 pub use sampler::Conditions;
 pub use schedule::{NoiseLevel, ScheduleConfig, StepRule};
 pub use text::{TextConfig, TextEncoder};

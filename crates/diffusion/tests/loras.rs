@@ -7,7 +7,8 @@ use std::fs;
 
 use burn::tensor::{Device, Tensor};
 use golden::{Golden, fixture};
-use moa_adapter::{Adapter, AdapterBank, AdapterFormat};
+use moa_adapter::contents::Contents;
+use moa_adapter::{AdapterBank, AdapterFormat};
 use moa_diffusion::sampler::{Next, step};
 use moa_diffusion::{Conditions, Denoiser, Pipeline};
 use serde_json::Value;
@@ -58,15 +59,13 @@ impl Drawing {
 fn draws_as_diffusers(base: &str, lora: &str, forms: &[AdapterFormat]) {
     let drawing = Drawing::open(base);
     let golden = Golden::read(lora);
-    let layers = drawing.pipeline.adaptable();
     let config = fs::read_to_string(fixture(lora).join("adapter_config.json")).expect("config");
     let mut found = Vec::new();
     for form in forms {
         let bytes = fs::read(fixture(lora).join(form.file_name())).expect("an adapter");
         let config = (*form == AdapterFormat::Peft).then_some(&*config);
-        let (adapter, format) = Adapter::read_any(&bytes, config, &layers).expect("reads");
-        assert_eq!((format, adapter.rank), (*form, 4));
-        assert!((adapter.alpha - 6.0).abs() < f32::EPSILON, "{form:?}: alpha {}", adapter.alpha);
+        let adapter = Contents::read(&bytes, config).and_then(|contents| contents.adapter()).expect("reads");
+        assert_eq!(adapter.common_rank_and_alpha(), Some((4, 6.0)), "{form:?}");
         let bank = AdapterBank::of(&[&adapter], &Device::flex()).expect("a bank of one");
         let latents = drawing.latents(Some(&bank));
         golden.assert_close(&latents, "latents");
@@ -74,6 +73,13 @@ fn draws_as_diffusers(base: &str, lora: &str, forms: &[AdapterFormat]) {
         found.push(adapter);
     }
     assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "all forms hold the same numbers");
+
+    // Added into the weights, it does the same as beside them.
+    let changed = drawing.pipeline.with(&[(found[0].clone(), 1.0)].into()).expect("it fits");
+    golden.assert_close(&Drawing { pipeline: changed, ..Drawing::open(base) }.latents(None), "latents");
+    let halves = [(found[0].clone(), 1.5), (found[0].clone(), -0.5)];
+    let changed = drawing.pipeline.with(&halves.into()).expect("it fits");
+    golden.assert_close(&Drawing { pipeline: changed, ..Drawing::open(base) }.latents(None), "latents");
 
     // Beside an adapter that changes nothing, in one batch: each row has its own.
     let mut silent = found.remove(0);

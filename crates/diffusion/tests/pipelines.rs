@@ -8,7 +8,7 @@ use std::fs;
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Golden, fixture};
 use moa_adapter::{Parameters, weight_files};
-use moa_diffusion::pipeline::adaptable_in;
+use moa_diffusion::BaseParameters;
 use moa_diffusion::sampler::{Next, step};
 use moa_diffusion::{Conditions, Denoiser, Pipeline, TextContext, Vae, VaeConfig};
 
@@ -54,7 +54,7 @@ fn matches_diffusers(name: &str) -> Pipeline {
     assert_eq!(names(pipeline.adaptable()), wanted);
     let shape = |layer: &moa_adapter::LayerShape| (layer.name.clone(), layer.d_in, layer.d_out);
     let shapes = |layers: &[moa_adapter::LayerShape]| layers.iter().map(shape).collect::<BTreeSet<_>>();
-    let from_headers = adaptable_in(&fixture(name)).expect("headers");
+    let from_headers = BaseParameters::in_folder(&fixture(name)).expect("headers").adaptable();
     assert_eq!(shapes(&from_headers), shapes(&pipeline.adaptable()));
     pipeline
 }

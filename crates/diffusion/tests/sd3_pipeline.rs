@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use moa_adapter::LayerShape;
-use moa_diffusion::pipeline::adaptable_in;
+use moa_diffusion::BaseParameters;
 use moa_diffusion::sampler::{Next, step};
 use moa_diffusion::{Conditions, Denoiser, Pipeline};
 use safetensors::SafeTensors;
@@ -104,7 +104,10 @@ fn layers_are_known_from_headers_alone() {
         layers.into_iter().map(|layer| (layer.name, layer.d_in, layer.d_out)).collect()
     };
     let pipeline = Pipeline::open_folder(&folder(), &Device::flex()).expect("opens");
-    assert_eq!(shapes(adaptable_in(&folder()).expect("headers")), shapes(pipeline.adaptable()));
+    assert_eq!(
+        shapes(BaseParameters::in_folder(&folder()).expect("headers").adaptable()),
+        shapes(pipeline.adaptable())
+    );
 }
 
 #[test]

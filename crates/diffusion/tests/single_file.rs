@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::LayerShape;
-use moa_diffusion::pipeline::{adaptable_in_file, tokenizer_beside};
+use moa_diffusion::BaseParameters;
+use moa_diffusion::pipeline::tokenizer_beside;
 use moa_diffusion::schedule::Prediction;
 use moa_diffusion::single_file::{Family, SingleFile};
 use moa_diffusion::{Pipeline, ScheduleConfig, TextConfig, TextEncoder, Unet, UnetConfig, Vae, VaeConfig};
@@ -233,5 +234,5 @@ fn a_file_with_a_tokenizer_beside_it_is_a_pipeline() {
     assert_eq!(pipeline.encode_prompts(&["a cat", "a dog"]).unwrap().rows(), 2);
     assert_eq!(pipeline.picture_size(), [pipeline.latent_shape()[1] * pipeline.codec().factor(); 2]);
     let names = |layers: Vec<LayerShape>| layers.into_iter().map(|layer| layer.name).collect::<BTreeSet<_>>();
-    assert_eq!(names(adaptable_in_file(&path).unwrap()), names(pipeline.adaptable()));
+    assert_eq!(names(BaseParameters::in_file(&path).unwrap().adaptable()), names(pipeline.adaptable()));
 }

@@ -87,6 +87,7 @@ pub(crate) fn merge(soup: &RunId, parts: &[(&Part, f64)], merge: &Merge) -> Resu
         share: *share,
         sha256: part.sha256.clone(),
         provenance: part.provenance.as_ref().map(Provenance::digest),
+        blocks: Vec::new(),
     };
     let ingredients = parts.iter().filter(|(_, share)| *share != 0.0).map(ingredient).collect();
     Ok((merged, Mixture { merge: merge.settings(), ingredients }))

@@ -152,7 +152,7 @@ impl<'a> Adversary<'a> {
         let pipeline = &models.pipeline;
         let failed = |error| RunnerError::attacking(run.as_str(), error);
         let bank = cohort.adapter(run).and_then(|adapter| AdapterBank::of(&[&adapter], pipeline.device()));
-        let victim = Victim::new(pipeline, bank, spec, Defence::None).map_err(failed)?;
+        let victim = Victim::new(pipeline.clone(), bank, spec, Defence::None).map_err(failed)?;
         let key = NoiseKey::new(spec.seed).named("adversary").named(run.as_str()).with(u64::from(done));
         let order = key.named("goals").permutation(self.goals.len());
         let chosen: Vec<&Goal> =

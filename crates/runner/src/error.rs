@@ -340,6 +340,14 @@ pub enum RunnerError {
         /// What is wrong.
         source: TrainError,
     },
+    /// An adapter could not be applied to the base.
+    #[error("apply the adapter of `{point}`: {source}")]
+    Adapt {
+        /// The run, soup or adapter.
+        point: String,
+        /// What is wrong.
+        source: Box<moa_diffusion::PipelineError>,
+    },
     /// A measurement was asked to stop, and is not kept.
     #[error("measure a soup: it was stopped")]
     Stopped,
@@ -367,6 +375,11 @@ impl RunnerError {
             AttackError::Stopped => Self::Stopped,
             source => Self::Attack { victim: victim.to_owned(), source },
         }
+    }
+
+    /// Returns the error of an adapter that does not fit the base.
+    pub(crate) fn adapting(point: &str, source: moa_diffusion::PipelineError) -> Self {
+        Self::Adapt { point: point.to_owned(), source: Box::new(source) }
     }
 
     /// Returns the error of scoring a point's images.

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use moa_adapter::{Adapter, AdapterBank};
 use moa_core::provenance::Mixture;
 use moa_core::{EvaluationRecord, NoiseKey, Phase, PointKind, RunId, ScoreColumn, Weighting};
-use moa_diffusion::{Blend, StepRule};
+use moa_diffusion::{Adapted, Blend, StepRule};
 use moa_reward::{JudgeColumn, Pictures};
 use moa_store::{ImageColumn, ImageScores, Role};
 use moa_train::{DrawRequest, TrainError, Workers, draw, draw_blend};
@@ -232,19 +232,20 @@ impl<'a> Evaluator<'a> {
             stop,
         };
         let (pipeline, device) = (&models.pipeline, models.pipeline.device());
-        let one = |bank: Option<&AdapterBank>| {
-            let drawn = draw(pipeline, bank, &request, progress)?;
-            Ok::<_, TrainError>(
+        let one = |adapter: Option<&Adapter>| {
+            let adapted = pipeline.adapted(adapter);
+            let Adapted { pipeline, bank } =
+                adapted.map_err(|error| RunnerError::adapting(point.id.as_str(), error))?;
+            let drawn = draw(&pipeline, bank.as_ref(), &request, progress).map(|drawn| drawn.into_iter().next());
+            Ok::<_, RunnerError>(
                 drawn
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| unreachable!("a batch is drawn for each adapter or the base")),
+                    .map(|first| first.unwrap_or_else(|| unreachable!("a batch is drawn for the adapter or the base"))),
             )
         };
         let drawn = match &point.model {
-            Model::Base => one(None),
-            Model::Stored => one(AdapterBank::of(&[&read_adapter(&point.folder)?], device).as_ref()),
-            Model::Adapter(adapter) => one(AdapterBank::of(&[adapter], device).as_ref()),
+            Model::Base => one(None)?,
+            Model::Stored => one(Some(&read_adapter(&point.folder)?))?,
+            Model::Adapter(adapter) => one(Some(adapter))?,
             Model::Blend(parts) => {
                 let adapters: Vec<Adapter> =
                     parts.iter().map(|(folder, _)| read_adapter(folder)).collect::<Result<_, _>>()?;

@@ -101,24 +101,8 @@ fn distance(one: &Adapter, other: &Adapter) -> f32 {
     let merge = Merge { method: MergeMethod::Concatenate, ..Merge::default() };
     // One twice and the other less once is zero where they are the same.
     let less = merge.apply(&[(one, 2.0), (other, -1.0)]).unwrap();
-    let values = |adapter: &Adapter| -> Vec<f32> {
-        adapter
-            .layers
-            .values()
-            .flat_map(|layer| delta(layer, adapter.rank, adapter.alpha / adapter.rank as f32))
-            .collect()
-    };
+    let values = |adapter: &Adapter| -> Vec<f32> { adapter.layers.values().flat_map(|layer| layer.delta()).collect() };
     values(&less).iter().zip(values(one)).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
-}
-
-fn delta(layer: &moa_adapter::AdapterLayer, rank: usize, scale: f32) -> Vec<f32> {
-    let entry = |row: usize, column: usize| {
-        (0..rank).map(|k| layer.b[row * rank + k] * layer.a[k * layer.d_in + column]).sum::<f32>() * scale
-    };
-    (0..layer.d_out)
-        .flat_map(|row| (0..layer.d_in).map(move |column| (row, column)))
-        .map(|(r, c)| entry(r, c))
-        .collect()
 }
 
 #[test]
@@ -181,9 +165,9 @@ fn each_run_goes_on_from_its_own_and_what_is_left_is_as_asked() {
     assert!(distance(&averaged, &wanted) < 1e-6);
 
     let (_, stacked) = with(ContinualSpec { onto: Onto::Stacked, ..ContinualSpec::default() });
-    assert_eq!((old.rank, stacked.rank), (2, 4));
+    assert_eq!((old.rank(), stacked.rank()), (2, 4));
     let (_, souped) = with(ContinualSpec { onto: Onto::Souped { old: 0.5 }, ..ContinualSpec::default() });
-    assert_eq!(souped.rank, 2);
+    assert_eq!(souped.rank(), 2);
     // A pull that is strong beyond measure holds it where it was, and one that is weak does not.
     let (_, held) = with(ContinualSpec { importance: 1e6, ..ContinualSpec::default() });
     let (_, loose) = with(ContinualSpec { importance: 1e-9, ..ContinualSpec::default() });

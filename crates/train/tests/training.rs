@@ -665,15 +665,7 @@ fn epochs_are_compared_with_one_base_and_training_does_not_see_it() {
 
 /// Returns what adapters add to the first layer, `[d_out, d_in]` row-major.
 fn added(adapter: &Adapter) -> Vec<f32> {
-    let layer = adapter.layers.values().next().expect("a layer");
-    let (rank, scale) = (adapter.rank, adapter.alpha / adapter.rank as f32);
-    let entry = |row: usize, column: usize| {
-        (0..rank).map(|k| layer.b[row * rank + k] * layer.a[k * layer.d_in + column]).sum::<f32>() * scale
-    };
-    (0..layer.d_out)
-        .flat_map(|row| (0..layer.d_in).map(move |column| (row, column)))
-        .map(|(r, c)| entry(r, c))
-        .collect()
+    adapter.layers.values().next().expect("a layer").delta()
 }
 
 #[test]
@@ -714,11 +706,11 @@ fn a_phase_starts_where_the_last_one_ended_and_is_tied_to_it() {
     // A new part on top changes nothing before it has learned, and then adds to what stays as it was.
     let (start, metrics, ended) = begun(tied_to(Tie::Last, Onto::Stacked), 2);
     for ((start, ended), old) in start.iter().zip(&ended).zip(&old) {
-        assert_eq!((start.rank, ended.rank), (2 * old.rank, 2 * old.rank));
+        assert_eq!((start.rank(), ended.rank()), (2 * old.rank(), 2 * old.rank()));
         assert!(added(start).iter().zip(added(old)).all(|(one, other)| (one - other).abs() < 1e-6));
         let kept = |adapter: &Adapter| {
             let layer = adapter.layers.values().next().expect("a layer");
-            layer.b.chunks(adapter.rank).map(|row| row[..old.rank].to_vec()).collect::<Vec<_>>()
+            layer.b.chunks(layer.rank).map(|row| row[..old.rank()].to_vec()).collect::<Vec<_>>()
         };
         assert_eq!(kept(start), kept(ended), "the old part is frozen");
         assert_ne!(start, ended);

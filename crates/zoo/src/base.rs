@@ -5,13 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use moa_adapter::LayerShape;
 use moa_core::experiment::BaseName;
 use moa_diffusion::hub::HubModel;
-use moa_diffusion::pipeline::{LAYOUT, adaptable_in, adaptable_in_file, tokenizer_beside};
+use moa_diffusion::pipeline::{LAYOUT, tokenizer_beside};
 use moa_diffusion::schedule::Prediction;
-use moa_diffusion::{Compute, Pipeline};
+use moa_diffusion::{BaseParameters, Compute, Pipeline};
 use sha2::{Digest, Sha256};
 
 use crate::ZooError;
@@ -97,15 +95,15 @@ impl BaseModel {
         }
     }
 
-    /// Returns the layers of the denoiser that can be adapted; no weights of a folder are read for it.
+    /// Returns the parameters that adapters can change; of files only headers are read.
     ///
     /// # Errors
     /// Names the file that is missing or damaged.
-    pub fn adaptable(&self) -> Result<Vec<LayerShape>, ZooError> {
+    pub fn parameters(&self) -> Result<BaseParameters, ZooError> {
         match &self.place {
-            Place::Embedded => Ok(embedded::open_pipeline(&Device::flex())?.adaptable()),
-            Place::Folder(folder) => adaptable_in(folder).map_err(ZooError::Base),
-            Place::File { path, .. } => adaptable_in_file(path).map_err(ZooError::Base),
+            Place::Embedded => embedded::base_parameters(),
+            Place::Folder(folder) => BaseParameters::in_folder(folder).map_err(ZooError::Base),
+            Place::File { path, .. } => BaseParameters::in_file(path).map_err(ZooError::Base),
         }
     }
 

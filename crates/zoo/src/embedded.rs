@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use burn::tensor::Device;
 use moa_adapter::Parameters;
 use moa_core::experiment::BUILT_IN_BASE;
-use moa_diffusion::{Compute, Pipeline, PipelineError, PipelineFiles, Tokenizer};
+use moa_diffusion::{BaseParameters, Compute, Pipeline, PipelineError, PipelineFiles, Tokenizer};
 use moa_reward::{
     Clip, ClipConfig, ClipJudge, Detector, DetectorConfig, DetectorJudge, Embedder, Heads, Judge, LinearHead, Match,
     Preprocessor,
@@ -61,6 +61,15 @@ fn open_as(compute: &Compute) -> Result<Pipeline, ZooError> {
     let mut files: PipelineFiles<'_> = PIPELINE.iter().map(|(name, bytes)| (*name, *bytes)).collect();
     files.insert("tokenizer/tokenizer.json", tokenizer::TOKENIZER_JSON.as_bytes());
     Pipeline::open(&files, compute).map_err(ZooError::Pipeline)
+}
+
+/// Returns the embedded base's parameters.
+///
+/// # Errors
+/// Fails when the embedded weights are damaged.
+pub(crate) fn base_parameters() -> Result<BaseParameters, ZooError> {
+    let files: PipelineFiles<'_> = PIPELINE.iter().map(|(name, bytes)| (*name, *bytes)).collect();
+    BaseParameters::in_memory(&files).map_err(ZooError::Pipeline)
 }
 
 /// Returns the rewards' CLIP.

@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Component, Contents, Target};
+use super::{Component, Contents, Part, Target};
+use crate::Adapter;
+use crate::adapter::{encoder_of, layer_of};
+use crate::format::is_of_transformer;
 
 /// A family of base models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,24 +101,50 @@ impl Contents<'_> {
     }
 
     fn by_shapes(&self) -> Option<(Family, String)> {
-        let inputs = |component: Component, ends: &[&str]| {
-            let layers = self.layers.iter().filter(|layer| layer.component == component);
-            layers
-                .filter(|layer| {
-                    let names = layer.canonical.iter().chain([&layer.name]);
-                    names.clone().any(|name| ends.iter().any(|end| name.ends_with(end)))
-                })
-                .find_map(|layer| {
-                    layer.parts.iter().find(|part| part.target == Target::Weight)?.shape().get(1).copied()
-                })
-        };
-        let any = |parts: &[&str]| {
-            self.layers.iter().any(|layer| {
-                parts
-                    .iter()
-                    .any(|part| layer.name.contains(part) || layer.canonical.iter().any(|name| name.contains(part)))
+        let layers = self.layers.iter().flat_map(|layer| {
+            let inputs = layer.parts.iter().find(|part| part.target == Target::Weight).map(Part::shape);
+            let inputs = inputs.and_then(|shape| shape.get(1).copied());
+            layer.canonical.iter().chain([&layer.name]).map(move |name| Named {
+                component: layer.component,
+                name,
+                inputs,
             })
+        });
+        Family::of(&layers.collect::<Vec<_>>())
+    }
+}
+
+/// A layer as families are told by it.
+struct Named<'a> {
+    component: Component,
+    name: &'a str,
+    inputs: Option<usize>,
+}
+
+impl Adapter {
+    /// Returns the family that names and shapes of layers belong to.
+    pub fn family(&self) -> Option<Family> {
+        let layers = self.layers.iter().map(|(name, layer)| (&name[..], layer.shape()[1]));
+        let differences = self
+            .differences
+            .iter()
+            .map(|(name, difference)| (layer_of(name), difference.shape.get(1).copied().unwrap_or(0)));
+        let named = layers.chain(differences).filter(|(name, _)| encoder_of(name).is_none()).map(|(name, inputs)| {
+            let component = if is_of_transformer(name) { Component::Transformer } else { Component::UNet };
+            Named { component, name, inputs: Some(inputs) }
+        });
+        Family::of(&named.collect::<Vec<_>>()).map(|(family, _)| family)
+    }
+}
+
+impl Family {
+    /// Returns the family that layers belong to, and how that is told.
+    fn of(layers: &[Named<'_>]) -> Option<(Self, String)> {
+        let inputs = |component: Component, ends: &[&str]| {
+            let mut own = layers.iter().filter(|layer| layer.component == component);
+            own.find(|layer| ends.iter().any(|end| layer.name.ends_with(end)) && layer.inputs.is_some())?.inputs
         };
+        let any = |parts: &[&str]| layers.iter().any(|layer| parts.iter().any(|part| layer.name.contains(part)));
         if let Some(width) = inputs(Component::UNet, &["attn2.to_k", "attn2.to_v"]) {
             let family = match width {
                 768 => Family::Sd1,

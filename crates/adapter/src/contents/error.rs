@@ -62,6 +62,12 @@ pub enum ContentsError {
         /// The base's layer.
         layer: String,
     },
+    /// A layer's name is in no table of the families that are known.
+    #[error(
+        "layer `{0}` is none of the families whose names moa knows (Stable Diffusion 1, 2, XL, 3 and 3.5, FLUX.1): it can be inspected, \
+         and not applied, merged or converted"
+    )]
+    UnknownLayer(String),
     /// A layer lacks a tensor.
     #[error("layer `{layer}` lacks `{missing}`: the file is incomplete")]
     Incomplete {
@@ -96,6 +102,16 @@ pub enum ContentsError {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// An α makes no sense.
+    #[error("layer `{layer}`: alpha is {alpha} (from {origin}): it must be positive, from 0.000001 to 1000000")]
+    AlphaValue {
+        /// The layer.
+        layer: String,
+        /// The value.
+        alpha: f64,
+        /// Where it stands.
+        origin: Origin,
+    },
     /// A tensor is stored in a type that is not read.
     #[error("tensor `{name}` is stored as {found:?}: moa reads F32, F16, BF16, F8_E4M3 and F8_E5M2")]
     Type {
@@ -107,16 +123,6 @@ pub enum ContentsError {
     /// A value is not finite.
     #[error("tensor `{0}` holds values that are not finite: the adapter diverged or the file is corrupt")]
     NotFinite(String),
-    /// A weight doesn't fit the layer.
-    #[error("layer `{layer}` changes a weight of {own} values, but the base's has shape {base:?}")]
-    Base {
-        /// The layer.
-        layer: String,
-        /// Values of the difference.
-        own: usize,
-        /// Shape of the base's weight.
-        base: Vec<usize>,
-    },
 }
 
 /// What a file is that is no adapter, with what to do.

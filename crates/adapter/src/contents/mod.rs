@@ -4,9 +4,10 @@
 //! each with its own rank and scale; DoRA has a [`Magnitude`] besides. Layouts are tables of names over it (`keys`, `names`), and
 //! conventions of α (`scale`). Tensors are views of the file's bytes, and are widened when they are asked for.
 //!
-//! [`crate::Adapter`] is what moa trains and applies; this is what there is to be applied.
+//! [`Contents::adapter`] makes the [`crate::Adapter`] of it that everything else takes.
 
 mod about;
+mod adapter;
 mod blocks;
 mod error;
 mod keys;
@@ -23,6 +24,7 @@ use std::fmt;
 pub use about::{About, Family};
 pub use blocks::Block;
 pub use error::{ContentsError, Other};
+pub(crate) use names::original_of;
 pub use part::{Delta, Form, Kind, Part, Product, Side, Target};
 pub use tensor::Stored;
 
@@ -69,6 +71,8 @@ pub enum Origin {
     Header,
     /// Another text in the file's header.
     Text(&'static str),
+    /// The caller.
+    Given,
     /// Nothing: α is taken to be the rank.
     Rank,
 }
@@ -80,6 +84,7 @@ impl fmt::Display for Origin {
             Self::Config => f.write_str("adapter_config.json"),
             Self::Header => f.write_str("`lora_adapter_metadata` in the file's header"),
             Self::Text(key) => write!(f, "`{key}` in the file's header"),
+            Self::Given => f.write_str("--alpha"),
             Self::Rank => f.write_str("the rank"),
         }
     }
@@ -134,6 +139,27 @@ pub struct Contents<'a> {
     pub base: Option<String>,
 }
 
+impl Contents<'_> {
+    /// Takes an α for all factors, where the file says none and it is taken to be the rank; returns whether that was so.
+    ///
+    /// # Errors
+    /// Refuses an α that makes no sense.
+    pub fn set_alpha(&mut self, alpha: f32) -> Result<bool, ContentsError> {
+        if self.alphas_from != [Origin::Rank] {
+            return Ok(false);
+        }
+        for layer in &mut self.layers {
+            for part in &mut layer.parts {
+                let Some(rank) = part.rank else { continue };
+                scale::check(&layer.name, alpha.into(), Origin::Given)?;
+                (part.alpha, part.scale) = (Some(alpha), alpha / rank as f32);
+            }
+        }
+        self.alphas_from = vec![Origin::Given];
+        Ok(true)
+    }
+}
+
 impl Layer<'_> {
     /// Returns what the layer adds to its weight, DoRA's magnitude apart; nothing where only biases or norms change.
     ///
@@ -148,46 +174,5 @@ impl Layer<'_> {
             }
         }
         Ok(sum)
-    }
-
-    /// Applies the layer to the weight of the base: adds what there is to be added, times `strength`, and for a DoRA gives rows or
-    /// columns their norms: `W' = W + s·(m/‖W + ΔW‖ · (W + ΔW) − W)`.
-    ///
-    /// - `weight`: row-major, of the base's `shape`, `[out, in, …]`
-    ///
-    /// # Errors
-    /// Refuses a weight of another size. It may then be changed in part.
-    pub fn apply(&self, weight: &mut [f32], shape: &[usize], strength: f32) -> Result<(), ContentsError> {
-        let misfit = |own: usize| ContentsError::Base { layer: self.name.clone(), own, base: shape.to_vec() };
-        if part::size(shape) != weight.len() as u128 {
-            return Err(misfit(weight.len()));
-        }
-        let delta = self.delta()?.map_or_else(Vec::new, |delta| delta.values);
-        if !delta.is_empty() && delta.len() != weight.len() {
-            return Err(misfit(delta.len()));
-        }
-        let Some(magnitude) = &self.magnitude else {
-            weight.iter_mut().zip(&delta).for_each(|(weight, delta)| *weight += strength * delta);
-            return Ok(());
-        };
-        let norms = magnitude.norms.values();
-        let (out, inputs) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
-        if norms.len() != if magnitude.by_output { out } else { inputs } || weight.is_empty() {
-            return Err(misfit(norms.len()));
-        }
-        let (row, kernel) = (weight.len() / out, weight.len() / (out * inputs));
-        let group = |place: usize| if magnitude.by_output { place / row } else { place % row / kernel };
-        let mut found = vec![0f64; norms.len()];
-        let changed: Vec<f32> = (0..weight.len()).map(|at| weight[at] + delta.get(at).unwrap_or(&0.0)).collect();
-        for (place, value) in changed.iter().enumerate() {
-            found[group(place)] += f64::from(*value).powi(2);
-        }
-        // As LyCORIS does, so that a row of zeros stays one.
-        let factors: Vec<f32> =
-            norms.iter().zip(&found).map(|(wanted, found)| wanted / (found.sqrt() as f32 + f32::EPSILON)).collect();
-        for (place, weight) in weight.iter_mut().enumerate() {
-            *weight += strength * (changed[place] * factors[group(place)] - *weight);
-        }
-        Ok(())
     }
 }

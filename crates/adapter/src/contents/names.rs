@@ -80,12 +80,12 @@ const TRANSFORMER: [&str; 36] = [
     "linear_2",
 ];
 
-/// Names of the original transformers and diffusers': `*` is a number. Rows of fused projections are those of several layers, in
+/// Original names of a transformer's layers and diffusers': `*` is a number. Rows of fused projections are those of several layers, in
 /// this order.
-///
-/// The modulation of the last block and of the end is absent: diffusers has its halves in another order.
-const ORIGINAL: [(&str, &[&str]); 41] = [
-    // Stable Diffusion 3 and 3.5
+type Originals = [(&'static str, &'static [&'static str])];
+
+/// Stable Diffusion 3 and 3.5. The modulation of the last block and of the end is absent: diffusers has its halves in another order.
+const SD3: &Originals = &[
     (
         "joint_blocks.*.x_block.attn.qkv",
         &["transformer_blocks.*.attn.to_q", "transformer_blocks.*.attn.to_k", "transformer_blocks.*.attn.to_v"],
@@ -117,7 +117,12 @@ const ORIGINAL: [(&str, &[&str]); 41] = [
     ("y_embedder.mlp.0", &["time_text_embed.text_embedder.linear_1"]),
     ("y_embedder.mlp.2", &["time_text_embed.text_embedder.linear_2"]),
     ("final_layer.linear", &["proj_out"]),
-    // FLUX.1
+    ("joint_blocks.*.x_block.attn.ln_q", &["transformer_blocks.*.attn.norm_q"]),
+    ("joint_blocks.*.x_block.attn.ln_k", &["transformer_blocks.*.attn.norm_k"]),
+];
+
+/// FLUX.1. The modulation of the end is absent, as that of Stable Diffusion 3.
+const FLUX: &Originals = &[
     (
         "double_blocks.*.img_attn.qkv",
         &["transformer_blocks.*.attn.to_q", "transformer_blocks.*.attn.to_k", "transformer_blocks.*.attn.to_v"],
@@ -157,8 +162,6 @@ const ORIGINAL: [(&str, &[&str]); 41] = [
     ("vector_in.out_layer", &["time_text_embed.text_embedder.linear_2"]),
     ("guidance_in.in_layer", &["time_text_embed.guidance_embedder.linear_1"]),
     ("guidance_in.out_layer", &["time_text_embed.guidance_embedder.linear_2"]),
-    ("joint_blocks.*.x_block.attn.ln_q", &["transformer_blocks.*.attn.norm_q"]),
-    ("joint_blocks.*.x_block.attn.ln_k", &["transformer_blocks.*.attn.norm_k"]),
 ];
 
 /// How layers begin that only transformers of other families have (Wan, Z-Image, Qwen-Image, …).
@@ -249,7 +252,7 @@ fn text(spelling: Spelling, layer: &str) -> Vec<String> {
 
 fn transformer(spelling: Spelling, layer: &str, flat: &str) -> Vec<String> {
     // Whole names in the original spelling; `proj_out` and `context_embedder` are diffusers', too.
-    for (pattern, names) in ORIGINAL {
+    for (pattern, names) in SD3.iter().chain(FLUX) {
         if let Some(number) = matched(&pattern.replace('.', "_"), flat) {
             return names.iter().map(|name| name.replace('*', number)).collect();
         }
@@ -270,6 +273,18 @@ fn transformer(spelling: Spelling, layer: &str, flat: &str) -> Vec<String> {
         Spelling::Dotted => found.filter(|name| name == layer).into_iter().collect(),
         Spelling::Flat => found.into_iter().collect(),
     }
+}
+
+/// Returns the original name of a transformer's layer, which of the layers it is that are fused there, and how many those are.
+///
+/// - `is_flux`: whether the transformer is FLUX.1's, whose blocks have Stable Diffusion 3's names in diffusers
+pub(crate) fn original_of(name: &str, is_flux: bool) -> Option<(String, usize, usize)> {
+    let table = if is_flux { FLUX } else { SD3 };
+    table.iter().find_map(|(original, names)| {
+        let (place, number) =
+            names.iter().enumerate().find_map(|(place, pattern)| Some((place, matched(pattern, name)?)))?;
+        Some((original.replace('*', number), place, names.len()))
+    })
 }
 
 /// Returns what stands for `*` in a pattern that a name has, or nothing; patterns without `*` are whole names.

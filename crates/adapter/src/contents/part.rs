@@ -214,7 +214,7 @@ impl Product<'_> {
     }
 
     /// Returns `left` as `[out, r]`.
-    fn left_values(&self) -> Vec<f32> {
+    pub(super) fn left_values(&self) -> Vec<f32> {
         let values = self.left.values();
         if !self.left_is_transposed {
             return values;
@@ -224,7 +224,7 @@ impl Product<'_> {
     }
 
     /// Returns what `left` is multiplied by, `[r, in · kernel]`, and its number of columns.
-    fn right_values(&self) -> (Vec<f32>, usize) {
+    pub(super) fn right_values(&self) -> (Vec<f32>, usize) {
         let right = self.right.values();
         let (rank, inputs) = (self.right.shape()[0], self.right.shape()[1]);
         let Some(core) = &self.core else {

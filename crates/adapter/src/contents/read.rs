@@ -128,7 +128,11 @@ impl Reader<'_> {
             return Err(self.misshapen(format!("tensor `{}` is empty: {:?}", stored.name(), stored.shape())));
         }
         let (side, spelling, rest) = keys::beginning(&self.name);
-        let (component, canonical) = names::place(side, spelling, rest);
+        let (component, mut canonical) = names::place(side, spelling, rest);
+        if canonical.is_empty() && spelling == Spelling::Dotted && self.name.starts_with(keys::WRAPPER) {
+            // peft's names are those that the base's own modules have.
+            canonical.push(rest.to_owned());
+        }
         let rest = rest.to_owned();
         let alpha = tensors.remove(&Role::Alpha).map(|stored| one_number(&stored)).transpose()?;
         let mut parts = Vec::new();

@@ -12,6 +12,10 @@ const IN_HEADER: &str = "lora_adapter_metadata";
 /// Texts in the header that are an α for the whole file.
 const ALPHAS: [&str; 3] = ["alpha", "lora_alpha", "ss_network_alpha"];
 
+/// What an α may be. Others are damage: 0 would undo the adapter (in kohya's files it means the rank), and what is this small or large gives
+/// weights that are no numbers.
+const SENSIBLE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
 /// How peft initialises factors without changing the base.
 const INITS: [&str; 4] = ["gaussian", "eva", "orthogonal", "lora"];
 const CHANGES_BASE: &str = "this initialisation changes the base's weights, too, so that the adapter alone is applied to a wrong base: \
@@ -103,8 +107,17 @@ impl Scales {
         let (alpha, origin) =
             own.or(whole.map(|(alpha, key, _)| (alpha, Origin::Text(key)))).unwrap_or((rank as f32, Origin::Rank));
         let alpha = if alpha == 0.0 { rank as f32 } else { alpha };
+        check(layer, alpha.into(), origin)?;
         Ok(Scale { alpha, factor: alpha / rank as f32, origin })
     }
+}
+
+/// Refuses an α that makes no sense.
+pub(super) fn check(layer: &str, alpha: f64, origin: Origin) -> Result<(), ContentsError> {
+    if SENSIBLE.contains(&alpha) {
+        return Ok(());
+    }
+    Err(ContentsError::AlphaValue { layer: layer.to_owned(), alpha, origin })
 }
 
 impl PeftConfig {
@@ -185,6 +198,7 @@ impl PeftConfig {
                 problem: format!("its factors have rank {found}, but {} says {rank}", self.place),
             });
         }
+        check(layer, alpha, self.place)?;
         let divisor = if self.has_root { rank.sqrt() } else { rank };
         Ok(Scale { alpha: alpha as f32, factor: (alpha / divisor) as f32, origin: self.place })
     }

@@ -1,56 +1,26 @@
-//! Why adapter files cannot be read.
+//! Why adapter files cannot be read or written.
 
+use super::AdapterFormat;
 use crate::ParametersError;
+use crate::contents::ContentsError;
 
-/// Why adapter files cannot be read.
+/// Why adapter files cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterFileError {
-    /// The tensors cannot be read.
+    /// The file cannot be read.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// The tensors cannot be read or written.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// The config is no JSON of the expected form.
-    #[error("adapter_config.json is unreadable: {0}")]
-    Config(#[source] serde_json::Error),
-    /// The header's `lora_adapter_metadata` is no JSON of the expected form.
-    #[error("`lora_adapter_metadata` in the file's header is unreadable: {0}")]
+    /// The header is no JSON of the expected form.
+    #[error("the file's header is unreadable: {0}")]
     Header(#[source] serde_json::Error),
     /// The header's words on where the adapter comes from make no sense.
     #[error(transparent)]
     Provenance(#[from] moa_core::provenance::ProvenanceError),
-    /// A file with peft's key names came without its config.
-    #[error("the file has peft's key names, which do not include alpha: adapter_config.json must be beside it")]
-    ConfigMissing,
-    /// The config lacks a field or has an impossible value.
-    #[error("{place}: `{field}` is {value}: {wanted}")]
-    Field {
-        /// Where it stands.
-        place: &'static str,
-        /// The field's name.
-        field: &'static str,
-        /// The value found.
-        value: String,
-        /// What is expected.
-        wanted: &'static str,
-    },
-    /// A tensor's name is none of the format's.
-    #[error("tensor `{name}` is not a LoRA factor of a denoiser: {wanted}")]
-    Name {
-        /// The tensor.
-        name: String,
-        /// What names look like.
-        wanted: &'static str,
-    },
-    /// The adapter is a DoRA.
-    #[error("tensor `{0}` belongs to a DoRA: moa applies plain LoRA only; export the adapter again without it")]
-    Dora(String),
-    /// A layer's name with underscores is none of the base model's.
-    #[error(
-        "layer `{0}` is not a linear layer of the base model's denoiser: the adapter belongs to another base, or adapts convolutions \
-         too, which moa does not"
-    )]
-    UnknownLayer(String),
     /// Two layers of the base model have the same name once dots are underscores.
-    #[error("`{one}` and `{other}` are both called `{flat}` in kohya's format: use another format")]
+    #[error("`{one}` and `{other}` are both called `{flat}` in {} format: use another format", format.owner())]
     Ambiguous {
         /// A layer.
         one: String,
@@ -58,56 +28,47 @@ pub enum AdapterFileError {
         other: String,
         /// Their common name.
         flat: String,
+        /// The format.
+        format: AdapterFormat,
     },
-    /// A transformer's adapter is to be written in kohya's format.
+    /// A layer of a transformer has no name of its own in the original.
     #[error(
-        "layer `{0}` is a transformer's, and programs that read kohya's format look for those under other names: write \
-         diffusers' format, which ComfyUI reads too"
+        "`{0}` has no name in the original transformer, which kohya's format uses: write diffusers' format, which ComfyUI reads too"
     )]
-    KohyaTransformer(String),
-    /// The file holds other tensors than an adapter's.
-    #[error("tensor `{0}` and the others are not LoRA factors: name an adapter, not a model's weights")]
-    NotLora(String),
-    /// A layer has only one of its factors.
-    #[error("layer `{0}` has only one of its two factors: the file is incomplete")]
-    Unpaired(String),
-    /// There are no factors at all.
-    #[error("the file holds no LoRA factors")]
-    Empty,
-    /// A factor has an impossible shape.
-    #[error("layer `{layer}`: the factors have shapes {a:?} (down) and {b:?} (up), but the rank is {rank}")]
-    Shape {
-        /// The layer.
-        layer: String,
-        /// Shape of the projection down.
-        a: Vec<usize>,
-        /// Shape of the projection up.
-        b: Vec<usize>,
-        /// The rank that was expected.
-        rank: usize,
-    },
-    /// A layer is a convolution.
+    NoOriginalName(String),
+    /// A text encoder's layer is to be written in peft's format.
     #[error(
-        "layer `{layer}` is a convolution (its factor has shape {shape:?}), and moa adapts only linear layers: train or export the \
-         adapter without convolutions (proj_in and proj_out of Stable Diffusion 1 are such)"
+        "layer `{0}` is a text encoder's, and a folder of peft's holds one model's adapter: write diffusers' or kohya's format, or leave text \
+         encoders out with --block \"text_encoder*=0\""
     )]
-    Convolution {
-        /// The layer.
-        layer: String,
-        /// Shape of the projection down.
-        shape: Vec<usize>,
+    TextEncoder(String),
+    /// A difference is to be written in a format of factors.
+    #[error(
+        "parameter `{parameter}` is changed by a difference that is no product of low rank, which {} format cannot say: give --rank R \
+         to bring it to a rank, leave it out with --block \"{}=0\", or write kohya's format", format.owner(), layer(parameter)
+    )]
+    Difference {
+        /// The parameter.
+        parameter: String,
+        /// The format.
+        format: AdapterFormat,
     },
-    /// A layer's α is not that of the others.
-    #[error("layer `{layer}` has alpha {found}, others {wanted}: moa's adapters have one alpha for all layers")]
-    MixedAlpha {
+    /// A DoRA is to be written in a format that does not have them so.
+    #[error(
+        "layer `{layer}` has a DoRA magnitude, which {} format cannot say here: give --base and --rank R, so that what it adds can be \
+         computed, or write kohya's format", format.owner()
+    )]
+    Dora {
         /// The layer.
         layer: String,
-        /// Its α.
-        found: f32,
-        /// The others' α.
-        wanted: f32,
+        /// The format.
+        format: AdapterFormat,
     },
     /// A value is not finite.
-    #[error("layer `{0}` holds values that are not finite: the adapter diverged or the file is corrupt")]
+    #[error("`{0}` holds values that are not finite: the adapter diverged or the file is corrupt")]
     NotFinite(String),
+}
+
+fn layer(parameter: &str) -> &str {
+    crate::adapter::layer_of(parameter)
 }

@@ -1,8 +1,11 @@
-//! Adapters on disk: one file for each format. Factors and α survive every round trip bit for bit.
+//! Adapters on their way to disk: one file for each format. What a format has no place for is refused by its name.
+//!
+//! Reading is [`crate::contents`]'s.
 
 mod diffusers;
 mod error;
-mod factors;
+mod file;
+mod fused;
 mod kohya;
 mod origin;
 mod peft;
@@ -11,15 +14,15 @@ pub(crate) mod unet_names;
 use std::io::{self, Write};
 
 use moa_core::Provenance;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 pub use error::AdapterFileError;
 pub use origin::{provenance_of, sha256_of_file};
 
-use crate::parameters::widen;
-use crate::{Adapter, LayerShape, ParametersError};
+pub(crate) use diffusers::is_of_transformer;
+
+use crate::Adapter;
 
 /// How an adapter is laid out in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub enum AdapterFormat {
     Peft,
     /// `pytorch_lora_weights.safetensors`: diffusers' `load_lora_weights`, ComfyUI.
     Diffusers,
-    /// One file with kohya's names: A1111, ComfyUI.
+    /// One file with kohya's names: A1111, Forge, ComfyUI, sd-scripts, diffusers.
     Kohya,
 }
 
@@ -44,7 +47,7 @@ pub struct AdapterFiles {
 
 /// The files of an adapter, not written yet.
 pub struct OutgoingFiles<'a> {
-    file: factors::File<'a>,
+    file: file::File<'a>,
     /// `adapter_config.json`, where the format has one.
     pub config: Option<String>,
 }
@@ -69,24 +72,13 @@ impl AdapterFormat {
         }
     }
 
-    /// Tells the format of a safetensors file by its tensors' names.
-    ///
-    /// # Errors
-    /// Refuses files that are not safetensors files, and files without any factor of a LoRA.
-    pub fn of(tensors: &[u8]) -> Result<Self, AdapterFileError> {
-        let file = SafeTensors::deserialize(tensors).map_err(ParametersError::from)?;
-        let names = file.names();
-        let any = |is: &dyn Fn(&str) -> bool| names.iter().any(|name| is(name));
-        if let Some(name) = names.iter().min().filter(|_| !any(&|name| name.contains("lora"))) {
-            return Err(AdapterFileError::NotLora((*name).to_owned()));
+    /// Returns whose format it is.
+    pub(crate) fn owner(self) -> &'static str {
+        match self {
+            Self::Peft => "peft's",
+            Self::Diffusers => "diffusers'",
+            Self::Kohya => "kohya's",
         }
-        Ok(if any(&|name| name.starts_with(kohya::PREFIX) || name.contains(".lora_down.")) {
-            Self::Kohya
-        } else if any(&|name| name.starts_with("unet.") || name.starts_with("transformer.")) {
-            Self::Diffusers
-        } else {
-            Self::Peft
-        })
     }
 }
 
@@ -94,7 +86,7 @@ impl Adapter {
     /// Returns the adapter's files in a format, in its precision, without a word on where it comes from.
     ///
     /// # Errors
-    /// Refuses layers that the format cannot tell apart.
+    /// As [`Adapter::outgoing`].
     pub fn to_files(&self, format: AdapterFormat, base: &str) -> Result<AdapterFiles, AdapterFileError> {
         let outgoing = self.outgoing(format, base, None)?;
         let mut tensors = Vec::with_capacity(outgoing.file.len());
@@ -102,48 +94,32 @@ impl Adapter {
         Ok(AdapterFiles { tensors, config: outgoing.config })
     }
 
-    /// Returns the adapter's files in a format, in its precision, ready to be written without being copied first.
+    /// Returns the adapter's files in a format, in its precision, ready to be written; where the format has the factors as they are, they
+    /// are not copied first.
     ///
     /// - `provenance`: where it comes from, which stands in the header of the safetensors file; `adapter_config.json` has none, as peft warns
     ///   of fields that it does not know, and some of its versions refuse them
     ///
     /// # Errors
-    /// Refuses layers that the format cannot tell apart.
+    /// Refuses what the format cannot say, layers that it cannot tell apart, and values that are not finite.
     pub fn outgoing(
         &self,
         format: AdapterFormat,
         base: &str,
         provenance: Option<&Provenance>,
     ) -> Result<OutgoingFiles<'_>, AdapterFileError> {
+        if let Some(name) = self.not_finite() {
+            return Err(AdapterFileError::NotFinite(name.to_owned()));
+        }
         let (file, config) = match format {
-            AdapterFormat::Peft => (peft::file(self, provenance)?, Some(self.to_config(base))),
-            AdapterFormat::Diffusers => (diffusers::file(self, base, provenance)?, None),
+            AdapterFormat::Peft => {
+                peft::check(self)?;
+                (peft::file(self, provenance)?, Some(self.to_config(base)))
+            }
+            AdapterFormat::Diffusers => (diffusers::file(self, provenance)?, None),
             AdapterFormat::Kohya => (kohya::file(self, provenance)?, None),
         };
         Ok(OutgoingFiles { file, config })
-    }
-
-    /// Reads an adapter of whichever format.
-    ///
-    /// - `config`: the `adapter_config.json` beside the file, if there is one
-    /// - `layers`: those of the base model, for kohya's names, which do not say where their dots were; without any, names
-    ///   are taken to be those of a U-Net's layers
-    ///
-    /// # Errors
-    /// Refuses truncated files, foreign names, incomplete or misshapen layers, values that are not finite, and what
-    /// would be applied wrongly (rsLoRA, DoRA, biases, ranks or alphas that differ between layers).
-    pub fn read_any(
-        tensors: &[u8],
-        config: Option<&str>,
-        layers: &[LayerShape],
-    ) -> Result<(Self, AdapterFormat), AdapterFileError> {
-        let format = AdapterFormat::of(tensors)?;
-        let adapter = match format {
-            AdapterFormat::Peft => Self::read(tensors, config.ok_or(AdapterFileError::ConfigMissing)?)?,
-            AdapterFormat::Diffusers => diffusers::read(tensors)?,
-            AdapterFormat::Kohya => kohya::read(tensors, layers)?,
-        };
-        Ok((adapter, format))
     }
 }
 
@@ -151,42 +127,22 @@ impl Adapter {
 ///
 /// - `config`: the `adapter_config.json` beside the file, if there is one
 pub fn base_named_by(tensors: &[u8], config: Option<&str>) -> Option<String> {
-    let config = config.and_then(|config| serde_json::from_str::<serde_json::Value>(config).ok());
-    let named = config.as_ref().and_then(|config| config["base_model_name_or_path"].as_str());
-    named.filter(|base| !base.is_empty()).map(str::to_owned).or_else(|| diffusers::base(tensors))
-}
-
-/// Returns the α of all layers, from their tensors; nothing when there are none.
-fn alpha_of(alphas: &[(String, TensorView<'_>)]) -> Result<Option<f32>, AdapterFileError> {
-    let mut common: Option<f32> = None;
-    for (layer, tensor) in alphas {
-        let found = match numbers(layer, tensor)?[..] {
-            [alpha] if alpha.is_finite() => alpha,
-            _ => return Err(AdapterFileError::NotFinite(layer.clone())),
-        };
-        match common {
-            Some(wanted) if wanted.to_bits() != found.to_bits() => {
-                return Err(AdapterFileError::MixedAlpha { layer: layer.clone(), found, wanted });
-            }
-            _ => common = Some(found),
-        }
-    }
-    Ok(common)
-}
-
-/// Returns a tensor's numbers, whole ones too: diffusers converts adapters to kohya's format with such alphas.
-fn numbers(layer: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, AdapterFileError> {
-    match tensor.dtype() {
-        Dtype::I64 => {
-            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i64::from_le_bytes(bytes) as f32);
-            Ok(tensor.data().chunks_exact(8).map(whole).collect())
-        }
-        Dtype::I32 => {
-            let whole = |bytes: &[u8]| bytes.try_into().map_or(f32::NAN, |bytes| i32::from_le_bytes(bytes) as f32);
-            Ok(tensor.data().chunks_exact(4).map(whole).collect())
-        }
-        _ => Ok(widen(layer, tensor)?),
-    }
+    let named = |text: &str, field: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).ok()?;
+        value[field].as_str().filter(|base| !base.is_empty()).map(str::to_owned)
+    };
+    let in_header = || {
+        let (_, header) = SafeTensors::read_metadata(tensors).ok()?;
+        let texts = header.metadata().as_ref()?.clone();
+        let of_diffusers = texts.get("lora_adapter_metadata").and_then(|text| {
+            ["unet", "transformer"].iter().find_map(|model| named(text, &format!("{model}.base_model_name_or_path")))
+        });
+        of_diffusers.or_else(|| {
+            let provenance = Provenance::from_header(|key| texts.get(key).map(String::as_str)).ok()??;
+            Some(provenance.base).filter(|base| !base.is_empty())
+        })
+    };
+    config.and_then(|config| named(config, "base_model_name_or_path")).or_else(in_header)
 }
 
 #[cfg(test)]

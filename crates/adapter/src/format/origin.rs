@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::factors::{METADATA, header_bytes};
+use super::file::{METADATA, header_bytes};
 use super::{AdapterFileError, peft};
 use crate::{Adapter, ParametersError};
 

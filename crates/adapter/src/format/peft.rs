@@ -1,22 +1,25 @@
 //! peft: `base_model.model.X.lora_A.weight` and `adapter_config.json` beside it. moa's own adapters are kept so.
 
-use moa_core::Provenance;
-use safetensors::SafeTensors;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::AdapterFileError;
-use super::factors::{self, Factors, Side};
-use crate::{Adapter, ParametersError};
+use moa_core::Provenance;
+use serde_json::{Map, Value, json};
+
+use super::file::{self, Outgoing};
+use super::{AdapterFileError, AdapterFormat};
+use crate::adapter::encoder_of;
+use crate::contents::Contents;
+use crate::{Adapter, Norms};
 
 const PREFIX: &str = "base_model.model.";
-const PLACE: &str = "adapter_config.json";
 
 impl Adapter {
     /// Returns the safetensors file with peft's key names, and in its header where the adapter comes from.
     ///
     /// # Errors
-    /// Fails when the tensors cannot be serialised.
+    /// As [`Adapter::outgoing`].
     pub fn to_safetensors(&self, provenance: Option<&Provenance>) -> Result<Vec<u8>, AdapterFileError> {
+        check(self)?;
         let file = file(self, provenance)?;
         let mut bytes = Vec::with_capacity(file.len());
         file.write(&mut bytes).unwrap_or_else(|_| unreachable!("memory takes every byte"));
@@ -31,26 +34,27 @@ impl Adapter {
     /// Reads a safetensors file with peft's key names and the `adapter_config.json` beside it.
     ///
     /// # Errors
-    /// Refuses truncated files, foreign names, incomplete or misshapen layers, values that are not finite, and what
-    /// would be applied wrongly (rsLoRA, DoRA, biases, ranks or alphas that differ between layers).
+    /// As [`Contents::read`] and [`Contents::adapter`].
     pub fn read(safetensors: &[u8], config: &str) -> Result<Self, AdapterFileError> {
-        let config: Value = serde_json::from_str(config).map_err(AdapterFileError::Config)?;
-        let (rank, alpha) = rank_and_alpha(&config, PLACE)?;
-        let file = SafeTensors::deserialize(safetensors).map_err(ParametersError::from)?;
-        let mut factors = Factors::default();
-        for (name, tensor) in file.tensors() {
-            let short = name.strip_prefix(PREFIX).unwrap_or(&name);
-            let (layer, side) = if let Some(layer) = short.strip_suffix(".lora_A.weight") {
-                (layer, Side::Down)
-            } else if let Some(layer) = short.strip_suffix(".lora_B.weight") {
-                (layer, Side::Up)
-            } else {
-                let wanted = "names end in `.lora_A.weight` or `.lora_B.weight`";
-                return Err(AdapterFileError::Name { name, wanted });
-            };
-            factors.insert(layer, side, tensor);
-        }
-        factors.into_adapter(rank, alpha)
+        Ok(Contents::read(safetensors, Some(config))?.adapter()?)
+    }
+}
+
+/// Refuses what peft's format cannot say.
+pub(super) fn check(adapter: &Adapter) -> Result<(), AdapterFileError> {
+    let format = AdapterFormat::Peft;
+    if let Some((name, _)) = adapter.names().find_map(|name| Some((name, encoder_of(name)?))) {
+        return Err(AdapterFileError::TextEncoder(name.to_owned()));
+    }
+    if let Some(parameter) = adapter.differences.keys().next() {
+        return Err(AdapterFileError::Difference { parameter: parameter.clone(), format });
+    }
+    let is_missing = |name: &&String| !adapter.magnitudes.contains_key(*name);
+    let first = adapter.magnitudes.iter().next();
+    let by_input = adapter.magnitudes.iter().find(|(_, norms)| !norms.by_output);
+    match (first, by_input.map(|(name, _)| name).or_else(|| adapter.layers.keys().find(is_missing))) {
+        (Some(_), Some(layer)) => Err(AdapterFileError::Dora { layer: layer.clone(), format }),
+        _ => Ok(()),
     }
 }
 
@@ -58,55 +62,55 @@ impl Adapter {
 pub(super) fn file<'a>(
     adapter: &'a Adapter,
     provenance: Option<&Provenance>,
-) -> Result<factors::File<'a>, AdapterFileError> {
-    let names =
-        |layer: &str| (format!("{PREFIX}{layer}.lora_A.weight"), format!("{PREFIX}{layer}.lora_B.weight"), None);
-    factors::file(adapter, names, &[("format", "pt".to_owned())], provenance)
+) -> Result<file::File<'a>, AdapterFileError> {
+    let precision = adapter.precision;
+    let factors = adapter.layers.iter().flat_map(|(name, layer)| {
+        [
+            (format!("{PREFIX}{name}.lora_A.weight"), Outgoing::down(layer, precision)),
+            (format!("{PREFIX}{name}.lora_B.weight"), Outgoing::up(layer, precision)),
+        ]
+    });
+    let magnitudes = adapter.magnitudes.iter().map(|(name, Norms { values, .. })| {
+        let tensor = Outgoing { shape: vec![values.len()], values: values.into(), precision };
+        (format!("{PREFIX}{name}.lora_magnitude_vector"), tensor)
+    });
+    // Not peft's: what it cannot say is hashed all the same.
+    let differences = adapter
+        .differences
+        .iter()
+        .map(|(name, difference)| (format!("{PREFIX}{name}.diff"), Outgoing::difference(difference, precision)));
+    file::file(factors.chain(magnitudes).chain(differences), &[("format", "pt".to_owned())], provenance)
 }
 
-/// Returns peft's config as a value.
+/// Returns peft's config as a value; rank and α are those of most layers, others have patterns.
 pub(super) fn config(adapter: &Adapter, base: &str) -> Value {
-    json!({
+    let mut counts: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    for layer in adapter.layers.values() {
+        *counts.entry((layer.rank, layer.alpha.to_bits())).or_default() += 1;
+    }
+    let most = counts.iter().max_by_key(|(_, count)| **count).map(|((rank, bits), _)| (*rank, f32::from_bits(*bits)));
+    let (rank, alpha) = most.unwrap_or((1, 1.0));
+    let pattern = |value: &dyn Fn(&crate::AdapterLayer) -> Option<Value>| -> Map<String, Value> {
+        adapter.layers.iter().filter_map(|(name, layer)| Some((name.clone(), value(layer)?))).collect()
+    };
+    let ranks = pattern(&|layer| (layer.rank != rank).then(|| layer.rank.into()));
+    let alphas = pattern(&|layer| (layer.alpha.to_bits() != alpha.to_bits()).then(|| layer.alpha.into()));
+    let mut config = json!({
         "peft_type": "LORA",
         "base_model_name_or_path": if base.is_empty() { Value::Null } else { base.into() },
-        "r": adapter.rank,
-        "lora_alpha": adapter.alpha,
+        "r": rank,
+        "lora_alpha": alpha,
         "target_modules": adapter.layers.keys().collect::<Vec<_>>(),
         "bias": "none",
         "lora_dropout": 0.0,
         "use_rslora": false,
-        "use_dora": false,
+        "use_dora": !adapter.magnitudes.is_empty(),
         "inference_mode": true,
-    })
-}
-
-/// Returns rank and α of a config.
-///
-/// # Errors
-/// Refuses what would be applied wrongly.
-pub(super) fn rank_and_alpha(config: &Value, place: &'static str) -> Result<(usize, f32), AdapterFileError> {
-    let refuse = |field, value: &Value, wanted| {
-        let value = if value.is_null() { "missing".to_owned() } else { value.to_string() };
-        Err(AdapterFileError::Field { place, field, value, wanted })
-    };
-    for field in ["use_rslora", "use_dora", "lora_bias"] {
-        if config[field].as_bool() == Some(true) {
-            return refuse(field, &config[field], "moa applies plain LoRA only; export the adapter again without it");
+    });
+    for (field, pattern) in [("rank_pattern", ranks), ("alpha_pattern", alphas)] {
+        if !pattern.is_empty() {
+            config[field] = pattern.into();
         }
     }
-    for field in ["rank_pattern", "alpha_pattern"] {
-        if config[field].as_object().is_some_and(|pattern| !pattern.is_empty()) {
-            return refuse(field, &config[field], "moa's adapters have one rank and one alpha for all layers");
-        }
-    }
-    if config["bias"].as_str().is_some_and(|bias| bias != "none") {
-        return refuse("bias", &config["bias"], "only \"none\" is supported");
-    }
-    let Some(rank) = config["r"].as_u64().filter(|r| (1..=65536).contains(r)) else {
-        return refuse("r", &config["r"], "give the rank, a whole number from 1");
-    };
-    match config["lora_alpha"].as_f64().filter(|alpha| alpha.is_finite()) {
-        Some(alpha) => Ok((rank as usize, alpha as f32)),
-        None => refuse("lora_alpha", &config["lora_alpha"], "give a number"),
-    }
+    config
 }

@@ -1,64 +1,208 @@
-//! Formats of adapters: round trips bit for bit, detection of formats, and refusals.
+//! Formats of adapters: round trips, what each format has no place for, and provenance.
 
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{AdapterLayer, Precision};
+use crate::contents::{Contents, ContentsError};
+use crate::{AdapterLayer, Difference, Norms, Precision};
 
 const FORMATS: [AdapterFormat; 3] = [AdapterFormat::Peft, AdapterFormat::Diffusers, AdapterFormat::Kohya];
+const TO_Q: &str = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
+const TO_OUT: &str = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+
+fn layer(alpha: f32) -> AdapterLayer {
+    let (a, b) = (vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, -0.5, 0.25, 1e-20]);
+    AdapterLayer { d_in: 3, d_out: 2, kernel: Vec::new(), rank: 2, alpha, a, b }
+}
+
+fn of(layers: &[(&str, AdapterLayer)]) -> Adapter {
+    let layers = layers.iter().map(|(name, layer)| ((*name).to_owned(), layer.clone()));
+    Adapter::of_layers(Precision::F32, layers.collect())
+}
 
 /// An adapter whose α is neither its rank nor a short decimal fraction.
 fn adapter() -> Adapter {
-    let layer =
-        AdapterLayer { d_in: 3, d_out: 2, a: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], b: vec![0.5, -0.5, 0.25, 1e-20] };
-    let layers = ["down_blocks.0.attn1.to_q", "mid.to_out.0"].map(|name| (name.to_owned(), layer.clone()));
-    Adapter { rank: 2, alpha: 0.1 + 0.2, precision: Precision::F32, layers: BTreeMap::from(layers) }
+    of(&[(TO_Q, layer(0.1 + 0.2)), (TO_OUT, layer(0.1 + 0.2))])
 }
 
-fn layers(adapter: &Adapter) -> Vec<LayerShape> {
-    let shape = |(name, layer): (&String, &AdapterLayer)| LayerShape {
-        name: name.clone(),
-        d_in: layer.d_in,
-        d_out: layer.d_out,
-    };
-    adapter.layers.iter().map(shape).collect()
+fn read(files: &AdapterFiles) -> Result<Adapter, ContentsError> {
+    Contents::read(&files.tensors, files.config.as_deref())?.adapter()
 }
 
-fn read(files: &AdapterFiles) -> Result<(Adapter, AdapterFormat), AdapterFileError> {
-    Adapter::read_any(&files.tensors, files.config.as_deref(), &layers(&adapter()))
+fn written(adapter: &Adapter, format: AdapterFormat) -> AdapterFiles {
+    adapter.to_files(format, "b").unwrap_or_else(|error| panic!("{format:?}: {error}"))
 }
 
-#[test]
-fn every_format_reads_back_bit_for_bit_and_is_recognised() {
-    let adapter = adapter();
-    for format in FORMATS {
-        let files = adapter.to_files(format, "emoji-32").unwrap();
-        assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+fn names(files: &AdapterFiles) -> Vec<String> {
+    SafeTensors::deserialize(&files.tensors).unwrap().names().iter().map(ToString::to_string).collect()
+}
+
+/// Checks that two adapters do the same to every layer, by six digits.
+fn do_the_same(one: &Adapter, other: &Adapter) {
+    assert_eq!(one.layers.keys().collect::<Vec<_>>(), other.layers.keys().collect::<Vec<_>>());
+    for (name, layer) in &one.layers {
+        let next = &other.layers[name];
+        assert!(layer.same_shape(next), "{name}");
+        for (x, y) in layer.delta().iter().zip(next.delta()) {
+            assert!((x - y).abs() <= 1e-6 * x.abs().max(1e-6), "{name}: {x} {y}");
+        }
     }
 }
 
 #[test]
-fn diffusers_finds_adapters_under_the_name_of_their_denoiser() {
-    for (name, model) in
-        [("mid_block.attentions.0.proj_out", "unet"), ("transformer_blocks.0.attn.to_q", "transformer")]
-    {
-        let mut adapter = adapter();
-        adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
-        let files = adapter.to_files(AdapterFormat::Diffusers, "b").unwrap();
-        let file = SafeTensors::deserialize(&files.tensors).unwrap();
-        assert!(file.tensor(&format!("{model}.{name}.lora.down.weight")).is_ok(), "{:?}", file.names());
-        assert_eq!(read(&files).unwrap(), (adapter, AdapterFormat::Diffusers));
+fn peft_and_kohya_read_back_bit_for_bit_and_diffusers_with_alpha_multiplied_in() {
+    let adapter = adapter();
+    for format in [AdapterFormat::Peft, AdapterFormat::Kohya] {
+        assert_eq!(read(&written(&adapter, format)).unwrap(), adapter, "{format:?}");
+    }
+    let read_back = read(&written(&adapter, AdapterFormat::Diffusers)).unwrap();
+    do_the_same(&adapter, &read_back);
+    assert!(read_back.layers.values().all(|layer| layer.scale().to_bits() == 1f64.to_bits()), "alpha is the rank");
+    // Where α is the rank, nothing changes.
+    let adapter = of(&[(TO_Q, layer(2.0))]);
+    assert_eq!(read(&written(&adapter, AdapterFormat::Diffusers)).unwrap(), adapter);
+}
+
+#[test]
+fn ranks_and_alphas_may_differ_in_every_format() {
+    let other = AdapterLayer { rank: 1, alpha: 0.5, a: vec![1.0, 2.0, 3.0], b: vec![0.5, -0.5], ..layer(1.0) };
+    let adapter = of(&[(TO_Q, layer(3.0)), (TO_OUT, other)]);
+    for format in FORMATS {
+        let read_back = read(&written(&adapter, format)).unwrap();
+        do_the_same(&adapter, &read_back);
+        assert_eq!(read_back.layers[TO_OUT].rank, 1, "{format:?}");
+        assert!(read_back == adapter || format == AdapterFormat::Diffusers);
+    }
+}
+
+#[test]
+fn convolutions_and_text_encoders_are_kept() {
+    let a: Vec<f32> = (0..36u8).map(f32::from).collect();
+    let convolution = AdapterLayer { d_in: 18, kernel: vec![3, 3], a, ..layer(1.0) };
+    assert_eq!(convolution.shape(), [2, 2, 3, 3]);
+    let point = AdapterLayer { kernel: vec![1, 1], ..layer(4.0) };
+    let adapter = of(&[
+        ("down_blocks.0.attentions.0.proj_in", point),
+        ("down_blocks.0.resnets.0.conv1", convolution),
+        ("text_encoder.text_model.encoder.layers.0.self_attn.q_proj", layer(1.0)),
+        ("text_encoder_2.text_model.encoder.layers.0.mlp.fc1", layer(1.0)),
+    ]);
+    for format in [AdapterFormat::Diffusers, AdapterFormat::Kohya] {
+        do_the_same(&adapter, &read(&written(&adapter, format)).unwrap());
+    }
+    let error = adapter.to_files(AdapterFormat::Peft, "b").unwrap_err();
+    assert!(matches!(&error, AdapterFileError::TextEncoder(layer) if layer.starts_with("text_encoder.")), "{error}");
+    let denoiser = adapter.scaled(|layer| f64::from(u8::from(!layer.starts_with("text_encoder"))));
+    assert_eq!(read(&written(&denoiser, AdapterFormat::Peft)).unwrap(), denoiser);
+}
+
+#[test]
+fn differences_and_magnitudes_are_kept_by_kohyas_format_and_refused_by_name_elsewhere() {
+    let difference = |shape: &[usize]| Difference { shape: shape.to_vec(), values: vec![0.5; shape.iter().product()] };
+    let differences = [
+        ("conv_in.weight", difference(&[2, 3, 1, 1])),
+        ("conv_in.bias", difference(&[2])),
+        ("down_blocks.0.attentions.0.norm.weight", difference(&[3])),
+        ("down_blocks.0.attentions.0.norm.bias", difference(&[3])),
+    ];
+    let differences: BTreeMap<String, Difference> =
+        differences.map(|(name, difference)| (name.to_owned(), difference)).into();
+    let magnitudes = BTreeMap::from([(TO_Q.to_owned(), Norms { values: vec![1.0, 2.0], by_output: true })]);
+    let adapter =
+        Adapter { differences: differences.clone(), magnitudes: magnitudes.clone(), ..of(&[(TO_Q, layer(1.0))]) };
+    assert_eq!(read(&written(&adapter, AdapterFormat::Kohya)).unwrap(), adapter);
+
+    let whole = Adapter { differences, ..adapter.clone() };
+    for format in [AdapterFormat::Peft, AdapterFormat::Diffusers] {
+        let error = whole.to_files(format, "b").unwrap_err();
+        assert!(
+            matches!(&error, AdapterFileError::Difference { parameter, .. } if parameter == "conv_in.bias"),
+            "{error}"
+        );
+    }
+    let dora = Adapter { magnitudes, ..of(&[(TO_Q, layer(1.0))]) };
+    assert_eq!(read(&written(&dora, AdapterFormat::Peft)).unwrap(), dora, "peft has them by output");
+    let error = dora.to_files(AdapterFormat::Diffusers, "b").unwrap_err();
+    assert!(matches!(&error, AdapterFileError::Dora { layer, .. } if layer == TO_Q), "{error}");
+    let partly = Adapter { layers: of(&[(TO_Q, layer(1.0)), (TO_OUT, layer(1.0))]).layers, ..dora };
+    assert!(partly.to_files(AdapterFormat::Peft, "b").is_err(), "in peft all layers are DoRAs or none");
+}
+
+#[test]
+fn fused_projections_of_transformers_are_joined_exactly_in_kohyas_format() {
+    let b = |first: f32| vec![first, -0.5, 0.25, 2.0];
+    for (family, block, others) in [
+        ("sd3", "joint_blocks_0_x_block_attn_qkv", vec![]),
+        ("flux", "double_blocks_0_img_attn_qkv", vec!["single_transformer_blocks.1.proj_out"]),
+    ] {
+        for shares_a in [true, false] {
+            let projection = |first: f32| {
+                let mut projection = AdapterLayer { b: b(first), ..layer(1.0) };
+                projection.a[0] += if shares_a { 0.0 } else { first };
+                projection
+            };
+            let mut layers = vec![
+                ("transformer_blocks.0.attn.to_q", projection(1.0)),
+                ("transformer_blocks.0.attn.to_v", projection(3.0)),
+                ("transformer_blocks.0.ff.net.2", layer(1.0)),
+            ];
+            layers.extend(others.iter().map(|name| (*name, layer(1.0))));
+            let adapter = of(&layers);
+            let files = written(&adapter, AdapterFormat::Kohya);
+            let wanted = format!("lora_unet_{block}.lora_up.weight");
+            assert!(names(&files).contains(&wanted), "{family}: {:?}", names(&files));
+            let mut read_back = read(&files).unwrap();
+            let to_k = read_back.layers.remove("transformer_blocks.0.attn.to_k").unwrap();
+            assert!(to_k.delta().iter().all(|value| value.to_bits() << 1 == 0), "what is missing is 0");
+            assert_eq!(read_back.layers["transformer_blocks.0.attn.to_q"].rank, if shares_a { 2 } else { 4 });
+            do_the_same(&adapter, &read_back);
+        }
+    }
+    let adapter = of(&[("transformer_blocks.0.attn.norm_elsewhere", layer(1.0))]);
+    let error = adapter.to_files(AdapterFormat::Kohya, "b").unwrap_err();
+    assert!(matches!(error, AdapterFileError::NoOriginalName(_)), "{error}");
+}
+
+#[test]
+fn kohyas_header_names_the_base_as_a1111_reads_it() {
+    let text = |inputs: usize| {
+        let (a, b) = (vec![0.5; 2 * inputs], vec![0.5; 4]);
+        of(&[(
+            "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k",
+            AdapterLayer { d_in: inputs, a, b, ..layer(1.0) },
+        )])
+    };
+    for (inputs, version, v2, architecture) in [
+        (768, "sd_v1", "False", "stable-diffusion-v1/lora"),
+        (1024, "sd_v2", "True", "stable-diffusion-v2-512/lora"),
+        (2048, "sdxl_base_v1-0", "False", "stable-diffusion-xl-v1-base/lora"),
+    ] {
+        let files = written(&text(inputs), AdapterFormat::Kohya);
+        let (_, header) = SafeTensors::read_metadata(&files.tensors).unwrap();
+        let texts = header.metadata().clone().unwrap();
+        assert_eq!((&texts["ss_base_model_version"][..], &texts["ss_v2"][..]), (version, v2));
+        assert_eq!(texts["modelspec.architecture"], architecture);
+        assert_eq!((&texts["ss_network_dim"][..], &texts["ss_network_alpha"][..]), ("2", "1"));
+    }
+    // The first text encoder has a number where there are two.
+    let name = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj";
+    for (inputs, start) in [(768, "lora_te_text_model"), (2048, "lora_te1_text_model")] {
+        let mut adapter = text(inputs);
+        adapter.layers.insert(name.to_owned(), layer(1.0));
+        let files = written(&adapter, AdapterFormat::Kohya);
+        assert!(names(&files).iter().any(|name| name.starts_with(start)), "{:?}", names(&files));
     }
 }
 
 #[test]
 fn halves_stay_halves_in_every_format() {
     for precision in [Precision::F16, Precision::Bf16] {
-        let mut adapter = Adapter { precision, ..adapter() };
+        let mut adapter = Adapter { precision, ..of(&[(TO_Q, layer(1.0))]) };
         adapter.layers.values_mut().for_each(|layer| layer.b[3] = 0.125);
         for format in FORMATS {
-            let files = adapter.to_files(format, "emoji-32").unwrap();
-            assert_eq!(read(&files).unwrap().0, adapter, "{format:?}");
+            let read_back = read(&written(&adapter, format)).unwrap();
+            assert_eq!(read_back.precision, precision, "{format:?}");
+            do_the_same(&adapter, &read_back);
         }
         let merged = Adapter::mean(&[(&adapter, 0.5), (&adapter, 0.5)]).unwrap();
         assert_eq!(merged.precision, precision);
@@ -66,157 +210,51 @@ fn halves_stay_halves_in_every_format() {
 }
 
 #[test]
-fn kohyas_format_is_for_u_nets_and_adapters_are_told_from_weights() {
-    let mut adapter = adapter();
-    let name = "transformer_blocks.0.attn.to_q";
-    adapter.layers = BTreeMap::from([(name.to_owned(), adapter.layers["mid.to_out.0"].clone())]);
+fn names_that_are_one_without_their_dots_are_refused() {
+    let adapter = of(&[("mid_block.to_q", layer(1.0)), ("mid.block_to.q", layer(1.0))]);
     let error = adapter.to_files(AdapterFormat::Kohya, "b").unwrap_err();
-    assert!(matches!(&error, AdapterFileError::KohyaTransformer(layer) if layer == name), "{error}");
-
-    let weight = TensorView::new(safetensors::Dtype::F32, vec![2, 3], &[0; 24]).unwrap();
-    let bytes = safetensors::serialize([("conv_in.weight", weight)], None).unwrap();
-    let error = Adapter::read_any(&bytes, None, &[]).unwrap_err();
-    assert!(matches!(&error, AdapterFileError::NotLora(name) if name == "conv_in.weight"), "{error}");
-}
-
-#[test]
-fn truncated_empty_and_diverged_files_are_refused_in_every_format() {
-    for format in FORMATS {
-        let mut files = adapter().to_files(format, "emoji-32").unwrap();
-        files.tensors.truncate(files.tensors.len() - 3);
-        assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
-        files.tensors.clear();
-        assert!(matches!(read(&files), Err(AdapterFileError::Parameters(_))), "{format:?}");
-        let mut diverged = adapter();
-        diverged.layers.get_mut("mid.to_out.0").unwrap().b[0] = f32::NAN;
-        let files = diverged.to_files(format, "emoji-32").unwrap();
-        assert!(matches!(read(&files), Err(AdapterFileError::NotFinite(layer)) if layer.contains("mid")), "{format:?}");
-    }
-}
-
-#[test]
-fn what_would_be_applied_wrongly_is_refused_by_name() {
-    let files = adapter().to_files(AdapterFormat::Peft, "b").unwrap();
-    let config = files.config.clone().unwrap();
-    let with = |from: &str, to: &str| {
-        assert!(config.contains(from), "{from} is not in {config}");
-        let changed = AdapterFiles { config: Some(config.replace(from, to)), ..files.clone() };
-        read(&changed).unwrap_err().to_string()
-    };
-    assert!(with("\"r\": 2", "\"r\": 4").contains("the rank is 4"));
-    assert!(with("\"use_dora\": false", "\"use_dora\": true").contains("`use_dora` is true"));
-    assert!(with("\"bias\": \"none\"", "\"bias\": \"all\"").contains("`bias`"));
-    assert!(with("\"r\": 2", "\"r\": 2, \"alpha_pattern\": {\"to_q\": 3}").contains("`alpha_pattern`"));
-    assert!(with("\"lora_alpha\"", "\"lora_beta\"").contains("`lora_alpha` is missing"));
-    assert!(matches!(
-        read(&AdapterFiles { config: Some("{".into()), ..files.clone() }),
-        Err(AdapterFileError::Config(_))
-    ));
-    assert!(matches!(read(&AdapterFiles { config: None, ..files }), Err(AdapterFileError::ConfigMissing)));
-}
-
-#[test]
-fn adapters_of_other_models_and_text_encoders_are_refused_by_name() {
-    let mut other = adapter();
-    let layer = other.layers.remove("mid.to_out.0").unwrap();
-    other.layers.insert("elsewhere.to_q".into(), layer);
-    let files = other.to_files(AdapterFormat::Kohya, "b").unwrap();
-    assert!(matches!(read(&files), Err(AdapterFileError::UnknownLayer(name)) if name == "elsewhere_to_q"));
-
-    let layer = other.layers["elsewhere.to_q"].clone();
-    other.layers.insert("elsewhere_to.q".into(), layer);
-    let error = other.to_files(AdapterFormat::Kohya, "b").unwrap_err();
     assert!(matches!(error, AdapterFileError::Ambiguous { .. }), "{error}");
-
-    let mut text = Vec::new();
-    for (name, shape) in [("text_encoder.x.lora_A.weight", vec![2, 3]), ("unet.x.lora_A.weight", vec![2, 3])] {
-        text.push((name, TensorView::new(safetensors::Dtype::F32, shape, &[0; 24]).unwrap()));
-    }
-    let tensors = safetensors::serialize(text, None).unwrap();
-    let error = read(&AdapterFiles { tensors, config: None }).unwrap_err().to_string();
-    assert!(error.contains("text_encoder.x.lora_A.weight") && error.contains("not adapted"), "{error}");
-}
-
-#[test]
-fn files_of_kohya_are_read_without_their_base_and_in_the_original_order_of_blocks() {
-    let mut adapter = adapter();
-    let layer = adapter.layers["mid.to_out.0"].clone();
-    let name = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_k";
-    adapter.layers = BTreeMap::from([(name.to_owned(), layer.clone())]);
-    let bytes = adapter.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
-    assert_eq!(Adapter::read_any(&bytes, None, &[]).unwrap().0, adapter);
-    let original = "input_blocks.4.1.transformer_blocks.0.attn1.to_k";
-    let renamed = Adapter { layers: BTreeMap::from([(original.to_owned(), layer)]), ..adapter.clone() };
-    let bytes = renamed.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
-    for known in [vec![], layers(&adapter)] {
-        assert_eq!(Adapter::read_any(&bytes, None, &known).unwrap().0, adapter);
-    }
-    let elsewhere = LayerShape { name: "conv_in".into(), d_in: 1, d_out: 1 };
-    assert!(matches!(Adapter::read_any(&bytes, None, &[elsewhere]), Err(AdapterFileError::UnknownLayer(_))));
 }
 
 #[test]
 fn kohyas_name_of_the_embedding_of_added_conditions_is_the_originals() {
-    let mut adapter = adapter();
-    let layer = adapter.layers["mid.to_out.0"].clone();
     let names = ["add_embedding.linear_1", "add_embedding.linear_2", "time_embedding.linear_1"];
-    adapter.layers = names.map(|name| (name.to_owned(), layer.clone())).into();
-    let bytes = adapter.to_files(AdapterFormat::Kohya, "b").unwrap().tensors;
-    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let adapter = of(&names.map(|name| (name, layer(1.0))));
+    let files = written(&adapter, AdapterFormat::Kohya);
+    let file = SafeTensors::deserialize(&files.tensors).unwrap();
     for flat in ["label_emb_0_0", "label_emb_0_2", "time_embedding_linear_1"] {
         assert!(file.tensor(&format!("lora_unet_{flat}.lora_up.weight")).is_ok(), "{:?}", file.names());
     }
-    for known in [vec![], layers(&adapter)] {
-        assert_eq!(Adapter::read_any(&bytes, None, &known).unwrap().0, adapter);
+    assert_eq!(read(&files).unwrap(), adapter);
+}
+
+#[test]
+fn nothing_that_is_no_number_is_written_or_read() {
+    for format in FORMATS {
+        let mut diverged = adapter();
+        diverged.layers.get_mut(TO_OUT).unwrap().b[0] = f32::NAN;
+        let error = diverged.to_files(format, "b").unwrap_err();
+        assert!(matches!(&error, AdapterFileError::NotFinite(layer) if layer == TO_OUT), "{format:?}: {error}");
+        let mut files = written(&adapter(), format);
+        files.tensors.truncate(files.tensors.len() - 3);
+        assert!(matches!(read(&files), Err(ContentsError::Unreadable(_))), "{format:?}");
     }
 }
 
 #[test]
-fn files_name_their_base_and_say_when_they_are_dora() {
+fn files_name_their_base() {
     let adapter = adapter();
-    for (format, base) in
-        [(AdapterFormat::Peft, Some("sd")), (AdapterFormat::Diffusers, Some("sd")), (AdapterFormat::Kohya, None)]
-    {
-        let files = adapter.to_files(format, "sd").unwrap();
+    for format in FORMATS {
+        let base = Some("b").filter(|_| format == AdapterFormat::Peft);
+        let files = adapter.to_files(format, "b").unwrap();
         assert_eq!(base_named_by(&files.tensors, files.config.as_deref()).as_deref(), base, "{format:?}");
         let unnamed = adapter.to_files(format, "").unwrap();
         assert_eq!(base_named_by(&unnamed.tensors, unnamed.config.as_deref()), None, "{format:?}");
+        let told = adapter.outgoing(format, "", Some(&provenance())).unwrap();
+        let mut tensors = Vec::new();
+        told.write(&mut tensors).unwrap();
+        assert_eq!(base_named_by(&tensors, None).as_deref(), Some("emoji-32"), "{format:?}");
     }
-    let scale = TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
-    for name in ["lora_unet_mid_to_q.dora_scale", "unet.mid.to_q.lora_magnitude_vector"] {
-        let bytes = safetensors::serialize([(name, scale.clone())], None).unwrap();
-        assert!(matches!(Adapter::read_any(&bytes, None, &[]), Err(AdapterFileError::Dora(_))), "{name}");
-    }
-}
-
-#[test]
-fn without_metadata_alpha_comes_from_tensors_and_is_the_rank_without_these() {
-    let factor = |shape: [usize; 2]| TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &[0; 24]).unwrap();
-    let alpha = 3.5f32.to_le_bytes();
-    let pair = || [("unet.x.lora.down.weight", factor([2, 3])), ("unet.x.lora.up.weight", factor([3, 2]))];
-    let bare = safetensors::serialize(pair(), None).unwrap();
-    assert_eq!(Adapter::read_any(&bare, None, &[]).unwrap().0.alpha.to_bits(), 2.0f32.to_bits());
-    let scalar = TensorView::new(safetensors::Dtype::F32, vec![], &alpha).unwrap();
-    let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
-    assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 3.5f32.to_bits());
-    // As diffusers' convert_state_dict_to_kohya writes it.
-    let alpha = 6i64.to_le_bytes();
-    let scalar = TensorView::new(safetensors::Dtype::I64, vec![], &alpha).unwrap();
-    let with = safetensors::serialize(pair().into_iter().chain([("unet.x.alpha", scalar)]), None).unwrap();
-    assert_eq!(Adapter::read_any(&with, None, &[]).unwrap().0.alpha.to_bits(), 6f32.to_bits());
-}
-
-#[test]
-fn convolutions_are_refused_by_name() {
-    let factor = |shape: [usize; 4]| TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &[0; 24]).unwrap();
-    let pair = [
-        ("unet.mid_block.attentions.0.proj_in.lora.down.weight", factor([2, 3, 1, 1])),
-        ("unet.mid_block.attentions.0.proj_in.lora.up.weight", factor([3, 2, 1, 1])),
-    ];
-    let bytes = safetensors::serialize(pair, None).unwrap();
-    let error = Adapter::read_any(&bytes, None, &[]).unwrap_err();
-    let AdapterFileError::Convolution { layer, shape } = &error else { panic!("{error}") };
-    assert_eq!((&**layer, &shape[..]), ("mid_block.attentions.0.proj_in", &[2, 3, 1, 1][..]));
 }
 
 fn provenance() -> Provenance {
@@ -225,6 +263,7 @@ fn provenance() -> Provenance {
         share: 1.5,
         sha256: "ab".repeat(32),
         provenance: None,
+        blocks: vec![("up_blocks.*".into(), 0.5)],
     };
     let merge = moa_core::provenance::MergeSettings::mean();
     let mixture = moa_core::provenance::Mixture { merge, ingredients: vec![ingredient] };
@@ -241,7 +280,7 @@ fn files_of_every_format_say_where_they_come_from_and_are_the_same_adapter_witho
         assert_eq!(tensors.len(), outgoing.file.len(), "{format:?}");
         assert_eq!(provenance_of(&tensors).unwrap(), Some(provenance.clone()), "{format:?}");
         let files = AdapterFiles { tensors, config: outgoing.config };
-        assert_eq!(read(&files).unwrap(), (adapter.clone(), format));
+        do_the_same(&adapter, &read(&files).unwrap());
         // Beside the format's own words, and under moa's prefix alone.
         let (_, header) = SafeTensors::read_metadata(&files.tensors).unwrap();
         let foreign: Vec<&String> =
@@ -282,7 +321,7 @@ fn the_hash_of_an_adapter_is_that_of_its_file_whatever_that_says_of_its_origin()
     let hash = adapter.sha256().unwrap();
     assert_eq!((sha256_of_file(&plain).unwrap(), sha256_of_file(&told).unwrap()), (hash.clone(), hash.clone()));
     let mut other = adapter;
-    other.layers.get_mut("mid.to_out.0").unwrap().a[0] = 7.0;
+    other.layers.get_mut(TO_OUT).unwrap().a[0] = 7.0;
     assert_ne!(other.sha256().unwrap(), hash);
     assert!(sha256_of_file(&told[..20]).is_err());
 }

@@ -32,23 +32,24 @@ pub enum MergeError {
         layer: String,
         /// The adapter's place in the list, from 0.
         index: usize,
-        /// Its layer's input and output widths.
-        found: [usize; 2],
-        /// The widths in an adapter before it.
-        wanted: [usize; 2],
+        /// Shape of its layer's weight.
+        found: Vec<usize>,
+        /// The shape in an adapter before it.
+        wanted: Vec<usize>,
     },
-    /// Factors of different ranks cannot be added.
+    /// A DoRA is merged with others.
     #[error(
-        "adapter {index} has rank {found} and another {wanted}: methods that work on the factors need equal ranks; use mean or concatenate"
+        "adapter {index} is a DoRA (layer `{layer}`): what it adds depends on the base's weights; give --base, so that it can be computed"
     )]
-    Rank {
-        /// The adapter's place among those with a share, from 0.
+    Dora {
+        /// The adapter's place in the list, from 0.
         index: usize,
-        /// Its rank.
-        found: usize,
-        /// The first one's rank.
-        wanted: usize,
+        /// One of its layers.
+        layer: String,
     },
+    /// A value of the result is not finite.
+    #[error("layer `{0}` of the result holds values that are no numbers: weights or alphas are too large")]
+    NotFinite(String),
     /// A setting is out of its range.
     #[error("{setting} is {value}: give {wanted}")]
     Setting {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{MergeError, Parts};
+use super::{Combine, Merge, MergeError, Parts, svd};
 use crate::{Adapter, AdapterLayer};
 
 /// Returns Σ w_k·t_k, entry by entry.
@@ -19,34 +19,25 @@ pub(super) fn sum(tensors: &[&[f32]], weights: &[f32]) -> Vec<f32> {
 /// The product of two sums is not the sum of the products: besides λ_k·ΔW_k there are cross terms √(λ_j·λ_k)·B_j·A_k, so
 /// that even equal adapters come out too large (by K for K adapters with equal shares).
 ///
-/// - `combine`: takes the tensors, their weights, and a number that differs for every factor of every layer
-pub(super) fn factorwise(
-    parts: &Parts<'_>,
-    combine: impl Fn(&[&[f32]], &[f32], u64) -> Vec<f32> + Sync,
-) -> Result<Adapter, MergeError> {
+/// Layers whose factors don't have the same rank in all adapters, and those with a difference in one, are combined as ΔW: brought back to
+/// the largest rank, or left as the differences that they are.
+pub(super) fn factorwise(parts: &Parts<'_>, merge: &Merge, combine: &Combine<'_>) -> Result<Adapter, MergeError> {
     parts.not_negative()?;
-    let rank = parts.parts[0].adapter.rank;
-    if let Some(index) = parts.parts.iter().position(|part| part.adapter.rank != rank) {
-        return Err(MergeError::Rank { index, found: parts.parts[index].adapter.rank, wanted: rank });
-    }
-    let names: Vec<(&&str, &[usize; 2])> = parts.widths.iter().collect();
-    let layers = names
-        .into_par_iter()
-        .enumerate()
-        .map(|(place, (name, [d_in, d_out]))| {
-            let bending = || parts.parts.iter().filter_map(|part| Some((part, part.adapter.layers.get(*name)?)));
-            let weights: Vec<f32> = bending().map(|(part, _)| (part.share * part.scale()).sqrt() as f32).collect();
-            let a: Vec<&[f32]> = bending().map(|(_, layer)| &layer.a[..]).collect();
-            let b: Vec<&[f32]> = bending().map(|(_, layer)| &layer.b[..]).collect();
-            let place = 2 * place as u64;
-            let layer = AdapterLayer {
-                d_in: *d_in,
-                d_out: *d_out,
-                a: combine(&a, &weights, place),
-                b: combine(&b, &weights, place + 1),
-            };
-            ((*name).to_owned(), layer)
-        })
-        .collect();
-    Ok(Adapter { rank, alpha: rank as f32, precision: parts.precision(), layers })
+    let all: Vec<&str> = parts.weights().collect();
+    let (by_factors, others): (Vec<_>, Vec<_>) =
+        all.into_iter().enumerate().partition(|(_, name)| parts.has_equal_factors(name));
+    let layer = |(place, name): &(usize, &str)| {
+        let own = parts.layers(name);
+        let (first, _) = own[0];
+        let weights: Vec<f32> = own.iter().map(|(layer, share)| (share * layer.scale()).sqrt() as f32).collect();
+        let a: Vec<&[f32]> = own.iter().map(|(layer, _)| &layer.a[..]).collect();
+        let b: Vec<&[f32]> = own.iter().map(|(layer, _)| &layer.b[..]).collect();
+        let place = 2 * *place as u64;
+        let (a, b) = (combine(&a, &weights, place), combine(&b, &weights, place + 1));
+        ((*name).to_owned(), AdapterLayer { alpha: first.rank as f32, a, b, ..first.clone() })
+    };
+    let mut adapter = Adapter::of_layers(parts.precision(), by_factors.par_iter().map(layer).collect());
+    svd::combine_deltas(parts, merge, &others, combine, &mut adapter);
+    adapter.differences.extend(parts.combined_vectors(combine));
+    Ok(adapter)
 }

@@ -18,17 +18,21 @@ mod error;
 mod linear;
 mod magnitude_prune;
 mod mean;
+mod parts;
 mod settings;
-mod svd;
+pub(crate) mod svd;
 mod ties;
 
 use moa_core::NoiseKey;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use concatenate::layer as concatenated;
 pub use error::MergeError;
 pub use ties::MajoritySign;
 
-use crate::{Adapter, Precision};
+use parts::{Parts, Shape};
+
+use crate::Adapter;
 
 /// How adapters become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,43 +110,71 @@ impl Merge {
     /// leave no trace.
     ///
     /// # Errors
-    /// Refuses λ that are not finite, do not have a positive sum, or are negative where a root is taken of them; adapters
-    /// of different base models; ranks that differ where they may not; settings out of their range.
+    /// Refuses λ that do not have a positive sum; and as [`Merge::sum`].
     pub fn apply(&self, adapters: &[(&Adapter, f64)]) -> Result<Adapter, MergeError> {
-        let parts = Parts::new(adapters)?;
+        check_shares(adapters)?;
+        let sum: f64 = adapters.iter().map(|(_, share)| share).sum();
+        if sum <= 0.0 {
+            return Err(MergeError::Sum { sum });
+        }
+        let shares: Vec<(&Adapter, f64)> = adapters.iter().map(|(adapter, share)| (*adapter, share / sum)).collect();
+        self.sum(&shares)
+    }
+
+    /// Merges adapters by weights as they are: 1 and 1 is what a program does that loads both at full strength, −1 takes one away.
+    ///
+    /// Layers may be adapted by some of them only, at any rank, and by factors or by differences. The methods that work on the factors
+    /// take ΔW of layers where the factors cannot be compared. DoRA's magnitudes are no sums: see [`Adapter::resolved`].
+    ///
+    /// # Errors
+    /// Refuses weights that are not finite, or are negative where a root is taken of them; adapters of different base models, and
+    /// magnitudes; settings out of their range; and what comes out too large for a number.
+    pub fn sum(&self, adapters: &[(&Adapter, f64)]) -> Result<Adapter, MergeError> {
+        check_shares(adapters)?;
         self.validate()?;
+        let parts = Parts::new(adapters)?;
+        if let Some(untouched) = parts.untouched() {
+            return Ok(untouched);
+        }
         let Self { density, majority, .. } = *self;
-        let dropping = |key: NoiseKey| dare::Dropping { density, key };
         let key = NoiseKey::new(self.seed).named("dare");
-        match self.method {
-            MergeMethod::Mean => Ok(mean::mean(&parts)),
-            MergeMethod::Concatenate => Ok(concatenate::concatenate(&parts)),
-            MergeMethod::Svd => Ok(svd::of_mean(&parts, self)),
-            MergeMethod::Linear => linear::factorwise(&parts, |tensors, weights, _| linear::sum(tensors, weights)),
-            MergeMethod::Ties => {
-                linear::factorwise(&parts, |tensors, weights, _| ties::merge(tensors, weights, density, majority))
+        let dropping = |place| dare::Dropping { density, key: key.with(place) };
+        let merged = match self.method {
+            MergeMethod::Mean => mean::mean(&parts),
+            MergeMethod::Concatenate => concatenate::concatenate(&parts),
+            MergeMethod::Svd => svd::of_mean(&parts, self),
+            MergeMethod::Linear => {
+                linear::factorwise(&parts, self, &|tensors, weights, _| linear::sum(tensors, weights))?
             }
-            MergeMethod::DareLinear => linear::factorwise(&parts, |tensors, weights, place| {
-                dare::linear(tensors, weights, dropping(key.with(place)))
-            }),
-            MergeMethod::DareTies => linear::factorwise(&parts, |tensors, weights, place| {
-                dare::ties(tensors, weights, dropping(key.with(place)), majority)
-            }),
-            MergeMethod::MagnitudePrune => {
-                linear::factorwise(&parts, |tensors, weights, _| magnitude_prune::merge(tensors, weights, density))
-            }
-            MergeMethod::TiesSvd => {
-                svd::of_deltas(&parts, self, |tensors, weights, _| ties::merge(tensors, weights, density, majority))
-            }
-            MergeMethod::DareLinearSvd => svd::of_deltas(&parts, self, |tensors, weights, place| {
-                dare::linear(tensors, weights, dropping(key.with(place)))
-            }),
-            MergeMethod::DareTiesSvd => svd::of_deltas(&parts, self, |tensors, weights, place| {
-                dare::ties(tensors, weights, dropping(key.with(place)), majority)
-            }),
-            MergeMethod::MagnitudePruneSvd => {
-                svd::of_deltas(&parts, self, |tensors, weights, _| magnitude_prune::merge(tensors, weights, density))
-            }
+            MergeMethod::Ties | MergeMethod::TiesSvd => self
+                .sparse(&parts, &|tensors: &[&[f32]], weights: &[f32], _| {
+                    ties::merge(tensors, weights, density, majority)
+                })?,
+            MergeMethod::DareLinear | MergeMethod::DareLinearSvd => self
+                .sparse(&parts, &|tensors: &[&[f32]], weights: &[f32], place| {
+                    dare::linear(tensors, weights, dropping(place))
+                })?,
+            MergeMethod::DareTies | MergeMethod::DareTiesSvd => self
+                .sparse(&parts, &|tensors: &[&[f32]], weights: &[f32], place| {
+                    dare::ties(tensors, weights, dropping(place), majority)
+                })?,
+            MergeMethod::MagnitudePrune | MergeMethod::MagnitudePruneSvd => self
+                .sparse(&parts, &|tensors: &[&[f32]], weights: &[f32], _| {
+                    magnitude_prune::merge(tensors, weights, density)
+                })?,
+        };
+        match merged.not_finite() {
+            Some(layer) => Err(MergeError::NotFinite(layer.to_owned())),
+            None => Ok(merged),
+        }
+    }
+
+    /// Applies a sparse method to the factors, or to the ΔW_k.
+    fn sparse(&self, parts: &Parts<'_>, combine: &Combine<'_>) -> Result<Adapter, MergeError> {
+        if self.method.ends_in_svd() {
+            svd::of_deltas(parts, self, combine)
+        } else {
+            linear::factorwise(parts, self, combine)
         }
     }
 
@@ -151,8 +183,8 @@ impl Merge {
         if !(self.density > 0.0 && self.density <= 1.0) {
             return refuse("density", self.density, "a share above 0, up to 1");
         }
-        if self.rank == Some(0) {
-            return refuse("rank", 0.0, "1 or more");
+        if let Some(rank) = self.rank.filter(|rank| !(1..=MOST_RANK).contains(rank)) {
+            return refuse("rank", rank as f64, "1 to 65536");
         }
         if let Some(rank) = self.rank.filter(|_| !self.method.ends_in_svd()) {
             let wanted = "it to a method that ends in an SVD (svd, ties-svd …): the others do not choose their rank";
@@ -168,6 +200,24 @@ impl Merge {
     }
 }
 
+/// Combines the tensors of several adapters, with their weights; the number differs for every tensor that is made.
+type Combine<'f> = dyn Fn(&[&[f32]], &[f32], u64) -> Vec<f32> + Sync + 'f;
+
+/// The largest rank, as peft's configurations have it, too.
+const MOST_RANK: usize = 65536;
+/// The rank of what is made of differences alone, unless another is asked for.
+const USUAL_RANK: usize = 16;
+
+fn check_shares(adapters: &[(&Adapter, f64)]) -> Result<(), MergeError> {
+    if adapters.is_empty() {
+        return Err(MergeError::Empty);
+    }
+    match adapters.iter().position(|(_, share)| !share.is_finite()) {
+        Some(index) => Err(MergeError::Share { index, value: adapters[index].1, wanted: "finite" }),
+        None => Ok(()),
+    }
+}
+
 impl Adapter {
     /// Returns the adapter whose ΔW is Σ λ_k·ΔW_k: [`Merge`] by [`MergeMethod::Mean`].
     ///
@@ -175,73 +225,6 @@ impl Adapter {
     /// See [`Merge::apply`].
     pub fn mean(adapters: &[(&Self, f64)]) -> Result<Self, MergeError> {
         Merge::default().apply(adapters)
-    }
-}
-
-/// The adapters that take part, with shares that sum to 1.
-struct Parts<'a> {
-    parts: Vec<Part<'a>>,
-    /// Input and output width of every layer that one of them adapts.
-    widths: std::collections::BTreeMap<&'a str, [usize; 2]>,
-}
-
-struct Part<'a> {
-    adapter: &'a Adapter,
-    share: f64,
-}
-
-impl Part<'_> {
-    /// Returns α/r.
-    fn scale(&self) -> f64 {
-        f64::from(self.adapter.alpha) / self.adapter.rank as f64
-    }
-}
-
-impl<'a> Parts<'a> {
-    fn new(adapters: &[(&'a Adapter, f64)]) -> Result<Self, MergeError> {
-        if adapters.is_empty() {
-            return Err(MergeError::Empty);
-        }
-        if let Some(index) = adapters.iter().position(|(_, share)| !share.is_finite()) {
-            return Err(MergeError::Share { index, value: adapters[index].1, wanted: "finite" });
-        }
-        let sum: f64 = adapters.iter().map(|(_, share)| share).sum();
-        if sum <= 0.0 {
-            return Err(MergeError::Sum { sum });
-        }
-        let mut widths = std::collections::BTreeMap::new();
-        for (index, (adapter, _)) in adapters.iter().enumerate() {
-            for (name, layer) in &adapter.layers {
-                let found = [layer.d_in, layer.d_out];
-                let wanted = *widths.entry(name.as_str()).or_insert(found);
-                if wanted != found {
-                    return Err(MergeError::Shape { layer: name.clone(), index, found, wanted });
-                }
-            }
-        }
-        let parts: Vec<Part<'_>> = adapters
-            .iter()
-            .filter(|(_, share)| *share != 0.0)
-            .map(|(adapter, share)| Part { adapter, share: share / sum })
-            .collect();
-        widths.retain(|name, _| parts.iter().any(|part| part.adapter.layers.contains_key(*name)));
-        Ok(Self { parts, widths })
-    }
-
-    /// Returns the precision of the result: the adapters' own where they agree.
-    fn precision(&self) -> Precision {
-        self.parts.iter().map(|part| part.adapter.precision).reduce(Precision::joined).unwrap_or_default()
-    }
-
-    /// Refuses negative shares, for methods that take a root of them.
-    fn not_negative(&self) -> Result<(), MergeError> {
-        match self.parts.iter().position(|part| part.share < 0.0) {
-            Some(index) => {
-                let wanted = "not negative: only mean, concatenate and svd can extrapolate";
-                Err(MergeError::Share { index, value: self.parts[index].share, wanted })
-            }
-            None => Ok(()),
-        }
     }
 }
 

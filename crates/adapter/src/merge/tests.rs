@@ -6,7 +6,7 @@ use moa_core::NoiseKey;
 use safetensors::SafeTensors;
 
 use super::*;
-use crate::AdapterLayer;
+use crate::{AdapterLayer, Difference, Norms, Precision};
 
 type Delta = BTreeMap<String, Vec<f64>>;
 
@@ -14,24 +14,20 @@ type Delta = BTreeMap<String, Vec<f64>>;
 fn adapter(rank: usize, alpha: f32, a: u64, b: u64) -> Adapter {
     let layer = |name: &str, d_in: usize, d_out: usize| {
         let values = |seed: u64, count: usize| NoiseKey::new(seed).named(name).normal(count);
-        let layer = AdapterLayer { d_in, d_out, a: values(a, d_in * rank), b: values(100 + b, rank * d_out) };
-        (name.to_owned(), layer)
+        let (a, b) = (values(a, d_in * rank), values(100 + b, rank * d_out));
+        (name.to_owned(), AdapterLayer { d_in, d_out, kernel: Vec::new(), rank, alpha, a, b })
     };
-    Adapter {
-        rank,
-        alpha,
-        precision: Precision::F32,
-        layers: BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]),
-    }
+    Adapter::of_layers(Precision::F32, BTreeMap::from([layer("x.to_q", 5, 3), layer("x.to_v", 4, 2)]))
 }
 
 /// Returns ΔW of every layer, `[d_out, d_in]`.
 fn delta(adapter: &Adapter) -> Delta {
-    let scale = f64::from(adapter.alpha) / adapter.rank as f64;
     let of = |layer: &AdapterLayer| {
         let entry = |i: usize, j: usize| -> f64 {
-            (0..adapter.rank)
-                .map(|r| scale * f64::from(layer.b[i * adapter.rank + r]) * f64::from(layer.a[r * layer.d_in + j]))
+            (0..layer.rank)
+                .map(|r| {
+                    layer.scale() * f64::from(layer.b[i * layer.rank + r]) * f64::from(layer.a[r * layer.d_in + j])
+                })
                 .sum()
         };
         (0..layer.d_out).flat_map(|i| (0..layer.d_in).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect()
@@ -67,13 +63,13 @@ fn the_exact_methods_are_exact() {
     let (x, y, z) = (adapter(2, 2.0, 1, 1), adapter(2, 6.0, 1, 2), adapter(2, 2.0, 1, 3));
     let parts = [(&x, 0.5), (&y, 0.2), (&z, 0.3)];
     let shared = merged(MergeMethod::Mean, &parts);
-    assert_eq!((shared.rank, &shared.layers["x.to_q"].a), (2, &x.layers["x.to_q"].a), "at their own rank");
+    assert_eq!((shared.rank(), &shared.layers["x.to_q"].a), (2, &x.layers["x.to_q"].a), "at their own rank");
     assert!(error(&delta(&shared), &mean_delta(&parts)) < 1e-6);
 
     let mut other = adapter(3, 1.5, 2, 2);
     let parts = [(&x, 0.25), (&other, 0.75)];
     let joined = merged(MergeMethod::Mean, &parts);
-    assert_eq!((joined.rank, &joined), (5, &merged(MergeMethod::Concatenate, &parts)));
+    assert_eq!((joined.rank(), &joined), (5, &merged(MergeMethod::Concatenate, &parts)));
     assert!(error(&delta(&joined), &mean_delta(&parts)) < 1e-6);
     let full = Merge { method: MergeMethod::Svd, rank: Some(5), ..Merge::default() }.apply(&parts).unwrap();
     assert!(error(&delta(&full), &mean_delta(&parts)) < 1e-6);
@@ -115,8 +111,119 @@ fn of_all_matrices_of_a_rank_the_svd_is_nearest() {
     let errors: Vec<f64> = (1..=3).map(|rank| error(&delta(&at(rank)), &wanted)).collect();
     assert!(errors.is_sorted_by(|one, next| one > next) && errors[2] < 1e-6, "{errors:?}");
     assert!(errors[1] < error(&delta(&x), &wanted) && errors[1] < error(&delta(&y), &wanted), "better than either");
-    assert_eq!(at(9).rank, 9, "ranks beyond the layer's are filled with zeros");
+    assert_eq!(at(9).rank(), 3, "a layer has no larger rank than its smaller side");
     assert!(error(&delta(&at(9)), &wanted) < 1e-6);
+}
+
+#[test]
+fn weights_need_not_sum_to_one() {
+    let (x, y) = (adapter(2, 3.0, 1, 1), adapter(3, 1.0, 9, 2));
+    for (parts, wanted) in [
+        (vec![(&x, 1.0), (&y, 1.0)], 2),
+        (vec![(&x, 0.8), (&y, 0.7)], 2),
+        (vec![(&x, 0.5)], 1),
+        (vec![(&y, -1.0)], 1),
+        (vec![(&x, 3.0), (&y, -2.0)], 2),
+    ] {
+        let sum = Merge::default().sum(&parts).unwrap();
+        assert!(error(&delta(&sum), &mean_delta(&parts)) < 1e-6);
+        assert_eq!(sum.layers["x.to_q"].rank, if wanted == 1 { parts[0].0.rank() } else { 5 });
+    }
+    let nothing = Merge::default().sum(&[(&x, 1.0), (&x, -1.0)]).unwrap();
+    assert!(delta(&nothing).values().flatten().all(|value| value.abs() < 1e-12));
+}
+
+/// An adapter of another rank that has a convolution, a full difference where the others have factors, and a bias.
+fn mixed() -> Adapter {
+    let values = |seed: u64, count: usize| NoiseKey::new(seed).named("mixed").normal(count);
+    let mut mixed = adapter(3, 1.0, 5, 6);
+    let convolution =
+        AdapterLayer { d_in: 18, d_out: 4, kernel: vec![3, 3], rank: 2, alpha: 1.0, a: values(1, 36), b: values(2, 8) };
+    mixed.layers.insert("x.conv".into(), convolution);
+    mixed.layers.remove("x.to_v");
+    let difference =
+        |shape: &[usize], seed| Difference { shape: shape.to_vec(), values: values(seed, shape.iter().product()) };
+    mixed.differences.insert("x.to_v.weight".into(), difference(&[2, 4], 3));
+    mixed.differences.insert("x.to_q.bias".into(), difference(&[3], 4));
+    mixed
+}
+
+/// Returns all that an adapter adds, as differences.
+fn all(adapter: &Adapter) -> Delta {
+    let mut all: Delta = delta(adapter).into_iter().map(|(name, values)| (format!("{name}.weight"), values)).collect();
+    for (name, difference) in &adapter.differences {
+        let sums = all.entry(name.clone()).or_insert_with(|| vec![0.0; difference.values.len()]);
+        sums.iter_mut().zip(&difference.values).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    all
+}
+
+#[test]
+fn exact_methods_are_exact_for_every_kind_of_part() {
+    let (x, y) = (adapter(2, 3.0, 1, 1), mixed());
+    let mut wanted = Delta::new();
+    for (adapter, weight) in [(&x, 0.5), (&y, -1.5)] {
+        for (name, values) in all(adapter) {
+            let sums = wanted.entry(name).or_insert_with(|| vec![0.0; values.len()]);
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        }
+    }
+    for (method, rank) in [(MergeMethod::Mean, None), (MergeMethod::Concatenate, None), (MergeMethod::Svd, Some(20))] {
+        let sum = Merge { method, rank, ..Merge::default() }.sum(&[(&x, 0.5), (&y, -1.5)]).unwrap();
+        assert!(error(&all(&sum), &wanted) < 1e-6, "{method:?}");
+        assert_eq!(sum.layers["x.conv"].kernel, [3, 3]);
+        let has_weights = sum.differences.contains_key("x.to_v.weight");
+        assert_eq!(has_weights, method != MergeMethod::Svd, "an SVD leaves no full difference of a weight");
+    }
+}
+
+#[test]
+fn every_method_takes_every_kind_of_part_and_mixed_ranks() {
+    use MergeMethod::{
+        DareLinear, DareLinearSvd, DareTies, DareTiesSvd, Linear, MagnitudePrune, MagnitudePruneSvd, Ties, TiesSvd,
+    };
+    let (x, y) = (adapter(2, 3.0, 1, 1), mixed());
+    let wanted = all(&Adapter::mean(&[(&x, 0.5), (&y, 0.5)]).unwrap());
+    for method in
+        [Linear, Ties, TiesSvd, DareLinear, DareLinearSvd, DareTies, DareTiesSvd, MagnitudePrune, MagnitudePruneSvd]
+    {
+        let merged = Merge { method, density: 1.0, ..Merge::default() }.apply(&[(&x, 0.5), (&y, 0.5)]).unwrap();
+        let found = all(&merged);
+        assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{method:?}");
+        // What one adapter alone changes is half of that, whichever method looks at it; a layer of two ranks is taken as its ΔW.
+        let far = |name: &str| {
+            let (found, wanted) = (&found[name], &wanted[name]);
+            found.iter().zip(wanted).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)
+        };
+        assert!(far("x.to_q.bias") < 1e-6, "{method:?}");
+        if !matches!(method, Ties | TiesSvd | DareTies | DareTiesSvd) {
+            assert!(far("x.to_q.weight") < 1.0 && far("x.to_v.weight") < 1e-5, "{method:?}: {}", far("x.to_v.weight"));
+        }
+    }
+}
+
+#[test]
+fn an_adapter_can_be_scaled_by_layer() {
+    let y = mixed();
+    let scaled = y.scaled(|layer| if layer == "x.to_v" { 0.0 } else { -0.5 });
+    let (found, whole) = (all(&scaled), all(&y));
+    assert!(!found.contains_key("x.to_v.weight") && found.len() == whole.len() - 1);
+    assert!(
+        found.iter().all(|(name, values)| values.iter().zip(&whole[name]).all(|(x, y)| (x + 0.5 * y).abs() < 1e-6))
+    );
+}
+
+#[test]
+fn differences_are_brought_to_a_rank_and_what_is_lost_is_said() {
+    let y = mixed();
+    let (exact, lost) = y.reduced(9);
+    assert!(error(&all(&exact), &all(&y)) < 1e-6 && lost.len() == 1 && lost[0].share < 1e-6, "{lost:?}");
+    assert_eq!(exact.differences.keys().collect::<Vec<_>>(), ["x.to_q.bias"]);
+    let (near, lost) = y.reduced(1);
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let (found, whole) = (&all(&near)["x.to_v.weight"], &all(&y)["x.to_v.weight"]);
+    let share = norm(&mut found.iter().zip(whole).map(|(x, y)| x - y)) / norm(&mut whole.iter().copied());
+    assert!((lost[0].share - share).abs() < 1e-6 && share > 0.01, "{lost:?} {share}");
 }
 
 #[test]
@@ -151,7 +258,17 @@ fn impossible_merges_are_refused() {
 
     let linear = Merge { method: MergeMethod::Linear, ..Merge::default() };
     assert!(refusal(&linear, &[(&x, 1.5), (&x, -0.5)]).contains("-0.5"));
-    assert!(refusal(&linear, &[(&x, 0.5), (&adapter(3, 2.0, 1, 1), 0.5)]).contains("rank 3"));
+    let mut dora = adapter(2, 2.0, 1, 1);
+    dora.magnitudes.insert("x.to_v".into(), Norms { values: vec![1.0; 2], by_output: true });
+    let message = refusal(&mean, &[(&x, 0.5), (&dora, 0.5)]);
+    assert!(message.contains("adapter 1 is a DoRA (layer `x.to_v`)"), "{message}");
+    assert_eq!(mean.apply(&[(&dora, 2.0)]).unwrap(), dora, "alone it stays as it is");
+    assert!(mean.sum(&[(&dora, 0.5)]).is_err());
+    assert!(mean.sum(&[(&x, 1e39), (&x, 1e39)]).unwrap_err().to_string().contains("no numbers"));
+    assert!(
+        refusal(&Merge { rank: Some(1_000_000), method: MergeMethod::Svd, ..Merge::default() }, &[(&x, 1.0)])
+            .contains("65536")
+    );
     assert!(refusal(&Merge { density: 0.0, ..Merge::default() }, &[(&x, 1.0)]).contains("density is 0"));
     assert!(refusal(&Merge { rank: Some(0), ..Merge::default() }, &[(&x, 1.0)]).contains("rank is 0"));
     assert!(refusal(&Merge { clamp: Some(f64::NAN), ..Merge::default() }, &[(&x, 1.0)]).contains("clamp is NaN"));
@@ -179,14 +296,13 @@ impl Peft<'_> {
     }
 
     fn adapter(&self, name: &str, alpha: Option<f32>) -> Adapter {
-        let mut rank = 0;
         let layers = ["x.to_q", "x.to_v"].map(|layer| {
             let (a, r, d_in) = self.matrix(&format!("{name}/{layer}.lora_A.weight"));
             let (b, d_out, _) = self.matrix(&format!("{name}/{layer}.lora_B.weight"));
-            rank = r;
-            (layer.to_owned(), AdapterLayer { d_in, d_out, a, b })
+            let alpha = alpha.unwrap_or(r as f32);
+            (layer.to_owned(), AdapterLayer { d_in, d_out, kernel: Vec::new(), rank: r, alpha, a, b })
         });
-        Adapter { rank, alpha: alpha.unwrap_or(rank as f32), precision: Precision::F32, layers: BTreeMap::from(layers) }
+        Adapter::of_layers(Precision::F32, BTreeMap::from(layers))
     }
 
     fn inputs(&self) -> [Adapter; 3] {

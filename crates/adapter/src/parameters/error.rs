@@ -30,6 +30,28 @@ pub enum ParametersError {
         /// The shape that the model's config implies.
         wanted: Vec<usize>,
     },
+    /// An adapter changes a parameter of another shape.
+    #[error(
+        "the adapter changes `{name}` by {own:?}, but the base's has shape {base:?}: it belongs to another base model"
+    )]
+    Misfit {
+        /// The parameter's full name.
+        name: String,
+        /// The shape of the change.
+        own: Vec<usize>,
+        /// The base's shape.
+        base: Vec<usize>,
+    },
+    /// An adapter changes a parameter that the base does not have.
+    #[error(
+        "the adapter changes `{name}` (shape {own:?}), which the base does not have: it belongs to another base model"
+    )]
+    NotInBase {
+        /// The parameter's full name.
+        name: String,
+        /// The shape of the change.
+        own: Vec<usize>,
+    },
     /// A tensor is stored in a type that is no floating-point type moa reads.
     #[error("tensor `{name}` is stored as {found:?}: moa reads F32, F16 and BF16")]
     Type {

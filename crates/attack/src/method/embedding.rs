@@ -45,7 +45,7 @@ impl Attack for Embedding {
 
     fn run(&self, siege: &mut Siege<'_>) -> Result<(), AttackError> {
         let key = siege.key("embedding");
-        let pipeline = siege.victim().pipeline;
+        let pipeline = &siege.victim().pipeline;
         let goal = siege.goal();
         let harmless = HARMLESS.map(|word| match goal.objects.first() {
             Some(object) => goal.prompt.replace(object.as_str(), word),

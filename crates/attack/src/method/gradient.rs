@@ -42,7 +42,7 @@ impl Attack for Gradient {
         let Some(lure) = Lure::draw(siege, self.images)? else { return Ok(()) };
         let states: Vec<usize> = (0..lure.len().div_ceil(2)).collect();
         let mut coordinates = Coordinates::of_goal(siege, self.more)?;
-        let pipeline = siege.victim().pipeline;
+        let pipeline = &siege.victim().pipeline;
         // A quarter is kept for images of the best prompts.
         let reserve = siege.budget() / 4;
         let (mut least, mut tried) = (f32::INFINITY, Vec::new());

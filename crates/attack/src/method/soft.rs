@@ -41,7 +41,7 @@ impl Attack for SoftPrompt {
     fn run(&self, siege: &mut Siege<'_>) -> Result<(), AttackError> {
         let key = siege.key("soft");
         let Some(lure) = Lure::draw(siege, self.images)? else { return Ok(()) };
-        let pipeline = siege.victim().pipeline;
+        let pipeline = &siege.victim().pipeline;
         let coordinates = Coordinates::of_goal(siege, self.tokens)?;
         let tokens = pipeline.tokens_of(&[&coordinates.ids])?;
         let fixed = pipeline.embed_tokens(&tokens)?;

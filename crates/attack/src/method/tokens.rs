@@ -56,7 +56,7 @@ impl Coordinates {
         siege: &Siege<'_>,
         loss: impl FnOnce(&TextContext) -> Result<Tensor<1>, AttackError>,
     ) -> Result<(Vec<f32>, usize), AttackError> {
-        let pipeline = siege.victim().pipeline;
+        let pipeline = &siege.victim().pipeline;
         let tokens: PromptTokens = pipeline.tokens_of(&[&self.ids])?;
         let leaves: Vec<Tensor<3>> =
             pipeline.embed_tokens(&tokens)?.into_iter().map(|embedded| embedded.autodiff().require_grad()).collect();

@@ -7,25 +7,30 @@ use moa_core::experiment::BaseName;
 use crate::adapters;
 use crate::base;
 use crate::card;
-use crate::commands::merge::FormatName;
+use crate::commands::merge::{FormatName, resolved};
 use crate::error::CliError;
 use crate::origin;
-use crate::outgoing::{Outgoing, Written};
+use crate::outgoing::{Outgoing, Written, reduced};
 use crate::output::say;
 
-/// Writes an adapter in another format: factors and alpha survive bit for bit.
+/// Writes an adapter in another format, for the programs that read it.
 ///
-/// Reads moa's own adapters, peft's, diffusers' and kohya's, and tells them apart by their contents.
+/// Reads what `moa inspect` reads, and tells layouts apart by their contents. Every number is kept where the format has a place for it; where
+/// programs of a format do not look for alpha, it is multiplied in. LoHa and LoKr become factors of the rank that holds them exactly where
+/// these are smaller than the weight. What a format cannot say is refused by name: full differences can be brought to a rank by --reduce,
+/// and the answer says what is lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Formats:
   peft        adapter_model.safetensors, adapter_config.json    PeftModel.from_pretrained
   diffusers   pytorch_lora_weights.safetensors                  pipeline.load_lora_weights, ComfyUI
-  kohya       lora.safetensors                                  A1111, ComfyUI
+  kohya       lora.safetensors                                  A1111, Forge, ComfyUI, sd-scripts
 
 Examples:
   moa convert results/pareto/runs/safety --to diffusers -o safety
-  moa convert pytorch_lora_weights.safetensors --to kohya -o out")]
+  moa convert style.safetensors --to diffusers -o out
+  moa convert lokr.safetensors --to diffusers --reduce 32 -o out
+  moa convert dora.safetensors --to diffusers --base ./stable-diffusion-v1-5 --reduce 32 -o out")]
 pub(crate) struct Arguments {
     /// The adapter: a folder or a safetensors file
     #[arg(value_name = "ADAPTER")]
@@ -35,9 +40,17 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FORMAT", value_enum)]
     to: FormatName,
 
-    /// The base model, whose layers kohya's names are looked up in: a folder, hf:org/name, or the built-in one
-    #[arg(long, value_name = "BASE", default_value = "emoji-32")]
-    base: String,
+    /// The base model: a folder, hf:org/name, or emoji-32; what a DoRA adds is computed on it, and the adapter is checked against it
+    #[arg(long, value_name = "BASE")]
+    base: Option<String>,
+
+    /// The alpha of a file that says none; without it that is the rank
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f32>,
+
+    /// Bring full differences to factors of this rank, for formats that have these alone; what is lost is said
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    reduce: Option<u32>,
 
     /// Where the files go
     #[arg(long, short, value_name = "DIR")]
@@ -49,16 +62,26 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let layers = base::find(&arguments.base)?.adaptable()?;
-    let named = adapters::read_one(&arguments.adapter, &layers)?;
+    let named = adapters::read_one(&arguments.adapter, arguments.alpha)?;
+    let mut adapter = named.adapter.clone();
+    if let Some(base) = &arguments.base {
+        let parameters = base::find(base)?.parameters()?;
+        named.check_fit(&parameters, base)?;
+        adapter = resolved(&named, &parameters, base)?;
+    }
+    let (adapter, lost) = reduced(adapter, arguments.reduce);
     let format = arguments.to.format();
-    let provenance = named.origin(&BaseName::of(&arguments.base).for_others())?;
-    let (adapter, provenance, base) = (&named.adapter, &provenance, &*arguments.base);
+    let base = arguments.base.clone().or_else(|| named.base.clone()).unwrap_or_default();
+    let provenance = named.origin(&BaseName::of(&base).for_others())?;
+    let (adapter, provenance) = (&adapter, &provenance);
     let worth = card::worth_of(&arguments.adapter);
-    let outgoing = Outgoing { adapter, provenance, base, formats: &[format], draw: None, worth };
+    let outgoing = Outgoing { adapter, provenance, base: &base, formats: &[format], draw: None, worth };
     let written = outgoing.write(&arguments.out, arguments.force)?;
     let what = if written == Written::Unchanged { "unchanged:" } else { "wrote" };
     say(&format!("{what} {}", arguments.out.join(format.file_name()).display()));
+    if !lost.is_empty() {
+        say(lost.trim_end());
+    }
     say(origin::describe(provenance).trim_end());
     Ok(())
 }

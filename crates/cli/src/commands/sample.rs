@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_core::experiment::Precision;
 use moa_device::to_host;
-use moa_diffusion::Pipeline;
+use moa_diffusion::Adapted;
 use moa_plot::{GridRow, draw_picture_grid};
 use moa_train::{DrawRequest, Workers, draw};
 
-use crate::adapters::{self, NamedAdapter};
+use crate::adapters;
 use crate::base;
 use crate::error::CliError;
 use crate::global::{Global, OneDevice};
@@ -25,6 +24,7 @@ use crate::pictures::{rgb, scale};
 Examples:
   moa sample --prompt \"a cat on a red background\"
   moa sample results/pareto --prompt \"a beer left of an apple on a blue background\"
+  moa sample style.safetensors --base ./stable-diffusion-v1-5 --steps 30 --guidance 7.5 --prompt \"a fox in snow\"
   moa sample results/pareto/runs/safety results/pareto/soups/soup-centre --prompt \"a knife\" --count 8 -o knife.png")]
 pub(crate) struct Arguments {
     /// Adapters: folders of runs or soups, adapter files, or an experiment's results for all of its runs
@@ -55,6 +55,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BASE", default_value = "emoji-32")]
     base: String,
 
+    /// How strongly adapters act: 1 is in full; below 0 they do the opposite
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = strength)]
+    strength: Option<f32>,
+
+    /// The alpha of adapters whose files say none; without it that is their rank
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f32>,
+
     /// The type of number in which the base computes: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)
     #[arg(long, value_name = "PRECISION", default_value = "F32", value_parser = precision)]
     precision: Precision,
@@ -80,11 +88,9 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     }
     global.device.settle(arguments.precision)?;
     let device = global.device.open_for(arguments.precision, None)?;
-    let pipeline = base::find(&arguments.base)?.open(device.compute(arguments.precision))?;
-    let adapters = adapters::read(&arguments.adapters, &pipeline.adaptable())?;
-    for adapter in &adapters {
-        adapter.check_fit(&pipeline.adaptable(), &arguments.base)?;
-    }
+    let found = base::find(&arguments.base)?;
+    let pipeline = found.open(device.compute(arguments.precision))?;
+    let adapters = adapters::read(&arguments.adapters, arguments.alpha)?;
     let rules = pipeline.schedule().deterministic(arguments.steps as usize);
     let request = DrawRequest {
         prompts: &arguments.prompt,
@@ -96,9 +102,15 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         workers: &Workers::new(device.workers),
         stop: None,
     };
-    let mut rows = vec![row(&pipeline, None, &request)?];
-    for adapter in &adapters {
-        rows.push(row(&pipeline, Some(adapter), &request)?);
+    // What does not fit is refused before anything is drawn.
+    let parameters = found.parameters()?;
+    adapters.iter().try_for_each(|adapter| adapter.check_fit(&parameters, &arguments.base))?;
+    let mut rows = vec![row(&Adapted { pipeline: pipeline.clone(), bank: None }, "base", &request)?];
+    for mut adapter in adapters {
+        if let Some(strength) = arguments.strength {
+            adapter.adapter = adapter.adapter.scaled(|_| strength.into());
+        }
+        rows.push(row(&adapter.on(&pipeline, &arguments.base)?, &adapter.name, &request)?);
     }
     let count = arguments.count as usize;
     let mut captions: Vec<String> =
@@ -116,10 +128,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
 }
 
 /// Draws the row of the base or of an adapter.
-fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawRequest<'_>) -> Result<GridRow, CliError> {
-    let bank = adapter.and_then(|named| AdapterBank::of(&[&named.adapter], pipeline.device()));
+fn row(model: &Adapted, label: &str, request: &DrawRequest<'_>) -> Result<GridRow, CliError> {
+    let Adapted { pipeline, bank } = model;
     let pictures = draw(pipeline, bank.as_ref(), request, &|_| {})?;
-    let label = adapter.map_or("base", |named| &named.name).to_owned();
+    let label = label.to_owned();
     if pictures.iter().any(|pictures| to_host(pictures.pixels()).iter().any(|value| !value.is_finite())) {
         let message = format!("{label} draws values that are not numbers in precision {}", pipeline.precision().name());
         return Err(CliError::failure(message).hint("give another --precision, or check the files of the base model"));
@@ -131,6 +143,13 @@ fn row(pipeline: &Pipeline, adapter: Option<&NamedAdapter>, request: &DrawReques
 pub(super) fn precision(text: &str) -> Result<Precision, String> {
     let found = Precision::ALL.into_iter().find(|precision| precision.name().eq_ignore_ascii_case(text));
     found.ok_or_else(|| "give F32, Tf32, Bf16 or F16".into())
+}
+
+fn strength(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(strength) if (-10.0..=10.0).contains(&strength) => Ok(strength),
+        _ => Err("give a number, -10 to 10".into()),
+    }
 }
 
 fn guidance(text: &str) -> Result<f32, String> {

@@ -9,7 +9,6 @@ use crate::adapters;
 use crate::error::CliError;
 use crate::origin;
 use crate::output::print;
-use crate::text::count;
 
 /// Shows what an adapter is and where it comes from: experiment, method, shares, hashes.
 ///
@@ -31,14 +30,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut text = String::new();
-    for adapter in adapters::read(&arguments.adapters, &[])? {
+    for adapter in adapters::read(&arguments.adapters, None)? {
         if !text.is_empty() {
             text.push('\n');
         }
         let own = &adapter.adapter;
         let _ = writeln!(text, "adapter   {}", adapter.file().display());
-        let layers = count(own.layers.len() as u64, "layer");
-        let _ = writeln!(text, "size      rank {}, alpha {}, {layers}", own.rank, own.alpha);
+        let _ = writeln!(text, "size      {}", adapters::size(own));
         let _ = writeln!(text, "SHA-256   {}", adapter.sha256()?);
         if let Some(provenance) = &adapter.provenance {
             text.push_str(&origin::describe(provenance));

@@ -136,6 +136,7 @@ mod tests {
 
     fn merged() -> Provenance {
         let part = |name: &str, share, provenance: Option<&str>| Ingredient {
+            blocks: Vec::new(),
             name: name.into(),
             share,
             sha256: "ab".repeat(32),

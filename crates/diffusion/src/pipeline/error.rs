@@ -50,6 +50,12 @@ pub enum PipelineError {
         /// What is wrong.
         source: ParametersError,
     },
+    /// An adapter adapts a text encoder that the base does not have.
+    #[error("the adapter changes `{0}`, and the base has no such text encoder: it belongs to another base model")]
+    NoEncoder(String),
+    /// Adapters are to be added to a pipeline that was not read from files.
+    #[error("the pipeline was put together in memory, so that adapters cannot be added into its weights")]
+    NoFiles,
     /// Images cannot be encoded.
     #[error(
         "images of shape {dims:?} cannot be encoded: make them [rows, 3, height, width], with height and width multiples of {factor}"

@@ -1,11 +1,10 @@
 //! Pipelines from checkpoints in one file of the original layout.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use burn::tensor::Device;
-use moa_adapter::LayerShape;
-
-use super::open::{layers, open};
+use super::changed::Files;
+use super::open::open;
 use super::source::Source;
 use super::{Pipeline, PipelineError};
 use crate::Compute;
@@ -29,21 +28,12 @@ impl Pipeline {
         let file = SingleFile::open(path, prediction, &compute.device)?;
         let tokenizer = tokenizer_beside(path);
         let source = Source::File { file: &file, tokenizer: tokenizer.is_dir().then_some(&*tokenizer) };
-        open(&source, &compute).map_err(|source| source.within(path))
+        let pipeline = open(&source, &compute).map_err(|source| source.within(path))?;
+        Ok(Self { files: Some(Arc::new(Files::File(path.to_owned(), prediction))), ..pipeline })
     }
 }
 
 /// Returns the folder where the tokenizer of a checkpoint in one file lies.
 pub fn tokenizer_beside(path: &Path) -> PathBuf {
     path.with_file_name("tokenizer")
-}
-
-/// Returns the layers of a checkpoint's denoiser that can be adapted, from the file's header.
-///
-/// # Errors
-/// Names the file, and what is unknown or missing.
-pub fn adaptable_in_file(path: &Path) -> Result<Vec<LayerShape>, PipelineError> {
-    // What the model predicts changes no layer.
-    let file = SingleFile::open(path, Some(Prediction::Epsilon), &Device::flex())?;
-    Ok(file.parameters("unet").map(layers).unwrap_or_default())
 }

@@ -1,5 +1,6 @@
 //! A pipeline: text encoders, denoiser, schedule and codec under one roof.
 
+mod changed;
 mod conditioner;
 mod error;
 mod file;
@@ -7,20 +8,24 @@ mod fit;
 mod index;
 mod network;
 mod open;
+mod parameters;
 mod prompts;
 mod source;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{AdapterBank, LayerShape};
 use moa_core::experiment::Precision;
 
+pub use changed::Adapted;
+use changed::Files;
 use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
-pub use file::{adaptable_in_file, tokenizer_beside};
-pub use open::adaptable_in;
+pub use file::tokenizer_beside;
+pub use parameters::BaseParameters;
 pub use prompts::{PromptTokens, TokensError, one_hot_gradient};
 pub use source::LAYOUT;
 use source::Source;
@@ -38,6 +43,8 @@ pub struct Pipeline {
     schedule: ScheduleConfig,
     codec: Codec,
     compute: Compute,
+    /// Where it was read from; nothing of one that was put together.
+    files: Option<Arc<Files>>,
 }
 
 /// The files of a pipeline, by their path inside its folder.
@@ -50,7 +57,8 @@ impl Pipeline {
     /// # Errors
     /// Names the file, and the field or tensor.
     pub fn open(files: &PipelineFiles<'_>, compute: impl Into<Compute>) -> Result<Self, PipelineError> {
-        open::open(&Source::Memory(files), &compute.into())
+        let pipeline = open::open(&Source::Memory(files), &compute.into())?;
+        Ok(Self { files: Some(Arc::new(Files::in_memory(files))), ..pipeline })
     }
 
     /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3. Weights
@@ -59,7 +67,8 @@ impl Pipeline {
     /// # Errors
     /// Names the folder, the file, and the field or tensor, with a hint.
     pub fn open_folder(folder: &Path, compute: impl Into<Compute>) -> Result<Self, PipelineError> {
-        open::open(&Source::Folder(folder), &compute.into()).map_err(|source| source.within(folder))
+        let pipeline = open::open(&Source::Folder(folder), &compute.into()).map_err(|source| source.within(folder))?;
+        Ok(Self { files: Some(Arc::new(Files::Folder(folder.to_owned()))), ..pipeline })
     }
 
     /// Puts a pipeline together from its parts, e.g. while it is being trained: one text encoder, and pixels instead of a
@@ -73,7 +82,14 @@ impl Pipeline {
     ) -> Self {
         let conditioner = Conditioner::One(Box::new(Reader::new(tokenizer, text_encoder)));
         let codec = Codec::Pixels(PixelCodec { factor: 2 });
-        Self { conditioner, backbone: Backbone::Unet(Box::new(unet)), schedule, codec, compute: device.into() }
+        Self {
+            conditioner,
+            backbone: Backbone::Unet(Box::new(unet)),
+            schedule,
+            codec,
+            compute: device.into(),
+            files: None,
+        }
     }
 
     /// Returns the device.

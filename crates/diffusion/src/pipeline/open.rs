@@ -1,14 +1,9 @@
 //! Opening a pipeline: all configs first, so that what cannot work is refused before gigabytes are read.
 
-use std::path::Path;
-
-use burn::tensor::Device;
-use moa_adapter::{LayerShape, Parameters};
-
 use super::conditioner::{Conditioner, Reader};
 use super::index::{self, Family, ModelIndex};
 use super::network::Network;
-use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, VAE};
+use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3, VAE};
 use super::{Pipeline, PipelineError, fit};
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::{FlowLevels, ScheduleConfig};
@@ -19,8 +14,6 @@ const SCHEDULER: &str = "scheduler/scheduler_config.json";
 /// The most that activations take while an image is decoded, 4 GiB: larger images than 1024 × 1024 by Stable Diffusion's autoencoder
 /// are decoded in tiles.
 const DECODING: u64 = 4 << 30;
-/// Stable Diffusion 3's third text encoder.
-const T5: &str = "text_encoder_3";
 
 /// Opens a pipeline.
 pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, PipelineError> {
@@ -63,7 +56,7 @@ pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, P
         Family::Sd3 => Conditioner::Pooled(Reader::pair(first, next(TEXT_ENCODER_2, true)?)),
     };
     let backbone = network.load(source, compute)?;
-    Ok(Pipeline { conditioner, backbone, schedule, codec, compute: compute.clone() })
+    Ok(Pipeline { conditioner, backbone, schedule, codec, compute: compute.clone(), files: None })
 }
 
 /// Reads the index, and refuses a part that would be left out against its will.
@@ -73,37 +66,18 @@ fn read_index(source: &Source<'_>) -> Result<ModelIndex, PipelineError> {
         other => other,
     })?;
     let index = ModelIndex::read(&index)?;
-    if index.family == Family::Sd3 && source.has_part(T5) {
+    if index.family == Family::Sd3 && source.has_part(TEXT_ENCODER_3.folder) {
         let wanted = "it is not known: take the folder text_encoder_3 away, and images are drawn without it, as diffusers \
                       draws them with text_encoder_3=None";
-        return Err(ConfigError::Field { file: index::FILE, field: T5, value: "there".into(), wanted }.into());
+        return Err(ConfigError::Field {
+            file: index::FILE,
+            field: TEXT_ENCODER_3.folder,
+            value: "there".into(),
+            wanted,
+        }
+        .into());
     }
     Ok(index)
-}
-
-/// Returns the layers of the denoiser in a pipeline's folder that can be adapted, as [`Pipeline::adaptable`] does, from the
-/// headers of its weights alone.
-///
-/// # Errors
-/// Names the folder, and the file that is missing, damaged or unknown.
-pub fn adaptable_in(folder: &Path) -> Result<Vec<LayerShape>, PipelineError> {
-    let source = Source::Folder(folder);
-    let read = || {
-        let family = read_index(&source)?.family;
-        Network::read(&source, family)?;
-        source.load(Network::part(family), &Device::flex(), |parameters| Ok(layers(parameters)))
-    };
-    read().map_err(|source: PipelineError| source.within(folder))
-}
-
-/// Returns the linear layers among a denoiser's parameters: those with weights of two dimensions.
-pub(super) fn layers(parameters: &Parameters) -> Vec<LayerShape> {
-    let layer = |tensor: String| {
-        let name = tensor.strip_suffix(".weight")?.to_owned();
-        let [d_out, d_in] = parameters.shape(&tensor)?.try_into().ok()?;
-        Some(LayerShape { name, d_in, d_out })
-    };
-    parameters.names().into_iter().filter_map(layer).collect()
 }
 
 /// Reads the schedule, with the noise levels of the family's flows.

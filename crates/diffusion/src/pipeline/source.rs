@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
-use moa_adapter::{Parameters, ParametersError, weight_files};
+use moa_adapter::{Adapter, Parameters, ParametersError, weight_files};
 
-use super::{PipelineError, PipelineFiles};
+use super::{PipelineError, PipelineFiles, changed};
 use crate::ConfigError;
 use crate::single_file::SingleFile;
 use crate::tokenizer::Tokenizer;
@@ -50,6 +51,7 @@ macro_rules! part {
 
 pub(super) const TEXT_ENCODER: Part = part!("text_encoder", "model");
 pub(super) const TEXT_ENCODER_2: Part = part!("text_encoder_2", "model");
+pub(super) const TEXT_ENCODER_3: Part = part!("text_encoder_3", "model");
 pub(super) const TRANSFORMER: Part = part!("transformer", "diffusion_pytorch_model");
 pub(super) const UNET: Part = part!("unet", "diffusion_pytorch_model");
 pub(super) const VAE: Part = part!("vae", "diffusion_pytorch_model");
@@ -67,6 +69,8 @@ pub(super) enum Source<'a> {
         /// The folder with the tokenizer's files, where there is one.
         tokenizer: Option<&'a Path>,
     },
+    /// Those of another source, with what adapters add to weights.
+    Changed(&'a Source<'a>, &'a Arc<[(Adapter, f64)]>),
 }
 
 impl Source<'_> {
@@ -86,6 +90,7 @@ impl Source<'_> {
                 let config = file.config(name).ok_or(PipelineError::MissingFile(name))?;
                 Ok(Cow::Owned(config.into_bytes()))
             }
+            Self::Changed(of, _) => of.bytes(name),
         }
     }
 
@@ -97,6 +102,7 @@ impl Source<'_> {
             }
             Self::Folder(folder) => folder.join(name).exists(),
             Self::File { file, .. } => file.parameters(name).is_some(),
+            Self::Changed(of, _) => of.has_part(name),
         }
     }
 
@@ -111,6 +117,7 @@ impl Source<'_> {
             }
             Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),
             Self::File { file, tokenizer } => Ok(file.tokenizer(name, *tokenizer, tokens)?),
+            Self::Changed(of, _) => of.tokenizer(name, tokens),
         }
     }
 
@@ -130,6 +137,10 @@ impl Source<'_> {
             Self::File { file, .. } => {
                 let parameters = file.parameters(part.folder).ok_or(PipelineError::MissingFile(part.config))?;
                 (part.folder, Ok(parameters.clone()))
+            }
+            Self::Changed(of, adapters) => {
+                return of
+                    .load(part, device, |parameters| build(&changed::changed(parameters, part.folder, adapters)?));
             }
         };
         let built = parameters.and_then(|parameters| build(&parameters));

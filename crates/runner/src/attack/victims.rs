@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use moa_adapter::{Adapter, AdapterBank};
+use moa_adapter::Adapter;
 use moa_attack::{Defence, Victim};
 use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId};
-use moa_diffusion::Pipeline;
+use moa_diffusion::{Adapted, Pipeline};
 use moa_store::{ADAPTER, Layout};
 use moa_train::{Tuning, tuned};
 
@@ -80,8 +80,7 @@ impl VictimSpec {
     /// Returns it with its adapter at a share of its strength: what a user gets who turns safety down.
     #[must_use]
     pub fn scaled(&self, share: f32) -> Option<Self> {
-        let mut adapter = self.adapter.clone()?;
-        adapter.alpha *= share;
+        let adapter = self.adapter.as_ref()?.scaled(|_| share.into());
         let name = format!("{}~x{share}", self.name);
         Some(Self {
             name,
@@ -126,11 +125,8 @@ impl VictimSpec {
 
     /// Returns the model.
     pub(super) fn open<'a>(&self, request: &AttackRequest<'a>) -> Result<Victim<'a>, RunnerError> {
-        let pipeline = &request.models.pipeline;
-        let bank = self.adapter.as_ref().map(|adapter| {
-            AdapterBank::of(&[adapter], pipeline.device())
-                .ok_or_else(|| RunnerError::Blend { blend: self.name.clone() })
-        });
+        let adapted = request.models.pipeline.adapted(self.adapter.as_ref());
+        let Adapted { pipeline, bank } = adapted.map_err(|error| RunnerError::adapting(&self.name, error))?;
         let defence = match &self.defence {
             DefenceSpec::None => Defence::None,
             DefenceSpec::NegativePrompt(prompt, guidance) => {
@@ -138,7 +134,6 @@ impl VictimSpec {
             }
             DefenceSpec::Filter => Defence::Filter(request.eyes.filter),
         };
-        Victim::new(pipeline, bank.transpose()?, request.spec, defence)
-            .map_err(|error| RunnerError::attacking(&self.name, error))
+        Victim::new(pipeline, bank, request.spec, defence).map_err(|error| RunnerError::attacking(&self.name, error))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use image::{ImageFormat, RgbImage};
 use moa_adapter::AdapterBank;
 use moa_core::{ExperimentSpec, NoiseKey, RunId};
-use moa_diffusion::Pipeline;
+use moa_diffusion::{Adapted, Pipeline};
 use moa_feedback::{NewImage, PoolOrigin};
 use moa_reward::{Pictures, Raster};
 use moa_store::{ADAPTER, Layout};
@@ -79,8 +79,9 @@ impl JudgedDrawing<'_> {
     /// Says what cannot be read or drawn; [`RunnerError::Stopped`] when it was asked to stop.
     pub fn by_artist(&self, artist: &Artist, progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<NewImage>, RunnerError> {
         let adapter = artist.folder.as_deref().map(read_adapter).transpose()?;
-        let bank = adapter.as_ref().and_then(|adapter| AdapterBank::of(&[adapter], self.pipeline.device()));
-        self.by_bank(bank.as_ref(), &artist.name, progress)
+        let adapted = self.pipeline.adapted(adapter.as_ref());
+        let Adapted { pipeline, bank } = adapted.map_err(|error| RunnerError::adapting(&artist.name, error))?;
+        JudgedDrawing { pipeline: &pipeline, ..*self }.by_bank(bank.as_ref(), &artist.name, progress)
     }
 
     /// Draws the images of the base, or of the only adapter of a bank.

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage};
-use moa_adapter::{Adapter, AdapterBank};
+use moa_adapter::contents::Contents;
 use moa_core::NoiseKey;
 use moa_device::from_host;
 use moa_diffusion::sampler::sample;
-use moa_diffusion::{Conditions, Pipeline};
+use moa_diffusion::{Adapted, Conditions, Pipeline};
 use moa_preferences::{Drawn, Preferences};
 
 use crate::RunnerError;
 
 /// Draws images again, and keeps the adapters that it has read.
 #[derive(Default)]
-pub(crate) struct Redrawing(BTreeMap<PathBuf, AdapterBank>);
+pub(crate) struct Redrawing(BTreeMap<PathBuf, Adapted>);
 
 impl Redrawing {
     /// Returns the sample that becomes an image, by the base that drew it; `file` is what names the image.
@@ -31,22 +31,22 @@ impl Redrawing {
     ) -> Result<Tensor<4>, RunnerError> {
         let folder = file.folder();
         let refuse = |what: &str, reason: String| unreadable(&folder.join(what), &reason);
-        let bank = match &drawn.adapter {
-            None => None,
+        let base = Adapted { pipeline: pipeline.clone(), bank: None };
+        let Adapted { pipeline, bank } = match &drawn.adapter {
+            None => &base,
             Some(adapter) => {
                 let named = folder.join(adapter);
                 let path = if named.is_dir() { named.join("adapter.safetensors") } else { named };
                 if !self.0.contains_key(&path) {
                     let bytes = fs::read(&path).map_err(|error| refuse(adapter, error.to_string()))?;
                     let config = fs::read_to_string(path.with_file_name("adapter_config.json")).ok();
-                    let layers = pipeline.adaptable();
-                    let (read, _) = Adapter::read_any(&bytes, config.as_deref(), &layers)
-                        .map_err(|error| refuse(adapter, error.to_string()))?;
-                    let bank = AdapterBank::of(&[&read], pipeline.device());
-                    let bank = bank.ok_or_else(|| refuse(adapter, "it holds no layer".into()))?;
-                    self.0.insert(path.clone(), bank);
+                    let contents = Contents::read(&bytes, config.as_deref());
+                    let read = contents.and_then(|contents| contents.adapter());
+                    let read = read.map_err(|error| refuse(adapter, error.to_string()))?;
+                    let adapted = pipeline.adapted(Some(&read)).map_err(|error| refuse(adapter, error.to_string()))?;
+                    self.0.insert(path.clone(), adapted);
                 }
-                self.0.get(&path)
+                &self.0[&path]
             }
         };
         let context = pipeline.encode_prompts(&[prompt]).map_err(|error| unreadable(file.path(), &error))?;
@@ -59,7 +59,7 @@ impl Redrawing {
         let rules = pipeline.schedule().deterministic(drawn.steps as usize);
         let [prompt, image] = drawn.place;
         let key = NoiseKey::new(drawn.seed).named(&drawn.noise).with(prompt).with(image);
-        Ok(sample(pipeline, bank, &rules, &Conditions { context, guidance }, &[key]))
+        Ok(sample(pipeline, bank.as_ref(), &rules, &Conditions { context, guidance }, &[key]))
     }
 }
 

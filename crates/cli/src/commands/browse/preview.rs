@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use moa_adapter::{AdapterBank, Merge};
+use moa_adapter::Merge;
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::{Next, keyed_noise, step};
-use moa_diffusion::{Conditions, Pipeline};
+use moa_diffusion::{Adapted, Conditions, Pipeline};
 use moa_runner::SoupBench;
 use moa_tui::{Reply, Rgb};
 
@@ -39,26 +39,28 @@ pub(super) fn draw(
     }
     let bench = SoupBench::open(request.clone(), models, corners, Merge::default())?;
     let (adapter, _) = bench.merge(shares)?;
-    let bank = AdapterBank::of(&[&adapter], models.pipeline.device());
+    let adapted = models.pipeline.adapted(Some(&adapter));
+    let adapted = adapted.map_err(|error| CliError::failure(format!("failed to apply the soup: {error}")))?;
+    let Adapted { pipeline, bank } = &adapted;
     let evaluation = &experiment.spec.evaluation;
     let prompts: Vec<String> = experiment.prompts.held_out.iter().take(PROMPTS).cloned().collect();
     let key = NoiseKey::new(evaluation.seed).named("evaluation");
     let keys: Vec<NoiseKey> = (0..prompts.len() as u64).map(|prompt| key.with(prompt).with(0)).collect();
-    let conditions = conditions(&models.pipeline, &prompts, evaluation.guidance)?;
+    let conditions = conditions(pipeline, &prompts, evaluation.guidance)?;
     let fine = evaluation.steps as usize;
     for (steps, coarse) in [(COARSE, true), (fine, false)] {
         if coarse && fine <= COARSE {
             continue;
         }
-        let mut x = keyed_noise(&models.pipeline, &keys);
-        for rule in models.pipeline.schedule().deterministic(steps) {
+        let mut x = keyed_noise(pipeline, &keys);
+        for rule in pipeline.schedule().deterministic(steps) {
             if !still() {
                 return Ok(());
             }
-            let noise = || keyed_noise(&models.pipeline, &keys);
-            x = step(&models.pipeline, bank.as_ref(), &rule, x, &conditions, None, Next::Draw(&noise)).next;
+            let noise = || keyed_noise(pipeline, &keys);
+            x = step(pipeline, bank.as_ref(), &rule, x, &conditions, None, Next::Draw(&noise)).next;
         }
-        let pictures = pictures(&models.pipeline, x, &prompts)?;
+        let pictures = pictures(pipeline, x, &prompts)?;
         say(Reply::Preview { root: root.to_path_buf(), shares: shares.to_vec(), pictures, coarse });
     }
     Ok(())

@@ -7,10 +7,10 @@ mod raters;
 
 use std::path::{Path, PathBuf};
 
-use moa_adapter::AdapterBank;
 use moa_analysis::explanation::{Explanation, FORMAT};
 use moa_core::NoiseKey;
 use moa_device::to_host;
+use moa_diffusion::Adapted;
 use moa_explain::{ExplainError, Images, Lens, Meter, Settings, explain};
 use moa_reward::Pictures;
 use moa_runner::Models;
@@ -103,11 +103,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     if let Some(results) = &results {
         models.take_last_fit(&experiment.spec, results)?;
     }
-    let layers = models.pipeline.adaptable();
-    let adapter = arguments.adapter.as_deref().map(|path| adapters::read_one(path, &layers)).transpose()?;
-    if let Some(adapter) = &adapter {
-        adapter.check_fit(&layers, &experiment.spec.base)?;
-    }
+    let adapter = arguments.adapter.as_deref().map(|path| adapters::read_one(path, None)).transpose()?;
     let set = images(arguments, &experiment, &models, &device, adapter.as_ref(), global)?;
     let pairs = pairs.map(|pairs| raters::read(&pairs, &experiment, &models)).transpose()?.unwrap_or_default();
     let dictionary = work_with_bar("embedding concepts", global.quiet, |tell| {
@@ -214,9 +210,10 @@ fn images(
         workers: &Workers::new(device.workers),
         stop: None,
     };
-    let bank = adapter.and_then(|named| AdapterBank::of(&[&named.adapter], models.pipeline.device()));
+    let base = || Ok(Adapted { pipeline: models.pipeline.clone(), bank: None });
+    let Adapted { pipeline, bank } = adapter.map_or_else(base, |named| named.on(&models.pipeline, &spec.base))?;
     let label = format!("drawing {}", count((shown * per_prompt) as u64, "image"));
-    let drawn = work_with_bar(&label, global.quiet, |tell| draw(&models.pipeline, bank.as_ref(), &request, &tell))?;
+    let drawn = work_with_bar(&label, global.quiet, |tell| draw(&pipeline, bank.as_ref(), &request, &tell))?;
     let pictures: Pictures = drawn.into_iter().next().ok_or(ExplainError::Images("there are no prompts"))?;
     if to_host(pictures.pixels()).iter().any(|value| !value.is_finite()) {
         let message = format!("the base draws values that are not numbers in precision {}", spec.precision.name());

@@ -1,6 +1,5 @@
 //! `moa inspect`: what a LoRA is.
 
-mod found;
 mod text;
 mod verdict;
 
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use moa_adapter::contents::{About, Block, Contents};
 use serde_json::{Value, json};
 
+use crate::adapters::{self, AdapterFile};
 use crate::bar::work_with_bar;
 use crate::error::CliError;
 use crate::global::Global;
@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Says what a LoRA is, whichever program trained it: its base, layers, ranks, alphas, and where it changes its base most.
 ///
-/// Reads more kinds of adapters than moa applies, and says whether `moa sample` and `moa merge` take this one. Files that are no
-/// adapters are told by their right names.
+/// Says what `moa sample` and `moa merge` do with it, and what diffusers, ComfyUI and A1111 do. Files that are no adapters are told by their
+/// right names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Reads safetensors files of kohya's sd-scripts, OneTrainer, LyCORIS (LoCon, LoHa, LoKr, full, norms, DoRA), diffusers, peft, ai-toolkit, SimpleTuner and ComfyUI, \
@@ -31,14 +31,14 @@ for Stable Diffusion 1, 2, XL, 3, 3.5 and FLUX.1, with their text encoders. Laye
 Lines:
   base    the family, by the layers' shapes and names, and by the file's header
   alpha   and where it comes from: each layer's tensor, peft's configuration, the header
-  moa     whether moa applies it today
+  moa     whether moa applies it, and below what other programs do with the file
 
 The change of a block's weights is their root mean square, √(Σ‖ΔW‖² / number of weights), without biases, norms and DoRA's magnitudes. Compare blocks of one file, or \
 files of one base.
 
 Fields of JSON, a list of files: file, bytes, family, header_family, base, trainer, components, kinds, precisions, alpha_from, layers (name, \
 component, diffusers, kinds, rank, alpha, scale, shape, norm, dora), blocks (component, name, layers, root_mean_square), words, texts, \
-embeddings, applies, remark; of files that cannot be read file and error. What is not known is null.
+embeddings, applies, remark, programs; of files that cannot be read file and error. What is not known is null.
 
 Examples:
   moa inspect style.safetensors
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 
 /// What is said of a file.
 struct Inspected<'a> {
-    file: &'a found::File,
+    file: &'a AdapterFile,
     contents: &'a Contents<'a>,
     about: About,
     norms: Vec<f64>,
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let files: Vec<PathBuf> = arguments
         .adapters
         .iter()
-        .map(|path| found::files(path))
+        .map(|path| adapters::files(path))
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .flatten()
@@ -98,9 +98,8 @@ enum Found {
 }
 
 fn inspect(path: &Path, as_json: bool, global: Global) -> Result<Found, CliError> {
-    let file = found::File::read(path)?;
-    let contents = Contents::read(&file.bytes, file.config.as_deref())
-        .map_err(|error| CliError::failure(format!("failed to read {}: {error}", path.display())))?;
+    let file = AdapterFile::read(path)?;
+    let contents = file.contents()?;
     let started = Instant::now();
     let norms = work_with_bar("norms", global.quiet, |tell| {
         contents.norms(&|share| {
@@ -110,8 +109,10 @@ fn inspect(path: &Path, as_json: bool, global: Global) -> Result<Found, CliError
         })
     });
     let blocks = contents.blocks(&norms);
-    let verdict = Verdict::of(&file, &contents);
-    let inspected = Inspected { file: &file, contents: &contents, about: contents.about(), norms, blocks, verdict };
+    let about = contents.about();
+    let family = about.by_shapes.as_ref().or(about.by_header.as_ref()).map(|(family, _)| *family);
+    let verdict = Verdict::of(&contents, family);
+    let inspected = Inspected { file: &file, contents: &contents, about, norms, blocks, verdict };
     Ok(if as_json { Found::Json(inspected.to_json()) } else { Found::Text(inspected.to_text()) })
 }
 
@@ -161,6 +162,7 @@ impl Inspected<'_> {
             "embeddings": self.contents.embeddings.iter().map(|embedding| &embedding.word[..]).collect::<Vec<_>>(),
             "applies": self.verdict.applies,
             "remark": self.verdict.remark,
+            "programs": self.verdict.programs.iter().map(|(program, does)| json!({ "program": program, "does": does })).collect::<Vec<_>>(),
         })
     }
 

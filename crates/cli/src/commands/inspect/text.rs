@@ -16,7 +16,7 @@ impl Inspected<'_> {
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
-            let _ = writeln!(text, "{}", prose(&format!("{label:<10}{value}")).trim_end());
+            let _ = writeln!(text, "{}", prose(&format!("{label:<14}{value}")).trim_end());
         };
         line("adapter", &format!("{} ({})", self.file.path.display(), file_size(self.file.bytes.len() as u64)));
         line("made by", self.about.trainer.as_deref().unwrap_or("the file does not say"));
@@ -39,6 +39,9 @@ impl Inspected<'_> {
             line("words", &words.collect::<Vec<_>>().join(", "));
         }
         line("moa", &self.verdict.remark);
+        for (program, does) in &self.verdict.programs {
+            line(program, does);
+        }
         let most = self.blocks.iter().map(|block| block.root_mean_square).fold(0.0, f64::max);
         if most > 0.0 {
             text.push_str("\nchange of weights (root mean square), by block\n");

@@ -97,7 +97,7 @@ pub(crate) enum FormatName {
     Peft,
     /// pytorch_lora_weights.safetensors, for load_lora_weights and ComfyUI
     Diffusers,
-    /// lora.safetensors with kohya's names, for A1111 and ComfyUI
+    /// lora.safetensors with kohya's names, for A1111, Forge and ComfyUI
     Kohya,
 }
 

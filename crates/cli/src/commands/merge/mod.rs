@@ -12,6 +12,7 @@ use moa_adapter::AdapterFormat;
 use moa_analysis::trade_off::Constraints;
 use moa_analysis::{TradeOffError, attack, trade_off};
 
+pub(crate) use files::resolved;
 pub(crate) use method::FormatName;
 use method::MethodArguments;
 
@@ -34,7 +35,7 @@ use crate::suggest::did_you_mean;
 /// With --where safety.attacked>=VALUE it chooses among the adapters and soups that `moa attack` has attacked, and measures no others:
 /// what was not attacked is promised nothing.
 ///
-/// With --adapters it merges adapters in files of any format and any model, without measuring.
+/// With --adapters it merges adapters in files of any format, kind and rank, as programs do that load several, without measuring.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +46,9 @@ Examples:
   moa merge results/pareto --nearest aesthetics=0.7,safety=0.8 --format diffusers --format kohya
   moa merge results/pareto --at alignment=1.3,safety=-0.3 --extrapolate
   moa merge results/pareto --at safety=0.5,alignment=0.5 --method ties --density 0.3
-  moa merge --adapters style.safetensors=0.6 results/pareto/runs/safety=0.4 --format diffusers -o out
+  moa merge --adapters style.safetensors=1 detail.safetensors=0.7 --format kohya -o out
+  moa merge --adapters all.safetensors=1 style.safetensors=-1 --format diffusers -o out
+  moa merge --adapters a.safetensors=1 b.safetensors=1 --block \"up_blocks.*=0.5\" --block \"2:text_encoder*=0\" --format kohya -o out
   moa merge --adapters a.safetensors b.safetensors --method svd --rank 16 -o out
 
 Methods have peft's names; `cargo doc -p moa-adapter` documents each of them. Only mean and
@@ -55,12 +58,27 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DIR", required_unless_present = "adapters", conflicts_with = "adapters")]
     results: Option<PathBuf>,
 
-    /// Adapters in files to merge, from any program; without shares all have equal shares
-    #[arg(long, value_name = "PATH[=SHARE]", num_args = 1..,
-        conflicts_with_all = ["at", "conditions", "maximize", "nearest", "of", "verify", "unmeasured"])]
+    /// Adapters in files to merge, from any program, with weights as they are: 1 is at full strength, below 0 takes away; without weights
+    /// their mean
+    #[arg(long, value_name = "PATH[=WEIGHT]", num_args = 1..,
+        conflicts_with_all = ["at", "conditions", "maximize", "nearest", "of", "verify", "unmeasured", "extrapolate"])]
     adapters: Vec<String>,
 
-    /// With --adapters: the base model, if the files do not name it or call it by two names
+    /// With --adapters: multiply what is done to layers of such names, * for any letters, of all adapters or of the N-th; the last that
+    /// matches counts
+    #[arg(long, value_name = "[N:]PATTERN=FACTOR", requires = "adapters")]
+    block: Vec<String>,
+
+    /// With --adapters: the alpha of files that say none; without it that is their rank
+    #[arg(long, value_name = "ALPHA", requires = "adapters")]
+    alpha: Option<f32>,
+
+    /// With --adapters: bring full differences (of LoKr, LoHa and full training) to factors of this rank, for formats that have these alone; what
+    /// is lost is said
+    #[arg(long, value_name = "R", requires = "adapters", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    reduce: Option<u32>,
+
+    /// With --adapters: the base model, if the files do not name it or call it by two names; a DoRA needs it
     #[arg(long, value_name = "NAME", requires = "adapters")]
     base: Option<String>,
 
