@@ -11,6 +11,7 @@ mod feedback;
 mod finding;
 mod fingerprint;
 mod folder_name;
+mod given;
 mod form;
 mod hypervolume;
 mod lora;
@@ -99,7 +100,11 @@ pub struct ExperimentSpec {
     /// LoRA, 2511.20629), and each round's mean is evaluated. Default: 1.
     #[serde(default = "default_rounds")]
     pub rounds: u32,
-    /// The merges of trained adapters that are evaluated beside them; families are joined in order and duplicates dropped.
+    /// Adapters that are given: LoRAs of any program and kind for this base, in files or folders, whose relative paths count from the experiment file.
+    /// They are evaluated as runs are, and soups can be made of them. Default: none.
+    #[serde(default)]
+    pub adapters: Vec<String>,
+    /// The merges of adapters that are evaluated beside them; families are joined in order and duplicates dropped.
     /// Default: `AtWeightings`.
     #[serde(default = "default_soups")]
     pub soups: Vec<SoupsSpec>,
@@ -181,6 +186,7 @@ impl Default for ExperimentSpec {
                 .to_vec(),
             weightings: default_weightings(),
             rounds: default_rounds(),
+            adapters: Vec::new(),
             soups: default_soups(),
             blends: Vec::new(),
             combine: Combine::default(),

@@ -36,7 +36,9 @@ pub enum PointKind {
     Base,
     /// A trained adapter.
     Trained,
-    /// A merge of trained adapters.
+    /// An adapter that was given.
+    Given,
+    /// A merge of adapters.
     Soup,
     /// Trained adapters whose predictions are mixed at every step.
     Blend,
@@ -48,6 +50,7 @@ impl PointKind {
         match self {
             Self::Base => "base",
             Self::Trained => "trained",
+            Self::Given => "given",
             Self::Soup => "soup",
             Self::Blend => "blend",
         }

@@ -114,8 +114,8 @@ fn names_that_are_unknown() {
     check_fields(&[
         (
             "sampelr: ()",
-            "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, rounds, soups, \
-             blends, combine, scalarisation, constraints, feedback, adversary, online, phases, continual, sampler, lora, optimiser, training, evaluation, hypervolume",
+            "2:1: unknown field `sampelr`: known fields are name, base, precision, seed, prompts, rewards, weightings, rounds, adapters, \
+             soups, blends, combine, scalarisation, constraints, feedback, adversary, online, phases, continual, sampler, lora, optimiser, training, evaluation, hypervolume",
         ),
         ("sampler: (stepz: 3)", "2:11: unknown field `stepz` in sampler: known fields are kind, steps, guidance"),
         ("sampler: (kind: FlowSde(eta: 3))", "2:25: unknown field `eta` in sampler.kind: known fields are noise"),

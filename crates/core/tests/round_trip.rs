@@ -354,6 +354,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                 prompts: PromptsSpec { train, held_out },
                 rewards,
                 weightings,
+                adapters: Vec::new(),
                 soups,
                 blends,
                 combine,

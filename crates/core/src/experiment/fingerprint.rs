@@ -55,6 +55,7 @@ impl ExperimentSpec {
             "prompts",
             "weightings",
             "rounds",
+            "adapters",
             "soups",
             "blends",
             "phases",

@@ -74,12 +74,14 @@ pub(super) fn way_out(path: &str) -> Option<String> {
             "give Corners, Centre, Lattice(divisions: 4), Dirichlet(count: 8), Next(count: 4) or List([{\"safety\": 1}])"
         }
         "weightings[][]" => "give shares by reward name: {\"safety\": 3, \"alignment\": 1}",
+        "adapters" => "give a list of LoRAs' files, such as [\"style.safetensors\"], or [] for none",
+        "adapters[]" => "give the path of a LoRA's file or folder, counted from this file's folder",
         "soups" => "give a list such as [AtWeightings, Lattice(divisions: 4)], or [] for none",
         "blends" => "give a list such as [AtWeightings], or [] for none",
         "soups[]" | "blends[]" => {
             "give AtWeightings, Lattice(divisions: 4), Lattice(of: All, divisions: 2) or List([{\"safety\": 1}])"
         }
-        "soups[].of" | "blends[].of" => "give Corners or All",
+        "soups[].of" | "blends[].of" => "give Corners, All or Given",
         "soups[][]" | "blends[][]" => "give shares by run name: {\"safety\": 3, \"centre\": 1}",
         "combine" => "give Normalised or RawSum",
         "phases" => "give a list such as [(name: \"norms\", until: 10), (name: \"taste\", rewards: [(kind: Harmony)])]",

@@ -16,6 +16,8 @@ const GAIN_SHARE: f64 = 8.0;
 pub struct Plan {
     /// Adapters to train.
     pub runs: u64,
+    /// Adapters that are given, to evaluate.
+    pub given: u64,
     /// Reward soups to evaluate.
     pub soups: u64,
     /// Blends of adapters to evaluate.
@@ -33,7 +35,7 @@ pub struct Plan {
     pub probe_pictures: u64,
     /// Passes that draw them: images × steps.
     pub probe_passes: u64,
-    /// Images drawn and scored in evaluation: (base + runs + soups + blends) × prompts × images per prompt. Image
+    /// Images drawn and scored in evaluation: (base + runs + given adapters + soups + blends) × prompts × images per prompt. Image
     /// grids show images of the evaluation and cost nothing more.
     pub evaluation_pictures: u64,
     /// Passes that draw the evaluation images: images × evaluation steps, for blends times the number of their adapters.
@@ -119,7 +121,7 @@ impl ExperimentSpec {
     /// `train_prompts` bounds the prompts of an epoch, `held_out_prompts` those of the evaluation.
     pub fn plan(&self, train_prompts: usize, held_out_prompts: usize) -> Plan {
         let runs = self.weightings().len() as u64 + self.to_choose();
-        let soups = self.soups().len() as u64;
+        let (soups, given) = (self.soups().len() as u64, self.adapters.len() as u64);
         let blends = self.blends();
         let blended: u64 = blends.iter().map(|blend| blend.shares.len() as u64).sum();
         let blends = blends.len() as u64;
@@ -161,9 +163,10 @@ impl ExperimentSpec {
         let gain_pictures =
             compared * u64::from(GAIN_IMAGES) * train_prompts.min(training.prompts_per_epoch as usize) as u64;
         let guided = u64::from(evaluation.steps) * passes_per_step(evaluation.guidance);
-        let evaluation_passes = (1 + runs + soups + blended) * each * guided;
+        let evaluation_passes = (1 + runs + given + soups + blended) * each * guided;
         Plan {
             runs,
+            given,
             soups,
             blends,
             training_pictures,
@@ -172,7 +175,7 @@ impl ExperimentSpec {
             reference_passes,
             probe_pictures: probe_pictures + gain_pictures,
             probe_passes: probe_pictures * guided + whole(gain_pictures, training.method.passes(self).rollout),
-            evaluation_pictures: (1 + runs + soups + blends) * each,
+            evaluation_pictures: (1 + runs + given + soups + blends) * each,
             evaluation_passes,
         }
     }

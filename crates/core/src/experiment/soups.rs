@@ -21,7 +21,7 @@ pub enum SoupsSpec {
         /// How many steps a share is divided into, 1 or more.
         divisions: u32,
     },
-    /// Shares by run name, e.g. `{"safety": 3, "centre": 1}`: they are divided by their sum.
+    /// Shares by the name of a run or a given adapter, e.g. `{"safety": 3, "centre": 1}`: they are divided by their sum.
     List(Vec<BTreeMap<String, f64>>),
 }
 
@@ -31,6 +31,8 @@ pub enum Ingredients {
     /// The adapters trained on one reward each.
     #[default]
     Corners,
-    /// All adapters of the experiment.
+    /// All adapters of the experiment: trained ones, and those that are given.
     All,
+    /// Those that are given.
+    Given,
 }

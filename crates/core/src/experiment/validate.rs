@@ -44,6 +44,7 @@ impl ExperimentSpec {
         self.prompts.held_out.check("prompts.held_out")?;
         self.check_rewards()?;
         self.check_weightings()?;
+        self.check_given()?;
         self.check_mixtures("soups", "soup", &self.soups)?;
         self.check_mixtures("blends", "blend", &self.blends)?;
         for (field, bounds, get) in NUMBERS {
@@ -177,11 +178,19 @@ impl ExperimentSpec {
     }
 
     fn check_mixtures(&self, list: &str, one: &str, families: &[SoupsSpec]) -> Result<(), Finding> {
-        let runs: Vec<String> = self.weightings().into_iter().map(|(id, _)| id.0).collect();
+        let runs = self.weightings().into_iter().map(|(id, _)| id.0);
+        let all: Vec<String> = runs.chain(self.given().into_iter().map(|(id, _)| id.0)).collect();
         for (index, family) in families.iter().enumerate() {
             let field = format!("{list}[{index}]");
             match family {
                 SoupsSpec::AtWeightings => {}
+                SoupsSpec::Lattice { of: Ingredients::Given, .. } if self.adapters.is_empty() => {
+                    return Err(Finding::value(
+                        format!("{field}.of"),
+                        "Given",
+                        "no adapters are given: name their files in `adapters`",
+                    ));
+                }
                 SoupsSpec::Lattice { divisions, .. } => {
                     check_number(format!("{field}.divisions"), DIVISIONS, f64::from(*divisions))?;
                 }
@@ -194,12 +203,13 @@ impl ExperimentSpec {
                 }
                 SoupsSpec::List(all) => {
                     for (position, shares) in all.iter().enumerate() {
-                        check_shares(&format!("{field}[{position}]"), shares, "run", &runs)?;
+                        check_shares(&format!("{field}[{position}]"), shares, "run", &all)?;
                     }
                 }
             }
         }
-        let sizes = families.iter().map(|family| design::soup_size(family, self.rewards.len(), runs.len()));
+        let (given, rewards) = (self.adapters.len(), self.rewards.len());
+        let sizes = families.iter().map(|family| design::soup_size(family, rewards, all.len() - given, given));
         let count = sizes.fold(0, u64::saturating_add);
         if count > MOST_SOUPS {
             let way_out = format!("give at most {MOST_SOUPS}; each is evaluated");

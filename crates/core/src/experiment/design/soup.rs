@@ -13,11 +13,21 @@ pub struct SoupRecipe {
     pub id: RunId,
     /// The adapters with a share; shares sum to 1.
     pub shares: Vec<(RunId, f64)>,
-    /// The mean of the adapters' weightings by shares; of a soup of corners, the shares themselves.
-    pub weighting: Weighting,
+    /// The mean of the adapters' weightings by shares, of a soup of corners the shares themselves; nothing where an adapter that was given has a
+    /// share.
+    pub weighting: Option<Weighting>,
 }
 
+/// What mixtures are made of: runs with their weightings, then adapters that are given.
+type Ingredient = (RunId, Option<Weighting>);
+
 impl ExperimentSpec {
+    /// Returns what mixtures are made of.
+    fn ingredients(&self) -> Vec<Ingredient> {
+        let runs = self.weightings().into_iter().map(|(id, weighting)| (id, Some(weighting)));
+        runs.chain(self.given().into_iter().map(|(id, _)| (id, None))).collect()
+    }
+
     /// Returns the soups to evaluate, every mixture once, in the order of the file. Soups of one adapter are that adapter,
     /// and left out.
     ///
@@ -37,7 +47,7 @@ impl ExperimentSpec {
     ///
     /// - `shares`: by run, those that have none left out; they sum to 1, and may lie outside of 0 to 1
     pub fn soup_name(&self, shares: &[(RunId, f64)], merge: &MergeSettings) -> RunId {
-        let runs = self.weightings();
+        let runs = self.ingredients();
         let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
         let of = |run: &RunId| shares.iter().find(|(id, _)| id == run).map_or(0.0, |(_, share)| *share);
         let all: Vec<f64> = runs.iter().map(|(run, _)| of(run)).collect();
@@ -70,11 +80,11 @@ impl ExperimentSpec {
 
     /// Returns the mean of a round's adapters, from which the next round continues.
     pub fn mean_of_round(&self, round: u32) -> Option<SoupRecipe> {
-        let (runs, own) = (self.weightings(), self.round(round));
+        let (runs, own) = (self.ingredients(), self.round(round));
         let share = 1.0 / own.len().max(1) as f64;
         let of_round = |id: &RunId| own.iter().any(|(run, _)| run == id);
         let shares: Vec<f64> = runs.iter().map(|(id, _)| if of_round(id) { share } else { 0.0 }).collect();
-        recipe(run_id::mean_of_round(round), &shares, &runs)
+        Some(recipe(run_id::mean_of_round(round), &shares, &runs)).filter(|recipe| !recipe.shares.is_empty())
     }
 
     fn mixtures(&self, families: &[SoupsSpec], mixed: Mixed) -> Vec<SoupRecipe> {
@@ -83,7 +93,7 @@ impl ExperimentSpec {
             // Naming thousands of runs takes its time.
             return Vec::new();
         }
-        let runs = self.weightings();
+        let runs = self.ingredients();
         let names: Vec<String> = runs.iter().map(|(id, _)| id.to_string()).collect();
         let mut distinct: Vec<Weighting> = Vec::new();
         for shares in families.iter().flat_map(|family| expand(family, &runs, &names)) {
@@ -97,7 +107,7 @@ impl ExperimentSpec {
         let recipes = distinct
             .iter()
             .map(Weighting::shares)
-            .filter_map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares, &runs));
+            .map(|shares| recipe(run_id::name_mixture(mixed, &names, corners, shares), shares, &runs));
         let mut recipes: Vec<SoupRecipe> = recipes.collect();
         if has_means {
             // One that is listed is there already.
@@ -111,13 +121,17 @@ impl ExperimentSpec {
 }
 
 /// Returns the places of the corners among the runs, by reward; nothing where one is missing.
-fn corners(runs: &[(RunId, Weighting)], rewards: usize) -> Option<Vec<usize>> {
-    (0..rewards).map(|reward| runs.iter().position(|(_, w)| w.corner_index() == Some(reward))).collect()
+fn corners(runs: &[Ingredient], rewards: usize) -> Option<Vec<usize>> {
+    let is_corner = |weighting: &Option<Weighting>, reward| {
+        weighting.as_ref().is_some_and(|weighting| weighting.corner_index() == Some(reward))
+    };
+    (0..rewards).map(|reward| runs.iter().position(|(_, weighting)| is_corner(weighting, reward))).collect()
 }
 
-/// Returns the shares of a family's soups, by run.
-fn expand(family: &SoupsSpec, runs: &[(RunId, Weighting)], names: &[String]) -> Vec<Vec<f64>> {
-    let rewards = runs.first().map_or(0, |(_, weighting)| weighting.shares().len());
+/// Returns the shares of a family's soups, by ingredient.
+fn expand(family: &SoupsSpec, runs: &[Ingredient], names: &[String]) -> Vec<Vec<f64>> {
+    let weightings = || runs.iter().filter_map(|(_, weighting)| weighting.as_ref());
+    let rewards = weightings().next().map_or(0, |weighting| weighting.shares().len());
     let spread = |shares: &[f64], places: &[usize]| {
         let mut all = vec![0.0; runs.len()];
         places.iter().zip(shares).for_each(|(place, share)| all[*place] = *share);
@@ -126,11 +140,12 @@ fn expand(family: &SoupsSpec, runs: &[(RunId, Weighting)], names: &[String]) -> 
     match family {
         SoupsSpec::AtWeightings => {
             let Some(corners) = corners(runs, rewards) else { return Vec::new() };
-            runs.iter().map(|(_, weighting)| spread(weighting.shares(), &corners)).collect()
+            weightings().map(|weighting| spread(weighting.shares(), &corners)).collect()
         }
         SoupsSpec::Lattice { of, divisions } => {
             let places = match of {
                 Ingredients::All => Some((0..runs.len()).collect()),
+                Ingredients::Given => Some((weightings().count()..runs.len()).collect()),
                 Ingredients::Corners => corners(runs, rewards),
             };
             let Some(places) = places else { return Vec::new() };
@@ -140,23 +155,29 @@ fn expand(family: &SoupsSpec, runs: &[(RunId, Weighting)], names: &[String]) -> 
     }
 }
 
-fn recipe(id: RunId, shares: &[f64], runs: &[(RunId, Weighting)]) -> Option<SoupRecipe> {
-    let rewards = runs.first()?.1.shares().len();
-    let mut weighting = vec![0.0; rewards];
-    for ((_, own), share) in runs.iter().zip(shares) {
-        weighting.iter_mut().zip(own.shares()).for_each(|(sum, part)| *sum += share * part);
+fn recipe(id: RunId, shares: &[f64], runs: &[Ingredient]) -> SoupRecipe {
+    let taking = || runs.iter().zip(shares).filter(|(_, share)| **share > 0.0);
+    let mut weighting: Option<Vec<f64>> = None;
+    if taking().all(|((_, own), _)| own.is_some()) {
+        for ((_, own), share) in runs.iter().zip(shares) {
+            let Some(own) = own else { continue };
+            let sums = weighting.get_or_insert_with(|| vec![0.0; own.shares().len()]);
+            sums.iter_mut().zip(own.shares()).for_each(|(sum, part)| *sum += share * part);
+        }
     }
-    let taking = runs.iter().zip(shares).filter(|(_, share)| **share > 0.0);
-    let shares = taking.map(|((id, _), share)| (id.clone(), *share)).collect();
-    Some(SoupRecipe { id, shares, weighting: Weighting::new(weighting).ok()? })
+    let shares = taking().map(|((id, _), share)| (id.clone(), *share)).collect();
+    SoupRecipe { id, shares, weighting: weighting.and_then(|weighting| Weighting::new(weighting).ok()) }
 }
 
 /// Returns how many soups a family stands for, before duplicates are dropped.
-pub(in crate::experiment) fn size(family: &SoupsSpec, rewards: usize, runs: usize) -> u64 {
+///
+/// - `runs`, `given`: how many adapters are trained, and given
+pub(in crate::experiment) fn size(family: &SoupsSpec, rewards: usize, runs: usize, given: usize) -> u64 {
     match family {
         SoupsSpec::AtWeightings => runs as u64,
         SoupsSpec::Lattice { of: Ingredients::Corners, divisions } => lattice_size(*divisions, rewards),
-        SoupsSpec::Lattice { of: Ingredients::All, divisions } => lattice_size(*divisions, runs),
+        SoupsSpec::Lattice { of: Ingredients::All, divisions } => lattice_size(*divisions, runs + given),
+        SoupsSpec::Lattice { of: Ingredients::Given, divisions } => lattice_size(*divisions, given),
         SoupsSpec::List(list) => list.len() as u64,
     }
 }
