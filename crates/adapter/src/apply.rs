@@ -89,12 +89,15 @@ impl Adapter {
                 None => (None, &name[..]),
             };
             let parameter = format!("{own}.weight");
-            let found = base(encoder).and_then(|parameters| Some((parameters, parameters.shape(&parameter)?)));
-            let Some((parameters, shape)) = found else {
+            let found = base(encoder).and_then(|parameters| {
+                let stored = parameters.stored_name(&parameter)?;
+                Some((parameters, stored, parameters.shape(stored)?))
+            });
+            let Some((parameters, stored, shape)) = found else {
                 let own = self.layers.get(name).map(AdapterLayer::shape).unwrap_or_default();
                 return Err(ParametersError::NotInBase { name: format!("{name}.weight"), own });
             };
-            let weight = moa_device::to_host(parameters.flat(&parameter, &shape, crate::Init::Zeros)?);
+            let weight = moa_device::to_host(parameters.flat(stored, &shape, crate::Init::Zeros)?);
             let mut changed = weight.clone();
             self.apply(&format!("{name}.weight"), &mut changed, &shape, 1.0)?;
             let values = changed.iter().zip(&weight).map(|(changed, weight)| changed - weight).collect();

@@ -33,6 +33,9 @@ pub use other::TensorFile;
 pub use view::Origin;
 use view::View;
 
+/// How adapters' names of CLIP's layers begin.
+const TEXT_MODEL: &str = "text_model.";
+
 /// How a fresh parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -190,6 +193,12 @@ impl Parameters {
             Source::Changed(changed) => changed.of.shape(&name),
             Source::Fresh { .. } => None,
         }
+    }
+
+    /// Returns the name under which a parameter is stored that adapters call `name`; transformers before 5 put `text_model.` before the
+    /// names of CLIP's layers, and adapters still do.
+    pub fn stored_name<'n>(&self, name: &'n str) -> Option<&'n str> {
+        [Some(name), name.strip_prefix(TEXT_MODEL)].into_iter().flatten().find(|name| self.shape(name).is_some())
     }
 
     /// Returns the parameter `name` of the given shape, or creates it.

@@ -23,8 +23,10 @@ pub(crate) fn describe(provenance: &Provenance) -> String {
                 + &line("settings", format!("fingerprint {}", run.fingerprint()))
         }
         Made::Merged(mixture) => {
-            let part = |Ingredient { name, share, sha256, .. }: &Ingredient| {
-                line("", format!("{share:>9.3}  {name}  SHA-256 {}…", sha256.get(..SHORT).unwrap_or(sha256)))
+            let part = |Ingredient { name, share, sha256, blocks, .. }: &Ingredient| {
+                let blocks = blocks.iter().map(|(pattern, factor)| format!("  {pattern} × {factor}"));
+                let hash = sha256.get(..SHORT).unwrap_or(sha256);
+                line("", format!("{share:>9.3}  {name}  SHA-256 {hash}…{}", blocks.collect::<String>()))
             };
             line("made", format!("merged by {}{}, moa {moa}", mixture.merge, of("in")))
                 + &mixture.ingredients.iter().map(part).collect::<String>()

@@ -120,7 +120,7 @@ fn a_pipeline_with_a_transformer_is_a_base_for_every_command() {
     desk.moa(["convert", "soup", "--to", "diffusers", "--base", "sd3", "--out", "diffusers"]).success();
     let file = fs::read(desk.path("diffusers/pytorch_lora_weights.safetensors")).unwrap();
     let header = String::from_utf8_lossy(&file);
-    let layer = "\"transformer.transformer_blocks.0.attn.add_v_proj.lora.down.weight\"";
+    let layer = "\"transformer.transformer_blocks.0.attn.add_v_proj.lora_A.weight\"";
     assert!(header.contains(layer), "diffusers' load_lora_weights looks for the denoiser's name");
 
     desk.moa(["export-model", "--base", "sd3", "--out", "copy", "--quiet"]).success();

@@ -10,15 +10,16 @@ fn a_file_of_kohyas_is_told_with_base_kinds_alphas_and_words() {
     let file = fixture("adapter", "contents/kohya-sd1.safetensors");
     let told = desk.moa(["inspect".as_ref(), file.as_os_str()]).success();
     for words in [
-        "made by   kohya's sd-scripts (networks.lora)",
+        "made by       kohya's sd-scripts (networks.lora)",
         "Stable Diffusion 1 (its header says so: ss_base_model_version: sd_v1)",
         "unet (3 layers), text_encoder (2 layers)",
         "1 convolution 1×1, 1 convolution 3×3, 3 linear",
-        "rank      2 to 4 (median 4)",
+        "rank          2 to 4 (median 4)",
         "from the layer's own tensor; scale 0.5 to 1 (median 0.5)",
         "stored as F16",
         "fox (8), in snow (4), a photo (2)",
-        "cannot apply it yet: ",
+        "moa           sample, merge and convert take all of it",
+        "diffusers     loads it (load_lora_weights)",
         "down_blocks.0",
         "█",
     ] {
@@ -42,8 +43,14 @@ fn what_moa_applies_is_said_and_json_has_every_layer() {
     assert!(values[0]["layers"][0]["norm"].as_f64().unwrap() > 0.0);
     assert_eq!(values[1]["layers"][0]["scale"], 0.5);
     assert_eq!(values[1]["alpha_from"][0], "`alpha` in the file's header");
-    // The header's α is read by its trainer, and not yet by moa.
-    assert_eq!(values[1]["applies"], false, "{}", values[1]["remark"]);
+    assert_eq!(values[1]["applies"], true, "{}", values[1]["remark"]);
+    // The header's α is read by its trainer, and by few others.
+    let programs: Vec<&str> =
+        values[1]["programs"].as_array().unwrap().iter().filter_map(|own| own["does"].as_str()).collect();
+    assert!(
+        programs.iter().all(|does| does.contains("another strength") || does.contains("convert it")),
+        "{programs:?}"
+    );
 }
 
 #[test]

@@ -134,7 +134,16 @@ fn adapters_are_merged_outside_of_experiments() {
     moa("convert rank3 --to peft -o as-peft").success();
     let config = String::from_utf8(bytes("as-peft/adapter_config.json")).unwrap();
     assert!(config.contains("\"r\": 3"), "{config}");
-    moa("merge --adapters mini/runs/safety=1.5 mini/runs/aesthetics=-0.5 --extrapolate -o beyond").success();
+    let text = moa("merge --adapters mini/runs/safety=1 mini/runs/aesthetics=1 -o both").success();
+    assert!(text.contains("1.000  mini/runs/safety") && text.contains("alpha"), "{text}");
+    moa("merge --adapters both=1 mini/runs/aesthetics=-1 -o less").success();
+    // One less the other is what is left, up to rounding: taken away from itself it is nothing.
+    moa("merge --adapters less=1 mini/runs/safety=-1 --block \"*=1\" -o nothing".replace('"', "").as_str()).success();
+    moa("merge --adapters rank3=0.5 --base sd15 -o weaker").success();
+    moa("merge --adapters loose=1 kohya/lora.safetensors=1 --block 2:up_blocks.*=0.5 --block *.attn1.*=0 -o by-block")
+        .success();
+    let text = moa("show by-block").success();
+    assert!(text.contains("up_blocks.*"), "{text}");
 
     let safety = desk.path("mini/runs/safety");
     let elsewhere = fs::read_to_string(safety.join("adapter_config.json")).unwrap().replace("emoji-32", "sd15");
@@ -145,16 +154,16 @@ fn adapters_are_merged_outside_of_experiments() {
     desk.write("cut.safetensors", &bytes("kohya/lora.safetensors")[..2000]);
     for (arguments, words) in [
         ("merge --adapters mini/runs/safety other -o x", &["on emoji-32", "on sd15", "--base NAME"][..]),
-        ("merge --adapters dora -o x", &["dora/adapter.safetensors", "`use_dora` is true"]),
+        ("merge --adapters dora -o x", &["dora/adapter.safetensors", "DoRA"]),
         ("merge --adapters cut.safetensors -o x", &["cut.safetensors", "truncated"]),
         ("merge --adapters nowhere -o x", &["nowhere", "there is no adapter"]),
-        ("merge --adapters mini/runs/safety=0.5 loose=0.6 -o x", &["sum to 1.1"]),
-        (
-            "merge --adapters mini/runs/safety=1.5 loose=-0.5 -o x",
-            &["share of mini/runs/safety is 1.5", "--extrapolate"],
-        ),
-        ("merge --adapters mini/runs/safety=0.5 loose -o x", &["loose has no share"]),
-        ("merge --adapters rank3 loose --base sd15 --method ties -o x", &["rank", "methods that work on the factors"]),
+        ("merge --adapters mini/runs/safety=1e9 loose=0.6 -o x", &["weight of mini/runs/safety is 1000000000"]),
+        ("merge --adapters mini/runs/safety=0.5 loose -o x", &["loose has no weight"]),
+        ("merge --adapters loose=0 -o x", &["nothing is left"]),
+        ("merge --adapters loose=1 --block up_blocks.*=x -o x", &["--block \"up_blocks.*=x\"", "the factor is \"x\""]),
+        ("merge --adapters loose=1 --block text_encoder*=0 -o x", &["matches no layer", "moa inspect"]),
+        ("merge --adapters loose=1 --alpha 4 -o x", &["the files say what their alpha is"]),
+        ("merge --adapters loose=-1 kohya/lora.safetensors=2 --method ties -o x", &["can extrapolate"]),
         ("merge --adapters loose --rank 3 -o x", &["rank is 3", "ends in an SVD"]),
         ("merge --adapters loose", &["where does the merged adapter go?", "-o DIR"]),
         ("merge mini --adapters loose -o x", &["cannot be used with"]),

@@ -153,12 +153,11 @@ fn adapters_that_are_missing_damaged_or_foreign_are_named() {
     sample("none").refusal(2, &["none: there is no adapter"]);
     desk.write("torn/adapter.safetensors", [7; 100]);
     desk.write("torn/adapter_config.json", r#"{"r": 2, "lora_alpha": 2}"#);
-    sample("torn").refusal(1, &["torn", "truncated or corrupt"]);
-    // One factor under peft's name, which says nothing of alpha.
+    sample("torn").refusal(1, &["torn", "no safetensors file"]);
     let header = r#"{"base_model.model.x.lora_A.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}"#;
     let length = (header.len() as u64).to_le_bytes();
     desk.write("bare/adapter.safetensors", [&length[..], header.as_bytes(), &[0; 4]].concat());
-    sample("bare").refusal(1, &["bare", "adapter_config.json"]);
+    sample("bare").refusal(1, &["bare", "layer `base_model.model.x` lacks `its factor up"]);
     desk.moa(["sample", "--prompt", " "]).refusal(2, &["blank"]);
     assert!(!desk.path("sample.png").exists());
 }

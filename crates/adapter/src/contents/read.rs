@@ -68,6 +68,7 @@ impl<'a> Contents<'a> {
         let config = config.filter(|_| !any_alphas && !any_flat);
         let scales = Scales::read(config, &metadata)?;
         let base = config.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let is_dora = base.as_ref().is_some_and(|config| config["use_dora"].as_bool() == Some(true));
         let base = base.and_then(|config| config["base_model_name_or_path"].as_str().map(str::to_owned));
 
         let mut alphas_from = BTreeSet::new();
@@ -77,6 +78,11 @@ impl<'a> Contents<'a> {
         });
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         check_layers_differ(&layers)?;
+        if is_dora && layers.iter().all(|layer| layer.magnitude.is_none()) {
+            let (field, value) = ("use_dora".to_owned(), "true".to_owned());
+            let wanted = "the file holds no DoRA magnitudes (lora_magnitude_vector): it is incomplete";
+            return Err(ContentsError::Field { place: Origin::Config, field, value, wanted });
+        }
         let base = base.filter(|base| !base.is_empty());
         Ok(Self { layers, embeddings, alphas_from: alphas_from.into_iter().collect(), metadata, base })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{FloatDType, Tensor};
 use moa_device::{as_type, from_host, to_host};
 
-use super::{Init, Parameters, ParametersError};
+use super::{Init, Parameters, ParametersError, TEXT_MODEL};
 use crate::Adapter;
 
 /// Parameters of a model, and what is added to them.
@@ -25,18 +25,22 @@ impl Changed {
         init: Init,
         kept: FloatDType,
     ) -> Result<Tensor<1>, ParametersError> {
-        let full = format!("{}{name}", self.prefix);
-        let own: Vec<_> = self.adapters.iter().filter(|(adapter, _)| adapter.changes(&full)).collect();
+        // See `Parameters::stored_name`.
+        let names = [format!("{}{name}", self.prefix), format!("{}{TEXT_MODEL}{name}", self.prefix)];
+        let of =
+            |(adapter, strength)| Some((names.iter().find(|name| Adapter::changes(adapter, name))?, adapter, strength));
+        let own: Vec<(&String, &Adapter, &f64)> =
+            self.adapters.iter().map(|(adapter, strength)| (adapter, strength)).filter_map(of).collect();
         if own.is_empty() {
             return self.of.in_type(kept).flat(name, shape, init);
         }
         let base = self.of.in_type(FloatDType::F32).flat(name, shape, init)?;
         let mut values = to_host(base);
         let mut sum = values.clone();
-        for (adapter, strength) in own {
+        for (full, adapter, strength) in own {
             // Each from the base, so that DoRAs beside others mean what they mean alone.
             let mut changed = values.clone();
-            adapter.apply(&full, &mut changed, shape, *strength)?;
+            adapter.apply(full, &mut changed, shape, *strength)?;
             sum.iter_mut().zip(changed.iter().zip(&values)).for_each(|(sum, (changed, base))| *sum += changed - base);
         }
         values = sum;

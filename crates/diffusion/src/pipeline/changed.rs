@@ -114,7 +114,7 @@ pub(super) fn changed(
         let differences = adapter.differences.iter().map(|(name, own)| (name.clone(), own.shape.clone()));
         for (parameter, own) in weights.chain(differences) {
             let Some(name) = of_part(&parameter) else { continue };
-            if !parameters.has(&name) {
+            if parameters.stored_name(&name).is_none() {
                 return Err(ParametersError::NotInBase { name: parameter, own });
             }
         }

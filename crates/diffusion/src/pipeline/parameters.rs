@@ -80,7 +80,8 @@ impl BaseParameters {
         let differences = adapter.differences.iter().map(|(name, own)| (name.clone(), own.shape.clone()));
         for (name, own) in weights.chain(differences) {
             let (encoder, inside) = encoder_of(&name).map_or((None, &name[..]), |(encoder, own)| (Some(encoder), own));
-            let Some(base) = self.of(encoder).and_then(|parameters| parameters.shape(inside)) else {
+            let shape = |parameters: &Parameters| parameters.shape(parameters.stored_name(inside)?);
+            let Some(base) = self.of(encoder).and_then(shape) else {
                 return Err(ParametersError::NotInBase { name, own });
             };
             let same = own.first() == base.first() && own.iter().product::<usize>() == base.iter().product::<usize>();

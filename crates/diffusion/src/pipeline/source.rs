@@ -128,7 +128,19 @@ impl Source<'_> {
         device: &Device,
         build: impl FnOnce(&Parameters) -> Result<T, ParametersError>,
     ) -> Result<T, PipelineError> {
-        let (file, parameters) = match self {
+        let (file, parameters) = self.parameters(part, device)?;
+        let built = parameters.and_then(|parameters| build(&parameters));
+        built.map_err(|source| PipelineError::Weights { file, source })
+    }
+
+    /// Returns the parameters of a part, and what they are read from.
+    #[expect(clippy::type_complexity, reason = "the file is named whatever is wrong with it")]
+    fn parameters(
+        &self,
+        part: Part,
+        device: &Device,
+    ) -> Result<(&'static str, Result<Parameters, ParametersError>), PipelineError> {
+        Ok(match self {
             Self::Memory(_) => (part.file, Parameters::read(&self.bytes(part.file)?, device)),
             Self::Folder(folder) => {
                 let files = weight_files(&folder.join(part.folder), part.stem);
@@ -139,11 +151,9 @@ impl Source<'_> {
                 (part.folder, Ok(parameters.clone()))
             }
             Self::Changed(of, adapters) => {
-                return of
-                    .load(part, device, |parameters| build(&changed::changed(parameters, part.folder, adapters)?));
+                let (file, parameters) = of.parameters(part, device)?;
+                (file, parameters.and_then(|parameters| changed::changed(&parameters, part.folder, adapters)))
             }
-        };
-        let built = parameters.and_then(|parameters| build(&parameters));
-        built.map_err(|source| PipelineError::Weights { file, source })
+        })
     }
 }
