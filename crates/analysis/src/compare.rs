@@ -65,7 +65,7 @@ impl SweepResults {
 /// Which points make up the front of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fronts {
-    /// Trained adapters, soups and blends.
+    /// Trained and given adapters, soups and blends.
     #[default]
     All,
     /// Trained adapters alone.
@@ -77,7 +77,7 @@ impl Fronts {
         match point.kind {
             PointKind::Base => false,
             PointKind::Trained => true,
-            PointKind::Soup | PointKind::Blend => self == Self::All,
+            PointKind::Given | PointKind::Soup | PointKind::Blend => self == Self::All,
         }
     }
 }

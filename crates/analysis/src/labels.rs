@@ -17,6 +17,7 @@ pub fn labels<'a>(points: impl IntoIterator<Item = (&'a RunId, PointKind)>, rewa
         let prefix = match kind {
             PointKind::Soup => "soup-",
             PointKind::Blend => "blend-",
+            PointKind::Given => return id.to_string(),
             PointKind::Base | PointKind::Trained => return shortened(id.as_str(), &short),
         };
         let name = id.as_str().strip_prefix(prefix).unwrap_or(id.as_str());

@@ -192,7 +192,8 @@ impl Experiment {
     pub(crate) fn describe(&self) -> String {
         let Self { spec, prompts, plan, .. } = self;
         let training = &spec.training;
-        let points = [(plan.runs, "adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
+        let points =
+            [(plan.runs, "adapter"), (plan.given, "given adapter"), (plan.soups, "soup"), (plan.blends, "blend")];
         let points: Vec<String> =
             points.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
         let dropped = match prompts.duplicates {

@@ -374,7 +374,7 @@ fn rewards_from_outside_that_cannot_be() {
 #[test]
 fn weightings_that_cannot_be() {
     check_fields(&[
-        ("weightings: []", "2:13: weightings is empty: give at least one family, e.g. [Corners]"),
+        ("weightings: []", "2:13: weightings is empty: give at least one family, e.g. [Corners], or name `adapters`"),
         ("weightings: [List([])]", "2:14: weightings[0] is empty: give at least one weighting, e.g. {\"safety\": 1}"),
         (
             "weightings: [List([{\"safety\": -0.5, \"alignment\": 1.5}])]",

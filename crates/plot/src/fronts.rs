@@ -21,6 +21,8 @@ pub enum PointKind {
     Base,
     /// A trained adapter: a blue circle.
     Trained,
+    /// An adapter that was given: a purple triangle.
+    Given,
     /// A merge of adapters: a vermilion diamond.
     Soup,
     /// Adapters whose predictions are mixed: a green square.

@@ -19,6 +19,7 @@ impl Marker {
         match self.kind {
             PointKind::Base => Colour::INK,
             PointKind::Trained => Colour::BLUE,
+            PointKind::Given => Colour::PURPLE,
             PointKind::Soup => Colour::VERMILION,
             PointKind::Blend => Colour::GREEN,
         }
@@ -49,6 +50,11 @@ impl Marker {
     fn fill(self, figure: &mut Figure, at: Point, grow: f64, colour: Colour) {
         match self.kind {
             PointKind::Trained => figure.circle(at, self.radius + grow, colour),
+            PointKind::Given => {
+                let reach = self.radius * 1.3 + grow * 1.7;
+                let corners = [(0.0, -reach), (reach * 0.95, reach * 0.7), (-reach * 0.95, reach * 0.7)];
+                figure.polygon(corners.map(|(dx, dy)| at.shifted(dx, dy)).to_vec(), colour);
+            }
             PointKind::Soup => {
                 let reach = self.radius * 1.25 + grow * 1.4;
                 let corners = [(0.0, -reach), (reach, 0.0), (0.0, reach), (-reach, 0.0)];

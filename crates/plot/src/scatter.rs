@@ -137,6 +137,7 @@ pub(crate) fn legend(points: &[FrontPoint]) -> Vec<Entry> {
     let kinds = [
         (PointKind::Base, "base"),
         (PointKind::Trained, "trained"),
+        (PointKind::Given, "given"),
         (PointKind::Soup, "soup"),
         (PointKind::Blend, "blend"),
     ];

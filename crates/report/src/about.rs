@@ -24,6 +24,11 @@ pub(crate) fn sentences(front: &FrontReport, spec: &ExperimentSpec) -> Vec<Strin
         spec.training.method.name(),
         listed(&front.rewards),
     )];
+    let given = of(PointKind::Given);
+    if given > 0 {
+        let were = if given == 1 { "was" } else { "were" };
+        sentences.push(format!("{} {were} given and evaluated beside them.", count(given, "further adapter")));
+    }
     let mixed: Vec<String> = [(soups, "soup"), (blends, "blend")]
         .into_iter()
         .filter(|(number, _)| *number > 0)

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use moa_adapter::contents::Contents;
 use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_file};
 use moa_core::experiment::BaseName;
 use moa_core::provenance::{Ingredient, Made, Mixture, TrainedRun};
@@ -40,8 +41,14 @@ fn read_with_bytes(folder: &Path) -> Result<(Adapter, Vec<u8>), RunnerError> {
     let failed = |path: &Path, reason: String| RunnerError::Read { path: path.into(), reason };
     let (file, config) = (folder.join(ADAPTER), folder.join(ADAPTER_CONFIG));
     let bytes = std::fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
-    let text = std::fs::read_to_string(&config).map_err(|error| failed(&config, error.to_string()))?;
-    let adapter = Adapter::read(&bytes, &text).map_err(|error| failed(&file, error.to_string()))?;
+    let text = match std::fs::read_to_string(&config) {
+        Ok(text) => Some(text),
+        // Other formats than peft's, in which given adapters may be, have none; a file of peft's is refused without it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(&config, error.to_string())),
+    };
+    let contents = Contents::read(&bytes, text.as_deref());
+    let adapter = contents.and_then(|contents| contents.adapter()).map_err(|error| failed(&file, error.to_string()))?;
     Ok((adapter, bytes))
 }
 
@@ -66,7 +73,7 @@ pub(crate) struct Part {
 impl Part {
     /// Reads the adapter of a run.
     pub(crate) fn read(run: &RunId, layout: &Layout) -> Result<Self, RunnerError> {
-        let folder = layout.run_dir(run);
+        let folder = layout.ingredient_dir(run);
         let (adapter, bytes) = read_with_bytes(&folder)?;
         let failed =
             |error: AdapterFileError| RunnerError::Read { path: folder.join(ADAPTER), reason: error.to_string() };

@@ -324,7 +324,9 @@ pub enum RunnerError {
         source: MergeError,
     },
     /// Adapters cannot be blended.
-    #[error("blend adapters into `{blend}`: they differ in rank or in the adapted layers")]
+    #[error(
+        "blend adapters into `{blend}`: they adapt more than linear layers of the denoiser, or layers of different shapes"
+    )]
     Blend {
         /// The blend.
         blend: String,

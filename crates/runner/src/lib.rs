@@ -15,6 +15,7 @@ mod error;
 mod evaluation;
 mod feedback;
 mod folder;
+mod given;
 mod models;
 mod online;
 mod parts;

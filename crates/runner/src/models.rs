@@ -14,6 +14,7 @@ use moa_zoo::BaseModel;
 
 use crate::RunnerError;
 use crate::feedback::Times;
+use crate::given;
 
 /// Where models compute.
 #[derive(Clone, Debug)]
@@ -57,6 +58,9 @@ impl Models {
         let scorer = moa_zoo::scorer(base, &spec.rewards, group, hub, &places.rewards)?;
         for (list, prompts) in [("prompts.train", &prompts.train), ("prompts.held_out", &prompts.held_out)] {
             scorer.check_prompts(list, prompts).map_err(moa_zoo::ZooError::from)?;
+        }
+        if !spec.adapters.is_empty() {
+            given::check(spec, &base.parameters()?)?;
         }
         let mut sha256 = base.sha256()?;
         sha256.extend(moa_zoo::reward_hashes(&spec.rewards, hub)?);

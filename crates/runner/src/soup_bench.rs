@@ -109,7 +109,8 @@ impl<'a> SoupBench<'a> {
     fn parts(&self, shares: &[f64]) -> Vec<(&Part, f64)> {
         let sum: f64 = shares.iter().sum();
         let whole = if (sum - 1.0).abs() < 1e-12 { 1.0 } else { sum };
-        let order: Vec<RunId> = self.spec.weightings().into_iter().map(|(id, _)| id).collect();
+        let runs = self.spec.weightings().into_iter().map(|(id, _)| id);
+        let order: Vec<RunId> = runs.chain(self.spec.given().into_iter().map(|(id, _)| id)).collect();
         let taking = self.ingredients.iter().zip(shares).filter(|(_, share)| **share != 0.0);
         let mut parts: Vec<(&Part, f64)> = taking.map(|(part, share)| (part, share / whole)).collect();
         parts.sort_by_key(|(part, _)| order.iter().position(|id| *id == part.run));

@@ -17,7 +17,7 @@ use crate::recorder::Recorder;
 /// Returns the soups that an experiment asks for, then its blends, then the soups that were added to it, made of its trained adapters. Soups
 /// are merged and written where they are not there.
 ///
-/// - `trained`: the runs whose adapters are there; what needs others is left out
+/// - `trained`: the runs and given adapters that are there; what needs others is left out
 pub(crate) fn mixtures(
     spec: &ExperimentSpec,
     trained: &[RunId],
@@ -31,19 +31,13 @@ pub(crate) fn mixtures(
         // A soup is merged again: its adapters may have changed since.
         let (merged, mixture) = merged(&id, &shares, &Merge::default(), layout)?;
         keep_adapter(&merged, &made(spec, Made::Merged(mixture)), &id, &folder, recorder)?;
-        points.push(Point {
-            id,
-            kind: PointKind::Soup,
-            weighting: Some(weighting),
-            model: Model::Stored,
-            folder,
-            added: None,
-        });
+        points.push(Point { id, kind: PointKind::Soup, weighting, model: Model::Stored, folder, added: None });
     }
     for SoupRecipe { id, shares, weighting } in spec.blends().into_iter().filter(can_be) {
-        let parts: Vec<(PathBuf, f64)> = shares.iter().map(|(run, share)| (layout.run_dir(run), *share)).collect();
+        let parts: Vec<(PathBuf, f64)> =
+            shares.iter().map(|(run, share)| (layout.ingredient_dir(run), *share)).collect();
         let folder = layout.blend_dir(&id);
-        let (weighting, model) = (Some(weighting), Model::Blend(parts));
+        let model = Model::Blend(parts);
         points.push(Point { id, kind: PointKind::Blend, weighting, model, folder, added: None });
     }
     for record in added(spec, layout)? {
@@ -74,7 +68,8 @@ fn again(
 ) -> Result<Option<Point>, RunnerError> {
     let Some(recipe) = &record.added else { return Ok(None) };
     let (id, shares) = (record.id, recipe.shares());
-    let known: BTreeSet<RunId> = spec.weightings().into_iter().map(|(id, _)| id).collect();
+    let runs = spec.weightings().into_iter().map(|(id, _)| id);
+    let known: BTreeSet<RunId> = runs.chain(spec.given().into_iter().map(|(id, _)| id)).collect();
     let left = |why: String| {
         let message = format!("the soup `{id}`, which was added to the experiment, is left out: {why}");
         RunEvent::Warned(Warning { run: None, message })

@@ -165,7 +165,7 @@ enum Passed {
 
 /// What a stage has left.
 struct Stage {
-    /// The base, then trained adapters, soups and blends.
+    /// The base, then trained adapters, given ones, soups and blends.
     points: Vec<Point>,
     /// The runs that are not trained, and how far they are.
     missing: BTreeMap<String, String>,
@@ -250,7 +250,10 @@ fn stage(
     let (trained, missing) = trained(&own, layout, epochs)?;
     let mut points: Vec<Point> = trained.iter().map(|run| run_point(run, layout)).collect();
     if request.part.is_none() {
-        let ids: Vec<RunId> = trained.iter().map(|run| run.id.clone()).collect();
+        let mut ids: Vec<RunId> = trained.iter().map(|run| run.id.clone()).collect();
+        let given = crate::given::points(spec, layout, recorder)?;
+        ids.extend(given.iter().map(|point| point.id.clone()));
+        points.extend(given);
         points.extend(mixtures(spec, &ids, layout, recorder)?);
     }
     let evaluated = evaluate_all(context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, recorder)?;
@@ -339,7 +342,8 @@ fn choose(spec: &mut ExperimentSpec, evaluations: &[EvaluationRecord]) -> Result
 fn index(spec: &ExperimentSpec, folder: &Folder) -> Result<MetricStore, RunnerError> {
     let mut store = MetricStore::open(folder.layout.root())?;
     let mixtures = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
-    let runs: BTreeSet<RunId> = folder.runs.iter().map(|run| run.id.clone()).collect();
+    let runs = folder.runs.iter().map(|run| run.id.clone());
+    let runs: BTreeSet<RunId> = runs.chain(spec.given().into_iter().map(|(id, _)| id)).collect();
     let added = added(spec, &folder.layout)?.into_iter();
     let added = added.filter(|record| record.added.as_ref().is_some_and(|mixture| is_of(&runs, mixture)));
     let added: Vec<RunId> = added.map(|record| record.id).collect();

@@ -123,6 +123,17 @@ impl Layout {
         self.run_dir(run).join(ADAPTER_CONFIG)
     }
 
+    /// Returns the folder of an adapter that was given; its files are named as a run's.
+    pub fn given_dir(&self, adapter: &RunId) -> PathBuf {
+        self.root.join("adapters").join(adapter.as_str())
+    }
+
+    /// Returns the folder of what soups are made of: a run, or an adapter that was given.
+    pub fn ingredient_dir(&self, id: &RunId) -> PathBuf {
+        let given = self.given_dir(id);
+        if given.join(ADAPTER).is_file() { given } else { self.run_dir(id) }
+    }
+
     /// Returns the folder of one soup; its files are named as a run's.
     pub fn soup_dir(&self, soup: &RunId) -> PathBuf {
         self.root.join("soups").join(soup.as_str())
@@ -145,6 +156,7 @@ impl Layout {
     pub fn point_dir(&self, kind: PointKind, id: &RunId) -> PathBuf {
         match kind {
             PointKind::Base | PointKind::Trained => self.run_dir(id),
+            PointKind::Given => self.given_dir(id),
             PointKind::Soup => self.soup_dir(id),
             PointKind::Blend => self.blend_dir(id),
         }
@@ -161,7 +173,13 @@ impl Layout {
     /// What the system says of a folder that it cannot list.
     pub fn logs(&self) -> Result<Vec<(PointKind, RunId, u64)>, StoreError> {
         let mut logs = Vec::new();
-        for (kind, folder) in [(PointKind::Trained, "runs"), (PointKind::Soup, "soups"), (PointKind::Blend, "blends")] {
+        let folders = [
+            (PointKind::Trained, "runs"),
+            (PointKind::Given, "adapters"),
+            (PointKind::Soup, "soups"),
+            (PointKind::Blend, "blends"),
+        ];
+        for (kind, folder) in folders {
             logs.extend(self.logs_in(kind, folder)?);
         }
         logs.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));

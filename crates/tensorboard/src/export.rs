@@ -93,7 +93,7 @@ pub(crate) fn story(
 /// the runs that it is made of.
 fn step(snapshot: &Snapshot, id: &RunId, kind: PointKind) -> u32 {
     match kind {
-        PointKind::Base => 0,
+        PointKind::Base | PointKind::Given => 0,
         PointKind::Trained => snapshot.run(id).map_or(0, |run| run.epochs_done),
         PointKind::Soup | PointKind::Blend => snapshot.runs.iter().map(|run| run.epochs_done).max().unwrap_or(0),
     }

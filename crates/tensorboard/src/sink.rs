@@ -103,7 +103,7 @@ impl TensorBoard {
     fn evaluated(&mut self, record: &EvaluationRecord) -> Result<(), TensorBoardError> {
         self.scribe.know_base(record);
         let step = match record.kind {
-            PointKind::Base => 0,
+            PointKind::Base | PointKind::Given => 0,
             PointKind::Trained => self.runs.get(&record.id).map_or(self.epochs, |(_, done)| *done),
             PointKind::Soup | PointKind::Blend => self.epochs,
         };

@@ -124,6 +124,7 @@ impl Theme {
             PointKind::Trained => self.series(0),
             PointKind::Soup => self.series(1),
             PointKind::Blend => self.series(2),
+            PointKind::Given => self.series(3),
         }
     }
 
@@ -157,5 +158,6 @@ pub(crate) fn mark(kind: PointKind) -> &'static str {
         PointKind::Trained => "●",
         PointKind::Soup => "○",
         PointKind::Blend => "△",
+        PointKind::Given => "▲",
     }
 }

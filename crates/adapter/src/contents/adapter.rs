@@ -4,8 +4,9 @@
 use rayon::prelude::*;
 use safetensors::Dtype;
 
+use super::keys::WRAPPER;
 use super::part::{Form, Part, Product, Side, Target};
-use super::{Component, Contents, ContentsError, Layer};
+use super::{Component, Contents, ContentsError, Layer, Origin};
 use crate::adapter::{Adapter, AdapterLayer, Difference, Norms, Precision};
 
 /// Low-rank factors of one part: `[out, r]` and `[r, columns]`.
@@ -30,8 +31,12 @@ impl Contents<'_> {
     /// differences elsewhere.
     ///
     /// # Errors
-    /// Names a layer that no table knows, and one whose rows cannot be divided among the layers that it is fused of.
+    /// Names a layer that no table knows, and one whose rows cannot be divided among the layers that it is fused of; refuses a file that needs an
+    /// α and has none.
     pub fn adapter(&self) -> Result<Adapter, ContentsError> {
+        if self.needs_alpha() {
+            return Err(ContentsError::NoAlpha);
+        }
         let read = |layer: &Layer<'_>| layer.split();
         let all = self.layers.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut adapter = Adapter { precision: self.precision(), ..Adapter::default() };
@@ -41,6 +46,11 @@ impl Contents<'_> {
             adapter.magnitudes.extend(part.magnitudes);
         }
         Ok(adapter)
+    }
+
+    /// Returns whether the file has peft's names, by which α is in a configuration beside it, and nothing says α.
+    pub fn needs_alpha(&self) -> bool {
+        self.alphas_from == [Origin::Rank] && self.layers.iter().any(|layer| layer.name.starts_with(WRAPPER))
     }
 
     /// Returns the precision that holds the file's numbers.

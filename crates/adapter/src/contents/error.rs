@@ -102,6 +102,12 @@ pub enum ContentsError {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// Nothing says α.
+    #[error(
+        "the file has peft's key names, which do not include alpha: adapter_config.json must be beside it, or --alpha given (most programs \
+         take the rank)"
+    )]
+    NoAlpha,
     /// An α makes no sense.
     #[error("layer `{layer}`: alpha is {alpha} (from {origin}): it must be positive, from 0.000001 to 1000000")]
     AlphaValue {

@@ -95,7 +95,7 @@ fn points(layout: &Layout, names: &[String]) -> Result<Vec<(PointKind, RunId)>, 
                     || format!("there are {}", names.join(", ")),
                     |meant| format!("did you mean `{meant}`?"),
                 );
-                let message = format!("{} has no run, soup or blend `{name}`", layout.root().display());
+                let message = format!("{} has no run, adapter, soup or blend `{name}`", layout.root().display());
                 return Err(CliError::usage(message).hint(hint));
             }
         }

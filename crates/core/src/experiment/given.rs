@@ -17,7 +17,11 @@ impl ExperimentSpec {
     /// Returns the adapters that are given, by their names in the experiment: those of their files (of files that are called as all are, of
     /// their folders) in lower case, with `-` for what cannot stand in the name of a run.
     pub fn given(&self) -> Vec<(RunId, &Path)> {
-        self.adapters.iter().map(|path| (RunId(name_of(path)), &path[..])).map(|(id, path)| (id, Path::new(path))).collect()
+        self.adapters
+            .iter()
+            .map(|path| (RunId(name_of(path)), &path[..]))
+            .map(|(id, path)| (id, Path::new(path)))
+            .collect()
     }
 
     /// Returns the names of all that soups can be made of: runs, then adapters that are given.

@@ -10,7 +10,7 @@ use ron::ser::PrettyConfig;
 use super::bounds::LARGEST_FILE;
 use super::finding::{Finding, Source};
 use super::setting::Edited;
-use super::{ExperimentSpec, FeedbackFrom, Setting, SpecError, base, moved, parse_error, validate};
+use super::{ExperimentSpec, FeedbackFrom, Setting, SpecError, base, given, moved, parse_error, validate};
 
 /// `Some(3)` is written `3`, and `Program((command: …))` is written `Program(command: …)`.
 fn options() -> ron::Options {
@@ -52,7 +52,7 @@ impl ExperimentSpec {
         let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
             .map_err(|error| SpecError::Unreadable { file, problem: format!("its folder cannot be found: {error}") })?;
         let of_phases = spec.phases.iter_mut().filter_map(|phase| phase.rewards.as_mut()).flatten();
-        spec.adapters.iter_mut().for_each(|path| *path = located_adapter(path, &folder));
+        spec.adapters.iter_mut().for_each(|path| *path = given::located(path, &folder));
         spec.rewards.iter_mut().chain(of_phases).for_each(|reward| reward.kind.anchor(&folder));
         match spec.feedback.as_mut().map(|feedback| &mut feedback.from) {
             Some(FeedbackFrom::Ai(ai)) => ai.anchor(&folder),

@@ -106,8 +106,12 @@ impl ExperimentSpec {
     }
 
     fn check_weightings(&self) -> Result<(), Finding> {
-        if self.weightings.is_empty() {
-            return Err(Finding::state("weightings", "empty", "give at least one family, e.g. [Corners]"));
+        if self.weightings.is_empty() && self.adapters.is_empty() {
+            return Err(Finding::state(
+                "weightings",
+                "empty",
+                "give at least one family, e.g. [Corners], or name `adapters` to compare without training",
+            ));
         }
         let names = self.reward_names();
         for (index, family) in self.weightings.iter().enumerate() {

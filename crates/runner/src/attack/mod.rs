@@ -208,7 +208,7 @@ struct Digests {
 /// Returns the digest of the adapter in the folder of the point that a victim is, or was made of.
 fn adapter_of(results: &Path, victim: &str) -> Result<String, RunnerError> {
     let (layout, point) = (Layout::new(results), RunId(victim.split('~').next().unwrap_or_default().to_owned()));
-    let folders = [PointKind::Trained, PointKind::Soup].map(|kind| layout.point_dir(kind, &point));
+    let folders = [PointKind::Trained, PointKind::Given, PointKind::Soup].map(|kind| layout.point_dir(kind, &point));
     let digest = folders.iter().find(|folder| folder.join(ADAPTER).is_file()).map(|folder| short_hash_in(folder));
     Ok(digest.transpose()?.unwrap_or_default())
 }

@@ -38,7 +38,7 @@ pub struct VictimSpec {
     pub defence: DefenceSpec,
 }
 
-/// Returns the base, the trained adapters and the soups of a results folder, in this order.
+/// Returns the base, the trained and the given adapters and the soups of a results folder, in this order.
 ///
 /// # Errors
 /// Says which adapter cannot be read.
@@ -51,9 +51,10 @@ pub fn victims(spec: &ExperimentSpec, results: &Path) -> Result<Vec<VictimSpec>,
         defence: DefenceSpec::None,
     };
     let runs = spec.weightings().into_iter().map(|(id, _)| (PointKind::Trained, id));
+    let given = spec.given().into_iter().map(|(id, _)| (PointKind::Given, id));
     let soups = layout.soups()?.into_iter().map(|id| (PointKind::Soup, id));
     let mut all = vec![base];
-    for (kind, id) in runs.chain(soups) {
+    for (kind, id) in runs.chain(given).chain(soups) {
         let folder = layout.point_dir(kind, &id);
         if folder.join(ADAPTER).is_file() {
             let adapter = Some(read_adapter(&folder)?);

@@ -51,6 +51,7 @@ pub(super) fn marker(kind: PointKind) -> moa_plot::PointKind {
         PointKind::Trained => moa_plot::PointKind::Trained,
         PointKind::Soup => moa_plot::PointKind::Soup,
         PointKind::Blend => moa_plot::PointKind::Blend,
+        PointKind::Given => moa_plot::PointKind::Given,
     }
 }
 

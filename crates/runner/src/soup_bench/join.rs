@@ -83,7 +83,11 @@ impl SoupBench<'_> {
         let name = self.spec.soup_name(&mixture.shares(), &mixture.merge);
         let wanted = format!("{} {}", self.settings, digest_of(adapter, &name)?);
         let alone = match &mixture.ingredients[..] {
-            [only] => Some((PointKind::Trained, RunId(only.name.clone()))),
+            [only] => {
+                let id = RunId(only.name.clone());
+                let is_given = self.spec.given().iter().any(|(given, _)| *given == id);
+                Some((if is_given { PointKind::Given } else { PointKind::Trained }, id))
+            }
             _ => None,
         };
         let added = moa_store::added(&self.layout)?.into_iter().filter(|(own, _)| *own == wanted);

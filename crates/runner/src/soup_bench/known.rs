@@ -41,7 +41,7 @@ impl SoupBench<'_> {
         for record in &self.snapshot.evaluations {
             let alone = self.ingredients.iter().position(|part| part.run == record.id);
             let shares = match (record.kind, alone) {
-                (PointKind::Trained, Some(index)) => {
+                (PointKind::Trained | PointKind::Given, Some(index)) => {
                     Some((0..count).map(|other| if other == index { 1.0 } else { 0.0 }).collect())
                 }
                 (PointKind::Soup, _) if added.contains(&&record.id) => record

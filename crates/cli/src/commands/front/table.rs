@@ -40,6 +40,7 @@ pub(super) fn scores_table(
             let name = match point.kind {
                 PointKind::Base => format!("{} (before training)", point.id),
                 _ if point.added => format!("{} (added)", point.id),
+                PointKind::Given => format!("{} (given)", point.id),
                 PointKind::Trained | PointKind::Soup | PointKind::Blend => point.id.to_string(),
             };
             let scores = scores(point);

@@ -64,13 +64,14 @@ impl Kept {
         Ok(Self { folder: folder.to_path_buf(), experiment })
     }
 
-    /// Returns the runs to merge: those named, else the corners.
+    /// Returns the adapters to merge: those named, else the corners and those that were given.
     fn ingredients(&self, named: &[String]) -> Result<Vec<RunId>, CliError> {
         let runs = self.experiment.spec.weightings();
-        let known = || runs.iter().map(|(id, _)| id.as_str());
+        let given: Vec<RunId> = self.experiment.spec.given().into_iter().map(|(id, _)| id).collect();
+        let known = || runs.iter().map(|(id, _)| id).chain(&given).map(RunId::as_str);
         if named.is_empty() {
             let corners = runs.iter().filter(|(_, weighting)| weighting.corner_index().is_some());
-            let corners: Vec<RunId> = corners.map(|(id, _)| id.clone()).collect();
+            let corners: Vec<RunId> = corners.map(|(id, _)| id).chain(&given).cloned().collect();
             return if corners.is_empty() {
                 let list = known().collect::<Vec<_>>().join(", ");
                 Err(CliError::usage("the experiment has no corners to merge")

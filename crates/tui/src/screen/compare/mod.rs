@@ -161,7 +161,12 @@ impl Compare {
             .map(|(place, one)| part(SERIES[place % SERIES.len()], theme.series(place), one.name.clone()))
             .collect();
         parts.push(part("◆", theme.strong(), "base".into()));
-        let kinds = [(PointKind::Trained, "trained"), (PointKind::Soup, "soup"), (PointKind::Blend, "blend")];
+        let kinds = [
+            (PointKind::Trained, "trained"),
+            (PointKind::Given, "given"),
+            (PointKind::Soup, "soup"),
+            (PointKind::Blend, "blend"),
+        ];
         let present =
             |kind: PointKind| comparison.experiments.iter().any(|one| one.points.iter().any(|p| p.kind == kind));
         let kinds = kinds.into_iter().filter(|(kind, _)| present(*kind));

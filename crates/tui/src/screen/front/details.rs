@@ -101,12 +101,13 @@ fn what(session: &Session, point: &Point) -> String {
             let word = match kind {
                 PointKind::Soup => "soup, in total",
                 PointKind::Blend => "predictions mixed, in total",
-                PointKind::Base | PointKind::Trained => "trained for",
+                PointKind::Base | PointKind::Trained | PointKind::Given => "trained for",
             };
             format!("{word} {}", shares(weighting.shares(), &mut session.figures.report.rewards.iter().cloned()))
         }
         (PointKind::Soup, None, None) => "soup".into(),
         (PointKind::Trained, None, _) => "trained".into(),
+        (PointKind::Given, None, _) => "an adapter that was given".into(),
         (PointKind::Blend, None, _) => "predictions mixed at every step".into(),
     }
 }

@@ -272,6 +272,7 @@ impl Front {
             let kinds = [
                 (PointKind::Base, "base"),
                 (PointKind::Trained, "trained"),
+                (PointKind::Given, "given"),
                 (PointKind::Soup, "soup"),
                 (PointKind::Blend, "blend"),
             ];

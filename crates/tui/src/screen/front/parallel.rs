@@ -125,7 +125,12 @@ fn legend(
         parts.extend((0..dots.len()).map(own));
     } else {
         parts.push(part((theme.strong(), "━", "base".into())));
-        let kinds = [(PointKind::Trained, "trained"), (PointKind::Soup, "soup"), (PointKind::Blend, "blend")];
+        let kinds = [
+            (PointKind::Trained, "trained"),
+            (PointKind::Given, "given"),
+            (PointKind::Soup, "soup"),
+            (PointKind::Blend, "blend"),
+        ];
         let present = kinds.into_iter().filter(|(kind, _)| dots.iter().any(|dot| dot.kind == *kind));
         parts.extend(present.map(|(kind, name)| part((theme.kind(kind), "━", name.into()))));
     }
