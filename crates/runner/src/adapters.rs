@@ -7,7 +7,7 @@ use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_fil
 use moa_core::experiment::BaseName;
 use moa_core::provenance::{Ingredient, Made, Mixture, TrainedRun};
 use moa_core::{ExperimentSpec, Provenance, RunId, Weighting};
-use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically, write_where_other};
+use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically_with, write_where_other};
 
 use crate::RunnerError;
 use crate::recorder::Recorder;
@@ -24,9 +24,19 @@ pub(crate) fn keep_adapter(
     let failed = |source| RunnerError::Adapter { run: id.to_string(), source };
     let path = folder.join(ADAPTER);
     let there = std::fs::read(&path).ok().and_then(|bytes| sha256_of_file(&bytes).ok());
-    write_where_other(&folder.join(ADAPTER_CONFIG), adapter.to_config(&provenance.base).as_bytes())?;
+    let files = adapter.outgoing(adapter.own_format(), &provenance.base, Some(provenance)).map_err(failed)?;
+    let config = folder.join(ADAPTER_CONFIG);
+    match &files.config {
+        Some(text) => write_where_other(&config, text.as_bytes())?,
+        // Another adapter's, which was a soup of other shares.
+        None if config.exists() => {
+            let gone = std::fs::remove_file(&config);
+            gone.map_err(|error| RunnerError::Read { path: config, reason: error.to_string() })?;
+        }
+        None => {}
+    }
     if there != Some(adapter.sha256().map_err(failed)?) {
-        write_atomically(&path, &adapter.to_safetensors(Some(provenance)).map_err(failed)?)?;
+        write_atomically_with(&path, |out| files.write(out))?;
         recorder.wrote(path)?;
     }
     Ok(())

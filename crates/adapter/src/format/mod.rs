@@ -83,6 +83,17 @@ impl AdapterFormat {
 }
 
 impl Adapter {
+    /// Returns the format in which moa keeps the adapter: peft's, unless that has no place for all of it; then diffusers', then kohya's.
+    pub fn own_format(&self) -> AdapterFormat {
+        if peft::check(self).is_ok() {
+            AdapterFormat::Peft
+        } else if self.differences.is_empty() && self.magnitudes.is_empty() {
+            AdapterFormat::Diffusers
+        } else {
+            AdapterFormat::Kohya
+        }
+    }
+
     /// Returns the adapter's files in a format, in its precision, without a word on where it comes from.
     ///
     /// # Errors
@@ -111,15 +122,20 @@ impl Adapter {
         if let Some(name) = self.not_finite() {
             return Err(AdapterFileError::NotFinite(name.to_owned()));
         }
-        let (file, config) = match format {
+        let config = (format == AdapterFormat::Peft).then(|| self.to_config(base));
+        Ok(OutgoingFiles { file: self.file(format, provenance)?, config })
+    }
+
+    /// Returns the safetensors file of a format.
+    fn file(&self, format: AdapterFormat, provenance: Option<&Provenance>) -> Result<file::File<'_>, AdapterFileError> {
+        match format {
             AdapterFormat::Peft => {
                 peft::check(self)?;
-                (peft::file(self, provenance)?, Some(self.to_config(base)))
+                peft::file(self, provenance)
             }
-            AdapterFormat::Diffusers => (diffusers::file(self, provenance)?, None),
-            AdapterFormat::Kohya => (kohya::file(self, provenance)?, None),
-        };
-        Ok(OutgoingFiles { file, config })
+            AdapterFormat::Diffusers => diffusers::file(self, provenance),
+            AdapterFormat::Kohya => kohya::file(self, provenance),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use safetensors::SafeTensors;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::AdapterFileError;
 use super::file::{METADATA, header_bytes};
-use super::{AdapterFileError, peft};
 use crate::{Adapter, ParametersError};
 
 /// Returns where a safetensors file says that its adapter comes from; nothing where it does not say.
@@ -22,7 +22,7 @@ pub fn provenance_of(tensors: &[u8]) -> Result<Option<Provenance>, AdapterFileEr
     Ok(Provenance::from_header(get)?)
 }
 
-/// Returns the SHA-256 of a file in peft's layout as it is without its provenance: the [`Adapter::sha256`] of the adapter in it, where moa
+/// Returns the SHA-256 of a file as it is without its provenance: the [`Adapter::sha256`] of the adapter in it, where moa
 /// wrote the file.
 ///
 /// # Errors
@@ -48,8 +48,9 @@ pub fn sha256_of_file(tensors: &[u8]) -> Result<String, AdapterFileError> {
 }
 
 impl Adapter {
-    /// Returns the SHA-256 of the adapter's factors, in hexadecimal: that of its safetensors file in peft's layout, without a word on where it
-    /// comes from. The same adapter has the same in every format. α is not in it, which peft's layout keeps in `adapter_config.json`.
+    /// Returns the SHA-256 of the adapter's numbers, in hexadecimal: that of its safetensors file in its own format, without a word on where it
+    /// comes from. The same adapter has the same whatever it was read from. α is not in it where that is peft's, which keeps it in
+    /// `adapter_config.json`.
     ///
     /// # Errors
     /// Fails when the tensors cannot be serialised.
@@ -67,7 +68,9 @@ impl Adapter {
             }
         }
         let mut sink = Sink(Sha256::new());
-        peft::file(self, None)?.write(&mut sink).unwrap_or_else(|_| unreachable!("a hash takes every byte"));
+        self.file(self.own_format(), None)?
+            .write(&mut sink)
+            .unwrap_or_else(|_| unreachable!("a hash takes every byte"));
         Ok(hexadecimal(&sink.0.finalize()))
     }
 }

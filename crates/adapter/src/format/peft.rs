@@ -74,12 +74,7 @@ pub(super) fn file<'a>(
         let tensor = Outgoing { shape: vec![values.len()], values: values.into(), precision };
         (format!("{PREFIX}{name}.lora_magnitude_vector"), tensor)
     });
-    // Not peft's: what it cannot say is hashed all the same.
-    let differences = adapter
-        .differences
-        .iter()
-        .map(|(name, difference)| (format!("{PREFIX}{name}.diff"), Outgoing::difference(difference, precision)));
-    file::file(factors.chain(magnitudes).chain(differences), &[("format", "pt".to_owned())], provenance)
+    file::file(factors.chain(magnitudes), &[("format", "pt".to_owned())], provenance)
 }
 
 /// Returns peft's config as a value; rank and α are those of most layers, others have patterns.
