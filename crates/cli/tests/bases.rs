@@ -123,6 +123,23 @@ fn a_pipeline_with_a_transformer_is_a_base_for_every_command() {
     let layer = "\"transformer.transformer_blocks.0.attn.add_v_proj.lora_A.weight\"";
     assert!(header.contains(layer), "diffusers' load_lora_weights looks for the denoiser's name");
 
+    // T5 that is there is read, unless the base's name says otherwise; nothing else is known of it here.
+    copy(&pipeline("sd3_pipeline"), &desk.path("with"));
+    let index = fs::read(desk.path("with/model_index.json")).unwrap();
+    let mut index: Value = serde_json::from_slice(&index).unwrap();
+    index["text_encoder_3"] = serde_json::json!(["transformers", "T5EncoderModel"]);
+    index["tokenizer_3"] = serde_json::json!(["transformers", "T5TokenizerFast"]);
+    desk.write("with/model_index.json", index.to_string());
+    desk.write("with/text_encoder_3/config.json", "{}");
+    let sample = |base: &str, out: &str| {
+        desk.moa(["sample", "--base", base, "--prompt", "a horse", "--quiet", "--unlabelled", "--output", out])
+    };
+    sample("with", "t5.png").refusal(1, &["text_encoder_3/config.json"]);
+    sample("with@without-t5", "without.png").success();
+    sample("sd3", "plain.png").success();
+    let [without, plain] = ["without.png", "plain.png"].map(|name| fs::read(desk.path(name)).unwrap());
+    assert!(without == plain, "the images are those of a folder without T5");
+
     desk.moa(["export-model", "--base", "sd3", "--out", "copy", "--quiet"]).success();
     let weights = "transformer/diffusion_pytorch_model.safetensors";
     let [own, copied] = ["sd3", "copy"].map(|folder| fs::read(desk.path(folder).join(weights)).unwrap());

@@ -39,7 +39,7 @@ mod weightings;
 use serde::{Deserialize, Serialize};
 
 pub use adversary::{AdversaryAttack, AdversaryEye, AdversarySpec};
-pub use base::{BUILT_IN_BASE, BaseName};
+pub use base::{BUILT_IN_BASE, BaseName, WITHOUT_T5};
 pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};

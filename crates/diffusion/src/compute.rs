@@ -16,12 +16,14 @@ pub struct Compute {
     /// Whether the backward pass computes blocks again rather than keeping their activations; `None` does so where the denoiser is
     /// large.
     pub gradient_checkpointing: Option<bool>,
+    /// Whether T5 is read where a pipeline has it and can do without: Stable Diffusion 3's is 9.5 GB in half precision.
+    pub t5: bool,
 }
 
 impl From<&Device> for Compute {
-    /// Returns the defaults: f32, by the engine where it can.
+    /// Returns the defaults: f32, by the engine where it can, with all text encoders.
     fn from(device: &Device) -> Self {
-        Self { device: device.clone(), precision: Precision::F32, engine: true, gradient_checkpointing: None }
+        Self { device: device.clone(), precision: Precision::F32, engine: true, gradient_checkpointing: None, t5: true }
     }
 }
 

@@ -18,7 +18,7 @@ pub struct AddedConditions {
     /// One vector for each text, `[prompts, width]`.
     pub pooled: Tensor<2>,
     /// Numbers that are embedded like timesteps, the same for all prompts. Stable Diffusion XL's are pixels: original height
-    /// and width, top and left of the crop, target height and width. Empty where the denoiser takes the vectors alone.
+    /// and width, top and left of the crop, target height and width. That of FLUX.1 dev is the strength of guidance. Empty where the denoiser takes the vectors alone.
     pub time_ids: Vec<f32>,
 }
 
@@ -65,6 +65,12 @@ impl TextContext {
                 pooled.expand([rows, width])
             },
         )
+    }
+
+    /// Returns the contexts with other numbers that are embedded like timesteps, where the denoiser takes more than states.
+    pub(crate) fn with_numbers(&self, numbers: Vec<f32>) -> Self {
+        let added = self.added.clone().map(|added| AddedConditions { time_ids: numbers, ..added });
+        Self { states: self.states.clone(), added }
     }
 
     /// Returns a context of zeros of the same shapes, and the same time ids.

@@ -32,9 +32,9 @@ pub use pipeline::{
 };
 pub use sampler::Conditions;
 pub use schedule::{NoiseLevel, ScheduleConfig, StepRule};
-pub use text::{TextConfig, TextEncoder};
+pub use text::{T5Config, T5Encoder, TextConfig, TextEncoder};
 pub use tokenizer::{Token, Tokenizer, TokenizerFiles};
-pub use transformer::{Sd3Config, Sd3Transformer};
+pub use transformer::{FluxConfig, FluxTransformer, Sd3Config, Sd3Transformer};
 pub use unet::{Unet, UnetConfig};
 pub use vae::{Vae, VaeConfig};
 
@@ -64,7 +64,17 @@ pub enum ConfigError {
         /// The file or files that it lacks.
         missing: &'static str,
     },
-    /// A tokenizer's file is unreadable or is not CLIP's.
+    /// A folder holds no tokenizer of T5.
+    #[error(
+        "{} holds no tokenizer.json: T5's tokenizer is read from it; where there is only spiece.model, load it with transformers' \
+         T5Tokenizer, and save_pretrained writes it",
+        folder.display()
+    )]
+    NoT5Tokenizer {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A tokenizer's file is unreadable, or is of another tokenizer.
     #[error("{}: {problem}", file.display())]
     TokenizerFile {
         /// The file.

@@ -118,6 +118,14 @@ impl Embedding {
         self.weight.clone()
     }
 
+    /// Looks up rows of equally many indices; returns `[rows, tokens, width]`.
+    pub(crate) fn look_up(&self, ids: &[Vec<u32>]) -> Tensor<3> {
+        let (rows, tokens) = (ids.len(), ids.first().map_or(0, Vec::len));
+        let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
+        let indices = moa_device::indices_from_host(flat, &self.weight.device().without_autodiff());
+        self.forward(indices.reshape([rows, tokens]))
+    }
+
     /// Looks up `[rows, tokens]` indices; returns `[rows, tokens, width]`.
     pub fn forward(&self, indices: Tensor<2, Int>) -> Tensor<3> {
         let [rows, tokens] = indices.dims();

@@ -15,7 +15,8 @@ pub struct Conditions {
     /// What every row is conditioned on.
     pub context: TextContext,
     /// What stands for no prompt, one row ([`Pipeline::unconditional`]), and the strength of classifier-free guidance (Ho &
-    /// Salimans, 2207.12598); `None` samples without.
+    /// Salimans, 2207.12598), or of the guidance that a model embeds ([`Pipeline::guided`]); `None` samples without, or with the
+    /// strength that such a model has by itself.
     pub guidance: Option<(TextContext, f32)>,
 }
 
@@ -56,6 +57,10 @@ pub fn predict<'a>(
     conditions: &Conditions,
 ) -> Tensor<4> {
     let denoiser = denoiser.into();
+    let guided = conditions.guidance.as_ref().and_then(|(_, strength)| pipeline.guided(&conditions.context, *strength));
+    if let Some(context) = guided {
+        return denoiser.predict(pipeline, x, timesteps, &context);
+    }
     let output = denoiser.predict(pipeline, x.clone(), timesteps, &conditions.context);
     let Some((empty, strength)) = &conditions.guidance else { return output };
     let unconditional = denoiser.predict(pipeline, x, timesteps, &empty.expand(timesteps.len()));

@@ -1,7 +1,9 @@
-//! CLIP's text transformer: `CLIPTextModel` and `CLIPTextModelWithProjection` of transformers (Radford et al., 2103.00020).
+//! CLIP's text transformer: `CLIPTextModel` and `CLIPTextModelWithProjection` of transformers (Radford et al., 2103.00020); and
+//! [`T5Encoder`].
 
 mod config;
 mod open_clip;
+mod t5;
 mod tower;
 
 use burn::tensor::Tensor;
@@ -10,6 +12,7 @@ use moa_device::indices_from_host;
 
 pub use config::{Activation, TextConfig, TowerConfig};
 pub use open_clip::open_clip_layer;
+pub use t5::{T5Config, T5Encoder};
 pub use tower::{Block, Tower};
 
 use crate::nn::{Embedding, LayerNorm};
@@ -105,11 +108,7 @@ impl TextEncoder {
     /// Returns the embeddings of tokens, `[rows, tokens, hidden_size]`, before their positions are added; ids as
     /// [`TextEncoder::forward`] takes them.
     pub fn embed(&self, ids: &[Vec<u32>]) -> Tensor<3> {
-        let (rows, tokens) = (ids.len(), ids.first().map_or(0, Vec::len));
-        let table = self.tokens.table();
-        let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
-        let indices = indices_from_host(flat, &table.device().without_autodiff()).reshape([rows, tokens]);
-        self.tokens.forward(indices)
+        self.tokens.look_up(ids)
     }
 
     /// Adds the positions' embeddings.

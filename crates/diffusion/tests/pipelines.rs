@@ -32,6 +32,8 @@ fn matches_diffusers(name: &str) -> Pipeline {
     let context = pipeline.encode_prompts(&golden.lines("prompts")).expect("prompts");
     let empty = pipeline.unconditional().expect("empty prompt");
     assert_context(&golden, &context, "");
+    let values = context.states.shape().num_elements() / context.rows();
+    assert_eq!(pipeline.context_bytes(), (values * size_of::<f32>()) as u64);
     assert_context(&golden, &empty, "uncond_");
 
     let (_, timesteps) = golden.floats("timesteps");

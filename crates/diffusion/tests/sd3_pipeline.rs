@@ -111,21 +111,6 @@ fn layers_are_known_from_headers_alone() {
 }
 
 #[test]
-fn a_third_text_encoder_is_refused_with_the_way_out() {
-    let copied = copied();
-    fs::create_dir(copied.path().join("text_encoder_3")).expect("a folder");
-    let error = Pipeline::open_folder(copied.path(), &Device::flex()).err().expect("refused").to_string();
-    assert_eq!(
-        error,
-        format!(
-            "{}: model_index.json: `text_encoder_3` is there: it is not known: take the folder text_encoder_3 away, and \
-             images are drawn without it, as diffusers draws them with text_encoder_3=None",
-            copied.path().display()
-        )
-    );
-}
-
-#[test]
 fn parts_of_other_models_are_refused_by_field() {
     let refuse = |file: &str, from: &str, to: &str| {
         let copied = copied();

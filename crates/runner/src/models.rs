@@ -69,6 +69,7 @@ impl Models {
             precision: spec.precision,
             engine: places.engine,
             gradient_checkpointing: spec.training.gradient_checkpointing,
+            t5: true,
         };
         Ok(Self { pipeline: base.open(&compute)?, scorer, sha256, places: places.clone() })
     }

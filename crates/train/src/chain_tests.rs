@@ -1,7 +1,7 @@
 //! The chain from rollout to factors against finite differences of what is maximised, and what stops it.
 
 #[path = "../tests/toy/mod.rs"]
-mod toy;
+pub(crate) mod toy;
 
 use burn::tensor::{Tensor, TensorData};
 use moa_core::experiment::{
@@ -144,12 +144,12 @@ fn policy_gradient_descends_the_surrogate_of_the_densities() {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
         let clock = Clock::new(world.device());
-        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock);
+        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock).expect("its prompts are read");
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 0, means: true }).expect("a rollout");
         let samples: Vec<Tensor<4>> = drawn.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let mut statistics = Statistics::new(world);
+        let mut statistics = Statistics::new(world).expect("prompts are read");
         let scores = epoch.score(&epoch.pictures(&samples).expect("images"), &mut statistics).expect("scores");
         let advantages = epoch.advantages(&scores, &statistics, &|_| true);
         let mut losses = vec![0.0; 2];
@@ -190,12 +190,12 @@ fn draft_climbs_the_reward_through_decoder_and_two_steps() {
         let world = &trainer.world;
         let meter = Meter::new(1.0, &|_| ());
         let clock = Clock::new(world.device());
-        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock);
+        let epoch = Epoch::choose(world, 1, &Steering::default(), &meter, &clock).expect("its prompts are read");
         let rules = world.sampler.rules();
         let (old, new) = (world.bank(&trainer.learned.factors), world.bank(factors));
         let drawn = epoch.roll_out(&old, rules, Keep { from: 2, means: false }).expect("a rollout");
         let samples: Vec<Tensor<4>> = drawn.iter().map(|trajectory| trajectory.last().clone()).collect();
-        let mut statistics = Statistics::new(world);
+        let mut statistics = Statistics::new(world).expect("prompts are read");
         epoch.score(&epoch.pictures(&samples).expect("images"), &mut statistics).expect("scores");
         let again: Vec<Tensor<4>> = drawn
             .iter()

@@ -11,6 +11,7 @@ use moa_reward::{Pictures, Scorer};
 use crate::TrainError;
 use crate::arrivals::Arrivals;
 use crate::batches::Workers;
+use crate::contexts::Contexts;
 use crate::course::Course;
 use crate::gain::{BaseScores, PromptScores};
 use crate::probe::{Columns, Probe};
@@ -36,7 +37,7 @@ pub(crate) struct Common<'a> {
     /// How many of them, the last ones, are earlier phases'.
     pub(crate) replayed: usize,
     pub(crate) probe: Probe,
-    contexts: TextContext,
+    contexts: Contexts<'a>,
     /// What arrived meanwhile: places behind those of `prompts`.
     arrivals: RwLock<Arrivals>,
     empty: TextContext,
@@ -54,7 +55,7 @@ impl<'a> Common<'a> {
         let TrainerSetup { pipeline, scorer, prompts, preferences, spec, workers, overlaps, .. } = *setup;
         Ok(Self {
             sampler: Sampler::new(pipeline.schedule(), spec)?,
-            contexts: pipeline.encode_prompts(prompts)?,
+            contexts: Contexts::new(pipeline, prompts)?,
             arrivals: RwLock::default(),
             empty: pipeline.unconditional()?,
             stored: preferences.map(|preferences| Stored::new(preferences, pipeline)).transpose()?,
@@ -107,7 +108,7 @@ impl<'a> Common<'a> {
     }
 
     /// Returns what prompts condition on, a row each.
-    fn contexts_of(&self, prompts: &[usize]) -> TextContext {
+    fn contexts_of(&self, prompts: &[usize]) -> Result<TextContext, TrainError> {
         let own = self.prompts.len();
         if prompts.iter().all(|prompt| *prompt < own) {
             return self.contexts.select(prompts);
@@ -115,14 +116,14 @@ impl<'a> Common<'a> {
         let arrivals = self.arrivals();
         let row = |prompt: &usize| match prompt.checked_sub(own) {
             None => self.contexts.select(&[*prompt]),
-            Some(arrived) => arrivals.context(arrived),
+            Some(arrived) => Ok(arrivals.context(arrived)),
         };
-        TextContext::cat(prompts.iter().map(row).collect())
-            .unwrap_or_else(|| unreachable!("there is one prompt at least"))
+        let rows = TextContext::cat(prompts.iter().map(row).collect::<Result<_, _>>()?);
+        Ok(rows.unwrap_or_else(|| unreachable!("there is one prompt at least")))
     }
 
     /// Returns what the training prompts condition on that were known beforehand.
-    pub(crate) fn contexts(&self) -> &TextContext {
+    pub(crate) fn contexts(&self) -> &Contexts<'a> {
         &self.contexts
     }
 
@@ -143,14 +144,17 @@ impl<'a> Common<'a> {
     }
 
     /// Returns what rows are conditioned on, for groups of images of these prompts.
-    pub(crate) fn texts(&self, prompts: &[usize]) -> TextStates {
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn texts(&self, prompts: &[usize]) -> Result<TextStates, TrainError> {
         let strength = self.spec.sampler.guidance;
         let guided = (strength - 1.0).abs() > f32::EPSILON;
-        TextStates {
-            prompts: self.contexts_of(prompts),
+        Ok(TextStates {
+            prompts: self.contexts_of(prompts)?,
             guidance: guided.then(|| (self.empty.clone(), strength)),
             group: self.spec.training.images_per_prompt as usize,
-        }
+        })
     }
 
     /// Returns what the base scores at a probe: drawn when it is first asked for, and the same again after a restart.
@@ -185,7 +189,7 @@ impl<'a> Common<'a> {
     /// Returns the mean scores of the base's images of a training prompt.
     fn scored_base(&self, prompt: usize, course: &Course) -> Result<Vec<f64>, TrainError> {
         let group = GAIN_IMAGES as usize;
-        let texts = TextStates { group, ..self.texts(&[prompt]) };
+        let texts = TextStates { group, ..self.texts(&[prompt])? };
         let samples: Vec<usize> = (0..group).collect();
         let key = self.key("gain").with(prompt as u64);
         let keys: Vec<NoiseKey> = samples.iter().map(|sample| key.with(*sample as u64)).collect();

@@ -6,12 +6,13 @@ use burn::tensor::Tensor;
 use moa_adapter::AdapterBank;
 use moa_core::NoiseKey;
 use moa_diffusion::sampler::sample;
-use moa_diffusion::{Blend, Denoiser, Pipeline, StepRule};
+use moa_diffusion::{Blend, Conditions, Denoiser, Pipeline, StepRule};
 use moa_reward::Pictures;
 
 use crate::TrainError;
 use crate::batches::{Workers, in_order, slices};
-use crate::rollout::{TextStates, by_member};
+use crate::contexts::Contexts;
+use crate::rollout::by_member;
 
 /// Which images are drawn, and how.
 pub struct DrawRequest<'a> {
@@ -80,7 +81,7 @@ fn pixels(
     } else {
         Some((pipeline.unconditional()?, request.guidance))
     };
-    let texts = TextStates { prompts: pipeline.encode_prompts(request.prompts)?, guidance, group: request.per_prompt };
+    let contexts = Contexts::new(pipeline, request.prompts)?;
     let parts = slices(request.prompts.len() * request.per_prompt, passes, request.micro_batch);
     let finished = AtomicUsize::new(0);
     in_order(&parts, request.workers, |slice| {
@@ -91,7 +92,9 @@ fn pixels(
         let group = request.per_prompt;
         let keys: Vec<NoiseKey> =
             samples.iter().map(|s| request.key.with((s / group) as u64).with((s % group) as u64)).collect();
-        let latents = sample(pipeline, denoiser, request.rules, &texts.conditions(&samples), &keys);
+        let prompts: Vec<usize> = samples.iter().map(|sample| sample / group).collect();
+        let conditions = Conditions { context: contexts.select(&prompts)?, guidance: guidance.clone() };
+        let latents = sample(pipeline, denoiser, request.rules, &conditions, &keys);
         progress((1 + finished.fetch_add(1, Ordering::Relaxed)) as f64 / parts.len() as f64);
         Ok(pipeline.decode(latents))
     })

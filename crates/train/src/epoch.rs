@@ -46,13 +46,16 @@ impl<'a> Epoch<'a> {
     /// adversary found in the place of some.
     ///
     /// - `steering`: how the runs' rewards stand, which says what they maximise
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
     pub(crate) fn choose(
         world: &'a World<'a>,
         number: u32,
         steering: &Steering,
         meter: &'a Meter<'a>,
         clock: &'a Clock,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let wanted = world.spec.training.prompts_per_epoch as usize;
         let (replayed, before) = (world.replayed, number as usize - 1);
         let own = world.prompts.len() - replayed;
@@ -83,20 +86,20 @@ impl<'a> Epoch<'a> {
                 // What is replayed of earlier phases stays.
                 let own = prompts.len() - (returns(number as usize) - returns(before));
                 let context = found.join(
-                    &world.texts(&prompts).prompts,
+                    &world.texts(&prompts)?.prompts,
                     world.key("adversary").with(u64::from(number)),
                     spec.share,
                     &mut prompts,
                     own,
                 );
-                TextStates { prompts: context, ..world.texts(&prompts) }
+                TextStates { prompts: context, ..world.texts(&prompts)? }
             }
-            _ => world.texts(&prompts),
+            _ => world.texts(&prompts)?,
         };
         let runs = world.runs.iter().enumerate();
         let objectives = runs.map(|(run, (_, weighting))| steering.objective(world.spec, weighting, run)).collect();
         let replayed = returns(number as usize) - returns(before);
-        Self { world, number, prompts, replayed, objectives, texts, meter, clock }
+        Ok(Self { world, number, prompts, replayed, objectives, texts, meter, clock })
     }
 
     /// Returns what a run maximises, in the rewards' order.

@@ -9,6 +9,7 @@ mod checkpoint;
 mod clock;
 mod cohort;
 mod common;
+mod contexts;
 mod continued;
 mod course;
 mod draw;

@@ -9,6 +9,7 @@ use moa_optimiser::{StateError, StateReader, StateWriter};
 pub(crate) use baseline::Baselines;
 pub(crate) use spread::Spreads;
 
+use crate::TrainError;
 use crate::epoch::RunScores;
 use crate::world::World;
 
@@ -25,9 +26,12 @@ pub(crate) struct Statistics {
 
 impl Statistics {
     /// Returns the statistics before anything was scored.
-    pub(crate) fn new(world: &World<'_>) -> Self {
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn new(world: &World<'_>) -> Result<Self, TrainError> {
         let (members, rewards) = (world.members(), world.spec.rewards.len());
-        Self { spreads: Spreads::new(members, rewards), baselines: Baselines::new(world) }
+        Ok(Self { spreads: Spreads::new(members, rewards), baselines: Baselines::new(world)? })
     }
 
     /// Takes an epoch's scores in, `[run][reward][picture]`, in groups of the epoch's `prompts`.

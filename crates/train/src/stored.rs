@@ -3,10 +3,11 @@
 use burn::tensor::Tensor;
 use moa_core::experiment::{DecidedBy, Mix};
 use moa_device::{from_host, indices_from_host};
-use moa_diffusion::{Conditions, Pipeline, TextContext};
+use moa_diffusion::{Conditions, Pipeline};
 
 use crate::TrainError;
 use crate::batches::slices;
+use crate::contexts::Contexts;
 use crate::epoch::Epoch;
 use crate::method::{share, votes};
 use crate::selection::TrainingSlice;
@@ -42,7 +43,7 @@ pub struct StoredVote {
 /// Stored preferences with what their prompts condition on.
 pub(crate) struct Stored<'a> {
     preferences: &'a StoredPreferences,
-    contexts: TextContext,
+    contexts: Contexts<'a>,
     /// Mean and standard deviation of each reward's scores.
     moments: Vec<(f64, f64)>,
     /// The mean of the votes' weights.
@@ -60,14 +61,14 @@ pub(crate) struct StoredSlice {
 impl<'a> Stored<'a> {
     /// # Errors
     /// Fails when a prompt cannot be tokenised.
-    pub(crate) fn new(preferences: &'a StoredPreferences, pipeline: &Pipeline) -> Result<Self, TrainError> {
+    pub(crate) fn new(preferences: &'a StoredPreferences, pipeline: &'a Pipeline) -> Result<Self, TrainError> {
         let moments = |column: &Vec<f32>| {
             let values = || column.iter().map(|score| f64::from(*score));
             let mean = values().sum::<f64>() / column.len() as f64;
             (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / column.len() as f64).sqrt())
         };
         Ok(Self {
-            contexts: pipeline.encode_prompts(&preferences.prompts)?,
+            contexts: Contexts::new(pipeline, &preferences.prompts)?,
             moments: preferences.scores.iter().map(moments).collect(),
             weight: preferences.votes.iter().map(|vote| vote.weight).sum::<f64>() / preferences.votes.len() as f64,
             preferences,
@@ -76,7 +77,15 @@ impl<'a> Stored<'a> {
 
     /// Returns an epoch's share of what was said, as many images as an epoch would draw: a seeded shuffle, walked through before it is
     /// redrawn.
-    pub(crate) fn slices(&self, epoch: &Epoch<'_>, decided_by: DecidedBy, mix: Mix) -> Vec<StoredSlice> {
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn slices(
+        &self,
+        epoch: &Epoch<'_>,
+        decided_by: DecidedBy,
+        mix: Mix,
+    ) -> Result<Vec<StoredSlice>, TrainError> {
         let world = epoch.world;
         let votes = &self.preferences.votes;
         let unit = votes.first().map_or(1, |vote| vote.pictures.len());
@@ -104,7 +113,7 @@ impl<'a> Stored<'a> {
         range: std::ops::Range<usize>,
         decided_by: DecidedBy,
         mix: Mix,
-    ) -> StoredSlice {
+    ) -> Result<StoredSlice, TrainError> {
         let world = epoch.world;
         let device = world.device();
         let (mut samples, mut rows, mut prompts) = (Vec::new(), Vec::new(), Vec::new());
@@ -141,9 +150,9 @@ impl<'a> Stored<'a> {
             distances: Vec::new(),
             samples,
         };
-        let context = self.contexts.select(&prompts);
+        let context = self.contexts.select(&prompts)?;
         let conditions = Conditions { context, guidance: epoch.texts.guidance.clone() };
-        StoredSlice { slice, conditions, weights: from_host(weights.clone(), [weights.len()], device) }
+        Ok(StoredSlice { slice, conditions, weights: from_host(weights.clone(), [weights.len()], device) })
     }
 
     /// Returns the share of votes for the first image of two, or that call the one good, as the rewards have it: a reward counts by its

@@ -155,7 +155,7 @@ impl<'a> Trainer<'a> {
         let learned = Learned {
             average: spec.optimiser.ema.map(|_| Average::of(&factors)),
             adamw: AdamW::new(&spec.optimiser),
-            statistics: Statistics::new(&world),
+            statistics: Statistics::new(&world)?,
             steering: Steering::new(spec, world.members()),
             factors,
         };
@@ -315,7 +315,7 @@ impl<'a> Trainer<'a> {
     /// Fails where an image cannot be drawn or scored; the epoch tries again.
     pub(crate) fn prepare(&self) -> Result<(), TrainError> {
         let (meter, clock) = (Meter::new(1.0, &|_| ()), Clock::new(self.world.device()));
-        let epoch = Epoch::choose(&self.world, self.epoch + 1, &self.learned.steering, &meter, &clock);
+        let epoch = Epoch::choose(&self.world, self.epoch + 1, &self.learned.steering, &meter, &clock)?;
         self.base_scores(&epoch).map(drop)
     }
 
@@ -336,7 +336,7 @@ impl<'a> Trainer<'a> {
         let each: f64 = self.world.runs.iter().map(|(_, weighting)| spec.pass_equivalents(weighting)).sum();
         let meter = Meter::new(each, progress);
         let (scores, own, updates, base) = {
-            let epoch = Epoch::choose(&self.world, number, &self.learned.steering, &meter, &clock);
+            let epoch = Epoch::choose(&self.world, number, &self.learned.steering, &meter, &clock)?;
             let policy = self.learned.factors.clone();
             let gathered = self.method.gather(&epoch, &policy, &mut self.learned.statistics)?;
             (gathered.scores, gathered.metrics, gathered.updates, self.base_scores(&epoch)?)

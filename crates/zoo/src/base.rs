@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use moa_core::experiment::BaseName;
+use moa_core::experiment::{BaseName, WITHOUT_T5};
 use moa_diffusion::hub::HubModel;
-use moa_diffusion::pipeline::{LAYOUT, tokenizer_beside};
+use moa_diffusion::pipeline::{LAYOUT, OPTIONAL_T5, tokenizer_beside};
 use moa_diffusion::schedule::Prediction;
 use moa_diffusion::{BaseParameters, Compute, Pipeline};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,8 @@ const LARGEST_HEADER: u64 = 100_000_000;
 pub struct BaseModel {
     name: String,
     place: Place,
+    /// Whether prompts are read with T5, where the model has it.
+    t5: bool,
 }
 
 /// Where a base model lies.
@@ -45,32 +47,33 @@ pub enum BaseFile {
 impl BaseModel {
     /// Returns the embedded model.
     pub fn embedded() -> Self {
-        Self { name: embedded::EMOJI_32.into(), place: Place::Embedded }
+        Self { name: embedded::EMOJI_32.into(), place: Place::Embedded, t5: true }
     }
 
     /// Finds the model that a name stands for (see [`BaseName`]). A folder's name may be that of a checkpoint in one file, too:
-    /// `x.safetensors`, or `x.safetensors@v_prediction` where the file does not tell what the model predicts. `cache` is the folder where the hub's downloads lie.
+    /// `x.safetensors`, or `x.safetensors@v_prediction` where the file does not tell what the model predicts. A name that ends in [`WITHOUT_T5`] leaves T5 out. `cache` is the folder where the hub's downloads lie.
     ///
     /// # Errors
     /// Says that there is no such folder, or no such download, with a hint.
     pub fn find(name: &str, cache: Option<&Path>) -> Result<Self, ZooError> {
-        let place = match BaseName::of(name) {
+        let (model, t5) = name.strip_suffix(WITHOUT_T5).map_or((name, true), |model| (model, false));
+        let place = match BaseName::of(model) {
             BaseName::BuiltIn => Place::Embedded,
             BaseName::Folder(folder) if folder.is_dir() => Place::Folder(folder.to_owned()),
             BaseName::Folder(_) => {
-                let (path, prediction) = checkpoint(name);
+                let (path, prediction) = checkpoint(model);
                 match path.extension() {
                     Some(ending) if path.is_file() && ending == "safetensors" => Place::File { path, prediction },
                     _ if path.is_file() => return Err(ZooError::BaseIsFile(path)),
                     _ => return Err(ZooError::UnknownBase(name.to_owned())),
                 }
             }
-            BaseName::Hub(_) => match HubModel::parse(name) {
+            BaseName::Hub(_) => match HubModel::parse(model) {
                 Some(model) => Place::Folder(model?.find(cache.ok_or(ZooError::NoCache)?)?),
                 None => return Err(ZooError::UnknownBase(name.to_owned())),
             },
         };
-        Ok(Self { name: name.to_owned(), place })
+        Ok(Self { name: name.to_owned(), place, t5 })
     }
 
     /// Returns the name that the model was found by.
@@ -88,6 +91,8 @@ impl BaseModel {
     /// # Errors
     /// Names the file, and the field or tensor.
     pub fn open(&self, compute: impl Into<Compute>) -> Result<Pipeline, ZooError> {
+        let mut compute = compute.into();
+        compute.t5 &= self.t5;
         match &self.place {
             Place::Embedded => embedded::open_pipeline(compute),
             Place::Folder(folder) => Pipeline::open_folder(folder, compute).map_err(ZooError::Base),
@@ -118,7 +123,7 @@ impl BaseModel {
                 let files = embedded::pipeline_files().into_iter();
                 return Ok(files.map(|(name, bytes)| (name, BaseFile::Bytes(bytes))).collect());
             }
-            Place::Folder(folder) => listed(folder),
+            Place::Folder(folder) => listed(folder, self.t5),
             Place::File { path, .. } => with_tokenizer(path),
         };
         let files = on_disk.map_err(|error| self.unlisted(&error))?;
@@ -137,7 +142,7 @@ impl BaseModel {
     pub fn sha256(&self) -> Result<BTreeMap<String, String>, ZooError> {
         let files = match &self.place {
             Place::Embedded => return Ok(embedded::hashes()),
-            Place::Folder(folder) => listed(folder),
+            Place::Folder(folder) => listed(folder, self.t5),
             Place::File { path, .. } => with_tokenizer(path),
         };
         Ok(BTreeMap::from([("base".into(), hash(files.map_err(|error| self.unlisted(&error))?)?)]))
@@ -168,10 +173,10 @@ fn with_tokenizer(path: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     Ok(files)
 }
 
-/// Returns the files of a pipeline's folder by their path inside it.
-fn listed(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+/// Returns the files of a pipeline's folder by their path inside it, with those of a T5 that it can do without, or not.
+fn listed(folder: &Path, t5: bool) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut files = BTreeMap::new();
-    for part in LAYOUT {
+    for part in LAYOUT.into_iter().filter(|part| t5 || !OPTIONAL_T5.contains(part)) {
         let inside = folder.join(part);
         if inside.is_file() {
             files.insert(part.to_owned(), inside);

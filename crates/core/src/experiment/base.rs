@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// The base model that is built in, and the default.
 pub const BUILT_IN_BASE: &str = "emoji-32";
 
+/// What a base's name ends in where it is to read prompts without T5, of which it can do without: `models/sd3@without-t5`.
+pub const WITHOUT_T5: &str = "@without-t5";
+
 /// The kinds of names that `base` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseName<'a> {
@@ -34,7 +37,10 @@ impl<'a> BaseName<'a> {
                 let name = name.trim_start_matches("hf:");
                 name.split_once('@').map_or(name, |(name, _)| name).to_owned()
             }
-            Self::Folder(path) => path.display().to_string(),
+            Self::Folder(path) => {
+                let path = path.display().to_string();
+                path.strip_suffix(WITHOUT_T5).map_or(path.clone(), str::to_owned)
+            }
         }
     }
 }
@@ -58,6 +64,8 @@ mod tests {
         assert_eq!(BaseName::of("models/sd"), BaseName::Folder(Path::new("models/sd")));
         assert_eq!(BaseName::of("hf:a/b@main").for_others(), "a/b");
         assert_eq!(BaseName::of("/models/sd").for_others(), "/models/sd");
+        assert_eq!(BaseName::of("/models/sd3@without-t5").for_others(), "/models/sd3");
+        assert_eq!(BaseName::of("hf:a/b@without-t5").for_others(), "a/b");
     }
 
     #[test]
@@ -65,6 +73,7 @@ mod tests {
         let file = Path::new("/home/ann/experiments/a.ron");
         assert_eq!(located("sd", file), "/home/ann/experiments/sd");
         assert_eq!(located(" /models/sd/ ", file), "/models/sd");
+        assert_eq!(located("sd3@without-t5", file), "/home/ann/experiments/sd3@without-t5");
         assert_eq!(located("emoji-32", file), "emoji-32");
         assert_eq!(located("hf:a/b", file), "hf:a/b");
         assert!(Path::new(&located("sd", Path::new("a.ron"))).is_absolute());

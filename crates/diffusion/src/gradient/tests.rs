@@ -52,7 +52,7 @@ fn difference(found: &[f32], wanted: &[f32]) -> f32 {
 
 /// A network, what it is fed, and the way to choose what it keeps.
 struct Case {
-    networks: [Backbone; 2],
+    networks: [Box<dyn Backbone>; 2],
     x: Tensor<4>,
     context: TextContext,
 }
@@ -61,7 +61,7 @@ fn unet(name: &str) -> Case {
     let folder = fixture(name);
     let config: UnetConfig =
         serde_json::from_slice(&fs::read(folder.join("config.json")).expect("config")).expect("config");
-    let unet = Unet::load(&config, &parameters(&folder)).expect("fits");
+    let unet = Unet::load(&config, &parameters(&folder)).expect("fits").without_engine();
     let side = config.sample_size;
     let added = config.added_widths().map(|widths| AddedConditions {
         pooled: noise("pooled", [ROWS, widths.pooled]),
@@ -69,7 +69,7 @@ fn unet(name: &str) -> Case {
     });
     Case {
         networks: [Activations::Kept, Activations::Recomputed]
-            .map(|activations| Backbone::Unet(Box::new(unet.clone().without_engine().keeping(activations)))),
+            .map(|activations| -> Box<dyn Backbone> { Box::new(unet.clone().keeping(activations)) }),
         x: noise("x", [ROWS, config.in_channels, side, side]),
         context: TextContext { states: noise("states", [ROWS, 7, config.cross_attention_dim]), added },
     }
@@ -83,7 +83,7 @@ fn sd3(name: &str) -> Case {
     let pooled = noise("pooled", [ROWS, config.pooled_projection_dim]);
     Case {
         networks: [Activations::Kept, Activations::Recomputed]
-            .map(|activations| Backbone::Sd3(Box::new(transformer.clone().keeping(activations)))),
+            .map(|activations| -> Box<dyn Backbone> { Box::new(transformer.clone().keeping(activations)) }),
         x: noise("x", [ROWS, config.in_channels, 8, 8]),
         context: TextContext {
             states: noise("states", [ROWS, 5, config.joint_attention_dim]),
@@ -141,7 +141,12 @@ impl Case {
     }
 
     /// Returns the output, and the gradients of all factors that are trained, and of the inputs that autodiff follows.
-    fn gradients(&self, network: &Backbone, plain: &AdapterBank, share_a: bool) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
+    fn gradients(
+        &self,
+        network: &dyn Backbone,
+        plain: &AdapterBank,
+        share_a: bool,
+    ) -> (Vec<f32>, Vec<(String, Vec<f32>)>) {
         let leaves: BTreeMap<String, LowRank> = plain
             .layers()
             .iter()
@@ -151,7 +156,7 @@ impl Case {
             })
             .collect();
         let bank = plain.with_layers(leaves.clone());
-        let output = network.forward(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, Some(&bank));
+        let output = network.predict(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, Some(&bank));
         let values = host(output.clone());
         let towards = noise("towards", output.dims());
         let mut gradients = (output * towards).sum().backward();
@@ -170,7 +175,7 @@ impl Case {
     /// Compares the gradients to what comes in and what is read through the base alone.
     fn assert_same_without_adapters(&self) {
         let [wanted, found] = self.networks.each_ref().map(|network| {
-            let output = network.forward(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, None);
+            let output = network.predict(self.x.clone(), &[20.0, 300.0, 650.0, 999.0], &self.context, None);
             let towards = noise("towards", output.dims());
             let mut gradients = (output * towards).sum().backward();
             self.of_inputs(&mut gradients)
@@ -184,7 +189,7 @@ impl Case {
     }
 
     fn assert_same(&self, chosen: impl Fn(&str) -> bool, members: usize, share_a: bool) {
-        let [kept, recomputed] = &self.networks;
+        let [kept, recomputed] = self.networks.each_ref().map(|network| &**network);
         let layers: Vec<LayerShape> = kept.linears().into_iter().filter(|layer| chosen(&layer.name)).collect();
         let bank = bank(&layers, members, share_a);
         let (wanted_output, wanted) = self.gradients(kept, &bank, share_a);

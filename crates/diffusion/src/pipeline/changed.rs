@@ -7,7 +7,7 @@ use std::sync::Arc;
 use moa_adapter::{Adapter, AdapterBank, AdapterLayer, Parameters, ParametersError, encoder_of};
 
 use super::file::tokenizer_beside;
-use super::source::{Source, VAE};
+use super::source::{OPTIONAL_T5, Source, VAE};
 use super::{Pipeline, PipelineError, PipelineFiles, open};
 use crate::schedule::Prediction;
 use crate::single_file::SingleFile;
@@ -83,7 +83,8 @@ impl Pipeline {
 
     fn read_again(&self, source: &Source<'_>, adapters: &Arc<[(Adapter, f64)]>) -> Result<Self, PipelineError> {
         let all = || adapters.iter().flat_map(|(adapter, _)| adapter.names());
-        let is_missing = |name: &&str| encoder_of(name).is_some_and(|(encoder, _)| !source.has_part(encoder));
+        let is_read = |encoder: &str| source.has_part(encoder) && (self.compute.t5 || !OPTIONAL_T5.contains(&encoder));
+        let is_missing = |name: &&str| encoder_of(name).is_some_and(|(encoder, _)| !is_read(encoder));
         if let Some(name) = all().find(is_missing) {
             return Err(PipelineError::NoEncoder(name.to_owned()));
         }

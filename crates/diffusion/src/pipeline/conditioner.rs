@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
+use super::family::ClipStates;
 use super::prompts::PromptTokens;
 use crate::tokenizer::Tokenizer;
-use crate::unet::ADDED_NUMBERS;
-use crate::{AddedConditions, ConfigError, TextContext, TextEncoder};
+use crate::transformer::widened;
+use crate::{AddedConditions, ConfigError, T5Encoder, TextContext, TextEncoder};
 
 /// Values in the states of prompts that are encoded at once: 64 MiB, and several times as much on the way.
 const VALUES: usize = 1 << 24;
@@ -16,57 +17,113 @@ const VALUES: usize = 1 << 24;
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) tokenizer: Tokenizer,
-    pub(super) encoder: TextEncoder,
+    pub(super) encoder: Encoder,
     /// Whether its tokens are those of the first reader, with the same ids.
     pub(super) shares: bool,
 }
 
-impl Reader {
-    pub(super) fn new(tokenizer: Tokenizer, encoder: TextEncoder) -> Self {
-        Self { tokenizer, encoder, shares: true }
+/// A text encoder, and what is read from it.
+#[derive(Clone)]
+pub(super) enum Encoder {
+    Clip { encoder: Box<TextEncoder>, states: ClipStates, pooled: bool },
+    T5(Box<T5Encoder>),
+}
+
+impl Encoder {
+    /// Returns the tokens of its table.
+    pub(super) fn vocab_size(&self) -> usize {
+        match self {
+            Self::Clip { encoder, .. } => encoder.config().vocab_size,
+            Self::T5(encoder) => encoder.config().vocab_size,
+        }
     }
 
-    /// Returns both readers of a pipeline.
-    pub(super) fn pair(first: Self, second: Self) -> Box<[Self; 2]> {
-        let size = |reader: &Self| reader.encoder.config().vocab_size;
-        let shares = size(&first) == size(&second) && second.tokenizer.has_vocabulary_of(&first.tokenizer);
-        Box::new([first, Self { shares, ..second }])
+    /// Returns the width of its embeddings.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Clip { encoder, .. } => encoder.config().hidden_size,
+            Self::T5(encoder) => encoder.config().d_model,
+        }
+    }
+
+    /// Returns the embeddings of all tokens, `[vocabulary, width]`.
+    pub(super) fn table(&self) -> Tensor<2> {
+        match self {
+            Self::Clip { encoder, .. } => encoder.table(),
+            Self::T5(encoder) => encoder.table(),
+        }
+    }
+
+    /// Returns the embeddings of tokens, `[rows, tokens, width]`.
+    pub(super) fn embed(&self, ids: &[Vec<u32>]) -> Tensor<3> {
+        match self {
+            Self::Clip { encoder, .. } => encoder.embed(ids),
+            Self::T5(encoder) => encoder.embed(ids),
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(tokenizer: Tokenizer, encoder: Encoder) -> Self {
+        Self { tokenizer, encoder, shares: true }
     }
 
     /// Returns how many prompts are encoded at once.
     fn batch(&self) -> usize {
-        let config = self.encoder.config();
-        (VALUES / (config.max_position_embeddings * config.hidden_size)).max(1)
+        let tokens = match &self.encoder {
+            Encoder::Clip { encoder, .. } => encoder.config().max_position_embeddings,
+            Encoder::T5(_) => self.tokenizer.length(),
+        };
+        (VALUES / (tokens * self.encoder.width())).max(1)
     }
 }
 
-/// How a family of models reads prompts.
+/// How a pipeline reads prompts: the states of CLIP's encoders side by side, T5's tokens after them, pooled vectors side by side.
 #[derive(Clone)]
-pub(super) enum Conditioner {
-    /// Stable Diffusion 1 and 2: one encoder's states after its final norm.
-    One(Box<Reader>),
-    /// Stable Diffusion XL: two encoders' states before their last layers, side by side; the second one's pooled vector, and
-    /// sizes in pixels (Podell et al., 2307.01952).
-    Two {
-        /// `text_encoder` and `text_encoder_2`.
-        readers: Box<[Reader; 2]>,
-        /// Original size, top left of the crop, target size: the whole image.
-        sizes: [f32; ADDED_NUMBERS],
-        /// Whether zeros stand for no prompt.
-        zeros: bool,
-    },
-    /// Stable Diffusion 3: two encoders' states before their last layers, side by side, and both pooled vectors (Esser et al.,
-    /// 2403.03206, section 4). The transformer puts zeros where its third encoder's states would be.
-    Pooled(Box<[Reader; 2]>),
+pub(super) struct Conditioner {
+    readers: Vec<Reader>,
+    /// Numbers that are embedded beside every prompt (see [`AddedConditions::time_ids`]).
+    numbers: Vec<f32>,
+    /// Whether zeros stand for no prompt.
+    zeros: bool,
 }
 
 impl Conditioner {
+    /// Joins text encoders, of which there is one at least.
+    pub(super) fn new(mut readers: Vec<Reader>, numbers: Vec<f32>, zeros: bool) -> Self {
+        if let Some((first, others)) = readers.split_first_mut() {
+            for other in others {
+                let as_long = other.encoder.vocab_size() == first.encoder.vocab_size();
+                other.shares = as_long && other.tokenizer.has_vocabulary_of(&first.tokenizer);
+            }
+        }
+        Self { readers, numbers, zeros }
+    }
+
+    /// Returns a conditioner of one encoder's states after its final norm.
+    pub(super) fn of_one(tokenizer: Tokenizer, encoder: TextEncoder) -> Self {
+        let encoder = Encoder::Clip { encoder: Box::new(encoder), states: ClipStates::Last, pooled: false };
+        Self::new(vec![Reader::new(tokenizer, encoder)], Vec::new(), false)
+    }
+
     /// Returns the encoders with their tokenizers, in order.
     pub(super) fn readers(&self) -> &[Reader] {
-        match self {
-            Self::One(reader) => std::slice::from_ref(reader),
-            Self::Two { readers, .. } | Self::Pooled(readers) => &readers[..],
+        &self.readers
+    }
+
+    /// Returns how many bytes the states of a prompt's tokens take.
+    pub(super) fn context_bytes(&self) -> u64 {
+        let (mut beside, mut after) = ([0, 0], [0, 0]);
+        for Reader { tokenizer, encoder, .. } in &self.readers {
+            match encoder {
+                Encoder::Clip { states: ClipStates::None, .. } => {}
+                Encoder::Clip { .. } => beside = [tokenizer.length(), beside[1] + encoder.width()],
+                Encoder::T5(_) => after = [tokenizer.length(), encoder.width()],
+            }
         }
+        let values = beside[0] * beside[1].max(after[1]) + after[0] * after[1];
+        let size = self.readers.first().map_or(0, |reader| reader.encoder.table().dtype().size());
+        (values * size) as u64
     }
 
     /// Returns the contexts of prompts.
@@ -93,10 +150,7 @@ impl Conditioner {
     /// Returns the contexts of rows whose embeddings `embed` returns for an encoder.
     fn encode_with(&self, tokens: &PromptTokens, embed: impl Fn(usize, Range<usize>) -> Tensor<3>) -> TextContext {
         let (rows, batch) = (tokens.rows(), self.readers().iter().map(Reader::batch).min().unwrap_or(1));
-        let encode = |rows: Range<usize>| {
-            let embedded = (0..self.readers().len()).map(|encoder| embed(encoder, rows.clone())).collect();
-            self.encode_batch(tokens, rows, embedded)
-        };
+        let encode = |rows: Range<usize>| self.encode_batch(tokens, &rows, |encoder| embed(encoder, rows.clone()));
         if rows <= batch {
             return encode(0..rows);
         }
@@ -104,38 +158,54 @@ impl Conditioner {
         TextContext::cat(parts).unwrap_or_else(|| unreachable!("there are more prompts than a batch holds"))
     }
 
-    fn encode_batch(&self, tokens: &PromptTokens, rows: Range<usize>, embedded: Vec<Tensor<3>>) -> TextContext {
-        let mut embedded = embedded.into_iter();
-        let mut next = || embedded.next().unwrap_or_else(|| unreachable!("every encoder has its embeddings"));
-        match self {
-            Self::One(reader) => reader.encoder.forward_embedded(next()).into(),
-            Self::Two { readers, sizes, .. } => {
-                let [first, second] = &**readers;
-                let own = first.encoder.states_embedded(next()).penultimate;
-                let other = second.encoder.states_embedded(next());
-                let pooled = second.encoder.pool_and_project(other.last, &tokens.ids(1)[rows]);
-                let states = Tensor::cat(vec![own, other.penultimate], 2);
-                TextContext { states, added: Some(AddedConditions { pooled, time_ids: sizes.to_vec() }) }
-            }
-            Self::Pooled(readers) => {
-                let (mut states, mut pooled) = (Vec::new(), Vec::new());
-                for (index, Reader { encoder, .. }) in readers.iter().enumerate() {
-                    let own = encoder.states_embedded(next());
-                    pooled.push(encoder.pool_and_project(own.last, &tokens.ids(index)[rows.clone()]));
-                    states.push(own.penultimate);
+    fn encode_batch(
+        &self,
+        tokens: &PromptTokens,
+        rows: &Range<usize>,
+        embedded: impl Fn(usize) -> Tensor<3>,
+    ) -> TextContext {
+        let (mut beside, mut after, mut pooled) = (Vec::new(), None, Vec::new());
+        for (index, reader) in self.readers.iter().enumerate() {
+            match &reader.encoder {
+                Encoder::Clip { encoder, states: ClipStates::Last, pooled: false } => {
+                    beside.push(encoder.forward_embedded(embedded(index)));
                 }
-                let added = AddedConditions { pooled: Tensor::cat(pooled, 1), time_ids: Vec::new() };
-                TextContext { states: Tensor::cat(states, 2), added: Some(added) }
+                Encoder::Clip { encoder, states, pooled: is_pooled } => {
+                    let own = encoder.states_embedded(embedded(index));
+                    if *is_pooled {
+                        pooled.push(encoder.pool_and_project(own.last.clone(), &tokens.ids(index)[rows.clone()]));
+                    }
+                    match states {
+                        ClipStates::None => {}
+                        ClipStates::Last => beside.push(own.last),
+                        ClipStates::Penultimate => beside.push(own.penultimate),
+                    }
+                }
+                Encoder::T5(encoder) => after = Some(encoder.forward_embedded(embedded(index))),
             }
         }
+        let states = match (joined(beside, 2), after) {
+            (Some(beside), Some(after)) => {
+                let width = after.dims()[2];
+                Tensor::cat(vec![widened(beside, width), after], 1)
+            }
+            (beside, after) => beside.or(after).unwrap_or_else(|| unreachable!("an encoder's states are read")),
+        };
+        let added = joined(pooled, 1).map(|pooled| AddedConditions { pooled, time_ids: self.numbers.clone() });
+        TextContext { states, added }
     }
 
     /// Returns what stands for no prompt.
     pub(super) fn unconditional(&self) -> Result<TextContext, ConfigError> {
         let empty = self.encode(&[""])?;
-        Ok(match self {
-            Self::Two { zeros: true, .. } => empty.zeros_like(),
-            _ => empty,
-        })
+        Ok(if self.zeros { empty.zeros_like() } else { empty })
+    }
+}
+
+/// Joins tensors along a dimension; nothing of none.
+fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, dimension: usize) -> Option<Tensor<D>> {
+    match parts.len() {
+        0 | 1 => parts.pop(),
+        _ => Some(Tensor::cat(parts, dimension)),
     }
 }

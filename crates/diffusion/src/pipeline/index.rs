@@ -2,92 +2,61 @@
 
 use serde_json::{Map, Value};
 
+use super::family::{FAMILIES, Family, KNOWN, TextPart};
 use crate::ConfigError;
 
 pub(super) const FILE: &str = "model_index.json";
 
-/// A family of pipelines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    /// Stable Diffusion 1 and 2, and `emoji-32`.
-    StableDiffusion,
-    /// Stable Diffusion XL.
-    Xl,
-    /// Stable Diffusion 3 and 3.5.
-    Sd3,
-}
-
-/// A part of a pipeline whose class is checked: the name of its folder, and the classes that are known.
-type Part = (&'static str, &'static [&'static str], &'static str);
-
-const TOKENIZERS: &[&str] = &["CLIPTokenizer", "CLIPTokenizerFast"];
-const ONE: &[Part] = &[
-    ("tokenizer", TOKENIZERS, "CLIPTokenizer is known"),
-    ("text_encoder", &["CLIPTextModel"], "CLIPTextModel is known"),
-    ("unet", &["UNet2DConditionModel"], "UNet2DConditionModel is known"),
-];
-const TWO: &[Part] = &[
-    ("tokenizer_2", TOKENIZERS, "CLIPTokenizer is known"),
-    ("text_encoder_2", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
-];
-const SD3: &[Part] = &[
-    ("tokenizer", TOKENIZERS, "CLIPTokenizer is known"),
-    ("tokenizer_2", TOKENIZERS, "CLIPTokenizer is known"),
-    ("text_encoder", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
-    ("text_encoder_2", &["CLIPTextModelWithProjection"], "CLIPTextModelWithProjection is known"),
-    ("transformer", &["SD3Transformer2DModel"], "SD3Transformer2DModel is known"),
-];
 const VAES: &[&str] = &["AutoencoderKL", "AutoencoderTiny"];
 
 /// A pipeline's index, checked.
 #[derive(Clone, Debug)]
 pub(super) struct ModelIndex {
-    pub(super) family: Family,
+    pub(super) family: &'static Family,
+    /// Its text encoders, those that it may lack and lacks left out.
+    pub(super) texts: Vec<&'static TextPart>,
     /// Whether there is an autoencoder; without one, pixels are folded into channels.
     pub(super) has_vae: bool,
     /// Whether zeros stand for no prompt.
-    pub(super) zeros_for_empty_prompt: bool,
+    pub(super) zeros_for_no_prompt: bool,
 }
 
 impl ModelIndex {
     /// Reads the index.
     ///
+    /// - `has`: whether a text encoder that pipelines may lack is there and wanted
+    ///
     /// # Errors
     /// Names the pipeline's or the part's class where it is unknown, and the part where it is missing.
-    pub(super) fn read(json: &[u8]) -> Result<Self, ConfigError> {
+    pub(super) fn read(json: &[u8], has: impl Fn(&TextPart) -> bool) -> Result<Self, ConfigError> {
         let index: Map<String, Value> =
             serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: FILE, source })?;
-        let family = match index.get("_class_name").and_then(Value::as_str) {
-            Some("StableDiffusionPipeline") => Family::StableDiffusion,
-            Some("StableDiffusionXLPipeline") => Family::Xl,
-            Some("StableDiffusion3Pipeline") => Family::Sd3,
-            other => {
-                let wanted =
-                    "StableDiffusionPipeline, StableDiffusionXLPipeline and StableDiffusion3Pipeline are known";
-                return Err(refuse("_class_name", other, wanted));
-            }
-        };
-        let parts = match family {
-            Family::StableDiffusion => vec![ONE],
-            Family::Xl => vec![ONE, TWO],
-            Family::Sd3 => vec![SD3],
-        };
-        for (part, classes, wanted) in parts.into_iter().flatten() {
-            check(&index, part, classes, wanted)?;
+        let found = index.get("_class_name").and_then(Value::as_str);
+        let of_class = |family: &&Family| Some(family.class) == found;
+        let family = FAMILIES.into_iter().find(of_class).ok_or_else(|| refuse("_class_name", found, KNOWN))?;
+        let is_named = |text: &TextPart| index.get(text.part.folder).and_then(class).is_some();
+        let is_there = |text: &&TextPart| !text.is_optional() || (is_named(text) && has(text));
+        let texts: Vec<&TextPart> = family.texts.iter().filter(is_there).collect();
+        for text in &texts {
+            let [(tokenizers, of_tokenizer), (encoders, of_encoder)] = text.classes();
+            check(&index, text.tokenizer, tokenizers, of_tokenizer)?;
+            check(&index, text.part.folder, encoders, of_encoder)?;
         }
+        let [denoiser, of_denoiser] = family.denoiser_class;
+        check(&index, family.denoiser.folder, &[denoiser], of_denoiser)?;
         let has_vae = index.get("vae").is_some_and(|vae| class(vae).is_some());
         if has_vae {
             check(&index, "vae", VAES, "AutoencoderKL and AutoencoderTiny are known")?;
-        } else if family != Family::StableDiffusion {
-            return Err(refuse("vae", None, "Stable Diffusion XL and 3 need their autoencoders"));
+        } else if family.needs_vae {
+            return Err(refuse("vae", None, "the model's samples are latents, which its autoencoder decodes"));
         }
         let flag = |name: &str| index.get(name).and_then(Value::as_bool);
         if flag("requires_aesthetics_score") == Some(true) {
             let wanted = "a refiner takes images, not noise: name the base model instead";
             return Err(refuse("requires_aesthetics_score", Some("true"), wanted));
         }
-        let zeros_for_empty_prompt = flag("force_zeros_for_empty_prompt").unwrap_or(true);
-        Ok(Self { family, has_vae, zeros_for_empty_prompt })
+        let zeros_for_no_prompt = family.zeros_for_no_prompt && flag("force_zeros_for_empty_prompt").unwrap_or(true);
+        Ok(Self { family, texts, has_vae, zeros_for_no_prompt })
     }
 }
 

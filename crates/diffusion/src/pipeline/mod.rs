@@ -3,10 +3,10 @@
 mod changed;
 mod conditioner;
 mod error;
+mod family;
 mod file;
 mod fit;
 mod index;
-mod network;
 mod open;
 mod parameters;
 mod prompts;
@@ -27,8 +27,8 @@ pub use error::PipelineError;
 pub use file::tokenizer_beside;
 pub use parameters::BaseParameters;
 pub use prompts::{PromptTokens, TokensError, one_hot_gradient};
-pub use source::LAYOUT;
 use source::Source;
+pub use source::{LAYOUT, OPTIONAL_T5};
 
 use crate::codec::{Codec, PixelCodec};
 use crate::schedule::ScheduleConfig;
@@ -39,9 +39,11 @@ use crate::{Backbone, Compute, ConfigError, TextContext, TextEncoder, Unet};
 #[derive(Clone)]
 pub struct Pipeline {
     conditioner: Conditioner,
-    backbone: Backbone,
+    backbone: Arc<dyn Backbone>,
     schedule: ScheduleConfig,
     codec: Codec,
+    /// Whether the strength of guidance is embedded beside prompts.
+    embeds_guidance: bool,
     compute: Compute,
     /// Where it was read from; nothing of one that was put together.
     files: Option<Arc<Files>>,
@@ -61,8 +63,9 @@ impl Pipeline {
         Ok(Self { files: Some(Arc::new(Files::in_memory(files))), ..pipeline })
     }
 
-    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3. Weights
-    /// become what [`Compute::precision`] asks for, whatever precision they are stored in. Stable Diffusion 3 is computed without its third text encoder.
+    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3, and FLUX.1. Weights
+    /// become what [`Compute::precision`] asks for, whatever precision they are stored in. Stable
+    /// Diffusion 3 reads prompts with T5 where the folder has it and [`Compute::t5`] wants it.
     ///
     /// # Errors
     /// Names the folder, the file, and the field or tensor, with a hint.
@@ -80,13 +83,14 @@ impl Pipeline {
         schedule: ScheduleConfig,
         device: &Device,
     ) -> Self {
-        let conditioner = Conditioner::One(Box::new(Reader::new(tokenizer, text_encoder)));
+        let conditioner = Conditioner::of_one(tokenizer, text_encoder);
         let codec = Codec::Pixels(PixelCodec { factor: 2 });
         Self {
             conditioner,
-            backbone: Backbone::Unet(Box::new(unet)),
+            backbone: Arc::new(unet),
             schedule,
             codec,
+            embeds_guidance: false,
             compute: device.into(),
             files: None,
         }
@@ -153,6 +157,11 @@ impl Pipeline {
         self.conditioner.encode(prompts)
     }
 
+    /// Returns how many bytes the states of a prompt take, of which every context has a row.
+    pub fn context_bytes(&self) -> u64 {
+        self.conditioner.context_bytes()
+    }
+
     /// Returns the one row that stands for no prompt in classifier-free guidance: the empty prompt's, or zeros where the
     /// pipeline was trained so (`force_zeros_for_empty_prompt`).
     ///
@@ -162,7 +171,15 @@ impl Pipeline {
         self.conditioner.unconditional()
     }
 
-    /// Predicts noise or velocity; see [`Backbone::forward`]. Gradients flow to `x`, to the context and to the adapters, whichever of
+    /// Returns contexts with a strength of guidance for models that were distilled to take it as an input (FLUX.1 dev); `None` of models
+    /// whose guidance is classifier-free.
+    ///
+    /// Contexts of such a model have [`FluxConfig::GUIDANCE`](crate::FluxConfig::GUIDANCE) where nothing else is said.
+    pub fn guided(&self, context: &TextContext, strength: f32) -> Option<TextContext> {
+        self.embeds_guidance.then(|| context.with_numbers(vec![strength]))
+    }
+
+    /// Predicts noise or velocity; see [`Backbone::predict`]. Gradients flow to `x`, to the context and to the adapters, whichever of
     /// them autodiff follows.
     pub fn denoise(
         &self,
@@ -171,7 +188,7 @@ impl Pipeline {
         context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        self.backbone.forward(x, timesteps, context, bank)
+        self.backbone.predict(x, timesteps, context, bank)
     }
 
     /// Returns the images of finished samples, `[rows, 3, height, width]` in `[0, 1]`.

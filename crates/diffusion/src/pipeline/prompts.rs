@@ -1,8 +1,8 @@
 //! Prompts as tokens and as embeddings, for search over prompts and for gradients to them: what attacks on prompts by gradients are
 //! built on (Zou et al., 2307.15043; Chin et al., 2309.06135; Zhang et al., 2310.11868; Tsai et al., 2310.10012).
 //!
-//! Stable Diffusion XL and 3 have two text encoders that read one prompt. Tokens are changed by the ids of the first tokenizer
-//! ([`Pipeline::tokens_of`]), and the other encoder reads their text anew, as it would read the prompt. An encoder *shares* the first
+//! Stable Diffusion XL and 3 have two or three text encoders that read one prompt. Tokens are changed by the ids of the first tokenizer
+//! ([`Pipeline::tokens_of`]), and the other encoders read their text anew, as they would read the prompt. An encoder *shares* the first
 //! one's vocabulary where its tokenizer has the same tokens with the same ids and its table is as long: then gradients to tokens are
 //! the sum over both encoders. Otherwise they are the first one's alone.
 //!
@@ -142,7 +142,7 @@ impl Pipeline {
         self.conditioner.tokens(prompts)
     }
 
-    /// Returns the tokens of prompts from those between begin and end, by the first tokenizer's ids; the second text encoder reads their
+    /// Returns the tokens of prompts from those between begin and end, by the first tokenizer's ids; the other text encoders read their
     /// text ([`Tokenizer::decode`]).
     ///
     /// The tokens are taken as they are: whether a text is read as them is for the caller to check (see [`Tokenizer::vocabulary`]). Where
@@ -250,7 +250,7 @@ impl Pipeline {
             return Err(TokensError::Tokens { found, wanted });
         }
         for (encoder, reader) in readers.iter().enumerate() {
-            let size = reader.encoder.config().vocab_size;
+            let size = reader.encoder.vocab_size();
             for (row, ids) in tokens.ids(encoder).iter().enumerate() {
                 if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
                     return Err(TokensError::Id { encoder, row, id: *id, size });
@@ -262,7 +262,7 @@ impl Pipeline {
 
     /// Refuses embeddings of other shapes than those of so many rows of tokens.
     fn check_embedded(&self, rows: usize, embedded: &[Tensor<3>]) -> Result<(), TokensError> {
-        let shape = |reader: &Reader| [rows, reader.tokenizer.length(), reader.encoder.config().hidden_size];
+        let shape = |reader: &Reader| [rows, reader.tokenizer.length(), reader.encoder.width()];
         let wanted: Vec<[usize; 3]> = self.conditioner.readers().iter().map(shape).collect();
         let found: Vec<[usize; 3]> = embedded.iter().map(Tensor::dims).collect();
         if found == wanted { Ok(()) } else { Err(TokensError::Embeddings { found, wanted }) }

@@ -15,17 +15,22 @@ use crate::single_file::SingleFile;
 use crate::tokenizer::Tokenizer;
 
 /// Everything that a pipeline is read from: its index, and the folders of its parts.
-pub const LAYOUT: [&str; 9] = [
+pub const LAYOUT: [&str; 11] = [
     "model_index.json",
     "scheduler",
     "text_encoder",
     "text_encoder_2",
+    "text_encoder_3",
     "tokenizer",
     "tokenizer_2",
+    "tokenizer_3",
     "transformer",
     "unet",
     "vae",
 ];
+
+/// The folders of the T5 that pipelines can do without: Stable Diffusion 3's.
+pub const OPTIONAL_T5: [&str; 2] = ["text_encoder_3", "tokenizer_3"];
 
 /// A model inside a pipeline, by its folder's name.
 #[derive(Clone, Copy, Debug)]
@@ -106,18 +111,23 @@ impl Source<'_> {
         }
     }
 
-    /// Returns the tokenizer in a folder, for texts of at most `tokens` tokens.
+    /// Returns CLIP's tokenizer in a folder, for texts of at most `tokens` tokens.
     pub(super) fn tokenizer(&self, name: &'static str, tokens: usize) -> Result<Tokenizer, PipelineError> {
         match self {
-            Self::Memory(_) => {
-                let file = if name == "tokenizer" { "tokenizer/tokenizer.json" } else { "tokenizer_2/tokenizer.json" };
-                let bytes = self.bytes(file)?;
-                let text = std::str::from_utf8(&bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?;
-                Ok(Tokenizer::read(text, tokens)?)
-            }
+            Self::Memory(files) => Ok(Tokenizer::read(tokenizer_json(files, name)?, tokens)?),
             Self::Folder(folder) => Ok(Tokenizer::open(&folder.join(name), tokens)?),
             Self::File { file, tokenizer } => Ok(file.tokenizer(name, *tokenizer, tokens)?),
             Self::Changed(of, _) => of.tokenizer(name, tokens),
+        }
+    }
+
+    /// Returns T5's tokenizer in a folder, for texts of `tokens` tokens.
+    pub(super) fn t5_tokenizer(&self, name: &'static str, tokens: usize) -> Result<Tokenizer, PipelineError> {
+        match self {
+            Self::Memory(files) => Ok(Tokenizer::read_t5(tokenizer_json(files, name)?, Path::new(name), tokens)?),
+            Self::Folder(folder) => Ok(Tokenizer::open_t5(&folder.join(name), tokens)?),
+            Self::File { .. } => Err(PipelineError::MissingFile(name)),
+            Self::Changed(of, _) => of.t5_tokenizer(name, tokens),
         }
     }
 
@@ -156,4 +166,10 @@ impl Source<'_> {
             }
         })
     }
+}
+
+/// Returns the text of a tokenizer's `tokenizer.json` among files in memory.
+fn tokenizer_json<'a>(files: &PipelineFiles<'a>, name: &'static str) -> Result<&'a str, PipelineError> {
+    let bytes = files.get(&*format!("{name}/tokenizer.json")).copied().ok_or(PipelineError::MissingFile(name))?;
+    Ok(std::str::from_utf8(bytes).map_err(|error| ConfigError::Tokenizer(error.to_string()))?)
 }

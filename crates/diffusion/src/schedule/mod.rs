@@ -6,6 +6,7 @@
 //! and the trainer know nothing else of a schedule.
 
 mod ddim;
+mod dynamic;
 mod flow;
 mod level;
 mod read;

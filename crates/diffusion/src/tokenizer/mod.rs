@@ -1,7 +1,8 @@
-//! CLIP's byte-pair tokenizer, read from `tokenizer.json` or from `vocab.json` and `merges.txt`.
+//! CLIP's byte-pair tokenizer, read from `tokenizer.json` or from `vocab.json` and `merges.txt`; T5's, read from `tokenizer.json`.
 
 mod files;
 mod settings;
+mod t5;
 mod vocabulary;
 
 use std::path::Path;
@@ -14,13 +15,14 @@ pub use files::{TokenizerFiles, TokenizerWords};
 pub use settings::TokenizerSettings;
 pub use vocabulary::Token;
 
-/// Turns texts into rows of equally many token ids, as transformers' `CLIPTokenizer` does with `padding="max_length"` and
+/// Turns texts into rows of equally many token ids, as transformers' `CLIPTokenizer` and `T5Tokenizer` do with `padding="max_length"` and
 /// `truncation=True`.
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: Inner,
     length: usize,
-    begin: u32,
+    /// CLIP's texts have one.
+    begin: Option<u32>,
     end: u32,
     pad: u32,
     unknown: Option<u32>,
@@ -74,7 +76,7 @@ impl Tokenizer {
             return Err(files.problem(files.words.name(), problem));
         }
         let unknown = inner.token_to_id(vocabulary::unknown(&inner).unwrap_or(&settings.unknown));
-        Ok(Self { inner, length, begin, end, pad, unknown, vocabulary: Arc::default() })
+        Ok(Self { inner, length, begin: Some(begin), end, pad, unknown, vocabulary: Arc::default() })
     }
 
     /// Opens the tokenizer in a folder; see [`TokenizerFiles::open`] and [`Tokenizer::from_files`].

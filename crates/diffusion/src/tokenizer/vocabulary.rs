@@ -37,9 +37,9 @@ enum Written<'a> {
 }
 
 impl Tokenizer {
-    /// Returns the number of tokens that a prompt may have: [`length`](Self::length) without the begin and end token.
+    /// Returns the number of tokens that a prompt may have: [`length`](Self::length) without the begin token, where there is one, and the end token.
     pub fn room(&self) -> usize {
-        self.length - 2
+        self.length - 1 - usize::from(self.begin.is_some())
     }
 
     /// Returns every token that can be typed in a prompt, by ascending id. Begin, end, pad and unknown tokens are left out, and so are
@@ -85,7 +85,7 @@ impl Tokenizer {
 
     /// Returns the ids of a row between begin and end token.
     pub fn between<'a>(&self, ids: &'a [u32]) -> &'a [u32] {
-        let ids = ids.strip_prefix(&[self.begin]).unwrap_or(ids);
+        let ids = self.begin.and_then(|begin| ids.strip_prefix(&[begin])).unwrap_or(ids);
         ids.split(|id| *id == self.end).next().unwrap_or_default()
     }
 
@@ -95,7 +95,7 @@ impl Tokenizer {
         if tokens.len() > self.room() {
             return None;
         }
-        let mut ids = vec![self.begin];
+        let mut ids = Vec::from_iter(self.begin);
         ids.extend(tokens);
         ids.push(self.end);
         ids.resize(self.length, self.pad);
@@ -146,7 +146,8 @@ impl Tokenizer {
     /// Returns a token as it is typed; `None` where it cannot be.
     fn typed(&self, id: u32, token: &str) -> Option<Token> {
         let added = self.inner.get_added_vocabulary();
-        if [self.begin, self.end, self.pad].contains(&id) || self.unknown == Some(id) || added.is_special_token(token) {
+        let special = [self.begin, Some(self.end), Some(self.pad), self.unknown];
+        if special.contains(&Some(id)) || added.is_special_token(token) {
             return None;
         }
         let (text, ends_word) = match self.written(id, token) {

@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 use moa_device::gelu_tanh;
 
-use super::Sd3Config;
-use super::attention::{JointAttention, SelfAttention};
+use super::attention::{HeadShape, JointAttention, SelfAttention};
 use super::norm::{BranchNorm, FinalNorm, plain_norm};
+use super::rotary::Rotary;
 
 /// diffusers' `FeedForward` with `gelu-approximate`.
 #[derive(Clone, Debug)]
@@ -46,7 +46,18 @@ enum TextPath {
     Last(FinalNorm),
 }
 
-/// diffusers' `JointTransformerBlock`.
+/// What a block has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockShape {
+    /// Its heads.
+    pub(super) heads: HeadShape,
+    /// Whether the image attends to itself once more.
+    pub(super) twice: bool,
+    /// Whether it is the last, where the text has done its part.
+    pub(super) last: bool,
+}
+
+/// diffusers' `JointTransformerBlock`, and `FluxTransformerBlock`.
 #[derive(Clone, Debug)]
 pub(super) struct JointBlock {
     norm: PictureNorm,
@@ -56,17 +67,18 @@ pub(super) struct JointBlock {
 }
 
 impl JointBlock {
-    /// Takes the parameters of block `index`.
-    pub(super) fn load(p: &Parameters, config: &Sd3Config, index: usize) -> Result<Self, ParametersError> {
-        let (width, last) = (config.width(), index + 1 == config.num_layers);
+    /// Takes the parameters.
+    pub(super) fn load(p: &Parameters, shape: BlockShape) -> Result<Self, ParametersError> {
+        let BlockShape { heads, twice, last } = shape;
+        let width = heads.stream();
         Ok(Self {
-            norm: if config.dual_attention_layers.contains(&index) {
-                let own = Box::new(SelfAttention::load(&p.at("attn2"), config)?);
+            norm: if twice {
+                let own = Box::new(SelfAttention::load(&p.at("attn2"), heads)?);
                 PictureNorm::Three(BranchNorm::load(&p.at("norm1"), width)?, own)
             } else {
                 PictureNorm::Two(BranchNorm::load(&p.at("norm1"), width)?)
             },
-            attention: JointAttention::load(&p.at("attn"), config, last)?,
+            attention: JointAttention::load(&p.at("attn"), heads, last)?,
             feed_forward: FeedForward::load(&p.at("ff"), width)?,
             text: if last {
                 TextPath::Last(FinalNorm::load(&p.at("norm1_context"), width)?)
@@ -84,11 +96,13 @@ impl JointBlock {
     /// # Shapes
     /// - `picture`: `[rows, patches, width]`, `text`: `[rows, tokens, width]`
     /// - `conditions`: time and pooled text after SiLU, `[rows, width]`
+    /// - `rotary`: the positions of both, image first
     /// - returns the shapes of image and text; after the last block the text is what came in
     pub(super) fn forward(
         &self,
         [picture, text]: [Tensor<3>; 2],
         conditions: &Tensor<2>,
+        rotary: Option<&Rotary>,
         bank: Option<&AdapterBank>,
     ) -> [Tensor<3>; 2] {
         let normal = plain_norm(picture.clone());
@@ -108,7 +122,7 @@ impl JointBlock {
                 (Some((attend, feed, feed_forward)), text_in)
             }
         };
-        let (picture_out, text_out) = self.attention.forward(&attend.enter(normal), &text_in, bank);
+        let (picture_out, text_out) = self.attention.forward(&attend.enter(normal), &text_in, rotary, bank);
 
         let mut picture = attend.leave(picture, picture_out);
         if let Some((alone, output)) = own {
@@ -134,10 +148,11 @@ impl JointBlock {
         both: Tensor<3>,
         [patches, tokens]: [usize; 2],
         conditions: &Tensor<2>,
+        rotary: Option<&Rotary>,
         bank: Option<&AdapterBank>,
     ) -> Tensor<3> {
         let streams = [both.clone().narrow(1, 0, patches), both.narrow(1, patches, tokens)];
-        Tensor::cat(self.forward(streams, conditions, bank).into(), 1)
+        Tensor::cat(self.forward(streams, conditions, rotary, bank).into(), 1)
     }
 
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {

@@ -9,6 +9,8 @@ use crate::nn::Waves;
 
 /// Width of the sinusoidal embedding of timesteps.
 const WAVES: usize = 256;
+/// What a strength of guidance is multiplied by before it is embedded.
+const GUIDANCE_UNIT: f32 = 1000.0;
 
 /// diffusers' `PatchEmbed`: a token for each patch, and its position from the middle of a table.
 #[derive(Clone, Debug)]
@@ -65,19 +67,22 @@ impl PatchEmbed {
     }
 }
 
-/// diffusers' `CombinedTimestepTextProjEmbeddings`: what every block is modulated by.
+/// diffusers' `CombinedTimestepTextProjEmbeddings`, and `CombinedTimestepGuidanceTextProjEmbeddings`: what every block is modulated by.
 #[derive(Clone, Debug)]
 pub(super) struct TimeTextEmbed {
     time_1: Linear,
     time_2: Linear,
+    guidance: Option<[Linear; 2]>,
     text_1: Linear,
     text_2: Linear,
 }
 
 impl TimeTextEmbed {
-    pub(super) fn load(p: &Parameters, config: &Sd3Config) -> Result<Self, ParametersError> {
-        let (width, pooled) = (config.width(), config.pooled_projection_dim);
+    /// Takes the parameters for pooled texts of a width, with those of a strength of guidance where `guided`.
+    pub(super) fn load(p: &Parameters, width: usize, pooled: usize, guided: bool) -> Result<Self, ParametersError> {
+        let guidance = |name: &str, d_in| Linear::load(&p.at("guidance_embedder").at(name), d_in, width, true);
         Ok(Self {
+            guidance: if guided { Some([guidance("linear_1", WAVES)?, guidance("linear_2", width)?]) } else { None },
             time_1: Linear::load(&p.at("timestep_embedder.linear_1"), WAVES, width, true)?,
             time_2: Linear::load(&p.at("timestep_embedder.linear_2"), width, width, true)?,
             text_1: Linear::load(&p.at("text_embedder.linear_1"), pooled, width, true)?,
@@ -85,15 +90,29 @@ impl TimeTextEmbed {
         })
     }
 
-    /// Embeds one timestep for each row, and the pooled text `[rows, pooled_projection_dim]`; returns `[rows, width]`.
-    pub(super) fn forward(&self, timesteps: &[f32], pooled: &Tensor<2>, bank: Option<&AdapterBank>) -> Tensor<2> {
+    /// Embeds one timestep for each row, the pooled text `[rows, pooled_projection_dim]`, and a strength of guidance for all rows where
+    /// there is an embedding of such; returns `[rows, width]`.
+    pub(super) fn forward(
+        &self,
+        timesteps: &[f32],
+        guidance: Option<f32>,
+        pooled: &Tensor<2>,
+        bank: Option<&AdapterBank>,
+    ) -> Tensor<2> {
         let waves = Waves { width: WAVES, shift: 0.0, flip: true };
-        let waves = waves.on(timesteps, &pooled.device().without_autodiff(), pooled.dtype().into());
-        let time = self.time_2.forward(silu(self.time_1.forward(waves, bank)), bank);
+        let of = |numbers: &[f32]| waves.on(numbers, &pooled.device().without_autodiff(), pooled.dtype().into());
+        let mut time = self.time_2.forward(silu(self.time_1.forward(of(timesteps), bank)), bank);
+        if let (Some([first, second]), Some(guidance)) = (&self.guidance, guidance) {
+            // The embedding was trained in the unit of timesteps.
+            let waves = of(&vec![guidance * GUIDANCE_UNIT; timesteps.len()]);
+            time = time + second.forward(silu(first.forward(waves, bank)), bank);
+        }
         time + self.text_2.forward(silu(self.text_1.forward(pooled.clone(), bank)), bank)
     }
 
     pub(super) fn linears(&self, out: &mut Vec<LayerShape>) {
-        out.extend([&self.time_1, &self.time_2, &self.text_1, &self.text_2].map(Linear::shape));
+        out.extend([&self.time_1, &self.time_2].map(Linear::shape));
+        out.extend(self.guidance.iter().flatten().map(Linear::shape));
+        out.extend([&self.text_1, &self.text_2].map(Linear::shape));
     }
 }

@@ -1,16 +1,21 @@
 //! `SD3Transformer2DModel`: the denoiser of Stable Diffusion 3 and 3.5 (Esser et al., 2403.03206), with diffusers' config and
-//! key names.
+//! key names. [`FluxTransformer`] is FLUX.1's, of the same blocks and others.
 
 mod attention;
 mod block;
 mod config;
 mod embedding;
+mod flux;
 mod norm;
+mod rotary;
+mod single;
 
-use block::JointBlock;
+use attention::HeadShape;
+use block::{BlockShape, JointBlock};
 use burn::tensor::{FloatDType, Tensor};
 pub use config::Sd3Config;
 use embedding::{PatchEmbed, TimeTextEmbed};
+pub use flux::{FluxConfig, FluxTransformer};
 use moa_adapter::{AdapterBank, LayerShape, Linear, Parameters, ParametersError};
 use moa_device::{as_type, silu};
 use norm::FinalNorm;
@@ -19,7 +24,7 @@ use crate::gradient::{Activations, Pass, bytes_of, is_large, layers_of, recorded
 use crate::{Compute, TextContext};
 
 /// Tokens of T5, Stable Diffusion 3's third text encoder: diffusers' `max_sequence_length`.
-const T5_TOKENS: usize = 256;
+pub(crate) const T5_TOKENS: usize = 256;
 /// Tokens of the two CLIP encoders, side by side.
 const CLIP_TOKENS: usize = 77;
 /// Copies of both streams that the gradient of one block holds at a time, half of them those of its feed-forward layers.
@@ -39,6 +44,8 @@ pub struct Sd3Transformer {
     norm_out: FinalNorm,
     proj_out: Linear,
     activations: Activations,
+    /// Whether contexts have T5's states.
+    reads_t5: bool,
 }
 
 impl Sd3Transformer {
@@ -48,17 +55,28 @@ impl Sd3Transformer {
     /// Says which tensor is missing or has another shape.
     pub fn load(config: &Sd3Config, p: &Parameters) -> Result<Self, ParametersError> {
         let (width, patch) = (config.width(), config.patch_size);
-        let blocks = (0..config.num_layers)
-            .map(|index| JointBlock::load(&p.at(format_args!("transformer_blocks.{index}")), config, index));
+        let block = |index| {
+            let shape = BlockShape {
+                heads: HeadShape {
+                    count: config.num_attention_heads,
+                    width: config.attention_head_dim,
+                    normalised: config.qk_norm.is_some(),
+                },
+                twice: config.dual_attention_layers.contains(&index),
+                last: index + 1 == config.num_layers,
+            };
+            JointBlock::load(&p.at(format_args!("transformer_blocks.{index}")), shape)
+        };
         let mut transformer = Self {
             pos_embed: PatchEmbed::load(&p.at("pos_embed"), config)?,
-            time_text_embed: TimeTextEmbed::load(&p.at("time_text_embed"), config)?,
+            time_text_embed: TimeTextEmbed::load(&p.at("time_text_embed"), width, config.pooled_projection_dim, false)?,
             context_embedder: Linear::load(&p.at("context_embedder"), config.joint_attention_dim, width, true)?,
-            blocks: blocks.collect::<Result<_, _>>()?,
+            blocks: (0..config.num_layers).map(block).collect::<Result<_, _>>()?,
             norm_out: FinalNorm::load(&p.at("norm_out"), width)?,
             proj_out: Linear::load(&p.at("proj_out"), width, patch * patch * config.out_channels(), true)?,
             config: config.clone(),
             activations: Activations::Kept,
+            reads_t5: false,
         };
         // Weights that are trained are no part of what blocks are computed again from.
         if transformer.is_frozen() {
@@ -72,6 +90,12 @@ impl Sd3Transformer {
         if let Some(again) = compute.gradient_checkpointing {
             self.activations = if again { Activations::Recomputed } else { Activations::Kept };
         }
+        self
+    }
+
+    /// Returns the network for contexts with T5's states, or without; see [`Sd3Transformer::forward_context`].
+    pub fn reading_t5(mut self, reads_t5: bool) -> Self {
+        self.reads_t5 = reads_t5;
         self
     }
 
@@ -165,7 +189,7 @@ impl Sd3Transformer {
         let conditions = {
             let (embed, pooled, timesteps) = (self.time_text_embed.clone(), pooled.clone(), timesteps.to_vec());
             let layers = || layers_of(|out| self.time_text_embed.linears(out));
-            before.block(pooled, layers, move |pooled, _, bank| silu(embed.forward(&timesteps, &pooled, bank)))
+            before.block(pooled, layers, move |pooled, _, bank| silu(embed.forward(&timesteps, None, &pooled, bank)))
         };
         let picture = self.pos_embed.forward(x);
         let text = {
@@ -180,7 +204,7 @@ impl Sd3Transformer {
             let layers = || layers_of(|out| block.linears(out));
             let block = block.clone();
             pass.block(both, layers, move |both, conditions, bank| {
-                block.forward_joined(both, lengths, conditions, bank)
+                block.forward_joined(both, lengths, conditions, None, bank)
             })
         });
         let picture = both.narrow(1, 0, patches);
@@ -194,32 +218,45 @@ impl Sd3Transformer {
         self.pos_embed.picture(tokens, [height, width])
     }
 
-    /// Predicts the velocity for texts that the two CLIP encoders have read, and T5 has not: their states are as wide as they
-    /// are, and zeros stand for all that T5 would add, as with diffusers' `text_encoder_3=None`. They are put in here, not
+    /// Predicts the velocity for texts as a pipeline encodes them.
+    ///
+    /// With T5, their states have all tokens ([`Sd3Transformer::reading_t5`]). Without it they are the two CLIP encoders' alone, and as
+    /// wide as those are: zeros stand for all that T5 would add, as with diffusers' `text_encoder_3=None`. They are put in here, not
     /// where texts are encoded: contexts of many prompts take a tenth of the memory.
     ///
     /// # Shapes
     /// - `x`, `timesteps` and what is returned: as [`Sd3Transformer::forward`] has them
-    /// - `context`: that of every row, states `[rows, tokens, at most joint_attention_dim]`, with pooled vectors (without
-    ///   them, zeros)
-    pub fn forward_without_t5(
+    /// - `context`: that of every row, states `[rows, tokens, joint_attention_dim]` with T5, without it at most as wide, with pooled
+    ///   vectors (without them, zeros)
+    pub fn forward_context(
         &self,
         x: Tensor<4>,
         timesteps: &[f32],
         context: &TextContext,
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
-        let [rows, tokens, width] = context.states.dims();
+        let [rows, _, width] = context.states.dims();
         let options = (&context.states.device().without_autodiff(), context.states.dtype());
-        let states = match self.config.joint_attention_dim.saturating_sub(width) {
-            0 => context.states.clone(),
-            missing => Tensor::cat(vec![context.states.clone(), Tensor::zeros([rows, tokens, missing], options)], 2),
-        };
-        let t5 = Tensor::zeros([rows, T5_TOKENS, self.config.joint_attention_dim], options);
         let pooled = match &context.added {
             Some(added) => added.pooled.clone(),
             None => Tensor::zeros([rows, self.config.pooled_projection_dim], options),
         };
+        if self.reads_t5 {
+            return self.forward(x, timesteps, &context.states, &pooled, bank);
+        }
+        let states = widened(context.states.clone(), self.config.joint_attention_dim.max(width));
+        let t5 = Tensor::zeros([rows, T5_TOKENS, self.config.joint_attention_dim], options);
         self.forward(x, timesteps, &Tensor::cat(vec![states, t5], 1), &pooled, bank)
     }
+}
+
+/// Returns states `[rows, tokens, …]` with zeros up to a width.
+pub(crate) fn widened(states: Tensor<3>, width: usize) -> Tensor<3> {
+    let [rows, tokens, own] = states.dims();
+    if own >= width {
+        return states;
+    }
+    let options = (&states.device().without_autodiff(), states.dtype());
+    let zeros = Tensor::zeros([rows, tokens, width - own], options);
+    Tensor::cat(vec![states, zeros], 2)
 }

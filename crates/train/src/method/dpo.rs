@@ -28,7 +28,7 @@ impl Method for Dpo {
             PairSource::File(PreferenceFile { decided_by, .. }) => {
                 let file = epoch.world.stored();
                 let units = [2, file.units(epoch)];
-                let slices = file.slices(epoch, *decided_by, *mix);
+                let slices = file.slices(epoch, *decided_by, *mix)?;
                 return stored(epoch, slices, [*levels, *updates_per_epoch], units, *beta, &|_| judge.clone());
             }
         };

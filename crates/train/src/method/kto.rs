@@ -52,7 +52,7 @@ impl Method for Kto {
         if let LabelSource::File(PreferenceFile { decided_by, .. }) = labels {
             let file = epoch.world.stored();
             let units = [1, file.units(epoch)];
-            let slices = file.slices(epoch, *decided_by, *mix);
+            let slices = file.slices(epoch, *decided_by, *mix)?;
             return stored(epoch, slices, [*levels, *updates_per_epoch], units, *beta, &judge);
         }
         let drawn = Drawn::new(epoch, policy, statistics)?;

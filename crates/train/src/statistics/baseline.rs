@@ -1,12 +1,11 @@
 //! What is to be expected of a prompt: running means of its scores, or what its text says.
 
-use burn::tensor::Tensor;
 use moa_core::NoiseKey;
 use moa_core::experiment::Baseline;
-use moa_device::to_host;
-use moa_diffusion::TextContext;
 use moa_optimiser::{StateError, StateReader, StateWriter};
 
+use crate::TrainError;
+use crate::contexts::Contexts;
 use crate::epoch::RunScores;
 use crate::state::{load_list, load_rows, save_list, save_rows};
 use crate::world::World;
@@ -42,20 +41,23 @@ pub(crate) enum Baselines {
 
 impl Baselines {
     /// Returns the baselines that an experiment asks for, before anything was scored.
-    pub(crate) fn new(world: &World<'_>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Fails when a prompt cannot be tokenised.
+    pub(crate) fn new(world: &World<'_>) -> Result<Option<Self>, TrainError> {
         let (members, rewards, prompts) = (world.members(), world.spec.rewards.len(), world.prompts.len());
-        match world.spec.training.advantages.baseline {
+        Ok(match world.spec.training.advantages.baseline {
             Baseline::Group => None,
             Baseline::Prompt { .. } => {
                 Some(Self::Prompt { means: vec![vec![0.0; rewards * prompts]; members], weights: vec![0.0; prompts] })
             }
             Baseline::Value { ridge, .. } => {
-                let features = features(world.contexts(), world.key("value"));
+                let features = features(world.contexts(), world.key("value"))?;
                 let width = features.first().map_or(0, Vec::len);
                 let products = vec![vec![0.0; rewards * width]; members];
                 Some(Self::Value { ridge, features, squares: vec![0.0; width * width], products })
             }
-        }
+        })
     }
 
     /// Takes an epoch's scores in, `[run][reward][picture]`, `group` of each of `visited` prompts.
@@ -145,10 +147,12 @@ const SHARED: &str = "baseline/shared";
 
 /// Returns features of texts, `[prompt][feature]`: the mean of each one's token states, standardised over all and, where there are more
 /// than [`DIRECTIONS`], seen along so many random ones; and a constant.
-fn features(contexts: &TextContext, key: NoiseKey) -> Vec<Vec<f32>> {
-    let [prompts, _, width] = contexts.states.dims();
-    let means: Tensor<2> = contexts.states.clone().mean_dim(1).reshape([prompts, width]);
-    let means = to_host(means);
+///
+/// # Errors
+/// Fails when a prompt cannot be tokenised.
+fn features(contexts: &Contexts<'_>, key: NoiseKey) -> Result<Vec<Vec<f32>>, TrainError> {
+    let (means, width) = contexts.means()?;
+    let prompts = means.len() / width.max(1);
     let columns: Vec<(f64, f64)> = (0..width)
         .map(|column| {
             let values = || (0..prompts).map(|row| f64::from(means[row * width + column]));
@@ -176,7 +180,7 @@ fn features(contexts: &TextContext, key: NoiseKey) -> Vec<Vec<f32>> {
         };
         own.into_iter().chain([1.0]).collect()
     };
-    means.chunks(width).map(seen).collect()
+    Ok(means.chunks(width.max(1)).map(seen).collect())
 }
 
 /// Returns c with (S + R)·c = p, R the ridge on all but the constant, which comes last.
