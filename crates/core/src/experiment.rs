@@ -60,7 +60,7 @@ pub use plan::{CostModel, GAIN_IMAGES, Plan};
 pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec, as_read};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
-pub use sampler::{SamplerKind, SamplerSpec};
+pub use sampler::{SamplerKind, SamplerSpec, acting_guidance, is_guided};
 pub use setting::Setting;
 pub use soups::{Ingredients, SoupsSpec};
 pub use steering::{ConstraintSpec, Scalarisation, Threshold};

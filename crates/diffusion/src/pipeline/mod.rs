@@ -15,7 +15,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{AdapterBank, LayerShape};
-use moa_core::experiment::Precision;
+use moa_core::experiment::{Precision, is_guided};
 
 use conditioner::{Conditioner, Reader};
 pub use error::PipelineError;
@@ -144,6 +144,14 @@ impl Pipeline {
     /// Fails when the empty prompt cannot be tokenised.
     pub fn unconditional(&self) -> Result<TextContext, ConfigError> {
         self.conditioner.unconditional()
+    }
+
+    /// Returns what [`Conditions`](crate::Conditions) need to guide by a scale: nothing where it does not guide ([`is_guided`]).
+    ///
+    /// # Errors
+    /// As [`Pipeline::unconditional`].
+    pub fn guidance(&self, scale: f32) -> Result<Option<(TextContext, f32)>, ConfigError> {
+        is_guided(scale).then(|| self.unconditional().map(|empty| (empty, scale))).transpose()
     }
 
     /// Predicts noise or velocity; see [`Backbone::forward`]. Gradients flow to `x`, to the context and to the adapters, whichever of
