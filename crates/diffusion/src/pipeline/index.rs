@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::ConfigError;
+use crate::schedule::ScheduleOwner;
 
 pub(super) const FILE: &str = "model_index.json";
 
@@ -47,6 +48,8 @@ pub(super) struct ModelIndex {
     pub(super) has_vae: bool,
     /// Whether zeros stand for no prompt.
     pub(super) zeros_for_empty_prompt: bool,
+    /// The scheduler's class, where it is named.
+    pub(super) scheduler: Option<String>,
 }
 
 impl ModelIndex {
@@ -87,7 +90,15 @@ impl ModelIndex {
             return Err(refuse("requires_aesthetics_score", Some("true"), wanted));
         }
         let zeros_for_empty_prompt = flag("force_zeros_for_empty_prompt").unwrap_or(true);
-        Ok(Self { family, has_vae, zeros_for_empty_prompt })
+        let scheduler = index.get("scheduler").and_then(class).map(str::to_owned);
+        Ok(Self { family, has_vae, zeros_for_empty_prompt, scheduler })
+    }
+}
+
+impl ModelIndex {
+    /// Returns what a scheduler's config is read with.
+    pub(super) fn schedule_owner(&self) -> ScheduleOwner<'_> {
+        ScheduleOwner { class: self.scheduler.as_deref(), corrects: self.family == Family::StableDiffusion }
     }
 }
 

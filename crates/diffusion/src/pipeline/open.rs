@@ -27,7 +27,7 @@ pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, P
     let kept = compute.kept();
     let index = read_index(source)?;
     let network = Network::read(source, index.family)?;
-    let schedule = schedule(&source.bytes(SCHEDULER)?, index.family)?;
+    let schedule = schedule(&source.bytes(SCHEDULER)?, &index)?;
     let words = |part, tokenizer| words(source, part, tokenizer);
     let mut texts = vec![words(TEXT_ENCODER, "tokenizer")?];
     if index.family != Family::StableDiffusion {
@@ -107,9 +107,9 @@ pub(super) fn layers(parameters: &Parameters) -> Vec<LayerShape> {
 }
 
 /// Reads the schedule, with the noise levels of the family's flows.
-fn schedule(json: &[u8], family: Family) -> Result<ScheduleConfig, PipelineError> {
-    let mut schedule = ScheduleConfig::read(json)?;
-    match (family, &mut schedule) {
+fn schedule(json: &[u8], index: &ModelIndex) -> Result<ScheduleConfig, PipelineError> {
+    let mut schedule = ScheduleConfig::read_of(json, index.schedule_owner())?;
+    match (index.family, &mut schedule) {
         (Family::Sd3, ScheduleConfig::Flow(flow)) => flow.levels = FlowLevels::Timesteps,
         (Family::Sd3, ScheduleConfig::Ddim(_)) => {
             let wanted =
