@@ -43,7 +43,9 @@ pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
-pub use external::{AiSpec, HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use external::{
+    AiSpec, HttpSpec, OnnxActivation, OnnxChannels, OnnxLayout, OnnxReduction, OnnxSpec, ProgramSpec, Reduce,
+};
 pub use feedback::{AskBy, FeedbackFrom, FeedbackSpec};
 pub use fingerprint::{Fingerprint, OtherFact};
 pub use hypervolume::{HypervolumeSpec, Scale};
