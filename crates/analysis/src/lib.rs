@@ -5,6 +5,7 @@
 //! | everything about an experiment | [`FrontReport`] |
 //! | which points are on the front, and how sure is it? | [`placings`] |
 //! | what counts as 0 and as 1 in the hypervolume? | [`Scales`] |
+//! | is a reward constant, or beside its scale? | [`scale_findings`] |
 //! | what holds on other prompts? | [`promises`] |
 //! | which rewards rise while a judge falls? | [`Watcher`] |
 //! | what did phases learn, keep and forget? | [`PhaseReport`](continual::PhaseReport) |
@@ -49,6 +50,7 @@ pub mod report;
 mod resampling;
 #[cfg(test)]
 mod sample;
+mod scale_findings;
 mod scales;
 mod score;
 mod search;
@@ -73,6 +75,7 @@ pub use promise::{Promise, promises};
 pub use relations::Relations;
 pub use report::{FrontPoint, FrontReport};
 pub use resampling::{FALSE_ALARMS, LEVEL, bootstrap, bootstrap_of_look};
+pub use scale_findings::{ScaleFault, ScaleFinding, scale_findings};
 pub use scales::{Origin, RewardScale, Scales};
 pub use score::{Score, scores};
 pub use search::{End, Found, Search, Tried};

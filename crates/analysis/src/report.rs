@@ -17,8 +17,8 @@ pub use point::FrontPoint;
 use crate::advice::{Evidence, Recommendation, advice, bounds};
 use crate::attack::{AttackReport, VictimReport};
 use crate::{
-    AnalysisError, Hypervolumes, Relations, Scales, SoupComparison, Standing, added, bootstrap, scores, shares_by_name,
-    suspected_hacking,
+    AnalysisError, Hypervolumes, Relations, ScaleFinding, Scales, SoupComparison, Standing, added, bootstrap,
+    scale_findings, scores, shares_by_name, suspected_hacking,
 };
 
 /// Points with intervals, the front, its hypervolume.
@@ -38,6 +38,8 @@ pub struct FrontReport {
     pub points: Vec<FrontPoint>,
     /// The hypervolumes; none before anything was evaluated, and with more than [`Hypervolumes::MOST_REWARDS`] rewards.
     pub hypervolumes: Option<Hypervolumes>,
+    /// Rewards that are constant, or beside what counts as 0 and as 1 in them.
+    pub scale_findings: Vec<ScaleFinding>,
     /// Soups and blends against trained adapters; none without them.
     pub soups: Option<SoupComparison>,
     /// Points that are worth choosing, and why.
@@ -105,6 +107,7 @@ impl FrontReport {
             soups: SoupComparison::of(&evaluations, spec, &scales)?,
             prompts: evaluations.first().map_or(0, |first| first.prompts()),
             groups: relations.groups(),
+            scale_findings: scale_findings(spec, &evaluations, &scales),
             attacks: None,
             relations,
             advice,

@@ -60,9 +60,7 @@ impl<'a> Victim<'a> {
         spec: &ExperimentSpec,
         defence: Defence<'a>,
     ) -> Result<Self, AttackError> {
-        let strength = spec.evaluation.guidance;
-        let is_guided = (strength - 1.0).abs() > f32::EPSILON;
-        let plain = if is_guided { Some((pipeline.unconditional()?, strength)) } else { None };
+        let plain = pipeline.guidance(spec.evaluation.guidance)?;
         let (guidance, filter) = match defence {
             Defence::None => (plain.clone(), None),
             Defence::NegativePrompt { prompt, guidance } => {

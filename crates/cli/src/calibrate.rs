@@ -6,7 +6,7 @@ mod load;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use moa_core::experiment::{CostModel, Passes};
+use moa_core::experiment::{CostModel, Passes, is_guided};
 use moa_core::{NoiseKey, RunId, Weighting};
 use moa_diffusion::Pipeline;
 use moa_reward::Pictures;
@@ -78,7 +78,7 @@ pub(crate) fn measure(experiment: &Experiment, models: &Models, device: &OpenDev
     let before = held();
     let (epoch, passes) = epoch(experiment, models, device, rows)?;
     let trial = before.zip(held()).map(|(before, after)| Trial { before, after, rows: rows as u64 });
-    let guided = if (experiment.spec.sampler.guidance - 1.0).abs() < f32::EPSILON { 1.0 } else { 2.0 };
+    let guided = if is_guided(experiment.spec.sampler.guidance) { 2.0 } else { 1.0 };
     let forward = (passes.rollout + passes.reference) * seconds_per_forward;
     let seconds_per_training_pass = ((epoch - seconds_per_scored_picture) / guided - forward) / passes.training;
     let cost = CostModel {

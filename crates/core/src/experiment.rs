@@ -44,7 +44,9 @@ pub use bounds::LONGEST_PROMPT;
 pub use design::SoupRecipe;
 pub use error::{Place, SpecError};
 pub use evaluation::EvaluationSpec;
-pub use external::{AiSpec, HttpSpec, OnnxActivation, OnnxLayout, OnnxSpec, ProgramSpec};
+pub use external::{
+    AiSpec, HttpSpec, OnnxActivation, OnnxChannels, OnnxLayout, OnnxReduction, OnnxSpec, ProgramSpec, Reduce,
+};
 pub use feedback::{AskBy, FeedbackFrom, FeedbackSpec};
 pub use fingerprint::{Fingerprint, OtherFact};
 pub use hypervolume::{HypervolumeSpec, Scale};
@@ -61,7 +63,7 @@ pub use plan::{CostModel, GAIN_IMAGES, Plan};
 pub use precision::Precision;
 pub use prompts::{PromptSource, Prompts, PromptsSpec, as_read};
 pub use reward::{Combine, FileRole, RewardKind, RewardSpec, Watch, WatchedPrompts, judge_range};
-pub use sampler::{SamplerKind, SamplerSpec};
+pub use sampler::{SamplerKind, SamplerSpec, acting_guidance, is_guided};
 pub use setting::Setting;
 pub use soups::{Ingredients, SoupsSpec};
 pub use steering::{ConstraintSpec, Scalarisation, Threshold};

@@ -358,6 +358,33 @@ fn rewards_from_outside_that_cannot_be() {
           [0.5, 0.5, 0.5]",
         ),
         ("Onnx(model: \"a.onnx\", layout: Chw)", "40: unknown layout `Chw`: known layouts are Nchw, Nhwc"),
+        ("Onnx(model: \"a.onnx\", channels: Gbr)", "42: unknown channel order `Gbr`: known orders are Rgb, Bgr"),
+        ("Onnx(model: \"a.onnx\", white: 0)", "39: rewards[0].kind.white is 0: give more than 0, up to 65535"),
+        (
+            "Onnx(model: \"a.onnx\", size: [224, 224], resize: [256, 200])",
+            "58: rewards[0].kind.resize is [256, 200]: `size` is cut out of it: give at least [224, 224], or leave it out",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", reduce: Max)",
+            "40: rewards[0].kind.reduce is Max: give a list such as [(axis: 1, of: [2, 5], by: Max)]",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", reduce: [(axis: 1, by: Least)])",
+            "54: unknown reduction `Least`: known reductions are Max, Mean, Sum",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", reduce: [(axis: 0, by: Max)])",
+            "48: rewards[0].kind.reduce[0].axis is 0: give 1 to 8",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", reduce: [(axis: 1, of: [], by: Max)])",
+            "55: rewards[0].kind.reduce[0].of is empty: name what counts, from 0, or leave it out, and all counts",
+        ),
+        (
+            "Onnx(model: \"a.onnx\", reduce: [(axis: 1, of: [3, 3], by: Max)])",
+            "59: rewards[0].kind.reduce[0].of[1] is 3: it stands twice: name it once",
+        ),
+        ("Onnx(model: \"a.onnx\", softmax_axis: 0)", "46: rewards[0].kind.softmax_axis is 0: give 1 to 8"),
         (
             "Onnx(model: \"a.onnx\", activation: Relu)",
             "44: unknown activation `Relu`: known activations are Identity, Sigmoid, \

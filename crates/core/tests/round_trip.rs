@@ -6,11 +6,11 @@ use moa_core::ExperimentSpec;
 use moa_core::experiment::{
     AdvantageSpec, AwmSpec, Baseline, Combine, ConstraintSpec, ContinualSpec, D3poSpec, DecidedBy, DifferentiableSpec,
     DpoSpec, EvaluationSpec, GroupLoss, GroupSpec, Guard, HttpSpec, HypervolumeSpec, Ingredients, KtoSpec, LabelSource,
-    LoraSpec, MethodSpec, Mix, MixedSpec, NextBy, NextSpec, NftSpec, OnnxActivation, OnnxLayout, OnnxSpec,
-    OptimiserSpec, PairSource, PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts, ProbeSpec, ProgramSpec,
-    PromptSource, PromptsSpec, Ratio, RewardKind, RewardSpec, RewardWeightedSpec, RewardWeights, SamplerKind,
-    SamplerSpec, Scalarisation, SoupsSpec, Spread, StepWeights, Threshold, Through, TrainingSpec, WeightingsSpec,
-    Window,
+    LoraSpec, MethodSpec, Mix, MixedSpec, NextBy, NextSpec, NftSpec, OnnxActivation, OnnxChannels, OnnxLayout,
+    OnnxReduction, OnnxSpec, OptimiserSpec, PairSource, PolicyGradientSpec, Precision, PreferenceFile, ProbePrompts,
+    ProbeSpec, ProgramSpec, PromptSource, PromptsSpec, Ratio, Reduce, RewardKind, RewardSpec, RewardWeightedSpec,
+    RewardWeights, SamplerKind, SamplerSpec, Scalarisation, SoupsSpec, Spread, StepWeights, Threshold, Through,
+    TrainingSpec, WeightingsSpec, Window,
 };
 use proptest::prelude::*;
 
@@ -71,6 +71,15 @@ fn onnx() -> impl Strategy<Value = OnnxSpec> {
             size,
             mean: [0.5, 0.25, 0.125],
             std,
+            resize: size.map(|[height, width]| [height + 32, width + 1]),
+            white: if negate { 255.0 } else { 1.0 },
+            channels: if negate { OnnxChannels::Bgr } else { OnnxChannels::Rgb },
+            softmax_axis: index.map(|index| 1 + index % 8),
+            reduce: Vec::from_iter(index.map(|index| OnnxReduction {
+                axis: 1 + index % 8,
+                of: Some(vec![index, 1000]),
+                by: Reduce::Mean,
+            })),
             layout: if negate { OnnxLayout::Nhwc } else { OnnxLayout::Nchw },
             index,
             activation: if negate { OnnxActivation::Softmax } else { OnnxActivation::Identity },

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use moa_diffusion::ScheduleConfig;
-use moa_diffusion::schedule::DdimConfig;
+use moa_diffusion::schedule::{BetaSchedule, DdimConfig, ScheduleOwner};
 use serde_json::{Value, json};
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -150,9 +150,33 @@ fn what_would_be_computed_wrongly_is_refused_by_name() {
         let found = read(&with(&changes)).unwrap_err();
         assert!(found.starts_with(&format!("scheduler/scheduler_config.json: {wanted}")), "{found}");
     }
-    let found = read(&with(&json!({"beta_start": null}))).unwrap_err();
-    assert_eq!(
-        found,
-        "scheduler/scheduler_config.json is unreadable: missing field `beta_start`: fetch or write it again"
-    );
+}
+
+/// The defaults of the constructors of diffusers 0.42.
+#[test]
+fn betas_that_a_config_lacks_are_those_of_its_class() {
+    for (class, first, last) in [
+        ("DDIMScheduler", 0.0001, 0.02),
+        ("PNDMScheduler", 0.0001, 0.02),
+        ("DPMSolverSinglestepScheduler", 0.0001, 0.02),
+        ("HeunDiscreteScheduler", 0.00085, 0.012),
+        ("DPMSolverSDEScheduler", 0.00085, 0.012),
+    ] {
+        let found = ddim(&json!({"_class_name": class, "clip_sample": false}).to_string());
+        assert_eq!((found.beta_start, found.beta_end), (first, last), "{class}");
+        assert_eq!(found.beta_schedule, BetaSchedule::Linear, "{class}");
+    }
+    let found = ddim(&with(&json!({"beta_start": null})).to_string());
+    assert_eq!((found.beta_start, found.beta_end, found.beta_schedule), (0.0001, 0.012, BetaSchedule::ScaledLinear));
+}
+
+#[test]
+fn the_pipeline_names_the_class_and_corrects_old_configs() {
+    let read_of = |changes: Value, owner| ScheduleConfig::read_of(with(&changes).to_string().as_bytes(), owner);
+    let named = ScheduleOwner { class: Some("PNDMScheduler"), corrects: false };
+    assert_eq!(read_of(json!({"_class_name": null}), named).unwrap(), read(&with(&json!({}))).unwrap());
+    let old = json!({"_class_name": "DDIMScheduler", "clip_sample": true, "steps_offset": 0});
+    assert!(read_of(old.clone(), ScheduleOwner::default()).is_err());
+    let corrects = ScheduleOwner { class: None, corrects: true };
+    assert_eq!(read_of(old, corrects).unwrap(), read(&with(&json!({"steps_offset": 1}))).unwrap());
 }

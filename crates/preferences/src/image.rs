@@ -50,7 +50,7 @@ pub struct Drawn {
     pub place: [u64; 2],
     /// Steps of the sampler, 1 to 1000.
     pub steps: u32,
-    /// The scale of classifier-free guidance, 0 to 100. Default: 1, which is none.
+    /// The scale of classifier-free guidance, 0 to 100; 1 or less is none. Default: 1.
     pub guidance: f64,
 }
 

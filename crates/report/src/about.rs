@@ -105,6 +105,7 @@ pub(crate) fn warnings(front: &FrontReport, snapshot: &Snapshot) -> Vec<String> 
         };
         warnings.push(format!("{how}: {evaluated} of {} are evaluated.", count(snapshot.runs.len(), "adapter")));
     }
+    warnings.extend(front.scale_findings.iter().map(|finding| format!("{}.", capitalised(&finding.to_string()))));
     warnings.extend(front.few_prompts().map(|text| format!("{}.", capitalised(&text))));
     warnings
 }

@@ -32,19 +32,7 @@ fn expected() -> Expected {
 }
 
 fn spec(model: &str) -> OnnxSpec {
-    OnnxSpec {
-        model: folder().join(model),
-        input: None,
-        output: None,
-        size: None,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        layout: OnnxLayout::Nchw,
-        index: None,
-        activation: OnnxActivation::Identity,
-        negate: false,
-        range: None,
-    }
+    OnnxSpec::of(folder().join(model))
 }
 
 fn classifier() -> OnnxSpec {

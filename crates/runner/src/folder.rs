@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use moa_core::experiment::{Fingerprint, PromptSource, Prompts, PromptsSpec};
+use moa_core::experiment::{Fingerprint, PromptSource, Prompts, PromptsSpec, acting_guidance};
 use moa_core::{ExperimentSpec, NoiseKey, PointKind, RunId, Weighting};
 use moa_store::{Layout, RunHistory, write_where_other};
 
@@ -198,7 +198,7 @@ pub(crate) fn settings(
         "{} {} {:?} {} {:?} {inputs:?} {:?}",
         evaluation.seed,
         evaluation.steps,
-        evaluation.guidance,
+        acting_guidance(evaluation.guidance),
         evaluation.images_per_prompt,
         spec.precision,
         spec.rewards

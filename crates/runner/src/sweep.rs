@@ -455,8 +455,11 @@ fn evaluate_all(
     Ok(true)
 }
 
-/// Warns of trained adapters whose rewards rose while their judges fell. It is computed again whenever points are added.
+/// Warns of rewards that are constant or beside their scale, and of trained adapters whose rewards rose while their judges fell. It is computed again whenever points are added.
 fn warn(report: &FrontReport, recorder: &mut Recorder<'_>) -> Result<(), RunnerError> {
+    for finding in &report.scale_findings {
+        recorder.tell(&RunEvent::Warned(Warning { run: None, message: finding.to_string() }))?;
+    }
     for point in report.points.iter().filter(|point| point.kind == PointKind::Trained) {
         for finding in &point.suspected_hacking {
             let warning = Warning { run: Some(point.id.clone()), message: finding.to_string() };

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use burn::tensor::Device;
 use moa_core::NoiseKey;
-use moa_core::experiment::{ExperimentSpec, GAIN_IMAGES};
+use moa_core::experiment::{ExperimentSpec, GAIN_IMAGES, is_guided};
 use moa_diffusion::{Pipeline, TextContext};
 use moa_reward::{Pictures, Scorer};
 
@@ -149,10 +149,9 @@ impl<'a> Common<'a> {
     /// Fails when a prompt cannot be tokenised.
     pub(crate) fn texts(&self, prompts: &[usize]) -> Result<TextStates, TrainError> {
         let strength = self.spec.sampler.guidance;
-        let guided = (strength - 1.0).abs() > f32::EPSILON;
         Ok(TextStates {
             prompts: self.contexts_of(prompts)?,
-            guidance: guided.then(|| (self.empty.clone(), strength)),
+            guidance: is_guided(strength).then(|| (self.empty.clone(), strength)),
             group: self.spec.training.images_per_prompt as usize,
         })
     }

@@ -22,7 +22,7 @@ pub struct DrawRequest<'a> {
     pub per_prompt: usize,
     /// The sampler's steps.
     pub rules: &'a [StepRule],
-    /// Strength of classifier-free guidance; 1 is none.
+    /// Strength of classifier-free guidance; 1 or less is none.
     pub guidance: f32,
     /// Names the noise: image `s` of prompt `p` starts from `key.with(p).with(s)`, whatever the adapter, so that
     /// images of different adapters are paired.
@@ -76,11 +76,7 @@ fn pixels(
     request: &DrawRequest<'_>,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Vec<Tensor<4>>, TrainError> {
-    let guidance = if (request.guidance - 1.0).abs() < f32::EPSILON {
-        None
-    } else {
-        Some((pipeline.unconditional()?, request.guidance))
-    };
+    let guidance = pipeline.guidance(request.guidance)?;
     let contexts = Contexts::new(pipeline, request.prompts)?;
     let parts = slices(request.prompts.len() * request.per_prompt, passes, request.micro_batch);
     let finished = AtomicUsize::new(0);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use moa_adapter::{Adapter, AdapterBank};
+use moa_core::experiment::is_guided;
 use moa_core::{ExperimentSpec, NoiseKey};
 use moa_device::{scalar_to_host, to_host};
 use moa_diffusion::sampler::{predict, sample};
@@ -144,8 +145,7 @@ impl<'a> Erasure<'a> {
         let asked: Vec<usize> = rows.clone().map(|row| self.order[(first + row) % self.order.len()]).collect();
         let context = self.concepts.select(&asked);
 
-        let guided = (spec.sampler.guidance - 1.0).abs() > f32::EPSILON;
-        let guidance = guided.then(|| (self.empty.clone(), spec.sampler.guidance));
+        let guidance = is_guided(spec.sampler.guidance).then(|| (self.empty.clone(), spec.sampler.guidance));
         let conditions = Conditions { context: context.clone(), guidance };
         let bank = with_factors(&self.frame, &self.factors);
         let x = sample(pipeline, Some(&bank), &rules[..at], &conditions, &keys);

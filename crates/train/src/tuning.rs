@@ -21,7 +21,7 @@ pub struct Tuning<'a> {
     pub rate: f64,
     /// The steps by which the base draws its images.
     pub rules: &'a [StepRule],
-    /// Strength of its guidance; 1 is none.
+    /// Strength of its guidance; 1 or less is none.
     pub guidance: f32,
     /// Names all noise.
     pub key: NoiseKey,
@@ -46,8 +46,7 @@ pub fn tuned(pipeline: &Pipeline, adapter: &Adapter, tuning: &Tuning<'_>) -> Res
     let contexts = pipeline.encode_prompts(tuning.prompts)?;
     let order = tuning.key.named("prompts").permutation(tuning.prompts.len());
     let shown: Vec<usize> = (0..IMAGES).map(|place| order[place % order.len()]).collect();
-    let guided = (tuning.guidance - 1.0).abs() > f32::EPSILON;
-    let guidance = if guided { Some((pipeline.unconditional()?, tuning.guidance)) } else { None };
+    let guidance = pipeline.guidance(tuning.guidance)?;
     let mut images = Vec::new();
     for (place, rows) in shown.chunks(ROWS).enumerate() {
         let keys: Vec<NoiseKey> =

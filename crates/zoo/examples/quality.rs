@@ -88,7 +88,7 @@ fn draw(
 ) -> Result<Tensor<4>, Box<dyn std::error::Error>> {
     let captions: Vec<String> = scenes.iter().map(Scene::caption).collect();
     let context = pipeline.encode_prompts(&captions)?;
-    let guidance = Some((pipeline.unconditional()?, guidance)).filter(|_| (guidance - 1.0).abs() > f32::EPSILON);
+    let guidance = pipeline.guidance(guidance)?;
     let keys: Vec<NoiseKey> = (0..scenes.len() as u64).map(|row| key.with(row)).collect();
     let rules = pipeline.schedule().deterministic(steps);
     Ok(pipeline.decode(sample(pipeline, None, &rules, &Conditions { context, guidance }, &keys)))

@@ -39,6 +39,7 @@ impl FrontReport {
             soups: None,
             advice: Vec::new(),
             groups: Vec::new(),
+            scale_findings: Vec::new(),
             attacks: None,
             relations: Relations::default(),
         };

@@ -162,7 +162,7 @@ pub(super) const RETRIES: Bounds = Bounds::Whole(0, 100);
 /// `feedback.from.retries` and seconds of a question to a model.
 pub(super) const AI_RETRIES: Bounds = Bounds::Whole(0, 20);
 pub(super) const AI_SECONDS: Bounds = Bounds::Whole(1, 3600);
-/// Height and width in pixels, `rewards[].kind.size[]`.
+/// Height and width in pixels, `rewards[].kind.size[]` and `rewards[].kind.resize[]`.
 pub(super) const SIDE: Bounds = Bounds::Whole(1, 4096);
 /// `rewards[].kind.mean[]`.
 pub(super) const MEAN: Bounds = Bounds::Closed(-1000.0, 1000.0);
@@ -170,6 +170,10 @@ pub(super) const MEAN: Bounds = Bounds::Closed(-1000.0, 1000.0);
 pub(super) const DEVIATION: Bounds = Bounds::Above(0.0, 1000.0);
 /// `rewards[].kind.index`.
 pub(super) const INDEX: Bounds = Bounds::Whole(0, 1_000_000);
+/// `rewards[].kind.white`.
+pub(super) const WHITE: Bounds = Bounds::Above(0.0, 65_535.0);
+/// `rewards[].kind.softmax_axis` and `rewards[].kind.reduce[].axis`.
+pub(super) const AXIS: Bounds = Bounds::Whole(1, 8);
 /// `training.kl` and `rewards[].kl`.
 pub(super) const KL: Bounds = Bounds::Closed(0.0, 1000.0);
 /// `weightings[].divisions`, `soups[].divisions` and `blends[].divisions`.
@@ -238,10 +242,12 @@ pub(super) fn bounds_of(path: &str) -> Option<Bounds> {
         "rewards[].kind.in_flight" | "feedback.from.in_flight" => Some(IN_FLIGHT),
         "rewards[].kind.timeout_seconds" | "rewards[].kind.start_seconds" => Some(SECONDS),
         "rewards[].kind.retries" => Some(RETRIES),
-        "rewards[].kind.size[]" => Some(SIDE),
+        "rewards[].kind.size[]" | "rewards[].kind.resize[]" => Some(SIDE),
         "rewards[].kind.mean[]" => Some(MEAN),
         "rewards[].kind.std[]" => Some(DEVIATION),
-        "rewards[].kind.index" => Some(INDEX),
+        "rewards[].kind.white" => Some(WHITE),
+        "rewards[].kind.softmax_axis" | "rewards[].kind.reduce[].axis" => Some(AXIS),
+        "rewards[].kind.index" | "rewards[].kind.reduce[].of[]" => Some(INDEX),
         "rewards[].kind.range[]" | "constraints[].at_least.plus" | "adversary.eye.below" => Some(SCALE),
         "weightings[].divisions" | "soups[].divisions" | "blends[].divisions" => Some(DIVISIONS),
         "weightings[].count" => Some(DRAWS),

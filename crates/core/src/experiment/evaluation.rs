@@ -12,7 +12,7 @@ pub struct EvaluationSpec {
     pub images_per_prompt: u32,
     /// Steps of the deterministic sampler. Default: 6, which `emoji-32` is made for.
     pub steps: u32,
-    /// Classifier-free guidance scale; 1 means none. Default: 1.
+    /// Classifier-free guidance scale; 1 or less means none. Default: 1.
     pub guidance: f32,
     /// Seed of the evaluation noise, apart from the experiment's, so that experiments with different seeds are judged
     /// on the same noise. Default: 1.

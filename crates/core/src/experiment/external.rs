@@ -2,10 +2,13 @@
 
 mod check;
 mod list;
+mod onnx;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use onnx::{OnnxActivation, OnnxChannels, OnnxLayout, OnnxReduction, OnnxSpec, Reduce};
 
 /// A program that is started once, reads images as JSON lines from its stdin and writes their scores to its stdout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,45 +60,6 @@ pub struct HttpSpec {
     #[serde(default = "http_retries")]
     pub retries: u32,
     /// The scores that count as 0 and as 1 in the hypervolume. Default: 0 and 1.
-    #[serde(default, with = "list::optional")]
-    pub range: Option<[f64; 2]>,
-}
-
-/// A model in an ONNX file that takes images alone; one number of its output is the score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OnnxSpec {
-    /// The file. A relative path counts from the folder of the experiment file.
-    pub model: PathBuf,
-    /// The input that takes the images. Default: the only one.
-    #[serde(default)]
-    pub input: Option<String>,
-    /// The output that holds the score. Default: the only one.
-    #[serde(default)]
-    pub output: Option<String>,
-    /// Height and width, in pixels, that images are brought to: cropped about the centre to that shape, then resized with
-    /// antialiased bicubic interpolation. Default: what the model's input says.
-    #[serde(default, with = "list::optional")]
-    pub size: Option<[u32; 2]>,
-    /// Subtracted from red, green and blue in [0, 1]. Default: 0, 0, 0.
-    #[serde(default = "no_mean", with = "list::exact")]
-    pub mean: [f64; 3],
-    /// What red, green and blue are divided by then. Default: 1, 1, 1; a model that wants 0 to 255 takes 1/255 = 0.00392157.
-    #[serde(default = "no_deviation", with = "list::exact")]
-    pub std: [f64; 3],
-    /// The order of the input's axes. Default: `Nchw`.
-    #[serde(default)]
-    pub layout: OnnxLayout,
-    /// Which of the output's numbers is the score, from 0: the class of a classifier. Default: the only one.
-    #[serde(default)]
-    pub index: Option<u32>,
-    /// What makes the output a score. Default: `Identity`.
-    #[serde(default)]
-    pub activation: OnnxActivation,
-    /// Whether the score is negated, as rewards are maximised and the model gives a cost. Default: false.
-    #[serde(default)]
-    pub negate: bool,
-    /// The scores that count as 0 and as 1 in the hypervolume. Default: 0 and 1, or −1 and 0 if negated.
     #[serde(default, with = "list::optional")]
     pub range: Option<[f64; 2]>,
 }
@@ -168,28 +132,6 @@ impl AiSpec {
     }
 }
 
-/// The order of an image input's axes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnnxLayout {
-    /// Image, channel, row, column: PyTorch's.
-    #[default]
-    Nchw,
-    /// Image, row, column, channel: TensorFlow's.
-    Nhwc,
-}
-
-/// What makes a model's output a score.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnnxActivation {
-    /// The number as it is.
-    #[default]
-    Identity,
-    /// 1 / (1 + e^−x): the probability behind one logit.
-    Sigmoid,
-    /// e^x over the sum of e^x of all numbers of the image: the probability of a class behind logits.
-    Softmax,
-}
-
 fn batch() -> u32 {
     16
 }
@@ -214,24 +156,9 @@ fn http_retries() -> u32 {
     3
 }
 
-fn no_mean() -> [f64; 3] {
-    [0.0; 3]
-}
-
-fn no_deviation() -> [f64; 3] {
-    [1.0; 3]
-}
-
 impl ProgramSpec {
     /// Makes the folder absolute; relative ones count from `folder`.
     pub(super) fn anchor(&mut self, folder: &Path) {
         self.folder = Some(self.folder.as_ref().map_or_else(|| folder.to_path_buf(), |own| folder.join(own)));
-    }
-}
-
-impl OnnxSpec {
-    /// Makes the file's path absolute; relative ones count from `folder`.
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        self.model = folder.join(&self.model);
     }
 }

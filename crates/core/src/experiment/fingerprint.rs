@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ExperimentSpec, ProbePrompts, moved};
+use super::{ExperimentSpec, ProbePrompts, acting_guidance, is_guided, moved};
 use crate::{NoiseKey, RunId, Weighting};
 
 /// The version of the keys below. Raise it where the numbers of all runs change: runs of another version are not gone on with.
@@ -82,6 +82,9 @@ impl ExperimentSpec {
         let mut facts = BTreeMap::new();
         collect("", &all, &mut facts);
         facts.insert("version".into(), VERSION.into());
+        if !is_guided(self.sampler.guidance) {
+            facts.insert("sampler.guidance".into(), format!("{:?}", acting_guidance(self.sampler.guidance)));
+        }
         facts.insert("run".into(), run.to_string());
         facts.insert("weighting".into(), format!("{:?}", weighting.shares()));
         let [train, held_out] = prompts.map(hash);
@@ -90,7 +93,7 @@ impl ExperimentSpec {
         let (probe, evaluation) = (&self.training.probe, &self.evaluation);
         if probe.every > 0 {
             facts.insert("evaluation.steps".into(), evaluation.steps.to_string());
-            facts.insert("evaluation.guidance".into(), format!("{:?}", evaluation.guidance));
+            facts.insert("evaluation.guidance".into(), format!("{:?}", acting_guidance(evaluation.guidance)));
             if probe.of == ProbePrompts::HeldOut {
                 facts.insert("prompts.held_out".into(), held_out);
             }
@@ -229,6 +232,8 @@ mod tests {
         assert_eq!(changed(|spec| spec.evaluation.seed = 1), None);
         assert_eq!(changed(|spec| spec.evaluation.resamples = 7), None);
         assert_eq!(changed(|spec| spec.name = Some("x".into())), None);
+        assert_eq!(changed(|spec| spec.sampler.guidance = 0.0), None, "1 or less is no guidance");
+        assert_eq!(changed(|spec| spec.evaluation.guidance = 0.5), None, "1 or less is no guidance");
         assert_eq!(changed(|spec| spec.hypervolume.best.extend([("safety".into(), 0.9)])), None);
     }
 
@@ -236,6 +241,8 @@ mod tests {
     fn what_training_depends_on_is_named() {
         assert_eq!(changed(|spec| spec.optimiser.learning_rate = 0.25).as_deref(), Some("optimiser.learning_rate"));
         assert_eq!(changed(|spec| spec.evaluation.steps = 11).as_deref(), Some("evaluation.steps"), "probes draw so");
+        assert_eq!(changed(|spec| spec.sampler.guidance = 1.5).as_deref(), Some("sampler.guidance"));
+        assert_eq!(changed(|spec| spec.evaluation.guidance = 1.5).as_deref(), Some("evaluation.guidance"));
         let mut quiet = ExperimentSpec::default();
         quiet.training.probe.every = 0;
         let mut other = quiet.clone();

@@ -64,10 +64,14 @@ pub(super) fn way_out(path: &str) -> Option<String> {
             "give the head's .pth or .safetensors file, counted from this file's folder, or \"hf:org/name/file\""
         }
         "rewards[].kind.command" => "give the program and its arguments as a list of texts: [\"python\", \"score.py\"]",
-        "rewards[].kind.size" => "give height and width: [224, 224]",
+        "rewards[].kind.size" | "rewards[].kind.resize" => "give height and width: [224, 224]",
         "rewards[].kind.mean" | "rewards[].kind.std" => "give one number each for red, green and blue: [0.5, 0.5, 0.5]",
         "rewards[].kind.range" => "give the scores that count as 0 and as 1: [0, 10]",
         "rewards[].kind.layout" => "give Nchw or Nhwc",
+        "rewards[].kind.channels" => "give Rgb or Bgr",
+        "rewards[].kind.reduce" | "rewards[].kind.reduce[]" => "give a list such as [(axis: 1, of: [2, 5], by: Max)]",
+        "rewards[].kind.reduce[].of" => "give a list of what counts, from 0: [2, 5]",
+        "rewards[].kind.reduce[].by" => "give Max, Mean or Sum",
         "rewards[].kind.activation" => "give Identity, Sigmoid or Softmax",
         "weightings" => "give a list such as [Corners, Centre]",
         "weightings[]" => {

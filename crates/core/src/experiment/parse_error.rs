@@ -142,6 +142,8 @@ fn sort_of(outer: Option<&str>) -> &'static str {
         Some("Guard") => "kind of guard",
         Some("Spread") => "kind of spread",
         Some("OnnxLayout") => "layout",
+        Some("OnnxChannels") => "channel order",
+        Some("Reduce") => "reduction",
         Some("OnnxActivation") => "activation",
         Some("Onto") => "kind of start",
         Some("Tie") => "kind of tie",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExperimentSpec, ProbePrompts, Scalarisation};
+use super::{ExperimentSpec, ProbePrompts, Scalarisation, is_guided};
 use crate::Weighting;
 
 /// So many images of each of an epoch's prompts the base draws where the epoch is compared with it.
@@ -181,8 +181,7 @@ impl ExperimentSpec {
     }
 }
 
-/// Guidance mixes a conditional and an unconditional pass; scale 1 is the conditional pass alone.
-#[expect(clippy::float_cmp, reason = "exactly 1 is the value that switches guidance off")]
+/// Guidance mixes a conditional and an unconditional pass; without it there is the conditional pass alone.
 fn passes_per_step(guidance: f32) -> u64 {
-    if guidance == 1.0 { 1 } else { 2 }
+    if is_guided(guidance) { 2 } else { 1 }
 }

@@ -10,8 +10,8 @@ pub struct SamplerSpec {
     pub kind: SamplerKind,
     /// Denoising steps per image. Default: 6, which `emoji-32` is made for.
     pub steps: u32,
-    /// Classifier-free guidance scale, in rollout and training alike; 1 means none, anything else doubles the denoiser's
-    /// work. Default: 1.
+    /// Classifier-free guidance scale, in rollout and training alike; 1 or less means none (see [`is_guided`]), more doubles the
+    /// denoiser's work. Default: 1.
     pub guidance: f32,
 }
 
@@ -19,6 +19,17 @@ impl Default for SamplerSpec {
     fn default() -> Self {
         Self { kind: SamplerKind::default(), steps: 6, guidance: 1.0 }
     }
+}
+
+/// Returns whether a scale of classifier-free guidance guides: above 1, as in diffusers' pipelines. With less the prompt alone is
+/// followed, so that the 0 which distilled models ask for is what it is elsewhere.
+pub fn is_guided(scale: f32) -> bool {
+    scale > 1.0
+}
+
+/// Returns the scale that a given one acts as: at least 1.
+pub fn acting_guidance(scale: f32) -> f32 {
+    if is_guided(scale) { scale } else { 1.0 }
 }
 
 /// The kind of step.

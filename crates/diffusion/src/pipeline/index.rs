@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::family::{FAMILIES, Family, KNOWN, TextPart};
 use crate::ConfigError;
+use crate::schedule::ScheduleOwner;
 
 pub(super) const FILE: &str = "model_index.json";
 
@@ -19,6 +20,8 @@ pub(super) struct ModelIndex {
     pub(super) has_vae: bool,
     /// Whether zeros stand for no prompt.
     pub(super) zeros_for_no_prompt: bool,
+    /// The scheduler's class, where it is named.
+    pub(super) scheduler: Option<String>,
 }
 
 impl ModelIndex {
@@ -56,7 +59,13 @@ impl ModelIndex {
             return Err(refuse("requires_aesthetics_score", Some("true"), wanted));
         }
         let zeros_for_no_prompt = family.zeros_for_no_prompt && flag("force_zeros_for_empty_prompt").unwrap_or(true);
-        Ok(Self { family, texts, has_vae, zeros_for_no_prompt })
+        let scheduler = index.get("scheduler").and_then(class).map(str::to_owned);
+        Ok(Self { family, texts, has_vae, zeros_for_no_prompt, scheduler })
+    }
+
+    /// Returns what a scheduler's config is read with.
+    pub(super) fn schedule_owner(&self) -> ScheduleOwner<'_> {
+        ScheduleOwner { class: self.scheduler.as_deref(), corrects: self.family.corrects_schedule }
     }
 }
 

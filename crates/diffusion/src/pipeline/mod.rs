@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use moa_adapter::{AdapterBank, LayerShape};
-use moa_core::experiment::Precision;
+use moa_core::experiment::{Precision, is_guided};
 
 pub use changed::Adapted;
 use changed::Files;
@@ -177,6 +177,14 @@ impl Pipeline {
     /// Contexts of such a model have [`FluxConfig::GUIDANCE`](crate::FluxConfig::GUIDANCE) where nothing else is said.
     pub fn guided(&self, context: &TextContext, strength: f32) -> Option<TextContext> {
         self.embeds_guidance.then(|| context.with_numbers(vec![strength]))
+    }
+
+    /// Returns what [`Conditions`](crate::Conditions) need to guide by a scale: nothing where it does not guide ([`is_guided`]).
+    ///
+    /// # Errors
+    /// As [`Pipeline::unconditional`].
+    pub fn guidance(&self, scale: f32) -> Result<Option<(TextContext, f32)>, ConfigError> {
+        is_guided(scale).then(|| self.unconditional().map(|empty| (empty, scale))).transpose()
     }
 
     /// Predicts noise or velocity; see [`Backbone::predict`]. Gradients flow to `x`, to the context and to the adapters, whichever of

@@ -21,7 +21,7 @@ pub(super) fn open(source: &Source<'_>, compute: &Compute) -> Result<Pipeline, P
     let family = index.family;
     check_wanted(family, compute.t5)?;
     let network = (family.network)(&source.bytes(family.denoiser.config)?)?;
-    let schedule = schedule(&source.bytes(SCHEDULER)?, family, network.image_tokens())?;
+    let schedule = schedule(&source.bytes(SCHEDULER)?, &index, network.image_tokens())?;
     let words = |text: &&'static TextPart| Words::read(source, text, network.t5_tokens());
     let texts = index.texts.iter().map(words).collect::<Result<Vec<_>, _>>()?;
     check_lengths(&texts)?;
@@ -61,10 +61,11 @@ fn check_wanted(family: &Family, t5: bool) -> Result<(), PipelineError> {
 }
 
 /// Reads the schedule, with the noise levels of the family's flows.
-fn schedule(json: &[u8], family: &Family, tokens: Option<usize>) -> Result<ScheduleConfig, PipelineError> {
+fn schedule(json: &[u8], index: &ModelIndex, tokens: Option<usize>) -> Result<ScheduleConfig, PipelineError> {
+    let (family, owner) = (index.family, index.schedule_owner());
     let mut schedule = match tokens {
-        Some(tokens) => ScheduleConfig::read_for(json, tokens)?,
-        None => ScheduleConfig::read(json)?,
+        Some(tokens) => ScheduleConfig::read_for(json, owner, tokens)?,
+        None => ScheduleConfig::read_of(json, owner)?,
     };
     match (family.flow, &mut schedule) {
         (Some(levels), ScheduleConfig::Flow(flow)) => flow.levels = levels,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::ScheduleConfig;
+use super::{ScheduleConfig, ScheduleOwner};
 use crate::ConfigError;
 
 const FILE: &str = "scheduler/scheduler_config.json";
@@ -36,17 +36,17 @@ impl Default for Dynamic {
 }
 
 impl ScheduleConfig {
-    /// Reads `scheduler/scheduler_config.json` of a model whose samples are so many tokens, as [`ScheduleConfig::read`] does. With
+    /// Reads `scheduler/scheduler_config.json` of a model whose samples are so many tokens, as [`ScheduleConfig::read_of`] does. With
     /// `use_dynamic_shifting`, µ grows linearly with the tokens (Esser et al., 2403.03206, section 5.3.2), and levels are shifted by
     /// exp µ: σ' = e^µ / (e^µ + 1/σ − 1), which is the shift of [`FlowConfig::shift`](super::FlowConfig::shift) by that number.
     ///
     /// # Errors
-    /// As [`ScheduleConfig::read`]; names the fields that give no shift.
-    pub fn read_for(json: &[u8], tokens: usize) -> Result<Self, ConfigError> {
+    /// As [`ScheduleConfig::read_of`]; names the fields that give no shift.
+    pub fn read_for(json: &[u8], owner: ScheduleOwner<'_>, tokens: usize) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Json { file: FILE, source };
         let is_dynamic = |config: &Map<String, Value>| config.get(SWITCH) == Some(&Value::Bool(true));
         let Some(mut config) = serde_json::from_slice::<Map<String, Value>>(json).ok().filter(is_dynamic) else {
-            return Self::read(json);
+            return Self::read_of(json, owner);
         };
         let own = config.clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
         let dynamic: Dynamic = serde_json::from_value(Value::Object(own)).map_err(unreadable)?;
@@ -64,7 +64,7 @@ impl ScheduleConfig {
         }
         config.insert(SWITCH.into(), Value::Bool(false));
         config.insert("shift".into(), shift.into());
-        Self::read(Value::Object(config).to_string().as_bytes())
+        Self::read_of(Value::Object(config).to_string().as_bytes(), owner)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn sigmas(json: &str, tokens: usize) -> Vec<f32> {
-        match ScheduleConfig::read_for(json.as_bytes(), tokens).expect("known") {
+        match ScheduleConfig::read_for(json.as_bytes(), ScheduleOwner::default(), tokens).expect("known") {
             ScheduleConfig::Flow(flow) => flow.sigmas(4),
             ScheduleConfig::Ddim(_) => panic!("a flow"),
         }
@@ -101,7 +101,7 @@ mod tests {
             let json = format!(
                 r#"{{"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": true, {fields}}}"#
             );
-            ScheduleConfig::read_for(json.as_bytes(), 64).expect_err(fields).to_string()
+            ScheduleConfig::read_for(json.as_bytes(), ScheduleOwner::default(), 64).expect_err(fields).to_string()
         };
         assert!(
             refused(r#""time_shift_type": "cubic""#).contains("`time_shift_type` is cubic: exponential and linear")

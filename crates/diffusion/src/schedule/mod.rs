@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use ddim::{BetaSchedule, DdimConfig, Prediction, Spacing};
 pub use flow::{FlowConfig, FlowLevels};
 pub use level::NoiseLevel;
+pub use read::ScheduleOwner;
 
 /// One step of a sampler: x' ~ N(`sample`·x + `output`·m + `previous`·k, `std`²), m the model's output at `timestep` and k what the
 /// step before kept.

@@ -3,7 +3,8 @@
 //! A pipeline's config names a solver, and the solver's settings stand beside what the model was trained with. moa brings its
 //! own solvers, since a step needs a log-probability; of a config it takes what diffusers' `DDIMScheduler.from_config` takes:
 //! the noise schedule, what the model predicts, and which timesteps are visited. A solver's order, its Karras levels and the
-//! like say nothing of the model and are passed over. What would change the model's meaning is refused by name.
+//! like say nothing of the model and are passed over. What would change the model's meaning is refused by name. What a config
+//! lacks is what its class takes; what a pipeline corrects in old configs is corrected ([`ScheduleOwner`]).
 
 use serde_json::{Map, Value};
 
@@ -27,6 +28,20 @@ const SOLVERS: [&str; 12] = [
     "DEISMultistepScheduler",
     "UniPCMultistepScheduler",
 ];
+
+/// Solvers whose constructors take Stable Diffusion's first and last β where a config has none; the others take DDPM's.
+const NARROW: [&str; 4] =
+    ["HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSDEScheduler"];
+
+/// What stands beside a scheduler's config, in the pipeline that it belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScheduleOwner<'a> {
+    /// The scheduler's class by `model_index.json`, for configs that name none.
+    pub class: Option<&'a str>,
+    /// Whether the pipeline corrects old configs as diffusers' `StableDiffusionPipeline` does when it is built: `steps_offset`
+    /// is 1 and `clip_sample` false, whatever they are in the file.
+    pub corrects: bool,
+}
 
 /// Switches of discrete-time configs that must be off or absent.
 const DISCRETE_SWITCHES: [(&str, &str); 2] = [
@@ -76,16 +91,28 @@ const DISCRETE_VALUES: [(&str, &[&str], &str); 5] = [
 ];
 
 impl ScheduleConfig {
+    /// Reads a config by itself; see [`ScheduleConfig::read_of`].
+    ///
+    /// # Errors
+    /// As [`ScheduleConfig::read_of`].
+    pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
+        Self::read_of(json, ScheduleOwner::default())
+    }
+
     /// Reads `scheduler/scheduler_config.json` of any pipeline whose model predicts noise, velocity or the clean sample, or
     /// is a rectified flow.
     ///
     /// # Errors
     /// Names the field, its value, and what is known or can be set instead.
-    pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
+    pub fn read_of(json: &[u8], owner: ScheduleOwner<'_>) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Json { file: FILE, source };
         let json = without_infinities(&String::from_utf8_lossy(json));
         let mut config: Map<String, Value> = serde_json::from_str(&json).map_err(unreadable)?;
-        let class = config.get("_class_name").and_then(Value::as_str).unwrap_or_default();
+        if let (None | Some(Value::Null), Some(class)) = (config.get("_class_name"), owner.class) {
+            config.insert("_class_name".into(), class.into());
+        }
+        let class = config.get("_class_name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let class = class.as_str();
         if class == "FlowMatchEulerDiscreteScheduler" {
             refuse_switches(&config, &FLOW_SWITCHES)?;
             let flow: FlowConfig = serde_json::from_value(Value::Object(config)).map_err(unreadable)?;
@@ -93,6 +120,10 @@ impl ScheduleConfig {
             return Ok(Self::Flow(flow));
         }
         let may_clip = ["DDIMScheduler", "DDPMScheduler"].contains(&class);
+        if owner.corrects {
+            config.insert("steps_offset".into(), 1.into());
+            config.insert("clip_sample".into(), false.into());
+        }
         if SOLVERS.contains(&class) {
             config.entry("clip_sample").or_insert(Value::Bool(false));
         } else if !may_clip {
@@ -103,6 +134,14 @@ impl ScheduleConfig {
             return Err(ConfigError::Field { file: FILE, field: "_class_name", value, wanted });
         }
         refuse_switches(&config, &DISCRETE_SWITCHES)?;
+        let [first, last] = if NARROW.contains(&class) { [0.00085, 0.012] } else { [0.0001, 0.02] };
+        for (field, default) in
+            [("beta_start", first.into()), ("beta_end", last.into()), ("beta_schedule", "linear".into())]
+        {
+            if config.get(field).is_none_or(Value::is_null) {
+                config.insert(field.into(), default);
+            }
+        }
         for (field, known, wanted) in DISCRETE_VALUES {
             match config.get(field) {
                 None | Some(Value::Null) => (),

@@ -50,12 +50,8 @@ impl Redrawing {
             }
         };
         let context = pipeline.encode_prompts(&[prompt]).map_err(|error| unreadable(file.path(), &error))?;
-        let strength = drawn.guidance as f32;
-        let guidance = if (strength - 1.0).abs() < f32::EPSILON {
-            None
-        } else {
-            Some((pipeline.unconditional().map_err(|error| unreadable(file.path(), &error))?, strength))
-        };
+        let guidance = pipeline.guidance(drawn.guidance as f32);
+        let guidance = guidance.map_err(|error| unreadable(file.path(), &error))?;
         let rules = pipeline.schedule().deterministic(drawn.steps as usize);
         let [prompt, image] = drawn.place;
         let key = NoiseKey::new(drawn.seed).named(&drawn.noise).with(prompt).with(image);

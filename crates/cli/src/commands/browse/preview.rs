@@ -69,11 +69,7 @@ pub(super) fn draw(
 fn conditions(pipeline: &Pipeline, prompts: &[String], strength: f32) -> Result<Conditions, CliError> {
     let failed = |error: moa_diffusion::ConfigError| CliError::failure(format!("failed to read a prompt: {error}"));
     let context = pipeline.encode_prompts(prompts).map_err(failed)?;
-    let guidance = if (strength - 1.0).abs() < f32::EPSILON {
-        None
-    } else {
-        Some((pipeline.unconditional().map_err(failed)?, strength))
-    };
+    let guidance = pipeline.guidance(strength).map_err(failed)?;
     Ok(Conditions { context, guidance })
 }
 

@@ -45,6 +45,8 @@ pub(crate) fn describe(report: &FrontReport, results: &Results, cells: Cells) ->
         let ends = report.scales.rewards.iter().map(ends).collect::<Vec<_>>().join(", ");
         parts.push(prose(&format!("{}: {ends}\n", report.scales.definition())));
     }
+    let beside = report.scale_findings.iter().map(ToString::to_string);
+    parts.extend(beside.filter(|text| !was_seen(text)).map(|text| warning(&text)));
     if let Some(soups) = &report.soups {
         parts.push(prose(&soups.verdict(&report.rewards)));
     }

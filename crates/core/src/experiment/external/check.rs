@@ -1,8 +1,8 @@
 //! What rewards from outside cannot be.
 
-use super::{AiSpec, HttpSpec, OnnxSpec, ProgramSpec};
+use super::{AiSpec, HttpSpec, OnnxReduction, OnnxSpec, ProgramSpec};
 use crate::experiment::bounds::{
-    AI_RETRIES, AI_SECONDS, BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE,
+    AI_RETRIES, AI_SECONDS, AXIS, BATCH, DEVIATION, IN_FLIGHT, INDEX, MEAN, RETRIES, SCALE, SECONDS, SIDE, WHITE,
 };
 use crate::experiment::finding::Finding;
 use crate::experiment::validate::check_number;
@@ -87,6 +87,16 @@ impl OnnxSpec {
         for (index, side) in self.size.iter().flatten().enumerate() {
             check_number(format!("{field}.size[{index}]"), SIDE, (*side).into())?;
         }
+        for (index, side) in self.resize.iter().flatten().enumerate() {
+            check_number(format!("{field}.resize[{index}]"), SIDE, (*side).into())?;
+        }
+        if let (Some(size), Some(resize)) = (self.size, self.resize)
+            && (resize[0] < size[0] || resize[1] < size[1])
+        {
+            let way_out = format!("`size` is cut out of it: give at least {size:?}, or leave it out");
+            return Err(Finding::value(format!("{field}.resize"), format!("{resize:?}"), way_out));
+        }
+        check_number(format!("{field}.white"), WHITE, self.white)?;
         for (index, (mean, std)) in self.mean.iter().zip(&self.std).enumerate() {
             check_number(format!("{field}.mean[{index}]"), MEAN, *mean)?;
             check_number(format!("{field}.std[{index}]"), DEVIATION, *std)?;
@@ -94,7 +104,36 @@ impl OnnxSpec {
         if let Some(index) = self.index {
             check_number(format!("{field}.index"), INDEX, index.into())?;
         }
+        if let Some(axis) = self.softmax_axis {
+            check_number(format!("{field}.softmax_axis"), AXIS, axis.into())?;
+        }
+        for (step, reduction) in self.reduce.iter().enumerate() {
+            reduction.check(&format!("{field}.reduce[{step}]"))?;
+        }
         check_range(field, self.range)
+    }
+}
+
+impl OnnxReduction {
+    fn check(&self, field: &str) -> Result<(), Finding> {
+        check_number(format!("{field}.axis"), AXIS, self.axis.into())?;
+        let Some(of) = &self.of else { return Ok(()) };
+        let field = format!("{field}.of");
+        if of.is_empty() {
+            let way_out = "name what counts, from 0, or leave it out, and all counts";
+            return Err(Finding::state(field, "empty", way_out));
+        }
+        for (place, index) in of.iter().enumerate() {
+            check_number(format!("{field}[{place}]"), INDEX, (*index).into())?;
+            if of[..place].contains(index) {
+                return Err(Finding::value(
+                    format!("{field}[{place}]"),
+                    index.to_string(),
+                    "it stands twice: name it once",
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

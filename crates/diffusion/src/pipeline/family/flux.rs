@@ -27,6 +27,7 @@ pub(super) const FAMILY: Family = Family {
     denoiser_class: ["FluxTransformer2DModel", "FluxTransformer2DModel is known"],
     needs_vae: true,
     zeros_for_no_prompt: false,
+    corrects_schedule: false,
     flow: Some(FlowLevels::Even),
     network: |json| Ok(Box::new(FluxConfig::read(json)?)),
 };

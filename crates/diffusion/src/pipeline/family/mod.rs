@@ -43,6 +43,8 @@ pub(super) struct Family {
     pub(super) needs_vae: bool,
     /// Whether zeros stand for no prompt, unless `force_zeros_for_empty_prompt` of the index is false.
     pub(super) zeros_for_no_prompt: bool,
+    /// Whether its pipelines correct old configs of schedulers; see [`ScheduleOwner`](crate::schedule::ScheduleOwner).
+    pub(super) corrects_schedule: bool,
     /// Which noise levels a number of steps means, of a family that is a rectified flow.
     pub(super) flow: Option<FlowLevels>,
     /// What reads the denoiser's config.

@@ -27,6 +27,7 @@ pub(super) const FAMILY: Family = Family {
     denoiser_class: ["SD3Transformer2DModel", "SD3Transformer2DModel is known"],
     needs_vae: true,
     zeros_for_no_prompt: false,
+    corrects_schedule: false,
     flow: Some(FlowLevels::Timesteps),
     network: |json| Ok(Box::new(Sd3Config::read(json)?)),
 };

@@ -22,6 +22,7 @@ pub(super) const FAMILY: Family = Family {
     denoiser_class: ["UNet2DConditionModel", "UNet2DConditionModel is known"],
     needs_vae: false,
     zeros_for_no_prompt: false,
+    corrects_schedule: true,
     flow: None,
     network: |json| Ok(Box::new(Plain(UnetConfig::read(json)?))),
 };

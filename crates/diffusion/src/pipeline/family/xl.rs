@@ -30,6 +30,7 @@ pub(super) const FAMILY: Family = Family {
     denoiser_class: ["UNet2DConditionModel", "UNet2DConditionModel is known"],
     needs_vae: true,
     zeros_for_no_prompt: true,
+    corrects_schedule: false,
     flow: None,
     network: |json| Ok(Box::new(Added(UnetConfig::read(json)?))),
 };

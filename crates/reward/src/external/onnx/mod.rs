@@ -2,12 +2,13 @@
 
 mod facts;
 mod picture;
+mod reading;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use moa_core::experiment::{OnnxActivation, OnnxSpec};
+use moa_core::experiment::OnnxSpec;
 use rten::{Model, NodeId, Value};
 use rten_tensor::{AsView, Layout};
 
@@ -16,18 +17,23 @@ use super::error::{ExternalError, Problem};
 use crate::{Raster, Reward, RewardError, View};
 use facts::{Axes, input_axes, pick};
 use picture::Preparation;
+use reading::Reading;
 
 /// A model that scores images, one after the other, so that no score depends on what is scored beside it.
 pub struct Onnx {
     name: String,
-    spec: OnnxSpec,
+    path: PathBuf,
+    run: Run,
+    reading: Reading,
+}
+
+/// A model with what it is given.
+struct Run {
     model: Model,
     input: NodeId,
     output: NodeId,
     axes: Axes,
     preparation: Preparation,
-    /// Which of an image's numbers is the score.
-    index: usize,
 }
 
 impl Onnx {
@@ -51,17 +57,16 @@ impl Onnx {
         let input = pick(&model, "input", model.input_ids(), spec.input.as_deref())?;
         let output = pick(&model, "output", model.output_ids(), spec.output.as_deref())?;
         let axes = input_axes(&model, input, spec)?;
-        let preparation = Preparation::new(spec, axes.height, axes.width);
-        let mut onnx =
-            Self { name: name.to_owned(), spec: spec.clone(), model, input, output, axes, preparation, index: 0 };
-        let black = Raster::of_bytes(1, &[0, 0, 0]);
-        let numbers = onnx.numbers(&[black])?[0].len();
-        onnx.index = chosen(spec, numbers)?;
-        Ok(onnx)
+        let preparation = Preparation::new(spec, axes.height, axes.width)?;
+        let run = Run { model, input, output, axes, preparation };
+        let (shape, _) = run.numbers(&[Raster::of_bytes(1, &[0, 0, 0])])?;
+        Ok(Self { name: name.to_owned(), path: spec.model.clone(), reading: Reading::new(spec, &shape)?, run })
     }
+}
 
-    /// Returns what the output holds for each of at most `axes.batch` images.
-    fn numbers(&self, pictures: &[Raster]) -> Result<Vec<Vec<f32>>, String> {
+impl Run {
+    /// Returns what the output holds for each of at most `axes.batch` images, behind the shape that it has for each.
+    fn numbers(&self, pictures: &[Raster]) -> Result<(Vec<usize>, Vec<Vec<f32>>), String> {
         let Axes { batch, height, width, .. } = self.axes;
         let mut values: Vec<f32> = pictures.iter().flat_map(|picture| self.preparation.apply(picture)).collect();
         // A model with a fixed number of images gets zeros in place of those that there are not.
@@ -76,24 +81,14 @@ impl Onnx {
         let shape = output.shape().to_vec();
         let numbers = output.to_vec();
         let one_for_each = shape.first() == Some(&batch) || (shape.is_empty() && batch == 1);
-        if !one_for_each || shape.iter().skip(2).any(|side| *side != 1) || numbers.is_empty() {
+        if !one_for_each || numbers.is_empty() {
             return Err(format!(
-                "gives an output of shape {shape:?} for {batch} images: choose an `output` of shape [images] or \
-                 [images, numbers]"
+                "gives an output of shape {shape:?} for {batch} images: choose an `output` whose first axis is the images'"
             ));
         }
         let each = numbers.len() / batch;
-        Ok(numbers.chunks_exact(each).take(pictures.len()).map(<[f32]>::to_vec).collect())
-    }
-
-    fn score_of(&self, numbers: &[f32]) -> f32 {
-        let own = f64::from(numbers[self.index]);
-        let score = match self.spec.activation {
-            OnnxActivation::Identity => own,
-            OnnxActivation::Sigmoid => 1.0 / (1.0 + (-own).exp()),
-            OnnxActivation::Softmax => 1.0 / numbers.iter().map(|number| (f64::from(*number) - own).exp()).sum::<f64>(),
-        };
-        (if self.spec.negate { -score } else { score }) as f32
+        let numbers = numbers.chunks_exact(each).take(pictures.len()).map(<[f32]>::to_vec).collect();
+        Ok((shape.into_iter().skip(1).collect(), numbers))
     }
 }
 
@@ -105,24 +100,16 @@ impl Reward for Onnx {
     fn score(&self, view: &View<'_>) -> Result<Vec<f32>, RewardError> {
         let rasters = finite(&self.name, view)?;
         let mut scores = Vec::with_capacity(rasters.len());
-        for pictures in rasters.chunks(self.axes.batch) {
-            let numbers = self.numbers(pictures).map_err(|reason| failure(&self.name, &self.spec.model, reason))?;
-            scores.extend(numbers.iter().map(|numbers| self.score_of(numbers)));
+        let failed = |reason| failure(&self.name, &self.path, reason);
+        for pictures in rasters.chunks(self.run.axes.batch) {
+            let (shape, numbers) = self.run.numbers(pictures).map_err(failed)?;
+            if shape != self.reading.shape() {
+                let first = self.reading.shape();
+                return Err(failed(format!("gives {shape:?} for an image, and gave {first:?} for another")).into());
+            }
+            scores.extend(numbers.iter().map(|numbers| self.reading.score(numbers)));
         }
         Ok(scores)
-    }
-}
-
-/// Returns which of an image's numbers is the score.
-fn chosen(spec: &OnnxSpec, numbers: usize) -> Result<usize, String> {
-    if numbers == 1 && spec.activation == OnnxActivation::Softmax {
-        return Err("gives one number an image, whose softmax is always 1: take `activation: Sigmoid`".into());
-    }
-    match spec.index.map(|index| index as usize) {
-        Some(index) if index < numbers => Ok(index),
-        Some(index) => Err(format!("gives {numbers} numbers an image: `index` is {index}, give 0 to {}", numbers - 1)),
-        None if numbers == 1 => Ok(0),
-        None => Err(format!("gives {numbers} numbers an image: choose one with `index`, 0 to {}", numbers - 1)),
     }
 }
 
