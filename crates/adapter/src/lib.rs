@@ -7,9 +7,11 @@ mod adapter;
 mod apply;
 mod bank;
 pub mod contents;
+mod family;
 mod format;
 mod linear;
 mod merge;
+mod names;
 mod parameters;
 mod reduce;
 

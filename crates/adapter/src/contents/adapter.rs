@@ -67,6 +67,16 @@ impl Contents<'_> {
     }
 }
 
+impl Adapter {
+    /// Reads a safetensors file with peft's key names and the `adapter_config.json` beside it.
+    ///
+    /// # Errors
+    /// As [`Contents::read`] and [`Contents::adapter`].
+    pub fn read(safetensors: &[u8], config: &str) -> Result<Self, ContentsError> {
+        Contents::read(safetensors, Some(config))?.adapter()
+    }
+}
+
 impl Layer<'_> {
     /// Returns the layer under diffusers' names.
     fn split(&self) -> Result<Adapter, ContentsError> {

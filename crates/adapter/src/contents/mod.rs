@@ -21,12 +21,13 @@ mod tensor;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use about::{About, Family};
+pub use about::About;
 pub use blocks::Block;
 pub use error::{ContentsError, Other};
-pub(crate) use names::original_of;
 pub use part::{Delta, Form, Kind, Part, Product, Side, Target};
 pub use tensor::Stored;
+
+pub use crate::family::Family;
 
 /// A model of the pipeline that layers belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,26 +10,11 @@ use super::file::{self, Outgoing};
 use super::{AdapterFileError, AdapterFormat};
 use crate::Adapter;
 use crate::adapter::encoder_of;
+use crate::names::transformer::is_of_transformer;
 
-/// How the names of a transformer's layers begin, and those of a U-Net's do not.
-const OF_TRANSFORMERS: [&str; 8] = [
-    "context_embedder",
-    "norm_out.",
-    "pos_embed.",
-    "proj_out",
-    "single_transformer_blocks.",
-    "time_text_embed.",
-    "transformer_blocks.",
-    "x_embedder",
-];
 /// Projections of attention.
 const PROJECTIONS: [(&str, &str); 4] =
     [(".to_q", "to_q"), (".to_k", "to_k"), (".to_v", "to_v"), (".to_out.0", "to_out")];
-
-/// Returns whether a layer is a transformer's, by its name.
-pub(crate) fn is_of_transformer(layer: &str) -> bool {
-    OF_TRANSFORMERS.iter().any(|start| layer.starts_with(start))
-}
 
 /// Returns the names of a layer's factors, down and up.
 pub(super) fn names(layer: &str) -> [String; 2] {

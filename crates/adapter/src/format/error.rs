@@ -2,14 +2,10 @@
 
 use super::AdapterFormat;
 use crate::ParametersError;
-use crate::contents::ContentsError;
 
 /// Why adapter files cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterFileError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    Contents(#[from] ContentsError),
     /// The tensors cannot be read or written.
     #[error(transparent)]
     Parameters(#[from] ParametersError),

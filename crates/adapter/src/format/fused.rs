@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::AdapterFileError;
 use crate::adapter::encoder_of;
-use crate::contents::{Family, original_of};
+use crate::family::Family;
+use crate::names::transformer::original_of;
 use crate::{Adapter, AdapterLayer};
 
 /// Returns the adapter with the denoiser's layers under their original names.

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use moa_core::Provenance;
 
-use super::diffusers::is_of_transformer;
 use super::file::{self, Outgoing};
 use super::{AdapterFileError, AdapterFormat, fused};
 use crate::adapter::{encoder_of, layer_of};
-use crate::contents::Family;
-use crate::format::unet_names::for_kohya;
+use crate::family::Family;
+use crate::names::transformer::is_of_transformer;
+use crate::names::unet::for_kohya;
 use crate::{Adapter, AdapterLayer, Norms};
 
 /// Returns the file.

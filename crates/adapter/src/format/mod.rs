@@ -9,7 +9,6 @@ mod fused;
 mod kohya;
 mod origin;
 mod peft;
-pub(crate) mod unet_names;
 
 use std::io::{self, Write};
 
@@ -19,8 +18,6 @@ use serde::{Deserialize, Serialize};
 
 pub use error::AdapterFileError;
 pub use origin::{provenance_of, sha256_of_file};
-
-pub(crate) use diffusers::is_of_transformer;
 
 use crate::Adapter;
 

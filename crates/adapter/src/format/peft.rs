@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::file::{self, Outgoing};
 use super::{AdapterFileError, AdapterFormat};
 use crate::adapter::encoder_of;
-use crate::contents::Contents;
 use crate::{Adapter, Norms};
 
 const PREFIX: &str = "base_model.model.";
@@ -29,14 +28,6 @@ impl Adapter {
     /// Returns peft's `adapter_config.json`.
     pub fn to_config(&self, base: &str) -> String {
         format!("{:#}\n", config(self, base))
-    }
-
-    /// Reads a safetensors file with peft's key names and the `adapter_config.json` beside it.
-    ///
-    /// # Errors
-    /// As [`Contents::read`] and [`Contents::adapter`].
-    pub fn read(safetensors: &[u8], config: &str) -> Result<Self, AdapterFileError> {
-        Ok(Contents::read(safetensors, Some(config))?.adapter()?)
     }
 }
 

@@ -79,7 +79,7 @@ const EMBEDDINGS: [(&str, &str); 4] = [
 
 /// Returns the flat name that programs of kohya's format look for. They take diffusers' names, but for the embedding of added
 /// conditions, which has the original's: diffusers itself, ComfyUI and A1111 know it by no other.
-pub(super) fn for_kohya(flat: String) -> String {
+pub(crate) fn for_kohya(flat: String) -> String {
     let original = EMBEDDINGS[2..].iter().find(|(_, name)| *name == flat);
     original.map_or(flat, |(original, _)| (*original).to_owned())
 }
