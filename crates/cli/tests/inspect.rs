@@ -16,7 +16,7 @@ fn a_file_of_kohyas_is_told_with_base_kinds_alphas_and_words() {
         "1 convolution 1×1, 1 convolution 3×3, 3 linear",
         "rank          2 to 4 (median 4)",
         "from the layer's own tensor; scale 0.5 to 1 (median 0.5)",
-        "stored as F16",
+        "stored as     F16",
         "fox (8), in snow (4), a photo (2)",
         "moa           sample, merge and convert take all of it",
         "diffusers     loads it (load_lora_weights)",

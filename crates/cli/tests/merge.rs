@@ -153,7 +153,7 @@ fn adapters_are_merged_outside_of_experiments() {
     desk.write("dora/adapter.safetensors", fs::read(safety.join("adapter.safetensors")).unwrap());
     desk.write("cut.safetensors", &bytes("kohya/lora.safetensors")[..2000]);
     for (arguments, words) in [
-        ("merge --adapters mini/runs/safety other -o x", &["on emoji-32", "on sd15", "--base NAME"][..]),
+        ("merge --adapters mini/runs/safety other -o x", &["is for emoji-32", "for sd15", "--base NAME"][..]),
         ("merge --adapters dora -o x", &["dora/adapter.safetensors", "DoRA"]),
         ("merge --adapters cut.safetensors -o x", &["cut.safetensors", "truncated"]),
         ("merge --adapters nowhere -o x", &["nowhere", "there is no adapter"]),
