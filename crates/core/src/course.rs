@@ -245,6 +245,7 @@ mod tests {
 
     fn plan() -> Plan {
         Plan {
+            given: 0,
             runs: 2,
             soups: 1,
             blends: 0,

@@ -161,7 +161,7 @@ fn soups_mix_corners_or_all_adapters() {
     let id = |name: &str| moa_core::RunId(name.into());
     let [_, three_quarters, _] = &corners.soups()[..] else { panic!("three soups") };
     assert_eq!(three_quarters.shares, [(id("safety"), 0.75), (id("alignment"), 0.25)]);
-    assert_eq!(three_quarters.weighting.shares(), [0.75, 0.25]);
+    assert_eq!(three_quarters.weighting.as_ref().unwrap().shares(), [0.75, 0.25]);
 
     let all = parse(
         "weightings: [Corners, Centre], soups: [Lattice(of: All, divisions: 2), List([{\"centre\": 3, \"safety\": 1}])]",
@@ -170,7 +170,11 @@ fn soups_mix_corners_or_all_adapters() {
     assert_eq!(soup_names(&all), names);
     let last = all.soups().pop().unwrap();
     assert_eq!(last.shares, [(id("safety"), 0.25), (id("centre"), 0.75)]);
-    assert_eq!(last.weighting.shares(), [0.625, 0.375], "a quarter of safety alone, the rest half and half");
+    assert_eq!(
+        last.weighting.as_ref().unwrap().shares(),
+        [0.625, 0.375],
+        "a quarter of safety alone, the rest half and half"
+    );
 }
 
 #[test]

@@ -48,11 +48,12 @@ impl Contents<'_> {
         let layers = self.layers.iter().flat_map(|layer| {
             let inputs = layer.parts.iter().find(|part| part.target == Target::Weight).map(super::Part::shape);
             let inputs = inputs.and_then(|shape| shape.get(1).copied());
-            layer.canonical.iter().chain([&layer.name]).map(move |name| Named {
-                component: layer.component,
-                name,
-                inputs,
-            })
+            let part = match layer.component {
+                Component::UNet => Part::UNet,
+                Component::Transformer => Part::Transformer,
+                _ => Part::Text,
+            };
+            layer.canonical.iter().chain([&layer.name]).map(move |name| Named { part, name, inputs })
         });
         Family::of(&layers.collect::<Vec<_>>())
     }

@@ -1,5 +1,7 @@
 //! Names of transformers' layers: diffusers', and the original ones, under which projections are fused.
 
+use super::segments;
+
 /// Parts of the names of transformers' layers in diffusers (Stable Diffusion 3, FLUX).
 const TRANSFORMER: [&str; 36] = [
     "transformer_blocks",

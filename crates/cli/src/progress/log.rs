@@ -168,6 +168,7 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             runs: 1,
+            given: 0,
             soups: 0,
             blends: 0,
             training_pictures: 10,

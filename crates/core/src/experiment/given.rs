@@ -98,7 +98,7 @@ mod tests {
     fn names_that_are_taken_are_refused() {
         let with = |adapters: &[&str]| {
             let adapters = adapters.iter().map(|path| (*path).to_owned()).collect();
-            ExperimentSpec { adapters, ..ExperimentSpec::default() }.check_given().map_err(|error| error.to_string())
+            ExperimentSpec { adapters, ..ExperimentSpec::default() }.check_given().map_err(|error| format!("{error:?}"))
         };
         assert!(with(&["a.safetensors", "b/adapter.safetensors"]).is_ok());
         for (wrong, word) in [

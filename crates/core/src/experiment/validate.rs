@@ -11,7 +11,7 @@ use super::finding::{Fault, Finding, Source};
 use super::folder_name::check_folder;
 use super::prompts::{Form, split_alone};
 use super::{
-    Baseline, Combine, ExperimentSpec, Guard, NextSpec, ProbePrompts, PromptSource, SoupsSpec, SpecError,
+    Baseline, Combine, ExperimentSpec, Guard, Ingredients, NextSpec, ProbePrompts, PromptSource, SoupsSpec, SpecError,
     WeightingsSpec,
 };
 
@@ -205,8 +205,8 @@ impl ExperimentSpec {
                         format!("give at least one {one}, e.g. {{\"safety\": 1, \"centre\": 1}}"),
                     ));
                 }
-                SoupsSpec::List(all) => {
-                    for (position, shares) in all.iter().enumerate() {
+                SoupsSpec::List(list) => {
+                    for (position, shares) in list.iter().enumerate() {
                         check_shares(&format!("{field}[{position}]"), shares, "run", &all)?;
                     }
                 }
