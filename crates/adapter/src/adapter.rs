@@ -148,7 +148,7 @@ impl Adapter {
 
     /// Returns the adapter with all that it adds multiplied, by layer.
     ///
-    /// - `factor`: of a layer by its name; what it gives 0 is left out
+    /// - `factor`: of a layer by its name, of a difference by its parameter's; what it gives 0 is left out
     #[must_use]
     pub fn scaled(&self, factor: impl Fn(&str) -> f64) -> Self {
         let scaled = |(name, layer): (&String, &AdapterLayer)| {
@@ -157,7 +157,7 @@ impl Adapter {
             (factor != 0.0).then(|| (name.clone(), AdapterLayer { alpha, ..layer.clone() }))
         };
         let multiplied = |(name, difference): (&String, &Difference)| {
-            let factor = factor(layer_of(name));
+            let factor = factor(name);
             let values = difference.values.iter().map(|value| (factor * f64::from(*value)) as f32).collect();
             (factor != 0.0).then(|| (name.clone(), Difference { values, ..difference.clone() }))
         };

@@ -91,7 +91,7 @@ fn cell(adapter: &Adapter, format: AdapterFormat) -> String {
             let (reduced, _) = whole.reduced(4);
             match again(&reduced) {
                 Ok(found) => format!("`--reduce 4`: {:.0} % of the norm lost", 100.0 * error(&found, &whole)),
-                Err(_) => "refused: biases or norms".into(),
+                Err(_) => "`--reduce 4`, without biases and norms".into(),
             }
         }
         Err(AdapterFileError::Difference { .. } | AdapterFileError::Dora { .. }) => {

@@ -57,9 +57,9 @@ impl Blocks {
         Ok(Self { blocks: texts.iter().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// Returns the factor of a layer of an adapter.
-    pub(crate) fn factor(&self, adapter: usize, layer: &str) -> f64 {
-        self.blocks.iter().rfind(|block| block.applies(adapter, layer)).map_or(1.0, |block| block.factor)
+    /// Returns the factor of a layer or parameter of an adapter; a parameter is matched by its layer's name, too.
+    pub(crate) fn factor(&self, adapter: usize, name: &str) -> f64 {
+        self.blocks.iter().rfind(|block| block.applies(adapter, name)).map_or(1.0, |block| block.factor)
     }
 
     /// Notes which patterns match a layer of an adapter.
@@ -91,8 +91,10 @@ impl Blocks {
 }
 
 impl Block {
-    fn applies(&self, adapter: usize, layer: &str) -> bool {
-        self.adapter.is_none_or(|own| own == adapter) && matches(&self.pattern, layer)
+    fn applies(&self, adapter: usize, name: &str) -> bool {
+        let layer = [".weight", ".bias"].iter().find_map(|end| name.strip_suffix(end));
+        let is_named = |name: &str| matches(&self.pattern, name);
+        self.adapter.is_none_or(|own| own == adapter) && (is_named(name) || layer.is_some_and(is_named))
     }
 }
 
@@ -127,6 +129,10 @@ mod tests {
             (1, "up_blocks.1.x.attn1.to_q", 0.0),
         ] {
             assert_eq!(read.factor(adapter, layer).to_bits(), f64::to_bits(wanted), "{layer}");
+        }
+        let vectors = blocks(&["*.bias=0", "mid_block.norm=3"]).unwrap();
+        for (name, wanted) in [("conv_in.bias", 0.0), ("conv_in.weight", 1.0), ("mid_block.norm.bias", 3.0)] {
+            assert_eq!(vectors.factor(0, name).to_bits(), f64::to_bits(wanted), "{name}");
         }
         assert_eq!(read.of(0), [("*".to_owned(), 0.5), ("up_blocks.*".to_owned(), 2.0)]);
         assert!(matches("a*c*e", "abcde") && !matches("a*c", "abcd") && matches("abc", "abc") && !matches("ab", "abc"));

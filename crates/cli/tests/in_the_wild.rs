@@ -49,6 +49,10 @@ fn adapters_of_every_kind_are_drawn_merged_and_converted() {
     moa("convert loras/full.safetensors --to diffusers -o x").refusal(1, &["difference", "--reduce R"]);
     moa("convert loras/dora.safetensors --to diffusers -o x").refusal(1, &["DoRA magnitude", "--base"]);
     moa("convert loras/kohya-sd1.safetensors --to peft -o x").refusal(1, &["text encoder's", "--block"]);
+    moa("convert loras/kohya-sd1.safetensors --to peft --block text_encoder*=0 -o denoiser").success();
+    moa("convert loras/full.safetensors --to diffusers --reduce 64 -o x").refusal(1, &["--block \"*.bias=0\""]);
+    moa("convert loras/full.safetensors --to diffusers --reduce 64 --block *.bias=0 --block *norm*=0 -o parts")
+        .success();
     let text = moa("convert loras/dora.safetensors --to diffusers --base sd1 --reduce 64 -o plain").success();
     assert!(text.contains("brought to rank 64") && text.contains("0.00 % is lost"), "{text}");
     assert!(!desk.path("x").exists());

@@ -39,8 +39,9 @@ pub(super) fn file<'a>(
     provenance: Option<&Provenance>,
 ) -> Result<file::File<'a>, AdapterFileError> {
     let format = AdapterFormat::Diffusers;
-    if let Some(parameter) = adapter.differences.keys().next() {
-        return Err(AdapterFileError::Difference { parameter: parameter.clone(), format });
+    if let Some((parameter, own)) = adapter.differences.iter().next() {
+        let (parameter, is_vector) = (parameter.clone(), own.shape.len() < 2);
+        return Err(AdapterFileError::Difference { parameter, is_vector, format });
     }
     if let Some(layer) = adapter.magnitudes.keys().next() {
         return Err(AdapterFileError::Dora { layer: layer.clone(), format });

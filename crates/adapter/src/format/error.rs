@@ -40,18 +40,20 @@ pub enum AdapterFileError {
     TextEncoder(String),
     /// A difference is to be written in a format of factors.
     #[error(
-        "parameter `{parameter}` is changed by a difference that is no product of low rank, which {} format cannot say: give --rank R \
-         to bring it to a rank, leave it out with --block \"{}=0\", or write kohya's format", format.owner(), layer(parameter)
+        "`{parameter}` is changed by a difference that is no product of low rank, which {} format cannot say: {}", format.owner(),
+        what_to_do(parameter, *is_vector)
     )]
     Difference {
         /// The parameter.
         parameter: String,
+        /// Whether it is a bias or a norm, which have no rank.
+        is_vector: bool,
         /// The format.
         format: AdapterFormat,
     },
     /// A DoRA is to be written in a format that does not have them so.
     #[error(
-        "layer `{layer}` has a DoRA magnitude, which {} format cannot say here: give --base and --rank R, so that what it adds can be \
+        "layer `{layer}` has a DoRA magnitude, which {} format cannot say here: give --base and --reduce R, so that what it adds can be \
          computed, or write kohya's format", format.owner()
     )]
     Dora {
@@ -65,6 +67,11 @@ pub enum AdapterFileError {
     NotFinite(String),
 }
 
-fn layer(parameter: &str) -> &str {
-    crate::adapter::layer_of(parameter)
+fn what_to_do(parameter: &str, is_vector: bool) -> String {
+    if is_vector {
+        return format!(
+            "leave it out with --block \"{parameter}=0\" (or all of its kind, --block \"*.bias=0\"), or write kohya's format"
+        );
+    }
+    "give --reduce R to bring it to a rank, or write kohya's format".to_owned()
 }

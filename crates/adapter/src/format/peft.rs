@@ -37,8 +37,9 @@ pub(super) fn check(adapter: &Adapter) -> Result<(), AdapterFileError> {
     if let Some((name, _)) = adapter.names().find_map(|name| Some((name, encoder_of(name)?))) {
         return Err(AdapterFileError::TextEncoder(name.to_owned()));
     }
-    if let Some(parameter) = adapter.differences.keys().next() {
-        return Err(AdapterFileError::Difference { parameter: parameter.clone(), format });
+    if let Some((parameter, own)) = adapter.differences.iter().next() {
+        let (parameter, is_vector) = (parameter.clone(), own.shape.len() < 2);
+        return Err(AdapterFileError::Difference { parameter, is_vector, format });
     }
     let is_missing = |name: &&String| !adapter.magnitudes.contains_key(*name);
     let first = adapter.magnitudes.iter().next();

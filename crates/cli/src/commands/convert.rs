@@ -6,6 +6,7 @@ use moa_core::experiment::BaseName;
 
 use crate::adapters;
 use crate::base;
+use crate::blocks::Blocks;
 use crate::card;
 use crate::commands::merge::{FormatName, resolved};
 use crate::error::CliError;
@@ -48,6 +49,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ALPHA")]
     alpha: Option<f32>,
 
+    /// Multiply what is done to layers of such names, * for any letters; 0 leaves them out; the last that matches counts
+    #[arg(long, value_name = "PATTERN=FACTOR")]
+    block: Vec<String>,
+
     /// Bring full differences to factors of this rank, for formats that have these alone; what is lost is said
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=65536))]
     reduce: Option<u32>,
@@ -69,7 +74,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         named.check_fit(&parameters, base)?;
         adapter = resolved(&named, &parameters, base)?;
     }
-    let (adapter, lost) = reduced(adapter, arguments.reduce);
+    let blocks = Blocks::read(&arguments.block, 1)?;
+    blocks.note(0, &adapter.names().collect::<Vec<_>>());
+    blocks.check_used()?;
+    let (adapter, lost) = reduced(adapter.scaled(|name| blocks.factor(0, name)), arguments.reduce);
     let format = arguments.to.format();
     let base = arguments.base.clone().or_else(|| named.base.clone()).unwrap_or_default();
     let provenance = named.origin(&BaseName::of(&base).for_others())?;
