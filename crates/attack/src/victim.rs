@@ -68,7 +68,7 @@ impl<'a> Victim<'a> {
             }
             Defence::Filter(eye) => (plain.clone(), Some(eye)),
         };
-        let rules = pipeline.schedule().deterministic(spec.evaluation.steps as usize);
+        let rules = pipeline.schedule().evaluation(spec.evaluation.steps as usize);
         let micro_batch = (spec.training.micro_batch as usize).max(1);
         Ok(Self { pipeline, bank, rules, micro_batch, plain, guidance, filter })
     }

@@ -144,8 +144,8 @@ fn parts_that_do_not_belong_together_are_named() {
     );
     assert_eq!(
         unet("\"in_channels\": 4", "\"in_channels\": 9"),
-        "unet/config.json: `in_channels` is 9: samples have 4 channels (models that also take a mask or an image are \
-         not supported)"
+        "unet/config.json: `in_channels` is 9: it is an inpainting model, which takes a mask and the masked image beside the sample: name the \
+         model that it was made from"
     );
     let few = refused("pipeline_sd2", edit("text_encoder/config.json", "\"vocab_size\": 590", "\"vocab_size\": 580"));
     assert!(few.contains("vocab_size") && few.contains("580"), "{few}");

@@ -128,7 +128,16 @@ fn flow_configs_are_read_with_their_shift() {
 #[test]
 fn what_would_be_computed_wrongly_is_refused_by_name() {
     for (changes, wanted) in [
-        (json!({"_class_name": "LCMScheduler"}), r#"`_class_name` is "LCMScheduler": FlowMatch"#),
+        (json!({"_class_name": "EDMEulerScheduler"}), r#"`_class_name` is "EDMEulerScheduler": FlowMatch"#),
+        (
+            json!({"_class_name": "LCMScheduler", "original_inference_steps": 0}),
+            "`original_inference_steps` is 0: a whole number",
+        ),
+        (
+            json!({"_class_name": "TCDScheduler", "original_inference_steps": 2000}),
+            "`original_inference_steps` is 2000: a whole number",
+        ),
+        (json!({"_class_name": "LCMScheduler", "timestep_scaling": 0}), "`timestep_scaling` is 0: a number above 0"),
         (json!({"_class_name": null}), "`_class_name` is null: FlowMatch"),
         (json!({"clip_sample": true}), "`clip_sample` is true: steps with clipped samples have no"),
         (json!({"thresholding": true}), "`thresholding` is true: steps with thresholded samples have no"),
@@ -165,6 +174,11 @@ fn betas_that_a_config_lacks_are_those_of_its_class() {
         let found = ddim(&json!({"_class_name": class, "clip_sample": false}).to_string());
         assert_eq!((found.beta_start, found.beta_end), (first, last), "{class}");
         assert_eq!(found.beta_schedule, BetaSchedule::Linear, "{class}");
+    }
+    for class in ["LCMScheduler", "TCDScheduler"] {
+        let found = ddim(&json!({"_class_name": class}).to_string());
+        assert_eq!((found.beta_start, found.beta_end), (0.00085, 0.012), "{class}");
+        assert_eq!((found.beta_schedule, found.clip_sample), (BetaSchedule::ScaledLinear, false), "{class}");
     }
     let found = ddim(&with(&json!({"beta_start": null})).to_string());
     assert_eq!((found.beta_start, found.beta_end, found.beta_schedule), (0.0001, 0.012, BetaSchedule::ScaledLinear));

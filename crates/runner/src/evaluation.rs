@@ -102,7 +102,7 @@ impl<'a> Evaluator<'a> {
         let blank = pipeline.decode(Tensor::zeros([1, channels, height, width], pipeline.device()));
         let [_, _, height, width] = blank.dims();
         Self {
-            rules: pipeline.schedule().deterministic(evaluation.steps as usize),
+            rules: pipeline.schedule().evaluation(evaluation.steps as usize),
             size: SheetSize::new(prompts, evaluation.images_per_prompt as usize, (width, height)),
             wants_scores: false,
             stops_at_once: false,

@@ -58,7 +58,7 @@ impl Probe {
         let all = if spec.of == ProbePrompts::Train { &setup.prompts[..own] } else { setup.held_out };
         let count = (spec.prompts as usize).min(all.len());
         let prompts = spaced(count, all.len()).map(|place| all[place].clone()).collect();
-        let rules = setup.pipeline.schedule().deterministic(setup.spec.evaluation.steps as usize);
+        let rules = setup.pipeline.schedule().evaluation(setup.spec.evaluation.steps as usize);
         Self { prompts, per_prompt: spec.images_per_prompt as usize, rules }
     }
 

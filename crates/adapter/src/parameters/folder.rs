@@ -14,28 +14,48 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Returns the weight files of a model: `<stem>.safetensors`, or the shards of `<stem>.safetensors.index.json`, or either
-/// in half precision (`<stem>.fp16.safetensors`), in this order of preference. `stem` is `diffusion_pytorch_model` in
-/// diffusers' folders and `model` in transformers'.
+/// Digits of a shard's number.
+const DIGITS: usize = 5;
+/// The variants of weights, by preference: in full, in half precision, and those that were trained, not their moving average.
+const VARIANTS: [&str; 4] = ["", "fp16", "bf16", "non_ema"];
+
+/// Returns the weight files of a model: `<stem>.safetensors`, or its shards; else those of a variant, in the order of half precision
+/// (`<stem>.fp16.safetensors`, `bf16`) and weights without their moving average (`non_ema`). `stem` is `diffusion_pytorch_model`
+/// in diffusers' folders and `model` in transformers'.
+///
+/// Shards are those that an index names: `<stem>.safetensors.index.json`, of a variant `<stem>.safetensors.index.fp16.json`, and as
+/// older versions wrote it `<stem>.safetensors.fp16.index.json` or `<stem>.fp16.safetensors.index.json`. Without an index they are all
+/// of `<stem>.fp16-00001-of-00002.safetensors` or, as older versions wrote them, `<stem>-00001-of-00002.fp16.safetensors`.
 ///
 /// # Errors
 /// Says which shards are missing, that the folder has pickles only, or that it has no weights at all.
 pub fn weight_files(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, ParametersError> {
     let refuse = |problem: String| ParametersError::Folder { folder: folder.to_owned(), problem };
-    for (single, index) in
-        [("safetensors", "safetensors.index.json"), ("fp16.safetensors", "safetensors.index.fp16.json")]
-    {
-        let file = folder.join(format!("{stem}.{single}"));
+    let all = names(folder);
+    for variant in VARIANTS {
+        let dotted = if variant.is_empty() { String::new() } else { format!(".{variant}") };
+        let single = format!("{stem}{dotted}.safetensors");
+        let file = folder.join(&single);
         if file.is_file() {
             return Ok(vec![file]);
         }
         if file.is_symlink() {
-            let problem = format!("{stem}.{single} is a link to a file that is not there: download it again");
-            return Err(refuse(problem));
+            return Err(refuse(format!("{single} is a link to a file that is not there: download it again")));
         }
-        let index = folder.join(format!("{stem}.{index}"));
-        if index.is_file() {
+        let indices = [
+            format!("{stem}.safetensors.index{dotted}.json"),
+            format!("{stem}.safetensors{dotted}.index.json"),
+            format!("{stem}{dotted}.safetensors.index.json"),
+        ];
+        if let Some(index) = indices.iter().map(|index| folder.join(index)).find(|index| index.is_file()) {
             return shards(folder, &index);
+        }
+        let forms = [
+            (format!("{stem}{dotted}-"), ".safetensors".to_owned()),
+            (format!("{stem}-"), format!("{dotted}.safetensors")),
+        ];
+        if let Some(found) = forms.iter().find_map(|(before, behind)| numbered(&all, before, behind)) {
+            return of_names(folder, &found);
         }
     }
     let pickles: Vec<String> = names(folder).into_iter().filter(|name| is_pickle(name)).collect();
@@ -62,6 +82,20 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ParametersError> 
     if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
         return Err(damaged(format!("it names {name}, which is not a file beside it")));
     }
+    of_names(folder, &names)
+}
+
+/// Returns all shards by their names: `<before>00001-of-00002<behind>` and so on, of which one is there. Nothing where none is.
+fn numbered(all: &BTreeSet<String>, before: &str, behind: &str) -> Option<BTreeSet<String>> {
+    let count = all.iter().find_map(|name| {
+        let (_, count) = name.strip_prefix(before)?.strip_suffix(behind)?.split_once("-of-")?;
+        (count.len() == DIGITS).then(|| count.parse::<usize>().ok()).flatten()
+    })?;
+    Some((1..=count).map(|shard| format!("{before}{shard:05}-of-{count:05}{behind}")).collect())
+}
+
+/// Returns the paths of shards.
+fn of_names(folder: &Path, names: &BTreeSet<String>) -> Result<Vec<PathBuf>, ParametersError> {
     let missing: Vec<&str> = names.iter().filter(|name| !folder.join(name).is_file()).map(String::as_str).collect();
     if !missing.is_empty() {
         let missing_names = missing.join(", ");
@@ -69,7 +103,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ParametersError> 
             format!("{} of {} shards are missing: {missing_names}; fetch them too", missing.len(), names.len());
         return Err(ParametersError::Folder { folder: folder.to_owned(), problem });
     }
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+    Ok(names.iter().map(|name| folder.join(name)).collect())
 }
 
 /// Returns the names in a folder, sorted; none where it cannot be read.

@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
     let found = base::find(&arguments.base)?;
     let pipeline = found.open(device.compute(arguments.precision))?;
     let adapters = adapters::read(&arguments.adapters, arguments.alpha)?;
-    let rules = pipeline.schedule().deterministic(arguments.steps as usize);
+    let rules = pipeline.schedule().evaluation(arguments.steps as usize);
     let request = DrawRequest {
         prompts: &arguments.prompt,
         per_prompt: arguments.count as usize,

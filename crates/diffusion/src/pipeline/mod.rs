@@ -11,6 +11,7 @@ mod open;
 mod parameters;
 mod prompts;
 mod source;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::path::Path;

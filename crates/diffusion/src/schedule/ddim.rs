@@ -4,7 +4,7 @@ use std::f64::consts::FRAC_PI_2;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StepRule, default_train_timesteps};
+use super::{Distilled, StepRule, default_train_timesteps};
 
 /// diffusers' `DDIMScheduler` (Song et al., 2010.02502).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct DdimConfig {
     /// Whether predicted samples are clipped; must be false.
     #[serde(default = "default_clip")]
     pub clip_sample: bool,
+    /// How the model was distilled to few steps; `None` of others. A config says it by its class.
+    #[serde(skip)]
+    pub distilled: Option<Distilled>,
 }
 
 /// Growth of β.
@@ -157,8 +160,11 @@ impl DdimConfig {
         alphas
     }
 
-    /// Returns the visited timesteps, most noise first.
+    /// Returns the visited timesteps, most noise first; those of a distilled model have no [`Spacing`].
     pub fn timesteps(&self, steps: usize) -> Vec<usize> {
+        if let Some(distilled) = &self.distilled {
+            return distilled.timesteps(steps, self.num_train_timesteps);
+        }
         let count = self.num_train_timesteps;
         let last = count.saturating_sub(1) as f64;
         let share = |i: usize| if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
@@ -172,8 +178,15 @@ impl DdimConfig {
         }
     }
 
-    /// Returns the steps of DDIM; η = 0 is deterministic, η = 1 has DDPM's variance.
+    /// Returns the steps of DDIM; η = 0 is deterministic, η = 1 has DDPM's variance. Of a distilled model they are its own steps, with η in
+    /// place of γ (Zheng et al., 2402.19159).
+    ///
+    /// A step leads from its timestep to the one that lies `num_train_timesteps / steps` before, as in diffusers' `DDIMScheduler`. For
+    /// [`Spacing::Linspace`] that is not the timestep which is visited next, but one a little above it (docs/decisions/028).
     pub fn ddim(&self, steps: usize, eta: f32) -> Vec<StepRule> {
+        if let Some(distilled) = self.distilled {
+            return self.consistency(distilled, steps, f64::from(eta));
+        }
         let alphas = self.alphas_cumprod();
         let last = if self.set_alpha_to_one { 1.0 } else { alphas[0] };
         self.timesteps(steps)

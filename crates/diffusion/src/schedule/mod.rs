@@ -5,6 +5,7 @@
 //! from N(mean, std²). A [`StepRule`] holds those numbers. Training on noised images needs a [`NoiseLevel`] besides. The sampler
 //! and the trainer know nothing else of a schedule.
 
+mod consistency;
 mod ddim;
 mod dynamic;
 mod flow;
@@ -14,6 +15,7 @@ mod second_order;
 
 use serde::{Deserialize, Serialize};
 
+pub use consistency::{Distillation, Distilled};
 pub use ddim::{BetaSchedule, DdimConfig, Prediction, Spacing};
 pub use flow::{FlowConfig, FlowLevels};
 pub use level::NoiseLevel;
@@ -62,7 +64,18 @@ fn default_train_timesteps() -> usize {
 }
 
 impl ScheduleConfig {
-    /// Returns the deterministic sampler of `steps` steps, for evaluation.
+    /// Returns the sampler of `steps` steps for evaluation: the deterministic one, but for latent consistency models, whose own steps draw
+    /// fresh noise.
+    pub fn evaluation(&self, steps: usize) -> Vec<StepRule> {
+        match self {
+            Self::Ddim(ddim) if matches!(ddim.distilled, Some(Distilled { kind: Distillation::Lcm { .. }, .. })) => {
+                ddim.ddim(steps, 1.0)
+            }
+            _ => self.deterministic(steps),
+        }
+    }
+
+    /// Returns the deterministic sampler of `steps` steps.
     pub fn deterministic(&self, steps: usize) -> Vec<StepRule> {
         match self {
             Self::Flow(flow) => flow.ode(&flow.sigmas(steps)),
@@ -71,10 +84,12 @@ impl ScheduleConfig {
     }
 
     /// Returns a deterministic sampler of `steps` steps of second order, which needs about half the steps for the same error:
-    /// [`FlowConfig::adams_bashforth`] or [`DdimConfig::dpm_solver`], each a pass of the model a step as the first order.
+    /// [`FlowConfig::adams_bashforth`] or [`DdimConfig::dpm_solver`], each a pass of the model a step as the first order. Distilled
+    /// models have no such steps: theirs are of first order.
     pub fn deterministic_second_order(&self, steps: usize) -> Vec<StepRule> {
         match self {
             Self::Flow(flow) => flow.adams_bashforth(&flow.sigmas(steps)),
+            Self::Ddim(ddim) if ddim.distilled.is_some() => ddim.ddim(steps, 0.0),
             Self::Ddim(ddim) => ddim.dpm_solver(steps),
         }
     }

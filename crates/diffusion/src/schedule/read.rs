@@ -3,12 +3,13 @@
 //! A pipeline's config names a solver, and the solver's settings stand beside what the model was trained with. moa brings its
 //! own solvers, since a step needs a log-probability; of a config it takes what diffusers' `DDIMScheduler.from_config` takes:
 //! the noise schedule, what the model predicts, and which timesteps are visited. A solver's order, its Karras levels and the
-//! like say nothing of the model and are passed over. What would change the model's meaning is refused by name. What a config
-//! lacks is what its class takes; what a pipeline corrects in old configs is corrected ([`ScheduleOwner`]).
+//! like say nothing of the model and are passed over. What would change the model's meaning is refused by name. A
+//! distilled model's own steps are kept (LCM, TCD), since it knows no others. What a config lacks is what its class takes; what
+//! a pipeline corrects in old configs is corrected ([`ScheduleOwner`]).
 
 use serde_json::{Map, Value};
 
-use super::{DdimConfig, FlowConfig, Prediction, ScheduleConfig};
+use super::{DdimConfig, Distillation, Distilled, FlowConfig, Prediction, ScheduleConfig};
 use crate::ConfigError;
 
 const FILE: &str = "scheduler/scheduler_config.json";
@@ -119,24 +120,27 @@ impl ScheduleConfig {
             flow.check()?;
             return Ok(Self::Flow(flow));
         }
+        let distilled = Distilled::read(class, &config)?;
         let may_clip = ["DDIMScheduler", "DDPMScheduler"].contains(&class);
         if owner.corrects {
             config.insert("steps_offset".into(), 1.into());
             config.insert("clip_sample".into(), false.into());
         }
-        if SOLVERS.contains(&class) {
+        if SOLVERS.contains(&class) || distilled.is_some() {
             config.entry("clip_sample").or_insert(Value::Bool(false));
         } else if !may_clip {
             let wanted = "FlowMatchEulerDiscreteScheduler, DDIMScheduler and other solvers of the same models are known (PNDM, \
-                          LMS, Euler, Heun, KDPM2, DPMSolver, DEIS, UniPC, DDPM); if the model was not distilled for \
+                          LMS, Euler, Heun, KDPM2, DPMSolver, DEIS, UniPC, DDPM, LCM, TCD); if the model was not distilled for \
                           another sampler, write \"DDIMScheduler\"";
             let value = config.get("_class_name").map_or("missing".into(), Value::to_string);
             return Err(ConfigError::Field { file: FILE, field: "_class_name", value, wanted });
         }
         refuse_switches(&config, &DISCRETE_SWITCHES)?;
-        let [first, last] = if NARROW.contains(&class) { [0.00085, 0.012] } else { [0.0001, 0.02] };
+        let is_narrow = distilled.is_some() || NARROW.contains(&class);
+        let [first, last] = if is_narrow { [0.00085, 0.012] } else { [0.0001, 0.02] };
+        let growth = if distilled.is_some() { "scaled_linear" } else { "linear" };
         for (field, default) in
-            [("beta_start", first.into()), ("beta_end", last.into()), ("beta_schedule", "linear".into())]
+            [("beta_start", first.into()), ("beta_end", last.into()), ("beta_schedule", growth.into())]
         {
             if config.get(field).is_none_or(Value::is_null) {
                 config.insert(field.into(), default);
@@ -155,8 +159,35 @@ impl ScheduleConfig {
         }
         config.retain(|_, value| !value.is_null());
         let ddim: DdimConfig = serde_json::from_value(Value::Object(config)).map_err(unreadable)?;
+        let ddim = DdimConfig { distilled, ..ddim };
         ddim.check()?;
         Ok(Self::Ddim(ddim))
+    }
+}
+
+impl Distilled {
+    /// Reads how a model was distilled; nothing of classes that are no consistency models'.
+    fn read(class: &str, config: &Map<String, Value>) -> Result<Option<Self>, ConfigError> {
+        let given = |field: &str| config.get(field).filter(|value| !value.is_null());
+        let kind = match class {
+            "LCMScheduler" => {
+                let scaling = given("timestep_scaling").map_or(Some(10.0), Value::as_f64);
+                let timestep_scaling = scaling.filter(|scaling| *scaling > 0.0 && scaling.is_finite());
+                let wanted = "a number above 0";
+                Distillation::Lcm {
+                    timestep_scaling: timestep_scaling
+                        .ok_or_else(|| refuse("timestep_scaling", &config["timestep_scaling"], wanted))?,
+                }
+            }
+            "TCDScheduler" => Distillation::Tcd,
+            _ => return Ok(None),
+        };
+        let steps = given("original_inference_steps").map_or(Some(50), Value::as_u64);
+        let steps = steps.and_then(|steps| usize::try_from(steps).ok()).filter(|steps| *steps > 0);
+        let wanted = "a whole number, 1 to num_train_timesteps";
+        let original_steps =
+            steps.ok_or_else(|| refuse("original_inference_steps", &config["original_inference_steps"], wanted))?;
+        Ok(Some(Self { kind, original_steps }))
     }
 }
 
@@ -172,6 +203,15 @@ impl DdimConfig {
         }
         if self.num_train_timesteps == 0 {
             return Err(refuse("num_train_timesteps", &0, "at least 1"));
+        }
+        if let Some(Distilled { original_steps, .. }) = self.distilled
+            && original_steps > self.num_train_timesteps
+        {
+            return Err(refuse(
+                "original_inference_steps",
+                &original_steps,
+                "a whole number, 1 to num_train_timesteps",
+            ));
         }
         if self.rescale_betas_zero_snr && self.num_train_timesteps == 1 {
             return Err(refuse("num_train_timesteps", &1, "at least 2 where rescale_betas_zero_snr is true"));

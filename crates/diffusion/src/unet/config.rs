@@ -1,6 +1,7 @@
 //! `unet/config.json` of diffusers' `UNet2DConditionModel`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::refusals::refuse_unknown;
 use crate::ConfigError;
@@ -51,7 +52,8 @@ impl PerBlock {
 /// fields that would change the computation are refused by [`UnetConfig::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnetConfig {
-    /// Height and width of the sample, in latent pixels.
+    /// Height and width of the sample, in latent pixels. Default: 64, Stable Diffusion 1's, or 128 where conditions are added, as in
+    /// Stable Diffusion XL. In a file it may be a list of both, if they are alike.
     pub sample_size: usize,
     /// Channels of the sample.
     pub in_channels: usize,
@@ -159,6 +161,40 @@ fn default_class() -> String {
     "UNet2DConditionModel".into()
 }
 
+/// Samples of configs that name no size, as the pipelines of diffusers take it: of Stable Diffusion 1, and of XL.
+const SAMPLE_SIZES: [usize; 2] = [64, 128];
+
+/// Puts one number where a config has no size of samples, or a list; and the size that is meant where a config older than version 0.9 of
+/// diffusers has its constructor's, which `StableDiffusionPipeline` corrects, too.
+fn put_sample_size(config: &mut Value) -> Result<(), ConfigError> {
+    let is_xl = config.get("addition_embed_type").is_some_and(|kind| !kind.is_null());
+    let default = SAMPLE_SIZES[usize::from(is_xl)];
+    let size = match config.get("sample_size") {
+        None | Some(Value::Null) => default.into(),
+        Some(Value::Array(sides)) if sides.len() == 2 && sides[0] == sides[1] => sides[0].clone(),
+        Some(found @ Value::Array(_)) => {
+            let wanted = "images are square: give one number, or two that are alike";
+            let (file, field) = (FILE, "sample_size");
+            return Err(ConfigError::Field { file, field, value: found.to_string(), wanted });
+        }
+        Some(size) if is_old(config) && size.as_u64().is_some_and(|size| size < SAMPLE_SIZES[0] as u64) => {
+            SAMPLE_SIZES[0].into()
+        }
+        Some(size) => size.clone(),
+    };
+    if let Some(fields) = config.as_object_mut() {
+        fields.insert("sample_size".into(), size);
+    }
+    Ok(())
+}
+
+/// Returns whether a config was written by a version of diffusers before 0.9.
+fn is_old(config: &Value) -> bool {
+    let version = config.get("_diffusers_version").and_then(Value::as_str).unwrap_or_default();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>());
+    matches!((parts.next(), parts.next()), (Some(Ok(0)), Some(Ok(minor))) if minor < 9)
+}
+
 impl UnetConfig {
     /// Reads and checks `unet/config.json`.
     ///
@@ -167,8 +203,9 @@ impl UnetConfig {
     /// the computation are refused by name.
     pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Json { file: FILE, source };
-        let value: serde_json::Value = serde_json::from_slice(json).map_err(unreadable)?;
+        let mut value: serde_json::Value = serde_json::from_slice(json).map_err(unreadable)?;
         refuse_unknown(&value)?;
+        put_sample_size(&mut value)?;
         let config: Self = serde_json::from_value(value).map_err(unreadable)?;
         config.check()?;
         Ok(config)

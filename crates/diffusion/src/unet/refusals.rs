@@ -51,10 +51,27 @@ const BLOCKS: [(&str, [&str; 2], &str); 2] = [
     ),
 ];
 
+/// Channels of models whose samples are 4 channels beside other inputs, and what they are.
+const OTHER_TASKS: [(u64, &str); 4] = [
+    (5, "it takes a depth map beside the sample: name the model without depth"),
+    (7, "it is an upscaler, which takes the small image beside the sample: name a text-to-image model"),
+    (8, "it takes an image beside the sample, to edit it or to find its depth: name a text-to-image model"),
+    (
+        9,
+        "it is an inpainting model, which takes a mask and the masked image beside the sample: name the model that it was made from",
+    ),
+];
+
 const MID_BLOCK: &str = "UNetMidBlock2DCrossAttn";
 
 /// Refuses a config that asks for what is not computed.
 pub(super) fn refuse_unknown(config: &Value) -> Result<(), ConfigError> {
+    if let Some(channels) = config.get("in_channels").and_then(Value::as_u64).filter(|channels| *channels != 4)
+        && let Some((_, wanted)) = OTHER_TASKS.iter().find(|(known, _)| *known == channels)
+        && config.get("out_channels").and_then(Value::as_u64) == Some(4)
+    {
+        return Err(ConfigError::Field { file: FILE, field: "in_channels", value: channels.to_string(), wanted });
+    }
     let refuse = |field, value: &Value, wanted| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         Err(ConfigError::Field { file: FILE, field, value, wanted })

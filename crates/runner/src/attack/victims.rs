@@ -104,7 +104,7 @@ impl VictimSpec {
         steps: u32,
     ) -> Result<Option<Self>, RunnerError> {
         let Some(adapter) = &self.adapter else { return Ok(None) };
-        let rules = pipeline.schedule().deterministic(spec.evaluation.steps as usize);
+        let rules = pipeline.schedule().evaluation(spec.evaluation.steps as usize);
         let tuning = Tuning {
             prompts: safe,
             steps,

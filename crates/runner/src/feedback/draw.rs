@@ -92,7 +92,7 @@ impl JudgedDrawing<'_> {
         progress: &(dyn Fn(f64) + Sync),
     ) -> Result<Vec<NewImage>, RunnerError> {
         let evaluation = &self.spec.evaluation;
-        let rules = self.pipeline.schedule().deterministic(evaluation.steps as usize);
+        let rules = self.pipeline.schedule().evaluation(evaluation.steps as usize);
         let request = DrawRequest {
             prompts: self.prompts,
             per_prompt: self.per_prompt,

@@ -66,7 +66,7 @@ impl<'a> Measure<'a> {
     ) -> Result<EvaluationRecord, RunnerError> {
         let Context { models, request, spec } = self.context;
         let pipeline = &models.pipeline;
-        let rules = pipeline.schedule().deterministic(spec.evaluation.steps as usize);
+        let rules = pipeline.schedule().evaluation(spec.evaluation.steps as usize);
         let drawing = DrawRequest {
             prompts,
             per_prompt: self.per_prompt,

@@ -52,7 +52,7 @@ impl Redrawing {
         let context = pipeline.encode_prompts(&[prompt]).map_err(|error| unreadable(file.path(), &error))?;
         let guidance = pipeline.guidance(drawn.guidance as f32);
         let guidance = guidance.map_err(|error| unreadable(file.path(), &error))?;
-        let rules = pipeline.schedule().deterministic(drawn.steps as usize);
+        let rules = pipeline.schedule().evaluation(drawn.steps as usize);
         let [prompt, image] = drawn.place;
         let key = NoiseKey::new(drawn.seed).named(&drawn.noise).with(prompt).with(image);
         Ok(sample(pipeline, bank.as_ref(), &rules, &Conditions { context, guidance }, &[key]))

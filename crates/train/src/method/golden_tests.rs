@@ -179,6 +179,7 @@ fn noised(prediction: &str) -> Noised {
         timestep_spacing: Spacing::Leading,
         prediction_type: Prediction::Epsilon,
         clip_sample: false,
+        distilled: None,
     };
     let schedule = if prediction == "flow" { ScheduleConfig::Flow(flow()) } else { ScheduleConfig::Ddim(ddim) };
     let levels: Vec<NoiseLevel> = floats("shares").iter().map(|share| schedule.level(f64::from(*share))).collect();

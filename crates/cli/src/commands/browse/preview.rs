@@ -53,12 +53,13 @@ pub(super) fn draw(
             continue;
         }
         let mut x = keyed_noise(pipeline, &keys);
-        for rule in pipeline.schedule().deterministic(steps) {
+        for (index, rule) in pipeline.schedule().evaluation(steps).iter().enumerate() {
             if !still() {
                 return Ok(());
             }
-            let noise = || keyed_noise(pipeline, &keys);
-            x = step(pipeline, bank.as_ref(), &rule, x, &conditions, None, Next::Draw(&noise)).next;
+            let own: Vec<NoiseKey> = keys.iter().map(|key| key.with(1 + index as u64)).collect();
+            let noise = || keyed_noise(pipeline, &own);
+            x = step(pipeline, bank.as_ref(), rule, x, &conditions, None, Next::Draw(&noise)).next;
         }
         let pictures = pictures(pipeline, x, &prompts)?;
         say(Reply::Preview { root: root.to_path_buf(), shares: shares.to_vec(), pictures, coarse });

@@ -203,7 +203,7 @@ fn images(
     let request = DrawRequest {
         prompts: &prompts.held_out[..shown],
         per_prompt,
-        rules: &models.pipeline.schedule().deterministic(spec.evaluation.steps as usize),
+        rules: &models.pipeline.schedule().evaluation(spec.evaluation.steps as usize),
         guidance: spec.evaluation.guidance,
         key: NoiseKey::new(spec.evaluation.seed).named("evaluation"),
         micro_batch: spec.training.micro_batch as usize,
