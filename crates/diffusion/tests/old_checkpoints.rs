@@ -92,7 +92,8 @@ fn models_for_other_tasks_are_refused_by_what_they_are() {
         ("PixArtAlphaPipeline", "PixArt is not known"),
         ("PixArtSigmaPipeline", "PixArt is not known"),
         ("KolorsPipeline", "Kolors is not known"),
-        ("StableCascadeCombinedPipeline", "StableDiffusionPipeline, "),
+        ("StableCascadeCombinedPipeline", "Stable Cascade is not known"),
+        ("AudioLDM2Pipeline", "StableDiffusionPipeline, "),
     ] {
         let found = refused("pipeline_sd1", "model_index.json", &json!({"_class_name": class}));
         assert!(found.contains(&format!("model_index.json: `_class_name` is {class}: {says}")), "{found}");
