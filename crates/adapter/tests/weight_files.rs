@@ -9,7 +9,7 @@ fn found(files: &[&str]) -> Result<Vec<String>, String> {
     let folder = tempfile::tempdir().expect("a folder");
     for file in files {
         let index = "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}";
-        fs::write(folder.path().join(file), if file.ends_with(".json") { index } else { "" }).expect("a file");
+        fs::write(folder.path().join(file), if file.contains(".index") { index } else { "" }).expect("a file");
     }
     let name = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let found = weight_files(folder.path(), "model").map_err(|error| error.to_string())?;

@@ -191,7 +191,7 @@ fn put_sample_size(config: &mut Value) -> Result<(), ConfigError> {
 /// Returns whether a config was written by a version of diffusers before 0.9.
 fn is_old(config: &Value) -> bool {
     let version = config.get("_diffusers_version").and_then(Value::as_str).unwrap_or_default();
-    let mut parts = version.split('.').map(|part| part.parse::<u32>());
+    let mut parts = version.split('.').map(str::parse::<u32>);
     matches!((parts.next(), parts.next()), (Some(Ok(0)), Some(Ok(minor))) if minor < 9)
 }
 
