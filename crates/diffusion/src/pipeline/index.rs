@@ -37,7 +37,10 @@ impl ModelIndex {
             serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: FILE, source })?;
         let found = index.get("_class_name").and_then(Value::as_str);
         let of_class = |family: &&Family| Some(family.class) == found;
-        let family = FAMILIES.into_iter().find(of_class).ok_or_else(|| refuse("_class_name", found, found.and_then(unknown::wanted).unwrap_or(KNOWN)))?;
+        let family = FAMILIES
+            .into_iter()
+            .find(of_class)
+            .ok_or_else(|| refuse("_class_name", found, found.and_then(unknown::wanted).unwrap_or(KNOWN)))?;
         let is_named = |text: &TextPart| index.get(text.part.folder).and_then(class).is_some();
         let is_there = |text: &&TextPart| !text.is_optional() || (is_named(text) && has(text));
         let texts: Vec<&TextPart> = family.texts.iter().filter(is_there).collect();
