@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
     steps: u32,
 
-    /// Strength of classifier-free guidance; 1 or less is none: the prompt alone is followed, as in diffusers
+    /// Strength of classifier-free guidance; 1 or less is none
     #[arg(long, value_name = "SCALE", default_value_t = 1.0, value_parser = guidance)]
     guidance: f32,
 
