@@ -194,10 +194,11 @@ pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec
     all
 }
 
-/// Returns the evaluations that the experiment plans: base, trained adapters, soups, blends, each in its order.
+/// Returns the evaluations that the experiment plans: base, trained and given adapters, soups, blends, each in its order.
 pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<&'a EvaluationRecord> {
     let base = [RunId(RunId::BASE.into())];
     let trained = spec.weightings().into_iter().map(|(id, _)| id);
+    let given = spec.given().into_iter().map(|(id, _)| id);
     let mixed = spec.soups().into_iter().chain(spec.blends()).map(|recipe| recipe.id);
     // Some experiments have thousands of runs.
     let mut known: BTreeMap<&RunId, &EvaluationRecord> = BTreeMap::new();
@@ -205,5 +206,5 @@ pub(crate) fn planned<'a>(snapshot: &'a Snapshot, spec: &ExperimentSpec) -> Vec<
         known.entry(&evaluation.id).or_insert(evaluation);
     }
     let find = |id: RunId| known.get(&id).copied();
-    base.into_iter().chain(trained).chain(mixed).filter_map(find).collect()
+    base.into_iter().chain(trained).chain(given).chain(mixed).filter_map(find).collect()
 }

@@ -177,8 +177,11 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(runs)
 }
 
-/// Returns the only safetensors file of a folder, whatever it is called.
+/// Returns the only safetensors file of a folder, whatever it is called; nothing of a base's.
 fn only_file_in(folder: &Path) -> Option<PathBuf> {
+    if folder.join("model_index.json").exists() {
+        return None;
+    }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let files: Vec<PathBuf> =
         entries.filter(|file| file.extension().is_some_and(|ending| ending == "safetensors")).collect();

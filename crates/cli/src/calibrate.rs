@@ -173,6 +173,10 @@ fn epoch(
 ) -> Result<(f64, Passes), CliError> {
     let mut spec = experiment.spec.clone();
     let runs: Vec<(RunId, Weighting)> = spec.weightings().into_iter().take(MOST_RUNS).collect();
+    if runs.is_empty() {
+        // Given adapters alone: nothing is trained.
+        return Ok((0.0, spec.training.method.passes(&spec)));
+    }
     let prompts = rows.div_ceil(GROUP * runs.len()).clamp(1, experiment.prompts.train.len());
     spec.sampler.steps = STEPS as u32;
     spec.training.method = spec.training.method.smallest();

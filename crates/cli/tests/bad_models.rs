@@ -127,8 +127,8 @@ fn bases_that_are_damaged_are_refused() {
         ),
         (
             "pipeline_sd1",
-            |base| edit(&base.join("model_index.json"), "StableDiffusionPipeline", "FluxPipeline"),
-            &["model_index.json: `_class_name` is FluxPipeline", "StableDiffusion3Pipeline are known"],
+            |base| edit(&base.join("model_index.json"), "StableDiffusionPipeline", "SomePipeline"),
+            &["model_index.json: `_class_name` is SomePipeline", "FluxPipeline are known"],
         ),
         (
             "pipeline_sd1",

@@ -370,7 +370,7 @@ fn rewards_from_outside_that_cannot_be() {
         ),
         (
             "Onnx(model: \"a.onnx\", reduce: [(axis: 1, by: Least)])",
-            "54: unknown reduction `Least`: known reductions are Max, Mean, Sum",
+            "55: unknown reduction `Least`: known reductions are Max, Mean, Sum",
         ),
         (
             "Onnx(model: \"a.onnx\", reduce: [(axis: 0, by: Max)])",
@@ -401,7 +401,10 @@ fn rewards_from_outside_that_cannot_be() {
 #[test]
 fn weightings_that_cannot_be() {
     check_fields(&[
-        ("weightings: []", "2:13: weightings is empty: give at least one family, e.g. [Corners], or name `adapters`"),
+        (
+            "weightings: []",
+            "2:13: weightings is empty: give at least one family, e.g. [Corners], or name `adapters` to compare without training",
+        ),
         ("weightings: [List([])]", "2:14: weightings[0] is empty: give at least one weighting, e.g. {\"safety\": 1}"),
         (
             "weightings: [List([{\"safety\": -0.5, \"alignment\": 1.5}])]",

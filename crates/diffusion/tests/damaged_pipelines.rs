@@ -64,8 +64,8 @@ fn a_folder_without_an_index_is_no_pipeline() {
 fn classes_that_are_unknown_or_missing_are_named() {
     let message = |from, to| refused("pipeline_sd2", edit("model_index.json", from, to));
     assert_eq!(
-        message("\"StableDiffusionPipeline\"", "\"SanaPipeline\""),
-        "model_index.json: `_class_name` is SanaPipeline: StableDiffusionPipeline, StableDiffusionXLPipeline, \
+        message("\"StableDiffusionPipeline\"", "\"SomePipeline\""),
+        "model_index.json: `_class_name` is SomePipeline: StableDiffusionPipeline, StableDiffusionXLPipeline, \
          StableDiffusion3Pipeline and FluxPipeline are known"
     );
     assert_eq!(

@@ -188,7 +188,10 @@ pub(super) const WRAPPER: &str = "base_model.model.";
 
 /// Takes the beginning from a layer's name.
 pub(super) fn beginning(layer: &str) -> (Side, Spelling, &str) {
-    let layer = layer.strip_prefix(WRAPPER).unwrap_or(layer);
+    // Behind it stand the names of the base's own modules.
+    if let Some(module) = layer.strip_prefix(WRAPPER) {
+        return (Side::Unsaid, Spelling::Dotted, module);
+    }
     let known =
         BEGINNINGS.iter().find_map(|(start, side, spelling)| Some((*side, *spelling, layer.strip_prefix(start)?)));
     known.unwrap_or((Side::Unsaid, Spelling::Dotted, layer))
