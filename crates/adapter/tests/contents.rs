@@ -453,6 +453,16 @@ fn damaged_bytes_never_panic() {
     }
 }
 
+/// FLUX.1's layers that the original fuses are whole in diffusers' names: their rows need not be divisible by the parts of the fused one.
+#[test]
+fn layers_that_others_fuse_are_read_by_themselves() {
+    let name = "single_transformer_blocks.0.proj_mlp";
+    let [down, up] = ["lora_A", "lora_B"].map(|side| format!("transformer.{name}.{side}.weight"));
+    let adapter = Contents::read(&file(&[(&*down, &[1, 4]), (&*up, &[16, 1])]), None).unwrap().adapter().unwrap();
+    assert_eq!(adapter.layers.keys().collect::<Vec<_>>(), [name]);
+    assert_eq!((adapter.layers[name].d_in, adapter.layers[name].d_out), (4, 16));
+}
+
 #[test]
 fn names_of_all_trainers_are_those_of_diffusers() {
     let block = "down_blocks.1.attentions.0.transformer_blocks.0";

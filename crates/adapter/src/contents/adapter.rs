@@ -131,7 +131,7 @@ impl Layer<'_> {
     fn rows(&self, shape: &[usize]) -> Result<Vec<usize>, ContentsError> {
         let (all, count) = (shape[0], self.canonical.len());
         // FLUX's single blocks: three projections as wide as the states, and the first of an MLP that is four times as wide.
-        let is_single = self.canonical.last().is_some_and(|name| name.ends_with(".proj_mlp"));
+        let is_single = count > 1 && self.canonical.last().is_some_and(|name| name.ends_with(".proj_mlp"));
         let parts = if is_single { 7 } else { count };
         if !all.is_multiple_of(parts) {
             return Err(self.indivisible(&format!("it has {all} rows")));
