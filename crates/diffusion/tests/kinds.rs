@@ -97,7 +97,7 @@ fn every_kind_draws_as_its_own_program_draws_with_it() {
 #[test]
 fn what_a_dora_comes_to_on_a_base_is_the_same_without_its_magnitudes() {
     let pipeline = open("pipeline_sd1");
-    let base = moa_diffusion::BaseParameters::in_folder(&fixture("pipeline_sd1")).expect("headers");
+    let base = moa_diffusion::BaseParameters::in_folder(&fixture("pipeline_sd1"), true).expect("headers");
     let dora = adapter("dora");
     base.check(&dora).expect("it is this base's");
     let resolved = base.resolve(&dora).expect("it fits");

@@ -56,7 +56,7 @@ fn matches_diffusers(name: &str) -> Pipeline {
     assert_eq!(names(pipeline.adaptable()), wanted);
     let shape = |layer: &moa_adapter::LayerShape| (layer.name.clone(), layer.d_in, layer.d_out);
     let shapes = |layers: &[moa_adapter::LayerShape]| layers.iter().map(shape).collect::<BTreeSet<_>>();
-    let from_headers = BaseParameters::in_folder(&fixture(name)).expect("headers").adaptable();
+    let from_headers = BaseParameters::in_folder(&fixture(name), true).expect("headers").adaptable();
     assert_eq!(shapes(&from_headers), shapes(&pipeline.adaptable()));
     pipeline
 }

@@ -105,7 +105,7 @@ fn layers_are_known_from_headers_alone() {
     };
     let pipeline = Pipeline::open_folder(&folder(), &Device::flex()).expect("opens");
     assert_eq!(
-        shapes(BaseParameters::in_folder(&folder()).expect("headers").adaptable()),
+        shapes(BaseParameters::in_folder(&folder(), true).expect("headers").adaptable()),
         shapes(pipeline.adaptable())
     );
 }

@@ -107,7 +107,7 @@ impl BaseModel {
     pub fn parameters(&self) -> Result<BaseParameters, ZooError> {
         match &self.place {
             Place::Embedded => embedded::base_parameters(),
-            Place::Folder(folder) => BaseParameters::in_folder(folder).map_err(ZooError::Base),
+            Place::Folder(folder) => BaseParameters::in_folder(folder, self.t5).map_err(ZooError::Base),
             Place::File { path, .. } => BaseParameters::in_file(path).map_err(ZooError::Base),
         }
     }

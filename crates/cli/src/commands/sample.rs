@@ -103,8 +103,10 @@ pub(crate) fn run(arguments: &Arguments, global: Global) -> Result<(), CliError>
         stop: None,
     };
     // What does not fit is refused before anything is drawn.
-    let parameters = found.parameters()?;
-    adapters.iter().try_for_each(|adapter| adapter.check_fit(&parameters, &arguments.base))?;
+    if !adapters.is_empty() {
+        let parameters = found.parameters()?;
+        adapters.iter().try_for_each(|adapter| adapter.check_fit(&parameters, &arguments.base))?;
+    }
     let mut rows = vec![row(&Adapted { pipeline: pipeline.clone(), bank: None }, "base", &request)?];
     for mut adapter in adapters {
         if let Some(strength) = arguments.strength {

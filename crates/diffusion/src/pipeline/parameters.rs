@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use moa_adapter::{Adapter, LayerShape, Parameters, ParametersError, encoder_of};
 
-use super::source::{Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3, TRANSFORMER, UNET};
+use super::source::{OPTIONAL_T5, Part, Source, TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3, TRANSFORMER, UNET};
 use super::{PipelineError, PipelineFiles};
 use crate::schedule::Prediction;
 use crate::single_file::SingleFile;
@@ -24,15 +24,17 @@ impl BaseParameters {
     /// # Errors
     /// Names the file that is missing or damaged.
     pub fn in_memory(files: &PipelineFiles<'_>) -> Result<Self, PipelineError> {
-        Self::of_source(&Source::Memory(files))
+        Self::of_source(&Source::Memory(files), true)
     }
 
     /// Reads the headers of a folder in diffusers' layout.
     ///
+    /// - `t5`: whether a T5 that pipelines may lack is wanted
+    ///
     /// # Errors
     /// Names the folder, and the file that is missing or damaged.
-    pub fn in_folder(folder: &Path) -> Result<Self, PipelineError> {
-        Self::of_source(&Source::Folder(folder)).map_err(|source| source.within(folder))
+    pub fn in_folder(folder: &Path, t5: bool) -> Result<Self, PipelineError> {
+        Self::of_source(&Source::Folder(folder), t5).map_err(|source| source.within(folder))
     }
 
     /// Reads the header of a checkpoint in one file.
@@ -42,14 +44,15 @@ impl BaseParameters {
     pub fn in_file(path: &Path) -> Result<Self, PipelineError> {
         // What the model predicts changes no layer.
         let file = SingleFile::open(path, Some(Prediction::Epsilon), &Device::flex())?;
-        Self::of_source(&Source::File { file: &file, tokenizer: None }).map_err(|source| source.within(path))
+        Self::of_source(&Source::File { file: &file, tokenizer: None }, true).map_err(|source| source.within(path))
     }
 
-    fn of_source(source: &Source<'_>) -> Result<Self, PipelineError> {
+    fn of_source(source: &Source<'_>, t5: bool) -> Result<Self, PipelineError> {
         let load = |part: Part| source.load(part, &Device::flex(), |parameters| Ok(parameters.clone()));
         let denoiser = if source.has_part(TRANSFORMER.folder) { TRANSFORMER } else { UNET };
         let encoders = [TEXT_ENCODER, TEXT_ENCODER_2, TEXT_ENCODER_3];
-        let encoders = encoders.into_iter().filter(|part| source.has_part(part.folder));
+        let is_wanted = |part: &Part| source.has_part(part.folder) && (t5 || !OPTIONAL_T5.contains(&part.folder));
+        let encoders = encoders.into_iter().filter(is_wanted);
         Ok(Self {
             denoiser: load(denoiser)?,
             encoders: encoders.map(|part| Ok((part.folder, load(part)?))).collect::<Result<_, PipelineError>>()?,
