@@ -129,13 +129,11 @@ fn check_alpha(alpha: Option<f32>, adapters: &[NamedAdapter]) -> Result<(), CliE
 /// Returns the one adapter file that a path names.
 fn one_file(path: &Path) -> Result<PathBuf, CliError> {
     let files = files(path)?;
-    match &files[..] {
-        [file] => Ok(file.clone()),
-        _ => {
-            let message = format!("{}: there are {} adapters", path.display(), files.len());
-            Err(CliError::usage(message).hint(format!("name one of them: {}", files[0].display())))
-        }
+    if let [file] = &files[..] {
+        return Ok(file.clone());
     }
+    let message = format!("{}: there are {} adapters", path.display(), files.len());
+    Err(CliError::usage(message).hint(format!("name one of them: {}", files[0].display())))
 }
 
 /// Reads the one adapter that a path names: a folder of one, or a file.
@@ -273,7 +271,7 @@ impl NamedAdapter {
 /// Returns how large an adapter is, in words.
 pub(crate) fn size(adapter: &Adapter) -> String {
     let layers = count(adapter.layers.len() as u64, "layer");
-    let mut text = match adapter.common_rank_and_alpha() {
+    let text = match adapter.common_rank_and_alpha() {
         Some((rank, alpha)) => format!("rank {rank}, alpha {alpha}, {layers}"),
         None if adapter.layers.is_empty() => String::new(),
         None => {
@@ -282,9 +280,7 @@ pub(crate) fn size(adapter: &Adapter) -> String {
         }
     };
     let more = [(adapter.differences.len(), "difference"), (adapter.magnitudes.len(), "DoRA magnitude")];
-    for (number, what) in more.into_iter().filter(|(number, _)| *number > 0) {
-        let comma = if text.is_empty() { "" } else { ", " };
-        text += &format!("{comma}{}", count(number as u64, what));
-    }
-    text
+    let more = more.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number as u64, what));
+    let all: Vec<String> = Some(text).filter(|text| !text.is_empty()).into_iter().chain(more).collect();
+    all.join(", ")
 }

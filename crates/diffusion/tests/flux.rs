@@ -205,7 +205,7 @@ fn layers_are_known_from_headers_alone() {
     let folder = folder("dev");
     let pipeline = Pipeline::open_folder(folder.path(), &Device::flex()).expect("opens");
     assert_eq!(
-        shapes(BaseParameters::in_folder(folder.path()).expect("headers").adaptable()),
+        shapes(BaseParameters::in_folder(folder.path(), true).expect("headers").adaptable()),
         shapes(pipeline.adaptable())
     );
 }

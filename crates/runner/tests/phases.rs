@@ -101,7 +101,9 @@ fn distance(one: &Adapter, other: &Adapter) -> f32 {
     let merge = Merge { method: MergeMethod::Concatenate, ..Merge::default() };
     // One twice and the other less once is zero where they are the same.
     let less = merge.apply(&[(one, 2.0), (other, -1.0)]).unwrap();
-    let values = |adapter: &Adapter| -> Vec<f32> { adapter.layers.values().flat_map(|layer| layer.delta()).collect() };
+    let values = |adapter: &Adapter| -> Vec<f32> {
+        adapter.layers.values().flat_map(moa_adapter::AdapterLayer::delta).collect()
+    };
     values(&less).iter().zip(values(one)).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
 }
 

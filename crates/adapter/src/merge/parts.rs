@@ -37,7 +37,7 @@ impl Shape {
 
 /// The adapters that have a share.
 pub(super) struct Parts<'a> {
-    parts: Vec<(&'a Adapter, f64)>,
+    adapters: Vec<(&'a Adapter, f64)>,
     /// Weights by the layer's name.
     weights: BTreeMap<&'a str, Shape>,
     /// Biases and norms by the parameter's name.
@@ -86,12 +86,12 @@ impl<'a> Parts<'a> {
             parts.iter().flat_map(|(adapter, _)| adapter.names()).map(layer_of_weight).collect();
         weights.retain(|name, _| in_weights.contains(name));
         vectors.retain(|name, _| own(name));
-        Ok(Self { parts, weights, vectors })
+        Ok(Self { adapters: parts, weights, vectors })
     }
 
     /// Returns a DoRA that is alone with share 1, as it is.
     pub(super) fn untouched(&self) -> Option<Adapter> {
-        match &self.parts[..] {
+        match &self.adapters[..] {
             [(only, _)] if !only.magnitudes.is_empty() => Some((*only).clone()),
             _ => None,
         }
@@ -104,7 +104,7 @@ impl<'a> Parts<'a> {
 
     /// Returns the layers with factors, sorted.
     pub(super) fn layer_names(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.weights().filter(|name| self.parts.iter().any(|(adapter, _)| adapter.layers.contains_key(*name)))
+        self.weights().filter(|name| self.adapters.iter().any(|(adapter, _)| adapter.layers.contains_key(*name)))
     }
 
     pub(super) fn shape(&self, name: &str) -> Shape {
@@ -113,12 +113,12 @@ impl<'a> Parts<'a> {
 
     /// Returns the factors of a layer with their shares, in the order of the adapters.
     pub(super) fn layers(&self, name: &str) -> Vec<(&'a AdapterLayer, f64)> {
-        self.parts.iter().filter_map(|(adapter, share)| Some((adapter.layers.get(name)?, *share))).collect()
+        self.adapters.iter().filter_map(|(adapter, share)| Some((adapter.layers.get(name)?, *share))).collect()
     }
 
     /// Returns whether a layer's weight has a difference in one of the adapters.
     pub(super) fn has_difference(&self, name: &str) -> bool {
-        self.parts.iter().any(|(adapter, _)| difference_of(adapter, name).is_some())
+        self.adapters.iter().any(|(adapter, _)| difference_of(adapter, name).is_some())
     }
 
     /// Returns whether all that is added to a layer are factors of one rank.
@@ -137,20 +137,20 @@ impl<'a> Parts<'a> {
                 Some(layer.delta().iter().zip(&difference.values).map(|(one, other)| one + other).collect())
             }
         };
-        self.parts.iter().filter_map(delta).collect()
+        self.adapters.iter().filter_map(delta).collect()
     }
 
     /// Returns the shares that belong to [`Parts::deltas`].
     pub(super) fn shares(&self, name: &str) -> Vec<f32> {
         let has = |adapter: &Adapter| adapter.layers.contains_key(name) || difference_of(adapter, name).is_some();
-        self.parts.iter().filter(|(adapter, _)| has(adapter)).map(|(_, share)| *share as f32).collect()
+        self.adapters.iter().filter(|(adapter, _)| has(adapter)).map(|(_, share)| *share as f32).collect()
     }
 
     /// Returns the rank that a layer of the result has after an SVD.
     pub(super) fn wanted_rank(&self, name: &str, merge: &Merge) -> usize {
         let largest = |ranks: &mut dyn Iterator<Item = usize>| ranks.max().filter(|rank| *rank > 0);
         let here = || largest(&mut self.layers(name).iter().map(|(layer, _)| layer.rank));
-        let anywhere = || largest(&mut self.parts.iter().map(|(adapter, _)| adapter.rank()));
+        let anywhere = || largest(&mut self.adapters.iter().map(|(adapter, _)| adapter.rank()));
         let rank = merge.rank.or_else(here).or_else(anywhere).unwrap_or(USUAL_RANK);
         let shape = &self.weights[name];
         rank.min(shape.rows()).min(shape.columns())
@@ -159,7 +159,7 @@ impl<'a> Parts<'a> {
     /// Returns Σ λ_k·D_k of all differences.
     pub(super) fn sum_of_differences(&self) -> BTreeMap<String, Difference> {
         let mut sums: BTreeMap<String, (Vec<usize>, Vec<f64>)> = BTreeMap::new();
-        for (adapter, share) in &self.parts {
+        for (adapter, share) in &self.adapters {
             for (name, difference) in &adapter.differences {
                 let new = || (difference.shape.clone(), vec![0.0; difference.values.len()]);
                 let (_, sum) = sums.entry(name.clone()).or_insert_with(new);
@@ -179,7 +179,7 @@ impl<'a> Parts<'a> {
             self.vectors.iter().zip(first..).map(|((name, shape), place)| (place, *name, shape)).collect();
         let vector = |(place, name, shape): &(u64, &str, &Shape)| {
             let own =
-                || self.parts.iter().filter_map(|(adapter, share)| Some((adapter.differences.get(*name)?, share)));
+                || self.adapters.iter().filter_map(|(adapter, share)| Some((adapter.differences.get(*name)?, share)));
             let tensors: Vec<&[f32]> = own().map(|(difference, _)| &difference.values[..]).collect();
             let weights: Vec<f32> = own().map(|(_, share)| *share as f32).collect();
             let values = combine(&tensors, &weights, *place);
@@ -190,7 +190,7 @@ impl<'a> Parts<'a> {
 
     /// Returns the precision of the result: the adapters' own where they agree.
     pub(super) fn precision(&self) -> Precision {
-        self.parts.iter().map(|(adapter, _)| adapter.precision).reduce(Precision::joined).unwrap_or_default()
+        self.adapters.iter().map(|(adapter, _)| adapter.precision).reduce(Precision::joined).unwrap_or_default()
     }
 
     /// Refuses negative shares, for methods that take a root of them.
@@ -198,10 +198,10 @@ impl<'a> Parts<'a> {
         let is_negative = |(adapter, share): &(&Adapter, f64)| {
             adapter.layers.values().map(|layer| share * layer.scale()).any(|weight| weight < 0.0) || *share < 0.0
         };
-        match self.parts.iter().position(is_negative) {
+        match self.adapters.iter().position(is_negative) {
             Some(index) => {
                 let wanted = "not negative: only mean, concatenate and svd can extrapolate";
-                Err(MergeError::Share { index, value: self.parts[index].1, wanted })
+                Err(MergeError::Share { index, value: self.adapters[index].1, wanted })
             }
             None => Ok(()),
         }

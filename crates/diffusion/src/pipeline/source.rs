@@ -144,7 +144,6 @@ impl Source<'_> {
     }
 
     /// Returns the parameters of a part, and what they are read from.
-    #[expect(clippy::type_complexity, reason = "the file is named whatever is wrong with it")]
     fn parameters(
         &self,
         part: Part,
