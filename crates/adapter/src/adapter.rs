@@ -175,6 +175,26 @@ impl Adapter {
         }
     }
 
+    /// Gives weights the shapes that they have in the base, where these are the same matrices: 1×1 convolutions that a file has as linear layers, and
+    /// kernels that are folded into the inputs.
+    ///
+    /// - `shape`: of a base's parameter by its name
+    pub fn unfold(&mut self, shape: impl Fn(&str) -> Option<Vec<usize>>) {
+        let same = |own: &[usize], base: &[usize]| {
+            own.first() == base.first() && own.iter().product::<usize>() == base.iter().product::<usize>()
+        };
+        for (name, layer) in &mut self.layers {
+            if let Some(base) = shape(&format!("{name}.weight")).filter(|base| same(&layer.shape(), base)) {
+                layer.kernel = base[2..].to_vec();
+            }
+        }
+        for (name, difference) in &mut self.differences {
+            if let Some(base) = shape(name).filter(|base| same(&difference.shape, base)) {
+                difference.shape = base;
+            }
+        }
+    }
+
     /// Returns the name of a parameter or layer that holds a value that is not finite.
     pub fn not_finite(&self) -> Option<&str> {
         let diverged = |values: &[f32]| !all_finite(values);

@@ -11,6 +11,8 @@ use crate::AnalysisError;
 const VERSION: u32 = 1;
 /// What is written beside the numbers.
 const DEFINITION: &str = "worst and best mean of each reward over the base and the corners' adapters";
+const WITH_GIVEN: &str =
+    "worst and best mean of each reward over the base, the corners' adapters and those that are given";
 
 /// Where one end of a scale comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -77,12 +79,16 @@ impl Measured {
     /// Returns the extents over base and corners; nothing before all of them are evaluated, and where there are no corners.
     fn of(spec: &ExperimentSpec, evaluations: &[EvaluationRecord]) -> Option<Self> {
         let is_corner = |(_, weighting): &(RunId, moa_core::Weighting)| weighting.corner_index().is_some();
-        let mut corners = spec.weightings().into_iter().filter(is_corner).map(|(id, _)| id).peekable();
-        corners.peek()?;
-        let points: Vec<RunId> = [RunId(RunId::BASE.into())].into_iter().chain(corners).collect();
-        let find = |id: &RunId| {
-            let kind = if id.as_str() == RunId::BASE { PointKind::Base } else { PointKind::Trained };
-            evaluations.iter().find(|known| known.id == *id && known.kind == kind).map(EvaluationRecord::reward_means)
+        let corners = spec.weightings().into_iter().filter(is_corner).map(|(id, _)| (id, PointKind::Trained));
+        // Those that are given may lie anywhere.
+        let given = spec.given().into_iter().map(|(id, _)| (id, PointKind::Given));
+        let definition = if spec.adapters.is_empty() { DEFINITION } else { WITH_GIVEN };
+        let mut others = corners.chain(given).peekable();
+        others.peek()?;
+        let points: Vec<(RunId, PointKind)> =
+            [(RunId(RunId::BASE.into()), PointKind::Base)].into_iter().chain(others).collect();
+        let find = |(id, kind): &(RunId, PointKind)| {
+            evaluations.iter().find(|known| known.id == *id && known.kind == *kind).map(EvaluationRecord::reward_means)
         };
         let means: Vec<Vec<f64>> = points.iter().map(find).collect::<Option<_>>()?;
         let extent = |(reward, name): (usize, String)| {
@@ -91,7 +97,8 @@ impl Measured {
             Extent { name, worst, best }
         };
         let rewards = spec.reward_names().into_iter().enumerate().map(extent).collect();
-        Some(Self { version: VERSION, definition: DEFINITION.into(), points, rewards })
+        let points = points.into_iter().map(|(id, _)| id).collect();
+        Some(Self { version: VERSION, definition: definition.into(), points, rewards })
     }
 
     /// Returns what is stored; nothing where nothing is.

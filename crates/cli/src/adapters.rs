@@ -154,7 +154,16 @@ pub(crate) fn read_one(path: &Path, alpha: Option<f32>) -> Result<NamedAdapter, 
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     // An experiment file, or its name, means the runs of its results.
     let is_adapter = path.is_file() && path.extension().is_none_or(|ending| ending != "ron");
-    let path = &if is_adapter { path.to_path_buf() } else { results::find(path)? };
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        return Err(CliError::usage(format!("{}: it is no regular file", path.display())));
+    }
+    let missing = |error: CliError| {
+        if path.exists() {
+            return error;
+        }
+        CliError::usage(format!("{}: there is no adapter: no such file, folder or experiment", path.display()))
+    };
+    let path = &if is_adapter { path.to_path_buf() } else { results::find(path).map_err(missing)? };
     if path.is_file() {
         return Ok(vec![path.clone()]);
     }
@@ -162,7 +171,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     if let Some(file) = inside(path) {
         return Ok(vec![file]);
     }
-    let entries = fs::read_dir(path.join("runs")).into_iter().flatten().flatten();
+    let entries = ["runs", "adapters"].iter().flat_map(|folder| fs::read_dir(path.join(folder))).flatten().flatten();
     let mut runs: Vec<PathBuf> = entries.filter_map(|entry| inside(&entry.path())).collect();
     if runs.is_empty() {
         return match only_file_in(path) {
@@ -274,10 +283,10 @@ pub(crate) fn size(adapter: &Adapter) -> String {
     let text = match adapter.common_rank_and_alpha() {
         Some((rank, alpha)) => format!("rank {rank}, alpha {alpha}, {layers}"),
         None if adapter.layers.is_empty() => String::new(),
-        None => {
-            let least = adapter.layers.values().map(|layer| layer.rank).min().unwrap_or_default();
-            format!("rank {least} to {}, {layers}", adapter.rank())
-        }
+        None => match adapter.layers.values().map(|layer| layer.rank).min() {
+            Some(least) if least < adapter.rank() => format!("rank {least} to {}, {layers}", adapter.rank()),
+            _ => format!("rank {}, {layers}", adapter.rank()),
+        },
     };
     let more = [(adapter.differences.len(), "difference"), (adapter.magnitudes.len(), "DoRA magnitude")];
     let more = more.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number as u64, what));

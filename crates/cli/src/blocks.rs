@@ -48,7 +48,10 @@ impl Blocks {
                     }
                     _ => (None, rest),
                 };
-            let pattern = pattern.trim().to_owned();
+            // The denoiser's layers have no prefix, though `moa inspect` names it before them.
+            let pattern = pattern.trim();
+            let denoiser = ["unet.", "transformer."].iter().find_map(|prefix| pattern.strip_prefix(prefix));
+            let pattern = denoiser.unwrap_or(pattern).to_owned();
             if pattern.is_empty() {
                 return Err(refuse("the pattern is empty".into()).hint("* is every layer"));
             }

@@ -212,7 +212,10 @@ impl Experiment {
                 format!("{} forward, {} in training", passes(plan.forward_passes()), whole(plan.training_passes)),
             ),
         ];
-        let lines = lines.into_iter().chain(self.judging().map(|text| ("judging", text)));
+        // Of given adapters alone nothing is trained.
+        let of_training = ["runs", "method", "training"];
+        let lines = lines.into_iter().filter(|(label, _)| plan.runs > 0 || !of_training.contains(label));
+        let lines = lines.chain(self.judging().map(|text| ("judging", text)));
         let lines = lines.chain(self.online().map(|text| ("online", text)));
         let lines: Vec<String> = lines.map(|(label, text)| format!("{label:<11}{text}\n")).collect();
         lines.concat()

@@ -66,7 +66,7 @@ fn adapters_of_every_kind_are_drawn_merged_and_converted() {
     moa("merge --adapters both=1 loras/loha.safetensors=-0.7 --format kohya -o one").success();
     assert_eq!(drawn("one", ""), drawn("loras/kohya-sd1.safetensors", ""), "to the eye");
     moa("merge --adapters loras/dora.safetensors=0.5 loras/locon.safetensors=1 --format kohya -o x")
-        .refusal(2, &["adapter 0 is a DoRA", "--base"]);
+        .refusal(2, &["adapter 1 is a DoRA", "--base"]);
     moa("merge --adapters loras/dora.safetensors=0.5 loras/locon.safetensors=1 --base sd1 --format kohya -o half")
         .success();
     moa("merge --adapters loras/kohya-sd1.safetensors=1 --block text_encoder*=0 -o unet").success();

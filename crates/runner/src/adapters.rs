@@ -7,6 +7,7 @@ use moa_adapter::{Adapter, AdapterFileError, Merge, provenance_of, sha256_of_fil
 use moa_core::experiment::BaseName;
 use moa_core::provenance::{Ingredient, Made, Mixture, TrainedRun};
 use moa_core::{ExperimentSpec, Provenance, RunId, Weighting};
+use moa_diffusion::Pipeline;
 use moa_store::{ADAPTER, ADAPTER_CONFIG, Layout, write_atomically_with, write_where_other};
 
 use crate::RunnerError;
@@ -81,14 +82,20 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Reads the adapter of a run.
-    pub(crate) fn read(run: &RunId, layout: &Layout) -> Result<Self, RunnerError> {
+    /// Reads the adapter of a run, or one that was given, as it is on its base.
+    pub(crate) fn read(run: &RunId, layout: &Layout, base: &Pipeline) -> Result<Self, RunnerError> {
         let folder = layout.ingredient_dir(run);
-        let (adapter, bytes) = read_with_bytes(&folder)?;
+        let (mut adapter, bytes) = read_with_bytes(&folder)?;
         let failed =
             |error: AdapterFileError| RunnerError::Read { path: folder.join(ADAPTER), reason: error.to_string() };
-        let sha256 = sha256_of_file(&bytes).map_err(failed)?;
         let provenance = provenance_of(&bytes).map_err(failed)?;
+        // Of a foreign file what it does, whatever its layout; as `moa show` has it.
+        let sha256 = if provenance.is_some() { sha256_of_file(&bytes) } else { adapter.sha256() };
+        let sha256 = sha256.map_err(failed)?;
+        if !adapter.is_plain() {
+            let unfit = |error| RunnerError::adapting(run.as_str(), error);
+            adapter = base.settled(&adapter).map_err(unfit)?;
+        }
         Ok(Self { run: run.clone(), adapter, sha256, provenance })
     }
 }
@@ -116,8 +123,9 @@ pub(crate) fn merged(
     shares: &[(RunId, f64)],
     how: &Merge,
     layout: &Layout,
+    base: &Pipeline,
 ) -> Result<(Adapter, Mixture), RunnerError> {
-    let parts: Vec<Part> = shares.iter().map(|(run, _)| Part::read(run, layout)).collect::<Result<_, _>>()?;
+    let parts: Vec<Part> = shares.iter().map(|(run, _)| Part::read(run, layout, base)).collect::<Result<_, _>>()?;
     let parts: Vec<(&Part, f64)> = parts.iter().zip(shares).map(|(part, (_, share))| (part, *share)).collect();
     merge(soup, &parts, how)
 }

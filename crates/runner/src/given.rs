@@ -53,6 +53,26 @@ fn file_of(path: &Path) -> Option<PathBuf> {
     TENSORS.iter().map(|name| path.join(name)).find(|file| file.is_file())
 }
 
+/// Refuses an experiment that names an adapter of which there is neither the file nor the copy that its results keep.
+///
+/// - `results`: its results folder, which need not be there
+///
+/// # Errors
+/// Names the path.
+pub fn check_given(spec: &ExperimentSpec, results: &Path) -> Result<(), RunnerError> {
+    let layout = Layout::new(results);
+    let is_there = |(id, path): &(RunId, &Path)| {
+        file_of(path).is_some() || (!path.exists() && layout.given_dir(id).join(ADAPTER).is_file())
+    };
+    match spec.given().iter().find(|given| !is_there(given)) {
+        None => Ok(()),
+        Some((_, path)) => Err(RunnerError::Read {
+            path: (*path).to_owned(),
+            reason: "there is no adapter: `adapters` names a LoRA's file or folder".into(),
+        }),
+    }
+}
+
 /// Refuses adapters that cannot be read, or belong to another base.
 ///
 /// # Errors

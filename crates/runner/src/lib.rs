@@ -37,6 +37,7 @@ pub use error::RunnerError;
 pub use feedback::{
     Artist, FitError, FitPart, FitRequest, FittedRatings, JudgedDrawing, Look, artists, fit, prompts_to_judge, taste,
 };
+pub use given::check_given;
 pub use models::{Models, Places};
 pub use online::{RollBack, RolledBack, roll_back};
 pub use parts::{Brought, Strangers, bring, repair};

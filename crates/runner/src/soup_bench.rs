@@ -61,7 +61,10 @@ impl<'a> SoupBench<'a> {
         merge: Merge,
     ) -> Result<Self, RunnerError> {
         let layout = Layout::new(&request.out);
-        let ingredients = ingredients.iter().map(|id| Part::read(id, &layout)).collect::<Result<_, RunnerError>>()?;
+        let ingredients = ingredients
+            .iter()
+            .map(|id| Part::read(id, &layout, &models.pipeline))
+            .collect::<Result<_, RunnerError>>()?;
         let spec = as_run(&request.spec, &request.prompts, &request.out);
         let snapshot = Snapshot::read(&request.out)?;
         // As the sweep has them: preferences are read by those who train on them.

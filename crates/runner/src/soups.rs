@@ -7,6 +7,7 @@ use moa_adapter::Merge;
 use moa_core::experiment::SoupRecipe;
 use moa_core::provenance::{Made, Mixture};
 use moa_core::{EvaluationRecord, ExperimentSpec, PointKind, RunEvent, RunId, Warning};
+use moa_diffusion::Pipeline;
 use moa_store::Layout;
 
 use crate::RunnerError;
@@ -22,6 +23,7 @@ pub(crate) fn mixtures(
     spec: &ExperimentSpec,
     trained: &[RunId],
     layout: &Layout,
+    base: &Pipeline,
     recorder: &mut Recorder<'_>,
 ) -> Result<Vec<Point>, RunnerError> {
     let can_be = |recipe: &SoupRecipe| recipe.shares.iter().all(|(run, _)| trained.contains(run));
@@ -29,7 +31,7 @@ pub(crate) fn mixtures(
     for SoupRecipe { id, shares, weighting } in spec.soups().into_iter().filter(can_be) {
         let folder = layout.soup_dir(&id);
         // A soup is merged again: its adapters may have changed since.
-        let (merged, mixture) = merged(&id, &shares, &Merge::default(), layout)?;
+        let (merged, mixture) = merged(&id, &shares, &Merge::default(), layout, base)?;
         keep_adapter(&merged, &made(spec, Made::Merged(mixture)), &id, &folder, recorder)?;
         points.push(Point { id, kind: PointKind::Soup, weighting, model: Model::Stored, folder, added: None });
     }
@@ -41,7 +43,7 @@ pub(crate) fn mixtures(
         points.push(Point { id, kind: PointKind::Blend, weighting, model, folder, added: None });
     }
     for record in added(spec, layout)? {
-        points.extend(again(spec, record, trained, layout, recorder)?);
+        points.extend(again(spec, record, trained, layout, base, recorder)?);
     }
     Ok(points)
 }
@@ -64,6 +66,7 @@ fn again(
     record: EvaluationRecord,
     trained: &[RunId],
     layout: &Layout,
+    base: &Pipeline,
     recorder: &mut Recorder<'_>,
 ) -> Result<Option<Point>, RunnerError> {
     let Some(recipe) = &record.added else { return Ok(None) };
@@ -86,7 +89,7 @@ fn again(
         return Ok(None);
     }
     let folder = layout.soup_dir(&id);
-    let (merged, mixture) = merged(&id, &shares, &how, layout)?;
+    let (merged, mixture) = merged(&id, &shares, &how, layout, base)?;
     keep_adapter(&merged, &made(spec, Made::Merged(mixture.clone())), &id, &folder, recorder)?;
     let weighting = spec.soup_weighting(&shares);
     Ok(Some(Point { id, kind: PointKind::Soup, weighting, model: Model::Stored, folder, added: Some(mixture) }))

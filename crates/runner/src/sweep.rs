@@ -182,6 +182,7 @@ fn stage(
 ) -> Result<Passed, RunnerError> {
     let Context { request, models, spec } = *context;
     let layout = &folder.layout;
+    crate::given::check_given(spec, layout.root())?;
     recorder.emit(&started(context, folder))?;
     let notes = given.preferences.iter().flat_map(|read| &read.notes);
     for finding in folder.findings.iter().chain(notes) {
@@ -254,7 +255,7 @@ fn stage(
         let given = crate::given::points(spec, layout, recorder)?;
         ids.extend(given.iter().map(|point| point.id.clone()));
         points.extend(given);
-        points.extend(mixtures(spec, &ids, layout, recorder)?);
+        points.extend(mixtures(spec, &ids, layout, &models.pipeline, recorder)?);
     }
     let evaluated = evaluate_all(context, &evaluator, &points, base_sheet.as_ref(), Phase::Evaluation, recorder)?;
     if !evaluated || context.is_stopped() {

@@ -43,7 +43,7 @@ pub(crate) fn train(
     let layout = &folder.layout;
     let epochs = context.spec.training.epochs;
     let open: Vec<&Run> = runs.iter().filter(|run| run.is_ready && !is_done(run, layout, epochs)).collect();
-    let starts = starts(context.spec, &open, layout)?;
+    let starts = starts(context, &open, layout)?;
     if open.is_empty() {
         return Ok(Ended::Complete);
     }
@@ -76,13 +76,14 @@ pub(crate) fn train(
 }
 
 /// Returns the adapters from which runs of later rounds continue: the mean of the previous round.
-fn starts(spec: &ExperimentSpec, runs: &[&Run], layout: &Layout) -> Result<BTreeMap<RunId, Adapter>, RunnerError> {
+fn starts(context: &Context<'_>, runs: &[&Run], layout: &Layout) -> Result<BTreeMap<RunId, Adapter>, RunnerError> {
+    let Context { spec, models, .. } = *context;
     let mut means: BTreeMap<u32, Adapter> = BTreeMap::new();
     let mut starts = BTreeMap::new();
     for run in runs.iter().filter(|run| run.round > 1) {
         let before = run.round - 1;
         if let (None, Some(recipe)) = (means.get(&before), spec.mean_of_round(before)) {
-            means.insert(before, merged(&recipe.id, &recipe.shares, &Merge::default(), layout)?.0);
+            means.insert(before, merged(&recipe.id, &recipe.shares, &Merge::default(), layout, &models.pipeline)?.0);
         }
         starts.extend(means.get(&before).map(|mean| (run.id.clone(), mean.clone())));
     }

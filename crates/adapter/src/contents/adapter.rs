@@ -8,6 +8,7 @@ use super::keys::WRAPPER;
 use super::part::{Form, Part, Product, Side, Target};
 use super::{Component, Contents, ContentsError, Layer, Origin};
 use crate::adapter::{Adapter, AdapterLayer, Difference, Norms, Precision};
+use crate::names::unet::kernel_of;
 
 /// Low-rank factors of one part: `[out, r]` and `[r, columns]`.
 struct Factors {
@@ -85,7 +86,8 @@ impl Layer<'_> {
         }
         let names: Vec<String> = self.canonical.iter().map(|name| full_name(self.component, name)).collect();
         let mut found = Adapter::default();
-        if let Some(sum) = self.sum()? {
+        if let Some(mut sum) = self.sum()? {
+            sum.unfold(&names);
             let rows = self.rows(&sum.shape)?;
             let columns: usize = sum.shape[1..].iter().product();
             let mut first = 0;
@@ -177,6 +179,15 @@ impl Layer<'_> {
 }
 
 impl Sum {
+    /// Gives a convolution its kernel where the file has it folded into the inputs, as LoHa and LoKr without a core do.
+    fn unfold(&mut self, names: &[String]) {
+        let ([out, columns], [name]) = (&self.shape[..], names) else { return };
+        let Some([height, width]) = kernel_of(name) else { return };
+        if columns.is_multiple_of(height * width) {
+            self.shape = vec![*out, columns / (height * width), height, width];
+        }
+    }
+
     /// Returns the factors of some rows.
     fn layer(&self, rows: std::ops::Range<usize>, columns: usize) -> Option<AdapterLayer> {
         let of = |factors: &Factors, factor: f32| -> Vec<Vec<f32>> {

@@ -2,7 +2,7 @@
 
 use super::Component;
 use super::keys::{Side, Spelling};
-use crate::names::unet::{dotted, in_order_of_diffusers};
+use crate::names::unet::{dotted, in_order_of_diffusers, is_of_unet};
 use crate::names::{segments, transformer as transformers};
 
 /// Parts of the names of text encoders' layers: CLIP's, and T5's.
@@ -92,18 +92,7 @@ fn unet(spelling: Spelling, layer: &str, flat: &str) -> Vec<String> {
         let projection = if projection == "to_out" { "to_out.0" } else { projection };
         return vec![format!("{attention}.{projection}")];
     }
-    let starts = [
-        "down_blocks.",
-        "mid_block.",
-        "up_blocks.",
-        "conv_in",
-        "conv_out",
-        "conv_norm_out",
-        "time_embedding.linear_",
-        "add_embedding.linear_",
-    ];
-    let of_unet = |name: &str| starts.iter().any(|start| name.starts_with(start));
-    if spelling == Spelling::Dotted && of_unet(layer) {
+    if spelling == Spelling::Dotted && is_of_unet(layer) {
         return vec![layer.to_owned()];
     }
     let ordered = match flat {
@@ -117,7 +106,7 @@ fn unet(spelling: Spelling, layer: &str, flat: &str) -> Vec<String> {
         (None, Spelling::Flat) => dotted(flat),
         (None, Spelling::Dotted) => None,
     };
-    found.filter(|name| of_unet(name)).into_iter().collect()
+    found.filter(|name| is_of_unet(name)).into_iter().collect()
 }
 
 fn text(spelling: Spelling, layer: &str) -> Vec<String> {

@@ -62,6 +62,9 @@ pub enum AdapterFileError {
         /// The format.
         format: AdapterFormat,
     },
+    /// There is nothing to write.
+    #[error("the adapter changes nothing: no layer is left of it")]
+    Empty,
     /// A value is not finite.
     #[error("`{0}` holds values that are not finite: the adapter diverged or the file is corrupt")]
     NotFinite(String),

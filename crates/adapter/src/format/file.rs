@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
+use rayon::prelude::*;
 use safetensors::tensor::TensorInfo;
 use safetensors::{Dtype, View};
 
@@ -17,12 +18,23 @@ pub(super) const METADATA: &str = "__metadata__";
 
 /// A tensor on its way into a file.
 pub(super) struct Outgoing<'a> {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Cow<'a, [f32]>,
-    pub(super) precision: Precision,
+    shape: Vec<usize>,
+    values: Cow<'a, [f32]>,
+    precision: Precision,
 }
 
 impl<'a> Outgoing<'a> {
+    /// Returns a tensor in a precision, or in single precision where that would lose more of it than rounding: small numbers vanish in halves.
+    pub(super) fn new(shape: Vec<usize>, values: Cow<'a, [f32]>, precision: Precision) -> Self {
+        let precision = if is_held(&values, precision) { precision } else { Precision::F32 };
+        Self { shape, values, precision }
+    }
+
+    /// Returns a tensor with values of its own.
+    pub(super) fn into_owned<'b>(self) -> Outgoing<'b> {
+        Outgoing { shape: self.shape, values: Cow::Owned(self.values.into_owned()), precision: self.precision }
+    }
+
     /// Returns a number of its own, which is single precision always.
     pub(super) fn number(value: f32) -> Self {
         Self { shape: Vec::new(), values: Cow::Owned(vec![value]), precision: Precision::F32 }
@@ -31,12 +43,12 @@ impl<'a> Outgoing<'a> {
     /// Returns the factor down of a layer, `[r, in, …]`.
     pub(super) fn down(layer: &'a AdapterLayer, precision: Precision) -> Self {
         let shape = [&[layer.rank], &layer.shape()[1..]].concat();
-        Self { shape, values: Cow::Borrowed(&layer.a), precision }
+        Self::new(shape, Cow::Borrowed(&layer.a), precision)
     }
 
     /// Returns the factor up of a layer, `[out, r, 1, …]`.
     pub(super) fn up(layer: &'a AdapterLayer, precision: Precision) -> Self {
-        Self { shape: up_shape(layer), values: Cow::Borrowed(&layer.b), precision }
+        Self::new(up_shape(layer), Cow::Borrowed(&layer.b), precision)
     }
 
     /// Returns the factor up of a layer times its scale, so that it stands for itself: readers that find no α take it to be the rank.
@@ -46,13 +58,42 @@ impl<'a> Outgoing<'a> {
             return Self::up(layer, precision);
         }
         let values = layer.b.iter().map(|value| (scale * f64::from(*value)) as f32).collect();
-        Self { shape: up_shape(layer), values: Cow::Owned(values), precision }
+        Self::new(up_shape(layer), Cow::Owned(values), precision)
     }
 
     /// Returns a difference.
     pub(super) fn difference(difference: &'a Difference, precision: Precision) -> Self {
-        Self { shape: difference.shape.clone(), values: Cow::Borrowed(&difference.values), precision }
+        Self::new(difference.shape.clone(), Cow::Borrowed(&difference.values), precision)
     }
+}
+
+/// The most of a tensor's norm that rounding to a precision loses, with some to spare: half a unit in the last of 11 or 8 binary digits.
+fn rounding(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => f64::INFINITY,
+        Precision::F16 => 1e-3,
+        Precision::Bf16 => 8e-3,
+    }
+}
+
+/// Returns whether a precision holds a tensor to within rounding.
+fn is_held(values: &[f32], precision: Precision) -> bool {
+    let rounded = |value: f32| match precision {
+        Precision::F32 => value,
+        Precision::F16 => f16::from_f32(value).to_f32(),
+        Precision::Bf16 => bf16::from_f32(value).to_f32(),
+    };
+    if precision == Precision::F32 {
+        return true;
+    }
+    let parts = values.par_chunks(1 << 16).map(|values| {
+        values.iter().fold((0.0, 0.0), |(lost, all): (f64, f64), value| {
+            let rest = f64::from(rounded(*value) - value);
+            (lost + rest * rest, all + f64::from(*value).powi(2))
+        })
+    });
+    let (lost, all) = parts.reduce(|| (0.0, 0.0), |one, other| (one.0 + other.0, one.1 + other.1));
+    lost <= rounding(precision).powi(2) * all
 }
 
 fn up_shape(layer: &AdapterLayer) -> Vec<usize> {

@@ -28,7 +28,7 @@ pub(super) fn file<'a>(
         return file::file(tensors(adapter)?, &metadata(adapter), provenance);
     }
     let fused = fused::fused(adapter)?;
-    let owned = tensors(&fused)?.into_iter().map(|(name, tensor)| (name, owned(tensor)));
+    let owned = tensors(&fused)?.into_iter().map(|(name, tensor)| (name, tensor.into_owned()));
     file::file(owned, &metadata(adapter), provenance)
 }
 
@@ -36,12 +36,23 @@ pub(super) fn file<'a>(
 fn tensors(adapter: &Adapter) -> Result<Vec<(String, Outgoing<'_>)>, AdapterFileError> {
     let names = Names::of(adapter)?;
     let precision = adapter.precision;
+    // Where alphas differ, some versions of diffusers mix them up: then each is the rank.
+    let is_uniform = adapter.common_rank_and_alpha().is_some();
     let mut tensors = Vec::new();
     for (name, layer) in &adapter.layers {
+        // Programs take one kind for a layer: beside a difference the factors are part of that.
+        if adapter.differences.contains_key(&format!("{name}.weight")) {
+            continue;
+        }
         let stem = &names.stems[&name[..]];
+        let (up, alpha) = if is_uniform {
+            (Outgoing::up(layer, precision), layer.alpha)
+        } else {
+            (Outgoing::scaled_up(layer, precision), layer.rank as f32)
+        };
         tensors.push((format!("{stem}.lora_down.weight"), Outgoing::down(layer, precision)));
-        tensors.push((format!("{stem}.lora_up.weight"), Outgoing::up(layer, precision)));
-        tensors.push((format!("{stem}.alpha"), Outgoing::number(layer.alpha)));
+        tensors.push((format!("{stem}.lora_up.weight"), up));
+        tensors.push((format!("{stem}.alpha"), Outgoing::number(alpha)));
     }
     for (name, difference) in &adapter.differences {
         let layer = layer_of(name);
@@ -53,7 +64,14 @@ fn tensors(adapter: &Adapter) -> Result<Vec<(String, Outgoing<'_>)>, AdapterFile
             (false, _) if is_norm => "b_norm",
             (false, _) => "diff_b",
         };
-        tensors.push((format!("{}.{end}", names.stems[layer]), Outgoing::difference(difference, precision)));
+        let tensor = match adapter.layers.get(layer).filter(|_| end == "diff") {
+            Some(factors) => {
+                let values = factors.delta().iter().zip(&difference.values).map(|(one, other)| one + other).collect();
+                Outgoing::new(difference.shape.clone(), Cow::Owned(values), precision)
+            }
+            None => Outgoing::difference(difference, precision),
+        };
+        tensors.push((format!("{}.{end}", names.stems[layer]), tensor));
     }
     for (name, norms) in &adapter.magnitudes {
         let tensor = magnitude(norms, adapter.layers.get(name), precision);
@@ -62,17 +80,12 @@ fn tensors(adapter: &Adapter) -> Result<Vec<(String, Outgoing<'_>)>, AdapterFile
     Ok(tensors)
 }
 
-/// Returns a tensor that owns its values, as a fused layer's must.
-fn owned<'a>(tensor: Outgoing<'_>) -> Outgoing<'a> {
-    Outgoing { values: Cow::Owned(tensor.values.into_owned()), ..tensor }
-}
-
 /// Returns DoRA's magnitude as LyCORIS shapes it: `[out, 1, …]` or `[1, in, 1, …]`.
 fn magnitude<'a>(norms: &Norms, layer: Option<&AdapterLayer>, precision: crate::Precision) -> Outgoing<'a> {
     let count = norms.values.len();
     let mut shape = if norms.by_output { vec![count, 1] } else { vec![1, count] };
     shape.resize(2 + layer.map_or(0, |layer| layer.kernel.len()), 1);
-    Outgoing { shape, values: Cow::Owned(norms.values.clone()), precision }
+    Outgoing::new(shape, Cow::Owned(norms.values.clone()), precision)
 }
 
 /// The texts by which programs tell what base a file is for: A1111 and Forge hide files of other families by them.

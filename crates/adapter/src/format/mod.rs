@@ -116,6 +116,9 @@ impl Adapter {
         base: &str,
         provenance: Option<&Provenance>,
     ) -> Result<OutgoingFiles<'_>, AdapterFileError> {
+        if self.names().next().is_none() {
+            return Err(AdapterFileError::Empty);
+        }
         if let Some(name) = self.not_finite() {
             return Err(AdapterFileError::NotFinite(name.to_owned()));
         }

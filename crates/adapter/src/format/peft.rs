@@ -63,7 +63,7 @@ pub(super) fn file<'a>(
         ]
     });
     let magnitudes = adapter.magnitudes.iter().map(|(name, Norms { values, .. })| {
-        let tensor = Outgoing { shape: vec![values.len()], values: values.into(), precision };
+        let tensor = Outgoing::new(vec![values.len()], values.into(), precision);
         (format!("{PREFIX}{name}.lora_magnitude_vector"), tensor)
     });
     file::file(factors.chain(magnitudes), &[("format", "pt".to_owned())], provenance)

@@ -7,7 +7,7 @@ pub enum MergeError {
     #[error("a merge of no adapters: give at least one")]
     Empty,
     /// A share is impossible.
-    #[error("share {index} of the merge is {value}: shares must be {wanted}")]
+    #[error("share {} of the merge is {value}: shares must be {wanted}", index + 1)]
     Share {
         /// The adapter's place in the list, from 0.
         index: usize,
@@ -24,8 +24,8 @@ pub enum MergeError {
     },
     /// A layer has other widths in one adapter than in another.
     #[error(
-        "layer `{layer}` has shape {found:?} in adapter {index} and {wanted:?} in one before it: they belong to \
-         different base models"
+        "layer `{layer}` has shape {found:?} in adapter {} and {wanted:?} in one before it: they belong to \
+         different base models", index + 1
     )]
     Shape {
         /// The layer.
@@ -39,13 +39,21 @@ pub enum MergeError {
     },
     /// A DoRA is merged with others.
     #[error(
-        "adapter {index} is a DoRA (layer `{layer}`): what it adds depends on the base's weights; give --base, so that it can be computed"
+        "adapter {} is a DoRA (layer `{layer}`): what it adds depends on the base's weights; give --base, so that it can be computed", index + 1
     )]
     Dora {
         /// The adapter's place in the list, from 0.
         index: usize,
         /// One of its layers.
         layer: String,
+    },
+    /// Adapters are for denoisers of different kinds.
+    #[error("`{one}` is a U-Net's layer and `{other}` a transformer's: the adapters belong to different base models")]
+    Kinds {
+        /// A layer of a U-Net.
+        one: String,
+        /// One of a transformer.
+        other: String,
     },
     /// A value of the result is not finite.
     #[error("layer `{0}` of the result holds values that are no numbers: weights or alphas are too large")]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{Combine, Merge, MergeError, USUAL_RANK};
-use crate::adapter::layer_of;
+use crate::adapter::{encoder_of, layer_of};
+use crate::names::transformer::is_of_transformer;
+use crate::names::unet::is_of_unet;
 use crate::{Adapter, AdapterLayer, Difference, Precision};
 
 /// The shape of a weight or of a vector.
@@ -80,6 +82,13 @@ impl<'a> Parts<'a> {
             if let Some(layer) = adapter.magnitudes.keys().next().filter(|_| *share != 0.0 && !is_alone) {
                 return Err(MergeError::Dora { index, layer: layer.clone() });
             }
+        }
+        // Each may be for whichever denoiser; together they are for one.
+        let all = || parts.iter().flat_map(|(adapter, _)| adapter.names()).filter(|name| encoder_of(name).is_none());
+        if let (Some(one), Some(other)) =
+            (all().find(|name| is_of_unet(name)), all().find(|name| is_of_transformer(name)))
+        {
+            return Err(MergeError::Kinds { one: one.to_owned(), other: other.to_owned() });
         }
         let own = |name: &str| parts.iter().any(|(adapter, _)| adapter.names().any(|own| own == name));
         let in_weights: BTreeSet<&str> =

@@ -250,18 +250,18 @@ fn impossible_merges_are_refused() {
     let mean = Merge::default();
     assert!(refusal(&mean, &[]).contains("no adapters"));
     assert!(refusal(&mean, &[(&x, 0.0)]).contains("sum to 0"));
-    assert!(refusal(&mean, &[(&x, f64::NAN)]).contains("share 0 of the merge is NaN"));
+    assert!(refusal(&mean, &[(&x, f64::NAN)]).contains("share 1 of the merge is NaN"));
     let mut other = x.clone();
     other.layers.get_mut("x.to_q").unwrap().d_in = 6;
     let message = refusal(&mean, &[(&x, 0.5), (&other, 0.5)]);
-    assert!(message.contains("`x.to_q`") && message.contains("adapter 1"), "{message}");
+    assert!(message.contains("`x.to_q`") && message.contains("adapter 2"), "{message}");
 
     let linear = Merge { method: MergeMethod::Linear, ..Merge::default() };
     assert!(refusal(&linear, &[(&x, 1.5), (&x, -0.5)]).contains("-0.5"));
     let mut dora = adapter(2, 2.0, 1, 1);
     dora.magnitudes.insert("x.to_v".into(), Norms { values: vec![1.0; 2], by_output: true });
     let message = refusal(&mean, &[(&x, 0.5), (&dora, 0.5)]);
-    assert!(message.contains("adapter 1 is a DoRA (layer `x.to_v`)"), "{message}");
+    assert!(message.contains("adapter 2 is a DoRA (layer `x.to_v`)"), "{message}");
     assert_eq!(mean.apply(&[(&dora, 2.0)]).unwrap(), dora, "alone it stays as it is");
     assert!(mean.sum(&[(&dora, 0.5)]).is_err());
     assert!(mean.sum(&[(&x, 1e39), (&x, 1e39)]).unwrap_err().to_string().contains("no numbers"));

@@ -47,6 +47,32 @@ const SHORT: [&str; 17] = [
     "norm3",
 ];
 
+/// How diffusers' names of a U-Net's layers begin.
+const BEGINNINGS: [&str; 8] = [
+    "down_blocks.",
+    "mid_block.",
+    "up_blocks.",
+    "conv_in",
+    "conv_out",
+    "conv_norm_out",
+    "time_embedding.linear_",
+    "add_embedding.linear_",
+];
+
+/// Returns whether a layer is a U-Net's, by its name in diffusers.
+pub(crate) fn is_of_unet(layer: &str) -> bool {
+    BEGINNINGS.iter().any(|start| layer.starts_with(start))
+}
+
+/// Returns the kernel that a layer of a U-Net has in every family; nothing of linear ones, and of those that are linear in some.
+pub(crate) fn kernel_of(layer: &str) -> Option<[usize; 2]> {
+    match layer.rsplit('.').next()? {
+        "conv_in" | "conv_out" | "conv1" | "conv2" | "conv" => Some([3, 3]),
+        "conv_shortcut" => Some([1, 1]),
+        _ => None,
+    }
+}
+
 /// Puts the dots back; nothing where a part is none of a U-Net's.
 pub(crate) fn dotted(flat: &str) -> Option<String> {
     let mut rest = flat;

@@ -92,6 +92,7 @@ fn checked(
     results: &Path,
     device: &OpenDevice,
 ) -> Result<String, CliError> {
+    moa_runner::check_given(&experiment.spec, results)?;
     let measurable = experiment.measurable();
     let models = measurable.models(device)?;
     let estimated = calibrate::measure(&measurable, &models, device)?;

@@ -46,11 +46,11 @@ pub(crate) struct Arguments {
     base: Option<String>,
 
     /// The alpha of a file that says none; without it that is the rank
-    #[arg(long, value_name = "ALPHA")]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     alpha: Option<f32>,
 
     /// Multiply what is done to layers of such names, * for any letters; 0 leaves them out; the last that matches counts
-    #[arg(long, value_name = "PATTERN=FACTOR")]
+    #[arg(long, value_name = "PATTERN=FACTOR", allow_hyphen_values = true)]
     block: Vec<String>,
 
     /// Bring full differences to factors of this rank, for formats that have these alone; what is lost is said

@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     strength: Option<f32>,
 
     /// The alpha of adapters whose files say none; without it that is their rank
-    #[arg(long, value_name = "ALPHA")]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     alpha: Option<f32>,
 
     /// The type of number in which the base computes: F32, Tf32, Bf16 or F16 (as an experiment's `precision`)

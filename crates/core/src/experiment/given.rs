@@ -35,8 +35,15 @@ impl ExperimentSpec {
         for (index, path) in self.adapters.iter().enumerate() {
             let (field, value) = (format!("adapters[{index}]"), format!("{path:?}"));
             let name = name_of(path);
-            if path.trim().is_empty() || name.is_empty() {
+            if path.trim().is_empty() {
                 return Err(Finding::value(field, value, "name a LoRA's file or folder"));
+            }
+            if name.is_empty() {
+                return Err(Finding::value(
+                    field,
+                    value,
+                    "its name holds no letter from a to z and no digit: rename it",
+                ));
             }
             if is_reserved(&name) || runs.contains(&name) {
                 let hint = format!("it would be called `{name}`, which another point of the front is: rename the file");
@@ -62,7 +69,7 @@ fn name_of(path: &str) -> String {
         (true, false) => stem,
         (false, _) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
     };
-    let letter = |letter: char| if letter.is_alphanumeric() || "_.".contains(letter) { letter } else { '-' };
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() || "_.".contains(letter) { letter } else { '-' };
     let plain: String = name.to_lowercase().chars().map(letter).take(LONGEST).collect();
     plain.trim_matches(['-', '.']).to_owned()
 }

@@ -8,7 +8,7 @@ use moa_adapter::{Adapter, AdapterBank, AdapterLayer, Parameters, ParametersErro
 
 use super::file::tokenizer_beside;
 use super::source::{OPTIONAL_T5, Source, VAE};
-use super::{Pipeline, PipelineError, PipelineFiles, open};
+use super::{BaseParameters, Pipeline, PipelineError, PipelineFiles, open};
 use crate::schedule::Prediction;
 use crate::single_file::SingleFile;
 
@@ -55,6 +55,23 @@ impl Pipeline {
             return Ok(Adapted { pipeline: self.clone(), bank: AdapterBank::of(&[adapter], self.device()) });
         }
         Ok(Adapted { pipeline: self.with(&[(adapter.clone(), 1.0)].into())?, bank: None })
+    }
+
+    /// Returns an adapter as it is on this base; see [`BaseParameters::resolve`].
+    ///
+    /// # Errors
+    /// Names a layer that the base does not have, or has in another shape. A pipeline that was put together from its parts has no files.
+    pub fn settled(&self, adapter: &Adapter) -> Result<Adapter, PipelineError> {
+        let parameters = match self.files.as_deref() {
+            None => return Err(PipelineError::NoFiles),
+            Some(Files::Memory(files)) => {
+                let files = files.iter().map(|(name, bytes)| (&name[..], &bytes[..])).collect();
+                BaseParameters::in_memory(&files)
+            }
+            Some(Files::Folder(folder)) => BaseParameters::in_folder(folder, self.compute.t5),
+            Some(Files::File(path, _)) => BaseParameters::in_file(path),
+        };
+        parameters?.resolve(adapter).map_err(PipelineError::Adapter)
     }
 
     /// Returns the pipeline with adapters added into its weights, each at a strength. The base's files are read again.

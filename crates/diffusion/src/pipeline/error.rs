@@ -53,6 +53,9 @@ pub enum PipelineError {
     /// An adapter adapts a text encoder that the base does not have.
     #[error("the adapter changes `{0}`, and the base has no such text encoder: it belongs to another base model")]
     NoEncoder(String),
+    /// An adapter does not fit the base.
+    #[error(transparent)]
+    Adapter(ParametersError),
     /// Adapters are to be added to a pipeline that was not read from files.
     #[error("the pipeline was put together in memory, so that adapters cannot be added into its weights")]
     NoFiles,

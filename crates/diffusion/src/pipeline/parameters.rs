@@ -64,6 +64,13 @@ impl BaseParameters {
         encoder.map_or(Some(&self.denoiser), |encoder| self.encoders.get(encoder))
     }
 
+    /// Returns the shape of a parameter by the name that adapters have for it.
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let (encoder, inside) = encoder_of(name).map_or((None, name), |(encoder, own)| (Some(encoder), own));
+        let parameters = self.of(encoder)?;
+        parameters.shape(parameters.stored_name(inside)?)
+    }
+
     /// Returns the denoiser's linear layers: those with weights of two dimensions.
     pub fn adaptable(&self) -> Vec<LayerShape> {
         let layer = |tensor: String| {
@@ -82,9 +89,7 @@ impl BaseParameters {
         let weights = adapter.layers.iter().map(|(name, layer)| (format!("{name}.weight"), layer.shape()));
         let differences = adapter.differences.iter().map(|(name, own)| (name.clone(), own.shape.clone()));
         for (name, own) in weights.chain(differences) {
-            let (encoder, inside) = encoder_of(&name).map_or((None, &name[..]), |(encoder, own)| (Some(encoder), own));
-            let shape = |parameters: &Parameters| parameters.shape(parameters.stored_name(inside)?);
-            let Some(base) = self.of(encoder).and_then(shape) else {
+            let Some(base) = self.shape(&name) else {
                 return Err(ParametersError::NotInBase { name, own });
             };
             let same = own.first() == base.first() && own.iter().product::<usize>() == base.iter().product::<usize>();
@@ -95,11 +100,14 @@ impl BaseParameters {
         Ok(())
     }
 
-    /// Returns an adapter without DoRA's magnitudes: as the differences that they come to on this base.
+    /// Returns an adapter as it is on this base: without DoRA's magnitudes, as the differences that they come to, and with the kernels of the
+    /// base's convolutions, which some files fold into the inputs.
     ///
     /// # Errors
     /// Names a layer that the base does not have, or has in another shape.
     pub fn resolve(&self, adapter: &Adapter) -> Result<Adapter, ParametersError> {
-        adapter.resolved(&|encoder| self.of(encoder))
+        let mut resolved = adapter.resolved(&|encoder| self.of(encoder))?;
+        resolved.unfold(|name| self.shape(name));
+        Ok(resolved)
     }
 }

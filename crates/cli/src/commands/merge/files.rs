@@ -21,6 +21,7 @@ use crate::output::print;
 /// Merges the adapters of `--adapters`.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let parts: Vec<(PathBuf, Option<f64>)> = arguments.adapters.iter().map(|text| part(text)).collect();
+    arguments.adapters.iter().try_for_each(|text| check_weight(text))?;
     let weights = weights(&parts)?;
     let Some(folder) = &arguments.out else {
         return Err(CliError::usage("--adapters: where does the merged adapter go?").hint("add -o DIR"));
@@ -60,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
                 CliError::usage("--adapters: nothing is left of the adapters").hint("give one a weight that is not 0");
         }
         for (index, adapter) in adapters.iter().enumerate() {
-            refusal = refusal.hint(format!("adapter {index} is {}", adapter.file().display()));
+            refusal = refusal.hint(format!("adapter {} is {}", index + 1, adapter.file().display()));
         }
         refusal
     })?;
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let ingredients = taking.map(ingredient).collect();
     let made = Made::Merged(Mixture { merge: merge.settings(), ingredients });
     let provenance = Provenance::now(BaseName::of(&base).for_others(), None, made);
-    let formats = arguments.formats();
+    let formats = arguments.formats(&merged);
     let outgoing =
         Outgoing { adapter: &merged, provenance: &provenance, base: &base, formats: &formats, draw: None, worth: None };
     let written = outgoing.write(folder, arguments.force)?;
@@ -91,11 +92,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     print(text)
 }
 
-/// Returns an adapter without DoRA's magnitudes, which depend on the base.
+/// Returns an adapter as it is on a base; see [`BaseParameters::resolve`].
 pub(crate) fn resolved(named: &NamedAdapter, parameters: &BaseParameters, base: &str) -> Result<Adapter, CliError> {
-    if named.adapter.magnitudes.is_empty() {
-        return Ok(named.adapter.clone());
-    }
     let failed =
         |error| CliError::failure(format!("{} does not fit the base model {base}: {error}", named.file().display()));
     parameters.resolve(&named.adapter).map_err(failed)
@@ -107,6 +105,19 @@ fn part(text: &str) -> (PathBuf, Option<f64>) {
     match text.rsplit_once('=').map(|(path, weight)| (path, weight.trim().parse::<f64>())) {
         Some((path, Ok(weight))) if !Path::new(text).exists() => (path.into(), Some(weight)),
         _ => (text.into(), None),
+    }
+}
+
+/// Refuses a weight that is no number, behind a path that is there.
+fn check_weight(text: &str) -> Result<(), CliError> {
+    match text.rsplit_once('=') {
+        Some((path, weight))
+            if !Path::new(text).exists() && weight.trim().parse::<f64>().is_err() && Path::new(path).exists() =>
+        {
+            Err(CliError::usage(format!("--adapters: the weight of {path} is {weight:?}"))
+                .hint("give a number with a point, e.g. 0.7; 1 is at full strength"))
+        }
+        _ => Ok(()),
     }
 }
 

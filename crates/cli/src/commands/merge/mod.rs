@@ -8,7 +8,7 @@ mod siege;
 
 use std::path::PathBuf;
 
-use moa_adapter::AdapterFormat;
+use moa_adapter::{Adapter, AdapterFormat};
 use moa_analysis::trade_off::Constraints;
 use moa_analysis::{TradeOffError, attack, trade_off};
 
@@ -66,11 +66,11 @@ pub(crate) struct Arguments {
 
     /// With --adapters: multiply what is done to layers of such names, * for any letters, of all adapters or of the N-th; the last that
     /// matches counts
-    #[arg(long, value_name = "[N:]PATTERN=FACTOR", requires = "adapters")]
+    #[arg(long, value_name = "[N:]PATTERN=FACTOR", requires = "adapters", allow_hyphen_values = true)]
     block: Vec<String>,
 
     /// With --adapters: the alpha of files that say none; without it that is their rank
-    #[arg(long, value_name = "ALPHA", requires = "adapters")]
+    #[arg(long, value_name = "ALPHA", requires = "adapters", allow_negative_numbers = true)]
     alpha: Option<f32>,
 
     /// With --adapters: bring full differences (of LoKr, LoHa and full training) to factors of this rank, for formats that have these alone; what
@@ -122,8 +122,8 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "at", conflicts_with = "verify")]
     unmeasured: bool,
 
-    /// The layout of the files; may be given several times
-    #[arg(long, short, value_name = "FORMAT", value_enum, default_value = "peft")]
+    /// The layout of the files; may be given several times [default: peft; where that has no place for all of it diffusers, then kohya]
+    #[arg(long, short, value_name = "FORMAT", value_enum)]
     format: Vec<FormatName>,
 
     /// Where the merged adapter goes [default: merged/<shares> in the results]
@@ -139,7 +139,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn formats(&self) -> Vec<AdapterFormat> {
+    fn formats(&self, adapter: &Adapter) -> Vec<AdapterFormat> {
+        if self.format.is_empty() {
+            return vec![adapter.own_format()];
+        }
         self.format.iter().map(|format| format.format()).collect()
     }
 }

@@ -346,7 +346,7 @@ impl Session<'_> {
         draw: Option<&Draw<'_>>,
         measured: Option<&EvaluationRecord>,
     ) -> Result<(PathBuf, Written), CliError> {
-        let formats = self.arguments.formats();
+        let formats = self.arguments.formats(adapter);
         let base = &self.kept.experiment.spec.base;
         let worth =
             measured.map(|record| Worth::of(self.bench.spec(), self.bench.evaluations(), record)).transpose()?;

@@ -184,7 +184,9 @@ impl ExperimentSpec {
             return Err(Finding::state("prompts.held_out", state, "hold it out or train on it, not both"));
         }
         let wanted = self.training.prompts_per_epoch;
-        if wanted as usize > train.len() {
+        // Without runs nothing is trained on them.
+        let trains = !self.weightings.is_empty();
+        if trains && wanted as usize > train.len() {
             let way_out = format!("prompts.train has {0}: give at most {0}", train.len());
             return Err(Finding::value("training.prompts_per_epoch", wanted.to_string(), way_out));
         }
