@@ -60,6 +60,17 @@ fn adapters_of_every_kind_are_drawn_merged_and_converted() {
     reduced.success();
     assert!(!desk.path("x").exists());
 
+    // Convolutions have their kernels again, by name or by the base.
+    moa("convert loras/loha.safetensors --to diffusers --base sd1 --reduce 64 -o kernels").success();
+    let header = fs::read(desk.path("kernels/pytorch_lora_weights.safetensors")).unwrap();
+    let header = String::from_utf8_lossy(&header).into_owned();
+    let shape = |layer: &str| {
+        let rest = header.split_once(&format!("{layer}.lora.down.weight")).map(|(_, rest)| rest).unwrap_or_default();
+        rest.split_once("\"shape\":").map(|(_, rest)| rest.split(']').next().unwrap_or_default().to_owned())
+    };
+    assert!(shape("mid_block.resnets.0.conv1").unwrap().ends_with(",3,3"), "{header}");
+    assert!(shape("down_blocks.0.attentions.0.proj_in").unwrap().ends_with(",1,1"), "{header}");
+
     // Sums of kinds, and what is left of one when it is taken away again.
     let parts = "loras/kohya-sd1.safetensors=1 loras/loha.safetensors=0.7";
     moa(&format!("merge --adapters {parts} --format kohya -o both")).success();
@@ -71,6 +82,8 @@ fn adapters_of_every_kind_are_drawn_merged_and_converted() {
         .success();
     moa("merge --adapters loras/kohya-sd1.safetensors=1 --block text_encoder*=0 -o unet").success();
     assert!(desk.path("unet/adapter_config.json").is_file(), "peft's format holds a denoiser's adapter");
+    moa("merge --adapters loras/kohya-sd1.safetensors=1 --block *=0 -o x").refusal(2, &["nothing is left"]);
+    moa("merge --adapters loras/kohya-sd1.safetensors=1,5 -o x").refusal(2, &["the weight of", "1,5"]);
     let refusal = moa("merge --adapters loras/kohya-sd1.safetensors loras/kohya-xl.safetensors --format kohya -o x");
     refusal.refusal(2, &["different base models"]);
     moa("sample loras/kohya-xl.safetensors --base sd1 --prompt x").refusal(1, &["does not fit the base model sd1"]);
@@ -79,7 +92,7 @@ fn adapters_of_every_kind_are_drawn_merged_and_converted() {
 #[test]
 fn adapters_that_are_given_are_points_beside_what_is_trained() {
     let desk = desk();
-    let mixtures = r#"{"loha": 1, "kohya-sd1": 1}, {"contrast": 3, "loha": 1}"#;
+    let mixtures = r#"{"loha": 1, "dora": 1}, {"contrast": 3, "loha": 1}"#;
     let experiment = EXPERIMENT.replace("WEIGHTINGS", "Corners").replace("MIXTURES", mixtures);
     desk.write("own.ron", &experiment);
     let plan = desk.moa(["check", "own.ron", "--quiet"]).success();
@@ -120,6 +133,13 @@ fn adapters_that_are_given_are_points_beside_what_is_trained() {
         "mine",
     ])
     .success();
+
+    // What is missing is said before anything is done.
+    desk.write(
+        "gone.ron",
+        experiment.replace("loras/dora.safetensors", "loras/gone.safetensors").replace("\"dora\"", "\"gone\""),
+    );
+    desk.moa(["check", "gone.ron"]).refusal(1, &["loras/gone.safetensors", "there is no adapter"]);
 
     for (adapters, words) in [
         (r#""loras/kohya-xl.safetensors""#, &["kohya-xl.safetensors", "does not fit the base model"][..]),

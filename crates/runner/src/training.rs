@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use moa_adapter::{Adapter, Merge};
-use moa_core::{EpochRecord, ExperimentSpec, Phase, PointKind, RunEvent, RunId, Weighting, metric};
+use moa_core::{EpochRecord, Phase, PointKind, RunEvent, RunId, Weighting, metric};
 use moa_store::{Entry, Layout, Leases, Origin, unix_now};
 use moa_train::{Cohort, CohortReport, Continued, RunEpoch, StoredPreferences, TrainError, TrainerSetup};
 

@@ -129,6 +129,62 @@ fn differences_and_magnitudes_are_kept_by_kohyas_format_and_refused_by_name_else
 }
 
 #[test]
+fn a_layer_is_written_in_one_kind_where_programs_take_one() {
+    let difference = Difference { shape: vec![2, 3], values: vec![0.5; 6] };
+    let differences = BTreeMap::from([(format!("{TO_Q}.weight"), difference)]);
+    let adapter = Adapter { differences, ..of(&[(TO_Q, layer(1.0)), (TO_OUT, layer(1.0))]) };
+    let files = written(&adapter, AdapterFormat::Kohya);
+    let stem = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+    let own: Vec<String> = names(&files).into_iter().filter(|name| name.starts_with(stem)).collect();
+    assert_eq!(own, [format!("{stem}.diff")]);
+    let again = read(&files).unwrap();
+    let wanted = adapter.layers[TO_Q].delta().iter().map(|value| value + 0.5).collect::<Vec<_>>();
+    assert_eq!(again.differences[&format!("{TO_Q}.weight")].values, wanted);
+    assert!(Adapter::default().to_files(AdapterFormat::Kohya, "").is_err(), "nothing is no adapter");
+}
+
+#[test]
+fn what_a_half_cannot_hold_is_written_in_single_precision() {
+    let small = AdapterLayer { b: vec![3e-8, -2e-8, 1e-8, 4e-8], ..layer(2.0) };
+    let adapter = Adapter { precision: Precision::F16, ..of(&[(TO_Q, small), (TO_OUT, layer(2.0))]) };
+    for format in FORMATS {
+        let files = written(&adapter, format);
+        let file = SafeTensors::deserialize(&files.tensors).unwrap();
+        let types = |layer: &str| -> Vec<safetensors::Dtype> {
+            let own = file.tensors().into_iter().filter(|(name, _)| name.contains(layer) && !name.ends_with("alpha"));
+            own.map(|(_, tensor)| tensor.dtype()).collect()
+        };
+        assert!(types("attn1").contains(&safetensors::Dtype::F32), "{format:?}");
+        assert!(!types("attn2").contains(&safetensors::Dtype::F32), "{format:?}");
+        let again = read(&files).unwrap();
+        let (found, wanted) = (again.layers[TO_Q].delta(), adapter.layers[TO_Q].delta());
+        assert!(found.iter().zip(&wanted).all(|(x, y)| (x - y).abs() <= 1e-3 * y.abs()), "{format:?}");
+    }
+}
+
+#[test]
+fn kernels_come_from_the_base_where_a_file_folds_them_into_the_inputs() {
+    let a: Vec<f32> = (0..36u8).map(f32::from).collect();
+    let mut adapter = of(&[
+        ("down_blocks.0.attentions.0.proj_in", layer(1.0)),
+        ("x.conv9", AdapterLayer { d_in: 18, a, ..layer(1.0) }),
+    ]);
+    adapter.differences.insert("x.whole.weight".into(), Difference { shape: vec![2, 3], values: vec![0.5; 6] });
+    let before = adapter.clone();
+    adapter.unfold(|name| match name {
+        "x.conv9.weight" => Some(vec![2, 2, 3, 3]),
+        "x.whole.weight" => Some(vec![2, 3, 1, 1]),
+        _ => Some(vec![5, 5]),
+    });
+    assert_eq!(adapter.layers["x.conv9"].kernel, [3, 3]);
+    assert_eq!(adapter.differences["x.whole.weight"].shape, [2, 3, 1, 1]);
+    assert_eq!(
+        adapter.layers["down_blocks.0.attentions.0.proj_in"],
+        before.layers["down_blocks.0.attentions.0.proj_in"]
+    );
+}
+
+#[test]
 fn fused_projections_of_transformers_are_joined_exactly_in_kohyas_format() {
     let b = |first: f32| vec![first, -0.5, 0.25, 2.0];
     for (family, block, others) in [

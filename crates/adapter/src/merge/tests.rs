@@ -203,6 +203,17 @@ fn every_method_takes_every_kind_of_part_and_mixed_ranks() {
 }
 
 #[test]
+fn adapters_of_u_nets_and_of_transformers_are_not_merged() {
+    let of = |name: &str| {
+        let own = adapter(2, 2.0, 1, 1).layers["x.to_q"].clone();
+        Adapter::of_layers(Precision::F32, BTreeMap::from([(name.to_owned(), own)]))
+    };
+    let (one, other) = (of("mid_block.attentions.0.proj_in"), of("transformer_blocks.0.attn.to_q"));
+    let error = Adapter::mean(&[(&one, 1.0), (&other, 1.0)]).unwrap_err();
+    assert!(matches!(error, MergeError::Kinds { .. }), "{error}");
+}
+
+#[test]
 fn an_adapter_can_be_scaled_by_layer() {
     let y = mixed();
     let scaled = y.scaled(|name| if name.starts_with("x.to_v") { 0.0 } else { -0.5 });

@@ -65,6 +65,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
         }
         refusal
     })?;
+    if merged.names().next().is_none() {
+        return Err(CliError::usage("--adapters: nothing is left of the adapters")
+            .hint("give a --block that leaves some layers"));
+    }
     let (merged, lost) = reduced(merged, arguments.reduce);
     let ingredient = |(index, (named, share)): (usize, (&NamedAdapter, &f64))| Ingredient {
         name: named.name.clone(),
