@@ -10,6 +10,9 @@ pub struct TextContext {
     pub states: Tensor<3>,
     /// What is added to the time embedding; `None` where the denoiser takes nothing more.
     pub added: Option<AddedConditions>,
+    /// The strength of guidance, the same for all prompts, of denoisers that embed one (FLUX.1 dev, latent consistency models);
+    /// `None` leaves it at the denoiser's own. Others pass it over.
+    pub guidance: Option<f32>,
 }
 
 /// Conditions that are added to a denoiser's time embedding (Podell et al., 2307.01952, section 2.2).
@@ -18,14 +21,14 @@ pub struct AddedConditions {
     /// One vector for each text, `[prompts, width]`.
     pub pooled: Tensor<2>,
     /// Numbers that are embedded like timesteps, the same for all prompts. Stable Diffusion XL's are pixels: original height
-    /// and width, top and left of the crop, target height and width. That of FLUX.1 dev is the strength of guidance. Empty where the denoiser takes the vectors alone.
+    /// and width, top and left of the crop, target height and width. Empty where the denoiser takes the vectors alone.
     pub time_ids: Vec<f32>,
 }
 
 impl From<Tensor<3>> for TextContext {
     /// Returns a context of states alone.
     fn from(states: Tensor<3>) -> Self {
-        Self { states, added: None }
+        Self { states, added: None, guidance: None }
     }
 }
 
@@ -67,27 +70,26 @@ impl TextContext {
         )
     }
 
-    /// Returns the contexts with other numbers that are embedded like timesteps, where the denoiser takes more than states.
-    pub(crate) fn with_numbers(&self, numbers: Vec<f32>) -> Self {
-        let added = self.added.clone().map(|added| AddedConditions { time_ids: numbers, ..added });
-        Self { states: self.states.clone(), added }
+    /// Returns the contexts with a strength of guidance.
+    pub(crate) fn with_guidance(&self, strength: f32) -> Self {
+        Self { guidance: Some(strength), ..self.clone() }
     }
 
-    /// Returns a context of zeros of the same shapes, and the same time ids.
+    /// Returns a context of zeros of the same shapes, with the same time ids and strength of guidance.
     pub fn zeros_like(&self) -> Self {
         self.map(|states| states.zeros_like(), |pooled| pooled.zeros_like())
     }
 
-    /// Joins contexts of one pipeline, in order; `None` of none.
+    /// Joins contexts of one pipeline and one strength of guidance, in order; `None` of none.
     pub fn cat(contexts: Vec<Self>) -> Option<Self> {
-        let first = contexts.first()?.added.clone();
+        let Self { added: first, guidance, .. } = contexts.first()?.clone();
         let (states, pooled): (Vec<_>, Vec<_>) =
             contexts.into_iter().map(|context| (context.states, context.added.map(|added| added.pooled))).unzip();
         let added = first.map(|AddedConditions { time_ids, .. }| AddedConditions {
             pooled: Tensor::cat(pooled.into_iter().flatten().collect(), 0),
             time_ids,
         });
-        Some(Self { states: Tensor::cat(states, 0), added })
+        Some(Self { states: Tensor::cat(states, 0), added, guidance })
     }
 
     /// Whether autodiff follows any of it.
@@ -97,7 +99,7 @@ impl TextContext {
 
     fn map(&self, states: impl FnOnce(Tensor<3>) -> Tensor<3>, pooled: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
         let added = self.added.clone().map(|added| AddedConditions { pooled: pooled(added.pooled), ..added });
-        Self { states: states(self.states.clone()), added }
+        Self { states: states(self.states.clone()), added, guidance: self.guidance }
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
         let rows = values.len();
         let states = Tensor::from_data(TensorData::new(values.to_vec(), [rows, 1, 1]), &device);
         let pooled = Tensor::from_data(TensorData::new(values.to_vec(), [rows, 1]), &device);
-        TextContext { states, added: Some(AddedConditions { pooled, time_ids: vec![8.0] }) }
+        TextContext { states, added: Some(AddedConditions { pooled, time_ids: vec![8.0] }), guidance: None }
     }
 
     fn values(context: &TextContext) -> [Vec<f32>; 2] {
@@ -134,5 +136,16 @@ mod tests {
         assert_eq!(values(&zeros), [[0.0; 3]; 2]);
         assert_eq!(zeros.added.expect("added").time_ids, [8.0], "sizes are no text");
         assert!(TextContext::cat(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn rows_keep_the_strength_of_guidance_and_the_sizes() {
+        let guided = context(&[1.0, 2.0]).with_guidance(4.5);
+        let joined = TextContext::cat(vec![guided.clone(), guided.clone()]).expect("two");
+        for rows in [guided.select(&[1]), guided.repeat(2), guided.select(&[0]).expand(3), guided.zeros_like(), joined]
+        {
+            assert_eq!(rows.guidance, Some(4.5));
+            assert_eq!(rows.added.expect("added").time_ids, [8.0]);
+        }
     }
 }

@@ -65,8 +65,8 @@ fn classes_that_are_unknown_or_missing_are_named() {
     let message = |from, to| refused("pipeline_sd2", edit("model_index.json", from, to));
     assert_eq!(
         message("\"StableDiffusionPipeline\"", "\"SomePipeline\""),
-        "model_index.json: `_class_name` is SomePipeline: StableDiffusionPipeline, StableDiffusionXLPipeline, \
-         StableDiffusion3Pipeline and FluxPipeline are known"
+        "model_index.json: `_class_name` is SomePipeline: StableDiffusionPipeline, LatentConsistencyModelPipeline, \
+         StableDiffusionXLPipeline, StableDiffusion3Pipeline and FluxPipeline are known"
     );
     assert_eq!(
         message("\"CLIPTextModel\"", "\"T5EncoderModel\""),
@@ -188,7 +188,8 @@ fn what_a_u_net_cannot_do_here_is_refused_by_field() {
         ("addition_embed_type", "\"image\"", "is image: only \"text_time\""),
         ("addition_embed_type", "\"text_time\"", "the width of the pooled text"),
         ("encoder_hid_dim_type", "\"text_proj\"", "is text_proj: projections of the text states"),
-        ("time_cond_proj_dim", "256", "is 256: guidance as an input is not known"),
+        ("time_cond_proj_dim", "255", "is 255: an even number of at least 4"),
+        ("time_cond_proj_dim", "2", "is 2: an even number of at least 4"),
         ("attention_head_dim", "[2]", "is [2]: one number, or one for each block"),
         ("attention_head_dim", "3", "is 3: a divisor of the block's channels"),
         ("block_out_channels", "[3, 6]", "a multiple of norm_num_groups"),

@@ -84,8 +84,8 @@ fn transformer(own: &Value) -> FluxTransformer {
 
 /// Returns the context of the transformer's inputs.
 fn context(guidance: f32) -> TextContext {
-    let added = AddedConditions { pooled: noise("pooled", [2, 8]), time_ids: vec![guidance] };
-    TextContext { states: noise("states", [2, 7, 24]), added: Some(added) }
+    let added = AddedConditions { pooled: noise("pooled", [2, 8]), time_ids: Vec::new() };
+    TextContext { states: noise("states", [2, 7, 24]), added: Some(added), guidance: Some(guidance) }
 }
 
 const TIMESTEPS: [f32; 2] = [437.5, 900.0];

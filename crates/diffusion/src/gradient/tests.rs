@@ -71,7 +71,7 @@ fn unet(name: &str) -> Case {
         networks: [Activations::Kept, Activations::Recomputed]
             .map(|activations| -> Box<dyn Backbone> { Box::new(unet.clone().keeping(activations)) }),
         x: noise("x", [ROWS, config.in_channels, side, side]),
-        context: TextContext { states: noise("states", [ROWS, 7, config.cross_attention_dim]), added },
+        context: TextContext { added, ..noise("states", [ROWS, 7, config.cross_attention_dim]).into() },
     }
 }
 
@@ -88,6 +88,7 @@ fn sd3(name: &str) -> Case {
         context: TextContext {
             states: noise("states", [ROWS, 5, config.joint_attention_dim]),
             added: Some(AddedConditions { pooled, time_ids: Vec::new() }),
+            guidance: None,
         },
     }
 }
@@ -120,12 +121,12 @@ impl Case {
 
     /// Returns the case with gradients to what is read: texts and pooled vectors.
     fn following_text(mut self) -> Self {
-        let TextContext { states, added } = self.context;
+        let TextContext { states, added, guidance } = self.context;
         let follow = |AddedConditions { pooled, time_ids }| AddedConditions {
             pooled: pooled.autodiff().require_grad(),
             time_ids,
         };
-        self.context = TextContext { states: states.autodiff().require_grad(), added: added.map(follow) };
+        self.context = TextContext { states: states.autodiff().require_grad(), added: added.map(follow), guidance };
         self
     }
 

@@ -192,7 +192,7 @@ impl Conditioner {
             (beside, after) => beside.or(after).unwrap_or_else(|| unreachable!("an encoder's states are read")),
         };
         let added = joined(pooled, 1).map(|pooled| AddedConditions { pooled, time_ids: self.numbers.clone() });
-        TextContext { states, added }
+        TextContext { states, added, guidance: None }
     }
 
     /// Returns what stands for no prompt.

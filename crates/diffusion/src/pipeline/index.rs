@@ -23,6 +23,8 @@ pub(super) struct ModelIndex {
     pub(super) zeros_for_no_prompt: bool,
     /// The scheduler's class, where it is named.
     pub(super) scheduler: Option<String>,
+    /// Whether old configs of the scheduler are corrected.
+    corrects_schedule: bool,
 }
 
 impl ModelIndex {
@@ -36,7 +38,8 @@ impl ModelIndex {
         let index: Map<String, Value> =
             serde_json::from_slice(json).map_err(|source| ConfigError::Json { file: FILE, source })?;
         let found = index.get("_class_name").and_then(Value::as_str);
-        let of_class = |family: &&Family| Some(family.class) == found;
+        let of_class =
+            |family: &&Family| found.is_some_and(|found| found == family.class || family.other_class == Some(found));
         let family = FAMILIES
             .into_iter()
             .find(of_class)
@@ -64,12 +67,13 @@ impl ModelIndex {
         }
         let zeros_for_no_prompt = family.zeros_for_no_prompt && flag("force_zeros_for_empty_prompt").unwrap_or(true);
         let scheduler = index.get("scheduler").and_then(class).map(str::to_owned);
-        Ok(Self { family, texts, has_vae, zeros_for_no_prompt, scheduler })
+        let corrects_schedule = family.corrects_schedule && found == Some(family.class);
+        Ok(Self { family, texts, has_vae, zeros_for_no_prompt, scheduler, corrects_schedule })
     }
 
     /// Returns what a scheduler's config is read with.
     pub(super) fn schedule_owner(&self) -> ScheduleOwner<'_> {
-        ScheduleOwner { class: self.scheduler.as_deref(), corrects: self.family.corrects_schedule }
+        ScheduleOwner { class: self.scheduler.as_deref(), corrects: self.corrects_schedule }
     }
 }
 

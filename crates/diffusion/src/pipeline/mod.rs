@@ -43,7 +43,7 @@ pub struct Pipeline {
     backbone: Arc<dyn Backbone>,
     schedule: ScheduleConfig,
     codec: Codec,
-    /// Whether the strength of guidance is embedded beside prompts.
+    /// Whether the denoiser embeds the strength of guidance.
     embeds_guidance: bool,
     compute: Compute,
     /// Where it was read from; nothing of one that was put together.
@@ -64,7 +64,8 @@ impl Pipeline {
         Ok(Self { files: Some(Arc::new(Files::in_memory(files))), ..pipeline })
     }
 
-    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3, and FLUX.1. Weights
+    /// Opens a folder in diffusers' layout, as `save_pretrained` writes it: Stable Diffusion 1, 2, XL and 3, latent consistency
+    /// models made from them, and FLUX.1. Weights
     /// become what [`Compute::precision`] asks for, whatever precision they are stored in. Stable
     /// Diffusion 3 reads prompts with T5 where the folder has it and [`Compute::t5`] wants it.
     ///
@@ -172,12 +173,13 @@ impl Pipeline {
         self.conditioner.unconditional()
     }
 
-    /// Returns contexts with a strength of guidance for models that were distilled to take it as an input (FLUX.1 dev); `None` of models
-    /// whose guidance is classifier-free.
+    /// Returns contexts with a strength of guidance for models that were distilled to take it as an input (FLUX.1 dev, latent consistency
+    /// models with `time_cond_proj_dim`); `None` of models whose guidance is classifier-free.
     ///
-    /// Contexts of such a model have [`FluxConfig::GUIDANCE`](crate::FluxConfig::GUIDANCE) where nothing else is said.
+    /// Where nothing else is said, such a model has [`FluxConfig::GUIDANCE`](crate::FluxConfig::GUIDANCE) or
+    /// [`UnetConfig::GUIDANCE`](crate::UnetConfig::GUIDANCE).
     pub fn guided(&self, context: &TextContext, strength: f32) -> Option<TextContext> {
-        self.embeds_guidance.then(|| context.with_numbers(vec![strength]))
+        self.embeds_guidance.then(|| context.with_guidance(strength))
     }
 
     /// Returns what [`Conditions`](crate::Conditions) need to guide by a scale: nothing where it does not guide ([`is_guided`]).

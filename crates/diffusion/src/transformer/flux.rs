@@ -115,7 +115,7 @@ impl FluxTransformer {
     /// - `x`: `[rows, in_channels / 4, height, width]`, sides multiples of 2; with a bank of K adapters, rows belong to adapters in order
     /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
     /// - `context`: that of every row: T5's states `[rows, tokens, joint_attention_dim]`, CLIP's pooled vectors (without them, zeros),
-    ///   and the strength of guidance as its number, where the model embeds one (without it, [`FluxConfig::GUIDANCE`])
+    ///   and the strength of guidance, where the model embeds one (without it, [`FluxConfig::GUIDANCE`])
     /// - returns the shape of `x`
     pub fn forward(
         &self,
@@ -133,7 +133,7 @@ impl FluxTransformer {
             }
         };
         let states = as_type(context.states.clone(), kept);
-        let guidance = added.and_then(|added| added.time_ids.first().copied()).unwrap_or(FluxConfig::GUIDANCE);
+        let guidance = context.guidance.unwrap_or(FluxConfig::GUIDANCE);
         let network = |x: Tensor<4>, bank: Option<&AdapterBank>| {
             let bank = bank.map(|bank| bank.as_type(kept));
             let output = self.forward_on_device(as_type(x, kept), timesteps, guidance, &states, &pooled, bank.as_ref());

@@ -107,6 +107,10 @@ pub struct UnetConfig {
     /// Width of all added conditions together: the pooled text and the embedded numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection_class_embeddings_input_dim: Option<usize>,
+    /// Sines and cosines that the strength of guidance is embedded in, of latent consistency models that take it as an input. Default:
+    /// `None`, guidance is classifier-free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_cond_proj_dim: Option<usize>,
     /// Scale and shift of residual blocks by time; only `default` is known.
     #[serde(default = "default_time_scale_shift")]
     pub resnet_time_scale_shift: String,
@@ -196,6 +200,9 @@ fn is_old(config: &Value) -> bool {
 }
 
 impl UnetConfig {
+    /// The strength of guidance that is embedded where nothing else is said: that of diffusers' `LatentConsistencyModelPipeline`.
+    pub const GUIDANCE: f32 = 8.5;
+
     /// Reads and checks `unet/config.json`.
     ///
     /// # Errors
@@ -234,6 +241,10 @@ impl UnetConfig {
         if !self.block_out_channels[0].is_multiple_of(2) {
             let value = self.block_out_channels[0].to_string();
             return refuse("block_out_channels", value, "an even first entry: half of it are sines, half cosines");
+        }
+        if let Some(width) = self.time_cond_proj_dim.filter(|width| *width < 4 || !width.is_multiple_of(2)) {
+            let wanted = "an even number of at least 4: half of it are sines, half cosines";
+            return refuse("time_cond_proj_dim", width.to_string(), wanted);
         }
         if self.layers_per_block == 0 {
             return refuse("layers_per_block", "0".into(), "at least 1");

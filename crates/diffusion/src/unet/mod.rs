@@ -19,7 +19,7 @@ use moa_device::{as_type, silu};
 pub use config::{ADDED_NUMBERS, AddedWidths, BlockType, PerBlock, UnetConfig};
 use pass::UnetPass;
 use resnet::{ResnetBlock, upsample};
-use time::{TimeEmbedding, waves};
+use time::{GuidanceEmbedding, TimeEmbedding, waves};
 use transformer::SpatialTransformer;
 
 use crate::gradient::{Activations, Pass, bytes_of, is_large, recorded};
@@ -41,6 +41,7 @@ pub struct Unet {
     conv_in: Conv2d,
     time: TimeEmbedding,
     added: Option<TimeEmbedding>,
+    guidance: Option<GuidanceEmbedding>,
     down: Vec<Stage>,
     mid: Stage,
     up: Vec<Stage>,
@@ -116,6 +117,9 @@ impl Unet {
                 (Some(_), Some(d_in)) => Some(TimeEmbedding::load(&p.at("add_embedding"), d_in, config.time_width())?),
                 _ => None,
             },
+            guidance: (config.time_cond_proj_dim)
+                .map(|width| GuidanceEmbedding::load(&p.at("time_embedding"), width, first))
+                .transpose()?,
             down,
             mid,
             up,
@@ -162,6 +166,7 @@ impl Unet {
     pub fn linears(&self) -> Vec<LayerShape> {
         let mut out = Vec::new();
         [Some(&self.time), self.added.as_ref()].into_iter().flatten().for_each(|time| time.linears(&mut out));
+        out.extend(self.guidance.as_ref().map(|guidance| guidance.projection.shape()));
         for stage in self.down.iter().chain([&self.mid]).chain(&self.up) {
             stage.resnets.iter().for_each(|resnet| resnet.linears(&mut out));
             stage.attentions.iter().for_each(|attention| attention.linears(&mut out));
@@ -182,7 +187,8 @@ impl Unet {
     /// - `x`: `[rows, in_channels, height, width]`; with a bank of K adapters, rows belong to adapters in order
     /// - `timesteps`: one for each row, in the schedule's unit (0 to 1000)
     /// - `context`: that of every row, states `[rows, tokens, cross_attention_dim]`, with the added conditions that the
-    ///   config asks for (without them, none are added)
+    ///   config asks for (without them, none are added), and the strength of guidance where the network embeds one (without it,
+    ///   [`UnetConfig::GUIDANCE`])
     /// - returns `[rows, out_channels, height, width]`, in f32 whatever the network computes in
     pub fn forward(
         &self,
@@ -232,9 +238,13 @@ impl Unet {
         bank: Option<&AdapterBank>,
     ) -> Tensor<4> {
         let device = x.device().without_autodiff();
-        let waves = waves(&self.config, self.config.block_out_channels[0]).on(timesteps, &device, self.kept());
+        let mut waves = waves(&self.config, self.config.block_out_channels[0]).on(timesteps, &device, self.kept());
         let unconditional = Tensor::zeros([1, 1], (&device, self.kept().into()));
         let before = Pass { conditions: &unconditional, bank, activations: self.activations };
+        if let Some(guidance) = &self.guidance {
+            let strength = context.guidance.unwrap_or(UnetConfig::GUIDANCE);
+            waves = waves + guidance.embed(&before, strength, timesteps.len());
+        }
         let mut time = self.time.embed(&before, waves);
         if let (Some(embedding), Some(added)) = (&self.added, &context.added) {
             time = time + embedding.embed(&before, embedding.of_added(&self.config, added, &device));

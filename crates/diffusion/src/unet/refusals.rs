@@ -6,7 +6,7 @@ use super::config::FILE;
 use crate::ConfigError;
 
 /// Fields that change the computation, the values that are computed (absent and `null` besides), and what is said of others.
-const FIXED: [(&str, &[&str], &str); 28] = [
+const FIXED: [(&str, &[&str], &str); 27] = [
     ("_class_name", &["\"UNet2DConditionModel\""], "only \"UNet2DConditionModel\" is known"),
     ("act_fn", &["\"silu\"", "\"swish\""], "only \"silu\" is supported"),
     ("addition_embed_type", &["\"text_time\""], "only \"text_time\", Stable Diffusion XL's, is known"),
@@ -30,7 +30,6 @@ const FIXED: [(&str, &[&str], &str); 28] = [
     ("resnet_skip_time_act", &["false"], "only false is known"),
     ("resnet_time_scale_shift", &["\"default\""], "only \"default\" is known"),
     ("reverse_transformer_layers_per_block", &[], "the way up has the depths of the way down"),
-    ("time_cond_proj_dim", &[], "guidance as an input is not known (is this a latent consistency model?)"),
     ("time_embedding_act_fn", &[], "activations of the time embedding are not known"),
     ("time_embedding_dim", &[], "only 4 · block_out_channels[0] is known, which is meant where it is null"),
     ("time_embedding_type", &["\"positional\""], "only \"positional\" is known"),

@@ -56,6 +56,36 @@ impl TimeEmbedding {
     }
 }
 
+/// The unit that strengths of guidance are embedded in.
+const GUIDANCE_UNIT: f32 = 1000.0;
+
+/// What the embedding of the strength of guidance adds to the time's sines and cosines (Meng et al., 2210.03142; Luo et al., 2310.04378):
+/// diffusers' `TimestepEmbedding` with a `cond_proj`, and its pipelines' `get_guidance_scale_embedding`.
+#[derive(Clone, Debug)]
+pub(super) struct GuidanceEmbedding {
+    pub(super) projection: Linear,
+}
+
+impl GuidanceEmbedding {
+    /// Takes the layer's parameters, for a number of sines and cosines of the strength and one of those of the time.
+    pub(super) fn load(p: &Parameters, waves: usize, width: usize) -> Result<Self, ParametersError> {
+        Ok(Self { projection: Linear::load(&p.at("cond_proj"), waves, width, false)? })
+    }
+
+    /// Embeds one strength for all rows; returns `[rows, width]`.
+    pub(super) fn embed(&self, pass: &Pass<'_>, strength: f32, rows: usize) -> Tensor<2> {
+        let width = self.projection.shape().d_in;
+        let (device, kept) =
+            (self.projection.weight().device().without_autodiff(), self.projection.weight().dtype().into());
+        // The distilled models count from no guidance at all, which is 1 elsewhere.
+        let strength = (strength - 1.0) * GUIDANCE_UNIT;
+        let waves = Waves { width, shift: 1.0, flip: false }.on(&vec![strength; rows], &device, kept);
+        let layers = || vec![self.projection.shape()];
+        let projection = self.projection.clone();
+        pass.block(waves, layers, move |waves, _, bank| projection.forward(waves, bank))
+    }
+}
+
 /// Returns how a U-Net embeds numbers, in so many sines and cosines.
 pub(super) fn waves(config: &UnetConfig, width: usize) -> Waves {
     Waves { width, shift: config.freq_shift, flip: config.flip_sin_to_cos }

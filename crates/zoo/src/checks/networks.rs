@@ -78,7 +78,7 @@ const FAMILIES: [Family; 5] = [
         numbers: &[],
         pooled: Some(32),
     },
-    Family { name: "transformer of FLUX.1's form", config: FLUX, load: flux, numbers: &[3.5], pooled: Some(32) },
+    Family { name: "transformer of FLUX.1's form", config: FLUX, load: flux, numbers: &[], pooled: Some(32) },
 ];
 
 fn built<T>(found: Result<T, ParametersError>) -> T {
@@ -118,7 +118,7 @@ impl Family {
         let pooled = |width| noise("pooled", [ROWS, width], &compute.device);
         let time_ids = self.numbers.to_vec();
         let added = self.pooled.map(|width| AddedConditions { pooled: pooled(width), time_ids });
-        TextContext { states, added }
+        TextContext { states, added, guidance: None }
     }
 
     fn forward(self, network: &dyn Backbone, compute: &Compute, x: Tensor<4>, bank: Option<&AdapterBank>) -> Tensor<4> {

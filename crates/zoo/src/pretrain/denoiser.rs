@@ -70,6 +70,7 @@ pub fn denoiser_unet_config() -> UnetConfig {
         addition_embed_type: None,
         addition_time_embed_dim: None,
         projection_class_embeddings_input_dim: None,
+        time_cond_proj_dim: None,
         resnet_time_scale_shift: "default".into(),
         class_name: "UNet2DConditionModel".into(),
     }

@@ -15,6 +15,7 @@ use crate::{Backbone, Compute, FluxConfig, FluxTransformer};
 pub(super) const FAMILY: Family = Family {
     name: "FLUX.1",
     class: "FluxPipeline",
+    other_class: None,
     texts: &[
         TextPart {
             part: TEXT_ENCODER,
@@ -66,10 +67,6 @@ impl Network for FluxConfig {
 
     fn embeds_guidance(&self) -> bool {
         self.guidance_embeds
-    }
-
-    fn numbers(&self, _: usize) -> Vec<f32> {
-        if self.guidance_embeds { vec![Self::GUIDANCE] } else { Vec::new() }
     }
 
     fn load(

@@ -20,8 +20,8 @@ use crate::{Backbone, Compute, ConfigError};
 /// All families.
 pub(super) const FAMILIES: [&Family; 4] = [&stable_diffusion::FAMILY, &xl::FAMILY, &sd3::FAMILY, &flux::FAMILY];
 /// Their pipelines' classes, as a message says them.
-pub(super) const KNOWN: &str =
-    "StableDiffusionPipeline, StableDiffusionXLPipeline, StableDiffusion3Pipeline and FluxPipeline are known";
+pub(super) const KNOWN: &str = "StableDiffusionPipeline, LatentConsistencyModelPipeline, \
+     StableDiffusionXLPipeline, StableDiffusion3Pipeline and FluxPipeline are known";
 
 /// Reads and checks the config of a denoiser.
 type ReadNetwork = fn(&[u8]) -> Result<Box<dyn Network>, ConfigError>;
@@ -33,6 +33,8 @@ pub(super) struct Family {
     pub(super) name: &'static str,
     /// diffusers' class of its pipelines.
     pub(super) class: &'static str,
+    /// Another class of pipelines that are laid out alike; their schedulers' configs are taken as they are.
+    pub(super) other_class: Option<&'static str>,
     /// Its text encoders. CLIP's states lie side by side, T5's tokens follow; pooled vectors lie side by side.
     pub(super) texts: &'static [TextPart],
     /// Where its denoiser is: the part whose linear layers are adapted.
@@ -146,8 +148,8 @@ pub(super) trait Network {
         None
     }
 
-    /// Returns whether a strength of guidance is the number that is embedded beside prompts; otherwise guidance is
-    /// classifier-free.
+    /// Returns whether a strength of guidance is embedded (see [`TextContext::guidance`](crate::TextContext::guidance)); otherwise
+    /// guidance is classifier-free.
     fn embeds_guidance(&self) -> bool {
         false
     }
@@ -174,7 +176,8 @@ mod tests {
     #[test]
     fn messages_name_every_family() {
         for family in FAMILIES {
-            assert!(KNOWN.contains(family.class), "{}", family.name);
+            let classes = [Some(family.class), family.other_class];
+            assert!(classes.into_iter().flatten().all(|class| KNOWN.contains(class)), "{}", family.name);
         }
     }
 }

@@ -18,6 +18,7 @@ const CLIP: Reads = Reads::Clip { states: ClipStates::Penultimate, pooled: true,
 pub(super) const FAMILY: Family = Family {
     name: "Stable Diffusion 3",
     class: "StableDiffusion3Pipeline",
+    other_class: None,
     texts: &[
         TextPart { part: TEXT_ENCODER, tokenizer: "tokenizer", reads: CLIP },
         TextPart { part: TEXT_ENCODER_2, tokenizer: "tokenizer_2", reads: CLIP },

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1 and 2, and `emoji-32`: one CLIP, and a U-Net.
+//! Stable Diffusion 1 and 2, latent consistency models that were made from them, and `emoji-32`: one CLIP, and a U-Net.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::{Backbone, Compute, Unet, UnetConfig};
 pub(super) const FAMILY: Family = Family {
     name: "Stable Diffusion 1 and 2",
     class: "StableDiffusionPipeline",
+    other_class: Some("LatentConsistencyModelPipeline"),
     texts: &[TextPart {
         part: TEXT_ENCODER,
         tokenizer: "tokenizer",
@@ -43,6 +44,10 @@ impl Network for Plain {
             return Err(fit::refused("addition_embed_type", value, wanted));
         }
         fit::check_channels(&self.0, codec)
+    }
+
+    fn embeds_guidance(&self) -> bool {
+        self.0.time_cond_proj_dim.is_some()
     }
 
     fn load(

@@ -14,6 +14,7 @@ use crate::{Backbone, Compute, Unet, UnetConfig};
 pub(super) const FAMILY: Family = Family {
     name: "Stable Diffusion XL",
     class: "StableDiffusionXLPipeline",
+    other_class: None,
     texts: &[
         TextPart {
             part: TEXT_ENCODER,
@@ -64,6 +65,10 @@ impl Network for Added {
     fn numbers(&self, side: usize) -> Vec<f32> {
         let side = side as f32;
         vec![side, side, 0.0, 0.0, side, side]
+    }
+
+    fn embeds_guidance(&self) -> bool {
+        self.0.time_cond_proj_dim.is_some()
     }
 
     fn load(

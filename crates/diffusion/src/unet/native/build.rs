@@ -20,11 +20,11 @@ const MOST_WEIGHTS: usize = 1 << 24;
 
 impl Unet {
     /// Returns the engine for a denoiser on a CPU; `None` on other devices and in half precision, while its weights are trained, where
-    /// conditions are added to the time, and where the weights are too many to be kept merged.
+    /// conditions are added to the time or the strength of guidance is, and where the weights are too many to be kept merged.
     pub(crate) fn new(unet: &crate::Unet) -> Option<Self> {
         let weight = &unet.conv_in.weight;
         let computes = is_host(&weight.device()) && weight.dtype() == DType::F32;
-        if weight.is_autodiff() || !computes || unet.added.is_some() {
+        if weight.is_autodiff() || !computes || unet.added.is_some() || unet.guidance.is_some() {
             return None;
         }
         if unet.linears().iter().map(|layer| layer.d_in * layer.d_out).sum::<usize>() > MOST_WEIGHTS {
